@@ -1,0 +1,1 @@
+"""One multi-task training run: data, tasks, model and training loop, without Ray or Optuna."""

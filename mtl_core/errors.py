@@ -1,0 +1,30 @@
+"""The errors that a user can cause; every message says where, what was found and what is allowed."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class MtlError(Exception):
+    """Base of all errors that are shown to the user without a traceback."""
+
+
+class ConfigError(MtlError):
+    """A study file, an override or a command-line argument is wrong."""
+
+
+class DataError(MtlError):
+    """A data set cannot be read or does not hold what the study file says it holds."""
+
+
+class CacheError(MtlError):
+    """The cache folder cannot be used."""
+
+
+class TrainingError(MtlError):
+    """A training run cannot go on, for instance because its loss is not finite."""
+
+
+def did_you_mean(name: str, allowed: Iterable[str]) -> str:
+    """Returns " Did you mean 'x'?" for the nearest allowed name, or "" when none is near."""
+    nearest = difflib.get_close_matches(name, list(allowed), n=1, cutoff=0.6)
+    return f" Did you mean '{nearest[0]}'?" if nearest else ""

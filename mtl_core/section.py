@@ -1,0 +1,42 @@
+"""The base of every section of a study file; sections stand next to the class they build."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+
+
+class Section(BaseModel):
+    """A frozen part of the study file; unknown keys, NaN and infinity are refused."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
+    )
+
+
+class PlacedText(str):
+    """A string of a study file or command line that remembers the folder its paths start from.
+
+    Relative paths mean "relative to this file" in a YAML file and "relative to the current
+    folder" on the command line; the string itself is the only thing that knows where it stood.
+    """
+
+    base: Path
+
+    def __new__(cls, text: str, base: Path) -> "PlacedText":
+        """Makes the text `text` that stood in a file of the folder `base`."""
+        placed = super().__new__(cls, text)
+        placed.base = base
+        return placed
+
+
+def resolve_path(value: Any) -> Any:
+    """Returns the absolute path that a `PlacedText` stands for; other values unchanged."""
+    if isinstance(value, str):
+        base = value.base if isinstance(value, PlacedText) else Path.cwd()
+        return Path(base, Path(value).expanduser()).resolve()
+    return value
+
+
+DataPath = Annotated[Path, BeforeValidator(resolve_path)]
+"""A path; a relative one is resolved against the file or folder in which it was written."""

@@ -1,0 +1,1 @@
+"""Many training runs: search, warm trainers, studies and the command line."""
