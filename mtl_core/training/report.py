@@ -1,0 +1,52 @@
+"""What the training loop yields after every epoch, and how it is written to JSON lines."""
+
+import dataclasses
+import json
+from dataclasses import dataclass
+
+Scores = dict[str, dict[str, float]]
+"""Task name -> score name -> value, for instance {"intent": {"accuracy": 0.98}}."""
+
+
+@dataclass(frozen=True, slots=True)
+class EpochReport:
+    """The state of a run after an epoch; plain numbers only, so that every logger takes it.
+
+    Attributes:
+        epoch: Epochs done, from 1.
+        progress: The same as a float; the time key of schedulers, never going back.
+        step: Optimiser steps done.
+        losses: Task name -> mean training loss of this epoch, before weighting.
+        weights: Task name -> weight that multiplies the task's loss at the end of the epoch.
+        learning_rates: Parameter group -> learning rate at the end of the epoch.
+        dev: Scores of every task on the dev split.
+        joint_accuracy: Share of dev sentences with every labelled task right, in [0, 1].
+        combined: The objective on dev; higher is better.
+        best_combined: Highest `combined` so far.
+        best_epoch: The epoch that reached it.
+        seconds: Wall time of training and evaluation of this epoch.
+        sentences_per_second: Training sentences per second of training time, evaluation left out.
+    """
+
+    epoch: int
+    progress: float
+    step: int
+    losses: dict[str, float]
+    weights: dict[str, float]
+    learning_rates: dict[str, float]
+    dev: Scores
+    joint_accuracy: float
+    combined: float
+    best_combined: float
+    best_epoch: int
+    seconds: float
+    sentences_per_second: float
+
+    def to_json(self) -> str:
+        """Returns the report as one line of JSON, without a line break."""
+        return json.dumps(dataclasses.asdict(self))
+
+    @classmethod
+    def from_json(cls, line: str) -> "EpochReport":
+        """Reads what `to_json` wrote."""
+        return cls(**json.loads(line))

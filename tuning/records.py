@@ -1,0 +1,46 @@
+"""What is known of one trial: read from the study folder, shown in tables, TensorBoard and reports."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from mtl_core.training.report import EpochReport
+
+Value = str | int | float | bool | None
+"""A sampled scalar."""
+
+Status = Literal["running", "complete", "stopped", "failed"]
+"""`stopped` = ended early by the scheduler; `complete` = ran all its epochs."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrialRecord:
+    """One trial of a study.
+
+    Attributes:
+        number: Position in the study, from 0; trial 0 is the study file's own recipe.
+        status: Where the trial stands.
+        parameters: Dotted key of `run` -> value in effect. A key of a section that this trial did
+            not choose (conditional space) is absent.
+        overrides: What replays the trial: dotted key -> value, sections as {"kind": ..., ...}.
+        reports: One per epoch, oldest first.
+        seconds: Wall time from start to end, over all attempts.
+        error: Last line of the traceback of a failed trial.
+    """
+
+    number: int
+    status: Status
+    parameters: dict[str, Value]
+    overrides: dict[str, object]
+    reports: tuple[EpochReport, ...] = ()
+    seconds: float = 0.0
+    error: str | None = None
+
+    @property
+    def id(self) -> str:
+        """The name of the trial's folder, for instance "0007"."""
+        return f"{self.number:04d}"
+
+    @property
+    def best(self) -> EpochReport | None:
+        """The report with the highest `combined` dev score; the first one among equals."""
+        return max(self.reports, key=lambda report: report.combined, default=None)
