@@ -1,0 +1,294 @@
+"""The trials of a study as a table, and `report.md`: what was found and how far to trust it."""
+
+import json
+import math
+import shlex
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import get_args
+
+import pandas
+
+from tuning.interval import difference_interval
+from tuning.markdown import code, percent, points, shell, table
+from tuning.records import Status, TrialRecord, Value
+
+ScoreTree = Mapping[str, float | Mapping[str, float]]
+"""The scores of one split as in result.json: {"combined": x, "<task>": {"<score>": x}}."""
+
+
+@dataclass(frozen=True, slots=True)
+class FinalScores:
+    """A recipe and its scores, as it stands in result.json.
+
+    Attributes:
+        trial: Id of the trial.
+        parameters: Dotted key of `run` -> value in effect.
+        dev: Scores on the dev split, at the best epoch.
+        test: Scores on the test split; None when it was not scored.
+    """
+
+    trial: str
+    parameters: Mapping[str, Value]
+    dev: ScoreTree
+    test: ScoreTree | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudySummary:
+    """What `render_report` shows of a study.
+
+    Attributes:
+        name: Name of the study.
+        objective: Kind of the objective that `combined` stands for.
+        folder: The study folder, as the user would type it.
+        records: All trials; the first score of a task is taken as its main one.
+        best: The best recipe; None when no trial reached a score.
+        default: The study file's own recipe; None when it reached no score.
+        seconds: Wall time of the study, over all its sessions.
+        replay: The command that replays the best recipe.
+        num_test_sentences: Size of the test split; None leaves the noise unjudged.
+        importances: Parameter -> share of the variation in score that it explains, in [0, 1].
+    """
+
+    name: str
+    objective: str
+    folder: str
+    records: Sequence[TrialRecord]
+    best: FinalScores | None
+    default: FinalScores | None
+    seconds: float
+    replay: str
+    num_test_sentences: int | None = None
+    importances: Mapping[str, float] = field(default_factory=dict)
+
+
+def trials_frame(records: Sequence[TrialRecord]) -> pandas.DataFrame:
+    """Returns one row per trial: id, status, parameters, dev scores at the best epoch, cost.
+
+    The columns are "trial", "status", one per parameter, "combined", "joint_accuracy",
+    "<task>.<score>", "best_epoch", "epochs" and "seconds". What a trial lacks is missing: a
+    parameter of a section that it did not choose, the scores of a trial that never reported.
+    """
+    scores = [_dev_scores(record) for record in records]
+    score_names = _union([{"combined": 0.0, "joint_accuracy": 0.0}, *scores])
+    columns: dict[str, list[Value]] = {
+        "trial": [record.id for record in records],
+        "status": [record.status for record in records],
+        **{
+            name: [record.parameters.get(name) for record in records]
+            for name in _union(record.parameters for record in records)
+        },
+        **{name: [row.get(name) for row in scores] for name in score_names},
+        "best_epoch": [record.best.epoch if record.best else None for record in records],
+        "epochs": [_num_epochs(record) for record in records],
+        "seconds": [record.seconds for record in records],
+    }
+    return pandas.DataFrame({name: _series(values) for name, values in columns.items()})
+
+
+def render_report(summary: StudySummary) -> str:
+    """Returns the text of `report.md`: Markdown without HTML, scores in percent."""
+    best, default = summary.best, summary.default
+    sections = [
+        [f"# Study {summary.name}"],
+        _headline(summary),
+        ["## Best recipe", _recipe_table(best, default)] if best else [],
+        ["## Scores, in percent", _score_table(best, default)] if best else [],
+        ["## Trials by status", _status_table(summary.records)],
+        ["## Trials, best first", _trial_table(summary.records)],
+        ["## Importance of the parameters", _importance_table(summary.importances)],
+        ["## Failed trials", _failure_table(summary.records)],
+        ["## How to go on", *_commands(summary)],
+    ]
+    return "\n\n".join(part for section in sections for part in section) + "\n"
+
+
+def _union(mappings: Iterable[Mapping[str, object]]) -> list[str]:
+    """Returns the keys of all mappings, each once, in order of first appearance."""
+    return list(dict.fromkeys(key for mapping in mappings for key in mapping))
+
+
+def _dev_scores(record: TrialRecord) -> dict[str, float]:
+    best = record.best
+    if best is None:
+        return {}
+    tree: ScoreTree = {"combined": best.combined, "joint_accuracy": best.joint_accuracy, **best.dev}
+    return _flatten(tree)
+
+
+def _flatten(scores: ScoreTree | None) -> dict[str, float]:
+    """Returns {"combined": x, "<task>.<score>": x}."""
+    flat: dict[str, float] = {}
+    for name, value in (scores or {}).items():
+        if isinstance(value, Mapping):
+            flat |= {f"{name}.{score}": number for score, number in value.items()}
+        else:
+            flat[name] = value
+    return flat
+
+
+def _num_epochs(record: TrialRecord) -> int:
+    return record.reports[-1].epoch if record.reports else 0
+
+
+def _series(values: list[Value]) -> pandas.Series:
+    # Without the nullable type a whole number becomes 3.0 as soon as one trial lacks it.
+    is_whole = {type(value) for value in values if value is not None} == {int}
+    return pandas.Series(values, dtype="Int64" if is_whole else None)
+
+
+def _headline(summary: StudySummary) -> list[str]:
+    best, default = summary.best, summary.default
+    facts = (
+        f"{len(summary.records)} trials in {timedelta(seconds=round(summary.seconds))} (h:mm:ss); "
+        f"objective on dev: {summary.objective}."
+    )
+    if best is None:
+        return ["**No trial reached a score, so there is no best recipe.**", facts]
+    if default is None:
+        text = f"**The best recipe is trial {best.trial}; the default has no score to compare.**"
+        return [text, facts]
+    if best.trial == default.trial:
+        text = f"**No trial beats the default recipe, trial {default.trial}, on dev: keep it.**"
+        return [text, facts]
+    comparison = [_compare("dev", best.dev, default.dev)]
+    if best.test and default.test:
+        comparison.append(_compare("test", best.test, default.test))
+    comparison.extend(_judge_noise(best.test, default.test, summary.num_test_sentences))
+    return [f"**{_verdict(best, default)}**", " ".join(comparison), facts]
+
+
+def _verdict(best: FinalScores, default: FinalScores) -> str:
+    subject = f"The best recipe, trial {best.trial},"
+    beats_on_dev = _combined(best.dev) > _combined(default.dev)
+    verb = "beats" if beats_on_dev else "does not beat"
+    if not (best.test and default.test):
+        return f"{subject} {verb} the default on dev; on test they were not compared."
+    if beats_on_dev == (_combined(best.test) > _combined(default.test)):
+        return f"{subject} {verb} the default on dev {'and' if beats_on_dev else 'or'} on test."
+    other = "but not on test" if beats_on_dev else "but does on test"
+    return f"{subject} {verb} the default on dev, {other}."
+
+
+def _combined(scores: ScoreTree) -> float:
+    return _flatten(scores)["combined"]
+
+
+def _compare(split: str, best: ScoreTree, default: ScoreTree) -> str:
+    ours, theirs = _combined(best), _combined(default)
+    return (
+        f"On {split} it scores {percent(ours)} against {percent(theirs)} of the default: "
+        f"{points(ours - theirs)} points."
+    )
+
+
+def _judge_noise(best: ScoreTree | None, default: ScoreTree | None, count: int | None) -> list[str]:
+    if not (best and default and count):
+        return []
+    ours, theirs = _combined(best), _combined(default)
+    # An objective outside [0, 1], such as a relative gain, is no share of sentences.
+    if not (0 <= ours <= 1 and 0 <= theirs <= 1):
+        return []
+    low, high = difference_interval(ours, theirs, count)
+    text = (
+        f"Read as shares of {count} test sentences, the difference lies between {points(low)} "
+        f"and {points(high)} points (95 % interval)."
+    )
+    if low <= 0 <= high:
+        return [f"{text} Caution: that includes zero, the difference is within the noise."]
+    return [text]
+
+
+def _recipe_table(best: FinalScores, default: FinalScores | None) -> str:
+    defaults = default.parameters if default else {}
+    rows = [
+        [code(name), _parameter(best.parameters, name), _parameter(defaults, name)]
+        for name in _union([best.parameters, defaults])
+    ]
+    return table(["parameter", "best", "default"], rows)
+
+
+def _score_table(best: FinalScores, default: FinalScores | None) -> str:
+    splits = {
+        "dev": (_flatten(best.dev), _flatten(default.dev if default else None)),
+        "test": (_flatten(best.test), _flatten(default.test if default else None)),
+    }
+    rows = []
+    for name in _union(scores for pair in splits.values() for scores in pair):
+        pairs = [(ours.get(name), theirs.get(name)) for ours, theirs in splits.values()]
+        rows.append([code(name), *(cell for pair in pairs for cell in _compare_cells(*pair))])
+    columns = ("best", "default", "difference")
+    return table(["score", *(f"{split} {column}" for split in splits for column in columns)], rows)
+
+
+def _compare_cells(ours: float | None, theirs: float | None) -> list[str]:
+    difference = None if ours is None or theirs is None else ours - theirs
+    return [percent(ours), percent(theirs), points(difference)]
+
+
+def _status_table(records: Sequence[TrialRecord]) -> str:
+    counts = Counter(record.status for record in records)
+    return table(["status", "trials"], [[name, str(counts[name])] for name in get_args(Status)])
+
+
+def _trial_table(records: Sequence[TrialRecord]) -> str:
+    parameters = _union(record.parameters for record in records)
+    main_scores = _union(_main_scores(record) for record in records)
+    header = ["rank", "trial", "status", "combined", *map(code, [*main_scores, *parameters])]
+    rows = [
+        [
+            str(rank),
+            record.id,
+            record.status,
+            percent(record.best.combined if record.best else None),
+            *(percent(_main_scores(record).get(name)) for name in main_scores),
+            *(_parameter(record.parameters, name) for name in parameters),
+            str(_num_epochs(record)),
+            f"{record.seconds:.0f}",
+        ]
+        for rank, record in enumerate(sorted(records, key=_rank), start=1)
+    ]
+    return table([*header, "epochs", "seconds"], rows)
+
+
+def _main_scores(record: TrialRecord) -> dict[str, float]:
+    tasks = record.best.dev if record.best else {}
+    return _flatten({task: dict(list(scores.items())[:1]) for task, scores in tasks.items()})
+
+
+def _rank(record: TrialRecord) -> tuple[float, int]:
+    return (-record.best.combined if record.best else math.inf, record.number)
+
+
+def _importance_table(importances: Mapping[str, float]) -> str:
+    if not importances:
+        return "Not enough trials to tell."
+    ranked = sorted(importances.items(), key=lambda item: item[1], reverse=True)
+    rows = [[code(name), percent(share)] for name, share in ranked]
+    return table(["parameter", "share of the variation in score, in percent"], rows)
+
+
+def _failure_table(records: Sequence[TrialRecord]) -> str:
+    failed = [record for record in records if record.status == "failed"]
+    if not failed:
+        return "None."
+    rows = [[record.id, code(record.error or "no message")] for record in failed]
+    return table(["trial", "error"], rows)
+
+
+def _commands(summary: StudySummary) -> list[str]:
+    board = shlex.join(["tensorboard", "--logdir", f"{summary.folder}/tensorboard"])
+    replay = ["Replay the best recipe:", shell(summary.replay)] if summary.best else []
+    return [*replay, "See every trial in TensorBoard:", shell(board)]
+
+
+def _parameter(parameters: Mapping[str, Value], name: str) -> str:
+    if name not in parameters:
+        return "-"
+    value = parameters[name]
+    if isinstance(value, float):
+        return code(f"{value:.4g}")
+    return code(value if isinstance(value, str) else json.dumps(value))  # true and null, as in YAML
