@@ -1,0 +1,111 @@
+"""YAML 1.2 text as plain data with the line of every key: how study files and `--set` are read."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from ruamel.yaml.reader import ReaderError
+
+from mtl_core.errors import ConfigError
+from mtl_core.section import PlacedText
+
+KeyPath = tuple[str | int, ...]
+"""The keys, and the indices of lists, that lead to a value."""
+
+_TAG = "tag:yaml.org,2002:"
+_CONSTRUCTED = {_TAG + name for name in ("null", "bool", "int", "float")}
+# ruamel.yaml gives dates, "=" and "<<" a type of their own; in YAML 1.2 they are plain text.
+_TEXT = {_TAG + name for name in ("str", "timestamp", "value", "merge")}
+
+
+def parse(
+    text: str, *, base: Path, where: Callable[[int], str]
+) -> tuple[object, dict[KeyPath, int]]:
+    """Reads one YAML document.
+
+    Args:
+        text: The document; an empty one is None.
+        base: The folder from which relative paths in it start.
+        where: Gives the beginning of an error message for a line, counted from 1.
+
+    Returns:
+        Mappings, lists, numbers, booleans, None, and `PlacedText` for every string; and for
+        every key and list item, in reading order, its line.
+
+    Raises:
+        ConfigError: The text is not YAML, repeats a key or uses a type of its own.
+    """
+    yaml = YAML(typ="safe", pure=True)
+    try:
+        root = yaml.compose(text)
+        builder = _Builder(yaml, base=base, where=where)
+        return (None if root is None else builder.build(root, ())), builder.lines
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        problem = ", ".join(part for part in (error.context, error.problem) if part)
+        place = f"{where(mark.line + 1)}: not valid YAML at column {mark.column + 1}"
+        raise ConfigError(f"{place}: {problem}") from error
+    except ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise ConfigError(f"{where(line)}: not valid YAML: {error.reason}") from error
+    except RecursionError:
+        raise ConfigError(f"{where(1)}: nested too deeply, or an alias inside itself") from None
+
+
+class _Builder:
+    """Turns the nodes of one document into plain data."""
+
+    def __init__(self, yaml: YAML, *, base: Path, where: Callable[[int], str]) -> None:
+        self.lines: dict[KeyPath, int] = {}
+        self._yaml = yaml
+        self._base = base
+        self._where = where
+
+    def build(self, node: Node, path: KeyPath) -> object:
+        """Returns the data of a node; `path` leads to it."""
+        if isinstance(node, MappingNode) and node.tag == _TAG + "map":
+            return self._mapping(node, path)
+        if isinstance(node, SequenceNode) and node.tag == _TAG + "seq":
+            return self._list(node, path)
+        if node.tag in _TEXT:
+            return PlacedText(node.value, self._base)
+        if node.tag in _CONSTRUCTED:
+            value: object = self._yaml.constructor.construct_object(node)
+            return value
+        raise ConfigError(f"{self._at(node)}: the type '{node.tag}' is not supported")
+
+    def _mapping(self, node: MappingNode, path: KeyPath) -> dict[str, object]:
+        mapping: dict[str, object] = {}
+        for key, value in node.value:
+            if not isinstance(key, ScalarNode):
+                raise ConfigError(f"{self._at(key)}: expected text as key, found a collection")
+            # The text as it was written: a label or data set may be called 2024 or null.
+            name: str = key.value
+            at = (*path, name)
+            if name in mapping:
+                raise ConfigError(
+                    f"{self._at(key)}: repeated key '{key_text(at)}'; "
+                    f"first given in line {self.lines[at]}"
+                )
+            self.lines[at] = key.start_mark.line + 1
+            mapping[name] = self.build(value, at)
+        return mapping
+
+    def _list(self, node: SequenceNode, path: KeyPath) -> list[object]:
+        items: list[object] = []
+        for index, item in enumerate(node.value):
+            at = (*path, index)
+            self.lines[at] = item.start_mark.line + 1
+            items.append(self.build(item, at))
+        return items
+
+    def _at(self, node: Node) -> str:
+        return self._where(node.start_mark.line + 1)
+
+
+def key_text(path: KeyPath) -> str:
+    """Returns a key path as it is shown: `run.layers[2].name`."""
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    return text.removeprefix(".")
