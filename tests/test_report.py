@@ -151,6 +151,8 @@ def test_a_difference_within_the_noise_is_called_so() -> None:
     large = render_report(replace(SUMMARY, num_test_sentences=2000))
     assert "(95 % interval)" in large
     assert "within the noise" not in large
+    worse = replace(SUMMARY, best=replace(BEST, test={"combined": 0.55}), num_test_sentences=2000)
+    assert "within the noise" not in render_report(worse)
 
 
 def test_a_relative_gain_gets_no_interval() -> None:
