@@ -1,0 +1,157 @@
+import optuna
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from mtl_core.errors import ConfigError
+from tuning.space import Entry, Space
+
+FREEZING = {
+    "choice": [
+        {"kind": "none"},
+        {"kind": "lower_layers", "layers": {"int_range": [1, 5]}},
+        {"kind": "encoder"},
+    ]
+}
+
+
+def space_of(entries: dict) -> Space:
+    return Space(TypeAdapter(dict[str, Entry]).validate_python(entries))
+
+
+def sample(entries: dict, **parameters: object) -> dict:
+    return space_of(entries).sample(optuna.trial.FixedTrial(parameters))
+
+
+@pytest.mark.parametrize(
+    ("entry", "distribution"),
+    [
+        ({"range": [0, 0.3]}, optuna.distributions.FloatDistribution(0, 0.3)),
+        ({"log_range": [1e-5, 1e-3]}, optuna.distributions.FloatDistribution(1e-5, 1e-3, log=True)),
+        ({"int_range": [1, 5]}, optuna.distributions.IntDistribution(1, 5)),
+        ({"log_int_range": [8, 64]}, optuna.distributions.IntDistribution(8, 64, log=True)),
+        ({"choice": ["a", None, 2]}, optuna.distributions.CategoricalDistribution(["a", None, 2])),
+    ],
+)
+def test_entry_becomes_optunas_distribution(entry: dict, distribution: object) -> None:
+    trial = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0)).ask()
+    drawn = space_of({"some.key": entry}).sample(trial)
+    assert trial.distributions == {"some.key": distribution}
+    assert drawn == trial.params
+
+
+def test_what_stands_in_a_section_is_drawn_only_when_the_section_was_chosen() -> None:
+    chosen = sample(
+        {"freezing": FREEZING},
+        **{"freezing.kind": "lower_layers", "freezing.lower_layers.layers": 3},
+    )
+    assert chosen == {"freezing": {"kind": "lower_layers", "layers": 3}}
+    # FixedTrial raises for a parameter it lacks: nothing else is asked for.
+    assert sample({"freezing": FREEZING}, **{"freezing.kind": "none"}) == {
+        "freezing": {"kind": "none"}
+    }
+
+
+def test_sections_may_hold_sections() -> None:
+    inner = {"choice": [{"kind": "linear", "steps": {"int_range": [1, 9]}}, {"kind": "flat"}]}
+    entries = {"optimizer": {"choice": [{"kind": "adam", "schedule": inner}, {"kind": "sgd"}]}}
+    parameters = {
+        "optimizer.kind": "adam",
+        "optimizer.adam.schedule.kind": "linear",
+        "optimizer.adam.schedule.linear.steps": 7,
+    }
+    assert sample(entries, **parameters) == {
+        "optimizer": {"kind": "adam", "schedule": {"kind": "linear", "steps": 7}}
+    }
+    assert [leaf.name for leaf in space_of(entries).parameters] == list(parameters)
+    assert [leaf.conditional for leaf in space_of(entries).parameters] == [False, True, True]
+
+
+def test_options_of_one_kind_are_labelled_by_their_constants() -> None:
+    entries = {"freezing": {"choice": [{"kind": "lower", "layers": n} for n in (1, 2)]}}
+    space = space_of(entries)
+    assert space.parameters[0].options == (
+        '{"kind": "lower", "layers": 1}',
+        '{"kind": "lower", "layers": 2}',
+    )
+    drawn = sample(entries, **{"freezing.kind": '{"kind": "lower", "layers": 2}'})
+    assert drawn == {"freezing": {"kind": "lower", "layers": 2}}
+    assert not space.is_conditional
+
+
+@pytest.mark.parametrize(
+    ("freezing", "expected"),
+    [
+        ({"kind": "none"}, {"freezing.kind": "none"}),
+        (
+            {"kind": "lower_layers", "layers": 2},
+            {"freezing.kind": "lower_layers", "freezing.lower_layers.layers": 2},
+        ),
+        ({"kind": "embeddings"}, {"freezing.kind": "embeddings"}),
+    ],
+)
+def test_default_parameters_are_those_of_the_recipes_own_section(
+    freezing: dict, expected: dict
+) -> None:
+    assert space_of({"freezing": FREEZING}).default_parameters({"freezing": freezing}) == expected
+
+
+def test_default_parameters_leave_out_what_the_recipe_leaves_open() -> None:
+    entries = {key: {"range": [0, 1]} for key in ("a.set", "a.open", "a.missing", "b.missing")}
+    entries["a.null"] = {"choice": [None, 1.0]}
+    run = {"a": {"set": 7.0, "open": None, "null": None}}
+    assert space_of(entries).default_parameters(run) == {"a.set": 7.0, "a.null": None}
+
+
+@pytest.mark.parametrize(
+    ("entry", "inside", "outside"),
+    [
+        ({"range": [0, 1]}, [0, 0.5, 1.0], [-0.1, 1.1, "1", True, None, float("nan")]),
+        ({"int_range": [1, 5]}, [1, 3.0, 5], [0, 2.5, 6, float("inf")]),
+        ({"choice": ["a", None]}, ["a", None], ["b", 0, ["a"]]),
+    ],
+)
+def test_contains_is_what_can_be_drawn(entry: dict, inside: list, outside: list) -> None:
+    space = space_of({"key": entry})
+    assert all(space.contains("key", value) for value in inside)
+    assert not any(space.contains("key", value) for value in outside)
+    assert not space.contains("other", inside[0])
+
+
+def test_corners_reach_both_ends_of_everything() -> None:
+    entries = {"optimizer.lr": {"log_range": [1e-5, 1e-3]}, "freezing": FREEZING}
+    assert list(space_of(entries).corners()) == [
+        ("optimizer.lr", {"optimizer.lr": 1e-5}),
+        ("optimizer.lr", {"optimizer.lr": 1e-3}),
+        ("freezing", {"freezing": {"kind": "none"}}),
+        ("freezing", {"freezing": {"kind": "lower_layers", "layers": 1}}),
+        ("freezing", {"freezing": {"kind": "lower_layers", "layers": 5}}),
+        ("freezing", {"freezing": {"kind": "encoder"}}),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({"rang": [0, 1]}, "unknown key 'rang'; allowed here: range, .*Did you mean 'range'?"),
+        (3, "found 3; allowed: a mapping with one of the keys range"),
+        ({"range": [0, 1], "choice": [1, 2]}, "found the keys range, choice; allowed: exactly one"),
+        ({"range": [0.3, 0.3]}, r"found \[0.3, 0.3\]; allowed: two numbers, the lower one first"),
+        ({"log_int_range": [0, 9]}, r"found \[0, 9\]; allowed on a log scale: numbers above 0"),
+        ({"range": ["0", 1]}, "should be a valid number"),
+        ({"int_range": [1, 2.5]}, "should be a valid integer"),
+        ({"range": [0, float("inf")]}, "should be a finite number"),
+        ({"choice": ["a"]}, "found a choice of 1; allowed: two options or more"),
+        ({"choice": ["a", "b", "a"]}, "found the option 'a' twice"),
+        ({"choice": [[1], [2]]}, r"found the option \[1\]; allowed: text, a number"),
+        ({"choice": ["a", {"kind": "b"}]}, "found values and sections in one choice"),
+        ({"choice": [{"kind": "a"}, {"kind": "b", "x": {"range": [2, 1]}}]}, r"found \[2.0, 1.0\]"),
+    ],
+)
+def test_wrong_entry_is_refused(entry: object, message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        space_of({"key": entry})
+
+
+def test_key_inside_a_searched_section_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"search\.freezing\.layers: lies inside 'freezing'"):
+        space_of({"freezing.layers": {"int_range": [1, 5]}, "freezing": FREEZING})

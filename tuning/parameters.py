@@ -1,0 +1,132 @@
+"""What a search space is made of: parameters, and choices of sections that hold more parameters."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from optuna.trial import BaseTrial
+
+from tuning.records import Value
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One scalar that Optuna draws.
+
+    Attributes:
+        name: Dotted key of `run`; for a choice of sections "freezing.kind", and for what stands
+            inside one of them "freezing.lower_layers.layers".
+        low: Lowest value, included; None for a choice.
+        high: Highest value, included; None for a choice.
+        log: Whether values are drawn on a logarithmic scale.
+        is_integer: Whether only whole numbers are drawn.
+        options: The values of a choice; empty for a range.
+        conditional: Whether it is only drawn when the section around it was chosen.
+    """
+
+    name: str
+    low: float | None = None
+    high: float | None = None
+    log: bool = False
+    is_integer: bool = False
+    options: tuple[Value, ...] = ()
+    conditional: bool = False
+
+    def sample(self, trial: BaseTrial) -> Value:
+        """Draws a value; the one already drawn if the trial has it."""
+        if self.low is None or self.high is None:
+            return trial.suggest_categorical(self.name, self.options)
+        if self.is_integer:
+            return trial.suggest_int(self.name, int(self.low), int(self.high), log=self.log)
+        return trial.suggest_float(self.name, self.low, self.high, log=self.log)
+
+    def contains(self, value: object) -> bool:
+        """Whether Optuna could have drawn `value`."""
+        if self.low is None or self.high is None:
+            return value in self.options
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return False
+        return self.low <= value <= self.high and not (self.is_integer and value % 1)
+
+    def leaves(self) -> "Iterator[Parameter]":
+        """Yields itself, as the only parameter of its key."""
+        yield self
+
+    def in_effect(self, value: object) -> Iterator[tuple[str, Value]]:
+        """Yields (name, value) if the recipe sets the value; None counts only as an option."""
+        if isinstance(value, str | int | float) or (value is None and None in self.options):
+            yield self.name, value
+
+    def corners(self) -> Iterator[object]:
+        """Yields both ends of a range, or every option."""
+        yield from self.options or (self.low, self.high)
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One section of a choice.
+
+    Attributes:
+        constants: What it always holds.
+        nodes: Key -> what is drawn once this section was chosen.
+    """
+
+    constants: dict[str, object]
+    nodes: "dict[str, Parameter | Branch]"
+
+    def fits(self, section: Mapping[str, object]) -> bool:
+        """Whether `section` could be this option: all its constants are there."""
+        return self.constants.items() <= section.items()
+
+    def corners(self) -> Iterator[object]:
+        """Yields sections that together hold every corner of everything inside at least once."""
+        corners = {key: list(node.corners()) for key, node in self.nodes.items()}
+        for index in range(max(map(len, corners.values()), default=1)):
+            drawn = {key: values[min(index, len(values) - 1)] for key, values in corners.items()}
+            yield {**self.constants, **drawn}
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """A choice of sections.
+
+    Attributes:
+        kind: Draws the label of an option.
+        options: Label -> section.
+    """
+
+    kind: Parameter
+    options: dict[str, Option]
+
+    def sample(self, trial: BaseTrial) -> dict[str, object]:
+        """Draws an option, then what stands inside it."""
+        option = self.options[str(self.kind.sample(trial))]
+        drawn = {key: node.sample(trial) for key, node in option.nodes.items()}
+        return {**option.constants, **drawn}
+
+    def leaves(self) -> Iterator[Parameter]:
+        """Yields the label's parameter and all that can occur inside the options."""
+        yield self.kind
+        for option in self.options.values():
+            for node in option.nodes.values():
+                yield from node.leaves()
+
+    def in_effect(self, value: object) -> Iterator[tuple[str, Value]]:
+        """Yields what the recipe's own section `value` means in this space.
+
+        The option with the most constants wins; a section that is no option yields its `kind`.
+        """
+        if not isinstance(value, Mapping):
+            return
+        fitting = [label for label, option in self.options.items() if option.fits(value)]
+        if not fitting:
+            yield from self.kind.in_effect(value.get("kind"))
+            return
+        label = max(fitting, key=lambda label: len(self.options[label].constants))
+        yield self.kind.name, label
+        for key, node in self.options[label].nodes.items():
+            yield from node.in_effect(value.get(key))
+
+    def corners(self) -> Iterator[object]:
+        """Yields every option, with the corners of what stands inside it."""
+        for option in self.options.values():
+            yield from option.corners()
