@@ -90,6 +90,12 @@ def test_tags_are_strict_iob2_with_one_per_word(corpus: Corpus) -> None:
             assert not tag.startswith("I-") or previous in {f"B-{tag[2:]}", tag}
 
 
+def test_values_of_several_words_are_tagged_whole(corpus: Corpus) -> None:
+    found = set(mentions(corpus["test"]))
+    assert {("destination", "new york"), ("date", "this weekend")} <= found
+    assert not {("destination", "new"), ("destination", "york"), ("date", "weekend")} & found
+
+
 def test_dev_and_still_more_test_hold_values_that_train_never_shows(corpus: Corpus) -> None:
     assert 0.05 < unseen_share(corpus, "dev") < unseen_share(corpus, "test") < 0.4
 
