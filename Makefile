@@ -1,0 +1,50 @@
+# Every target installs what it needs first; that is quick when it is there already.
+
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+
+# Some machines forbid to keep compiled modules; every worker would then compile torch again.
+unexport PYTHONDONTWRITEBYTECODE
+
+.DEFAULT_GOAL := help
+.PHONY: help install tune test lint bench
+
+help:
+	@echo "make install  make .venv with everything the other targets need"
+	@echo "make tune     tune the demo study: sample data, bundled encoder"
+	@echo "make test     run the tests, the fast ones first"
+	@echo "make lint     check style, types and the direction of imports"
+	@echo "make bench    measure side by side with other ways and print a table"
+	@echo "PYTHON=...    the Python, 3.11 or newer, that .venv is made with; now $(PYTHON)"
+
+install: $(INSTALLED)
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "mtl needs Python 3.11 or newer, not $(PYTHON); name one: make install PYTHON=python3.11" >&2; \
+		exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --no-compile --editable '.[dev]' --constraint constraints.txt
+	@echo "Compiling what every start imports"
+	@$(BIN)/python -c 'import datasets, optuna, ray.train.torch, ray.tune, seqeval.metrics, \
+		torch.utils.tensorboard, transformers.models.bert.modeling_bert, typer'
+	@touch $@
+
+tune: install
+	$(BIN)/mtl tune demo
+
+test: install
+	$(BIN)/pytest
+
+lint: install
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: install
+	@mkdir -p benchmarks/results
+	@for file in $(filter-out benchmarks/table.py benchmarks/_%,$(wildcard benchmarks/*.py)); do \
+		$(BIN)/python $$file --json benchmarks/results/$$(basename $$file .py).json || exit 1; done
+	$(BIN)/python benchmarks/table.py
