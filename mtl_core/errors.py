@@ -1,4 +1,4 @@
-"""The errors that a user can cause; every message says where, what was found and what is allowed."""
+"""The errors a user can cause; each says where, what was found and what is allowed."""
 
 import difflib
 from collections.abc import Iterable

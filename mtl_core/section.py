@@ -29,9 +29,9 @@ class PlacedText(str):
         placed.base = base
         return placed
 
-    def __getnewargs__(self) -> tuple[str, Path]:
+    def __reduce__(self) -> tuple[type["PlacedText"], tuple[str, Path]]:
         """Lets the text be copied and sent between processes with its folder."""
-        return str(self), self.base
+        return PlacedText, (str(self), self.base)
 
 
 def resolve_path(value: Any) -> Any:

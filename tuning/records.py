@@ -1,4 +1,4 @@
-"""What is known of one trial: read from the study folder, shown in tables, TensorBoard and reports."""
+"""What is known of one trial; tables, TensorBoard and reports show it."""
 
 from dataclasses import dataclass
 from typing import Literal

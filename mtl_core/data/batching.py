@@ -1,6 +1,6 @@
 """Batching: from encoded rows to padded tensors, with batches of similar length."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,7 +62,9 @@ def similar_length_batches(
     for start in range(0, len(order), window):
         rows = order[start : start + window]
         rows = rows[np.argsort(lengths[rows], kind="stable")]
-        batches.extend(rows[first : first + batch_size] for first in range(0, len(rows), batch_size))
+        batches.extend(
+            rows[first : first + batch_size] for first in range(0, len(rows), batch_size)
+        )
     return [batches[number] for number in generator.permutation(len(batches))]
 
 
@@ -94,7 +96,7 @@ def make_batch(split: EncodedSplit, rows: npt.ArrayLike, *, pad_token_id: int) -
     )
 
 
-def rows_by_length(split: EncodedSplit, *, batch_size: int) -> list[Sequence[int] | Int64Array]:
+def rows_by_length(split: EncodedSplit, *, batch_size: int) -> list[Int64Array]:
     """Returns batches for evaluation: all rows, sorted by length, no randomness."""
     order = np.argsort(split.token_ids.lengths(), kind="stable")
     return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]

@@ -1,4 +1,4 @@
-"""Readers: the first step of the data path, from files or a hub id to one list of `Example` a split.
+"""Readers: from files or a hub id to one list of `Example` a split; the data path starts here.
 
 Adding a format = one section with `read` and `fingerprint`, and its name in `DatasetSection`.
 """

@@ -129,8 +129,14 @@ def _package_folder(package: str) -> Path:
             f"install it, or give a hub id or a local folder"
         )
     root = Path(spec.submodule_search_locations[0])
-    folder = next((path.parent for path in sorted(root.rglob("config.json"))
-                   if (path.parent / "tokenizer.json").is_file()), root)
+    folder = next(
+        (
+            path.parent
+            for path in sorted(root.rglob("config.json"))
+            if (path.parent / "tokenizer.json").is_file()
+        ),
+        root,
+    )
     _check_folder(folder)
     expected = _SHA256.get(package)
     if expected and _sha256(folder / "model.safetensors") != expected:

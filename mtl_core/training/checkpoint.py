@@ -15,7 +15,9 @@ from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
 
 from mtl_core.errors import ConfigError
+from mtl_core.model.multitask import MultiTaskModel
 from mtl_core.training.report import EpochReport
+from mtl_core.weighting.base import Weighting
 
 _STATE = "state.pt"
 _BEST = "best.safetensors"
@@ -25,8 +27,8 @@ _BEST = "best.safetensors"
 class Trainer:
     """The parts of a run that change while it trains."""
 
-    model: nn.Module
-    weighting: nn.Module
+    model: MultiTaskModel
+    weighting: Weighting
     optimizer: AdamW
     schedule: LambdaLR
     reports: list[EpochReport]

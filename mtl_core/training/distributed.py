@@ -1,5 +1,6 @@
 """Where a process stands among the workers of a run; every function works without a group too."""
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -37,6 +38,13 @@ class Place:
             find_unused_parameters=has_unused_parameters,
             gradient_as_bucket_view=True,
         )
+
+    def synchronised(self, module: nn.Module, *, is_wanted: bool) -> AbstractContextManager[None]:
+        """Returns a context in which gradients are exchanged between workers, or are not."""
+        if isinstance(module, DistributedDataParallel) and not is_wanted:
+            context: AbstractContextManager[None] = module.no_sync()
+            return context
+        return nullcontext()
 
     def sum(self, values: Tensor) -> Tensor:
         """Returns the sum over all workers."""

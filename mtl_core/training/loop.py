@@ -1,9 +1,8 @@
-"""The training loop: a generator that yields one `EpochReport` an epoch; closing it stops the run."""
+"""The training loop: a generator of one `EpochReport` an epoch; closing it stops the run."""
 
 import hashlib
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from mtl_core.training.objective import Mean, ObjectiveSection
 from mtl_core.training.optimizer import build_optimizer, build_schedule, learning_rates
 from mtl_core.training.plan import GlobalBatch, TrainingPlan
 from mtl_core.training.report import EpochReport
+from mtl_core.weighting.base import Weighting
 
 _CHECK_EVERY = 20
 """Steps between looks at the loss: each look waits for the device."""
@@ -76,7 +76,7 @@ class _Step(nn.Module):
     """Model, losses and weighting as one module, so that DistributedDataParallel sees them all."""
 
     def __init__(
-        self, model: MultiTaskModel, weighting: nn.Module, tasks: Mapping[str, Task]
+        self, model: MultiTaskModel, weighting: Weighting, tasks: Mapping[str, Task]
     ) -> None:
         super().__init__()
         self.model = model
@@ -95,8 +95,8 @@ class _Step(nn.Module):
         }
         present = {name: sums[name] / counts[name] for name in counts if counts[name]}
         # A head without labels in this step still takes part: workers must agree on gradients.
-        absent = sum(total for name, total in sums.items() if not counts[name])
-        return self.weighting(present) + absent, sums
+        absent = [total for name, total in sums.items() if not counts[name]]
+        return sum(absent, start=self.weighting(present)), sums
 
 
 class _Run:
@@ -166,7 +166,10 @@ class _Run:
         )
         combined = self.objective.combine(list(result.main.values()), result.joint_accuracy)
         best = max(self.trainer.reports, key=lambda report: report.combined, default=None)
-        is_best = best is None or combined > best.combined
+        if best is not None and best.combined >= combined:
+            best_combined, best_epoch = best.combined, best.epoch
+        else:
+            best_combined, best_epoch = combined, epoch
         report = EpochReport(
             epoch=epoch,
             progress=float(epoch),
@@ -177,8 +180,8 @@ class _Run:
             dev=result.scores,
             joint_accuracy=result.joint_accuracy,
             combined=combined,
-            best_combined=combined if is_best else best.combined,
-            best_epoch=epoch if is_best else best.epoch,
+            best_combined=best_combined,
+            best_epoch=best_epoch,
             seconds=time.perf_counter() - start,
             sentences_per_second=self.plan.rows_per_epoch / training_seconds,
         )
@@ -203,8 +206,7 @@ class _Run:
                 local = _without_labels(local)
             # Gradients cross the network once a step, not once a part.
             is_last = part == parts - 1
-            sync = nullcontext() if is_last or self.place.world_size == 1 else self.step.no_sync()
-            with sync:
+            with self.place.synchronised(self.step, is_wanted=is_last):
                 with torch.autocast(
                     self.place.device.type,
                     torch.bfloat16,

@@ -79,9 +79,7 @@ def build_schedule(
     return LambdaLR(optimizer, factor)
 
 
-def rate_factor(
-    step: int, *, schedule: Schedule, warmup_steps: int, total_steps: int
-) -> float:
+def rate_factor(step: int, *, schedule: Schedule, warmup_steps: int, total_steps: int) -> float:
     """Returns the factor of the peak learning rate before step `step`, in [0, 1]."""
     if step < warmup_steps:
         return (step + 1) / (warmup_steps + 1)

@@ -89,7 +89,7 @@ def _label_counts(split: EncodedSplit, task: str) -> Int64Array:
     """Returns how many labels of each row train, (rows,); words that were cut off do not."""
     labels = split.labels[task]
     if not isinstance(labels, Ragged):
-        return (labels != NO_LABEL).astype(np.int64)
+        return np.asarray(labels != NO_LABEL, dtype=np.int64)
     is_counted = (labels.values != NO_LABEL) & (split.word_starts.values >= 0)
     totals = np.concatenate([[0], np.cumsum(is_counted)])
     return np.asarray(totals[labels.offsets[1:]] - totals[labels.offsets[:-1]], dtype=np.int64)

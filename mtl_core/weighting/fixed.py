@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Literal
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from mtl_core.section import Section
+from mtl_core.weighting.base import Weighting
 
 
 class Fixed(Section):
@@ -18,7 +19,7 @@ class Fixed(Section):
         return FixedWeighting(weights)
 
 
-class FixedWeighting(nn.Module):
+class FixedWeighting(Weighting):
     """Adds the weighted losses."""
 
     def __init__(self, weights: Mapping[str, float]) -> None:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from mtl_core.section import Section
+from mtl_core.weighting.base import Weighting
 
 
 class Uncertainty(Section):
@@ -20,7 +21,7 @@ class Uncertainty(Section):
         return UncertaintyWeighting(weights)
 
 
-class UncertaintyWeighting(nn.Module):
+class UncertaintyWeighting(Weighting):
     """Sum over tasks of exp(-s) w L / 2 + s / 2, with a learnt log-variance s a task, from 0.
 
     Kendall, Gal and Cipolla 2018, https://arxiv.org/abs/1705.07115, equation 7 with

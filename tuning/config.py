@@ -1,0 +1,85 @@
+"""The study file: `run` (one training run), `search` (what varies) and `study` (how to search)."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from mtl_core.config import RunConfig
+from mtl_core.section import DataPath, Section
+from mtl_core.training.objective import Mean, ObjectiveSection
+from tuning.samplers import Sampler, Tpe
+from tuning.schedulers import Asha, Scheduler
+from tuning.space import Entry, Space
+
+StudyName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+
+
+class Resources(Section):
+    """What a trainer takes; a trainer runs one trial at a time."""
+
+    workers: int = Field(default=1, ge=1)
+    """Processes that train one model together (data parallel)."""
+    cpus: int = Field(default=1, ge=1)
+    """CPUs a worker; also its number of threads."""
+    gpus: float = Field(default=0, ge=0)
+    """GPUs a worker; a fraction lets workers share one."""
+    trainers: int | None = Field(default=None, ge=1)
+    """Trials at the same time; null = as many as the cluster holds."""
+
+
+class Study(Section):
+    """How the search is run."""
+
+    name: StudyName
+    """Name of the study's folder; default: the name of the study file."""
+    storage: DataPath = Field(default=Path("runs"), validate_default=True)
+    """Folder of the study folders; on a cluster one that all nodes share."""
+    objective: ObjectiveSection = Mean()
+    """The dev score that chooses epoch and recipe."""
+    trials: int = Field(default=24, ge=1)
+    """Recipes to try, the study file's own one included."""
+    scheduler: Scheduler = Asha()
+    """What stops poor trials early."""
+    sampler: Sampler = Tpe()
+    """What picks the next recipe."""
+    seed: int = Field(default=0, ge=0)
+    """Seed of the search; `run.seed` is that of the training runs."""
+    resources: Resources = Resources()
+    """What a trainer takes."""
+    isolation: Literal["warm", "fresh"] = "warm"
+    """`warm` = trainers take trial after trial; `fresh` = new processes for every trial."""
+    max_attempts: int = Field(default=3, ge=1)
+    """How often a trial is started again after its worker died, first start included."""
+    memory_growth_gib: float = Field(default=2.0, gt=0)
+    """A trainer is started anew when its workers grew by more than this since their first trial."""
+
+
+class StudyFile(Section):
+    """A whole study file."""
+
+    run: RunConfig
+    """One training run: the default recipe."""
+    search: dict[str, Entry] = Field(default_factory=dict)
+    """Dotted key of `run` -> what to try there; nothing = only the default recipe is run."""
+    study: Study
+    """How the search is run."""
+
+    @model_validator(mode="after")
+    def _check_search(self) -> "StudyFile":
+        if not self.search and self.study.trials > 1:
+            raise ValueError(
+                "study.trials: with nothing to search only the default recipe is run; "
+                f"expected 1, found {self.study.trials}"
+            )
+        return self
+
+    @property
+    def space(self) -> Space:
+        """The search space."""
+        return Space(self.search)
+
+    @property
+    def folder(self) -> Path:
+        """The study folder."""
+        return self.study.storage / self.study.name
