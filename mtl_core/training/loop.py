@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -37,7 +37,7 @@ def train(
     objective: ObjectiveSection | None = None,
     checkpoint: Path | None = None,
     assets: Assets | None = None,
-) -> Iterator[EpochReport]:
+) -> Generator[EpochReport, None, None]:
     """Trains one multi-task model.
 
     With several workers (a torch.distributed process group) each of them calls this with the same
