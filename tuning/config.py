@@ -51,6 +51,8 @@ class Study(Section):
     """`warm` = trainers take trial after trial; `fresh` = new processes for every trial."""
     max_attempts: int = Field(default=3, ge=1)
     """How often a trial is started again after its worker died, first start included."""
+    keep_checkpoints: int = Field(default=1, ge=1)
+    """How many of the best trials keep their checkpoint; trial 0 keeps its own as well."""
     memory_growth_gib: float = Field(default=2.0, gt=0)
     """A trainer is started anew when its workers grew by more than this since their first trial."""
 

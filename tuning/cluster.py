@@ -1,0 +1,85 @@
+"""The Ray cluster of a study: the one that is given, or one on this machine for its time."""
+
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import MappingProxyType
+
+import ray
+
+from mtl_core.errors import ConfigError
+from tuning.planner import Node
+
+ENVIRONMENT: Mapping[str, str] = MappingProxyType(
+    {
+        # Train's controllers look after their workers at this interval; 2 s would be waited for
+        # at each start and end of a trainer.
+        "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",
+        "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",
+        # The study folder keeps its own records; Tune's would be written per trial, and unread.
+        "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+        "TUNE_GLOBAL_CHECKPOINT_S": "1000000000",
+        # Ctrl-C has to reach the driver as KeyboardInterrupt.
+        "TUNE_DISABLE_SIGINT_HANDLER": "1",
+        # Relative paths mean the same in a worker as in the driver.
+        "RAY_CHDIR_TO_TRIAL_DIR": "0",
+        "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+        "RAY_DEDUP_LOGS": "0",
+        "RAY_USAGE_STATS_ENABLED": "0",
+    }
+)
+"""Settings of Ray for a study; a variable that is already set wins."""
+
+_OBJECT_STORE_BYTES = 100 * 2**20
+"""Jobs and reports are small; Ray's default would take 30 % of the machine's memory."""
+
+
+@contextmanager
+def cluster(address: str | None, *, num_cpus: int, verbose: bool) -> Iterator[list[Node]]:
+    """Connects to Ray and yields its nodes; disconnects at the end, also after an error.
+
+    Args:
+        address: The cluster's address ("auto" finds one on this machine); None = the one of
+            `RAY_ADDRESS`, which Ray sets for jobs, and without that a new one on this machine,
+            which stops at the end.
+        num_cpus: CPUs of a new one.
+        verbose: Shows what Ray logs.
+
+    Raises:
+        ConfigError: There is no cluster at the address.
+    """
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    if not verbose:
+        _silence()
+    address = address or os.environ.get("RAY_ADDRESS")
+    options: dict[str, object] = {"log_to_driver": verbose, "logging_level": logging.ERROR}
+    if address is None:
+        options |= {
+            "address": "local",
+            "num_cpus": num_cpus,
+            "include_dashboard": False,
+            "object_store_memory": _OBJECT_STORE_BYTES,
+        }
+    else:
+        options["address"] = address
+    try:
+        ray.init(**options)
+    except (ConnectionError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ConfigError(f"--address {address}: cannot connect to Ray: {reason}") from error
+    try:
+        yield [
+            Node(float(node["Resources"].get("CPU", 0)), float(node["Resources"].get("GPU", 0)))
+            for node in ray.nodes()
+            if node["Alive"]
+        ]
+    finally:
+        ray.shutdown()
+
+
+def _silence() -> None:
+    """Keeps Ray's and Tune's own lines off the terminal; the study has its own display."""
+    for name in ("ray", "ray.tune", "ray.train", "ray.data"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)

@@ -1,0 +1,215 @@
+"""The study folder: the truth about a study, from which it goes on after a crash."""
+
+import importlib.metadata
+import json
+import os
+import platform
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from mtl_core.errors import ConfigError
+from mtl_core.section import Section
+from mtl_core.study_file import dump, read_document
+from mtl_core.training.report import EpochReport
+from mtl_core.validation import validate
+from tuning.config import StudyFile
+
+_MAY_CHANGE = frozenset(
+    {
+        "name",
+        "storage",
+        "trials",
+        "resources",
+        "isolation",
+        "max_attempts",
+        "keep_checkpoints",
+        "memory_growth_gib",
+    }
+)
+"""Keys of `study` that a study may be continued with other values of."""
+
+_PACKAGES = ("mtl", "ray", "optuna", "torch", "transformers", "datasets", "tokenizers", "numpy")
+
+
+class StudyFolder:
+    """Paths of a study folder, and the files that only the driver writes."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.journal = path / "optuna.journal"
+        self.trials = path / "trials"
+        self.trials_csv = path / "trials.csv"
+        self.tensorboard = path / "tensorboard"
+        self.best = path / "best"
+        self.report = path / "report.md"
+        self.scratch = path / ".scratch"
+        self._result = path / "result.json"
+        self._study = path / "study.yaml"
+
+    @classmethod
+    @contextmanager
+    def opened(cls, study: StudyFile) -> Iterator["StudyFolder"]:
+        """Makes the folder of a study, or opens the one of an earlier session; locks it.
+
+        Raises:
+            ConfigError: The folder cannot be written, is in use, or holds another study.
+        """
+        folder = cls(study.folder)
+        folder.check_same(study)
+        try:
+            folder.trials.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(folder.path / ".lock", timeout=0)
+            lock.acquire()
+        except Timeout as error:
+            raise ConfigError(
+                f"{folder.path}: another process is running this study; wait for it, or give "
+                "this one another name: --set study.name=NAME"
+            ) from error
+        except OSError as error:
+            raise ConfigError(
+                f"study.storage: cannot write to {folder.path}: {error.strerror}; "
+                "choose another folder: --set study.storage=FOLDER"
+            ) from error
+        try:
+            folder._study.write_text(dump(study), encoding="utf-8")
+            write_json(folder.path / "versions.json", _versions())
+            yield folder
+        finally:
+            shutil.rmtree(folder.scratch, ignore_errors=True)
+            lock.release()
+
+    def read_study(self) -> StudyFile:
+        """Returns the study that the folder was made for.
+
+        Raises:
+            ConfigError: It is no study folder.
+        """
+        if not self._study.is_file():
+            raise ConfigError(f"{self.path}: not a study folder, there is no study.yaml in it")
+        return validate(read_document(self._study), StudyFile)
+
+    def trial(self, number: int) -> Path:
+        """Returns the folder of a trial."""
+        return self.trials / f"{number:04d}"
+
+    def checkpoint(self, number: int) -> Path:
+        """Returns the checkpoint folder of a trial."""
+        return self.trial(number) / "checkpoint"
+
+    def begin_trial(self, number: int, config: Section) -> None:
+        """Writes the resolved configuration of a trial."""
+        self.trial(number).mkdir(exist_ok=True)
+        (self.trial(number) / "config.yaml").write_text(dump(config), encoding="utf-8")
+
+    def add_report(self, number: int, report: EpochReport) -> None:
+        """Appends a report to the trial's file."""
+        with (self.trial(number) / "reports.jsonl").open("a", encoding="utf-8") as file:
+            file.write(report.to_json() + "\n")
+
+    def read_reports(self, number: int) -> tuple[EpochReport, ...]:
+        """Returns the reports of a trial; cuts off a line that a killed driver left unfinished."""
+        path = self.trial(number) / "reports.jsonl"
+        if not path.is_file():
+            return ()
+        content = path.read_text(encoding="utf-8")
+        whole = content[: content.rfind("\n") + 1]
+        if whole != content:
+            path.write_text(whole, encoding="utf-8")
+        return tuple(EpochReport.from_json(line) for line in whole.splitlines())
+
+    def write_error(self, number: int, error: str) -> None:
+        """Keeps the traceback of a failed trial."""
+        self.trial(number).mkdir(exist_ok=True)
+        (self.trial(number) / "error.txt").write_text(error, encoding="utf-8")
+
+    def read_error(self, number: int) -> str | None:
+        """Returns the last line of the traceback of a failed trial."""
+        path = self.trial(number) / "error.txt"
+        if not path.is_file():
+            return None
+        lines = path.read_text(encoding="utf-8").strip().splitlines()
+        return lines[-1] if lines else None
+
+    def drop_checkpoint(self, number: int) -> None:
+        """Removes the checkpoint of a trial that nothing will be read from."""
+        shutil.rmtree(self.checkpoint(number), ignore_errors=True)
+
+    def read_result(self) -> dict[str, object]:
+        """Returns what `result.json` holds; empty before the first one is written."""
+        if not self._result.is_file():
+            return {}
+        result: dict[str, object] = json.loads(self._result.read_text(encoding="utf-8"))
+        return result
+
+    def write_result(self, result: Mapping[str, object]) -> None:
+        """Writes `result.json`."""
+        write_json(self._result, result)
+
+    def check_same(self, study: StudyFile) -> None:
+        """Refuses to continue a study with another one.
+
+        Raises:
+            ConfigError: The folder holds another study; says what differs and offers a name.
+        """
+        if not self._study.is_file():
+            return
+        differences = _differences(_identity(self.read_study()), _identity(study))
+        if differences:
+            key, (before, now) = next(iter(differences.items()))
+            more = f" and {len(differences) - 1} more" if len(differences) > 1 else ""
+            raise ConfigError(
+                f"{self.path}: holds a study with {key} = {before}, here it is {now}{more}; "
+                f"continue that one unchanged, or start a new one: "
+                f"--set study.name={_free_name(study)}"
+            )
+
+
+def write_json(path: Path, content: object) -> None:
+    """Writes a JSON file at once or not at all."""
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    os.replace(part, path)  # noqa: PTH105
+
+
+def _identity(study: StudyFile) -> dict[str, object]:
+    """Returns what makes two studies the same, flat: dotted key -> value."""
+    data = study.model_dump(mode="json")
+    data["study"] = {key: value for key, value in data["study"].items() if key not in _MAY_CHANGE}
+    return dict(_flat((), data))
+
+
+def _flat(path: tuple[str, ...], value: object) -> Iterator[tuple[str, object]]:
+    if isinstance(value, dict) and value:
+        for key, item in value.items():
+            yield from _flat((*path, key), item)
+    else:
+        yield ".".join(path), value
+
+
+def _differences(
+    before: Mapping[str, object], now: Mapping[str, object]
+) -> dict[str, tuple[object, object]]:
+    keys = [*before, *(key for key in now if key not in before)]
+    pairs = {key: (before.get(key, "absent"), now.get(key, "absent")) for key in keys}
+    return {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def _free_name(study: StudyFile) -> str:
+    number = 2
+    while (study.study.storage / f"{study.study.name}-{number}").exists():
+        number += 1
+    return f"{study.study.name}-{number}"
+
+
+def _versions() -> dict[str, str]:
+    versions = {"python": platform.python_version(), "platform": platform.platform()}
+    for package in _PACKAGES:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            versions[package] = "not installed as a package"
+    return versions

@@ -1,0 +1,167 @@
+"""The logbook: writes down what happens in a study, as Ray Tune's callback in the driver."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from optuna import Study as OptunaStudy
+from optuna.trial import TrialState
+from ray.tune import Callback
+
+from mtl_core.config import RunConfig
+from mtl_core.study_file import override
+from mtl_core.training.report import EpochReport
+from tuning.config import StudyFile
+from tuning.folder import StudyFolder
+from tuning.observer import Observer
+from tuning.records import Status, TrialRecord, Value
+from tuning.report import trials_frame
+from tuning.tensorboard import StudyBoard
+from tuning.trainers import Trainers
+
+_STATUS: Mapping[TrialState, Status] = {
+    TrialState.RUNNING: "running",
+    TrialState.COMPLETE: "complete",
+    TrialState.PRUNED: "stopped",
+    TrialState.FAIL: "failed",
+}
+
+
+def read_records(
+    folder: StudyFolder, optuna_study: OptunaStudy, default_parameters: Mapping[str, Value]
+) -> dict[int, TrialRecord]:
+    """Returns trial number -> what the study folder knows of it."""
+    records = {}
+    for trial in optuna_study.get_trials(deepcopy=False):
+        if trial.state in _STATUS:
+            reports = folder.read_reports(trial.number)
+            records[trial.number] = TrialRecord(
+                number=trial.number,
+                status=_STATUS[trial.state],
+                parameters=dict(trial.params if trial.number else default_parameters),
+                overrides=dict(trial.user_attrs.get("overrides", {})),
+                reports=reports,
+                seconds=sum(report.seconds for report in reports),
+                error=folder.read_error(trial.number),
+            )
+    return records
+
+
+class Logbook(Callback):  # type: ignore[misc]  # Ray carries no types
+    """Keeps the records of all trials: in memory, in the study folder and in TensorBoard."""
+
+    def __init__(
+        self,
+        study: StudyFile,
+        folder: StudyFolder,
+        optuna_study: OptunaStudy,
+        observer: Observer,
+    ) -> None:
+        self._study = study
+        self._run = study.run.model_dump(mode="json")
+        self._defaults = study.space.default_parameters(self._run)
+        self._folder = folder
+        self._optuna_study = optuna_study
+        self._observer = observer
+        self._board = StudyBoard(folder.tensorboard, study.space.parameters)
+        self._trainers: Trainers | None = None
+        self.records = read_records(folder, optuna_study, self._defaults)
+
+    def attach(self, trainers: Trainers) -> None:
+        """Names the trainers that are told when a trial is stopped."""
+        self._trainers = trainers
+
+    def on_trial_start(
+        self, iteration: int, trials: Sequence[Any], trial: Any, **info: Any
+    ) -> None:
+        """Writes the trial's configuration; a trial that goes on keeps its reports."""
+        number, overrides = trial.config["number"], trial.config["overrides"]
+        parameters = self._optuna_study.get_trials(deepcopy=False)[number].params
+        record = TrialRecord(
+            number=number,
+            status="running",
+            parameters=dict(parameters if number else self._defaults),
+            overrides=dict(overrides),
+            reports=self._folder.read_reports(number),
+        )
+        self.records[number] = record
+        config = RunConfig.model_validate(override(self._run, overrides))
+        self._folder.begin_trial(number, config)
+        self._board.begin(record)
+        self._observer.began(record)
+
+    def on_trial_result(
+        self, iteration: int, trials: Sequence[Any], trial: Any, result: Mapping[str, Any], **_: Any
+    ) -> None:
+        """Adds a report, unless a resumed trial only repeats it."""
+        report = EpochReport.from_json(result["report"])
+        record = self.records[trial.config["number"]]
+        if report.epoch <= len(record.reports):
+            return
+        self._folder.add_report(record.number, report)
+        record = replace(
+            record,
+            reports=(*record.reports, report),
+            seconds=record.seconds + report.seconds,
+        )
+        self.records[record.number] = record
+        self._board.report(record.id, report)
+        self._observer.reported(record)
+
+    def on_trial_complete(
+        self, iteration: int, trials: Sequence[Any], trial: Any, **info: Any
+    ) -> None:
+        """Notes that a trial ran all its epochs or was stopped."""
+        is_finished = trial.last_result.get("finished", False)
+        self._end(trial, "complete" if is_finished else "stopped")
+
+    def on_trial_error(
+        self, iteration: int, trials: Sequence[Any], trial: Any, **info: Any
+    ) -> None:
+        """Keeps the traceback of a failed trial."""
+        error = trial.get_error()
+        text = str(error.as_instanceof_cause() if hasattr(error, "as_instanceof_cause") else error)
+        self._folder.write_error(trial.config["number"], text)
+        self._end(trial, "failed")
+
+    def close(self) -> None:
+        """Closes the event files."""
+        self._board.close()
+
+    def _end(self, trial: Any, status: Status) -> None:
+        number = trial.config["number"]
+        if self._trainers is not None and status != "complete":
+            self._trainers.stop(number)
+        record = self.records[number]
+        record = replace(record, status=status, error=self._folder.read_error(number))
+        self.records[number] = record
+        self._board.end(record)
+        self._drop_losers()
+        self.write_trials()
+        self._observer.ended(record)
+
+    def _drop_losers(self) -> None:
+        """Removes the checkpoints that nobody will read: disks are finite."""
+        ended = [record for record in self.records.values() if record.status != "running"]
+        ranked = sorted(ended, key=_rank, reverse=True)
+        keep = {record.number for record in ranked[: self._study.study.keep_checkpoints]}
+        for record in ended:
+            if record.number not in keep | {0}:
+                self._folder.drop_checkpoint(record.number)
+
+    def write_trials(self) -> None:
+        """Writes trials.csv."""
+        records = [self.records[number] for number in sorted(self.records)]
+        trials_frame(records).to_csv(self._folder.trials_csv, index=False)
+
+
+def best_record(records: Mapping[int, TrialRecord]) -> TrialRecord | None:
+    """Returns the ended trial with the best dev score; the earlier one among equals."""
+    ended = [record for record in records.values() if record.status in ("complete", "stopped")]
+    scored = [record for record in ended if record.best is not None]
+    return max(scored, key=_rank, default=None)
+
+
+def _rank(record: TrialRecord) -> tuple[bool, float, int]:
+    score = record.best.combined if record.best is not None else float("-inf")
+    return (record.status != "failed", score, -record.number)

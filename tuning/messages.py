@@ -1,0 +1,70 @@
+"""What passes between Tune's trials, the pool and the trainers; plain data, nothing heavy."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class TrialJob:
+    """Train one trial.
+
+    Attributes:
+        number: The trial.
+        overrides: Dotted key of `run` -> value.
+        checkpoint: Folder of its checkpoint.
+        delivered: Reports that Tune already has; the trainer does not send them again.
+    """
+
+    number: int
+    overrides: dict[str, object]
+    checkpoint: Path
+    delivered: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreJob:
+    """Score the best epoch of a trial on test, and write its model when a folder is given.
+
+    Attributes:
+        number: The trial.
+        overrides: Dotted key of `run` -> value.
+        checkpoint: Folder of its checkpoint.
+        export: Folder of the model.
+        dev: Dev scores of that epoch, for the model's card.
+    """
+
+    number: int
+    overrides: dict[str, object]
+    checkpoint: Path
+    export: Path | None
+    dev: dict[str, float | Mapping[str, float]]
+
+
+Job = TrialJob | ScoreJob
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """A trial ended an epoch; `line` is the `EpochReport` as JSON."""
+
+    line: str
+    is_last: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A `ScoreJob` is done; `scores` are None when there is no test split."""
+
+    scores: dict[str, object] | None
+    num_sentences: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A job cannot be done; `error` is a traceback or a sentence."""
+
+    error: str
+
+
+Message = Reported | Scored | Failed

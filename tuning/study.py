@@ -1,0 +1,380 @@
+"""A study from start to end: plan, search, score the best recipe on test, write the result."""
+
+import json
+import os
+import shlex
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import optuna
+from ray import tune
+
+from mtl_core.config import RunConfig
+from mtl_core.errors import TrainingError
+from mtl_core.study_file import override
+from tuning.cluster import cluster
+from tuning.config import StudyFile
+from tuning.folder import StudyFolder
+from tuning.load import check_data
+from tuning.logbook import Logbook, best_record, read_records
+from tuning.messages import Failed, Scored, ScoreJob
+from tuning.observer import Observer, Silence
+from tuning.planner import plan_trainers, this_machine
+from tuning.records import TrialRecord
+from tuning.report import FinalScores, StudySummary, render_report, trials_frame
+from tuning.searcher import OptunaSearcher, open_optuna
+from tuning.trainable import PooledTrial
+from tuning.trainers import Trainers, start_trainers
+
+if TYPE_CHECKING:
+    import pandas
+    from mtl_core.predictor import Predictor
+
+_HEAD_NODE = "node:__internal_head__"
+"""A resource that Ray gives to the head node: Tune's actors take a crumb of it, so that trainers
+can have every CPU."""
+
+
+@dataclass(frozen=True, slots=True)
+class StudyResult:
+    """What a study found.
+
+    Attributes:
+        folder: The study folder.
+        status: "complete", or "failed" when no trial reached a score.
+        best: The best recipe; its test scores are None when there is no test split.
+        default: The study file's own recipe.
+        trials: One row a trial.
+        seconds: Wall time, over all sessions of the study.
+        replay: The command that trains the best recipe again.
+    """
+
+    folder: Path
+    status: str
+    best: FinalScores | None
+    default: FinalScores | None
+    trials: "pandas.DataFrame"
+    seconds: float
+    replay: str
+
+    def predictor(self) -> "Predictor":
+        """Loads the best model."""
+        from mtl_core.predictor import Predictor
+
+        return Predictor.load(self.folder / "best")
+
+
+def tune_study(
+    study: StudyFile,
+    *,
+    observer: Observer | None = None,
+    address: str | None = None,
+    verbose: bool = False,
+) -> StudyResult:
+    """Runs a study, or goes on with one that was interrupted; a finished one is only shown.
+
+    Args:
+        study: The study.
+        observer: Told what happens.
+        address: A running Ray cluster; None = the one of `RAY_ADDRESS`, or one on this machine.
+        verbose: Shows what Ray logs.
+
+    Raises:
+        MtlError: The study cannot be run; nothing was written when the input is at fault.
+        KeyboardInterrupt: After an orderly stop; the same call goes on.
+    """
+    start = time.monotonic()
+    observer = observer or Silence()
+    observer.stage("reading the data")
+    StudyFolder(study.folder).check_same(study)
+    check_data(study)
+    machine = this_machine()
+    resources = study.study.resources
+    if is_local(address):
+        # Before Ray starts: seconds sooner, and the error stands alone.
+        plan_trainers(resources, [machine], trials=study.study.trials)
+    observer.stage("starting Ray")
+    with (
+        cluster(address, num_cpus=int(machine.cpus), verbose=verbose) as nodes,
+        StudyFolder.opened(study) as folder,
+    ):
+        count = plan_trainers(resources, nodes, trials=study.study.trials)
+        session = _Session(study, folder, observer, start)
+        try:
+            return session.run(count)
+        finally:
+            session.close()
+
+
+def write_report(path: Path) -> str:
+    """Writes report.md of a study folder anew from what is in the folder; returns its text.
+
+    Raises:
+        ConfigError: It is no study folder.
+    """
+    folder = StudyFolder(path)
+    study = folder.read_study()
+    defaults = study.space.default_parameters(study.run.model_dump(mode="json"))
+    optuna_study = open_optuna(
+        folder.journal, name=study.study.name, sampler=optuna.samplers.RandomSampler()
+    )
+    records = read_records(folder, optuna_study, defaults)
+    result = folder.read_result()
+    text = render_report(_summary(study, folder, optuna_study, records, result))
+    folder.report.write_text(text, encoding="utf-8")
+    return text
+
+
+class _Session:
+    """One call of `tune_study` on an open study folder."""
+
+    def __init__(
+        self, study: StudyFile, folder: StudyFolder, observer: Observer, start: float
+    ) -> None:
+        self.study = study
+        self.folder = folder
+        self.observer = observer
+        self.run_data = study.run.model_dump(mode="json")
+        sampler = study.study.sampler.build(study.study.seed, study.space)
+        self.optuna_study = open_optuna(folder.journal, name=study.study.name, sampler=sampler)
+        self.logbook = Logbook(study, folder, self.optuna_study, observer)
+        self.start = start
+        self.seconds_before = float(self.optuna_study.user_attrs.get("seconds", 0.0))
+
+    def run(self, count: int) -> StudyResult:
+        """Searches with `count` trainers, scores, and writes the result."""
+        epochs = max_epochs(self.study)
+        records = self.logbook.records
+        ended = sum(record.status != "running" for record in records.values())
+        total = self.study.study.trials
+        if ended < total or self._unscored():
+            self.observer.stage(f"starting {count} trainer{'s' if count > 1 else ''}")
+            with start_trainers(
+                self.study.study, self.run_data, count=count, scratch=self.folder.scratch
+            ) as trainers:
+                self.logbook.attach(trainers)
+                self.observer.planned(trials=total, ended=ended, epochs=epochs, trainers=count)
+                if ended < total:
+                    self._search(trainers, count, epochs)
+                self.observer.stage("scoring on test")
+                tests = self._score(trainers)
+        else:
+            tests = {}
+        return self._write(tests)
+
+    def close(self) -> None:
+        """Notes the time spent, also after an interruption, and closes the logs."""
+        spent = self.seconds_before + time.monotonic() - self.start
+        self.optuna_study.set_user_attr("seconds", spent)
+        self.logbook.write_trials()
+        self.logbook.close()
+
+    def _search(self, trainers: Trainers, count: int, epochs: int) -> None:
+        records = self.logbook.records
+        searcher = OptunaSearcher(
+            self.optuna_study,
+            self.study.space,
+            total=self.study.study.trials,
+            default_parameters=self.study.space.default_parameters(self.run_data),
+            constants={
+                "pool": trainers.name,
+                "namespace": trainers.namespace,
+                "trials": str(self.folder.trials),
+            },
+            decided={
+                number: len(record.reports)
+                for number, record in records.items()
+                if record.status == "running"
+            },
+        )
+        scheduler = self.study.study.scheduler.build(epochs)
+        scheduler.replay(records.values())
+        tuner = tune.Tuner(
+            tune.with_resources(
+                PooledTrial, tune.PlacementGroupFactory([{"CPU": 0, _HEAD_NODE: 0.001}])
+            ),
+            tune_config=tune.TuneConfig(
+                metric="combined",
+                mode="max",
+                search_alg=searcher,
+                scheduler=scheduler,
+                num_samples=-1,
+                max_concurrent_trials=count,
+                reuse_actors=True,
+                trial_dirname_creator=lambda trial: str(trial.trial_id),
+            ),
+            run_config=tune.RunConfig(
+                name="tune",
+                storage_path=str(self.folder.scratch),
+                callbacks=[self.logbook],
+                verbose=0,
+            ),
+        )
+        tuner.fit()
+
+    def _unscored(self) -> list[TrialRecord]:
+        """Returns the trials whose test scores are wanted and not known: best and default."""
+        known = _known_tests(self.folder.read_result())
+        best = best_record(self.logbook.records)
+        default = self.logbook.records.get(0)
+        wanted = {record.number: record for record in (best, default) if record and record.best}
+        has_model = best is not None and self.folder.read_result().get("model") == best.id
+        return [
+            record
+            for record in wanted.values()
+            if record.id not in known or (record is best and not has_model)
+        ]
+
+    def _score(self, trainers: Trainers) -> dict[str, Scored]:
+        """Scores best and default on test, each once in the life of the study."""
+        best = best_record(self.logbook.records)
+        scored = {}
+        for record in self._unscored():
+            job = ScoreJob(
+                record.number,
+                record.overrides,
+                self.folder.checkpoint(record.number),
+                export=self.folder.best if record is best else None,
+                dev=_dev_scores(record),
+            )
+            message = trainers.score(job)
+            if isinstance(message, Failed):
+                raise TrainingError(f"trial {record.id} could not be scored: {message.error}")
+            assert isinstance(message, Scored)
+            scored[record.id] = message
+        return scored
+
+    def _write(self, tests: Mapping[str, Scored]) -> StudyResult:
+        records = self.logbook.records
+        previous = self.folder.read_result()
+        known = _known_tests(previous)
+        known |= {trial: scored.scores for trial, scored in tests.items()}
+        best = _final(best_record(records), known)
+        default = _final(records.get(0), known)
+        counts = {
+            status: sum(record.status == status for record in records.values())
+            for status in ("complete", "stopped", "failed")
+        }
+        seconds = round(self.seconds_before + time.monotonic() - self.start, 2)
+        sentences = max((scored.num_sentences for scored in tests.values()), default=0)
+        result = {
+            "status": "complete" if best is not None else "failed",
+            "trials": counts,
+            "seconds": seconds if tests else previous.get("seconds", seconds),
+            "best": _as_json(best),
+            "default": _as_json(default),
+            "objective": self.study.study.objective.kind,
+            "test_sentences": sentences or previous.get("test_sentences"),
+            "model": best.trial if best is not None else None,
+            "tests": known,
+        }
+        self.folder.write_result(result)
+        self.logbook.write_trials()
+        summary = _summary(self.study, self.folder, self.optuna_study, records, result)
+        self.folder.report.write_text(render_report(summary), encoding="utf-8")
+        if best is None:
+            errors = {record.error for record in records.values() if record.error}
+            raise TrainingError(
+                f"no trial of the study reached a score; see {self.folder.report}: "
+                f"{'; '.join(sorted(errors)[:1])}"
+            )
+        return StudyResult(
+            folder=self.folder.path,
+            status=str(result["status"]),
+            best=best,
+            default=default,
+            trials=trials_frame([records[number] for number in sorted(records)]),
+            seconds=summary.seconds,
+            replay=summary.replay,
+        )
+
+
+def is_local(address: str | None) -> bool:
+    """Returns whether a study without further word runs on a Ray of its own."""
+    return address is None and not os.environ.get("RAY_ADDRESS")
+
+
+def max_epochs(study: StudyFile) -> int:
+    """Returns the epochs of the longest trial that the space allows."""
+    run = study.run.model_dump(mode="json")
+    recipes = [run, *(override(run, corner) for _, corner in study.space.corners())]
+    return max(RunConfig.model_validate(recipe).training.epochs for recipe in recipes)
+
+
+def replay_command(folder: Path, overrides: Mapping[str, object]) -> str:
+    """Returns the command that trains a recipe again."""
+    words = ["mtl", "train", str(folder / "study.yaml")]
+    for key, value in overrides.items():
+        words += ["--set", f"{key}={value if isinstance(value, str) else json.dumps(value)}"]
+    return shlex.join(words)
+
+
+def _dev_scores(record: TrialRecord) -> dict[str, float | Mapping[str, float]]:
+    report = record.best
+    assert report is not None
+    return {
+        "combined": report.combined,
+        "joint_accuracy": report.joint_accuracy,
+        **report.dev,
+    }
+
+
+def _final(record: TrialRecord | None, tests: Mapping[str, Any]) -> FinalScores | None:
+    if record is None or record.best is None:
+        return None
+    return FinalScores(record.id, record.parameters, _dev_scores(record), tests.get(record.id))
+
+
+def _known_tests(result: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns trial id -> test scores that an earlier session wrote down."""
+    return dict(result.get("tests", {}))
+
+
+def _as_json(final: FinalScores | None) -> dict[str, object] | None:
+    if final is None:
+        return None
+    return {
+        "trial": final.trial,
+        "parameters": dict(final.parameters),
+        "dev": final.dev,
+        "test": final.test,
+    }
+
+
+def _summary(
+    study: StudyFile,
+    folder: StudyFolder,
+    optuna_study: optuna.Study,
+    records: Mapping[int, TrialRecord],
+    result: Mapping[str, Any],
+) -> StudySummary:
+    tests = _known_tests(result)
+    best = best_record(records)
+    return StudySummary(
+        name=study.study.name,
+        objective=study.study.objective.kind,
+        folder=_short(folder.path),
+        records=[records[number] for number in sorted(records)],
+        best=_final(best, tests),
+        default=_final(records.get(0), tests),
+        seconds=float(result.get("seconds", optuna_study.user_attrs.get("seconds", 0.0))),
+        replay=replay_command(Path(_short(folder.path)), best.overrides if best else {}),
+        num_test_sentences=result.get("test_sentences"),
+        importances=_importances(optuna_study),
+    )
+
+
+def _importances(optuna_study: optuna.Study) -> dict[str, float]:
+    """Returns parameter -> importance; nothing while there are too few trials to tell."""
+    try:
+        return dict(optuna.importance.get_param_importances(optuna_study))
+    except (ValueError, RuntimeError):
+        return {}
+
+
+def _short(path: Path) -> str:
+    """Returns the path as a user would type it from here."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

@@ -1,0 +1,138 @@
+"""Warm trainers: long-lived TorchTrainers whose workers take job after job from the pool."""
+
+import logging
+import threading
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray.train import FailureConfig, RunConfig, ScalingConfig
+from ray.train.torch import TorchTrainer
+
+from tuning.config import Study
+from tuning.messages import Message, ScoreJob
+from tuning.pool import TrialPool
+from tuning.worker import WorkerSettings, work
+
+logger = logging.getLogger(__name__)
+
+_LEAVE_SECONDS = 20.0
+"""How long trainers may take to end before the cluster ends them."""
+
+
+class Trainers:
+    """The running trainers and the pool they take jobs from."""
+
+    def __init__(self, *, pool: Any, name: str, namespace: str) -> None:
+        self.pool = pool
+        self.name = name
+        self.namespace = namespace
+
+    def stop(self, number: int) -> None:
+        """Ends a trial that the scheduler does not want any more, without waiting."""
+        self.pool.stop.remote(number)
+
+    def score(self, job: ScoreJob) -> Message:
+        """Does a score job and returns what came out."""
+        ray.get(self.pool.submit.remote(job))
+        message: Message = ray.get(self.pool.next_message.remote(job.number))
+        return message
+
+
+@contextmanager
+def start_trainers(
+    study: Study, run: Mapping[str, object], *, count: int, scratch: Path
+) -> Iterator[Trainers]:
+    """Starts the trainers of a study in the connected cluster; ends them on leaving.
+
+    Args:
+        study: The `study` section.
+        run: The resolved `run` section as plain data.
+        count: Trainers side by side.
+        scratch: Folder for what Ray writes of its own.
+    """
+    name, namespace = f"mtl-pool-{uuid.uuid4().hex}", ray.get_runtime_context().namespace
+    # Beside the driver: when the driver's node is gone, so is the study.
+    driver = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
+        ray.get_runtime_context().get_node_id(), soft=False
+    )
+    pool = (
+        ray.remote(num_cpus=0)(TrialPool)
+        .options(name=name, scheduling_strategy=driver, max_concurrency=10_000)
+        .remote(max_attempts=study.max_attempts)
+    )
+    threads = [
+        threading.Thread(
+            target=_keep_training,
+            args=(
+                pool,
+                study,
+                _worker_settings(study, run, number, name, namespace),
+                scratch,
+            ),
+            daemon=True,
+        )
+        for number in range(count)
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        yield Trainers(pool=pool, name=name, namespace=namespace)
+    finally:
+        ray.get(pool.close.remote())
+        for thread in threads:
+            thread.join(timeout=_LEAVE_SECONDS)
+
+
+def _worker_settings(
+    study: Study, run: Mapping[str, object], number: int, pool: str, namespace: str
+) -> WorkerSettings:
+    return WorkerSettings(
+        trainer=number,
+        pool=pool,
+        namespace=namespace,
+        run=run,
+        objective=study.objective,
+        threads=study.resources.cpus,
+        memory_growth_bytes=study.memory_growth_gib * 2**30,
+        is_fresh=study.isolation == "fresh",
+    )
+
+
+def _keep_training(pool: Any, study: Study, settings: WorkerSettings, scratch: Path) -> None:
+    """Runs one trainer, and another one after each that ended, until the pool is closed."""
+    try:
+        while not ray.get(pool.is_closed.remote()):
+            name = f"trainer-{settings.trainer}-{uuid.uuid4().hex[:8]}"
+            _build_trainer(study, settings, scratch, name).fit()
+    except Exception as error:  # whatever ends a trainer ends its trials
+        logger.debug("trainer %d ended", settings.trainer, exc_info=True)
+        try:
+            ray.get(pool.give_up.remote(f"trainer {settings.trainer} ended: {error}"))
+        except Exception:  # the cluster itself is gone
+            logger.debug("the pool is gone", exc_info=True)
+
+
+def _build_trainer(
+    study: Study, settings: WorkerSettings, scratch: Path, name: str
+) -> TorchTrainer:
+    resources = study.resources
+    return TorchTrainer(
+        partial(work, settings),
+        scaling_config=ScalingConfig(
+            num_workers=resources.workers,
+            use_gpu=resources.gpus > 0,
+            resources_per_worker={"CPU": resources.cpus}
+            | ({"GPU": resources.gpus} if resources.gpus else {}),
+        ),
+        run_config=RunConfig(
+            name=name,
+            storage_path=str(scratch),
+            # The pool counts attempts per trial, which Ray Train knows nothing of.
+            failure_config=FailureConfig(max_failures=-1),
+        ),
+    )

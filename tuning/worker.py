@@ -1,0 +1,179 @@
+"""A worker of a warm trainer: takes job after job and keeps what they share in memory."""
+
+import gc
+import traceback
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+import psutil
+import ray
+import torch
+import torch.distributed as dist
+
+from mtl_core.assets import Assets, assets_key, build_tasks
+from mtl_core.config import RunConfig
+from mtl_core.errors import MtlError
+from mtl_core.study_file import override
+from mtl_core.training.checkpoint import load_best
+from mtl_core.training.distributed import Place
+from mtl_core.training.evaluation import evaluate
+from mtl_core.training.loop import train
+from mtl_core.training.objective import ObjectiveSection
+from tuning.messages import Failed, Job, Message, Reported, Scored, ScoreJob, TrialJob
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSettings:
+    """What a worker needs to know of its study.
+
+    Attributes:
+        trainer: Number of the trainer it belongs to.
+        pool: Name of the pool's actor.
+        namespace: Ray namespace of the pool.
+        run: The resolved `run` section as plain data.
+        objective: The study's objective.
+        threads: Threads of torch.
+        memory_growth_bytes: Growth since the first job after which the workers start anew.
+        is_fresh: Whether they start anew after every job.
+    """
+
+    trainer: int
+    pool: str
+    namespace: str
+    run: Mapping[str, object]
+    objective: ObjectiveSection
+    threads: int
+    memory_growth_bytes: float
+    is_fresh: bool
+
+
+def work(settings: WorkerSettings) -> None:
+    """Works until the pool has no more jobs; every worker of a trainer runs this."""
+    torch.set_num_threads(settings.threads)
+    worker = _Worker(settings)
+    worker.enter()
+    baseline: int | None = None
+    while (job := worker.take()) is not None:
+        worker.do(job)
+        gc.collect()
+        memory = psutil.Process().memory_info().rss
+        baseline = baseline if baseline is not None else memory
+        has_grown = memory - baseline > settings.memory_growth_bytes
+        if settings.is_fresh or any(worker.place.gather(has_grown)):
+            return
+
+
+class _Worker:
+    """The state that outlives jobs: the assets of the last one."""
+
+    def __init__(self, settings: WorkerSettings) -> None:
+        self.settings = settings
+        self.place = Place.current()
+        # Messages between workers are small Python objects; they must not need a GPU.
+        self.control = dist.new_group(backend="gloo") if self.place.world_size > 1 else None
+        self.pool = ray.get_actor(settings.pool, namespace=settings.namespace)
+        self.assets: Assets | None = None
+
+    def enter(self) -> None:
+        """Tells the pool that the workers are there."""
+        if self.place.rank == 0:
+            ray.get(self.pool.enter.remote(self.settings.trainer))
+
+    def take(self) -> Job | None:
+        """Returns the next job, the same on all workers."""
+        job = None
+        if self.place.rank == 0:
+            job = ray.get(self.pool.take.remote(self.settings.trainer))
+        taken: Job | None = self._from_first(job)
+        return taken
+
+    def do(self, job: Job) -> None:
+        """Does a job; whatever it raises fails the job and leaves the worker alive."""
+        try:
+            if isinstance(job, TrialJob):
+                self._train(job)
+            else:
+                self._score(job)
+        except MtlError as error:
+            # Every worker of the trainer meets these at the same place.
+            self._send(Failed(f"{type(error).__name__}: {error}"))
+        except Exception:
+            self._report(Failed(traceback.format_exc()))
+            if self.place.world_size > 1:
+                # The others may wait for this worker in the middle of a step: start all anew.
+                raise
+
+    def _train(self, job: TrialJob) -> None:
+        config = self._config(job)
+        reports = train(
+            config,
+            objective=self.settings.objective,
+            checkpoint=job.checkpoint,
+            assets=self._assets_for(config),
+        )
+        with closing(reports):
+            for report in reports:
+                if report.epoch <= job.delivered:
+                    continue
+                is_last = report.epoch == config.training.epochs
+                if not self._send(Reported(report.to_json(), is_last)):
+                    break
+
+    def _score(self, job: ScoreJob) -> None:
+        config = self._config(job)
+        assets = self._assets_for(config)
+        tasks = build_tasks(config, assets.data.datasets)
+        model = assets.new_model(config, tasks)
+        load_best(job.checkpoint, model)
+        sentences = sum(
+            len(dataset.splits["test"])
+            for dataset in assets.data.datasets.values()
+            if "test" in dataset.splits
+        )
+        scores: dict[str, object] | None = None
+        if sentences:
+            result = evaluate(
+                model,
+                tasks,
+                assets.data.datasets,
+                split="test",
+                place=self.place,
+                precision=config.training.precision,
+                pad_token_id=assets.data.tokenizer.pad_token_id or 0,
+            )
+            main = list(result.main.values())
+            combined = self.settings.objective.combine(main, result.joint_accuracy)
+            scores = {"combined": combined, "joint_accuracy": result.joint_accuracy}
+            scores |= result.scores
+        if job.export is not None and self.place.rank == 0:
+            from mtl_core.export import export_best
+
+            export_best(job.checkpoint, job.export, config=config, assets=assets, test=scores)
+        self._send(Scored(scores, sentences))
+
+    def _config(self, job: Job) -> RunConfig:
+        return RunConfig.model_validate(override(self.settings.run, job.overrides))
+
+    def _assets_for(self, config: RunConfig) -> Assets:
+        if self.assets is None or self.assets.key != assets_key(config):
+            self.assets = None  # frees the old ones before the new ones are loaded
+            self.assets = Assets.load(config, device=self.place.device)
+        return self.assets
+
+    def _send(self, message: Message) -> bool:
+        """Sends a message from the first worker; all obey the same answer."""
+        go_on = self._report(message) if self.place.rank == 0 else False
+        return bool(self._from_first(go_on))
+
+    def _report(self, message: Message) -> bool:
+        return bool(ray.get(self.pool.report.remote(self.settings.trainer, message)))
+
+    def _from_first(self, value: Any) -> Any:
+        """Returns the first worker's value on every worker."""
+        if self.control is None:
+            return value
+        values = [value]
+        dist.broadcast_object_list(values, src=0, group=self.control)
+        return values[0]
