@@ -25,7 +25,8 @@ ENVIRONMENT: Mapping[str, str] = MappingProxyType(
         # Relative paths mean the same in a worker as in the driver.
         "RAY_CHDIR_TO_TRIAL_DIR": "0",
         "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-        "RAY_DEDUP_LOGS": "0",
+        # Tune's classic output can be silenced; its newer one prints a header all the same.
+        "RAY_AIR_NEW_OUTPUT": "0",
         "RAY_USAGE_STATS_ENABLED": "0",
     }
 )

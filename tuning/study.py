@@ -102,7 +102,7 @@ def tune_study(
         StudyFolder.opened(study) as folder,
     ):
         count = plan_trainers(resources, nodes, trials=study.study.trials)
-        session = _Session(study, folder, observer, start)
+        session = _Session(study, folder, observer, start=start, verbose=verbose)
         try:
             return session.run(count)
         finally:
@@ -132,7 +132,13 @@ class _Session:
     """One call of `tune_study` on an open study folder."""
 
     def __init__(
-        self, study: StudyFile, folder: StudyFolder, observer: Observer, start: float
+        self,
+        study: StudyFile,
+        folder: StudyFolder,
+        observer: Observer,
+        *,
+        start: float,
+        verbose: bool,
     ) -> None:
         self.study = study
         self.folder = folder
@@ -142,6 +148,7 @@ class _Session:
         self.optuna_study = open_optuna(folder.journal, name=study.study.name, sampler=sampler)
         self.logbook = Logbook(study, folder, self.optuna_study, observer)
         self.start = start
+        self.verbose = verbose
         self.seconds_before = float(self.optuna_study.user_attrs.get("seconds", 0.0))
 
     def run(self, count: int) -> StudyResult:
@@ -210,7 +217,7 @@ class _Session:
                 name="tune",
                 storage_path=str(self.folder.scratch),
                 callbacks=[self.logbook],
-                verbose=0,
+                verbose=1 if self.verbose else 0,
             ),
         )
         tuner.fit()

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -65,6 +66,7 @@ def start_trainers(
         .options(name=name, scheduling_strategy=driver, max_concurrency=10_000)
         .remote(max_attempts=study.max_attempts)
     )
+    is_leaving = threading.Event()
     threads = [
         threading.Thread(
             target=_keep_training,
@@ -73,6 +75,7 @@ def start_trainers(
                 study,
                 _worker_settings(study, run, number, name, namespace),
                 scratch,
+                is_leaving,
             ),
             daemon=True,
         )
@@ -82,10 +85,15 @@ def start_trainers(
         thread.start()
     try:
         yield Trainers(pool=pool, name=name, namespace=namespace)
-    finally:
-        ray.get(pool.close.remote())
-        for thread in threads:
-            thread.join(timeout=_LEAVE_SECONDS)
+    except BaseException:
+        # Nobody waits for trainers in the middle of an epoch; they end with the connection.
+        is_leaving.set()
+        raise
+    ray.get(pool.close.remote())
+    deadline = time.monotonic() + _LEAVE_SECONDS
+    for thread in threads:
+        thread.join(timeout=max(0.0, deadline - time.monotonic()))
+    is_leaving.set()
 
 
 def _worker_settings(
@@ -103,18 +111,19 @@ def _worker_settings(
     )
 
 
-def _keep_training(pool: Any, study: Study, settings: WorkerSettings, scratch: Path) -> None:
+def _keep_training(
+    pool: Any, study: Study, settings: WorkerSettings, scratch: Path, is_leaving: threading.Event
+) -> None:
     """Runs one trainer, and another one after each that ended, until the pool is closed."""
     try:
         while not ray.get(pool.is_closed.remote()):
             name = f"trainer-{settings.trainer}-{uuid.uuid4().hex[:8]}"
             _build_trainer(study, settings, scratch, name).fit()
-    except Exception as error:  # whatever ends a trainer ends its trials
-        logger.debug("trainer %d ended", settings.trainer, exc_info=True)
-        try:
+    except Exception as error:
+        # Whatever ends a trainer ends its trials, unless the whole study is being left.
+        if not is_leaving.is_set():
+            logger.debug("trainer %d ended", settings.trainer, exc_info=True)
             ray.get(pool.give_up.remote(f"trainer {settings.trainer} ended: {error}"))
-        except Exception:  # the cluster itself is gone
-            logger.debug("the pool is gone", exc_info=True)
 
 
 def _build_trainer(
