@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tuning.study import StudyResult
+    from tuning.result import StudyResult
 
 
 def tune(study: str | Path, overrides: Mapping[str, object] | None = None) -> "StudyResult":

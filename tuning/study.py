@@ -1,15 +1,9 @@
 """A study from start to end: plan, search, score the best recipe on test, write the result."""
 
-import json
 import os
-import shlex
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-import optuna
 from ray import tune
 
 from mtl_core.config import RunConfig
@@ -19,52 +13,27 @@ from tuning.cluster import cluster
 from tuning.config import StudyFile
 from tuning.folder import StudyFolder
 from tuning.load import check_data
-from tuning.logbook import Logbook, best_record, read_records
+from tuning.logbook import Logbook, best_record
 from tuning.messages import Failed, Scored, ScoreJob
 from tuning.observer import Observer, Silence
 from tuning.planner import plan_trainers, this_machine
 from tuning.records import TrialRecord
-from tuning.report import FinalScores, StudySummary, render_report, trials_frame
+from tuning.report import render_report, trials_frame
+from tuning.result import (
+    StudyResult,
+    as_json,
+    dev_scores,
+    final_scores,
+    known_tests,
+    summarise,
+)
 from tuning.searcher import OptunaSearcher, open_optuna
 from tuning.trainable import PooledTrial
 from tuning.trainers import Trainers, start_trainers
 
-if TYPE_CHECKING:
-    import pandas
-    from mtl_core.predictor import Predictor
-
 _HEAD_NODE = "node:__internal_head__"
 """A resource that Ray gives to the head node: Tune's actors take a crumb of it, so that trainers
 can have every CPU."""
-
-
-@dataclass(frozen=True, slots=True)
-class StudyResult:
-    """What a study found.
-
-    Attributes:
-        folder: The study folder.
-        status: "complete", or "failed" when no trial reached a score.
-        best: The best recipe; its test scores are None when there is no test split.
-        default: The study file's own recipe.
-        trials: One row a trial.
-        seconds: Wall time, over all sessions of the study.
-        replay: The command that trains the best recipe again.
-    """
-
-    folder: Path
-    status: str
-    best: FinalScores | None
-    default: FinalScores | None
-    trials: "pandas.DataFrame"
-    seconds: float
-    replay: str
-
-    def predictor(self) -> "Predictor":
-        """Loads the best model."""
-        from mtl_core.predictor import Predictor
-
-        return Predictor.load(self.folder / "best")
 
 
 def tune_study(
@@ -107,25 +76,6 @@ def tune_study(
             return session.run(count)
         finally:
             session.close()
-
-
-def write_report(path: Path) -> str:
-    """Writes report.md of a study folder anew from what is in the folder; returns its text.
-
-    Raises:
-        ConfigError: It is no study folder.
-    """
-    folder = StudyFolder(path)
-    study = folder.read_study()
-    defaults = study.space.default_parameters(study.run.model_dump(mode="json"))
-    optuna_study = open_optuna(
-        folder.journal, name=study.study.name, sampler=optuna.samplers.RandomSampler()
-    )
-    records = read_records(folder, optuna_study, defaults)
-    result = folder.read_result()
-    text = render_report(_summary(study, folder, optuna_study, records, result))
-    folder.report.write_text(text, encoding="utf-8")
-    return text
 
 
 class _Session:
@@ -224,7 +174,7 @@ class _Session:
 
     def _unscored(self) -> list[TrialRecord]:
         """Returns the trials whose test scores are wanted and not known: best and default."""
-        known = _known_tests(self.folder.read_result())
+        known = known_tests(self.folder.read_result())
         best = best_record(self.logbook.records)
         default = self.logbook.records.get(0)
         wanted = {record.number: record for record in (best, default) if record and record.best}
@@ -245,7 +195,7 @@ class _Session:
                 record.overrides,
                 self.folder.checkpoint(record.number),
                 export=self.folder.best if record is best else None,
-                dev=_dev_scores(record),
+                dev=dev_scores(record),
             )
             message = trainers.score(job)
             if isinstance(message, Failed):
@@ -257,10 +207,10 @@ class _Session:
     def _write(self, tests: Mapping[str, Scored]) -> StudyResult:
         records = self.logbook.records
         previous = self.folder.read_result()
-        known = _known_tests(previous)
+        known = known_tests(previous)
         known |= {trial: scored.scores for trial, scored in tests.items()}
-        best = _final(best_record(records), known)
-        default = _final(records.get(0), known)
+        best = final_scores(best_record(records), known)
+        default = final_scores(records.get(0), known)
         counts = {
             status: sum(record.status == status for record in records.values())
             for status in ("complete", "stopped", "failed")
@@ -271,8 +221,8 @@ class _Session:
             "status": "complete" if best is not None else "failed",
             "trials": counts,
             "seconds": seconds if tests else previous.get("seconds", seconds),
-            "best": _as_json(best),
-            "default": _as_json(default),
+            "best": as_json(best),
+            "default": as_json(default),
             "objective": self.study.study.objective.kind,
             "test_sentences": sentences or previous.get("test_sentences"),
             "model": best.trial if best is not None else None,
@@ -280,7 +230,7 @@ class _Session:
         }
         self.folder.write_result(result)
         self.logbook.write_trials()
-        summary = _summary(self.study, self.folder, self.optuna_study, records, result)
+        summary = summarise(self.study, self.folder, self.optuna_study, records, result)
         self.folder.report.write_text(render_report(summary), encoding="utf-8")
         if best is None:
             errors = {record.error for record in records.values() if record.error}
@@ -309,79 +259,3 @@ def max_epochs(study: StudyFile) -> int:
     run = study.run.model_dump(mode="json")
     recipes = [run, *(override(run, corner) for _, corner in study.space.corners())]
     return max(RunConfig.model_validate(recipe).training.epochs for recipe in recipes)
-
-
-def replay_command(folder: Path, overrides: Mapping[str, object]) -> str:
-    """Returns the command that trains a recipe again."""
-    words = ["mtl", "train", str(folder / "study.yaml")]
-    for key, value in overrides.items():
-        words += ["--set", f"{key}={value if isinstance(value, str) else json.dumps(value)}"]
-    return shlex.join(words)
-
-
-def _dev_scores(record: TrialRecord) -> dict[str, float | Mapping[str, float]]:
-    report = record.best
-    assert report is not None
-    return {
-        "combined": report.combined,
-        "joint_accuracy": report.joint_accuracy,
-        **report.dev,
-    }
-
-
-def _final(record: TrialRecord | None, tests: Mapping[str, Any]) -> FinalScores | None:
-    if record is None or record.best is None:
-        return None
-    return FinalScores(record.id, record.parameters, _dev_scores(record), tests.get(record.id))
-
-
-def _known_tests(result: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns trial id -> test scores that an earlier session wrote down."""
-    return dict(result.get("tests", {}))
-
-
-def _as_json(final: FinalScores | None) -> dict[str, object] | None:
-    if final is None:
-        return None
-    return {
-        "trial": final.trial,
-        "parameters": dict(final.parameters),
-        "dev": final.dev,
-        "test": final.test,
-    }
-
-
-def _summary(
-    study: StudyFile,
-    folder: StudyFolder,
-    optuna_study: optuna.Study,
-    records: Mapping[int, TrialRecord],
-    result: Mapping[str, Any],
-) -> StudySummary:
-    tests = _known_tests(result)
-    best = best_record(records)
-    return StudySummary(
-        name=study.study.name,
-        objective=study.study.objective.kind,
-        folder=_short(folder.path),
-        records=[records[number] for number in sorted(records)],
-        best=_final(best, tests),
-        default=_final(records.get(0), tests),
-        seconds=float(result.get("seconds", optuna_study.user_attrs.get("seconds", 0.0))),
-        replay=replay_command(Path(_short(folder.path)), best.overrides if best else {}),
-        num_test_sentences=result.get("test_sentences"),
-        importances=_importances(optuna_study),
-    )
-
-
-def _importances(optuna_study: optuna.Study) -> dict[str, float]:
-    """Returns parameter -> importance; nothing while there are too few trials to tell."""
-    try:
-        return dict(optuna.importance.get_param_importances(optuna_study))
-    except (ValueError, RuntimeError):
-        return {}
-
-
-def _short(path: Path) -> str:
-    """Returns the path as a user would type it from here."""
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

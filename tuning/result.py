@@ -1,0 +1,149 @@
+"""The result of a study: result.json, report.md and what a notebook gets back."""
+
+import json
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import optuna
+
+from tuning.config import StudyFile
+from tuning.folder import StudyFolder
+from tuning.logbook import best_record, read_records
+from tuning.records import TrialRecord
+from tuning.report import FinalScores, StudySummary, render_report
+from tuning.searcher import open_optuna
+
+if TYPE_CHECKING:
+    import pandas
+    from mtl_core.predictor import Predictor
+
+
+@dataclass(frozen=True, slots=True)
+class StudyResult:
+    """What a study found.
+
+    Attributes:
+        folder: The study folder.
+        status: "complete", or "failed" when no trial reached a score.
+        best: The best recipe; its test scores are None when there is no test split.
+        default: The study file's own recipe.
+        trials: One row a trial.
+        seconds: Wall time, over all sessions of the study.
+        replay: The command that trains the best recipe again.
+    """
+
+    folder: Path
+    status: str
+    best: FinalScores | None
+    default: FinalScores | None
+    trials: "pandas.DataFrame"
+    seconds: float
+    replay: str
+
+    def predictor(self) -> "Predictor":
+        """Loads the best model."""
+        from mtl_core.predictor import Predictor
+
+        return Predictor.load(self.folder / "best")
+
+
+def write_report(path: Path) -> str:
+    """Writes report.md of a study folder anew from what is in the folder; returns its text.
+
+    Raises:
+        ConfigError: It is no study folder.
+    """
+    folder = StudyFolder(path)
+    study = folder.read_study()
+    defaults = study.space.default_parameters(study.run.model_dump(mode="json"))
+    optuna_study = open_optuna(
+        folder.journal, name=study.study.name, sampler=optuna.samplers.RandomSampler()
+    )
+    records = read_records(folder, optuna_study, defaults)
+    result = folder.read_result()
+    text = render_report(summarise(study, folder, optuna_study, records, result))
+    folder.report.write_text(text, encoding="utf-8")
+    return text
+
+
+def replay_command(folder: Path, overrides: Mapping[str, object]) -> str:
+    """Returns the command that trains a recipe again."""
+    words = ["mtl", "train", str(folder / "study.yaml")]
+    for key, value in overrides.items():
+        words += ["--set", f"{key}={value if isinstance(value, str) else json.dumps(value)}"]
+    return shlex.join(words)
+
+
+def dev_scores(record: TrialRecord) -> dict[str, float | Mapping[str, float]]:
+    """Returns the dev scores of a trial at its best epoch, as `result.json` holds them."""
+    report = record.best
+    assert report is not None
+    return {
+        "combined": report.combined,
+        "joint_accuracy": report.joint_accuracy,
+        **report.dev,
+    }
+
+
+def final_scores(record: TrialRecord | None, tests: Mapping[str, Any]) -> FinalScores | None:
+    """Returns the scores of a trial, with its test scores when they are known."""
+    if record is None or record.best is None:
+        return None
+    return FinalScores(record.id, record.parameters, dev_scores(record), tests.get(record.id))
+
+
+def known_tests(result: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns trial id -> test scores that an earlier session wrote down."""
+    return dict(result.get("tests", {}))
+
+
+def as_json(final: FinalScores | None) -> dict[str, object] | None:
+    """Returns what `result.json` holds of a trial."""
+    if final is None:
+        return None
+    return {
+        "trial": final.trial,
+        "parameters": dict(final.parameters),
+        "dev": final.dev,
+        "test": final.test,
+    }
+
+
+def summarise(
+    study: StudyFile,
+    folder: StudyFolder,
+    optuna_study: optuna.Study,
+    records: Mapping[int, TrialRecord],
+    result: Mapping[str, Any],
+) -> StudySummary:
+    """Gathers what the report shows."""
+    tests = known_tests(result)
+    best = best_record(records)
+    return StudySummary(
+        name=study.study.name,
+        objective=study.study.objective.kind,
+        folder=_short(folder.path),
+        records=[records[number] for number in sorted(records)],
+        best=final_scores(best, tests),
+        default=final_scores(records.get(0), tests),
+        seconds=float(result.get("seconds", optuna_study.user_attrs.get("seconds", 0.0))),
+        replay=replay_command(Path(_short(folder.path)), best.overrides if best else {}),
+        num_test_sentences=result.get("test_sentences"),
+        importances=_importances(optuna_study),
+    )
+
+
+def _importances(optuna_study: optuna.Study) -> dict[str, float]:
+    """Returns parameter -> importance; nothing while there are too few trials to tell."""
+    try:
+        return dict(optuna.importance.get_param_importances(optuna_study))
+    except (ValueError, RuntimeError):
+        return {}
+
+
+def _short(path: Path) -> str:
+    """Returns the path as a user would type it from here."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
