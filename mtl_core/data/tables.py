@@ -14,6 +14,9 @@ from mtl_core.paths import cache_folder
 if TYPE_CHECKING:
     from datasets import Dataset
 
+_NO_CLASS = -1
+"""What hub data sets put in a column of class numbers where a row has no label."""
+
 
 @dataclass(frozen=True, slots=True)
 class TableSource:
@@ -122,6 +125,8 @@ def _rows(
         for column, kind in columns.items():
             value = row[column]
             if value is None or value == "" or value == []:
+                continue
+            if names[column] is not None and value == _NO_CLASS:
                 continue
             if kind == "label":
                 labels[column] = _label(value, names[column])
