@@ -219,7 +219,7 @@ def _read_seq_in_out(folder: Path, columns: Mapping[str, ColumnKind]) -> Iterato
         )
     rows = zip(*lines.values(), strict=True)
     for number, (text, tag_text, label) in enumerate(rows, start=1):
-        words, tags = tuple(text.split()), tuple(tag_text.split())
+        words, tags = _words(text), _words(tag_text)
         if not words:
             raise DataError(f"{files['seq.in']}:{number}: empty sentence")
         labels: dict[str, str | tuple[str, ...]] = {}
@@ -233,3 +233,8 @@ def _read_seq_in_out(folder: Path, columns: Mapping[str, ColumnKind]) -> Iterato
         if "intent" in columns and label.strip():
             labels["intent"] = label.strip()
         yield Example(words, labels)
+
+
+def _words(line: str) -> tuple[str, ...]:
+    """Cuts a line at spaces and tabs; U+2028, U+00A0 and their like stand inside words."""
+    return tuple(word for word in line.replace("\t", " ").split(" ") if word)
