@@ -8,7 +8,6 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -117,7 +116,10 @@ def _build(
         column.task_name: collect_labels(examples, column, where=f"data set '{name}'")
         for column in columns
     }
-    scratch = Path(tempfile.mkdtemp(prefix="build-", dir=folder.parent))
+    # Under the lock nobody else builds here: what lies here was left by a process that was killed.
+    scratch = folder.with_name(f"{folder.name}.part")
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir()
     try:
         for split, rows in examples.items():
             encoded = encode_split(rows, tokenizer, columns, labels, max_length=max_length)
