@@ -26,7 +26,7 @@ class FreezeEmbeddings(Section):
 
     def frozen_modules(self, encoder: nn.Module) -> list[nn.Module]:
         """Returns the modules that keep their weights."""
-        return [_embeddings(encoder)]
+        return modules_outside_layers(encoder)
 
 
 class FreezeLowerLayers(Section):
@@ -48,7 +48,7 @@ class FreezeLowerLayers(Section):
                 f"run.freezing.layers: expected at most {len(layers)}, the layers of the "
                 f"encoder; found {self.layers}"
             )
-        return [_embeddings(encoder), *layers[: self.layers]]
+        return [*modules_outside_layers(encoder), *layers[: self.layers]]
 
 
 class FreezeEncoder(Section):
@@ -78,19 +78,24 @@ def encoder_layers(encoder: nn.Module) -> nn.ModuleList:
         if isinstance(module, nn.ModuleList) and len(module) == expected:
             return module
     raise ConfigError(
-        f"run.freezing: cannot find the layers of a '{_family(encoder)}' encoder; "
-        "use freezing kind none or encoder"
+        f"run.encoder.name: cannot find the layers of a '{_family(encoder)}' encoder; use "
+        "run.freezing kind none or encoder, and run.optimizer.layer_decay 1"
     )
 
 
-def _embeddings(encoder: nn.Module) -> nn.Module:
-    embeddings = getattr(encoder, "embeddings", None)
-    if isinstance(embeddings, nn.Module):
-        return embeddings
-    raise ConfigError(
-        f"run.freezing: cannot find the embeddings of a '{_family(encoder)}' encoder; "
-        "use freezing kind none or encoder"
-    )
+def modules_outside_layers(encoder: nn.Module) -> list[nn.Module]:
+    """Returns what stands in no layer; it counts as embeddings.
+
+    Besides the embeddings some families keep a projection behind them (ELECTRA) or positions that
+    all layers share (DeBERTa, MPNet) there: left to train, they would change frozen layers too.
+
+    Raises:
+        ConfigError: The layers cannot be found.
+    """
+    layers = encoder_layers(encoder)
+    above = [m for m in encoder.modules() if layers in m.modules() and m is not layers]
+    children = [child for module in above for child in module.children()]
+    return [child for child in children if child not in (layers, *above)]
 
 
 def _family(encoder: nn.Module) -> str:
