@@ -96,7 +96,8 @@ class Assets:
             frozen=config.freezing.frozen_modules(self._encoder),
         ).to(self._encoder.device)
         for name, section in config.tasks.items():
-            model.head(name).requires_grad_(not section.freeze_head)
+            # DistributedDataParallel waits for gradients that a task of weight 0 never gets.
+            model.head(name).requires_grad_(section.weight > 0 and not section.freeze_head)
         return model
 
 
