@@ -1,6 +1,7 @@
 """Checkpoints of a run: the latest state to go on from, and the weights of the best epoch.
 
-Only parameters that train are written; the others are the pretrained ones, known to everybody.
+Heads and the encoder's parameters that train are written; the others are the pretrained ones,
+known to everybody.
 """
 
 import os
@@ -87,12 +88,16 @@ def load_best(folder: Path, model: nn.Module) -> None:
     copy_weights(model, load_file(folder / _BEST))
 
 
-def trained_weights(model: nn.Module) -> dict[str, Tensor]:
-    """Returns the parameters that train, on the CPU, without gradients."""
+def trained_weights(model: MultiTaskModel) -> dict[str, Tensor]:
+    """Returns what pretrained weights do not hold, on the CPU, without gradients.
+
+    Heads are always in it: one that does not train was drawn at random and cannot be had again.
+    """
+    heads = set(model.heads.parameters())
     return {
         name: parameter.detach().cpu().contiguous()
         for name, parameter in model.named_parameters()
-        if parameter.requires_grad
+        if parameter.requires_grad or parameter in heads
     }
 
 
