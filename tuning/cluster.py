@@ -9,7 +9,6 @@ from types import MappingProxyType
 import ray
 
 from mtl_core.errors import ConfigError
-from tuning.planner import Node
 
 ENVIRONMENT: Mapping[str, str] = MappingProxyType(
     {
@@ -37,8 +36,8 @@ _OBJECT_STORE_BYTES = 100 * 2**20
 
 
 @contextmanager
-def cluster(address: str | None, *, num_cpus: int, verbose: bool) -> Iterator[list[Node]]:
-    """Connects to Ray and yields its nodes; disconnects at the end, also after an error.
+def cluster(address: str | None, *, num_cpus: int, verbose: bool) -> Iterator[None]:
+    """Connects to Ray; disconnects at the end, also after an error.
 
     Args:
         address: The cluster's address ("auto" finds one on this machine); None = the one of
@@ -71,11 +70,7 @@ def cluster(address: str | None, *, num_cpus: int, verbose: bool) -> Iterator[li
         reason = str(error).strip().splitlines()[0]
         raise ConfigError(f"--address {address}: cannot connect to Ray: {reason}") from error
     try:
-        yield [
-            Node(float(node["Resources"].get("CPU", 0)), float(node["Resources"].get("GPU", 0)))
-            for node in ray.nodes()
-            if node["Alive"]
-        ]
+        yield
     finally:
         ray.shutdown()
 

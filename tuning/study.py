@@ -9,6 +9,7 @@ from ray import tune
 from mtl_core.config import RunConfig
 from mtl_core.errors import TrainingError
 from mtl_core.study_file import override
+from tuning.autoscaling import provide_trainers, release_at_end
 from tuning.cluster import cluster
 from tuning.config import StudyFile
 from tuning.folder import StudyFolder
@@ -66,16 +67,14 @@ def tune_study(
         # Before Ray starts: seconds sooner, and the error stands alone.
         plan_trainers(resources, [machine], trials=study.study.trials)
     observer.stage("starting Ray")
-    with (
-        cluster(address, num_cpus=int(machine.cpus), verbose=verbose) as nodes,
-        StudyFolder.opened(study) as folder,
-    ):
-        count = plan_trainers(resources, nodes, trials=study.study.trials)
-        session = _Session(study, folder, observer, start=start, verbose=verbose)
-        try:
-            return session.run(count)
-        finally:
-            session.close()
+    with cluster(address, num_cpus=int(machine.cpus), verbose=verbose):
+        count = provide_trainers(resources, trials=study.study.trials, observer=observer)
+        with StudyFolder.opened(study) as folder, release_at_end():
+            session = _Session(study, folder, observer, start=start, verbose=verbose)
+            try:
+                return session.run(count)
+            finally:
+                session.close()
 
 
 class _Session:
