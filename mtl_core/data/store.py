@@ -92,12 +92,19 @@ def _key(
         # Where the files lie does not matter; how they are read does.
         "reader": section.model_dump(mode="json", exclude={"path", "splits", "name"}),
         "columns": [asdict(column) for column in columns],
-        "tokenizer": hashlib.sha256(tokenizer.backend_tokenizer.to_str().encode()).hexdigest(),
+        "tokenizer": _tokenizer_hash(tokenizer),
         "max_length": max_length,
     }
     folder = cache_folder() / "encoded"
     folder.mkdir(exist_ok=True)
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _tokenizer_hash(tokenizer: "PreTrainedTokenizerFast") -> str:
+    state = json.loads(tokenizer.backend_tokenizer.to_str())
+    # These two are left behind by the last call, whatever that was.
+    del state["truncation"], state["padding"]
+    return hashlib.sha256(json.dumps(state, sort_keys=True).encode()).hexdigest()
 
 
 def _build(
