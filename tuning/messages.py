@@ -56,7 +56,7 @@ class Reported:
 class Scored:
     """A `ScoreJob` is done; `scores` are None when there is no test split."""
 
-    scores: dict[str, object] | None
+    scores: dict[str, float | Mapping[str, float]] | None
     num_sentences: int
 
 

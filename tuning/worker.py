@@ -15,6 +15,7 @@ import torch.distributed as dist
 from mtl_core.assets import Assets, assets_key, build_tasks
 from mtl_core.config import RunConfig
 from mtl_core.errors import MtlError
+from mtl_core.export import export_best
 from mtl_core.study_file import override
 from mtl_core.training.checkpoint import load_best
 from mtl_core.training.distributed import Place
@@ -132,7 +133,7 @@ class _Worker:
             for dataset in assets.data.datasets.values()
             if "test" in dataset.splits
         )
-        scores: dict[str, object] | None = None
+        scores: dict[str, float | Mapping[str, float]] | None = None
         if sentences:
             result = evaluate(
                 model,
@@ -148,9 +149,9 @@ class _Worker:
             scores = {"combined": combined, "joint_accuracy": result.joint_accuracy}
             scores |= result.scores
         if job.export is not None and self.place.rank == 0:
-            from mtl_core.export import export_best
-
-            export_best(job.checkpoint, job.export, config=config, assets=assets, test=scores)
+            export_best(
+                job.checkpoint, job.export, config=config, assets=assets, dev=job.dev, test=scores
+            )
         self._send(Scored(scores, sentences))
 
     def _config(self, job: Job) -> RunConfig:

@@ -1,0 +1,81 @@
+"""Saving a trained model as a folder that `Predictor.load` and the Hugging Face tools read."""
+
+import json
+import shutil
+import tempfile
+from pathlib import Path
+
+from safetensors.torch import save_file
+
+from mtl_core.assets import Assets, build_tasks
+from mtl_core.config import RunConfig
+from mtl_core.model.multitask import MultiTaskModel
+from mtl_core.model_card import Scores, render_card
+from mtl_core.study_file import dump
+from mtl_core.training.checkpoint import load_best
+
+FORMAT = 1
+"""Version of the folder; a newer one is refused by an older program."""
+
+
+def export_best(
+    checkpoint: Path,
+    folder: Path,
+    *,
+    config: RunConfig,
+    assets: Assets,
+    dev: Scores,
+    test: Scores | None,
+) -> None:
+    """Saves the best epoch of a run.
+
+    Args:
+        checkpoint: The run's checkpoint folder.
+        folder: Where the model goes; a model that stands there is replaced as a whole.
+        config: The run.
+        assets: Its data and encoder.
+        dev: Dev scores of that epoch, for the card.
+        test: Test scores, for the card.
+    """
+    tasks = build_tasks(config, assets.data.datasets)
+    model = assets.new_model(config, tasks)
+    load_best(checkpoint, model)
+    save_model(folder, model, config=config, assets=assets, dev=dev, test=test)
+
+
+def save_model(
+    folder: Path,
+    model: MultiTaskModel,
+    *,
+    config: RunConfig,
+    assets: Assets,
+    dev: Scores,
+    test: Scores | None,
+) -> None:
+    """Saves a model: weights, tokenizer, configuration, labels and card; see `export_best`."""
+    labels = {name: task.labels for name, task in build_tasks(config, assets.data.datasets).items()}
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        weights = {name: value.cpu().contiguous() for name, value in model.state_dict().items()}
+        save_file(weights, scratch / "model.safetensors", metadata={"format": "pt"})
+        model.encoder.config.save_pretrained(scratch)
+        assets.data.tokenizer.save_pretrained(scratch)
+        meta = {
+            "format": FORMAT,
+            "pooling": config.encoder.pooling,
+            "max_length": assets.data.max_length,
+            "tasks": {
+                name: {"kind": section.kind, "labels": list(labels[name])}
+                for name, section in config.tasks.items()
+            },
+        }
+        (scratch / "mtl.json").write_text(json.dumps(meta, indent=2) + "\n", encoding="utf-8")
+        (scratch / "run.yaml").write_text(dump(config), encoding="utf-8")
+        card = render_card(config, labels, dev=dev, test=test)
+        (scratch / "README.md").write_text(card, encoding="utf-8")
+        scratch.chmod(0o755)
+        shutil.rmtree(folder, ignore_errors=True)
+        scratch.replace(folder)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
