@@ -1,0 +1,101 @@
+"""Batching and the plan of an epoch: every row once, little padding, the same by seed."""
+
+import numpy as np
+import pytest
+
+from mtl_core.data.batching import make_batch, rows_by_length, similar_length_batches
+from mtl_core.data.encode import EncodedSplit, Int64Array, LabelNames, Ragged
+from mtl_core.data.store import EncodedDataset
+from mtl_core.training.plan import TrainingPlan
+
+PAD = 9
+
+
+@pytest.fixture
+def lengths() -> Int64Array:
+    return np.random.default_rng(0).integers(3, 40, size=1003)
+
+
+@pytest.fixture
+def split() -> EncodedSplit:
+    # The third row lost its last two words and lacks an intent; the second lacks tags.
+    return EncodedSplit(
+        Ragged.from_rows([[1, 5, 6, 2], [1, 7, 2], [1, 5, 5, 8, 2]]),
+        Ragged.from_rows([[1, 2], [1], [1, -1, -1]]),
+        {
+            "intent": np.array([4, 0, -100], dtype=np.int32),
+            "slots": Ragged.from_rows([[3, 1], [-100], [2, 2, 0]]),
+        },
+    )
+
+
+def batches_of(lengths: Int64Array, seed: int) -> list[Int64Array]:
+    generator = np.random.default_rng(seed)
+    return similar_length_batches(lengths, batch_size=16, generator=generator)
+
+
+def padded_size(lengths: Int64Array, batches: list[Int64Array]) -> int:
+    return sum(len(rows) * int(lengths[rows].max()) for rows in batches)
+
+
+def test_every_row_stands_in_one_batch(lengths: Int64Array) -> None:
+    batches = batches_of(lengths, seed=0)
+    assert sorted(np.concatenate(batches).tolist()) == list(range(1003))
+    # Two windows of 50 batches, each with a smaller last batch at most.
+    assert sorted({len(rows) for rows in batches}) == [11, 16]
+
+
+def test_batches_of_similar_length_need_a_tenth_of_the_padding(lengths: Int64Array) -> None:
+    order = np.random.default_rng(0).permutation(len(lengths))
+    at_random = [order[start : start + 16] for start in range(0, len(order), 16)]
+    ours = padded_size(lengths, batches_of(lengths, seed=0)) - lengths.sum()
+    assert ours < 0.1 * (padded_size(lengths, at_random) - lengths.sum())
+
+
+def test_the_seed_alone_decides_the_batches(lengths: Int64Array) -> None:
+    first, again, other = (
+        [rows.tolist() for rows in batches_of(lengths, seed)] for seed in (3, 3, 4)
+    )
+    assert first == again
+    assert first != other
+
+
+def test_batch_equals_a_plain_loop(split: EncodedSplit) -> None:
+    batch = make_batch(split, [2, 0, 1], pad_token_id=PAD)
+    assert batch.token_ids.tolist() == [[1, 5, 5, 8, 2], [1, 5, 6, 2, PAD], [1, 7, 2, PAD, PAD]]
+    assert batch.attention_mask.tolist() == [[1, 1, 1, 1, 1], [1, 1, 1, 1, 0], [1, 1, 1, 0, 0]]
+    assert batch.word_starts.tolist() == [[1, 0, 0], [1, 2, 0], [1, 0, 0]]
+    assert batch.labels["intent"].tolist() == [-100, 4, 0]
+    assert batch.labels["slots"].tolist() == [[2, -100, -100], [3, 1, -100], [-100, -100, -100]]
+
+
+def test_evaluation_batches_hold_every_row_in_order_of_length(split: EncodedSplit) -> None:
+    assert [rows.tolist() for rows in rows_by_length(split, batch_size=2)] == [[1, 0], [2]]
+
+
+def test_plan_counts_the_labels_that_train(split: EncodedSplit) -> None:
+    names = LabelNames(("a", "b", "c", "d", "e"), ())
+    data = {"d": EncodedDataset("d", {"train": split}, {"intent": names, "slots": names})}
+    plan = TrainingPlan(data, {"intent", "slots"}, batch_size=3)
+    [batch] = plan.epoch(np.random.default_rng(0))
+    assert (plan.steps_per_epoch, plan.rows_per_epoch) == (1, 3)
+    assert batch.counts == {"intent": 2, "slots": 3}
+
+
+def test_plan_leaves_out_rows_that_no_trained_task_labels(split: EncodedSplit) -> None:
+    names = LabelNames(("a", "b", "c", "d", "e"), ())
+    data = {"d": EncodedDataset("d", {"train": split}, {"intent": names, "slots": names})}
+    for trained, rows in (("slots", [0, 2]), ("intent", [0, 1])):
+        [batch] = TrainingPlan(data, {trained}, batch_size=3).epoch(np.random.default_rng(0))
+        assert sorted(batch.rows.tolist()) == rows
+        assert set(batch.counts) == {trained}
+
+
+@pytest.mark.parametrize("parts", [1, 2, 4])
+def test_parts_of_a_batch_are_its_rows(split: EncodedSplit, parts: int) -> None:
+    names = LabelNames(("a", "b", "c", "d", "e"), ())
+    data = {"d": EncodedDataset("d", {"train": split}, {"intent": names, "slots": names})}
+    [batch] = TrainingPlan(data, {"intent", "slots"}, batch_size=3).epoch(np.random.default_rng(0))
+    dealt = [batch.part(number, parts) for number in range(parts)]
+    assert sorted(row for rows, is_padding in dealt if not is_padding for row in rows) == [0, 1, 2]
+    assert all(len(rows) > 0 for rows, _ in dealt)

@@ -1,0 +1,105 @@
+"""Loading a study: the file or bundled name, overrides, and every check that needs no cluster."""
+
+from collections.abc import Iterator, Sequence
+from importlib.resources import files
+from pathlib import Path
+
+from mtl_core.assets import Data, load_data
+from mtl_core.config import RunConfig
+from mtl_core.errors import ConfigError, did_you_mean
+from mtl_core.model.encoder import resolve_encoder
+from mtl_core.model.freezing import FreezeLowerLayers
+from mtl_core.study_file import Document, override, parse_assignment, read_document
+from mtl_core.validation import validate
+from tuning.config import StudyFile
+
+
+def find_study(study: str) -> Path:
+    """Returns the file of a study: a path, or the name of a bundled study.
+
+    Raises:
+        ConfigError: There is neither.
+    """
+    path = Path(study)
+    if path.suffix in (".yaml", ".yml") or len(path.parts) > 1 or path.exists():
+        return path
+    bundled = {
+        file.name.removesuffix(".yaml"): file
+        for file in files("search_spaces").iterdir()
+        if file.name.endswith(".yaml")
+    }
+    if study in bundled:
+        return Path(str(bundled[study]))
+    raise ConfigError(
+        f"{study}: there is no such file and no bundled study of this name; bundled: "
+        f"{', '.join(sorted(bundled))}.{did_you_mean(study, bundled)}"
+    )
+
+
+def load_study(study: str, assignments: Sequence[str] = ()) -> StudyFile:
+    """Reads a study file, applies `key=value` overrides and checks the space against the schema.
+
+    Args:
+        study: Path of a study file, or the name of a bundled one.
+        assignments: Overrides as on the command line.
+
+    Raises:
+        ConfigError: All errors of the file, one a line.
+    """
+    document = read_document(find_study(study))
+    if "name" not in _section(document, "study"):
+        document = document.with_overrides({"study.name": find_study(study).stem})
+    document = document.with_overrides(dict(parse_assignment(text) for text in assignments))
+    loaded = validate(document, StudyFile)
+    errors = list(_space_errors(document, loaded))
+    if errors:
+        raise ConfigError("\n".join(errors))
+    return loaded
+
+
+def check_data(study: StudyFile) -> Data:
+    """Reads the data, and checks encoder and freezing depth; what is read stays in the cache.
+
+    Raises:
+        ConfigError: The encoder cannot be used, or has fewer layers than are to be frozen.
+        DataError: The data cannot be used.
+    """
+    from transformers import AutoConfig
+
+    source = resolve_encoder(study.run.encoder.name)
+    data = load_data(study.run)
+    depth = AutoConfig.from_pretrained(
+        source, revision=study.run.encoder.revision or "main"
+    ).num_hidden_layers
+    raw = study.run.model_dump(mode="json")
+    recipes = [("run", raw), *((f"search.{k}", override(raw, o)) for k, o in study.space.corners())]
+    for where, recipe in recipes:
+        freezing = RunConfig.model_validate(recipe).freezing
+        if isinstance(freezing, FreezeLowerLayers) and freezing.layers > depth:
+            raise ConfigError(
+                f"{where}: freezing.layers: expected at most {depth}, the layers of "
+                f"'{study.run.encoder.name}'; found {freezing.layers}"
+            )
+    return data
+
+
+def _section(document: Document, name: str) -> object:
+    section = document.data.get(name)
+    return section if isinstance(section, dict) else {}
+
+
+def _space_errors(document: Document, study: StudyFile) -> Iterator[str]:
+    """Yields a line for every key of the space that the schema of `run` refuses."""
+    seen: set[str] = set()
+    for key, overrides in study.space.corners():
+        place = document.place(("search", key)).text
+        tried = document.with_overrides({f"run.{k}": value for k, value in overrides.items()})
+        try:
+            validate(tried, StudyFile)
+        except ConfigError as error:
+            # The message begins with the override that was tried; the study file's line helps more.
+            reason = str(error).splitlines()[0].partition(": ")[2]
+            line = f"{place}: search.{key}: {reason}"
+            if line not in seen:
+                seen.add(line)
+                yield line
