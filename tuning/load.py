@@ -1,6 +1,6 @@
 """Loading a study: the file or bundled name, overrides, and every check that needs no cluster."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 
@@ -83,7 +83,7 @@ def check_data(study: StudyFile) -> Data:
     return data
 
 
-def _section(document: Document, name: str) -> object:
+def _section(document: Document, name: str) -> Mapping[str, object]:
     section = document.data.get(name)
     return section if isinstance(section, dict) else {}
 

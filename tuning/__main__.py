@@ -1,0 +1,5 @@
+"""`python -m tuning` is `mtl`."""
+
+from tuning.cli import main
+
+main()

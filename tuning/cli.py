@@ -1,0 +1,213 @@
+"""The command line: `mtl`, also `python -m tuning`; every command imports what it needs itself."""
+
+import logging
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from mtl_core.errors import CacheError, ConfigError, DataError, MtlError
+
+if TYPE_CHECKING:
+    from mtl_core.predictor import Prediction
+    from tuning.config import StudyFile
+
+FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
+"""Exit codes; 0 = done."""
+
+app = typer.Typer(
+    help="Find the best recipe for one encoder that does several NLP tasks.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Study = Annotated[str, typer.Argument(help="Path of a study file, or the name of a bundled one.")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Replaces a key of the study file."),
+]
+Model = Annotated[Path, typer.Argument(help="Folder of a saved model, or of a study.")]
+Verbose = Annotated[bool, typer.Option("--verbose", help="Shows what Ray and the libraries log.")]
+
+
+@app.command()
+def check(study: Study, assignments: Set = None) -> None:
+    """Check a study file, its search space and its data; train nothing."""
+    from tuning.load import check_data, load_study
+    from tuning.planner import plan_trainers, this_machine
+    from tuning.show import show_check
+
+    loaded = load_study(study, assignments or ())
+    data = check_data(loaded)
+    plan = loaded.study
+    trainers = plan_trainers(plan.resources, [this_machine()], trials=plan.trials)
+    show_check(loaded, data, trainers=trainers)
+
+
+@app.command()
+def train(
+    study: Study,
+    assignments: Set = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Folder of the run; default: runs/train/NAME.")
+    ] = None,
+) -> None:
+    """Train one model with the recipe of the study file, here and without a search."""
+    from tuning.load import check_data, load_study
+    from tuning.train import train_study
+
+    loaded = load_study(study, assignments or ())
+    check_data(loaded)
+    train_study(loaded, output or Path("runs", "train", loaded.study.name))
+
+
+@app.command()
+def tune(
+    study: Study,
+    assignments: Set = None,
+    address: Annotated[
+        str | None,
+        typer.Option(help="A running Ray cluster; default: RAY_ADDRESS, or one on this machine."),
+    ] = None,
+    verbose: Verbose = False,
+) -> None:
+    """Search the best recipe, score it on test and save its model; goes on after a crash."""
+    from tuning.live import LiveTable
+    from tuning.load import load_study
+    from tuning.show import show_result
+
+    loaded = load_study(study, assignments or ())
+    # What `ray job stop` and batch systems send; the study ends as with Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with LiveTable(loaded.study.name) as live:
+            from tuning.study import tune_study
+
+            result = tune_study(loaded, observer=live, address=address, verbose=verbose)
+    except KeyboardInterrupt:
+        _say_how_to_go_on(study, assignments or [], loaded)
+        raise
+    show_result(result)
+
+
+@app.command()
+def evaluate(
+    model: Model,
+    split: Annotated[str, typer.Option(help="Split to score: test or dev.")] = "test",
+) -> None:
+    """Score a saved model on the data it was trained for."""
+    from mtl_core.predictor import evaluate_model
+    from tuning.show import show_evaluation
+
+    show_evaluation(evaluate_model(_model_folder(model), split=split), split)
+
+
+@app.command()
+def predict(
+    model: Model,
+    texts: Annotated[list[str] | None, typer.Argument(help="Texts; default: stdin.")] = None,
+    file: Annotated[Path | None, typer.Option(help="A file with one text a line.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+) -> None:
+    """Predict all tasks for texts, for a file, or for what comes in on stdin."""
+    from mtl_core.data.text_files import read_lines
+    from mtl_core.predictor import Predictor
+
+    if texts and file:
+        raise ConfigError("--file: give texts or a file, not both")
+    if file is not None:
+        texts = read_lines(file)
+    elif not texts:
+        texts = [line.removesuffix("\n") for line in sys.stdin]
+    predictor = Predictor.load(_model_folder(model))
+    for prediction in predictor(texts):
+        typer.echo(prediction.to_json() if as_json else _readable(prediction))
+
+
+@app.command()
+def report(folder: Annotated[Path, typer.Argument(help="A study folder.")]) -> None:
+    """Write report.md of a study folder anew, and print it."""
+    from tuning.result import write_report
+
+    typer.echo(write_report(folder))
+
+
+@app.command()
+def submit(
+    study: Study,
+    assignments: Set = None,
+    address: Annotated[
+        str | None, typer.Option(help="Dashboard of the cluster; default: RAY_API_SERVER_ADDRESS.")
+    ] = None,
+    working_dir: Annotated[Path, typer.Option(help="Folder that is sent along.")] = Path(),
+    storage: Annotated[
+        str | None, typer.Option(help="Folder of the study folders, seen by all nodes.")
+    ] = None,
+    follow: Annotated[bool, typer.Option(help="Shows the job's log until it ends.")] = True,
+    verbose: Verbose = False,
+) -> None:
+    """Send a study to a running Ray cluster as a job, and return the job's exit code."""
+    from tuning.submit import submit_study
+
+    if not verbose:
+        logging.getLogger("ray").setLevel(logging.ERROR)
+    code = submit_study(
+        study=study,
+        overrides=assignments or [],
+        address=address,
+        working_dir=working_dir,
+        storage=storage,
+        follow=follow,
+    )
+    raise typer.Exit(code)
+
+
+def main() -> NoReturn:
+    """Runs the command line; a user's mistake is one line on stderr and no traceback."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    try:
+        app(standalone_mode=True)
+    except (ConfigError, DataError, CacheError) as error:
+        _exit(str(error), BAD_INPUT)
+    except MtlError as error:
+        _exit(str(error), FAILED)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    sys.exit(0)
+
+
+def _exit(message: str, code: int) -> NoReturn:
+    for line in message.splitlines():
+        sys.stderr.write(f"error: {line}\n")
+    sys.exit(code)
+
+
+def _say_how_to_go_on(study: str, assignments: Sequence[str], loaded: "StudyFile") -> None:
+    import shlex
+
+    words = ["mtl", "tune", study]
+    for assignment in assignments:
+        words += ["--set", assignment]
+    sys.stderr.write(
+        f"Interrupted; what was done is in {loaded.folder}. "
+        f"The same command goes on: {shlex.join(words)}\n"
+    )
+
+
+def _model_folder(folder: Path) -> Path:
+    """Returns the folder of the model: that of a study holds it in best/."""
+    return folder / "best" if (folder / "study.yaml").is_file() else folder
+
+
+def _readable(prediction: "Prediction") -> str:
+    lines = [prediction.text]
+    for task, label in prediction.labels.items():
+        lines.append(f"  {task}: " + (f"{label.label} ({label.probability:.3f})" if label else "-"))
+    for task, spans in prediction.spans.items():
+        found = [f"{span.type}={span.text!r} [{span.start}:{span.end}]" for span in spans]
+        lines.append(f"  {task}: {', '.join(found) or '-'}")
+    return "\n".join(lines)

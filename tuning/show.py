@@ -1,0 +1,108 @@
+"""What the commands print at their end: the check, the result of a study, scores."""
+
+from collections.abc import Iterator, Mapping
+
+from rich.console import Console
+from rich.table import Table
+
+from mtl_core.assets import Data
+from mtl_core.training.evaluation import Evaluation
+from tuning.config import StudyFile
+from tuning.report import FinalScores
+from tuning.result import StudyResult
+from tuning.space import Parameter
+
+
+def show_check(study: StudyFile, data: Data, *, trainers: int) -> None:
+    """Prints what a study will do."""
+    console = Console(highlight=False)
+    rows = Table("data set", "split", "sentences", title="Data")
+    for dataset in data.datasets.values():
+        for split, encoded in dataset.splits.items():
+            rows.add_row(dataset.name, split, f"{len(encoded):,}")
+    labels = Table("task", "kind", "labels", "only in dev or test", title="Tasks")
+    for name, section in study.run.tasks.items():
+        names = data.datasets[section.dataset].labels[name]
+        labels.add_row(name, section.kind, str(len(names.trained)), ", ".join(names.unseen) or "-")
+    space = Table("parameter", "values", "default", title="Search space")
+    defaults = study.space.default_parameters(study.run.model_dump(mode="json"))
+    for parameter in study.space.parameters:
+        space.add_row(parameter.name, _domain(parameter), str(defaults.get(parameter.name, "-")))
+    console.print(rows, labels, space)
+    console.print(
+        f"{study.study.trials} trials of up to {study.run.training.epochs} epochs, {trainers} at a "
+        f"time on this machine; study folder {study.folder}"
+    )
+
+
+def show_result(result: StudyResult) -> None:
+    """Prints the best recipe, its scores, and how to go on from here."""
+    console = Console(highlight=False)
+    best, default = result.best, result.default
+    if best is None:
+        return
+    recipe = Table("parameter", "best", "default", title=f"Best recipe: trial {best.trial}")
+    for name in dict.fromkeys([*best.parameters, *(default.parameters if default else {})]):
+        theirs = default.parameters.get(name, "-") if default else "-"
+        recipe.add_row(name, _number(best.parameters.get(name, "-")), _number(theirs))
+    scores = Table("score, %", "best dev", "default dev", "best test", "default test")
+    columns = [
+        _scores(best, "dev"),
+        _scores(default, "dev"),
+        _scores(best, "test"),
+        _scores(default, "test"),
+    ]
+    for name in columns[0]:
+        scores.add_row(name, *(_percent(column.get(name)) for column in columns))
+    console.print(recipe, scores)
+    counts = result.trials["status"].value_counts().to_dict()
+    console.print(
+        f"{len(result.trials)} trials ({', '.join(f'{n} {s}' for s, n in counts.items())}) "
+        f"in {result.seconds / 60:.1f} minutes"
+    )
+    for what, command in (
+        ("model", str(result.folder / "best")),
+        ("report", str(result.folder / "report.md")),
+        ("replay", result.replay),
+        ("predict", f'mtl predict {result.folder} "some text"'),
+        ("curves", f"tensorboard --logdir {result.folder / 'tensorboard'}"),
+    ):
+        console.print(f"{what + ':':9}{command}", soft_wrap=True, markup=False)
+
+
+def show_evaluation(evaluation: Evaluation, split: str) -> None:
+    """Prints the scores of a model."""
+    table = Table("task", "score", split)
+    for task, scores in evaluation.scores.items():
+        for name, value in scores.items():
+            table.add_row(task, name, _percent(value))
+    table.add_row("all", "joint_accuracy", _percent(evaluation.joint_accuracy))
+    Console(highlight=False).print(table)
+
+
+def _scores(final: FinalScores | None, split: str) -> dict[str, float]:
+    tree = (final.dev if split == "dev" else final.test) if final is not None else None
+    return dict(_flat(tree or {}))
+
+
+def _flat(tree: Mapping[str, float | Mapping[str, float]]) -> Iterator[tuple[str, float]]:
+    for name, value in tree.items():
+        if isinstance(value, Mapping):
+            yield from ((f"{name} {score}", number) for score, number in value.items())
+        else:
+            yield name, value
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.2f}"
+
+
+def _number(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def _domain(parameter: Parameter) -> str:
+    if parameter.low is None:
+        return ", ".join(str(option) for option in parameter.options)
+    scale = " (log)" if parameter.log else ""
+    return f"{_number(parameter.low)} to {_number(parameter.high)}{scale}"
