@@ -20,18 +20,19 @@ class LiveTable:
     def __init__(self, name: str, console: Console | None = None) -> None:
         self._name = name
         self._console = console or Console(highlight=False)
-        self._live = Live(
-            get_renderable=self._render,
-            console=self._console,
-            refresh_per_second=2,
-            transient=True,
-        )
         self._start = time.monotonic()
         self._search_start = self._start
         self._stage = ""
         self._trials = self._ended_before = self._epochs = self._trainers = 0
         self._records: dict[int, TrialRecord] = {}
         self._num_ended = 0
+        # Last: it renders at once.
+        self._live = Live(
+            get_renderable=self._render,
+            console=self._console,
+            refresh_per_second=2,
+            transient=True,
+        )
 
     def __enter__(self) -> "LiveTable":
         if self._console.is_terminal:
