@@ -44,6 +44,7 @@ class TrialPool:
         self._orders: dict[int, _Order] = {}
         self._waiting: deque[_Order] = deque()
         self._working: dict[int, _Order] = {}
+        self._starts: dict[int, int] = {}
         self._starts_in_vain: dict[int, int] = {}
         self._news = asyncio.Condition()
         self._is_closed = False
@@ -74,6 +75,7 @@ class TrialPool:
 
     async def enter(self, trainer: int) -> None:
         """A trainer's workers started, for the first time or again after one of them died."""
+        self._starts[trainer] = self._starts.get(trainer, 0) + 1
         starts = self._starts_in_vain[trainer] = self._starts_in_vain.get(trainer, 0) + 1
         order = self._working.pop(trainer, None)
         if order is not None and not order.is_over:
@@ -81,15 +83,22 @@ class TrialPool:
                 self._fail(order, f"its worker died {order.attempts} times")
             else:
                 self._waiting.appendleft(order)
+        await self._wake()
         if starts > 2 * self._max_attempts:
             await self.give_up(f"the workers of trainer {trainer} died {starts} times in a row")
 
     async def take(self, trainer: int) -> Job | None:
         """Waits for a job; None means that there will be none."""
         self._working.pop(trainer, None)
+        start = self._starts.get(trainer)
+
+        def is_dead() -> bool:
+            # The call of a worker that died while it waited must not swallow a job.
+            return self._starts.get(trainer) != start
+
         async with self._news:
-            await self._news.wait_for(lambda: self._waiting or self._is_closed)
-            if self._is_closed:
+            await self._news.wait_for(lambda: self._waiting or self._is_closed or is_dead())
+            if self._is_closed or is_dead():
                 return None
             order = self._waiting.popleft()
         order.attempts += 1

@@ -1,0 +1,267 @@
+import asyncio
+from collections.abc import Coroutine
+from pathlib import Path
+
+import pytest
+
+from tuning.messages import Failed, Reported, Scored, ScoreJob, TrialJob
+from tuning.pool import TrialPool
+
+GOES_ON = Reported("{}", is_last=False)
+LAST = Reported("{}", is_last=True)
+
+
+def run(scenario: Coroutine[object, object, None]) -> None:
+    asyncio.run(asyncio.wait_for(scenario, timeout=10))
+
+
+def job(number: int) -> TrialJob:
+    return TrialJob(number, {"seed": number}, Path("checkpoint"))
+
+
+def score_job(number: int) -> ScoreJob:
+    return ScoreJob(number, {}, Path("checkpoint"), export=None, dev={})
+
+
+async def started_pool(*, max_attempts: int = 2, jobs: int = 1) -> TrialPool:
+    """A pool with trainer 0 inside and some jobs queued."""
+    pool = TrialPool(max_attempts=max_attempts)
+    await pool.enter(0)
+    for number in range(jobs):
+        await pool.submit(job(number))
+    return pool
+
+
+async def idle() -> None:
+    """Lets every other task run until it waits."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+def test_jobs_are_taken_in_the_order_they_came() -> None:
+    async def scenario() -> None:
+        pool = await started_pool(jobs=3)
+        assert [(await pool.take(0)).number for _ in range(3)] == [0, 1, 2]
+
+    run(scenario())
+
+
+def test_a_trainer_waits_for_a_job() -> None:
+    async def scenario() -> None:
+        pool = await started_pool(jobs=0)
+        taking = asyncio.create_task(pool.take(0))
+        await idle()
+        assert not taking.done()
+        await pool.submit(job(5))
+        assert await taking == job(5)
+
+    run(scenario())
+
+
+def test_asking_for_the_next_report_lets_the_trial_go_on() -> None:
+    async def scenario() -> None:
+        pool = await started_pool()
+        await pool.take(0)
+        reporting = asyncio.create_task(pool.report(0, GOES_ON))
+        assert await pool.next_message(0) == GOES_ON
+        await idle()
+        assert not reporting.done()
+        asking = asyncio.create_task(pool.next_message(0))
+        assert await reporting is True
+        assert await pool.report(0, LAST) is False
+        assert await asking == LAST
+
+    run(scenario())
+
+
+def test_a_stopped_trial_ends_at_its_report() -> None:
+    async def scenario() -> None:
+        pool = await started_pool()
+        await pool.take(0)
+        reporting = asyncio.create_task(pool.report(0, GOES_ON))
+        await pool.next_message(0)
+        await pool.stop(0)
+        assert await reporting is False
+
+    run(scenario())
+
+
+def test_a_trial_stopped_between_reports_ends_at_the_next_one() -> None:
+    async def scenario() -> None:
+        pool = await started_pool()
+        await pool.take(0)
+        await pool.stop(0)
+        assert await pool.report(0, GOES_ON) is False
+
+    run(scenario())
+
+
+def test_a_job_stopped_in_the_queue_is_not_taken() -> None:
+    async def scenario() -> None:
+        pool = await started_pool(jobs=2)
+        await pool.stop(0)
+        assert (await pool.take(0)).number == 1
+
+    run(scenario())
+
+
+def test_stopping_an_unknown_job_does_nothing() -> None:
+    async def scenario() -> None:
+        pool = await started_pool(jobs=1)
+        await pool.stop(7)
+        assert (await pool.take(0)).number == 0
+
+    run(scenario())
+
+
+def test_a_trainer_that_died_gets_its_job_again_before_the_others() -> None:
+    async def scenario() -> None:
+        pool = await started_pool(jobs=2)
+        await pool.take(0)
+        for _ in range(2):
+            reporting = asyncio.create_task(pool.report(0, GOES_ON))
+            await pool.next_message(0)
+        assert not reporting.done()
+        await pool.enter(0)
+        again = await pool.take(0)
+        assert (again.number, again.delivered) == (0, 2)
+
+    run(scenario())
+
+
+def test_a_job_whose_trainer_died_goes_to_another_that_waits() -> None:
+    async def scenario() -> None:
+        pool = await started_pool(jobs=1)
+        await pool.enter(1)
+        await pool.take(0)
+        waiting = asyncio.create_task(pool.take(1))
+        await idle()
+        await pool.enter(0)
+        assert (await waiting).number == 0
+
+    run(scenario())
+
+
+def test_a_call_that_a_dead_trainer_left_behind_takes_no_job() -> None:
+    async def scenario() -> None:
+        pool = await started_pool(jobs=0)
+        left_behind = asyncio.create_task(pool.take(0))
+        await idle()
+        await pool.enter(0)
+        assert await left_behind is None
+        await pool.submit(job(3))
+        assert (await pool.take(0)).number == 3
+
+    run(scenario())
+
+
+def test_a_job_fails_after_its_last_attempt() -> None:
+    async def scenario() -> None:
+        pool = await started_pool(max_attempts=2, jobs=2)
+        for _ in range(2):
+            assert (await pool.take(0)).number == 0
+            await pool.enter(0)
+        assert await pool.next_message(0) == Failed("its worker died 2 times")
+        assert (await pool.take(0)).number == 1
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("last", [LAST, Failed("boom"), Scored(None, 0)])
+def test_a_job_that_is_over_is_not_done_again(last: Reported | Failed | Scored) -> None:
+    async def scenario() -> None:
+        pool = await started_pool(jobs=2)
+        await pool.take(0)
+        assert await pool.report(0, last) is False
+        await pool.enter(0)
+        assert (await pool.take(0)).number == 1
+        assert await pool.next_message(0) == last
+
+    run(scenario())
+
+
+def test_a_stopped_trial_is_not_done_again_when_its_trainer_dies() -> None:
+    async def scenario() -> None:
+        pool = await started_pool(jobs=2)
+        await pool.take(0)
+        await pool.stop(0)
+        await pool.enter(0)
+        assert (await pool.take(0)).number == 1
+
+    run(scenario())
+
+
+def test_scoring_a_trial_is_apart_from_training_it() -> None:
+    async def scenario() -> None:
+        pool = await started_pool()
+        await pool.take(0)
+        await pool.report(0, LAST)
+        await pool.submit(score_job(0))
+        assert await pool.take(0) == score_job(0)
+        await pool.report(0, Scored({"combined": 0.5}, 10))
+        assert await pool.next_message(0) == Scored({"combined": 0.5}, 10)
+
+    run(scenario())
+
+
+def test_closing_sends_waiting_and_later_trainers_home() -> None:
+    async def scenario() -> None:
+        pool = await started_pool(jobs=0)
+        waiting = asyncio.create_task(pool.take(0))
+        await idle()
+        assert not await pool.is_closed()
+        await pool.close()
+        assert await pool.is_closed()
+        assert await waiting is None
+        assert await pool.take(1) is None
+
+    run(scenario())
+
+
+def test_giving_up_fails_every_job_now_and_later() -> None:
+    async def scenario() -> None:
+        pool = await started_pool(jobs=2)
+        await pool.take(0)
+        await pool.give_up("no GPU")
+        await pool.submit(job(2))
+        assert [await pool.next_message(number) for number in range(3)] == [Failed("no GPU")] * 3
+        assert await pool.take(0) is None
+
+    run(scenario())
+
+
+def test_giving_up_leaves_finished_jobs_alone() -> None:
+    async def scenario() -> None:
+        pool = await started_pool(jobs=1)
+        await pool.take(0)
+        await pool.report(0, LAST)
+        await pool.give_up("no GPU")
+        assert await pool.next_message(0) == LAST
+
+    run(scenario())
+
+
+def test_workers_that_die_before_any_report_end_the_study() -> None:
+    async def scenario() -> None:
+        pool = TrialPool(max_attempts=2)
+        await pool.submit(job(0))
+        for _ in range(4):
+            await pool.enter(0)
+        assert not await pool.is_closed()
+        await pool.enter(0)
+        expected = Failed("the workers of trainer 0 died 5 times in a row")
+        assert await pool.next_message(0) == expected
+
+    run(scenario())
+
+
+def test_a_report_forgives_the_starts_before_it() -> None:
+    async def scenario() -> None:
+        pool = await started_pool(max_attempts=1, jobs=10)
+        for _ in range(10):
+            await pool.take(0)
+            await pool.report(0, LAST)
+            await pool.enter(0)
+        assert not await pool.is_closed()
+
+    run(scenario())
