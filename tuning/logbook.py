@@ -67,6 +67,10 @@ class Logbook(Callback):  # type: ignore[misc]  # Ray carries no types
         self._trainers: Trainers | None = None
         self.records = read_records(folder, optuna_study, self._defaults)
 
+    def __getstate__(self) -> dict[str, object]:
+        """Leaves nothing for the pickle that Tune makes of its callbacks and nobody reads."""
+        return {}
+
     def attach(self, trainers: Trainers) -> None:
         """Names the trainers that are told when a trial is stopped."""
         self._trainers = trainers
