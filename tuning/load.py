@@ -1,6 +1,7 @@
 """Loading a study: the file or bundled name, overrides, and every check that needs no cluster."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from mtl_core.config import RunConfig
 from mtl_core.errors import ConfigError, did_you_mean
 from mtl_core.model.encoder import resolve_encoder
 from mtl_core.model.freezing import FreezeLowerLayers
-from mtl_core.study_file import Document, override, parse_assignment, read_document
+from mtl_core.study_file import Document, override, parse_assignment, read_document, split_key
 from mtl_core.validation import validate
 from tuning.config import StudyFile
 
@@ -21,7 +22,7 @@ def find_study(study: str) -> Path:
         ConfigError: There is neither.
     """
     path = Path(study)
-    if path.suffix in (".yaml", ".yml") or len(path.parts) > 1 or path.exists():
+    if path.suffix in (".yaml", ".yml") or len(path.parts) > 1 or path.is_file():
         return path
     bundled = {
         file.name.removesuffix(".yaml"): file
@@ -51,7 +52,7 @@ def load_study(study: str, assignments: Sequence[str] = ()) -> StudyFile:
         document = document.with_overrides({"study.name": find_study(study).stem})
     document = document.with_overrides(dict(parse_assignment(text) for text in assignments))
     loaded = validate(document, StudyFile)
-    errors = list(_space_errors(document, loaded))
+    errors = _space_errors(document, loaded)
     if errors:
         raise ConfigError("\n".join(errors))
     return loaded
@@ -88,18 +89,56 @@ def _section(document: Document, name: str) -> Mapping[str, object]:
     return section if isinstance(section, dict) else {}
 
 
-def _space_errors(document: Document, study: StudyFile) -> Iterator[str]:
-    """Yields a line for every key of the space that the schema of `run` refuses."""
-    seen: set[str] = set()
-    for key, overrides in study.space.corners():
-        place = document.place(("search", key)).text
-        tried = document.with_overrides({f"run.{k}": value for k, value in overrides.items()})
-        try:
-            validate(tried, StudyFile)
-        except ConfigError as error:
-            # The message begins with the override that was tried; the study file's line helps more.
-            reason = str(error).splitlines()[0].partition(": ")[2]
-            line = f"{place}: search.{key}: {reason}"
-            if line not in seen:
-                seen.add(line)
-                yield line
+def _space_errors(document: Document, study: StudyFile) -> list[str]:
+    """Returns a line for every key of the space that the schema of `run` refuses."""
+    try:
+        corners = list(study.space.corners())
+    except ConfigError as error:
+        key = str(error).partition(": ")[0]
+        return [f"{document.place(split_key(key)).text}: {error}"]
+    lines = [
+        line for key, corner in corners for line in _corner_errors(document, study, key, corner)
+    ]
+    return list(dict.fromkeys(lines))
+
+
+def _corner_errors(
+    document: Document, study: StudyFile, key: str, corner: Mapping[str, object]
+) -> Iterator[str]:
+    """Yields what the schema has against one corner, at the place of its key in `search`."""
+    place = document.place(("search", key))
+    is_typed = place.is_override and ("search", key) in document.places
+    where = place.text if is_typed else f"{place.text}: search.{key}"
+    unknown = _unknown_name(study, key)
+    if unknown:
+        yield f"{where}: {unknown}"
+        return
+    tried = document.with_overrides({f"run.{name}": value for name, value in corner.items()})
+    path = split_key(f"run.{key}")
+    sections = (path[:length] for length in range(1, len(path)))
+    places = dict(tried.places)
+    # The corner was written nowhere; what is wrong with it is to be mended where the space stands.
+    for at in (path, *(section for section in sections if section not in places)):
+        places[at] = replace(place, is_override=True, text=where)
+    try:
+        validate(replace(tried, places=places), StudyFile)
+    except ConfigError as error:
+        for line in str(error).splitlines():
+            yield line if line.startswith(where) else f"{where}: {line}"
+
+
+def _unknown_name(study: StudyFile, key: str) -> str:
+    """Returns what is wrong with a key that names a task or data set that is not there, or ""."""
+    named: dict[str, Mapping[str, object]] = {
+        "tasks": study.run.tasks,
+        "datasets": study.run.datasets,
+    }
+    section, _, rest = key.partition(".")
+    name = rest.partition(".")[0]
+    if not name or section not in named or name in named[section]:
+        return ""
+    allowed = named[section]
+    return (
+        f"run.{section} has no '{name}'; allowed: {', '.join(allowed)}."
+        f"{did_you_mean(name, allowed)}"
+    )
