@@ -81,12 +81,14 @@ class Logbook(Callback):  # type: ignore[misc]  # Ray carries no types
         """Writes the trial's configuration; a trial that goes on keeps its reports."""
         number, overrides = trial.config["number"], trial.config["overrides"]
         parameters = self._optuna_study.get_trials(deepcopy=False)[number].params
+        reports = self._folder.read_reports(number)
         record = TrialRecord(
             number=number,
             status="running",
             parameters=dict(parameters if number else self._defaults),
             overrides=dict(overrides),
-            reports=self._folder.read_reports(number),
+            reports=reports,
+            seconds=sum(report.seconds for report in reports),
         )
         self.records[number] = record
         config = RunConfig.model_validate(override(self._run, overrides))
