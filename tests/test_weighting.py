@@ -37,6 +37,16 @@ def test_uncertainty_equals_torchjd_with_its_gradients() -> None:
     torch.testing.assert_close(ours.log_variances.grad, next(theirs.parameters()).grad)
 
 
+@pytest.mark.parametrize("section", [Fixed(), Uncertainty()])
+def test_parts_of_a_step_add_up_to_its_loss(section: Fixed | Uncertainty) -> None:
+    weighting = section.build({"intent": 2.0, "slots": 1.0})
+    for parameter in weighting.parameters():
+        parameter.data.copy_(LOG_VARIANCES)
+    whole = weighting(losses("intent", "slots"))
+    part = {name: loss / 4 for name, loss in losses("intent", "slots").items()}
+    assert 4 * weighting(part, 1 / 4).item() == pytest.approx(whole.item())
+
+
 def test_task_weights_scale_the_losses_before_uncertainty() -> None:
     weighting = Uncertainty().build({"intent": 3.0, "slots": 1.0})
     # Log-variances start at 0: half of each weighted loss.

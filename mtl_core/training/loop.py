@@ -83,11 +83,14 @@ class _Step(nn.Module):
         self.weighting = weighting
         self._tasks = dict(tasks)
 
-    def forward(self, batch: Batch, counts: Mapping[str, int]) -> tuple[Tensor, dict[str, Tensor]]:
+    def forward(
+        self, batch: Batch, counts: Mapping[str, int], share: float
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         """Returns the loss to minimise and the summed loss of every task.
 
         `counts` are the labels of the whole step, over all workers and parts: each part divides by
-        them, so the parts add up to the gradient of the undivided batch.
+        them, so the parts add up to the gradient of the undivided batch. `share` is one by the
+        number of parts.
         """
         logits = self.model(batch, list(counts))
         sums = {
@@ -96,7 +99,7 @@ class _Step(nn.Module):
         present = {name: sums[name] / counts[name] for name in counts if counts[name]}
         # A head without labels in this step still takes part: workers must agree on gradients.
         absent = [total for name, total in sums.items() if not counts[name]]
-        return sum(absent, start=self.weighting(present)), sums
+        return sum(absent, start=self.weighting(present, share)), sums
 
 
 class _Run:
@@ -191,12 +194,12 @@ class _Run:
     def _train_step(self, batch: GlobalBatch) -> None:
         """Makes one optimiser step, in parts when gradients are accumulated."""
         parts = self.config.training.accumulation
+        all_parts = parts * self.place.world_size
         optimizer = self.trainer.optimizer
         optimizer.zero_grad(set_to_none=True)
         for part in range(parts):
-            rows, is_padding = batch.part(
-                part * self.place.world_size + self.place.rank, parts * self.place.world_size
-            )
+            number = part * self.place.world_size + self.place.rank
+            rows, is_padding = batch.part(number, all_parts)
             local = make_batch(
                 self.datasets[batch.dataset].splits["train"],
                 rows,
@@ -212,7 +215,7 @@ class _Run:
                     torch.bfloat16,
                     enabled=self.config.training.precision == "bf16",
                 ):
-                    loss, sums = self.step(local, batch.counts)
+                    loss, sums = self.step(local, batch.counts, 1 / all_parts)
                 # DistributedDataParallel averages over workers; the parts have to add up.
                 (loss * self.place.world_size).backward()
             for name, value in sums.items():

@@ -26,7 +26,7 @@ class FixedWeighting(Weighting):
         super().__init__()
         self._weights = dict(weights)
 
-    def forward(self, losses: Mapping[str, Tensor]) -> Tensor:
+    def forward(self, losses: Mapping[str, Tensor], share: float = 1.0) -> Tensor:
         """Returns the loss to minimise, a scalar, from the losses of the tasks in the batch."""
         terms = [self._weights[task] * loss for task, loss in losses.items()]
         return sum(terms[1:], start=terms[0])

@@ -35,14 +35,14 @@ class UncertaintyWeighting(Weighting):
         self._position = {task: number for number, task in enumerate(weights)}
         self.log_variances = nn.Parameter(torch.zeros(len(weights)))
 
-    def forward(self, losses: Mapping[str, Tensor]) -> Tensor:
+    def forward(self, losses: Mapping[str, Tensor], share: float = 1.0) -> Tensor:
         """Returns the loss to minimise, a scalar, from the losses of the tasks in the batch."""
         total = next(iter(losses.values())).new_zeros(())
         for task, loss in losses.items():
             log_variance = self.log_variances[self._position[task]]
             if self._weights[task] > 0:
                 scaled = torch.exp(-log_variance) * self._weights[task] * loss
-                total = total + 0.5 * (scaled + log_variance)
+                total = total + 0.5 * (scaled + share * log_variance)
         return total
 
     def current_weights(self) -> dict[str, float]:
