@@ -119,8 +119,8 @@ def test_cut_text_is_told_once_with_its_counts(
     with caplog.at_level(logging.WARNING):
         warn_of_cut_rows(encoded, where="d [dev]", max_length=8)
     assert caplog.messages == [
-        "d [dev]: 2 of 3 sentences are longer than 8 sub-words and were cut; 4 of 22 words are "
-        "lost and count as wrong"
+        "d [dev]: 2 of 3 sentences lose words, cut after 8 sub-words; 4 of 22 words are lost and "
+        "count as wrong"
     ]
 
 

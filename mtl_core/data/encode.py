@@ -162,14 +162,14 @@ def encode_split(
 
 
 def warn_of_cut_rows(split: EncodedSplit, *, where: str, max_length: int) -> None:
-    """Logs one warning with the counts when text was longer than the encoder takes."""
+    """Logs one warning with the counts when words stand beyond what the encoder takes."""
     starts = split.word_starts
     is_cut = starts.values < 0
     if is_cut.any():
         rows = np.searchsorted(starts.offsets, np.flatnonzero(is_cut), side="right")
         logger.warning(
-            "%s: %d of %d sentences are longer than %d sub-words and were cut; %d of %d words "
-            "are lost and count as wrong",
+            "%s: %d of %d sentences lose words, cut after %d sub-words; %d of %d words are lost "
+            "and count as wrong",
             where,
             len(np.unique(rows)),
             len(split),
