@@ -138,6 +138,9 @@ def save_tokenizer(folder: Path, examples: list[Example]) -> int:
 def _save_bert(folder: Path, examples: list[Example], *, dropout: float) -> Path:
     import torch
     from transformers import BertConfig, BertModel
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
 
     config = BertConfig(
         vocab_size=save_tokenizer(folder, examples),

@@ -1,0 +1,257 @@
+"""The training loop: its reports, exact resume, and which task trains what."""
+
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import RunConfigFactory, write_seq_in_out
+from torch import Tensor
+
+from mtl_core.config import RunConfig
+from mtl_core.data.example import Example
+from mtl_core.errors import ConfigError, TrainingError
+from mtl_core.model.encoder import load_tokenizer
+from mtl_core.training.loop import train
+from mtl_core.training.objective import GeometricMean, JointAccuracy, Mean, Minimum
+from mtl_core.training.report import EpochReport
+
+Settings = dict[str, object]
+PLAIN: Settings = {
+    # One step an epoch, nothing shared between the tasks but the frozen encoder.
+    "freezing": {"kind": "encoder"},
+    "training.batch_size": 1000,
+    "optimizer.clip_norm": None,
+    "optimizer.schedule": "constant",
+    "tasks.intent.dropout": 0,
+    "tasks.slots.dropout": 0,
+}
+INTENT = {"kind": "classification", "dataset": "corpus", "column": "intent"}
+NO_TEST: Settings = {"datasets.corpus.splits": {"test": None}}
+EAGER: Settings = {
+    # Enough to learn the 60 train sentences, on which such a run is scored as well.
+    "datasets.corpus.splits": {"dev": "train"},
+    "optimizer.encoder_lr": 3e-3,
+    "optimizer.head_lr": 1e-2,
+    "training.batch_size": 4,
+    "training.epochs": 10,
+}
+
+
+def without_times(reports: list[EpochReport]) -> list[EpochReport]:
+    return [replace(report, seconds=0.0, sentences_per_second=0.0) for report in reports]
+
+
+def run(config: RunConfig, folder: Path) -> tuple[list[EpochReport], dict[str, Tensor]]:
+    """Returns all reports and the weights after the last epoch."""
+    reports = list(train(config, checkpoint=folder))
+    return reports, torch.load(folder / "state.pt", weights_only=True)["model"]
+
+
+def assert_same(first: dict[str, Tensor], second: dict[str, Tensor], tolerance: float = 0) -> None:
+    assert first.keys() == second.keys()
+    for name, value in first.items():
+        torch.testing.assert_close(value, second[name], rtol=0, atol=tolerance, msg=name)
+
+
+def test_a_run_learns_what_it_is_shown(run_config: RunConfigFactory) -> None:
+    reports = list(train(run_config(EAGER)))
+    first, last = reports[0], reports[-1]
+    assert all(last.losses[task] < 0.5 * first.losses[task] for task in ("intent", "slots"))
+    assert last.dev["intent"]["accuracy"] > 0.8
+    assert last.dev["slots"]["f1"] > 0.6
+
+
+def test_reports_count_epochs_and_steps(run_config: RunConfigFactory) -> None:
+    reports = list(train(run_config({"training.epochs": 3})))
+    assert [report.epoch for report in reports] == [1, 2, 3]
+    assert [report.progress for report in reports] == [1.0, 2.0, 3.0]
+    assert [report.step for report in reports] == [4, 8, 12]  # 60 rows in batches of 16
+    assert all(report.seconds > 0 and report.sentences_per_second > 0 for report in reports)
+    assert EpochReport.from_json(reports[2].to_json()) == reports[2]
+
+
+def test_reports_carry_the_best_so_far(run_config: RunConfigFactory) -> None:
+    overrides: Settings = {"optimizer.encoder_lr": 1e-2, "training.epochs": 8}
+    reports = list(train(run_config(overrides)))
+    combined = [report.combined for report in reports]
+    assert combined != sorted(combined)  # it goes up and down, or this would show nothing
+    for number, report in enumerate(reports, start=1):
+        assert report.best_combined == max(combined[:number])
+        assert report.best_epoch == 1 + combined.index(max(combined[:number]))
+
+
+def test_objectives_combine_main_scores() -> None:
+    scores = [0.25, 1.0]
+    assert Mean().combine(scores, 0.1) == 0.625
+    assert GeometricMean().combine(scores, 0.1) == 0.5
+    assert Minimum().combine(scores, 0.1) == 0.25
+    assert JointAccuracy().combine(scores, 0.1) == 0.1
+
+
+def test_combined_is_the_objective_on_dev(run_config: RunConfigFactory) -> None:
+    [report] = train(run_config({"training.epochs": 1}), objective=Minimum())
+    assert report.combined == min(report.dev["intent"]["accuracy"], report.dev["slots"]["f1"])
+
+
+def test_closing_the_generator_stops_the_run(run_config: RunConfigFactory, tmp_path: Path) -> None:
+    reports = train(run_config({"training.epochs": 50}), checkpoint=tmp_path)
+    next(reports)
+    reports.close()
+    assert list(reports) == []
+    assert len(torch.load(tmp_path / "state.pt", weights_only=True)["reports"]) == 1
+
+
+def test_same_seed_gives_the_same_run(
+    run_config: RunConfigFactory, tiny_encoder_with_dropout: Path, tmp_path: Path
+) -> None:
+    encoder: Settings = {"encoder.name": str(tiny_encoder_with_dropout)}
+    reports, weights = run(run_config(encoder), tmp_path / "first")
+    torch.rand(7)  # whatever was drawn between two runs
+    again, same_weights = run(run_config(encoder), tmp_path / "again")
+    assert without_times(again) == without_times(reports)
+    assert_same(weights, same_weights)
+    [other, _] = train(run_config(encoder | {"seed": 1}))
+    assert other.losses != reports[0].losses
+
+
+@pytest.mark.parametrize("stop", [1, 2, 3])
+def test_resumed_run_is_the_uninterrupted_one_bit_by_bit(
+    run_config: RunConfigFactory, tiny_encoder_with_dropout: Path, tmp_path: Path, stop: int
+) -> None:
+    config = run_config(
+        {
+            "encoder.name": str(tiny_encoder_with_dropout),
+            "weighting.kind": "uncertainty",
+            "optimizer.encoder_lr": 1e-3,
+            "training.epochs": 4,
+        }
+    )
+    whole, weights = run(config, tmp_path / "whole")
+    before = list(islice(train(config, checkpoint=tmp_path / "parts"), stop))
+    resumed, resumed_weights = run(config, tmp_path / "parts")
+    assert resumed[:stop] == before  # told again, times included
+    assert without_times(resumed) == without_times(whole)
+    assert_same(weights, resumed_weights)
+    best = "best.safetensors"
+    assert (tmp_path / "whole" / best).read_bytes() == (tmp_path / "parts" / best).read_bytes()
+
+
+def test_checkpoint_of_another_recipe_is_refused(
+    run_config: RunConfigFactory, tmp_path: Path
+) -> None:
+    next(train(run_config(), checkpoint=tmp_path))
+    other = run_config({"optimizer.head_lr": 2e-3})
+    with pytest.raises(ConfigError, match=r"holds the checkpoint of another recipe"):
+        next(train(other, checkpoint=tmp_path))
+
+
+@pytest.mark.parametrize("weighting", ["fixed", "uncertainty"])
+def test_accumulated_parts_make_the_update_of_the_whole_batch(
+    run_config: RunConfigFactory, tmp_path: Path, weighting: str
+) -> None:
+    # fp32, 8 steps at a rate of 1e-3. Sums in another order differ by rounding, which AdamW
+    # enlarges where a gradient is nearly 0: up to 1e-4 in a few weights, 1e-5 in the losses.
+    common: Settings = {
+        "weighting.kind": weighting,
+        "optimizer.encoder_lr": 1e-3,
+        "tasks.intent.dropout": 0,
+        "tasks.slots.dropout": 0,
+    }
+    whole, weights = run(run_config(common), tmp_path / "whole")
+    parts = run_config(common | {"training.accumulation": 4})
+    accumulated, same_weights = run(parts, tmp_path / "parts")
+    assert_same(weights, same_weights, tolerance=1e-4)
+    for one, other in zip(whole, accumulated, strict=True):
+        assert one.losses == pytest.approx(other.losses, rel=1e-5)
+        assert one.weights == pytest.approx(other.weights, rel=1e-5)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_loss_that_is_not_finite_ends_the_run(run_config: RunConfigFactory, precision: str) -> None:
+    overrides: Settings = {"optimizer.encoder_lr": 1e30, "training.precision": precision}
+    message = r"epoch \d, step \d: the loss of task '\w+' is nan; lower optimizer\.encoder_lr"
+    with pytest.raises(TrainingError, match=message):
+        list(train(run_config(overrides)))
+
+
+def test_bf16_stays_near_fp32(run_config: RunConfigFactory) -> None:
+    single = list(train(run_config({"optimizer.encoder_lr": 1e-3})))
+    half = list(train(run_config({"optimizer.encoder_lr": 1e-3, "training.precision": "bf16"})))
+    assert half[-1].losses == pytest.approx(single[-1].losses, rel=0.01)
+    assert half[-1].losses != single[-1].losses
+
+
+def test_rows_without_a_label_train_the_other_tasks_only(
+    run_config: RunConfigFactory, sample: dict[str, list[Example]], tmp_path: Path
+) -> None:
+    full = [example for example in sample["train"] if len(example.labels) == 2][:40]
+    # The second half loses its intents; each intent and tag stands in the first half too.
+    half = [*full[:20], *(Example(row.words, {"slots": row.labels["slots"]}) for row in full[:20])]
+    for name, rows in (("half", half), ("first", full[:20])):
+        for split in ("train", "dev"):
+            write_seq_in_out(tmp_path / name / split, rows)
+    results = {}
+    for name in ("half", "first"):
+        config = run_config(PLAIN | {"datasets.corpus.path": str(tmp_path / name)} | NO_TEST)
+        results[name] = run(config, tmp_path / f"run-{name}")
+    # Rows without intent change nothing for the intents: as if they were not there (to rounding).
+    for one, other in zip(results["half"][0], results["first"][0], strict=True):
+        assert one.losses["intent"] == pytest.approx(other.losses["intent"], rel=1e-6)
+    for name in ("weight", "bias"):
+        key = f"heads.head_intent.linear.{name}"
+        torch.testing.assert_close(results["half"][1][key], results["first"][1][key])
+
+
+def test_rows_without_any_label_take_no_part(
+    run_config: RunConfigFactory, sample: dict[str, list[Example]], tmp_path: Path
+) -> None:
+    rows = [example for example in sample["train"] if len(example.labels) == 2][:8]
+    write_seq_in_out(tmp_path / "train", [*rows, *(Example(row.words) for row in rows)])
+    write_seq_in_out(tmp_path / "dev", rows)
+    config = run_config({"datasets.corpus.path": str(tmp_path), "training.batch_size": 4} | NO_TEST)
+    reports = list(train(config))
+    assert [report.step for report in reports] == [2, 4]
+
+
+def test_task_of_weight_zero_is_scored_but_trains_nothing(
+    run_config: RunConfigFactory, tmp_path: Path
+) -> None:
+    # The head of the second task is drawn after that of the first, so both runs start alike.
+    alone = run_config({"tasks": {"intent": INTENT}})
+    reports, weights = run(alone, tmp_path / "alone")
+    beside, all_weights = run(run_config({"tasks.slots.weight": 0}), tmp_path / "beside")
+    head = {name for name in all_weights if "head_slots" in name}
+    assert_same(weights, {k: v for k, v in all_weights.items() if k not in head})
+    assert [report.losses for report in beside] == [report.losses for report in reports]
+    assert beside[0].dev.keys() == {"intent", "slots"}
+    kept = run_config({"tasks.slots.weight": 0, "training.epochs": 1})
+    _, after_one_epoch = run(kept, tmp_path / "kept")
+    assert_same({k: all_weights[k] for k in head}, {k: after_one_epoch[k] for k in head})
+
+
+def test_two_data_sets_with_a_task_each(run_config: RunConfigFactory, corpus: Path) -> None:
+    other = {"kind": "seq_in_out", "path": str(corpus)}
+    config = run_config(EAGER | {"datasets.other": other, "tasks.slots.dataset": "other"})
+    reports = list(train(config))
+    first, last = reports[0], reports[-1]
+    assert first.step == 30  # 60 rows in batches of 4, twice
+    assert all(last.losses[task] < 0.5 * first.losses[task] for task in ("intent", "slots"))
+    # Of 60 sentences with an intent and 24 with tags, those that are right.
+    right_tags = last.joint_accuracy * 84 - last.dev["intent"]["accuracy"] * 60
+    assert right_tags == pytest.approx(round(right_tags))
+    assert 0 <= right_tags <= 24
+
+
+def test_words_cut_off_count_as_wrong(
+    run_config: RunConfigFactory, corpus: Path, tiny_encoder: Path
+) -> None:
+    tokenizer = load_tokenizer(str(tiny_encoder))
+    lines = (corpus / "train" / "seq.in").read_text().splitlines()
+    # Six sub-words fit between [CLS] and [SEP]; the last word has to start among them.
+    before_last = [tokenizer(line.rpartition(" ")[0], add_special_tokens=False) for line in lines]
+    whole = sum(len(encoded["input_ids"]) < 6 for encoded in before_last)
+    report = list(train(run_config(EAGER | {"encoder.max_length": 8})))[-1]
+    assert report.dev["intent"]["accuracy"] > 0.5
+    assert report.joint_accuracy <= whole / len(lines) < 0.1
