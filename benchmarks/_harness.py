@@ -1,0 +1,79 @@
+"""What all benchmarks share: the machine's description, the rows, JSON and a table."""
+
+import argparse
+import importlib.metadata
+import json
+import os
+import platform
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import psutil
+from rich.console import Console
+from rich.table import Table
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One comparison; `ratio` is how many times better ours is, `target` what it should reach."""
+
+    what: str
+    ours: float
+    theirs: float
+    unit: str
+    ratio: float
+    target: float
+    met: bool
+
+
+def machine() -> dict[str, str | int | float]:
+    """Describes this machine and the libraries that matter."""
+    model = next(
+        (
+            line.partition(":")[2].strip()
+            for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+            if line.startswith("model name")
+        )
+        if Path("/proc/cpuinfo").exists()
+        else (),
+        platform.processor(),
+    )
+    versions = {name: importlib.metadata.version(name) for name in ("ray", "optuna", "torch")}
+    return {
+        "cpu": model,
+        "cores": os.cpu_count() or 1,
+        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
+        "python": platform.python_version(),
+        **versions,
+    }
+
+
+def output_path() -> Path | None:
+    """Reads the command line: `--json PATH`."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--json", type=Path, help="file for the figures")
+    path: Path | None = parser.parse_args().json
+    return path
+
+
+def write(benchmark: str, rows: list[Row], path: Path | None) -> None:
+    """Prints the rows, and writes them as JSON when a path is given."""
+    content = {"benchmark": benchmark, "machine": machine(), "rows": [asdict(row) for row in rows]}
+    show([content])
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def show(results: list[dict[str, object]]) -> None:
+    """Prints a table; a row that misses its target is marked `below`."""
+    table = Table("benchmark", "what", "ours", "theirs", "unit", "ratio", "target", "")
+    for result in results:
+        for row in result["rows"]:  # type: ignore[attr-defined]
+            numbers = (f"{row[key]:.4g}" for key in ("ours", "theirs"))
+            ratios = (f"{row[key]:.4g} x" for key in ("ratio", "target"))
+            mark = "" if row["met"] else "below"
+            table.add_row(
+                str(result["benchmark"]), row["what"], *numbers, row["unit"], *ratios, mark
+            )
+    Console(width=140).print(table)
