@@ -163,6 +163,13 @@ def test_changed_content_and_settings_are_encoded_anew(
     assert rows(load(section, tokenizer, max_length=4).splits["dev"].word_starts)[0][2] == -1
 
 
+def test_empty_split_is_refused(tokenizer: PreTrainedTokenizerFast, tmp_path: Path) -> None:
+    section = folder_of(tmp_path, "nothing on dev")
+    write_seq_in_out(tmp_path / "dev", [])
+    with pytest.raises(DataError, match=r"data set 'd': split 'dev' is empty"):
+        load(section, tokenizer)
+
+
 def test_build_that_fails_leaves_nothing(
     tokenizer: PreTrainedTokenizerFast,
     tmp_path: Path,
