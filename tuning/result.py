@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -139,7 +140,10 @@ def summarise(
 def _importances(optuna_study: optuna.Study) -> dict[str, float]:
     """Returns parameter -> importance; nothing while there are too few trials to tell."""
     try:
-        return dict(optuna.importance.get_param_importances(optuna_study))
+        with warnings.catch_warnings():
+            # PED-ANOVA warns when the few trials are all alike; the report then says little.
+            warnings.simplefilter("ignore", UserWarning)
+            return dict(optuna.importance.get_param_importances(optuna_study))
     except (ValueError, RuntimeError):
         return {}
 
