@@ -12,10 +12,10 @@ from pathlib import Path
 
 import psutil
 import pytest
+from conftest import RunConfigFactory
 
 from mtl_core.study_file import dump
 from mtl_core.training.report import EpochReport
-from tests.conftest import RunConfigFactory
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(600)]
 

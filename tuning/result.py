@@ -19,6 +19,7 @@ from tuning.searcher import open_optuna
 
 if TYPE_CHECKING:
     import pandas
+
     from mtl_core.predictor import Predictor
 
 
