@@ -35,8 +35,8 @@ class PlacedText(str):
 
 
 def resolve_path(value: Any) -> Any:
-    """Returns the absolute path that a `PlacedText` stands for; other values unchanged."""
-    if isinstance(value, str):
+    """Returns the absolute path that a text or path stands for; other values unchanged."""
+    if isinstance(value, str | Path):
         base = value.base if isinstance(value, PlacedText) else Path.cwd()
         return Path(base, Path(value).expanduser()).resolve()
     return value

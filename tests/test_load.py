@@ -188,3 +188,7 @@ def test_data_that_is_not_there_is_refused(write_study):
     study = load_study(write_study(study="trials: 1"), ["datasets.corpus.path=nowhere"])
     with pytest.raises(DataError, match=r"nowhere/train/seq\.in: .*No such file"):
         check_data(study)
+
+
+def test_default_storage_is_an_absolute_folder_below_the_current_one() -> None:
+    assert load_study("demo").folder == Path.cwd() / "runs" / "demo"
