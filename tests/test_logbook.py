@@ -40,7 +40,7 @@ class Driver:
             self.optuna_study.enqueue_trial({"optimizer.head_lr": value})
             study.space.sample(self.optuna_study.ask())
         self.trainers = Trainers()
-        self.logbook = Logbook(study, folder, self.optuna_study, Silence())
+        self.logbook = Logbook(study, folder, self.optuna_study, Silence(), start=0.0)
         self.logbook.attach(self.trainers)
         self.trials: dict[int, SimpleNamespace] = {}
 

@@ -1,5 +1,6 @@
 """The logbook: writes down what happens in a study, as Ray Tune's callback in the driver."""
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -56,7 +57,10 @@ class Logbook(Callback):  # type: ignore[misc]  # Ray carries no types
         folder: StudyFolder,
         optuna_study: OptunaStudy,
         observer: Observer,
+        *,
+        start: float,
     ) -> None:
+        """Opens the logbook of a session that began at `start` on the monotonic clock."""
         self._study = study
         self._run = study.run.model_dump(mode="json")
         self._defaults = study.space.default_parameters(self._run)
@@ -65,6 +69,8 @@ class Logbook(Callback):  # type: ignore[misc]  # Ray carries no types
         self._observer = observer
         self._board = StudyBoard(folder.tensorboard, study.space.parameters)
         self._trainers: Trainers | None = None
+        self._start = start
+        self._seconds_before = float(optuna_study.user_attrs.get("seconds", 0.0))
         self.records = read_records(folder, optuna_study, self._defaults)
 
     def __getstate__(self) -> dict[str, object]:
@@ -130,9 +136,19 @@ class Logbook(Callback):  # type: ignore[misc]  # Ray carries no types
         self._folder.write_error(trial.config["number"], text)
         self._end(trial, "failed")
 
+    @property
+    def seconds(self) -> float:
+        """Wall time of the study, over all its sessions; of a killed one, to its last trial."""
+        return self._seconds_before + time.monotonic() - self._start
+
     def close(self) -> None:
-        """Closes the event files."""
+        """Writes what is still to write, and closes the event files."""
+        self._note_seconds()
+        self.write_trials()
         self._board.close()
+
+    def _note_seconds(self) -> None:
+        self._optuna_study.set_user_attr("seconds", self.seconds)
 
     def _end(self, trial: Any, status: Status) -> None:
         number = trial.config["number"]
@@ -144,6 +160,7 @@ class Logbook(Callback):  # type: ignore[misc]  # Ray carries no types
         self._board.end(record)
         self._drop_losers()
         self.write_trials()
+        self._note_seconds()
         self._observer.ended(record)
 
     def _drop_losers(self) -> None:

@@ -74,7 +74,7 @@ def tune_study(
             try:
                 return session.run(count)
             finally:
-                session.close()
+                session.logbook.close()
 
 
 class _Session:
@@ -95,10 +95,8 @@ class _Session:
         self.run_data = study.run.model_dump(mode="json")
         sampler = study.study.sampler.build(study.study.seed, study.space)
         self.optuna_study = open_optuna(folder.journal, name=study.study.name, sampler=sampler)
-        self.logbook = Logbook(study, folder, self.optuna_study, observer)
-        self.start = start
+        self.logbook = Logbook(study, folder, self.optuna_study, observer, start=start)
         self.verbose = verbose
-        self.seconds_before = float(self.optuna_study.user_attrs.get("seconds", 0.0))
 
     def run(self, count: int) -> StudyResult:
         """Searches with `count` trainers, scores, and writes the result."""
@@ -120,13 +118,6 @@ class _Session:
         else:
             tests = {}
         return self._write(tests)
-
-    def close(self) -> None:
-        """Notes the time spent, also after an interruption, and closes the logs."""
-        spent = self.seconds_before + time.monotonic() - self.start
-        self.optuna_study.set_user_attr("seconds", spent)
-        self.logbook.write_trials()
-        self.logbook.close()
 
     def _search(self, trainers: Trainers, count: int, epochs: int) -> None:
         records = self.logbook.records
@@ -214,7 +205,7 @@ class _Session:
             status: sum(record.status == status for record in records.values())
             for status in ("complete", "stopped", "failed")
         }
-        seconds = round(self.seconds_before + time.monotonic() - self.start, 2)
+        seconds = round(self.logbook.seconds, 2)
         sentences = max((scored.num_sentences for scored in tests.values()), default=0)
         result = {
             "status": "complete" if best is not None else "failed",
