@@ -5,8 +5,10 @@ import importlib.metadata
 import json
 import os
 import platform
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 from rich.console import Console
@@ -28,24 +30,22 @@ class Row:
 
 def machine() -> dict[str, str | int | float]:
     """Describes this machine and the libraries that matter."""
-    model = next(
-        (
-            line.partition(":")[2].strip()
-            for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-            if line.startswith("model name")
-        )
-        if Path("/proc/cpuinfo").exists()
-        else (),
-        platform.processor(),
-    )
     versions = {name: importlib.metadata.version(name) for name in ("ray", "optuna", "torch")}
     return {
-        "cpu": model,
+        "cpu": _processor(),
         "cores": os.cpu_count() or 1,
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
         "python": platform.python_version(),
         **versions,
     }
+
+
+def _processor() -> str:
+    """Returns the model of the processor; Python knows it only by its family on Linux."""
+    path = Path("/proc/cpuinfo")
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.processor()
 
 
 def output_path() -> Path | None:
@@ -65,11 +65,11 @@ def write(benchmark: str, rows: list[Row], path: Path | None) -> None:
         path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
-def show(results: list[dict[str, object]]) -> None:
+def show(results: Sequence[Mapping[str, Any]]) -> None:
     """Prints a table; a row that misses its target is marked `below`."""
     table = Table("benchmark", "what", "ours", "theirs", "unit", "ratio", "target", "")
     for result in results:
-        for row in result["rows"]:  # type: ignore[attr-defined]
+        for row in result["rows"]:
             numbers = (f"{row[key]:.4g}" for key in ("ours", "theirs"))
             ratios = (f"{row[key]:.4g} x" for key in ("ratio", "target"))
             mark = "" if row["met"] else "below"
