@@ -114,7 +114,9 @@ class LiveTable:
 
 
 def _line(record: TrialRecord) -> str:
-    score = f"combined {record.best.combined:.4f}" if record.best else record.error or "no score"
+    score = f"combined {record.best.combined:.4f}" if record.best else "no score"
+    if record.status == "failed":
+        score = record.error or "no reason known"
     epochs = f"{len(record.reports)} epoch{'' if len(record.reports) == 1 else 's'}"
     return (
         f"trial {record.id} {record.status} after {epochs}: {score}  {_scores(record)}  "
