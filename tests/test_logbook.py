@@ -46,10 +46,9 @@ class Driver:
 
     def start(self, number: int) -> None:
         overrides = {"optimizer.head_lr": LEARNING_RATES[number]} if number else {}
-        trial = SimpleNamespace(
-            config={"number": number, "overrides": overrides}, last_result={}, error=None
-        )
-        trial.get_error = lambda: trial.error
+        config = {"number": number, "overrides": overrides}
+        error_file = str(self.folder.path / "error-of-tune.txt")
+        trial = SimpleNamespace(config=config, last_result={}, error_file=error_file)
         self.trials[number] = trial
         self.logbook.on_trial_start(0, [], trial)
         (self.folder.checkpoint(number)).mkdir(exist_ok=True)
@@ -67,7 +66,7 @@ class Driver:
         if error is None:
             self.logbook.on_trial_complete(0, [], trial)
         else:
-            trial.error = RuntimeError(error)
+            Path(trial.error_file).write_text(error)
             self.logbook.on_trial_error(0, [], trial)
 
     def run(self, number: int, values: list[float], error: str | None = None) -> None:
@@ -156,11 +155,12 @@ def test_a_later_session_knows_what_an_earlier_one_wrote(driver: Driver, tmp_pat
 def test_how_a_trial_ended(driver: Driver) -> None:
     driver.run(0, [0.1, 0.2, 0.3])
     driver.run(1, [0.1])
-    driver.run(2, [], error="Traceback:\nTrainingError: no")
+    driver.run(2, [], error="ray::step()\ntuning.trainable.TrialFailedError: boom\nValueError: no")
     records = driver.logbook.records
     statuses = [records[number].status for number in range(3)]
     assert statuses == ["complete", "stopped", "failed"]
-    assert records[2].error == "TrainingError: no"
+    assert records[2].error == "ValueError: no"
+    assert (driver.folder.trial(2) / "error.txt").read_text() == "boom\nValueError: no"
 
 
 def test_trainers_are_told_of_trials_that_they_do_not_end_themselves(driver: Driver) -> None:

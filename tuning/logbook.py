@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from optuna import Study as OptunaStudy
@@ -18,6 +19,7 @@ from tuning.observer import Observer
 from tuning.records import Status, TrialRecord, Value
 from tuning.report import trials_frame
 from tuning.tensorboard import StudyBoard
+from tuning.trainable import TrialFailedError
 from tuning.trainers import Trainers
 
 _STATUS: Mapping[TrialState, Status] = {
@@ -131,9 +133,11 @@ class Logbook(Callback):  # type: ignore[misc]  # Ray carries no types
         self, iteration: int, trials: Sequence[Any], trial: Any, **info: Any
     ) -> None:
         """Keeps the traceback of a failed trial."""
-        error = trial.get_error()
-        text = str(error.as_instanceof_cause() if hasattr(error, "as_instanceof_cause") else error)
-        self._folder.write_error(trial.config["number"], text)
+        # Not `trial.get_error`, which reads a copy that Tune may make later.
+        text = Path(trial.error_file).read_text(encoding="utf-8", errors="replace")
+        # What Ray puts before the trainer's own traceback says nothing of the trial.
+        _, _, error = text.rpartition(f"{TrialFailedError.__name__}: ")
+        self._folder.write_error(trial.config["number"], error)
         self._end(trial, "failed")
 
     @property

@@ -1,0 +1,65 @@
+import shlex
+from pathlib import Path
+
+import pytest
+from conftest import RunConfigFactory
+
+from mtl_core.errors import ConfigError
+from mtl_core.study_file import parse_assignment
+from tuning.config import StudyFile
+from tuning.result import replay_command
+from tuning.study import is_local, max_epochs, tune_study
+
+
+def study_file(run: object, search: dict[str, object], **study: object) -> StudyFile:
+    raw = {"run": run, "search": search, "study": {"name": "tiny", "trials": 1, **study}}
+    return StudyFile.model_validate(raw)
+
+
+@pytest.mark.parametrize(
+    ("space", "longest"),
+    [
+        ({}, 3),
+        ({"training.epochs": {"choice": [7, 2]}}, 7),
+        ({"training.epochs": {"int_range": [1, 2]}}, 3),
+        ({"training": {"choice": [{"epochs": 1}, {"epochs": {"int_range": [2, 9]}}]}}, 9),
+    ],
+)
+def test_the_longest_trial_of_a_space(
+    run_config: RunConfigFactory, space: dict[str, object], longest: int
+) -> None:
+    run = run_config({"training.epochs": 3}).model_dump(mode="json")
+    assert max_epochs(study_file(run, space)) == longest
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        {},
+        {"optimizer.encoder_lr": 1.0123456789e-05, "seed": 3},
+        {"freezing": {"kind": "lower_layers", "layers": 2}, "encoder.pooling": "mean"},
+        {"optimizer.clip_norm": None, "tasks.intent.weight": 1.0},
+    ],
+)
+def test_the_replay_command_gives_the_overrides_back(overrides: dict[str, object]) -> None:
+    words = shlex.split(replay_command(Path("runs/my study"), overrides))
+    assert words[:3] == ["mtl", "train", "runs/my study/study.yaml"]
+    assert words[3::2] == ["--set"] * len(overrides)
+    expected = {f"run.{key}": value for key, value in overrides.items()}
+    assert dict(parse_assignment(text) for text in words[4::2]) == expected
+
+
+def test_a_study_runs_here_unless_a_cluster_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    assert is_local(None)
+    assert not is_local("auto")
+    monkeypatch.setenv("RAY_ADDRESS", "head:6379")
+    assert not is_local(None)
+
+
+def test_what_cannot_run_here_writes_nothing(tmp_path: Path, run_config: RunConfigFactory) -> None:
+    run = run_config().model_dump(mode="json")
+    study = study_file(run, {}, storage=str(tmp_path), resources={"workers": 100_000})
+    with pytest.raises(ConfigError, match=r"^study\.resources: .* cannot run here"):
+        tune_study(study)
+    assert not study.folder.exists()
