@@ -276,14 +276,14 @@ def test_without_a_terminal_there_is_one_line_a_stage_and_one_an_ended_trial(mon
         now[0] = 40.0
         table.ended(_record(2, "complete", 0.5, 0.75, 0.7))
         now[0] = 50.0
-        table.ended(replace(_record(3, "failed"), error="OSError: disk"))
+        table.ended(replace(_record(3, "failed"), error="no disk"))
     assert output.getvalue().splitlines() == [
         "demo: starting Ray",
         "demo: searching: 5 trials, 1 at a time",
         # 30 s for the first trial of this session, 2 to go; then 20 s each, 1 to go
         "[3/5] trial 0002 complete after 3 epochs: combined 0.7500  intent 0.750  "
         "encoder_lr=0.0002  about 1:00 left",
-        "[4/5] trial 0003 failed after 0 epochs: OSError: disk    encoder_lr=0.0002  about 0:20 left",
+        "[4/5] trial 0003 failed after 0 epochs: no disk    encoder_lr=0.0002  about 0:20 left",
     ]
 
 
