@@ -1,5 +1,6 @@
 """Sending a study to a real head that asks for a token."""
 
+import json
 import os
 import shlex
 import signal
@@ -145,6 +146,32 @@ def test_plain_ray_job_submit_works_too(head: Head, project: Path) -> None:
         capture_output=True, text=True, timeout=60,
     )  # fmt: skip
     assert "started tune demo --set exit=0 1.0\n" in done.stdout
+
+
+@pytest.mark.timeout(400)
+def test_the_real_command_ends_well_as_a_ray_job(
+    head: Head, tiny_encoder: Path, corpus: Path, cache: Path, tmp_path: Path
+) -> None:
+    settings = {
+        "study.storage": tmp_path,
+        "study.trials": 2,
+        "run.encoder.name": tiny_encoder,
+        "run.datasets": f'{{"sample":{{"kind":"seq_in_out","path":"{corpus}"}}}}',
+        "run.training.epochs": 1,
+        "search": '{"optimizer.head_lr":{"log_range":[0.001,0.01]}}',
+    }
+    sets = [f"--set {key}={shlex.quote(str(value))}" for key, value in settings.items()]
+    command = f"python -m tuning tune demo {' '.join(sets)}"
+    words = shlex.split(f"job submit --working-dir . -- {command}")
+    done = subprocess.run(
+        head.ray(*words), check=False, cwd=ROOT,
+        env=head.environment
+        | {"RAY_AUTH_MODE": "token", "RAY_ADDRESS": head.address, "MTL_CACHE": str(cache)},
+        capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    result = json.loads((tmp_path / "demo" / "result.json").read_text())
+    assert (result["status"], result["trials"]["complete"]) == ("complete", 2)
 
 
 def free_port() -> int:
