@@ -3,20 +3,28 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from mtl_core.config import RunConfig
+from mtl_core.data.collate import Collator
+from mtl_core.data.masking import Masking
+from mtl_core.data.merge import merge_labels
 from mtl_core.data.store import EncodedDataset, load_dataset
+from mtl_core.errors import DataError
 from mtl_core.model.encoder import load_encoder, load_tokenizer, longest_input
 from mtl_core.model.multitask import MultiTaskModel
+from mtl_core.model.pooling import Pooler
 from mtl_core.tasks.base import Task
+from mtl_core.tasks.masked_lm import MaskedLm
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+    from mtl_core.model.adapters import Adapters
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +49,58 @@ def load_data(config: RunConfig) -> Data:
         name: load_dataset(name, section, config.columns(name), tokenizer, max_length=max_length)
         for name, section in config.datasets.items()
     }
-    return Data(tokenizer, datasets, max_length)
+    return Data(tokenizer, merge_labels(datasets), max_length)
 
 
 def build_tasks(config: RunConfig, datasets: Mapping[str, EncodedDataset]) -> dict[str, Task]:
     """Returns task name -> task, with the labels found in the data."""
     return {
-        name: section.build(datasets[section.dataset].labels[name].trained)
+        name: section.build(name, datasets[section.datasets[0]].labels[name])
         for name, section in config.tasks.items()
     }
+
+
+def build_collator(config: RunConfig, tokenizer: "PreTrainedTokenizerFast") -> Collator:
+    """Returns what makes the batches of a run.
+
+    Raises:
+        ConfigError: A task hides words and the tokenizer has no mask token.
+    """
+    maskings = {
+        name: Masking.of(tokenizer, name, probability=section.probability)
+        for name, section in config.tasks.items()
+        if isinstance(section, MaskedLm)
+    }
+    return Collator(tokenizer.pad_token_id or 0, maskings)
+
+
+def count_features(config: RunConfig, datasets: Mapping[str, EncodedDataset]) -> dict[str, int]:
+    """Returns task name -> extra dense numbers of its sentences.
+
+    Raises:
+        DataError: The data sets of a task differ in it.
+    """
+    found: dict[str, int] = {}
+    for name, section in config.tasks.items():
+        sizes = {key: _num_features(datasets[key]) for key in section.datasets}
+        if len(set(sizes.values())) > 1:
+            text = ", ".join(f"{key} {size}" for key, size in sizes.items())
+            raise DataError(
+                f"run.tasks.{name}.dataset: its data sets need the same number of features; "
+                f"found {text}"
+            )
+        found[name] = next(iter(sizes.values()))
+    return found
+
+
+def takes_pairs(datasets: Mapping[str, EncodedDataset]) -> bool:
+    """Returns whether the texts of a data set are pairs, or questions with their contexts."""
+    return any(dataset.splits["train"].token_types is not None for dataset in datasets.values())
+
+
+def _num_features(dataset: EncodedDataset) -> int:
+    features = dataset.splits["train"].features
+    return 0 if features is None else features.shape[1]
 
 
 class Assets:
@@ -63,6 +114,7 @@ class Assets:
         self.key = key
         self.data = data
         self._encoder = encoder
+        self._adapters: Adapters | None = None
         self._pristine: dict[str, Tensor] = {
             name: value.detach().clone() for name, value in encoder.state_dict().items()
         }
@@ -83,22 +135,36 @@ class Assets:
     def new_model(self, config: RunConfig, tasks: Mapping[str, Task]) -> MultiTaskModel:
         """Returns a model with pretrained encoder weights and newly initialised heads.
 
-        The heads draw from torch's global generator: seed it first.
+        Heads, pooling and adapters draw from torch's global generator: seed it first.
+
+        Raises:
+            ConfigError: The encoder has no place for the adapters.
         """
+        if self._adapters is not None:
+            self._adapters.remove()
+            self._adapters = None
         self._encoder.load_state_dict(self._pristine)
         self._encoder.requires_grad_(True)
         for parameter in self._encoder.parameters():
             parameter.grad = None
+        pooler = Pooler(
+            config.encoder.pooling, self._encoder.config.hidden_size, config.encoder.normalize
+        )
         model = MultiTaskModel(
-            self._encoder,
-            tasks,
-            pooling=config.encoder.pooling,
-            frozen=config.freezing.frozen_modules(self._encoder),
-        ).to(self._encoder.device)
+            self._encoder, tasks, pooler, num_features=count_features(config, self.data.datasets)
+        )
+        # After the heads: they draw the same numbers, adapters or not.
+        self._adapters = config.freezing.add_adapters(self._encoder)
         for name, section in config.tasks.items():
             # DistributedDataParallel waits for gradients that a task of weight 0 never gets.
             model.head(name).requires_grad_(section.weight > 0 and not section.freeze_head)
-        return model
+        return model.to(self._encoder.device)
+
+    def merge_adapters(self) -> None:
+        """Adds the adapters of the last model to its encoder's weights."""
+        if self._adapters is not None:
+            self._adapters.merge()
+            self._adapters = None
 
 
 def assets_key(config: RunConfig) -> str:
@@ -109,7 +175,8 @@ def assets_key(config: RunConfig) -> str:
             name: section.model_dump(mode="json") for name, section in config.datasets.items()
         },
         "tasks": {
-            name: [task.kind, task.dataset, task.column] for name, task in config.tasks.items()
+            name: [asdict(task.column_in(key, name)) for key in task.datasets]
+            for name, task in config.tasks.items()
         },
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

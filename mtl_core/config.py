@@ -1,25 +1,27 @@
 """The `run` part of a study file: all that shapes one training run."""
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from mtl_core.data.encode import TaskColumn
+from mtl_core.data.mixing import MixingSection, Proportional
 from mtl_core.data.readers import DatasetSection
 from mtl_core.errors import did_you_mean
 from mtl_core.model.encoder import Encoder
 from mtl_core.model.freezing import FreezingSection, NoFreezing
 from mtl_core.section import Section
-from mtl_core.tasks.base import column_of
-from mtl_core.tasks.classification import Classification
-from mtl_core.tasks.tagging import Tagging
+from mtl_core.tasks.base import TaskSection
+from mtl_core.tasks.kinds import AnyTaskSection
 from mtl_core.training.optimizer import Optimizer
-from mtl_core.weighting.fixed import Fixed
-from mtl_core.weighting.uncertainty import Uncertainty
+from mtl_core.weighting.kinds import WeightingSection
+from mtl_core.weighting.losses import Fixed
 
-AnyTaskSection = Annotated[Classification | Tagging, Field(discriminator="kind")]
-WeightingSection = Annotated[Fixed | Uncertainty, Field(discriminator="kind")]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
+
+_ALONE = {"answers": "windows of contexts", "text": "chunks of running text"}
+"""Kinds of columns that need a layout of their own, and what the rows are then."""
 
 
 class Training(Section):
@@ -28,11 +30,13 @@ class Training(Section):
     epochs: int = Field(default=5, ge=1)
     """Passes over the training data of all data sets."""
     batch_size: int = Field(default=32, ge=1)
-    """Sentences an optimiser step, over all workers and accumulated parts."""
+    """Sentences an optimiser step, over all workers, data sets and accumulated parts."""
     accumulation: int = Field(default=1, ge=1)
     """Parts that a batch is cut into to save memory; the update stays the same."""
     precision: Literal["bf16", "fp32"] = "bf16"
     """`bf16` = autocast of the forward pass, weights stay fp32."""
+    gradients_every: int | None = Field(default=None, ge=1)
+    """Steps between looks at the tasks' gradients (norms, cosines); null = never."""
 
 
 class RunConfig(Section):
@@ -44,44 +48,65 @@ class RunConfig(Section):
     """Data sets by name."""
     tasks: dict[Name, AnyTaskSection] = Field(min_length=1)
     """Tasks by name."""
+    mixing: MixingSection = Proportional()
+    """Which data set each step draws from."""
     freezing: FreezingSection = NoFreezing()
     """What keeps its pretrained weights."""
     weighting: WeightingSection = Fixed()
-    """How the task losses become one."""
+    """How the task losses become one update."""
     optimizer: Optimizer = Optimizer()
     """AdamW, its learning rates and their schedule."""
     training: Training = Training()
     """Epochs, batches and precision."""
     seed: int = Field(default=0, ge=0)
-    """Seed of head weights, order of the data and dropout."""
+    """Seed of head weights, order of the data, masking and dropout."""
 
     @model_validator(mode="after")
     def _check_tasks(self) -> "RunConfig":
-        kinds: dict[tuple[str, str], str] = {}
         for name, task in self.tasks.items():
-            if task.dataset not in self.datasets:
-                raise ValueError(
-                    f"tasks.{name}.dataset: there is no data set '{task.dataset}'; data sets: "
-                    f"{', '.join(self.datasets)}.{did_you_mean(task.dataset, self.datasets)}"
-                )
-            column = (task.dataset, task.column)
-            if kinds.setdefault(column, task.kind) != task.kind:
-                raise ValueError(
-                    f"tasks.{name}.column: column '{task.column}' is used both as "
-                    f"{kinds[column]} and {task.kind}"
-                )
+            self._check_datasets(name, task)
+        for dataset in self.datasets:
+            self._check_columns(dataset)
         if all(task.weight == 0 for task in self.tasks.values()):
             raise ValueError("tasks: the weights of all tasks are 0; at least one has to train")
-        unused = set(self.datasets) - {task.dataset for task in self.tasks.values()}
-        if unused:
-            name = sorted(unused)[0]
-            raise ValueError(f"datasets.{name}: no task uses this data set; remove it")
+        if all(task.auxiliary for task in self.tasks.values()):
+            raise ValueError("tasks: all tasks are auxiliary; at least one has to count")
         return self
+
+    def _check_datasets(self, name: str, task: TaskSection) -> None:
+        for dataset in task.datasets:
+            if dataset not in self.datasets:
+                raise ValueError(
+                    f"tasks.{name}.dataset: there is no data set '{dataset}'; data sets: "
+                    f"{', '.join(self.datasets)}.{did_you_mean(dataset, self.datasets)}"
+                )
+            if isinstance(task.column, dict) and dataset not in task.column:
+                raise ValueError(f"tasks.{name}.column: there is no column for '{dataset}'")
+
+    def _check_columns(self, dataset: str) -> None:
+        kinds: dict[str, str] = {}
+        columns = self.columns(dataset)
+        if not columns:
+            raise ValueError(f"datasets.{dataset}: no task uses this data set; remove it")
+        for column in columns:
+            if kinds.setdefault(column.column, column.kind) != column.kind:
+                raise ValueError(
+                    f"tasks.{column.task_name}.column: column '{column.column}' is used both as "
+                    f"{kinds[column.column]} and {column.kind}"
+                )
+        alone = next((column for column in columns if column.kind in _ALONE), None)
+        if alone and len(columns) > 1:
+            raise ValueError(
+                f"tasks.{alone.task_name}.dataset: the rows of '{dataset}' are "
+                f"{_ALONE[alone.kind]} for this task, which no other task can use; name the same "
+                "files as another data set for the others"
+            )
 
     def columns(self, dataset: str) -> list[TaskColumn]:
         """Returns where the tasks on a data set find their labels."""
-        return [
-            column_of(name, task, is_per_word=task.is_per_word)
-            for name, task in self.tasks.items()
-            if task.dataset == dataset
-        ]
+        return list(self._columns(dataset))
+
+    def _columns(self, dataset: str) -> Iterator[TaskColumn]:
+        for name, task in self.tasks.items():
+            if dataset in task.datasets:
+                yield task.column_in(dataset, name)

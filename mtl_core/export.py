@@ -3,18 +3,20 @@
 import json
 import shutil
 import tempfile
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from safetensors.torch import save_file
 
-from mtl_core.assets import Assets, build_tasks
+from mtl_core.assets import Assets, build_tasks, count_features, takes_pairs
 from mtl_core.config import RunConfig
 from mtl_core.model.multitask import MultiTaskModel
-from mtl_core.model_card import Scores, render_card
+from mtl_core.model_card import render_card
+from mtl_core.scores import ScoreTree
 from mtl_core.study_file import dump
 from mtl_core.training.checkpoint import load_best
 
-FORMAT = 1
+FORMAT = 2
 """Version of the folder; a newer one is refused by an older program."""
 
 
@@ -24,8 +26,8 @@ def export_best(
     *,
     config: RunConfig,
     assets: Assets,
-    dev: Scores,
-    test: Scores | None,
+    dev: ScoreTree,
+    test: ScoreTree | None,
 ) -> None:
     """Saves the best epoch of a run.
 
@@ -40,6 +42,7 @@ def export_best(
     tasks = build_tasks(config, assets.data.datasets)
     model = assets.new_model(config, tasks)
     load_best(checkpoint, model)
+    assets.merge_adapters()
     save_model(folder, model, config=config, assets=assets, dev=dev, test=test)
 
 
@@ -49,11 +52,13 @@ def save_model(
     *,
     config: RunConfig,
     assets: Assets,
-    dev: Scores,
-    test: Scores | None,
+    dev: ScoreTree,
+    test: ScoreTree | None,
 ) -> None:
     """Saves a model: weights, tokenizer, configuration, labels and card; see `export_best`."""
-    labels = {name: task.labels for name, task in build_tasks(config, assets.data.datasets).items()}
+    tasks = build_tasks(config, assets.data.datasets)
+    features = count_features(config, assets.data.datasets)
+    labels = {name: task.labels.trained for name, task in tasks.items()}
     folder.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
@@ -63,10 +68,15 @@ def save_model(
         assets.data.tokenizer.save_pretrained(scratch)
         meta = {
             "format": FORMAT,
-            "pooling": config.encoder.pooling,
             "max_length": assets.data.max_length,
+            "takes_pairs": takes_pairs(assets.data.datasets),
             "tasks": {
-                name: {"kind": section.kind, "labels": list(labels[name])}
+                name: {
+                    "kind": section.kind,
+                    "features": features[name],
+                    # Labels that only dev or test hold mean nothing to a user of the model.
+                    **asdict(replace(tasks[name].labels, unseen=())),
+                }
                 for name, section in config.tasks.items()
             },
         }

@@ -5,12 +5,15 @@ import importlib.metadata
 from collections.abc import Mapping
 
 from mtl_core.config import RunConfig
-
-Scores = Mapping[str, float | Mapping[str, float]]
+from mtl_core.scores import ScoreTree, flatten, show_score
 
 
 def render_card(
-    config: RunConfig, labels: Mapping[str, tuple[str, ...]], *, dev: Scores, test: Scores | None
+    config: RunConfig,
+    labels: Mapping[str, tuple[str, ...]],
+    *,
+    dev: ScoreTree,
+    test: ScoreTree | None,
 ) -> str:
     """Returns the card as markdown.
 
@@ -21,16 +24,16 @@ def render_card(
         test: Test scores, when they were computed.
     """
     tasks = "\n".join(
-        f"- `{name}` ({section.kind}): {len(labels[name])} labels: {_shorten(labels[name])}"
+        f"- `{name}` ({_kind(section.kind)}){_describe(labels[name])}"
         for name, section in config.tasks.items()
     )
     versions = ", ".join(
         f"{package} {importlib.metadata.version(package)}" for package in ("torch", "transformers")
     )
+    kinds = sorted({_kind(task.kind) for task in config.tasks.values()})
     return f"""---
 library_name: mtl
-pipeline_tag: token-classification
-tags: [multi-task, {", ".join(sorted({task.kind for task in config.tasks.values()}))}]
+tags: [multi-task, {", ".join(kinds)}]
 ---
 
 # Multi-task model: {", ".join(config.tasks)}
@@ -76,26 +79,22 @@ def _encoder_name(config: RunConfig) -> str:
     return config.encoder.name.rstrip("/").rpartition("/")[2]
 
 
-def _shorten(labels: tuple[str, ...], most: int = 12) -> str:
+def _describe(labels: tuple[str, ...], most: int = 12) -> str:
+    if not labels:
+        return ""
     more = f" and {len(labels) - most} more" if len(labels) > most else ""
-    return ", ".join(labels[:most]) + more
+    return f": {len(labels)} labels: {', '.join(labels[:most])}{more}"
 
 
-def _score_table(dev: Scores, test: Scores | None) -> str:
-    flat_dev, flat_test = _flatten(dev), _flatten(test or {})
+def _score_table(dev: ScoreTree, test: ScoreTree | None) -> str:
+    flat_dev, flat_test = flatten(dev), flatten(test)
     rows = [
-        f"| {name} | {100 * value:.2f} | "
-        + (f"{100 * flat_test[name]:.2f} |" if name in flat_test else "- |")
+        f"| {name} | {show_score(name, value)} | {show_score(name, flat_test.get(name))} |"
         for name, value in flat_dev.items()
     ]
-    return "\n".join(["| score, % | dev | test |", "|---|---|---|", *rows])
+    return "\n".join(["| score, shares in % | dev | test |", "|---|---|---|", *rows])
 
 
-def _flatten(scores: Scores) -> dict[str, float]:
-    flat: dict[str, float] = {}
-    for name, value in scores.items():
-        if isinstance(value, Mapping):
-            flat |= {f"{name} {score}": number for score, number in value.items()}
-        else:
-            flat[name] = value
-    return flat
+def _kind(kind: str) -> str:
+    # Of a kind in a file only its class: the path says something about one machine alone.
+    return kind.rpartition(":")[2]

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from re import finditer
@@ -12,17 +13,25 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from mtl_core.assets import build_collator
 from mtl_core.config import RunConfig
-from mtl_core.data.batching import make_batch
-from mtl_core.data.encode import encode_split
+from mtl_core.data.batching import Batch, make_batch
+from mtl_core.data.encode import EncodedSplit, LabelNames, TaskColumn, encode_split
 from mtl_core.data.example import Example
-from mtl_core.data.store import EncodedDataset, load_dataset
+from mtl_core.data.merge import merge_labels
+from mtl_core.data.store import load_dataset
+from mtl_core.data.windows import encode_windows
 from mtl_core.errors import ConfigError, DataError
 from mtl_core.export import FORMAT
 from mtl_core.model.encoder import without_pooler
 from mtl_core.model.multitask import MultiTaskModel
+from mtl_core.model.pooling import Pooler
 from mtl_core.study_file import read_document
+from mtl_core.tasks.base import Prediction as HeadPrediction
 from mtl_core.tasks.base import Task
+from mtl_core.tasks.kinds import without_task_files
+from mtl_core.tasks.outputs import Output, TextView, to_plain
+from mtl_core.tasks.question_answering import best_answers
 from mtl_core.training.distributed import Place
 from mtl_core.training.evaluation import Evaluation, evaluate
 from mtl_core.validation import validate
@@ -30,57 +39,45 @@ from mtl_core.validation import validate
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-
-@dataclass(frozen=True, slots=True)
-class Label:
-    """A predicted label and its softmax probability."""
-
-    label: str
-    probability: float
+Text = str | tuple[str, str]
+"""A text; with a second sentence, or the context that a question is asked about."""
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
-    """A tagged piece of the text: `text[start:end]`, in characters of the original."""
-
-    type: str
-    start: int
-    end: int
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Prediction:
-    """What a model says of one text.
+class Prediction(Mapping[str, Output]):
+    """What a model says of one text: a mapping from task name to output.
 
     Attributes:
         text: The text as it was given.
-        labels: Classification task -> its label; None for a text without words.
-        spans: Tagging task -> its spans, in the order of the text.
+        outputs: Task name -> `Label` (classification), labels (multilabel), `Span`s (tagging),
+            a number (regression), `FoundAnswer` (question answering); None for a text without
+            words, or a question without an answer.
     """
 
     text: str
-    labels: Mapping[str, Label | None]
-    spans: Mapping[str, tuple[Span, ...]]
+    outputs: Mapping[str, Output]
+
+    def __getitem__(self, task: str) -> Output:
+        return self.outputs[task]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.outputs)
+
+    def __len__(self) -> int:
+        return len(self.outputs)
 
     def to_json(self) -> str:
         """Returns one line of JSON: the text, then a key a task."""
-        record: dict[str, object] = {"text": self.text}
-        for task, label in self.labels.items():
-            record[task] = label and {"label": label.label, "probability": label.probability}
-        for task, spans in self.spans.items():
-            record[task] = [
-                {"type": span.type, "start": span.start, "end": span.end, "text": span.text}
-                for span in spans
-            ]
-        return json.dumps(record, ensure_ascii=False)
+        plain = {task: to_plain(output) for task, output in self.outputs.items()}
+        return json.dumps({"text": self.text, **plain}, ensure_ascii=False)
 
 
 class Predictor:
     """A loaded model; call it with texts.
 
     Words are cut at white space, as in training. Text longer than the model takes is cut, and the
-    words beyond get no span. Computes in fp32, on a GPU when there is one.
+    words beyond get no tag; contexts of questions may have any length. Computes in fp32, on a GPU
+    when there is one.
     """
 
     def __init__(
@@ -91,31 +88,47 @@ class Predictor:
         tokenizer: "PreTrainedTokenizerFast",
         *,
         max_length: int,
+        takes_pairs: bool,
     ) -> None:
         self.config = config
+        self.takes_pairs = takes_pairs
         self.model = model.eval()
         self.tasks = dict(tasks)
         self.tokenizer = tokenizer
         self.max_length = max_length
+        kinds = {name: section.column_kind for name, section in config.tasks.items()}
+        self._on_sentences = [n for n, kind in kinds.items() if kind not in ("answers", "text")]
+        self._on_contexts = [n for n, kind in kinds.items() if kind == "answers"]
 
     @classmethod
-    def load(cls, folder: str | Path) -> "Predictor":
+    def load(cls, folder: str | Path, *, trust_code: bool = False) -> "Predictor":
         """Loads a model folder; runs no code from it, so it may come from elsewhere.
 
+        Args:
+            folder: The folder.
+            trust_code: Runs the Python files that the model's own kinds of tasks stand in.
+
         Raises:
-            ConfigError: The folder holds no model, or one of a newer format.
+            ConfigError: The folder holds no model, or one of another format.
         """
         from transformers import AutoConfig, AutoModel, AutoTokenizer
 
         folder = Path(folder)
         meta = _read_meta(folder)
-        config = validate(read_document(folder / "run.yaml"), RunConfig)
+        with nullcontext() if trust_code else without_task_files():
+            config = validate(read_document(folder / "run.yaml"), RunConfig)
         tasks = {
-            name: section.build(tuple(meta["tasks"][name]["labels"]))
+            name: section.build(name, _labels(meta["tasks"][name]))
             for name, section in config.tasks.items()
         }
         encoder = without_pooler(AutoModel.from_config(AutoConfig.from_pretrained(folder)))
-        model = MultiTaskModel(encoder, tasks, pooling=config.encoder.pooling)
+        settings = config.encoder
+        model = MultiTaskModel(
+            encoder,
+            tasks,
+            Pooler(settings.pooling, encoder.config.hidden_size, settings.normalize),
+            num_features={name: int(meta["tasks"][name]["features"]) for name in tasks},
+        )
         try:
             model.load_state_dict(load_file(folder / "model.safetensors"))
         except (OSError, RuntimeError, SafetensorError) as error:
@@ -129,128 +142,177 @@ class Predictor:
             tasks,
             AutoTokenizer.from_pretrained(folder),
             max_length=int(meta["max_length"]),
+            takes_pairs=bool(meta["takes_pairs"]),
         )
 
-    def __call__(self, texts: str | Sequence[str], *, batch_size: int = 64) -> list[Prediction]:
+    def __call__(
+        self,
+        texts: Text | Sequence[Text],
+        *,
+        features: Sequence[Sequence[float]] = (),
+        batch_size: int = 64,
+    ) -> list[Prediction]:
         """Predicts all tasks for every text, in the order given.
 
         Args:
-            texts: One text or several; one without words gets None and no spans.
+            texts: One text or a list; a pair (text, second) is a pair of sentences, or a question
+                and its context. A text without words gets None.
+            features: The extra dense numbers of every text, for models trained with some.
             batch_size: Texts a batch.
+
+        Raises:
+            DataError: A task needs features or contexts that were not given.
         """
-        texts = [texts] if isinstance(texts, str) else list(texts)
-        words = [list(finditer(r"\S+", text)) for text in texts]
-        filled = [number for number, found in enumerate(words) if found]
-        examples = [Example(tuple(word.group() for word in words[number])) for number in filled]
-        results = [self._nothing(text) for text in texts]
-        if not examples:
-            return results
-        rows = encode_split(examples, self.tokenizer, (), {}, max_length=self.max_length)
+        listed = [texts] if isinstance(texts, str | tuple) else list(texts)
+        pairs = [(text, "") if isinstance(text, str) else text for text in listed]
+        views = [
+            TextView(text, [word.span() for word in finditer(r"\S+", text)], second)
+            for text, second in pairs
+        ]
+        self._check_features(features, len(views))
+        if not self.takes_pairs and any(second for _, second in pairs):
+            raise DataError("texts: the model takes single texts, it was trained without pairs")
+        outputs: list[dict[str, Output]] = [dict.fromkeys(self.outputs_of()) for _ in views]
+        examples = [
+            Example(
+                tuple(view.text[start:end] for start, end in view.words),
+                second=view.second,
+                features=tuple(features[number]) if features else (),
+            )
+            for number, view in enumerate(views)
+        ]
+        filled = [number for number, view in enumerate(views) if view.words]
+        if filled and self._on_sentences:
+            self._predict_sentences(filled, examples, views, outputs, batch_size)
+        asked = [number for number in filled if views[number].second.strip()]
+        if asked and self._on_contexts:
+            self._predict_answers(asked, examples, outputs, batch_size)
+        return [Prediction(view.text, found) for view, found in zip(views, outputs, strict=True)]
+
+    def outputs_of(self) -> list[str]:
+        """Returns the tasks that say something of a text, in the order of the study file."""
+        return [n for n in self.tasks if n in {*self._on_sentences, *self._on_contexts}]
+
+    def _predict_sentences(
+        self,
+        numbers: Sequence[int],
+        examples: Sequence[Example],
+        views: Sequence[TextView],
+        outputs: Sequence[dict[str, Output]],
+        batch_size: int,
+    ) -> None:
+        chosen = [examples[number] for number in numbers]
+        rows = encode_split(chosen, self.tokenizer, (), {}, max_length=self.max_length)
+        for places, batch, logits in self._batches(rows, self._on_sentences, batch_size):
+            texts = [numbers[place] for place in places]
+            for name in self._on_sentences:
+                found = self.tasks[name].outputs(
+                    self.model.head(name), logits[name], batch, [views[text] for text in texts]
+                )
+                for text, output in zip(texts, found, strict=True):
+                    outputs[text][name] = output
+
+    def _predict_answers(
+        self,
+        numbers: Sequence[int],
+        examples: Sequence[Example],
+        outputs: Sequence[dict[str, Output]],
+        batch_size: int,
+    ) -> None:
+        for name in self._on_contexts:
+            section = self.config.tasks[name]
+            overlap = section.column_in(section.datasets[0], name).length
+            column = TaskColumn(name, "answers", "answers", length=overlap)
+            rows = encode_windows(
+                [examples[number] for number in numbers],
+                self.tokenizer,
+                [column],
+                max_length=self.max_length,
+            )
+            predicted: dict[int, HeadPrediction] = {}
+            for places, batch, logits in self._batches(rows, [name], batch_size):
+                decoded = self.model.head(name).decode(logits[name], batch)
+                predicted.update(zip(places, decoded, strict=True))
+            assert rows.questions is not None
+            in_order = [predicted[row] for row in range(len(rows))]
+            for number, answer in zip(numbers, best_answers(in_order, rows.questions), strict=True):
+                outputs[number][name] = answer
+
+    def _batches(
+        self, rows: EncodedSplit, names: Sequence[str], batch_size: int
+    ) -> Iterator[tuple[list[int], Batch, dict[str, Tensor]]]:
+        """Yields row numbers, batch and logits; rows of similar length stand together."""
         order = rows.token_ids.lengths().argsort(kind="stable")
-        pad_token_id = self.tokenizer.pad_token_id or 0
+        device = Place.current().device
         for start in range(0, len(order), batch_size):
             numbers = order[start : start + batch_size]
-            batch = make_batch(rows, numbers, pad_token_id=pad_token_id)
+            pad_token_id = self.tokenizer.pad_token_id or 0
+            batch = make_batch(rows, numbers, pad_token_id=pad_token_id).to(device)
             with torch.inference_mode():
-                logits = self.model(batch.to(self.model.encoder.device), list(self.tasks))
-            starts = rows.word_starts
-            for place, row in enumerate(numbers):
-                first = starts.values[starts.offsets[row] : starts.offsets[row + 1]]
-                text = filled[row]
-                results[text] = self._prediction(
-                    texts[text],
-                    [(word.start(), word.end()) for word in words[text]],
-                    [bool(position >= 0) for position in first],
-                    {name: values[place].float().cpu() for name, values in logits.items()},
-                )
-        return results
+                yield numbers.tolist(), batch, self.model(batch, names)
 
-    def _nothing(self, text: str) -> Prediction:
-        return Prediction(
-            text,
-            {name: None for name, task in self.tasks.items() if not task.is_per_word},
-            {name: () for name, task in self.tasks.items() if task.is_per_word},
-        )
+    def _check_features(self, features: Sequence[Sequence[float]], num_texts: int) -> None:
+        wanted = self._num_features()
+        if not wanted and not features:
+            return
+        sizes = {len(row) for row in features}
+        if len(features) != num_texts or sizes != {wanted}:
+            raise DataError(
+                f"features: the model takes {wanted} numbers for each of the {num_texts} texts; "
+                f"found {len(features)} rows of {sorted(sizes)} numbers"
+            )
 
-    def _prediction(
-        self,
-        text: str,
-        words: Sequence[tuple[int, int]],
-        is_kept: Sequence[bool],
-        logits: Mapping[str, Tensor],
-    ) -> Prediction:
-        labels: dict[str, Label | None] = {}
-        spans: dict[str, tuple[Span, ...]] = {}
-        for name, task in self.tasks.items():
-            if task.is_per_word:
-                best = logits[name].argmax(dim=-1).tolist()
-                tags = [
-                    task.labels[tag] if kept else "O"
-                    for tag, kept in zip(best, is_kept, strict=False)  # padding follows the words
-                ]
-                spans[name] = tuple(
-                    Span(
-                        type_,
-                        words[first][0],
-                        words[last][1],
-                        text[words[first][0] : words[last][1]],
-                    )
-                    for type_, first, last in bio_spans(tags)
-                )
-            else:
-                shares = torch.softmax(logits[name], dim=-1)
-                number = int(shares.argmax())
-                labels[name] = Label(task.labels[number], float(shares[number]))
-        return Prediction(text, labels, spans)
+    def _num_features(self) -> int:
+        return max(self.model.num_features.values(), default=0)
 
 
-def bio_spans(tags: Sequence[str]) -> Iterator[tuple[str, int, int]]:
-    """Yields (type, first word, last word) of every span, in strict IOB2 as seqeval reads it.
-
-    A span begins with B- and goes on with I- of the same type; an I- that continues nothing is
-    no span.
-    """
-    type_, first = "", 0
-    for position, tag in enumerate([*tags, "O"]):
-        if type_ and tag != f"I-{type_}":
-            yield type_, first, position - 1
-            type_ = ""
-        if tag.startswith("B-"):
-            type_, first = tag[2:], position
-
-
-def evaluate_model(folder: str | Path, *, split: str = "test") -> Evaluation:
-    """Scores a saved model on a split of the data that its run.yaml names.
+def evaluate_model(
+    folder: str | Path, *, split: str = "test", trust_code: bool = False
+) -> Evaluation:
+    """Scores a saved model on a split of the data that its run.yaml names; see `Predictor.load`.
 
     Raises:
         ConfigError: The folder holds no model.
         DataError: The data cannot be read, lacks the split, or has other train labels.
     """
-    predictor = Predictor.load(folder)
+    predictor = Predictor.load(folder, trust_code=trust_code)
     config = predictor.config
-    datasets: dict[str, EncodedDataset] = {}
-    for name, section in config.datasets.items():
-        columns = config.columns(name)
-        dataset = load_dataset(
-            name, section, columns, predictor.tokenizer, max_length=predictor.max_length
+    loaded = {
+        name: load_dataset(
+            name,
+            section,
+            config.columns(name),
+            predictor.tokenizer,
+            max_length=predictor.max_length,
         )
-        for column in columns:
-            if dataset.labels[column.task_name].trained != predictor.tasks[column.task_name].labels:
-                raise DataError(
-                    f"data set '{name}': the train labels of task '{column.task_name}' are not "
-                    "those the model was trained with"
-                )
-        datasets[name] = dataset
+        for name, section in config.datasets.items()
+    }
+    datasets = merge_labels(loaded)
+    tasks: dict[str, Task] = {}
+    for name, section in config.tasks.items():
+        labels = datasets[section.datasets[0]].labels[name]
+        if labels.trained != predictor.tasks[name].labels.trained:
+            raise DataError(
+                f"data set '{section.datasets[0]}': the train labels of task '{name}' are not "
+                "those the model was trained with"
+            )
+        tasks[name] = section.build(name, labels)
     if not any(split in dataset.splits for dataset in datasets.values()):
         raise DataError(f"--split: the data has no split '{split}'")
     return evaluate(
         predictor.model,
-        predictor.tasks,
+        tasks,
         datasets,
         split=split,
         place=Place.current(),
         precision=config.training.precision,
-        pad_token_id=predictor.tokenizer.pad_token_id or 0,
+        collator=build_collator(config, predictor.tokenizer),
+    )
+
+
+def _labels(meta: Mapping[str, Any]) -> LabelNames:
+    return LabelNames(
+        tuple(meta["trained"]), (), tuple(meta["counts"]), meta["mean"], meta["deviation"]
     )
 
 
@@ -261,6 +323,7 @@ def _read_meta(folder: Path) -> dict[str, Any]:
     meta = json.loads(path.read_text(encoding="utf-8"))
     if meta.get("format") != FORMAT:
         raise ConfigError(
-            f"{path}: expected format {FORMAT}, found {meta.get('format')}; install a newer mtl"
+            f"{path}: expected format {FORMAT}, found {meta.get('format')}; "
+            "it was saved by another version of mtl"
         )
     return dict(meta)

@@ -6,9 +6,11 @@ import os
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import signal
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
@@ -92,6 +94,33 @@ def run_config(corpus: Path, tiny_encoder: Path) -> RunConfigFactory:
         return RunConfig.model_validate(override(raw, overrides or {}))
 
     return make
+
+
+class Outcome(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+Mtl = Callable[..., Outcome]
+
+
+@pytest.fixture
+def mtl(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Mtl]:
+    """Runs the command line in this process."""
+    from tuning.cli import main
+
+    on_term = signal.getsignal(signal.SIGTERM)
+
+    def run(*arguments: str) -> Outcome:
+        monkeypatch.setattr(sys, "argv", ["mtl", *arguments])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as exit_:
+            main()
+        return Outcome(int(str(exit_.value.code or 0)), *capsys.readouterr())
+
+    yield run
+    signal.signal(signal.SIGTERM, on_term)
 
 
 def write_seq_in_out(folder: Path, examples: list[Example]) -> None:

@@ -1,12 +1,10 @@
-"""Batching and the plan of an epoch: every row once, little padding, the same by seed."""
+"""Batching: every row once, little padding, the same by seed."""
 
 import numpy as np
 import pytest
 
 from mtl_core.data.batching import make_batch, rows_by_length, similar_length_batches
-from mtl_core.data.encode import EncodedSplit, Int64Array, LabelNames, Ragged
-from mtl_core.data.store import EncodedDataset
-from mtl_core.training.plan import TrainingPlan
+from mtl_core.data.encode import EncodedSplit, Int64Array, Ragged
 
 PAD = 9
 
@@ -71,31 +69,3 @@ def test_batch_equals_a_plain_loop(split: EncodedSplit) -> None:
 
 def test_evaluation_batches_hold_every_row_in_order_of_length(split: EncodedSplit) -> None:
     assert [rows.tolist() for rows in rows_by_length(split, batch_size=2)] == [[1, 0], [2]]
-
-
-def test_plan_counts_the_labels_that_train(split: EncodedSplit) -> None:
-    names = LabelNames(("a", "b", "c", "d", "e"), ())
-    data = {"d": EncodedDataset("d", {"train": split}, {"intent": names, "slots": names})}
-    plan = TrainingPlan(data, {"intent", "slots"}, batch_size=3)
-    [batch] = plan.epoch(np.random.default_rng(0))
-    assert (plan.steps_per_epoch, plan.rows_per_epoch) == (1, 3)
-    assert batch.counts == {"intent": 2, "slots": 3}
-
-
-def test_plan_leaves_out_rows_that_no_trained_task_labels(split: EncodedSplit) -> None:
-    names = LabelNames(("a", "b", "c", "d", "e"), ())
-    data = {"d": EncodedDataset("d", {"train": split}, {"intent": names, "slots": names})}
-    for trained, rows in (("slots", [0, 2]), ("intent", [0, 1])):
-        [batch] = TrainingPlan(data, {trained}, batch_size=3).epoch(np.random.default_rng(0))
-        assert sorted(batch.rows.tolist()) == rows
-        assert set(batch.counts) == {trained}
-
-
-@pytest.mark.parametrize("parts", [1, 2, 4])
-def test_parts_of_a_batch_are_its_rows(split: EncodedSplit, parts: int) -> None:
-    names = LabelNames(("a", "b", "c", "d", "e"), ())
-    data = {"d": EncodedDataset("d", {"train": split}, {"intent": names, "slots": names})}
-    [batch] = TrainingPlan(data, {"intent", "slots"}, batch_size=3).epoch(np.random.default_rng(0))
-    dealt = [batch.part(number, parts) for number in range(parts)]
-    assert sorted(row for rows, is_padding in dealt if not is_padding for row in rows) == [0, 1, 2]
-    assert all(len(rows) > 0 for rows, _ in dealt)

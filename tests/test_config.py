@@ -22,7 +22,7 @@ from pydantic import ValidationError
         ),
         (
             {"tasks.slots.column": "intent"},
-            r"tasks\.slots\.column: column 'intent' is used both as classification and tagging",
+            r"tasks\.slots\.column: column 'intent' is used both as label and tags",
         ),
         ({"tasks.slots.weight": -1}, r"tasks\.slots.*weight\n.*greater than or equal to 0"),
         ({"tasks.a b": {}}, r"String should match pattern"),

@@ -11,6 +11,7 @@ import pytest
 from conftest import write_seq_in_out
 from transformers import PreTrainedTokenizerFast
 
+from mtl_core.data import store
 from mtl_core.data.encode import (
     LabelNames,
     Ragged,
@@ -21,11 +22,12 @@ from mtl_core.data.encode import (
 )
 from mtl_core.data.example import Example
 from mtl_core.data.readers import SeqInOut
+from mtl_core.data.splits import read_splits
 from mtl_core.data.store import EncodedDataset, load_dataset
 from mtl_core.errors import DataError
 from mtl_core.model.encoder import load_tokenizer
 
-SLOTS = TaskColumn("slots", "slots", "tags")
+SLOTS = TaskColumn("slots", "slots", "tags", is_bio=True)
 INTENT = TaskColumn("intent", "intent", "label")
 LABELS = {"intent": LabelNames(("a", "b"), ()), "slots": LabelNames(("B-x", "O"), ("I-x",))}
 
@@ -80,7 +82,7 @@ def test_unseen_labels_come_after_the_trained_ones() -> None:
         "dev": [Example(("x",), {"intent": "c"}), Example(("x",), {"intent": "b"})],
         "test": [Example(("x",), {"intent": "a"})],
     }
-    assert collect_labels(splits, INTENT, where="d") == LabelNames(("c", "m"), ("a", "b"))
+    assert collect_labels(splits, INTENT, where="d") == LabelNames(("c", "m"), ("a", "b"), (1, 1))
 
 
 def test_label_ids_of_labelled_and_unlabelled_rows(tokenizer: PreTrainedTokenizerFast) -> None:
@@ -129,7 +131,7 @@ def test_second_load_reads_no_examples(
 ) -> None:
     section = folder_of(tmp_path)
     first = load(section, tokenizer)
-    monkeypatch.setattr(SeqInOut, "read", lambda *_: pytest.fail("read the data again"))
+    monkeypatch.setattr(store, "read_splits", lambda *_: pytest.fail("read the data again"))
     second = load(section, tokenizer)
     assert second.labels == first.labels
     assert rows(second.splits["test"].token_ids) == rows(first.splits["test"].token_ids)
@@ -139,7 +141,7 @@ def test_stored_arrays_equal_the_encoded_ones_and_are_mapped(
     tokenizer: PreTrainedTokenizerFast, corpus: Path
 ) -> None:
     dataset = load(SeqInOut(path=corpus), tokenizer, max_length=64)
-    examples = SeqInOut(path=corpus).read({"intent": "label", "slots": "tags"})
+    examples = read_splits(SeqInOut(path=corpus), {"intent": "label", "slots": "tags"})
     for split, stored in dataset.splits.items():
         fresh = encode_split(
             examples[split], tokenizer, [INTENT, SLOTS], dataset.labels, max_length=64
@@ -195,19 +197,19 @@ from mtl_core.data.readers import SeqInOut
 from mtl_core.model.encoder import load_tokenizer
 
 mode, encoder, path = sys.argv[1:]
-write, read = store._write_split, SeqInOut.read
+write, read = store.write_split, store.read_splits
 
 def counted(*args):
     print("built", flush=True)
     return read(*args)
 
-def killed(path, split):
-    write(path, split)
+def killed(*args):
+    write(*args)
     os.kill(os.getpid(), signal.SIGKILL)
 
-SeqInOut.read = counted
+store.read_splits = counted
 if mode == "killed":
-    store._write_split = killed
+    store.write_split = killed
 columns = [TaskColumn("intent", "intent", "label")]
 data = store.load_dataset(
     "d", SeqInOut(path=path), columns, load_tokenizer(encoder), max_length=16

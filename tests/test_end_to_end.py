@@ -227,7 +227,7 @@ def test_interrupt_says_how_to_go_on(study_file: Path) -> None:
 
 def test_two_workers_score_like_one(study_file: Path, run_config: RunConfigFactory) -> None:
     # Workers draw their own dropout masks, so there is none here.
-    no_dropout = {"tasks.intent.dropout": 0.0, "tasks.slots.dropout": 0.0}
+    no_dropout = {"tasks.intent.head.dropout": 0.0, "tasks.slots.head.dropout": 0.0}
     pair = ["--set", "study.resources.workers=2", "--set", "study.trials=1"]
     words = [word for key in no_dropout for word in ("--set", f"{key}=0")]
     finish(start(study_file, *pair, *words), code=0)

@@ -48,7 +48,7 @@ def test_a_bundled_study_is_found_by_name_and_fits_the_schema(name, tmp_path, mo
 
 def test_a_name_that_is_neither_file_nor_bundled(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    message = r"\Adem: .* bundled: atis, demo, snips\. Did you mean 'demo'\?\Z"
+    message = r"\Adem: .* bundled: atis, demo, .*, snips\. Did you mean 'demo'\?\Z"
     with pytest.raises(ConfigError, match=message):
         find_study("dem")
 
@@ -78,7 +78,7 @@ def test_a_space_inside_the_schema_is_taken_as_it_stands(write_study):
         (
             "optimiser.encoder_lr: {log_range: [1e-5, 1e-3]}",
             "search.optimiser.encoder_lr: unknown key 'run.optimiser'; allowed here: encoder, "
-            "datasets, tasks, freezing, weighting, optimizer, training, seed. "
+            "datasets, tasks, mixing, freezing, weighting, optimizer, training, seed. "
             "Did you mean 'optimizer'?",
         ),
         (
@@ -127,6 +127,13 @@ def test_all_errors_of_a_space_come_at_once(write_study):
         "search.optimizer.head_lr",
         "search.optimizer.head_lr",
     ]
+
+
+def test_broken_numbers_for_a_key_of_whole_ones_are_refused(write_study):
+    path = write_study("training.epochs: {range: [1, 4]}")
+    message = r"\Astudy.yaml:7: search.training.epochs: expected a whole number, found 2.14\Z"
+    with pytest.raises(ConfigError, match=message):
+        load_study(path)
 
 
 def test_a_space_in_which_no_task_trains_is_refused(write_study):

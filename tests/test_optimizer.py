@@ -20,7 +20,7 @@ def build(run_config: RunConfigFactory, **overrides: object) -> tuple[MultiTaskM
     config = run_config(keys)
     assets = Assets.load(config, device=torch.device("cpu"))
     model = assets.new_model(config, build_tasks(config, assets.data.datasets))
-    weighting = config.weighting.build({"intent": 1.0, "slots": 1.0})
+    weighting = config.weighting.build({"intent": 1.0, "slots": 1.0}, seed=0)
     return model, build_optimizer(model, weighting, config.optimizer, HEAD_RATES)
 
 
@@ -42,6 +42,25 @@ def test_rates_fall_by_the_decay_from_layer_to_layer(run_config: RunConfigFactor
             assert rate == pytest.approx(0.01 * 0.5 ** (2 - number))
         elif "embeddings" in name:
             assert rate == pytest.approx(0.01 * 0.5**3)
+
+
+@pytest.mark.parametrize("kind", ["lora", "bias_only"])
+def test_adapters_and_biases_have_the_rate_of_their_layer(
+    run_config: RunConfigFactory, kind: str
+) -> None:
+    config = run_config({"freezing.kind": kind, "optimizer.layer_decay": 0.5})
+    assets = Assets.load(config, device=torch.device("cpu"))
+    model = assets.new_model(config, build_tasks(config, assets.data.datasets))
+    model.freeze([], config.freezing.frozen_parameters(model.encoder, epoch=1))
+    weighting = config.weighting.build({"intent": 1.0, "slots": 1.0}, seed=0)
+    rates = settings(model, build_optimizer(model, weighting, config.optimizer, HEAD_RATES), "lr")
+    trained = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+    assert rates.keys() == trained
+    in_layers = {name for name in rates if "encoder.layer." in name}
+    assert all("lora_" in name or name.endswith("bias") for name in in_layers)
+    for name in in_layers:
+        number = int(name.partition("encoder.layer.")[2][0])
+        assert rates[name] == pytest.approx(config.optimizer.encoder_lr * 0.5 ** (2 - number))
 
 
 def test_every_parameter_is_in_one_group(run_config: RunConfigFactory) -> None:

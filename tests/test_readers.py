@@ -9,8 +9,9 @@ import pytest
 from conftest import write_seq_in_out
 from pydantic import TypeAdapter
 
-from mtl_core.data.example import Example
-from mtl_core.data.readers import ColumnKind, DatasetSection, Splits
+from mtl_core.data.example import ColumnKind, Example
+from mtl_core.data.readers import DatasetSection
+from mtl_core.data.splits import Splits, read_splits
 from mtl_core.errors import DataError
 
 COLUMNS: dict[str, ColumnKind] = {"intent": "label", "slots": "tags"}
@@ -25,7 +26,7 @@ EXAMPLES = [
 
 def read(raw: Mapping[str, object], columns: Mapping[str, ColumnKind] = COLUMNS) -> Splits:
     section = TypeAdapter(DatasetSection).validate_python(dict(raw))
-    return section.read(columns)
+    return read_splits(section, columns)
 
 
 def cells(example: Example, *, as_list: bool) -> dict[str, object]:
@@ -210,5 +211,5 @@ def test_empty_csv_is_named(tmp_path: Path) -> None:
 
 
 def test_broken_json_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"rows\.jsonl: cannot load the data: "):
+    with pytest.raises(DataError, match=r"rows\.jsonl:1: not JSON: "):
         read(table(tmp_path, "jsonl", '{"text": \n'))

@@ -60,6 +60,7 @@ def report(epoch: int, combined: float, best_epoch: int) -> EpochReport:
         best_combined=1.0,
         best_epoch=best_epoch,
         seconds=2.0,
+        gradients={"norm/intent": 3.0, "cosine/intent/slots": -0.25},
         sentences_per_second=100.0,
     )
 
@@ -105,10 +106,13 @@ def test_curves_have_plain_tags_epochs_as_steps_and_the_values_reported(tmp_path
     events = EventAccumulator(str(tmp_path / "0000")).Reload()
     scores = {"combined", "joint_accuracy", "intent/accuracy", "slots/f1"}
     train = {"loss/intent", "weight/intent", "learning_rate/encoder", "sentences_per_second"}
+    train |= {"gradient/norm/intent", "gradient/cosine/intent/slots"}
     expected = {f"{split}/{score}" for split in ("dev", "best") for score in scores}
     assert set(events.Tags()["scalars"]) == expected | {f"train/{name}" for name in train}
     assert [(e.step, e.value) for e in events.Scalars("dev/combined")] == [(1, 0.5), (2, 0.625)]
     assert [e.value for e in events.Scalars("train/weight/intent")] == [2.0, 2.0]
+    cosines = events.Scalars("train/gradient/cosine/intent/slots")
+    assert [e.value for e in cosines] == [-0.25, -0.25]
 
 
 def test_best_scores_are_those_of_the_best_epoch(tmp_path: Path) -> None:

@@ -9,13 +9,18 @@ import torch
 from conftest import RunConfigFactory, write_seq_in_out
 from torch import Tensor
 
+from mtl_core.assets import Assets, build_tasks
 from mtl_core.config import RunConfig
+from mtl_core.data.batching import make_batch
 from mtl_core.data.example import Example
 from mtl_core.errors import ConfigError, TrainingError
 from mtl_core.model.encoder import load_tokenizer
+from mtl_core.training.diagnostics import GradientDiagnostics
+from mtl_core.training.distributed import Place
 from mtl_core.training.loop import train
 from mtl_core.training.objective import GeometricMean, JointAccuracy, Mean, Minimum
 from mtl_core.training.report import EpochReport
+from mtl_core.training.step import Stepper, TaskLosses
 
 Settings = dict[str, object]
 PLAIN: Settings = {
@@ -24,8 +29,8 @@ PLAIN: Settings = {
     "training.batch_size": 1000,
     "optimizer.clip_norm": None,
     "optimizer.schedule": "constant",
-    "tasks.intent.dropout": 0,
-    "tasks.slots.dropout": 0,
+    "tasks.intent.head.dropout": 0,
+    "tasks.slots.head.dropout": 0,
 }
 INTENT = {"kind": "classification", "dataset": "corpus", "column": "intent"}
 NO_TEST: Settings = {"datasets.corpus.splits": {"test": None}}
@@ -147,7 +152,7 @@ def test_checkpoint_of_another_recipe_is_refused(
         next(train(other, checkpoint=tmp_path))
 
 
-@pytest.mark.parametrize("weighting", ["fixed", "uncertainty"])
+@pytest.mark.parametrize("weighting", ["fixed", "uncertainty", "stch", "famo", "upgrad"])
 def test_accumulated_parts_make_the_update_of_the_whole_batch(
     run_config: RunConfigFactory, tmp_path: Path, weighting: str
 ) -> None:
@@ -156,8 +161,8 @@ def test_accumulated_parts_make_the_update_of_the_whole_batch(
     common: Settings = {
         "weighting.kind": weighting,
         "optimizer.encoder_lr": 1e-3,
-        "tasks.intent.dropout": 0,
-        "tasks.slots.dropout": 0,
+        "tasks.intent.head.dropout": 0,
+        "tasks.slots.head.dropout": 0,
     }
     whole, weights = run(run_config(common), tmp_path / "whole")
     parts = run_config(common | {"training.accumulation": 4})
@@ -183,6 +188,60 @@ def test_bf16_stays_near_fp32(run_config: RunConfigFactory) -> None:
     assert half[-1].losses != single[-1].losses
 
 
+@pytest.mark.parametrize("kind", ["famo", "gradnorm", "pcgrad", "upgrad", "nash"])
+def test_weightings_in_bf16_stay_near_fp32(run_config: RunConfigFactory, kind: str) -> None:
+    common: Settings = {"weighting.kind": kind, "optimizer.encoder_lr": 1e-3}
+    single = list(train(run_config(common)))
+    half = list(train(run_config(common | {"training.precision": "bf16"})))
+    assert half[-1].losses == pytest.approx(single[-1].losses, rel=0.03)
+    assert half[-1].weights == pytest.approx(single[-1].weights, rel=0.2, abs=0.05)
+
+
+@pytest.mark.parametrize("parts", [1, 3])
+def test_gradients_of_tasks_are_those_of_autograd(run_config: RunConfigFactory, parts: int) -> None:
+    config = run_config({"encoder.pooling": "attention"})
+    assets = Assets.load(config, device=torch.device("cpu"))
+    model = assets.new_model(config, build_tasks(config, assets.data.datasets)).eval()
+    split = assets.data.datasets["corpus"].splits["train"]
+    counts = {"intent": 9, "slots": int(sum(len(split.word_starts.row(n)) for n in range(9)))}
+    names, losses = list(counts), TaskLosses(model)
+    whole = make_batch(split, range(9), pad_token_id=0)
+    shared = [*model.encoder.parameters(), *model.pooler.parameters()]
+    expected = []
+    for name in names:
+        loss = losses(whole, [name])[name] / counts[name]
+        found = torch.autograd.grad(loss, shared, allow_unused=True, materialize_grads=True)
+        expected.append(torch.cat([gradient.flatten() for gradient in found]))
+    weighting = config.weighting.build({"intent": 5.0, "slots": 1.0}, seed=0)
+    stepper = Stepper(
+        losses, weighting, Place.current(), task_weights={"intent": 5.0}, precision="fp32"
+    )
+    rows = [range(start, 9, parts) for start in range(parts)]
+    batches = [(make_batch(split, numbers, pad_token_id=0), names) for numbers in rows]
+    gradients = stepper.task_gradients(batches, counts)
+    torch.testing.assert_close(gradients, torch.stack(expected), rtol=1e-4, atol=1e-6)
+
+
+def test_diagnostics_are_means_of_norms_and_cosines() -> None:
+    diagnostics = GradientDiagnostics()
+    diagnostics.add(torch.tensor([[3.0, 4.0], [4.0, 3.0]]), ["intent", "slots"])
+    diagnostics.add(torch.tensor([[0.0, 1.0], [0.0, -2.0]]), ["intent", "slots"])
+    diagnostics.add(torch.tensor([[2.0, 0.0]]), ["slots"])
+    assert diagnostics.means() == pytest.approx(
+        {"norm/intent": 3.0, "norm/slots": 3.0, "cosine/intent/slots": (0.96 - 1) / 2}
+    )
+
+
+def test_reports_carry_gradients_when_asked(run_config: RunConfigFactory) -> None:
+    plain, watched = (
+        list(train(run_config({"training.gradients_every": every}))) for every in (None, 2)
+    )
+    assert plain[0].gradients == {}
+    assert watched[0].gradients.keys() == {"norm/intent", "norm/slots", "cosine/intent/slots"}
+    # Looking changes nothing.
+    assert [report.losses for report in watched] == [report.losses for report in plain]
+
+
 def test_rows_without_a_label_train_the_other_tasks_only(
     run_config: RunConfigFactory, sample: dict[str, list[Example]], tmp_path: Path
 ) -> None:
@@ -200,7 +259,7 @@ def test_rows_without_a_label_train_the_other_tasks_only(
     for one, other in zip(results["half"][0], results["first"][0], strict=True):
         assert one.losses["intent"] == pytest.approx(other.losses["intent"], rel=1e-6)
     for name in ("weight", "bias"):
-        key = f"heads.head_intent.linear.{name}"
+        key = f"heads.head_intent.body.1.{name}"
         torch.testing.assert_close(results["half"][1][key], results["first"][1][key])
 
 

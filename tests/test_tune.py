@@ -82,7 +82,7 @@ def test_the_predictor_scores_what_the_result_says(result: StudyResult, corpus: 
     labels = (corpus / "test" / "label").read_text().splitlines()
     predictions = result.predictor()(texts)
     right = [
-        prediction.labels["intent"].label == label
+        prediction["intent"].label == label
         for prediction, label in zip(predictions, labels, strict=True)
     ]
     accuracy = read_result(result)["best"]["test"]["intent"]["accuracy"]

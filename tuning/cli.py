@@ -31,6 +31,9 @@ Set = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="Replaces a key of the study file."),
 ]
 Model = Annotated[Path, typer.Argument(help="Folder of a saved model, or of a study.")]
+TrustCode = Annotated[
+    bool, typer.Option(help="Runs the Python files that a model's own kinds of tasks stand in.")
+]
 Verbose = Annotated[bool, typer.Option("--verbose", help="Shows what Ray and the libraries log.")]
 
 
@@ -98,12 +101,14 @@ def tune(
 def evaluate(
     model: Model,
     split: Annotated[str, typer.Option(help="Split to score: test or dev.")] = "test",
+    trust_code: TrustCode = False,
 ) -> None:
     """Score a saved model on the data it was trained for."""
     from mtl_core.predictor import evaluate_model
     from tuning.show import show_evaluation
 
-    show_evaluation(evaluate_model(_model_folder(model), split=split), split)
+    evaluation = evaluate_model(_model_folder(model), split=split, trust_code=trust_code)
+    show_evaluation(evaluation, split)
 
 
 @app.command()
@@ -112,8 +117,12 @@ def predict(
     texts: Annotated[list[str] | None, typer.Argument(help="Texts; default: stdin.")] = None,
     file: Annotated[Path | None, typer.Option(help="A file with one text a line.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    trust_code: TrustCode = False,
 ) -> None:
-    """Predict all tasks for texts, for a file, or for what comes in on stdin."""
+    """Predict all tasks for texts, for a file, or for what comes in on stdin.
+
+    A tab parts the sentences of a pair, or a question from its context.
+    """
     from mtl_core.data.text_files import read_lines
     from mtl_core.predictor import Predictor
 
@@ -123,8 +132,9 @@ def predict(
         texts = read_lines(file)
     elif not texts:
         texts = [line.removesuffix("\n") for line in sys.stdin]
-    predictor = Predictor.load(_model_folder(model))
-    for prediction in predictor(texts):
+    predictor = Predictor.load(_model_folder(model), trust_code=trust_code)
+    pairs = [_pair(text) for text in texts] if predictor.takes_pairs else texts
+    for prediction in predictor(pairs):
         typer.echo(prediction.to_json() if as_json else _readable(prediction))
 
 
@@ -203,11 +213,13 @@ def _model_folder(folder: Path) -> Path:
     return folder / "best" if (folder / "study.yaml").is_file() else folder
 
 
+def _pair(text: str) -> tuple[str, str]:
+    first, _, second = text.partition("\t")
+    return first, second
+
+
 def _readable(prediction: "Prediction") -> str:
-    lines = [prediction.text]
-    for task, label in prediction.labels.items():
-        lines.append(f"  {task}: " + (f"{label.label} ({label.probability:.3f})" if label else "-"))
-    for task, spans in prediction.spans.items():
-        found = [f"{span.type}={span.text!r} [{span.start}:{span.end}]" for span in spans]
-        lines.append(f"  {task}: {', '.join(found) or '-'}")
-    return "\n".join(lines)
+    from mtl_core.tasks.outputs import to_text
+
+    lines = (f"  {task}: {to_text(output)}" for task, output in prediction.items())
+    return "\n".join([prediction.text, *lines])

@@ -12,6 +12,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from mtl_core.errors import ConfigError
+from mtl_core.scores import without_nan
 from mtl_core.section import Section
 from mtl_core.study_file import dump, read_document
 from mtl_core.training.report import EpochReport
@@ -153,10 +154,16 @@ class StudyFolder:
         """Refuses to continue a study with another one.
 
         Raises:
-            ConfigError: The folder holds another study; says what differs and offers a name.
+            ConfigError: The folder holds another study (says what differs and offers a name), or
+                cannot be read.
         """
-        if not self._study.is_file():
-            return
+        try:
+            if not self._study.is_file():
+                return
+        except OSError as error:
+            raise ConfigError(
+                f"study.storage: cannot read {self.path}: {error.strerror}"
+            ) from error
         differences = _differences(_identity(self.read_study()), _identity(study))
         if differences:
             key, (before, now) = next(iter(differences.items()))
@@ -171,7 +178,7 @@ class StudyFolder:
 def write_json(path: Path, content: object) -> None:
     """Writes a JSON file at once or not at all."""
     part = path.with_name(f".{path.name}.part")
-    part.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    part.write_text(json.dumps(without_nan(content), indent=2) + "\n", encoding="utf-8")
     os.replace(part, path)  # noqa: PTH105
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from mtl_core.assets import Data, load_data
 from mtl_core.config import RunConfig
 from mtl_core.errors import ConfigError, did_you_mean
-from mtl_core.model.encoder import resolve_encoder
-from mtl_core.model.freezing import FreezeLowerLayers
+from mtl_core.model.encoder import empty_encoder
+from mtl_core.model.layers import separate_layers
 from mtl_core.study_file import Document, override, parse_assignment, read_document, split_key
 from mtl_core.validation import validate
 from tuning.config import StudyFile
@@ -62,25 +62,21 @@ def check_data(study: StudyFile) -> Data:
     """Reads the data, and checks encoder and freezing depth; what is read stays in the cache.
 
     Raises:
-        ConfigError: The encoder cannot be used, or has fewer layers than are to be frozen.
+        ConfigError: The encoder cannot be used, or not with a kind of freezing.
         DataError: The data cannot be used.
     """
-    from transformers import AutoConfig
-
-    source = resolve_encoder(study.run.encoder.name)
     data = load_data(study.run)
-    depth = AutoConfig.from_pretrained(
-        source, revision=study.run.encoder.revision or "main"
-    ).num_hidden_layers
+    encoder = empty_encoder(study.run.encoder.name, revision=study.run.encoder.revision)
     raw = study.run.model_dump(mode="json")
     recipes = [("run", raw), *((f"search.{k}", override(raw, o)) for k, o in study.space.corners())]
     for where, recipe in recipes:
-        freezing = RunConfig.model_validate(recipe).freezing
-        if isinstance(freezing, FreezeLowerLayers) and freezing.layers > depth:
-            raise ConfigError(
-                f"{where}: freezing.layers: expected at most {depth}, the layers of "
-                f"'{study.run.encoder.name}'; found {freezing.layers}"
-            )
+        config = RunConfig.model_validate(recipe)
+        try:
+            config.freezing.check(encoder)
+            if config.optimizer.layer_decay < 1:
+                separate_layers(encoder, "run.optimizer.layer_decay")
+        except ConfigError as error:
+            raise ConfigError(f"{where}: {str(error).removeprefix('run.')}") from error
     return data
 
 
@@ -96,10 +92,14 @@ def _space_errors(document: Document, study: StudyFile) -> list[str]:
     except ConfigError as error:
         key = str(error).partition(": ")[0]
         return [f"{document.place(split_key(key)).text}: {error}"]
-    lines = [
-        line for key, corner in corners for line in _corner_errors(document, study, key, corner)
-    ]
-    return list(dict.fromkeys(lines))
+    lines: dict[str, str] = {}  # line -> its key
+    for key, corner in corners:
+        lines |= dict.fromkeys(_corner_errors(document, study, key, corner), key)
+    bad = set(lines.values())
+    for key, point in study.space.between():
+        if key not in bad:
+            lines |= dict.fromkeys(_corner_errors(document, study, key, point), key)
+    return list(lines)
 
 
 def _corner_errors(

@@ -60,6 +60,11 @@ class Parameter:
         """Yields both ends of a range, or every option."""
         yield from self.options or (self.low, self.high)
 
+    def between(self) -> Iterator[object]:
+        """Yields a broken number of a range: whole ends alone would fit a key of whole numbers."""
+        if self.low is not None and self.high is not None and not self.is_integer:
+            yield self.low + 0.38 * (self.high - self.low)
+
 
 @dataclass(frozen=True, slots=True)
 class Option:
@@ -83,6 +88,15 @@ class Option:
         for index in range(max(map(len, corners.values()), default=1)):
             drawn = {key: values[min(index, len(values) - 1)] for key, values in corners.items()}
             yield {**self.constants, **drawn}
+
+    def between(self) -> Iterator[object]:
+        """Yields the section with what lies between the corners."""
+        drawn = {
+            key: value
+            for key, node in self.nodes.items()
+            for value in [*node.corners(), *node.between()][-1:]
+        }
+        yield {**self.constants, **drawn}
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,3 +144,8 @@ class Branch:
         """Yields every option, with the corners of what stands inside it."""
         for option in self.options.values():
             yield from option.corners()
+
+    def between(self) -> Iterator[object]:
+        """Yields every option, with what lies between the corners inside it."""
+        for option in self.options.values():
+            yield from option.between()

@@ -11,12 +11,10 @@ from typing import get_args
 
 import pandas
 
+from mtl_core.scores import ScoreTree, flatten, show_difference, show_score
 from tuning.interval import difference_interval
 from tuning.markdown import code, percent, points, shell, table
 from tuning.records import Status, TrialRecord, Value
-
-ScoreTree = Mapping[str, float | Mapping[str, float]]
-"""The scores of one split as in result.json: {"combined": x, "<task>": {"<score>": x}}."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,18 +114,7 @@ def _dev_scores(record: TrialRecord) -> dict[str, float]:
     if best is None:
         return {}
     tree: ScoreTree = {"combined": best.combined, "joint_accuracy": best.joint_accuracy, **best.dev}
-    return _flatten(tree)
-
-
-def _flatten(scores: ScoreTree | None) -> dict[str, float]:
-    """Returns {"combined": x, "<task>.<score>": x}."""
-    flat: dict[str, float] = {}
-    for name, value in (scores or {}).items():
-        if isinstance(value, Mapping):
-            flat |= {f"{name}.{score}": number for score, number in value.items()}
-        else:
-            flat[name] = value
-    return flat
+    return flatten(tree, ".")
 
 
 def _num_epochs(record: TrialRecord) -> int:
@@ -174,7 +161,7 @@ def _verdict(best: FinalScores, default: FinalScores) -> str:
 
 
 def _combined(scores: ScoreTree) -> float:
-    return _flatten(scores)["combined"]
+    return flatten(scores)["combined"]
 
 
 def _compare(split: str, best: ScoreTree, default: ScoreTree) -> str:
@@ -213,20 +200,23 @@ def _recipe_table(best: FinalScores, default: FinalScores | None) -> str:
 
 def _score_table(best: FinalScores, default: FinalScores | None) -> str:
     splits = {
-        "dev": (_flatten(best.dev), _flatten(default.dev if default else None)),
-        "test": (_flatten(best.test), _flatten(default.test if default else None)),
+        split: tuple(
+            flatten(getattr(final, split) if final else None, ".") for final in (best, default)
+        )
+        for split in ("dev", "test")
     }
     rows = []
     for name in _union(scores for pair in splits.values() for scores in pair):
         pairs = [(ours.get(name), theirs.get(name)) for ours, theirs in splits.values()]
-        rows.append([code(name), *(cell for pair in pairs for cell in _compare_cells(*pair))])
+        rows.append([code(name), *(cell for pair in pairs for cell in _compare_cells(name, *pair))])
     columns = ("best", "default", "difference")
     return table(["score", *(f"{split} {column}" for split in splits for column in columns)], rows)
 
 
-def _compare_cells(ours: float | None, theirs: float | None) -> list[str]:
+def _compare_cells(name: str, ours: float | None, theirs: float | None) -> list[str]:
     difference = None if ours is None or theirs is None else ours - theirs
-    return [percent(ours), percent(theirs), points(difference)]
+    shown = [show_score(name, value) for value in (ours, theirs)]
+    return [*shown, show_difference(name, difference)]
 
 
 def _status_table(records: Sequence[TrialRecord]) -> str:
@@ -244,7 +234,7 @@ def _trial_table(records: Sequence[TrialRecord]) -> str:
             record.id,
             record.status,
             percent(record.best.combined if record.best else None),
-            *(percent(_main_scores(record).get(name)) for name in main_scores),
+            *(show_score(name, _main_scores(record).get(name)) for name in main_scores),
             *(_parameter(record.parameters, name) for name in parameters),
             str(_num_epochs(record)),
             f"{record.seconds:.0f}",
@@ -256,7 +246,7 @@ def _trial_table(records: Sequence[TrialRecord]) -> str:
 
 def _main_scores(record: TrialRecord) -> dict[str, float]:
     tasks = record.best.dev if record.best else {}
-    return _flatten({task: dict(list(scores.items())[:1]) for task, scores in tasks.items()})
+    return flatten({task: dict(list(scores.items())[:1]) for task, scores in tasks.items()}, ".")
 
 
 def _rank(record: TrialRecord) -> tuple[float, int]:

@@ -49,7 +49,7 @@ class StudyResult:
         """Loads the best model."""
         from mtl_core.predictor import Predictor
 
-        return Predictor.load(self.folder / "best")
+        return Predictor.load(self.folder / "best", trust_code=True)
 
 
 def write_report(path: Path) -> str:

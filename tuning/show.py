@@ -1,11 +1,12 @@
 """What the commands print at their end: the check, the result of a study, scores."""
 
-from collections.abc import Iterator, Mapping
-
 from rich.console import Console
 from rich.table import Table
 
 from mtl_core.assets import Data
+from mtl_core.model.encoder import empty_encoder
+from mtl_core.model.trained import describe_encoder
+from mtl_core.scores import flatten, show_score
 from mtl_core.training.evaluation import Evaluation
 from tuning.config import StudyFile
 from tuning.report import FinalScores
@@ -22,13 +23,17 @@ def show_check(study: StudyFile, data: Data, *, trainers: int) -> None:
             rows.add_row(dataset.name, split, f"{len(encoded):,}")
     labels = Table("task", "kind", "labels", "only in dev or test", title="Tasks")
     for name, section in study.run.tasks.items():
-        names = data.datasets[section.dataset].labels[name]
-        labels.add_row(name, section.kind, str(len(names.trained)), ", ".join(names.unseen) or "-")
+        names = data.datasets[section.datasets[0]].labels[name]
+        known = str(len(names.trained)) if names.trained else "-"
+        labels.add_row(name, section.kind, known, ", ".join(names.unseen) or "-")
     space = Table("parameter", "values", "default", title="Search space")
     defaults = study.space.default_parameters(study.run.model_dump(mode="json"))
     for parameter in study.space.parameters:
         space.add_row(parameter.name, _domain(parameter), str(defaults.get(parameter.name, "-")))
     console.print(rows, labels, space)
+    encoder = empty_encoder(study.run.encoder.name, revision=study.run.encoder.revision)
+    trained = describe_encoder(encoder, study.run.freezing, epoch=study.run.training.epochs)
+    console.print(f"{study.run.encoder.name}: {trained}")
     console.print(
         f"{study.study.trials} trials of up to {study.run.training.epochs} epochs, {trainers} at a "
         f"time on this machine; study folder {study.folder}"
@@ -53,7 +58,7 @@ def show_result(result: StudyResult) -> None:
         _scores(default, "test"),
     ]
     for name in columns[0]:
-        scores.add_row(name, *(_percent(column.get(name)) for column in columns))
+        scores.add_row(name, *(show_score(name, column.get(name)) for column in columns))
     console.print(recipe, scores)
     counts = result.trials["status"].value_counts().to_dict()
     console.print(
@@ -72,29 +77,18 @@ def show_result(result: StudyResult) -> None:
 
 def show_evaluation(evaluation: Evaluation, split: str) -> None:
     """Prints the scores of a model."""
-    table = Table("task", "score", split)
+    table = Table("task", "score", f"{split}, %")
     for task, scores in evaluation.scores.items():
         for name, value in scores.items():
-            table.add_row(task, name, _percent(value))
-    table.add_row("all", "joint_accuracy", _percent(evaluation.joint_accuracy))
+            table.add_row(task, name, show_score(name, value))
+    joint = show_score("joint_accuracy", evaluation.joint_accuracy)
+    table.add_row("all", "joint_accuracy", joint)
     Console(highlight=False).print(table)
 
 
 def _scores(final: FinalScores | None, split: str) -> dict[str, float]:
     tree = (final.dev if split == "dev" else final.test) if final is not None else None
-    return dict(_flat(tree or {}))
-
-
-def _flat(tree: Mapping[str, float | Mapping[str, float]]) -> Iterator[tuple[str, float]]:
-    for name, value in tree.items():
-        if isinstance(value, Mapping):
-            yield from ((f"{name} {score}", number) for score, number in value.items())
-        else:
-            yield name, value
-
-
-def _percent(value: float | None) -> str:
-    return "-" if value is None else f"{100 * value:.2f}"
+    return flatten(tree)
 
 
 def _number(value: object) -> str:

@@ -71,6 +71,12 @@ class Space:
             for value in node.corners():
                 yield key, {key: value}
 
+    def between(self) -> Iterator[tuple[str, dict[str, object]]]:
+        """Yields (key, overrides) for a point inside every range, as `corners`."""
+        for key, node in self._nodes.items():
+            for value in node.between():
+                yield key, {key: value}
+
 
 def _look_up(run: Mapping[str, object], dotted: str) -> object:
     """Returns the value at a dotted key of nested data, None if there is none."""

@@ -131,6 +131,7 @@ def _scalars(report: EpochReport) -> dict[str, float]:
         scalars |= {f"best/{name}": value for name, value in scores.items()}
     scalars |= {f"train/loss/{task}": value for task, value in report.losses.items()}
     scalars |= {f"train/weight/{task}": value for task, value in report.weights.items()}
+    scalars |= {f"train/gradient/{name}": value for name, value in report.gradients.items()}
     for group, value in report.learning_rates.items():
         scalars[f"train/learning_rate/{group}"] = value
     scalars["train/sentences_per_second"] = report.sentences_per_second

@@ -8,6 +8,7 @@ from rich.console import Console
 from mtl_core.assets import Assets
 from mtl_core.errors import ConfigError
 from mtl_core.export import export_best
+from mtl_core.model.trained import describe_trained
 from mtl_core.training.distributed import Place
 from mtl_core.training.loop import train
 from mtl_core.training.report import EpochReport
@@ -42,6 +43,8 @@ def train_study(study: StudyFile, output: Path) -> Path:
     for report in train(
         study.run, objective=study.study.objective, checkpoint=checkpoint, assets=assets
     ):
+        if last is None or report.trained != last.trained:
+            console.print(f"trains: {describe_trained(report.trained)}")
         console.print(_line(report, study.run.training.epochs))
         last = report
         best = report if report.best_epoch == report.epoch else best

@@ -12,7 +12,7 @@ import ray
 import torch
 import torch.distributed as dist
 
-from mtl_core.assets import Assets, assets_key, build_tasks
+from mtl_core.assets import Assets, assets_key, build_collator, build_tasks
 from mtl_core.config import RunConfig
 from mtl_core.errors import MtlError
 from mtl_core.export import export_best
@@ -142,10 +142,10 @@ class _Worker:
                 split="test",
                 place=self.place,
                 precision=config.training.precision,
-                pad_token_id=assets.data.tokenizer.pad_token_id or 0,
+                collator=build_collator(config, assets.data.tokenizer),
             )
-            main = list(result.main.values())
-            combined = self.settings.objective.combine(main, result.joint_accuracy)
+            counted = [s for n, s in result.main.items() if not config.tasks[n].auxiliary]
+            combined = self.settings.objective.combine(counted, result.joint_accuracy)
             scores = {"combined": combined, "joint_accuracy": result.joint_accuracy}
             scores |= result.scores
         if job.export is not None and self.place.rank == 0:

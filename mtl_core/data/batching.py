@@ -1,7 +1,7 @@
 """Batching: from encoded rows to padded tensors, with batches of similar length."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -16,31 +16,51 @@ _SORTED_BATCHES = 50
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Sentences of one data set.
+    """Rows of one data set.
 
     Attributes:
         token_ids: Sub-word ids, (batch, seq), int64.
         attention_mask: 1 for sub-words, 0 for padding, (batch, seq), int64.
         word_starts: Position of each word's first sub-word, (batch, words), int64; 0 for padding
             and for words that were cut off.
-        labels: Task name -> label ids, (batch,) or (batch, words), int64; -100 = no label.
+        word_ends: Position behind each word's last sub-word, the same shape; 0 likewise.
+        is_word: Where there is a word that was not cut off, (batch, words), bool.
+        num_words: Words of each row, those that were cut off included, (batch,), int64.
+        labels: Task name -> labels: ids (batch,) or (batch, words), int64, -100 = no label;
+            indicators (batch, labels), int64, or numbers (batch,), float32, NaN = no label.
+        token_types: Segment of each sub-word, (batch, seq), int64; None when all are 0.
+        features: Extra dense numbers, (batch, features), float32; None when there are none.
     """
 
     token_ids: Tensor
     attention_mask: Tensor
     word_starts: Tensor
+    word_ends: Tensor
+    is_word: Tensor
+    num_words: Tensor
     labels: Mapping[str, Tensor]
+    token_types: Tensor | None = None
+    features: Tensor | None = None
 
     def to(self, device: torch.device) -> "Batch":
         """Returns the batch on a device."""
         if device.type == "cpu":
             return self
-        return Batch(
-            self.token_ids.to(device, non_blocking=True),
-            self.attention_mask.to(device, non_blocking=True),
-            self.word_starts.to(device, non_blocking=True),
-            {task: ids.to(device, non_blocking=True) for task, ids in self.labels.items()},
-        )
+        moved = {
+            field.name: value.to(device, non_blocking=True)
+            for field in fields(self)
+            if isinstance(value := getattr(self, field.name), Tensor)
+        }
+        labels = {task: ids.to(device, non_blocking=True) for task, ids in self.labels.items()}
+        return replace(self, **moved, labels=labels)
+
+    def without_labels(self) -> "Batch":
+        """Returns a batch that has no loss: for a worker whose share of a small batch is empty."""
+        missing = {
+            task: torch.full_like(ids, torch.nan if ids.is_floating_point() else NO_LABEL)
+            for task, ids in self.labels.items()
+        }
+        return replace(self, labels=missing)
 
 
 def similar_length_batches(
@@ -79,20 +99,31 @@ def make_batch(split: EncodedSplit, rows: npt.ArrayLike, *, pad_token_id: int) -
     numbers = np.asarray(rows, dtype=np.int64)
     token_ids, lengths = _pad(split.token_ids, numbers, pad_token_id)
     mask = np.arange(token_ids.shape[1]) < lengths[:, None]
-    word_starts, _ = _pad(split.word_starts, numbers, 0)
+    word_starts, num_words = _pad(split.word_starts, numbers, -1)
+    is_word = word_starts >= 0
+    ends = split.word_ends
+    word_ends = word_starts + 1 if ends is None else _pad(ends, numbers, -1)[0]
     labels: dict[str, Tensor] = {}
     for task, values in split.labels.items():
         if isinstance(values, Ragged):
             # A word that was cut off has no hidden state to learn its tag from.
-            ids = np.where(word_starts < 0, NO_LABEL, _pad(values, numbers, NO_LABEL)[0])
+            array = np.where(is_word, _pad(values, numbers, NO_LABEL)[0], NO_LABEL)
+        elif np.issubdtype(values.dtype, np.floating):
+            array = values[numbers]
         else:
-            ids = values[numbers].astype(np.int64)
-        labels[task] = torch.from_numpy(ids)
+            array = values[numbers].astype(np.int64)
+        labels[task] = torch.from_numpy(array)
+    types = split.token_types
     return Batch(
         torch.from_numpy(token_ids),
         torch.from_numpy(mask.astype(np.int64)),
         torch.from_numpy(np.maximum(word_starts, 0)),
+        torch.from_numpy(np.where(is_word, word_ends, 0)),
+        torch.from_numpy(is_word),
+        torch.from_numpy(num_words),
         labels,
+        None if types is None else torch.from_numpy(_pad(types, numbers, 0)[0]),
+        None if split.features is None else torch.from_numpy(split.features[numbers]),
     )
 
 

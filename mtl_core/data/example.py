@@ -1,18 +1,51 @@
-"""An example: one sentence as words, with the labels of the tasks it carries."""
+"""An example: one text as words, with the labels of the tasks it carries."""
 
 from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+from mtl_core.errors import DataError
+
+ColumnKind = Literal["label", "tags", "labels", "number", "answers"]
+"""What a column holds: one label, one tag a word, a set of labels, a number, or answers."""
+
+
+class Answer(NamedTuple):
+    """A right answer to a question: `context[start : start + len(text)]`."""
+
+    text: str
+    start: int
+
+    def check(self, context: str, where: str) -> None:
+        """Checks that the answer stands in its context.
+
+        Raises:
+            DataError: It does not; the message begins with `where`.
+        """
+        found = context[self.start : self.start + len(self.text)]
+        if not self.text or self.start < 0 or found != self.text:
+            raise DataError(
+                f"{where}: the answer '{self.text}' does not stand at character {self.start} of "
+                f"the context; found '{found}'"
+            )
+
+
+LabelValue = str | float | tuple[str, ...] | tuple[Answer, ...]
+"""A label; a number; one tag a word or a set of labels; answers, none = there is no answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One sentence and its labels, as read from a file.
+    """One text and its labels, as read from a file.
 
     Attributes:
-        words: The words of the sentence; tags are given per word.
-        labels: Column name -> one label (classification) or one tag per word (tagging); a
-            column that this row lacks is absent, and the row then trains and scores the other
-            tasks only.
+        words: The words of the sentence or question; tags are given per word.
+        labels: Column name -> value, of the type that its `ColumnKind` asks for; a column that
+            this row lacks is absent, and the row then trains and scores the other tasks only.
+        second: The second sentence of a pair, or the context that a question is asked about.
+        features: Extra dense numbers of the sentence, as many in every row.
     """
 
     words: tuple[str, ...]
-    labels: dict[str, str | tuple[str, ...]] = field(default_factory=dict)
+    labels: dict[str, LabelValue] = field(default_factory=dict)
+    second: str = ""
+    features: tuple[float, ...] = ()

@@ -1,53 +1,65 @@
 """Readers: from files or a hub id to one list of `Example` a split; the data path starts here.
 
-Adding a format = one section with `read` and `fingerprint`, and its name in `DatasetSection`.
+Adding a format = one section with `read_split` and `fingerprint`, and its name in
+`DatasetSection`.
 """
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from mtl_core.data.example import Example
+from mtl_core.data.column_files import Separator, conll_examples, conllu_examples
+from mtl_core.data.example import ColumnKind, Example, LabelValue
+from mtl_core.data.json_files import SpanKeys, clinc_examples, span_examples, squad_examples
 from mtl_core.data.sample import generate_sample
-from mtl_core.data.tables import TableSource, hub_source, table_examples, table_files
-from mtl_core.data.text_files import read_lines
+from mtl_core.data.spans import Overlaps, Scheme
+from mtl_core.data.splits import (
+    Columns,
+    DatasetBase,
+    Fraction,
+    SplitFiles,
+    SplitNames,
+    check_columns,
+    hash_files,
+)
+from mtl_core.data.tables import TableLayout, TableSource, hub_source, table_examples, table_files
+from mtl_core.data.text_files import cut_words, read_lines
 from mtl_core.errors import DataError
 from mtl_core.section import DataPath, IdOrFolder, Section
 
-ColumnKind = Literal["label", "tags"]
-"""`label`: one a sentence; `tags`: one a word."""
-
-Splits = dict[str, list[Example]]
-"""Split name -> its examples; `train` and `dev` are always there, `test` may be missing."""
+_SEQ_FILES = ("seq.in", "seq.out", "label")
 
 
-class SplitNames(Section):
-    """The names that a data set gives to its splits."""
+class HubSplits(SplitNames):
+    """`SplitNames` by the hub's usage."""
 
-    train: str = "train"
-    """Sentences to train on."""
-    dev: str = "dev"
+    dev: str | Fraction = "validation"
     """Sentences that choose epoch and recipe."""
-    test: str | None = "test"
-    """Sentences for the final scores, opened once; null when there are none."""
 
 
-class SplitFiles(Section):
-    """One file a split."""
+class ClincSplits(SplitNames):
+    """`SplitNames` as CLINC150 has them."""
 
-    train: DataPath
-    """Sentences to train on."""
-    dev: DataPath
+    dev: str | Fraction = "val"
     """Sentences that choose epoch and recipe."""
-    test: DataPath | None = None
-    """Sentences for the final scores, opened once."""
 
 
-class SeqInOut(Section):
+class _Files(DatasetBase):
+    """Base: one file a split."""
+
+    splits: SplitFiles
+    """One file a split; dev and test may be a share of train, such as 0.1."""
+
+    def fingerprint(self) -> str:
+        """Returns a hash of the content of all files."""
+        return hash_files(Path(path) for path in self.splits.named().values())
+
+
+class SeqInOut(DatasetBase):
     """A folder a split with `seq.in` (words), `seq.out` (BIO tags) and `label`, line by line.
 
     The columns are `intent` (from `label`; an empty line = no label) and `slots` (from `seq.out`).
@@ -57,56 +69,55 @@ class SeqInOut(Section):
     path: DataPath
     """The folder that holds the folders of the splits."""
     splits: SplitNames = SplitNames()
-    """Names of the folders."""
+    """Names of the folders; dev and test may be a share of train, such as 0.1."""
 
-    def read(self, columns: Mapping[str, ColumnKind]) -> Splits:
-        """Reads the columns that tasks use.
-
-        Raises:
-            DataError: A file is missing, is not UTF-8 or differs from the others in length.
-        """
-        _check_columns(str(self.path), columns, {"intent": "label", "slots": "tags"})
-        return {
-            split: list(_read_seq_in_out(self.path / folder, columns))
-            for split, folder in _named(self.splits)
-        }
+    def read_split(self, source: str, columns: Columns) -> list[Example]:
+        """Reads one folder; see `DatasetBase.read_split`."""
+        check_columns(str(self.path), columns, {"intent": "label", "slots": "tags"})
+        return list(_read_seq_in_out(self.path / source, columns))
 
     def fingerprint(self) -> str:
         """Returns a hash of the content of all files."""
-        folders = [self.path / folder for _, folder in _named(self.splits)]
+        folders = [self.path / folder for folder in self.splits.named().values()]
         return hash_files(folder / name for folder in folders for name in _SEQ_FILES)
 
 
-class Table(Section):
-    """CSV (with a header), JSON-lines or Parquet files, read by `datasets`."""
+class _Columns(Section):
+    """Base: tables with named columns."""
 
-    kind: Literal["csv", "jsonl", "parquet"]
-    splits: SplitFiles
-    """One file a split."""
     text: str = "text"
     """Column of the sentence: a string, cut at white space, or a list of words."""
+    text_pair: str | None = None
+    """Column of the second sentence; null = sentences are single."""
+    features: str | None = None
+    """Column of extra dense numbers: a list, or a string with spaces; null = there are none."""
+    label_separator: str = Field(default=",", min_length=1)
+    """What stands between the labels of a set, where it is a string."""
+
+    def _layout(self) -> TableLayout:
+        return TableLayout(self.text, self.text_pair, self.features, self.label_separator)
+
+
+class Table(_Columns, _Files):
+    """CSV, JSON-lines or Parquet files, read by `datasets`."""
+
+    kind: Literal["csv", "jsonl", "parquet"]
     delimiter: str = Field(default=",", min_length=1, max_length=1)
     """Separator of CSV columns; one character."""
+    quote: str | None = Field(default='"', min_length=1, max_length=1)
+    """What CSV cells are quoted by; null = a quote is text, as in most tab-separated files."""
+    columns: tuple[str, ...] | None = Field(default=None, min_length=1)
+    """Names of the columns of a CSV file without a header; null = the first line has them."""
 
-    def read(self, columns: Mapping[str, ColumnKind]) -> Splits:
-        """Reads the columns that tasks use.
-
-        Raises:
-            DataError: A file is missing or unreadable, or lacks a column.
-        """
-        return {
-            split: table_examples(
-                table_files(self.kind, path, delimiter=self.delimiter), self.text, columns
-            )
-            for split, path in _named(self.splits)
-        }
-
-    def fingerprint(self) -> str:
-        """Returns a hash of the content of all files."""
-        return hash_files(Path(path) for _, path in _named(self.splits))
+    def read_split(self, source: str, columns: Columns) -> list[Example]:
+        """Reads one file; see `DatasetBase.read_split`."""
+        table = table_files(
+            self.kind, source, delimiter=self.delimiter, quote=self.quote, header=self.columns
+        )
+        return table_examples(table, self._layout(), columns)
 
 
-class Hub(Section):
+class Hub(_Columns, DatasetBase):
     """A data set of the Hugging Face hub, or a local folder in a layout that `datasets` loads."""
 
     kind: Literal["hub"] = "hub"
@@ -116,42 +127,154 @@ class Hub(Section):
     """Name of the data set's configuration."""
     revision: str | None = None
     """Git revision on the hub; give one to make a study repeatable."""
-    splits: SplitNames = SplitNames(dev="validation")
-    """Names of the splits; the slices of `datasets` are allowed: `train[:90%]`."""
-    text: str = "text"
-    """Column of the sentence: a string, cut at white space, or a list of words."""
+    splits: HubSplits = HubSplits()
+    """Names of the splits, slices like `train[:90%]`, or shares of train, such as 0.1."""
 
-    def read(self, columns: Mapping[str, ColumnKind]) -> Splits:
-        """Reads the columns that tasks use; downloads the data set when it is not there yet.
-
-        Raises:
-            DataError: The data set cannot be loaded, or lacks a split or column.
-        """
-        return {
-            split: table_examples(self._source(name), self.text, columns)
-            for split, name in _named(self.splits)
-        }
+    def read_split(self, source: str, columns: Columns) -> list[Example]:
+        """Reads one split, downloaded when it is not there yet; see `DatasetBase.read_split`."""
+        return table_examples(self._source(source), self._layout(), columns)
 
     def fingerprint(self) -> str:
         """Returns the fingerprint that `datasets` gives to the loaded splits."""
-        parts = [self._source(name).fingerprint for _, name in _named(self.splits)]
+        parts = [self._source(name).fingerprint for name in self.splits.named().values()]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     def _source(self, split: str) -> TableSource:
         return hub_source(self.name, config=self.config, revision=self.revision, split=split)
 
 
-class Sample(Section):
+class Conll(_Files):
+    """Columns with one word a line and an empty line between sentences.
+
+    Lines `# key = value` before a sentence are columns too, with one label a sentence.
+    """
+
+    kind: Literal["conll"] = "conll"
+    columns: dict[str, int] = Field(default_factory=dict)
+    """Name of a column of tags -> its number, from 0, or from the end when negative."""
+    words: int = 0
+    """Number of the column of the words."""
+    schemes: dict[str, Scheme] = Field(default_factory=dict)
+    """How a column's tags are written, when not as IOB2: `iob1`, `iobes` (BILOU), `plain`."""
+    separator: Separator = "whitespace"
+    """What stands between columns."""
+    comment: str | None = Field(default="#", min_length=1)
+    """What comments in front of a sentence start with; null = there are none."""
+
+    def read_split(self, source: str, columns: Columns) -> list[Example]:
+        """Reads one file; see `DatasetBase.read_split`."""
+        return conll_examples(
+            Path(source),
+            columns,
+            places={**self.columns, "words": self.words},
+            schemes=self.schemes,
+            separator=self.separator,
+            comment=self.comment,
+        )
+
+
+class Conllu(_Files):
+    """CoNLL-U files of Universal Dependencies; columns `upos`, `xpos`, `feats`, `deprel`, ..."""
+
+    kind: Literal["conllu"] = "conllu"
+
+    def read_split(self, source: str, columns: Columns) -> list[Example]:
+        """Reads one file; see `DatasetBase.read_split`."""
+        return conllu_examples(Path(source), columns)
+
+
+class Squad(_Files):
+    """SQuAD 1.1 or 2.0 files; the column is `answers`."""
+
+    kind: Literal["squad"] = "squad"
+
+    def read_split(self, source: str, columns: Columns) -> list[Example]:
+        """Reads one file; see `DatasetBase.read_split`."""
+        check_columns(source, columns, {"answers": "answers"})
+        return squad_examples(Path(source))
+
+
+class SpansJson(_Files):
+    """JSON (a list, or lines) of texts with character spans, which become tags of words.
+
+    The columns are `spans`, and any other key for one label a sentence. Keys are joined by dots
+    where objects stand in objects.
+    """
+
+    kind: Literal["spans_json"] = "spans_json"
+    text: str = "text"
+    """Key of the text."""
+    spans: str = "spans"
+    """Key of the list of spans; a row without it has none."""
+    start: str = "start"
+    """Key, in a span, of its first character; missing = 0."""
+    end: str = "end"
+    """Key, in a span, of the character behind it."""
+    label: str = "label"
+    """Key, in a span, of its type."""
+    overlaps: Overlaps = "refuse"
+    """What becomes of spans that take the same word: an error, or the longest stays."""
+
+    def read_split(self, source: str, columns: Columns) -> list[Example]:
+        """Reads one file; see `DatasetBase.read_split`."""
+        offered: dict[str, ColumnKind] = dict.fromkeys(columns, "label")
+        check_columns(source, columns, {**offered, "spans": "tags"})
+        keys = SpanKeys(self.text, self.spans, self.start, self.end, self.label)
+        return span_examples(Path(source), list(columns), keys, overlaps=self.overlaps)
+
+
+class Clinc(DatasetBase):
+    """A JSON file with lists of [text, label] by split, as CLINC150; the column is `intent`."""
+
+    kind: Literal["clinc"] = "clinc"
+    path: DataPath
+    """The file."""
+    splits: ClincSplits = ClincSplits()
+    """Keys of the splits; dev and test may be a share of train, such as 0.1."""
+    out_of_scope: bool = False
+    """Whether the rows of `oos_<split>` come with each split."""
+
+    def read_split(self, source: str, columns: Columns) -> list[Example]:
+        """Reads one split; see `DatasetBase.read_split`."""
+        check_columns(str(self.path), columns, {"intent": "label"})
+        return clinc_examples(self.path, source, out_of_scope=self.out_of_scope)
+
+    def fingerprint(self) -> str:
+        """Returns a hash of the file."""
+        return hash_files([self.path])
+
+
+class Lines(_Files):
+    """A text file with one text a line, without labels, for `masked_lm`."""
+
+    kind: Literal["lines"] = "lines"
+
+    def read_split(self, source: str, columns: Columns) -> list[Example]:
+        """Reads one file; see `DatasetBase.read_split`."""
+        check_columns(source, columns, {})
+        return [
+            Example(cut_words(line, f"{source}:{number}"))
+            for number, line in enumerate(read_lines(Path(source)), start=1)
+            if line.strip()
+        ]
+
+
+class Sample(DatasetBase):
     """The corpus that the project generates from a grammar; columns `intent` and `slots`."""
 
     kind: Literal["sample"] = "sample"
+    splits: SplitNames = SplitNames()
+    """Names of the generated splits; dev and test may be a share of train, such as 0.1."""
     seed: int = Field(default=0, ge=0)
     """Seed of the generator; the same seed gives the same sentences everywhere."""
 
-    def read(self, columns: Mapping[str, ColumnKind]) -> Splits:
-        """Generates the corpus: 2,000 train, 300 dev and 500 test sentences."""
-        _check_columns("sample", columns, {"intent": "label", "slots": "tags"})
-        return generate_sample(seed=self.seed)
+    def read_split(self, source: str, columns: Columns) -> list[Example]:
+        """Generates a split: 2,000 train, 300 dev or 500 test sentences."""
+        check_columns("sample", columns, {"intent": "label", "slots": "tags"})
+        corpus = generate_sample(seed=self.seed)
+        if source not in corpus:
+            raise DataError(f"sample: there is no split '{source}'; splits: {', '.join(corpus)}")
+        return corpus[source]
 
     def fingerprint(self) -> str:
         """Returns a hash of the sentences and their labels."""
@@ -163,50 +286,13 @@ class Sample(Section):
         return digest.hexdigest()
 
 
-DatasetSection = Annotated[SeqInOut | Table | Hub | Sample, Field(discriminator="kind")]
+DatasetSection = Annotated[
+    SeqInOut | Table | Hub | Conll | Conllu | Squad | SpansJson | Clinc | Lines | Sample,
+    Field(discriminator="kind"),
+]
 
 
-_SEQ_FILES = ("seq.in", "seq.out", "label")
-
-
-def hash_files(paths: Iterator[Path]) -> str:
-    """Returns the SHA-256 of the content of the files, in order.
-
-    Raises:
-        DataError: A file is missing or unreadable.
-    """
-    digest = hashlib.sha256()
-    for path in paths:
-        try:
-            digest.update(hashlib.sha256(path.read_bytes()).digest())
-        except OSError as error:
-            raise DataError(f"{path}: cannot read the file: {error.strerror}") from error
-    return digest.hexdigest()
-
-
-def _named(splits: SplitNames | SplitFiles) -> list[tuple[str, str]]:
-    """Returns (split, name or path) for the splits that there are."""
-    pairs = (("train", splits.train), ("dev", splits.dev), ("test", splits.test))
-    return [(split, str(name)) for split, name in pairs if name is not None]
-
-
-def _check_columns(
-    where: str, columns: Mapping[str, ColumnKind], offered: Mapping[str, ColumnKind]
-) -> None:
-    for column, kind in columns.items():
-        if column not in offered:
-            raise DataError(
-                f"{where}: there is no column '{column}'; columns of this format: "
-                f"{', '.join(offered)}"
-            )
-        if offered[column] != kind:
-            raise DataError(
-                f"{where}: column '{column}' holds one {offered[column].removesuffix('s')} per "
-                f"{'word' if kind == 'label' else 'sentence'}, which the task's kind cannot use"
-            )
-
-
-def _read_seq_in_out(folder: Path, columns: Mapping[str, ColumnKind]) -> Iterator[Example]:
+def _read_seq_in_out(folder: Path, columns: Columns) -> Iterator[Example]:
     files = {name: folder / name for name in _SEQ_FILES}
     lines = {name: read_lines(path) for name, path in files.items()}
     counts = {name: len(content) for name, content in lines.items()}
@@ -222,7 +308,7 @@ def _read_seq_in_out(folder: Path, columns: Mapping[str, ColumnKind]) -> Iterato
         words, tags = _words(text), _words(tag_text)
         if not words:
             raise DataError(f"{files['seq.in']}:{number}: empty sentence")
-        labels: dict[str, str | tuple[str, ...]] = {}
+        labels: dict[str, LabelValue] = {}
         if "slots" in columns and tags:
             if len(tags) != len(words):
                 raise DataError(

@@ -13,27 +13,29 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-import pyarrow as pa
 from filelock import FileLock
 
+from mtl_core.data.arrow_files import open_split, write_split
 from mtl_core.data.encode import (
     EncodedSplit,
     LabelNames,
-    Ragged,
     TaskColumn,
     collect_labels,
     encode_split,
+    pack_words,
     warn_of_cut_rows,
 )
+from mtl_core.data.example import Example
 from mtl_core.data.readers import DatasetSection
+from mtl_core.data.splits import read_splits
+from mtl_core.data.windows import encode_windows
 from mtl_core.errors import DataError
 from mtl_core.paths import cache_folder
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-_FORMAT = 1
+_FORMAT = 3
 """Counts up when the files change, so that old ones are built again."""
 
 
@@ -89,8 +91,7 @@ def _key(
     parts = {
         "format": _FORMAT,
         "data": section.fingerprint(),
-        # Where the files lie does not matter; how they are read does.
-        "reader": section.model_dump(mode="json", exclude={"path", "splits", "name"}),
+        "reader": section.recipe(),
         "columns": [asdict(column) for column in columns],
         "tokenizer": _tokenizer_hash(tokenizer),
         "max_length": max_length,
@@ -115,23 +116,25 @@ def _build(
     tokenizer: "PreTrainedTokenizerFast",
     max_length: int,
 ) -> None:
-    examples = section.read({column.column: column.kind for column in columns})
+    where = f"data set '{name}'"
+    kinds = {column.column: column.kind for column in columns if column.kind != "text"}
+    examples = read_splits(section, kinds)
     for split, rows in examples.items():
         if not rows:
-            raise DataError(f"data set '{name}': split '{split}' is empty")
-    labels = {
-        column.task_name: collect_labels(examples, column, where=f"data set '{name}'")
-        for column in columns
-    }
+            raise DataError(f"{where}: split '{split}' is empty")
+    labels = {column.task_name: collect_labels(examples, column, where=where) for column in columns}
     # Under the lock nobody else builds here: what lies here was left by a process that was killed.
     scratch = folder.with_name(f"{folder.name}.part")
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir()
     try:
         for split, rows in examples.items():
-            encoded = encode_split(rows, tokenizer, columns, labels, max_length=max_length)
+            try:
+                encoded = _encode(rows, tokenizer, columns, labels, max_length)
+            except DataError as error:
+                raise DataError(f"{where}: split '{split}': {error}") from error
             warn_of_cut_rows(encoded, where=f"{name} [{split}]", max_length=max_length)
-            _write_split(scratch / f"{split}.arrow", encoded)
+            write_split(scratch, split, encoded)
         meta = {task: asdict(names) for task, names in labels.items()}
         (scratch / "meta.json").write_text(
             json.dumps({"labels": meta, "splits": list(examples)}), encoding="utf-8"
@@ -142,44 +145,31 @@ def _build(
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _write_split(path: Path, split: EncodedSplit) -> None:
-    columns = {"token_ids": _to_arrow(split.token_ids), "word_starts": _to_arrow(split.word_starts)}
-    columns |= {f"label/{task}": _to_arrow(values) for task, values in split.labels.items()}
-    table = pa.table(columns)
-    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
-        writer.write_table(table)
-
-
-def _to_arrow(values: "Ragged | np.ndarray[tuple[int], np.dtype[np.int32]]") -> pa.Array:
-    if isinstance(values, Ragged):
-        return pa.LargeListArray.from_arrays(values.offsets, values.values)
-    return pa.array(values)
+def _encode(
+    rows: Sequence[Example],
+    tokenizer: "PreTrainedTokenizerFast",
+    columns: Sequence[TaskColumn],
+    labels: Mapping[str, LabelNames],
+    max_length: int,
+) -> EncodedSplit:
+    """Encodes a split in the layout that its tasks ask for."""
+    kinds = {column.kind for column in columns}
+    if "answers" in kinds:
+        return encode_windows(rows, tokenizer, columns, max_length=max_length)
+    if "text" in kinds:
+        length = min(max_length, *(column.length for column in columns))
+        rows = pack_words(rows, tokenizer, length=length)
+        max_length = length
+    return encode_split(rows, tokenizer, columns, labels, max_length=max_length)
 
 
 def _open(folder: Path, name: str) -> EncodedDataset:
     meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
     labels = {
-        task: LabelNames(tuple(names["trained"]), tuple(names["unseen"]))
+        task: LabelNames(
+            **names | {key: tuple(names[key]) for key in ("trained", "unseen", "counts")}
+        )
         for task, names in meta["labels"].items()
     }
-    splits = {split: _open_split(folder / f"{split}.arrow") for split in meta["splits"]}
+    splits = {split: open_split(folder, split) for split in meta["splits"]}
     return EncodedDataset(name, splits, labels)
-
-
-def _open_split(path: Path) -> EncodedSplit:
-    table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
-    columns = {field: table.column(field).chunk(0) for field in table.column_names}
-    return EncodedSplit(
-        _from_list(columns.pop("token_ids")),
-        _from_list(columns.pop("word_starts")),
-        {
-            field.removeprefix("label/"): _from_list(column)
-            if pa.types.is_large_list(column.type)
-            else column.to_numpy()
-            for field, column in columns.items()
-        },
-    )
-
-
-def _from_list(column: pa.Array) -> Ragged:
-    return Ragged(column.values.to_numpy(), column.offsets.to_numpy())

@@ -1,13 +1,16 @@
 """Tables with named columns (CSV, JSON lines, Parquet, hub), read through `datasets`."""
 
 import csv
-from collections.abc import Iterator, Mapping, Sequence
+import json
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from mtl_core.data.example import Example
-from mtl_core.data.text_files import read_text
+from mtl_core.data.example import Answer, ColumnKind, Example, LabelValue
+from mtl_core.data.splits import Columns
+from mtl_core.data.text_files import read_lines
 from mtl_core.errors import DataError, did_you_mean
 from mtl_core.paths import cache_folder
 
@@ -16,6 +19,23 @@ if TYPE_CHECKING:
 
 _NO_CLASS = -1
 """What hub data sets put in a column of class numbers where a row has no label."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableLayout:
+    """Where a table has its sentences.
+
+    Attributes:
+        text: Column of the sentence.
+        pair: Column of the second one.
+        features: Column of extra dense numbers.
+        label_separator: What stands between the labels of a set.
+    """
+
+    text: str
+    pair: str | None = None
+    features: str | None = None
+    label_separator: str = ","
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +52,21 @@ class TableSource:
 
 
 def table_files(
-    kind: Literal["csv", "jsonl", "parquet"], path: str, *, delimiter: str
+    kind: Literal["csv", "jsonl", "parquet"],
+    path: str,
+    *,
+    delimiter: str,
+    quote: str | None,
+    header: Sequence[str] | None,
 ) -> TableSource:
     """Loads one file.
+
+    Args:
+        kind: What the file is.
+        path: Where it lies.
+        delimiter: Separator of CSV columns.
+        quote: What CSV cells are quoted by; None = nothing.
+        header: Names of CSV columns; None = the first line has them.
 
     Raises:
         DataError: The file is missing, is not UTF-8 or cannot be parsed.
@@ -42,10 +74,11 @@ def table_files(
     if not Path(path).is_file():
         raise DataError(f"{path}: there is no such file")
     options: dict[str, object] = {}
-    if kind != "parquet":
-        read_text(Path(path))  # says where the text is broken; `datasets` does not
+    # `datasets` does not say in which line a text file is broken.
     if kind == "csv":
-        options = _csv_options(Path(path), delimiter)
+        options = _csv_options(Path(path), delimiter, quote, header)
+    elif kind == "jsonl":
+        _check_json_lines(Path(path))
     builder = {"csv": "csv", "jsonl": "json", "parquet": "parquet"}[kind]
     return _load(path, builder, data_files={"train": path}, split="train", **options)
 
@@ -59,27 +92,33 @@ def hub_source(name: str, *, config: str | None, revision: str | None, split: st
     return _load(f"{name} [{split}]", name, config, revision=revision, split=split)
 
 
-def table_examples(
-    source: TableSource, text: str, columns: Mapping[str, Literal["label", "tags"]]
-) -> list[Example]:
+def table_examples(source: TableSource, layout: TableLayout, columns: Columns) -> list[Example]:
     """Turns the rows of a table into examples.
 
     Args:
         source: The table.
-        text: Name of the column with the sentence.
+        layout: Where the sentences stand.
         columns: The label columns that tasks use, and what they hold.
 
     Raises:
-        DataError: A column is missing, or a row's tags do not match its words.
+        DataError: A column is missing, or a row does not hold what it should.
     """
     found = source.dataset.column_names
-    for column in (text, *columns):
-        if column not in found:
+    used = [layout.text, layout.pair, layout.features, *columns]
+    for column in used:
+        if column is not None and column not in found:
             raise DataError(
                 f"{source.where}: there is no column '{column}'; columns found: "
                 f"{', '.join(found)}.{did_you_mean(column, found)}"
             )
-    return list(_rows(source, text, columns))
+    names = {column: _label_names(source.dataset, column) for column in columns}
+    table = source.dataset.select_columns(list(dict.fromkeys(c for c in used if c is not None)))
+    examples = [
+        _example(row, f"{source.where}: row {number}", layout, columns, names)
+        for number, row in enumerate(table, start=1)
+    ]
+    _check_features(source.where, layout, examples)
+    return examples
 
 
 def _load(where: str, builder: str, *args: object, **options: object) -> TableSource:
@@ -100,45 +139,139 @@ def _load(where: str, builder: str, *args: object, **options: object) -> TableSo
     return TableSource(where, dataset)
 
 
-def _csv_options(path: Path, delimiter: str) -> dict[str, object]:
-    """Returns options that keep every cell the text it is: no "NA" as missing, no "007" as 7."""
+def _csv_options(
+    path: Path, delimiter: str, quote: str | None, header: Sequence[str] | None
+) -> dict[str, object]:
+    """Checks a CSV file line by line.
+
+    Returns:
+        Options that keep every cell the text it is: no "NA" as missing, no "007" as 7.
+    """
     import datasets
 
+    read_lines(path)
+    quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE
     with path.open(encoding="utf-8-sig", newline="") as file:
-        header = next(csv.reader(file, delimiter=delimiter), [])
-    if not header:
+        rows = csv.reader(
+            file, delimiter=delimiter, quotechar=quote or '"', quoting=quoting, strict=True
+        )
+        try:
+            names = list(header or next(rows, []))
+            for row in rows:
+                if row and len(row) != len(names):
+                    raise DataError(
+                        f"{path}:{rows.line_num}: expected {len(names)} columns "
+                        f"({', '.join(names)}), found {len(row)}"
+                    )
+        except csv.Error as error:
+            raise DataError(f"{path}:{rows.line_num}: not CSV: {error}") from error
+    if not names:
         raise DataError(f"{path}:1: expected a header with the column names, found an empty file")
-    features = datasets.Features({name: datasets.Value("string") for name in header})
-    return {"features": features, "sep": delimiter, "keep_default_na": False}
+    return {
+        "features": datasets.Features({name: datasets.Value("string") for name in names}),
+        "sep": delimiter,
+        "keep_default_na": False,
+        "quoting": quoting,
+        "quotechar": quote or '"',
+        **({} if header is None else {"column_names": names, "header": None}),
+    }
 
 
-def _rows(
-    source: TableSource, text: str, columns: Mapping[str, Literal["label", "tags"]]
-) -> Iterator[Example]:
-    names = {column: _label_names(source.dataset, column) for column in columns}
-    table = source.dataset.select_columns([text, *columns])
-    for number, row in enumerate(table, start=1):
-        words = tuple(str(word) for word in _cells(row[text]))
-        if not words:
-            raise DataError(f"{source.where}: row {number}: empty sentence in column '{text}'")
-        labels: dict[str, str | tuple[str, ...]] = {}
-        for column, kind in columns.items():
-            value = row[column]
-            if value is None or value == "" or value == []:
-                continue
-            if names[column] is not None and value == _NO_CLASS:
-                continue
-            if kind == "label":
-                labels[column] = _label(value, names[column])
-                continue
-            tags = tuple(_label(tag, names[column]) for tag in _cells(value))
-            if len(tags) != len(words):
-                raise DataError(
-                    f"{source.where}: row {number}: expected {len(words)} tags in column "
-                    f"'{column}', one per word of '{text}', found {len(tags)}"
-                )
-            labels[column] = tags
-        yield Example(words, labels)
+def _check_json_lines(path: Path) -> None:
+    for number, line in enumerate(read_lines(path), start=1):
+        try:
+            row = json.loads(line) if line.strip() else {}
+        except json.JSONDecodeError as error:
+            raise DataError(f"{path}:{number}: not JSON: {error.msg}") from error
+        if not isinstance(row, dict):
+            raise DataError(f"{path}:{number}: expected an object, found {line[:40]}")
+
+
+def _example(
+    row: Mapping[str, object],
+    where: str,
+    layout: TableLayout,
+    columns: Columns,
+    names: Mapping[str, Sequence[str] | None],
+) -> Example:
+    words = tuple(str(word) for word in _cells(row[layout.text]))
+    if not words:
+        raise DataError(f"{where}: empty sentence in column '{layout.text}'")
+    second = "" if layout.pair is None else _text(row[layout.pair])
+    if layout.pair is not None and not second.strip():
+        raise DataError(f"{where}: empty sentence in column '{layout.pair}'")
+    labels: dict[str, LabelValue] = {}
+    for column, kind in columns.items():
+        value, place = row[column], f"{where}: column '{column}'"
+        if value is None or value == "" or (value == [] and kind != "labels"):
+            continue
+        if names[column] is not None and value == _NO_CLASS:
+            continue
+        if kind == "answers":
+            labels[column] = _answers(value, second, place)
+        else:
+            labels[column] = _label_value(value, kind, names[column], layout, place)
+        if kind == "tags" and len(_cells(value)) != len(words):
+            raise DataError(
+                f"{where}: expected {len(words)} tags in column '{column}', one per word of "
+                f"'{layout.text}', found {len(_cells(value))}"
+            )
+    features: tuple[float, ...] = ()
+    if layout.features is not None:
+        place = f"{where}: column '{layout.features}'"
+        features = tuple(_number(cell, place) for cell in _cells(row[layout.features]))
+    return Example(words, labels, second, features)
+
+
+def _text(value: object) -> str:
+    """Returns a string as it stands, since answers count its characters; or words as one."""
+    return value if isinstance(value, str) else " ".join(str(word) for word in _cells(value))
+
+
+def _label_value(
+    value: object, kind: ColumnKind, names: Sequence[str] | None, layout: TableLayout, where: str
+) -> LabelValue:
+    if kind == "label":
+        return _label(value, names)
+    if kind == "number":
+        return _number(value, where)
+    if kind == "labels" and isinstance(value, str):
+        parts = (part.strip() for part in value.split(layout.label_separator))
+        return tuple(part for part in parts if part)
+    return tuple(_label(cell, names) for cell in _cells(value))
+
+
+def _answers(value: object, context: str, where: str) -> tuple[Answer, ...]:
+    """Returns answers in the layout that SQuAD has on the hub: lists of texts and starts."""
+    if not isinstance(value, Mapping) or not {"text", "answer_start"} <= value.keys():
+        raise DataError(f"{where}: expected an object with the lists text and answer_start")
+    if not context:
+        raise DataError(f"{where}: answers need `text_pair`, the column of the contexts")
+    pairs = zip(value["text"], value["answer_start"], strict=True)
+    answers = tuple(Answer(str(text), int(start)) for text, start in pairs)
+    for answer in answers:
+        answer.check(context, where)
+    return answers
+
+
+def _number(value: object, where: str) -> float:
+    try:
+        number = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise DataError(f"{where}: expected a number, found '{value}'")
+    return number
+
+
+def _check_features(where: str, layout: TableLayout, examples: Sequence[Example]) -> None:
+    for number, example in enumerate(examples, start=1):
+        size = len(examples[0].features)
+        if len(example.features) != size:
+            raise DataError(
+                f"{where}: row {number}: expected {size} numbers in column '{layout.features}', "
+                f"as in the first row, found {len(example.features)}"
+            )
 
 
 def _cells(value: object) -> tuple[object, ...]:

@@ -1,8 +1,13 @@
 """Reading text files so that an error names the file and the line."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 from mtl_core.errors import DataError
+
+_LONGEST = 1_000_000
+"""Characters; a longer line is no sentence but a file in another format."""
 
 
 def read_text(path: Path) -> str:
@@ -30,9 +35,45 @@ def read_lines(path: Path) -> list[str]:
     in real sentences, and the files of a split would no longer match.
 
     Raises:
-        DataError: The file is missing, unreadable or not UTF-8.
+        DataError: The file is missing, unreadable or not UTF-8, or a line is too long.
     """
     lines = read_text(path).split("\n")
     if lines[-1] == "":
         lines.pop()
+    for number, line in enumerate(lines, start=1):
+        if len(line) > _LONGEST:
+            raise DataError(
+                f"{path}:{number}: expected lines of at most {_LONGEST:,} characters, found "
+                f"{len(line):,}"
+            )
     return [line.removesuffix("\r") for line in lines]
+
+
+def read_json(path: Path) -> Any:
+    """Returns what a UTF-8 JSON file holds.
+
+    Raises:
+        DataError: The file is missing, unreadable, not UTF-8 or not JSON.
+    """
+    try:
+        return json.loads(read_text(path))
+    except json.JSONDecodeError as error:
+        raise DataError(f"{path}:{error.lineno}: not JSON: {error.msg}") from error
+    except RecursionError as error:
+        raise DataError(f"{path}: not usable JSON: nested too deeply") from error
+
+
+def cut_words(text: str, where: str) -> tuple[str, ...]:
+    """Returns the words of a text, cut at white space.
+
+    Raises:
+        DataError: There are none, or the text is too long.
+    """
+    if len(text) > _LONGEST:
+        raise DataError(
+            f"{where}: expected a text of at most {_LONGEST:,} characters, found {len(text):,}"
+        )
+    words = tuple(text.split())
+    if not words:
+        raise DataError(f"{where}: empty sentence")
+    return words

@@ -3,11 +3,12 @@
 import hashlib
 import importlib.util
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
 from mtl_core.errors import ConfigError
+from mtl_core.model.pooling import Normalization, PoolingKind
 from mtl_core.section import IdOrFolder, Section
 
 if TYPE_CHECKING:
@@ -36,8 +37,10 @@ class Encoder(Section):
     """Hub id, local folder, or `package:<installed package that carries weights>`."""
     revision: str | None = None
     """Git revision on the hub; give one to make a study repeatable."""
-    pooling: Literal["cls", "mean"] = "mean"
-    """Sentence vector: hidden state of the first token, or mean over all tokens."""
+    pooling: PoolingKind = "mean"
+    """Sentence vector: hidden state of the first token, or mean, max or learnt mean over all."""
+    normalize: Normalization = "none"
+    """Scales sentence vectors to length 1: `l1` (sum of absolute values) or `l2` (Euclidean)."""
     max_length: int | None = Field(default=None, ge=8)
     """Longest sentence in sub-words, special tokens included; null = what the encoder takes."""
 
@@ -97,6 +100,24 @@ def load_encoder(name: str, *, revision: str | None = None) -> "PreTrainedModel"
     except (OSError, ValueError) as error:
         raise _cannot_load("weights", name, error) from error
     return without_pooler(encoder)
+
+
+def empty_encoder(name: str, *, revision: str | None = None) -> "PreTrainedModel":
+    """Returns an encoder without weights, on torch's device "meta": quick, to look at its layers.
+
+    Raises:
+        ConfigError: Its configuration cannot be loaded.
+    """
+    import torch
+    from transformers import AutoConfig, AutoModel
+
+    source = resolve_encoder(name)
+    try:
+        config = AutoConfig.from_pretrained(source, revision=revision or "main")
+        with torch.device("meta"):
+            return without_pooler(AutoModel.from_config(config))
+    except (OSError, ValueError) as error:
+        raise _cannot_load("configuration", name, error) from error
 
 
 def without_pooler(encoder: "PreTrainedModel") -> "PreTrainedModel":

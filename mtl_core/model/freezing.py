@@ -1,102 +1,202 @@
-"""Freezing: which part of the shared encoder keeps its pretrained weights."""
+"""Freezing: which parameters of the shared encoder keep their pretrained weights, and when."""
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 from torch import nn
 
 from mtl_core.errors import ConfigError
+from mtl_core.model.adapters import Adapters, find_targets
+from mtl_core.model.layers import encoder_parts, separate_layers
 from mtl_core.section import Section
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
-class NoFreezing(Section):
+
+class Freezing(Section):
+    """Base of all kinds; as it is, nothing is frozen."""
+
+    def frozen_modules(self, encoder: nn.Module, *, epoch: int) -> list[nn.Module]:
+        """Returns the modules that are as pretrained in an epoch (from 1): no dropout there.
+
+        Raises:
+            ConfigError: The encoder does not allow this kind.
+        """
+        return []
+
+    def frozen_parameters(self, encoder: nn.Module, *, epoch: int) -> set[nn.Parameter]:
+        """Returns the parameters that keep their weights in an epoch (from 1).
+
+        What is frozen in an epoch was so in all before it.
+
+        Raises:
+            ConfigError: The encoder does not allow this kind.
+        """
+        frozen = self.frozen_modules(encoder, epoch=epoch)
+        return {parameter for module in frozen for parameter in module.parameters()}
+
+    def check(self, encoder: nn.Module) -> None:
+        """Refuses an encoder for which this kind cannot be; its weights may be on "meta".
+
+        Raises:
+            ConfigError: It cannot.
+        """
+        self.frozen_parameters(encoder, epoch=1)
+
+    def changes_at(self, epoch: int) -> bool:
+        """Returns whether less is frozen in an epoch than in the one before."""
+        return False
+
+    def add_adapters(self, encoder: "PreTrainedModel") -> Adapters | None:
+        """Puts trainable adapters into the encoder, when this kind has some."""
+        return None
+
+
+class NoFreezing(Freezing):
     """Every parameter trains."""
 
     kind: Literal["none"] = "none"
 
-    def frozen_modules(self, encoder: nn.Module) -> list[nn.Module]:
-        """Returns the modules that keep their weights."""
-        return []
 
-
-class FreezeEmbeddings(Section):
+class FreezeEmbeddings(Freezing):
     """The embeddings keep their weights."""
 
     kind: Literal["embeddings"] = "embeddings"
 
-    def frozen_modules(self, encoder: nn.Module) -> list[nn.Module]:
-        """Returns the modules that keep their weights."""
-        return modules_outside_layers(encoder)
+    def frozen_modules(self, encoder: nn.Module, *, epoch: int) -> list[nn.Module]:
+        """Returns what stands below the layers."""
+        return list(encoder_parts(encoder).below)
 
 
-class FreezeLowerLayers(Section):
+class FreezeLowerLayers(Freezing):
     """The embeddings and the lowest layers keep their weights."""
 
     kind: Literal["lower_layers"] = "lower_layers"
     layers: int = Field(ge=1)
     """How many layers, counted from the input."""
 
-    def frozen_modules(self, encoder: nn.Module) -> list[nn.Module]:
-        """Returns the modules that keep their weights.
-
-        Raises:
-            ConfigError: The encoder has fewer layers.
-        """
-        layers = encoder_layers(encoder)
-        if self.layers > len(layers):
-            raise ConfigError(
-                f"run.freezing.layers: expected at most {len(layers)}, the layers of the "
-                f"encoder; found {self.layers}"
-            )
-        return [*modules_outside_layers(encoder), *layers[: self.layers]]
+    def frozen_modules(self, encoder: nn.Module, *, epoch: int) -> list[nn.Module]:
+        """Returns the embeddings and the lowest layers."""
+        parts = separate_layers(encoder, "run.freezing.kind")
+        _check_layers(self.layers, len(parts.layers))
+        return [*parts.below, *parts.layers[: self.layers]]
 
 
-class FreezeEncoder(Section):
+class FreezeUpperLayers(Freezing):
+    """The highest layers keep their weights; the embeddings and the layers below them train."""
+
+    kind: Literal["upper_layers"] = "upper_layers"
+    layers: int = Field(ge=1)
+    """How many layers, counted from the output."""
+
+    def frozen_modules(self, encoder: nn.Module, *, epoch: int) -> list[nn.Module]:
+        """Returns the highest layers and what comes after them."""
+        parts = separate_layers(encoder, "run.freezing.kind")
+        _check_layers(self.layers, len(parts.layers))
+        return [*parts.layers[-self.layers :], *parts.above]
+
+
+class FreezeEncoder(Freezing):
     """The whole encoder keeps its weights; only heads train."""
 
     kind: Literal["encoder"] = "encoder"
 
-    def frozen_modules(self, encoder: nn.Module) -> list[nn.Module]:
-        """Returns the modules that keep their weights."""
+    def frozen_modules(self, encoder: nn.Module, *, epoch: int) -> list[nn.Module]:
+        """Returns the encoder."""
         return [encoder]
 
 
+class Gradual(Freezing):
+    """Gradual unfreezing: at first only the top layer trains, then one more layer at a time.
+
+    Howard and Ruder 2018, https://arxiv.org/abs/1801.06146, section 3.3. The embeddings come
+    last.
+    """
+
+    kind: Literal["gradual"] = "gradual"
+    every: int = Field(default=1, ge=1)
+    """Epochs from one layer to the next."""
+
+    def frozen_modules(self, encoder: nn.Module, *, epoch: int) -> list[nn.Module]:
+        """Returns the embeddings and the layers whose turn has not come."""
+        parts = separate_layers(encoder, "run.freezing.kind")
+        frozen = len(parts.layers) - 1 - (epoch - 1) // self.every
+        return [*parts.below, *parts.layers[:frozen]] if frozen >= 0 else []
+
+    def changes_at(self, epoch: int) -> bool:
+        """Returns whether a layer's turn comes."""
+        return (epoch - 1) % self.every == 0
+
+
+class BiasOnly(Freezing):
+    """Only the bias terms of the encoder train, those of its norms included.
+
+    BitFit, Ben Zaken et al. 2022, https://arxiv.org/abs/2106.10199.
+    """
+
+    kind: Literal["bias_only"] = "bias_only"
+
+    def frozen_parameters(self, encoder: nn.Module, *, epoch: int) -> set[nn.Parameter]:
+        """Returns everything but biases."""
+        frozen = {p for name, p in encoder.named_parameters() if not name.endswith("bias")}
+        if len(frozen) == len(list(encoder.parameters())):
+            raise ConfigError("run.freezing.kind: this encoder has no biases, so none can train")
+        return frozen
+
+
+class Lora(Freezing):
+    """Low-rank adapters in linear layers train; the encoder keeps its weights.
+
+    Hu et al. 2022, https://arxiv.org/abs/2106.09685, by peft. A saved model holds the sum of
+    both, so that it runs without adapters.
+    """
+
+    kind: Literal["lora"] = "lora"
+    rank: int = Field(default=8, ge=1)
+    """Rank of the update of each matrix."""
+    alpha: float = Field(default=16.0, gt=0)
+    """The update is scaled by alpha / rank."""
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    """Dropout of the adapters' input."""
+    targets: tuple[str, ...] | None = Field(default=None, min_length=1)
+    """Ends of the names of the linear layers that get adapters; null = all of them."""
+
+    def frozen_parameters(self, encoder: nn.Module, *, epoch: int) -> set[nn.Parameter]:
+        """Returns everything but the adapters."""
+        return {p for name, p in encoder.named_parameters() if ".lora_" not in name}
+
+    def check(self, encoder: nn.Module) -> None:
+        """Refuses names of layers that the encoder does not have."""
+        find_targets(encoder, self.targets)
+
+    def add_adapters(self, encoder: "PreTrainedModel") -> Adapters:
+        """Puts the adapters into the encoder."""
+        return Adapters(
+            encoder,
+            rank=self.rank,
+            alpha=self.alpha,
+            dropout=self.dropout,
+            targets=self.targets,
+        )
+
+
 FreezingSection = Annotated[
-    NoFreezing | FreezeEmbeddings | FreezeLowerLayers | FreezeEncoder,
+    NoFreezing
+    | FreezeEmbeddings
+    | FreezeLowerLayers
+    | FreezeUpperLayers
+    | FreezeEncoder
+    | Gradual
+    | BiasOnly
+    | Lora,
     Field(discriminator="kind"),
 ]
 
 
-def encoder_layers(encoder: nn.Module) -> nn.ModuleList:
-    """Returns the transformer layers of an encoder, from the input up.
-
-    Raises:
-        ConfigError: The architecture keeps its layers in no list of the configured length.
-    """
-    expected = getattr(encoder.config, "num_hidden_layers", None)
-    for module in encoder.modules():
-        if isinstance(module, nn.ModuleList) and len(module) == expected:
-            return module
-    raise ConfigError(
-        f"run.encoder.name: cannot find the layers of a '{_family(encoder)}' encoder; use "
-        "run.freezing kind none or encoder, and run.optimizer.layer_decay 1"
-    )
-
-
-def modules_outside_layers(encoder: nn.Module) -> list[nn.Module]:
-    """Returns what stands in no layer; it counts as embeddings.
-
-    Besides the embeddings some families keep a projection behind them (ELECTRA) or positions that
-    all layers share (DeBERTa, MPNet) there: left to train, they would change frozen layers too.
-
-    Raises:
-        ConfigError: The layers cannot be found.
-    """
-    layers = encoder_layers(encoder)
-    above = [m for m in encoder.modules() if layers in m.modules() and m is not layers]
-    children = [child for module in above for child in module.children()]
-    return [child for child in children if child not in (layers, *above)]
-
-
-def _family(encoder: nn.Module) -> str:
-    return str(getattr(encoder.config, "model_type", type(encoder).__name__))
+def _check_layers(found: int, depth: int) -> None:
+    if found > depth:
+        raise ConfigError(
+            f"run.freezing.layers: expected at most {depth}, the layers of the encoder; "
+            f"found {found}"
+        )

@@ -1,18 +1,17 @@
 """The multi-task model: one shared encoder, one head a task."""
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
-import torch
 from torch import Tensor, nn
 
 from mtl_core.data.batching import Batch
-from mtl_core.tasks.base import Task
+from mtl_core.model.pooling import Pooler
+from mtl_core.tasks.base import Head, Task
+from mtl_core.tasks.hidden import Hidden, HiddenSize
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
-
-Pooling = Literal["cls", "mean"]
 
 
 class MultiTaskModel(nn.Module):
@@ -26,25 +25,55 @@ class MultiTaskModel(nn.Module):
         self,
         encoder: "PreTrainedModel",
         tasks: Mapping[str, Task],
+        pooler: Pooler,
         *,
-        pooling: Pooling,
-        frozen: Sequence[nn.Module] = (),
+        num_features: Mapping[str, int],
     ) -> None:
-        super().__init__()
-        hidden_size = int(encoder.config.hidden_size)
-        self.encoder = encoder
-        self.heads = nn.ModuleDict(
-            {_module_name(name): task.make_head(hidden_size) for name, task in tasks.items()}
-        )
-        self._is_per_word = {name: task.is_per_word for name, task in tasks.items()}
-        self._pooling = pooling
-        self._frozen = list(frozen)
-        for module in self._frozen:
-            module.requires_grad_(False)
+        """Makes new heads, drawn from torch's global generator.
 
-    def head(self, task_name: str) -> nn.Module:
+        Args:
+            encoder: The shared encoder.
+            tasks: Task name -> task.
+            pooler: Makes the vectors of sentences.
+            num_features: Task name -> extra dense numbers of its sentences.
+        """
+        super().__init__()
+        self.encoder = encoder
+        self.pooler = pooler
+        hidden_size = int(encoder.config.hidden_size)
+        embeddings = encoder.get_input_embeddings()
+        self.heads = nn.ModuleDict(
+            {
+                _module_name(name): task.make_head(
+                    HiddenSize(hidden_size, num_features.get(name, 0), embeddings)
+                )
+                for name, task in tasks.items()
+            }
+        )
+        self.num_features = dict(num_features)
+        self._frozen: list[nn.Module] = []
+
+    def head(self, task_name: str) -> Head:
         """Returns the head of a task."""
-        return self.heads[_module_name(task_name)]
+        return self.heads[_module_name(task_name)]  # type: ignore[return-value]
+
+    def freeze(self, modules: Sequence[nn.Module], parameters: Collection[nn.Parameter]) -> None:
+        """Sets anew what of the encoder trains.
+
+        Args:
+            modules: Run in evaluation mode, without dropout.
+            parameters: Keep their weights; all others of the encoder train.
+        """
+        frozen = set(parameters)
+        for parameter in self.encoder.parameters():
+            parameter.requires_grad_(parameter not in frozen)
+        self._frozen = list(modules)
+        self.train(self.training)
+
+    def shared_parameters(self) -> Iterator[nn.Parameter]:
+        """Yields the parameters in front of all heads that train now."""
+        for module in (self.encoder, self.pooler):
+            yield from (p for p in module.parameters() if p.requires_grad)
 
     def train(self, mode: bool = True) -> "MultiTaskModel":
         """Sets training mode; frozen modules keep evaluation mode."""
@@ -54,30 +83,13 @@ class MultiTaskModel(nn.Module):
         return self
 
     def forward(self, batch: Batch, task_names: Sequence[str]) -> dict[str, Tensor]:
-        """Returns task name -> logits, (batch, num_labels) or (batch, words, num_labels)."""
-        output = self.encoder(input_ids=batch.token_ids, attention_mask=batch.attention_mask)
-        hidden = output.last_hidden_state  # (batch, seq, hidden)
-        is_per_word = [self._is_per_word[name] for name in task_names]
-        words = gather_words(hidden, batch.word_starts) if any(is_per_word) else None
-        sentence = None if all(is_per_word) else pool(hidden, batch.attention_mask, self._pooling)
-        return {
-            name: self.head(name)(words if self._is_per_word[name] else sentence)
-            for name in task_names
-        }
-
-
-def pool(hidden: Tensor, attention_mask: Tensor, pooling: Pooling) -> Tensor:
-    """Returns one vector a sentence, (batch, hidden), from (batch, seq, hidden)."""
-    if pooling == "cls":
-        return hidden[:, 0]
-    mask = attention_mask.unsqueeze(-1).to(hidden.dtype)  # (batch, seq, 1)
-    return (hidden * mask).sum(dim=1) / mask.sum(dim=1)
-
-
-def gather_words(hidden: Tensor, word_starts: Tensor) -> Tensor:
-    """Returns the hidden state of each word's first sub-word, (batch, words, hidden)."""
-    index = word_starts.unsqueeze(-1).expand(-1, -1, hidden.shape[-1])
-    return torch.gather(hidden, 1, index)
+        """Returns task name -> logits, in the shape of the task's head."""
+        types = {} if batch.token_types is None else {"token_type_ids": batch.token_types}
+        output = self.encoder(
+            input_ids=batch.token_ids, attention_mask=batch.attention_mask, **types
+        )
+        hidden = Hidden(output.last_hidden_state, batch, self.pooler)
+        return {name: self.head(name)(hidden) for name in task_names}
 
 
 def _module_name(task_name: str) -> str:

@@ -1,81 +1,171 @@
-"""What every kind of task offers; one file a kind beside this one."""
+"""What every kind of task offers; one file a kind beside this one.
 
+A kind is a section (its settings), a task (labels and scores) and a head (layers, loss, decoding).
+The section of a new kind needs a `kind`, a `column_kind` and `build`; see the README for one that
+stands outside the package.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 from torch import Tensor, nn
 
-from mtl_core.data.encode import Int64Array, TaskColumn
+from mtl_core.data.batching import Batch
+from mtl_core.data.encode import NO_LABEL, EncodedSplit, LabelNames, Ragged, TaskColumn
+from mtl_core.data.example import ColumnKind
 from mtl_core.section import Section
+from mtl_core.tasks.head import HeadSection, Linear
+from mtl_core.tasks.hidden import Hidden, HiddenSize
+from mtl_core.tasks.outputs import Output, TextView
+
+Prediction = npt.NDArray[np.generic]
+"""What a head predicts for one row; each kind has its own dtype and shape."""
 
 
 class TaskSection(Section):
     """The settings that all kinds of tasks share."""
 
-    dataset: str
-    """Key of the data set that holds the labels."""
-    column: str
-    """Column of the labels in that data set."""
+    kind: str
+    """The kind of task; `package.module:Class` names one that stands outside this package."""
+    dataset: str | tuple[str, ...]
+    """Key of the data set that holds the labels, or a list of keys: labels are merged by name."""
+    column: str | dict[str, str]
+    """Column of the labels; where data sets differ, a column for each: {a: intent, b: label}."""
     weight: float = Field(default=1.0, ge=0)
     """Factor of the task's loss; 0 = the task is scored but does not train."""
     learning_rate: float | None = Field(default=None, gt=0)
     """Learning rate of the head; null = optimizer.head_lr."""
-    dropout: float = Field(default=0.1, ge=0, lt=1)
-    """Probability of dropout before the head."""
+    head: HeadSection = Linear()
+    """Layers between the shared encoder and the task."""
     freeze_head: bool = False
     """Keeps the head as it was initialised."""
+    auxiliary: bool = False
+    """The task helps the others: it trains and is scored, but does not count in the objective."""
+
+    column_kind: ClassVar[ColumnKind | Literal["text"]]
+
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """Keys of the data sets that carry the task."""
+        return (self.dataset,) if isinstance(self.dataset, str) else self.dataset
+
+    @property
+    def column_length(self) -> int:
+        """What kinds with rows of a certain length ask for, in sub-words."""
+        return 0
+
+    def column_in(self, dataset: str, name: str) -> TaskColumn:
+        """Returns where the task `name` finds its labels in a data set."""
+        column = self.column if isinstance(self.column, str) else self.column.get(dataset, "")
+        return TaskColumn(name, column, self.column_kind, length=self.column_length)
+
+    def build(self, name: str, labels: LabelNames) -> "Task":
+        """Builds the task for its labels."""
+        raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Predictions of a task for one batch or split, one entry a sentence.
+    """Predictions of a task for a split, one entry a row.
 
     Attributes:
-        predicted: Predicted label ids of each sentence: (1,) or (words,).
-        gold: Gold label ids in the same shape; an empty array for a sentence without labels.
+        predicted: What the head decoded, for instance label ids (1,) or (words,).
+        gold: Gold labels in the same shape; an empty array for a row without labels.
+        rows: The rows themselves; None in tests that need none.
     """
 
-    predicted: list[Int64Array]
-    gold: list[Int64Array]
+    predicted: Sequence[Prediction]
+    gold: Sequence[Prediction]
+    rows: EncodedSplit | None = None
 
     def is_right(self) -> npt.NDArray[np.bool_]:
-        """Returns whether all labels of each sentence are right, (sentences,); none = right."""
+        """Returns whether all labels of each row are right, (rows,); none = right."""
         pairs = zip(self.predicted, self.gold, strict=True)
         return np.array([not len(gold) or np.array_equal(guess, gold) for guess, gold in pairs])
 
     def is_labelled(self) -> npt.NDArray[np.bool_]:
-        """Returns which sentences carry labels of the task, (sentences,)."""
+        """Returns which rows carry labels of the task, (rows,)."""
         return np.array([len(gold) > 0 for gold in self.gold])
 
-
-class Task(Protocol):
-    """One task of a run: its labels, head, loss and scores together."""
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """The labels the head can predict; the position is the label id."""
-
-    @property
-    def main_score(self) -> str:
-        """The score that objectives combine; in [0, 1], higher is better."""
-
-    @property
-    def is_per_word(self) -> bool:
-        """Whether there is one label a word (else one a sentence)."""
-
-    def make_head(self, hidden_size: int) -> nn.Module:
-        """Returns a new head: (..., hidden) -> (..., num_labels)."""
-
-    def loss_sum(self, logits: Tensor, label_ids: Tensor) -> Tensor:
-        """Returns the loss summed over the labels of a batch, a scalar."""
-
-    def score(self, outcome: Outcome, all_labels: tuple[str, ...]) -> dict[str, float]:
-        """Returns score name -> value over the labelled sentences of a split."""
+    def labelled(self) -> tuple[list[Prediction], list[Prediction]]:
+        """Returns predictions and gold labels of the rows that carry labels."""
+        pairs = [(p, g) for p, g in zip(self.predicted, self.gold, strict=True) if len(g)]
+        return [predicted for predicted, _ in pairs], [gold for _, gold in pairs]
 
 
-def column_of(name: str, section: TaskSection, *, is_per_word: bool) -> TaskColumn:
-    """Returns where the task finds its labels."""
-    return TaskColumn(name, section.column, "tags" if is_per_word else "label")
+class Head(nn.Module, ABC):
+    """The layers of one task, its loss, and how its logits are read."""
+
+    @abstractmethod
+    def forward(self, hidden: Hidden) -> Tensor:
+        """Returns the logits of a batch."""
+
+    @abstractmethod
+    def loss_sum(self, logits: Tensor, labels: Tensor, batch: Batch) -> Tensor:
+        """Returns the loss summed over the labels of a batch, a scalar; 0 when it has none."""
+
+    @abstractmethod
+    def decode(self, logits: Tensor, batch: Batch) -> list[Prediction]:
+        """Returns the prediction for each row of a batch, on the CPU, as `Outcome` holds them."""
+
+
+class Task(ABC):
+    """One task of a run: its labels and scores, and the head that it needs.
+
+    Attributes:
+        name: Its key in the study file.
+        labels: Its labels over all data sets.
+        main_score: The score that objectives combine; at most 1, higher is better.
+    """
+
+    name: str
+    labels: LabelNames
+    main_score: str
+
+    @abstractmethod
+    def make_head(self, size: HiddenSize) -> Head:
+        """Returns a new head, drawn from torch's global generator."""
+
+    @abstractmethod
+    def score(self, outcome: Outcome) -> dict[str, float]:
+        """Returns score name -> value over the labelled rows of a split; NaN without any."""
+
+    def calibrate(self, head: Head, outcome: Outcome) -> None:  # noqa: B027 (most have none)
+        """Sets what a head learns from dev and not by gradients, such as thresholds."""
+
+    def finish(self, head: Head, outcome: Outcome) -> Outcome:
+        """Returns the outcome as it is scored, with what `calibrate` set."""
+        return outcome
+
+    def is_right(self, outcome: Outcome) -> npt.NDArray[np.bool_] | None:
+        """Returns whether each row is right, (rows,); None = the kind knows no right or wrong."""
+        return outcome.is_right()
+
+    @abstractmethod
+    def outputs(
+        self, head: Head, logits: Tensor, batch: Batch, texts: Sequence[TextView]
+    ) -> list[Output]:
+        """Returns what `Predictor` says of each text of a batch."""
+
+
+def gold_labels(rows: EncodedSplit, task_name: str) -> list[Prediction]:
+    """Returns the labels of every row, an empty array where there are none."""
+    labels = rows.labels[task_name]
+    if isinstance(labels, Ragged):
+        found = (labels.row(number) for number in range(len(rows)))
+        return [np.array(ids[ids != NO_LABEL], dtype=np.int64) for ids in found]
+    if np.issubdtype(labels.dtype, np.floating):
+        return [row[~np.isnan(row)] for row in labels.reshape(len(labels), -1)]
+    return [
+        np.array(row[row != NO_LABEL], dtype=np.int64) for row in labels.reshape(len(labels), -1)
+    ]
+
+
+def by_label(names: Sequence[str], values: Sequence[float], score: str) -> Mapping[str, float]:
+    """Returns "score/label" -> value, the names under which scores of single labels appear."""
+    return {f"{score}/{name}": float(value) for name, value in zip(names, values, strict=True)}

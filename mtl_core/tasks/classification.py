@@ -1,61 +1,138 @@
-"""Classification: one label a sentence, from the pooled hidden state."""
+"""Classification: one label a sentence or pair, from the sentence vector."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Literal
 
 import numpy as np
 import torch
-from sklearn.metrics import accuracy_score, f1_score
+from pydantic import Field
+from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from mtl_core.data.encode import NO_LABEL
-from mtl_core.tasks.base import Outcome, TaskSection
-from mtl_core.tasks.head import LinearHead
+from mtl_core.data.batching import Batch
+from mtl_core.data.encode import NO_LABEL, LabelNames
+from mtl_core.errors import ConfigError, did_you_mean
+from mtl_core.tasks.base import Head, Outcome, Prediction, Task, TaskSection
+from mtl_core.tasks.hidden import Hidden, HiddenSize
+from mtl_core.tasks.outputs import Label, Output, TextView
+
+Score = Literal["accuracy", "macro_f1", "micro_f1", "matthews"]
 
 
 class Classification(TaskSection):
-    """One label a sentence; scores `accuracy` (main) and `macro_f1`."""
+    """One label a sentence or pair; scored by accuracy, F1 and Matthews correlation."""
 
     kind: Literal["classification"] = "classification"
-    is_per_word: ClassVar[bool] = False
+    main_score: Score = "accuracy"
+    """The score that objectives combine."""
+    class_weights: Literal["none", "balanced"] | dict[str, float] = "none"
+    """Factor of each label's loss; `balanced` = inverse to its share of the train split."""
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    """Share of the target that is spread over all labels (Szegedy et al. 2016)."""
 
-    def build(self, labels: tuple[str, ...]) -> "ClassificationTask":
-        """Builds the task for its trained labels."""
-        return ClassificationTask(labels, self.dropout)
+    column_kind: ClassVar = "label"
+
+    def build(self, name: str, labels: LabelNames) -> "ClassificationTask":
+        """Builds the task for its labels.
+
+        Raises:
+            ConfigError: `class_weights` names an unknown label.
+        """
+        return ClassificationTask(name, labels, self)
 
 
-@dataclass(frozen=True, slots=True)
-class ClassificationTask:
-    """Cross entropy over the labels of the train split; see `mtl_core.tasks.base.Task`."""
+class ClassificationTask(Task):
+    """Labels and scores; see `Task`."""
 
-    labels: tuple[str, ...]
-    dropout: float
-    main_score: ClassVar[str] = "accuracy"
-    is_per_word: ClassVar[bool] = False
+    def __init__(self, name: str, labels: LabelNames, section: Classification) -> None:
+        self.name = name
+        self.labels = labels
+        self.main_score = section.main_score
+        self._section = section
+        self._weights = class_weights(name, labels, section.class_weights)
 
-    def make_head(self, hidden_size: int) -> nn.Module:
-        """Returns a new linear head: (batch, hidden) -> (batch, num_labels)."""
-        return LinearHead(hidden_size, len(self.labels), dropout=self.dropout)
+    def make_head(self, size: HiddenSize) -> Head:
+        """Returns a new head."""
+        body = self._section.head.build(size.hidden + size.features, len(self.labels.trained))
+        return ClassificationHead(body, self._weights, self._section.label_smoothing)
 
-    def loss_sum(self, logits: Tensor, label_ids: Tensor) -> Tensor:
-        """Returns the summed cross entropy of logits (batch, num_labels), labels (batch,)."""
-        return cross_entropy(logits.float(), label_ids, ignore_index=NO_LABEL, reduction="sum")
-
-    def score(self, outcome: Outcome, all_labels: tuple[str, ...]) -> dict[str, float]:
-        """Returns accuracy and macro F1 (over the labels found or predicted), by scikit-learn."""
-        is_labelled = outcome.is_labelled()
-        if not is_labelled.any():
-            return {"accuracy": float("nan"), "macro_f1": float("nan")}
-        rows = np.flatnonzero(is_labelled)
-        gold = [int(outcome.gold[row][0]) for row in rows]
-        predicted = [int(outcome.predicted[row][0]) for row in rows]
+    def score(self, outcome: Outcome) -> dict[str, float]:
+        """Returns the scores, by scikit-learn; macro F1 over the labels found or predicted."""
+        predicted, gold = outcome.labelled()
+        if not gold:
+            return dict.fromkeys(("accuracy", "macro_f1", "micro_f1", "matthews"), float("nan"))
+        pair = np.concatenate(gold), np.concatenate(predicted)
         return {
-            "accuracy": float(accuracy_score(gold, predicted)),
-            "macro_f1": float(f1_score(gold, predicted, average="macro", zero_division=0.0)),
+            "accuracy": float(accuracy_score(*pair)),
+            "macro_f1": float(f1_score(*pair, average="macro", zero_division=0.0)),
+            "micro_f1": float(f1_score(*pair, average="micro", zero_division=0.0)),
+            "matthews": float(matthews_corrcoef(*pair)),
         }
 
+    def outputs(
+        self, head: Head, logits: Tensor, batch: Batch, texts: Sequence[TextView]
+    ) -> list[Output]:
+        """Returns the best label of each text and its softmax probability."""
+        shares, best = torch.softmax(logits.float(), dim=-1).max(dim=-1)
+        return [
+            Label(self.labels.trained[number], share)
+            for number, share in zip(best.tolist(), shares.tolist(), strict=True)
+        ]
 
-def probabilities(logits: Tensor) -> Tensor:
-    """Returns the probability of every label, the same shape as the logits."""
-    return torch.softmax(logits.float(), dim=-1)
+
+class ClassificationHead(Head):
+    """Cross entropy over the labels of the train split."""
+
+    def __init__(
+        self, body: nn.Module, weights: Sequence[float] | None, label_smoothing: float
+    ) -> None:
+        super().__init__()
+        self.body = body
+        self._label_smoothing = label_smoothing
+        values = None if weights is None else torch.tensor(weights)
+        self.register_buffer("class_weights", values, persistent=False)
+
+    def forward(self, hidden: Hidden) -> Tensor:
+        """Returns logits, (batch, labels)."""
+        return self.body(hidden.sentence)  # type: ignore[no-any-return]
+
+    def loss_sum(self, logits: Tensor, labels: Tensor, batch: Batch) -> Tensor:
+        """Returns the summed cross entropy of logits (batch, labels) and ids (batch,)."""
+        return cross_entropy(
+            logits.float(),
+            labels,
+            weight=self.get_buffer("class_weights"),
+            ignore_index=NO_LABEL,
+            reduction="sum",
+            label_smoothing=self._label_smoothing,
+        )
+
+    def decode(self, logits: Tensor, batch: Batch) -> list[Prediction]:
+        """Returns the best label id of each row, (1,)."""
+        return list(logits.argmax(dim=-1, keepdim=True).cpu().numpy())
+
+
+def class_weights(
+    name: str, labels: LabelNames, wanted: Literal["none", "balanced"] | Mapping[str, float]
+) -> list[float] | None:
+    """Returns the factor of each trained label, None when all are 1.
+
+    "balanced" = rows / (labels * rows of the label), as scikit-learn has it (King and Zeng 2001).
+
+    Raises:
+        ConfigError: A name is not a label of the train split.
+    """
+    if wanted == "none":
+        return None
+    if wanted == "balanced":
+        total = sum(labels.counts)
+        return [total / (len(labels.counts) * count) for count in labels.counts]
+    assert not isinstance(wanted, str)
+    for label in wanted:
+        if label not in labels.trained:
+            raise ConfigError(
+                f"run.tasks.{name}.class_weights: '{label}' is no label of the train split."
+                f"{did_you_mean(label, labels.trained)}"
+            )
+    return [wanted.get(label, 1.0) for label in labels.trained]

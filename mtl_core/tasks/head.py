@@ -1,16 +1,58 @@
-"""Heads: the layers between the shared encoder and one task."""
+"""The layers of heads: `linear` or `mlp`."""
 
-from torch import Tensor, nn
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, Tag
+from torch import nn
+
+from mtl_core.section import Section
 
 
-class LinearHead(nn.Module):
+class Linear(Section):
     """Dropout and one linear layer."""
 
-    def __init__(self, hidden_size: int, num_labels: int, *, dropout: float) -> None:
-        super().__init__()
-        self.dropout = nn.Dropout(dropout)
-        self.linear = nn.Linear(hidden_size, num_labels)
+    kind: Literal["linear"] = "linear"
+    dropout: float = Field(default=0.1, ge=0, lt=1)
+    """Probability of dropout before the layer."""
 
-    def forward(self, hidden: Tensor) -> Tensor:
-        """Maps (..., hidden) to logits (..., num_labels)."""
-        return self.linear(self.dropout(hidden))  # type: ignore[no-any-return]
+    def build(self, size: int, num_outputs: int) -> nn.Module:
+        """Returns new layers: (..., size) -> (..., num_outputs)."""
+        return nn.Sequential(nn.Dropout(self.dropout), nn.Linear(size, num_outputs))
+
+
+class Mlp(Section):
+    """Dropout, a hidden layer with GELU and layer norm, dropout, and a linear layer."""
+
+    kind: Literal["mlp"] = "mlp"
+    hidden_size: int | None = Field(default=None, ge=1)
+    """Width of the hidden layer; null = that of its input."""
+    dropout: float = Field(default=0.1, ge=0, lt=1)
+    """Probability of dropout before both layers."""
+    layer_norm: bool = True
+    """Layer norm behind the hidden layer."""
+
+    def build(self, size: int, num_outputs: int) -> nn.Module:
+        """Returns new layers: (..., size) -> (..., num_outputs)."""
+        width = self.hidden_size or size
+        norm = [nn.LayerNorm(width)] if self.layer_norm else []
+        return nn.Sequential(
+            nn.Dropout(self.dropout),
+            nn.Linear(size, width),
+            nn.GELU(),
+            *norm,
+            nn.Dropout(self.dropout),
+            nn.Linear(width, num_outputs),
+        )
+
+
+def _kind_of(value: Any) -> str | None:
+    """Returns the kind of a head; linear without one, so that `head.dropout` can stand alone."""
+    if isinstance(value, Mapping):
+        return str(value.get("kind", "linear"))
+    return getattr(value, "kind", None)
+
+
+HeadSection = Annotated[
+    Annotated[Linear, Tag("linear")] | Annotated[Mlp, Tag("mlp")], Discriminator(_kind_of)
+]

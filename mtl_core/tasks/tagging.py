@@ -1,75 +1,242 @@
-"""Tagging: one BIO tag a word, from the hidden state of the word's first sub-word."""
+"""Tagging: one tag a word; BIO spans (slots, entities) or plain tags (parts of speech)."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from typing import ClassVar, Literal
 
 import numpy as np
+import torch
+from pydantic import model_validator
 from seqeval.metrics.v1 import precision_recall_fscore_support
 from seqeval.scheme import IOB2
+from sklearn.metrics import accuracy_score, f1_score
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from mtl_core.data.encode import NO_LABEL
-from mtl_core.tasks.base import Outcome, TaskSection
-from mtl_core.tasks.head import LinearHead
+from mtl_core.data.batching import Batch
+from mtl_core.data.encode import NO_LABEL, LabelNames, TaskColumn
+from mtl_core.tasks.base import Head, Outcome, Prediction, Task, TaskSection, by_label
+from mtl_core.tasks.hidden import Hidden, HiddenSize, gather_positions
+from mtl_core.tasks.outputs import Output, Span, TextView
+from mtl_core.tasks.viterbi import bio_penalties, viterbi
+
+Tags = Sequence[Sequence[str]]
+
+LOST = -1
+"""Predicted id of a word that was cut off: never right."""
 
 
 class Tagging(TaskSection):
-    """One BIO tag a word; scores `f1` (main), `precision` and `recall` of whole spans."""
+    """One tag a word; BIO tags are scored as whole spans, plain tags by accuracy."""
 
     kind: Literal["tagging"] = "tagging"
-    is_per_word: ClassVar[bool] = True
+    scheme: Literal["bio", "plain"] = "bio"
+    """`bio` = spans in IOB2; `plain` = any tags, such as parts of speech."""
+    subwords: Literal["first", "all"] = "first"
+    """Which sub-words of a word train; with `all`, B- becomes I- inside a word."""
+    decoding: Literal["argmax", "viterbi"] = "argmax"
+    """`viterbi` = the best sequence without a step that BIO forbids, such as O to I-."""
+    crf: bool = False
+    """A conditional random field over the tags of a sentence (Lafferty et al. 2001)."""
+    scores_by_type: bool = False
+    """Reports precision, recall and F1 of every type as well."""
 
-    def build(self, labels: tuple[str, ...]) -> "TaggingTask":
-        """Builds the task for its trained tags."""
-        return TaggingTask(labels, self.dropout)
+    column_kind: ClassVar = "tags"
+
+    @model_validator(mode="after")
+    def _check_subwords(self) -> "Tagging":
+        if self.crf and self.subwords == "all":
+            raise ValueError("crf: a CRF runs over words; it needs subwords: first")
+        if self.scheme == "plain" and self.decoding == "viterbi" and not self.crf:
+            raise ValueError("decoding: plain tags have no forbidden steps; use argmax")
+        return self
+
+    def column_in(self, dataset: str, name: str) -> TaskColumn:
+        """Returns where the task finds its tags."""
+        base = super().column_in(dataset, name)
+        return TaskColumn(name, base.column, "tags", is_bio=self.scheme == "bio")
+
+    def build(self, name: str, labels: LabelNames) -> "TaggingTask":
+        """Builds the task for its tags."""
+        return TaggingTask(name, labels, self)
 
 
-@dataclass(frozen=True, slots=True)
-class TaggingTask:
-    """Cross entropy over the tags of the train split; see `mtl_core.tasks.base.Task`."""
+class TaggingTask(Task):
+    """Tags and scores; see `Task`."""
 
-    labels: tuple[str, ...]
-    dropout: float
-    main_score: ClassVar[str] = "f1"
-    is_per_word: ClassVar[bool] = True
+    def __init__(self, name: str, labels: LabelNames, section: Tagging) -> None:
+        self.name = name
+        self.labels = labels
+        self.is_bio = section.scheme == "bio"
+        self.main_score = "f1" if self.is_bio else "accuracy"
+        self._section = section
 
-    def make_head(self, hidden_size: int) -> nn.Module:
-        """Returns a new linear head: (batch, words, hidden) -> (batch, words, num_labels)."""
-        return LinearHead(hidden_size, len(self.labels), dropout=self.dropout)
+    def make_head(self, size: HiddenSize) -> Head:
+        """Returns a new head."""
+        tags = self.labels.trained
+        body = self._section.head.build(size.hidden, len(tags))
+        must_follow = self.is_bio and (self._section.decoding == "viterbi" or self._section.crf)
+        penalties = bio_penalties(tags) if must_follow else None
+        if self._section.crf:
+            return CrfHead(body, len(tags), penalties)
+        inside = inside_tags(tags) if self._section.subwords == "all" else None
+        return TaggingHead(body, penalties, inside)
 
-    def loss_sum(self, logits: Tensor, label_ids: Tensor) -> Tensor:
-        """Returns the summed cross entropy of logits (batch, words, num_labels), tags the same."""
-        return cross_entropy(
-            logits.float().flatten(0, -2),  # (batch * words, num_labels)
-            label_ids.flatten(),
-            ignore_index=NO_LABEL,
-            reduction="sum",
-        )
-
-    def score(self, outcome: Outcome, all_labels: tuple[str, ...]) -> dict[str, float]:
-        """Returns span precision, recall and F1 by seqeval, strict IOB2, micro average.
+    def score(self, outcome: Outcome) -> dict[str, float]:
+        """Returns span precision, recall and F1 (seqeval, strict IOB2) and the accuracy of words.
 
         A span counts when type and both ends are right. In strict mode an I- tag that continues
-        nothing (after O, or after another type) is no span.
+        nothing (after O, or after another type) is no span. Plain tags have accuracy and macro F1.
         """
-        rows = np.flatnonzero(outcome.is_labelled())
-        if not len(rows):
-            return dict.fromkeys(("f1", "precision", "recall"), float("nan"))
-        gold = [[all_labels[tag] for tag in outcome.gold[row]] for row in rows]
-        predicted = [
-            # A negative id stands for a word that was cut off: nothing is predicted there.
-            [all_labels[tag] if tag >= 0 else "O" for tag in outcome.predicted[row]]
-            for row in rows
+        predicted, gold = outcome.labelled()
+        if not gold:
+            names = ("f1", "precision", "recall") if self.is_bio else ("macro_f1",)
+            return dict.fromkeys((*names, "accuracy"), float("nan"))
+        pair = np.concatenate(gold), np.concatenate(predicted)
+        accuracy = float(accuracy_score(*pair))
+        if not self.is_bio:
+            macro = float(f1_score(*pair, average="macro", zero_division=0.0))
+            return {"accuracy": accuracy, "macro_f1": macro}
+        tags = np.array([*self.labels.all, "O"])  # LOST = -1: nothing is predicted there
+        texts = [[tags[row].tolist() for row in rows] for rows in (gold, predicted)]
+        precision, recall, f1 = span_scores(*texts)
+        scores = {"f1": f1, "precision": precision, "recall": recall, "accuracy": accuracy}
+        return scores | (scores_by_type(*texts) if self._section.scores_by_type else {})
+
+    def outputs(
+        self, head: Head, logits: Tensor, batch: Batch, texts: Sequence[TextView]
+    ) -> list[Output]:
+        """Returns the spans of each text; of plain tags, one a word."""
+        names = (*self.labels.trained, "O")
+        return [
+            tuple(self._spans([names[tag] for tag in tags], view))
+            for tags, view in zip(head.decode(logits, batch), texts, strict=True)
         ]
-        precision, recall, f1 = span_scores(gold, predicted)
-        return {"f1": f1, "precision": precision, "recall": recall}
+
+    def _spans(self, tags: Sequence[str], view: TextView) -> Iterator[Span]:
+        plain = ((tag, place, place) for place, tag in enumerate(tags))
+        for type_, first, last in bio_spans(tags) if self.is_bio else plain:
+            start, end = view.words[first][0], view.words[last][1]
+            yield Span(type_, start, end, view.text[start:end])
 
 
-def span_scores(
-    gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]
-) -> tuple[float, float, float]:
+class TaggingHead(Head):
+    """Cross entropy over the tags of the train split."""
+
+    def __init__(
+        self, body: nn.Module, penalties: Tensor | None, inside: Sequence[int] | None = None
+    ) -> None:
+        """Makes the head.
+
+        Args:
+            body: (..., hidden) -> (..., tags).
+            penalties: What `viterbi` adds to every step, see `bio_penalties`; None = argmax.
+            inside: Tag id -> tag id of the further sub-words of its word; None = the first
+                sub-word alone stands for the word.
+        """
+        super().__init__()
+        self.body = body
+        self.register_buffer("penalties", penalties, persistent=False)
+        ids = None if inside is None else torch.tensor(inside)
+        self.register_buffer("inside", ids, persistent=False)
+
+    def forward(self, hidden: Hidden) -> Tensor:
+        """Returns logits, (batch, words, tags); (batch, seq, tags) when all sub-words train."""
+        trains_all = self._buffers["inside"] is not None
+        return self.body(hidden.tokens if trains_all else hidden.words)  # type: ignore[no-any-return]
+
+    def loss_sum(self, logits: Tensor, labels: Tensor, batch: Batch) -> Tensor:
+        """Returns the summed cross entropy of the logits and tags (batch, words)."""
+        inside = self._buffers["inside"]
+        if inside is not None:
+            labels = subword_labels(labels, batch, inside)
+        return cross_entropy(
+            logits.float().flatten(0, -2), labels.flatten(), ignore_index=NO_LABEL, reduction="sum"
+        )
+
+    def decode(self, logits: Tensor, batch: Batch) -> list[Prediction]:
+        """Returns the tag ids of each row, (words,); `LOST` for words that were cut off."""
+        if self._buffers["inside"] is not None:
+            logits = gather_positions(logits, batch.word_starts)
+        penalties = self._buffers["penalties"]
+        if penalties is None:
+            best = logits.argmax(dim=-1)
+        else:
+            scores = torch.log_softmax(logits.float(), dim=-1)
+            best = viterbi(scores, batch.is_word, penalties)
+        return tag_rows(best, batch)
+
+
+class CrfHead(Head):
+    """The negative log-likelihood of a linear-chain CRF (pytorch-crf), decoded by Viterbi."""
+
+    def __init__(self, body: nn.Module, num_tags: int, penalties: Tensor | None) -> None:
+        super().__init__()
+        from torchcrf import CRF
+
+        self.body = body
+        self.crf = CRF(num_tags, batch_first=True)
+        free = torch.zeros(num_tags + 1, num_tags)
+        self.register_buffer("penalties", free if penalties is None else penalties, False)
+
+    def forward(self, hidden: Hidden) -> Tensor:
+        """Returns the scores of single tags, (batch, words, tags)."""
+        return self.body(hidden.words)  # type: ignore[no-any-return]
+
+    def loss_sum(self, logits: Tensor, labels: Tensor, batch: Batch) -> Tensor:
+        """Returns the negative log-likelihood of the tags (batch, words), summed over rows."""
+        mask = labels != NO_LABEL
+        rows = mask.any(dim=1)
+        # Without a labelled row every parameter still takes part, with a gradient of 0.
+        own: list[Tensor] = [p.sum() for p in self.crf.parameters()]
+        nothing = torch.stack([logits.float().sum(), *own]).sum() * 0
+        if not rows.any():
+            return nothing
+        scores, tags = logits.float()[rows], labels[rows].clamp(min=0)
+        likelihood: Tensor = self.crf(scores, tags, mask=mask[rows], reduction="sum")
+        return nothing - likelihood
+
+    def decode(self, logits: Tensor, batch: Batch) -> list[Prediction]:
+        """Returns the tag ids of each row, (words,); `LOST` for words that were cut off."""
+        steps = torch.cat([self.crf.start_transitions[None], self.crf.transitions])
+        best = viterbi(logits.float(), batch.is_word, steps + self.get_buffer("penalties"),
+                       self.crf.end_transitions)  # fmt: skip
+        return tag_rows(best, batch)
+
+
+def tag_rows(best: Tensor, batch: Batch) -> list[Prediction]:
+    """Cuts the padding off tag ids (batch, words) and marks the words that were cut off."""
+    tags = torch.where(batch.is_word, best, LOST).cpu().numpy()
+    return [row[:count] for row, count in zip(tags, batch.num_words.tolist(), strict=True)]
+
+
+def subword_labels(labels: Tensor, batch: Batch, inside: Tensor) -> Tensor:
+    """Returns the tag of every sub-word, (batch, seq), from tags of words, (batch, words).
+
+    Args:
+        labels: Tag ids, -100 = none.
+        batch: Where words start and end.
+        inside: Tag id -> tag id of a word's further sub-words, (tags,).
+    """
+    length = batch.token_ids.shape[1]
+    positions = torch.arange(length, device=labels.device).expand(len(labels), -1).contiguous()
+    starts = torch.where(batch.is_word, batch.word_starts, length)
+    word = (torch.searchsorted(starts, positions, right=True) - 1).clamp(min=0)
+    tag = labels.gather(1, word)
+    is_first = positions == starts.gather(1, word)
+    further = torch.where(tag >= 0, inside[tag.clamp(min=0)], tag)
+    is_in_word = (positions >= starts.gather(1, word)) & (
+        positions < batch.word_ends.gather(1, word)
+    )
+    return torch.where(is_in_word, torch.where(is_first, tag, further), NO_LABEL)
+
+
+def inside_tags(tags: Sequence[str]) -> list[int]:
+    """Returns tag id -> tag id inside a word: B-x becomes I-x where there is one."""
+    ids = {tag: number for number, tag in enumerate(tags)}
+    return [ids.get(f"I-{tag[2:]}", ids[tag]) if tag.startswith("B-") else ids[tag] for tag in tags]
+
+
+def span_scores(gold: Tags, predicted: Tags) -> tuple[float, float, float]:
     """Returns span precision, recall and F1 in [0, 1]; 0 where nothing is found or predicted."""
     if not any(tag != "O" for tags in (*gold, *predicted) for tag in tags):
         return 0.0, 0.0, 0.0
@@ -77,3 +244,33 @@ def span_scores(
         list(gold), list(predicted), average="micro", scheme=IOB2, zero_division=0
     )
     return float(precision), float(recall), float(f1)
+
+
+def scores_by_type(gold: Tags, predicted: Tags) -> dict[str, float]:
+    """Returns "f1/<type>", "precision/<type>" and "recall/<type>" -> score, by seqeval."""
+    types = sorted({type_ for tags in (*gold, *predicted) for type_, _, _ in bio_spans(tags)})
+    if not types:
+        return {}
+    precision, recall, f1, _ = precision_recall_fscore_support(
+        list(gold), list(predicted), average=None, scheme=IOB2, zero_division=0
+    )
+    return {
+        **by_label(types, f1, "f1"),
+        **by_label(types, precision, "precision"),
+        **by_label(types, recall, "recall"),
+    }
+
+
+def bio_spans(tags: Sequence[str]) -> Iterator[tuple[str, int, int]]:
+    """Yields (type, first word, last word) of every span, in strict IOB2 as seqeval reads it.
+
+    A span begins with B- and goes on with I- of the same type; an I- that continues nothing is
+    no span.
+    """
+    type_, first = "", 0
+    for position, tag in enumerate([*tags, "O"]):
+        if type_ and tag != f"I-{type_}":
+            yield type_, first, position - 1
+            type_ = ""
+        if tag.startswith("B-"):
+            type_, first = tag[2:], position

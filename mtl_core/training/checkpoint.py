@@ -1,7 +1,7 @@
 """Checkpoints of a run: the latest state to go on from, and the weights of the best epoch.
 
-Heads and the encoder's parameters that train are written; the others are the pretrained ones,
-known to everybody.
+Heads, pooling and the encoder's parameters that train in some epoch are written; the others are
+the pretrained ones, known to everybody.
 """
 
 import os
@@ -45,7 +45,7 @@ def save_checkpoint(folder: Path, trainer: Trainer, *, recipe: str) -> None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     report = trainer.reports[-1]
-    trained = trained_weights(trainer.model)
+    trained = trained_weights(trainer)
     if report.best_epoch == report.epoch:
         # Written first: killed between the two files, the run does this epoch again.
         save_file(trained, _scratch(folder / _BEST))
@@ -88,25 +88,32 @@ def load_best(folder: Path, model: nn.Module) -> None:
     copy_weights(model, load_file(folder / _BEST))
 
 
-def trained_weights(model: MultiTaskModel) -> dict[str, Tensor]:
+def trained_weights(trainer: Trainer) -> dict[str, Tensor]:
     """Returns what pretrained weights do not hold, on the CPU, without gradients.
 
-    Heads are always in it: one that does not train was drawn at random and cannot be had again.
+    Heads are always in it: one that does not train was drawn at random and cannot be had again,
+    and some hold more than parameters (thresholds, means).
     """
-    heads = set(model.heads.parameters())
-    return {
-        name: parameter.detach().cpu().contiguous()
-        for name, parameter in model.named_parameters()
-        if parameter.requires_grad or parameter in heads
+    trained = {p for group in trainer.optimizer.param_groups for p in group["params"]}
+    encoder = {
+        f"encoder.{name}": parameter
+        for name, parameter in trainer.model.encoder.named_parameters()
+        if parameter in trained
     }
+    others = {
+        name: value
+        for name, value in trainer.model.state_dict().items()
+        if not name.startswith("encoder.")
+    }
+    return {name: t.detach().cpu().contiguous() for name, t in (encoder | others).items()}
 
 
 def copy_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
-    """Copies parameters by name; all of them have to be there."""
-    parameters = dict(model.named_parameters())
+    """Copies parameters and buffers by name; all of them have to be there."""
+    own = model.state_dict()
     with torch.no_grad():
         for name, value in weights.items():
-            parameters[name].copy_(value)
+            own[name].copy_(value)
 
 
 def _scratch(path: Path) -> Path:

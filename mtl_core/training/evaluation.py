@@ -1,24 +1,22 @@
 """Evaluation: predictions for a split, and the scores of every task over it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
-from mtl_core.data.batching import make_batch, rows_by_length
-from mtl_core.data.encode import NO_LABEL, EncodedSplit, Int64Array, Ragged
+from mtl_core.data.batching import rows_by_length
+from mtl_core.data.collate import Collator
+from mtl_core.data.encode import EncodedSplit
 from mtl_core.data.store import EncodedDataset
 from mtl_core.model.multitask import MultiTaskModel
-from mtl_core.tasks.base import Outcome, Task
+from mtl_core.tasks.base import Outcome, Prediction, Task, gold_labels
 from mtl_core.training.distributed import Place
 from mtl_core.training.report import Scores
 
 _EVALUATION_BATCH = 128
 """Sentences a batch: no gradients are kept, so more fit than in training."""
-
-LOST = -1
-"""Predicted id of a word that was cut off: never right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +24,11 @@ class Evaluation:
     """Scores of a split.
 
     Attributes:
-        scores: Scores of every task that the split carries.
+        scores: Scores of every task that the split carries. A task on several data sets has the
+            scores of all their rows together, and "<data set>/<score>" for each.
         main: Main score of every task.
-        joint_accuracy: Share of labelled sentences with every labelled task right, in [0, 1].
+        joint_accuracy: Share of labelled sentences with every labelled task right, in [0, 1];
+            NaN when no task knows right from wrong.
     """
 
     scores: Scores
@@ -44,9 +44,11 @@ def evaluate(
     split: str,
     place: Place,
     precision: str,
-    pad_token_id: int,
+    collator: Collator,
 ) -> Evaluation:
     """Scores a model on a split of all data sets; every worker gets the same result.
+
+    On "dev", heads that have thresholds get them set.
 
     Args:
         model: The model.
@@ -55,80 +57,94 @@ def evaluate(
         split: "dev" or "test".
         place: The workers share the sentences among them.
         precision: "bf16" or "fp32".
-        pad_token_id: The tokenizer's padding id.
+        collator: Makes batches.
     """
     was_training = model.training
     model.eval()
+    outcomes = {
+        name: predict_split(model, rows, tasks, place=place, precision=precision, collator=collator)
+        for name, dataset in datasets.items()
+        if (rows := dataset.splits.get(split)) is not None
+    }
+    finished = {name: {} for name in outcomes}  # type: dict[str, dict[str, Outcome]]
     scores: Scores = {}
-    main: dict[str, float] = {}
-    right = labelled = 0
-    for dataset in datasets.values():
-        rows = dataset.splits.get(split)
-        if rows is None:
+    for name, task in tasks.items():
+        carriers = {dataset: found[name] for dataset, found in outcomes.items() if name in found}
+        if not carriers:
             continue
-        outcomes = predict_split(
-            model, rows, place=place, precision=precision, pad_token_id=pad_token_id
-        )
-        for name, outcome in outcomes.items():
-            scores[name] = tasks[name].score(outcome, dataset.labels[name].all)
-            main[name] = scores[name][tasks[name].main_score]
-        is_labelled = np.any([outcome.is_labelled() for outcome in outcomes.values()], axis=0)
-        is_right = np.all([outcome.is_right() for outcome in outcomes.values()], axis=0)
-        right += int((is_right & is_labelled).sum())
-        labelled += int(is_labelled.sum())
+        if split == "dev":
+            task.calibrate(model.head(name), _join(list(carriers.values())))
+        for dataset, outcome in carriers.items():
+            finished[dataset][name] = task.finish(model.head(name), outcome)
+        found = _scores(task, {d: finished[d][name] for d in carriers})
+        # The main score comes first: it is the one that tables show.
+        scores[name] = {task.main_score: found[task.main_score]} | found
     model.train(was_training)
-    return Evaluation(scores, main, right / labelled if labelled else float("nan"))
+    main = {name: values[tasks[name].main_score] for name, values in scores.items()}
+    return Evaluation(scores, main, joint_accuracy(tasks, list(finished.values())))
 
 
 def predict_split(
     model: MultiTaskModel,
     rows: EncodedSplit,
+    tasks: Mapping[str, Task],
     *,
     place: Place,
     precision: str,
-    pad_token_id: int,
+    collator: Collator,
 ) -> dict[str, Outcome]:
     """Returns task name -> predictions and gold labels of all rows, in order."""
-    names = list(rows.labels)
+    names = [name for name in rows.labels if name in tasks]
     batches = rows_by_length(rows, batch_size=_EVALUATION_BATCH)[place.rank :: place.world_size]
-    local: dict[str, dict[int, Int64Array]] = {name: {} for name in names}
+    local: dict[str, dict[int, Prediction]] = {name: {} for name in names}
     with (
         torch.inference_mode(),
         torch.autocast(place.device.type, torch.bfloat16, enabled=precision == "bf16"),
     ):
         for numbers in batches:
-            batch = make_batch(rows, numbers, pad_token_id=pad_token_id).to(place.device)
+            batch = collator(rows, numbers, seed=()).to(place.device)
             for name, logits in model(batch, names).items():
-                best = logits.argmax(dim=-1).cpu().numpy()
-                local[name].update(_by_row(rows, name, numbers, best))
+                predicted = model.head(name).decode(logits, batch)
+                local[name].update(zip(numbers.tolist(), predicted, strict=True))
     gathered = place.gather(local)
-    return {
-        name: _outcome(rows, name, {k: v for part in gathered for k, v in part[name].items()})
-        for name in names
+    outcomes = {}
+    for name in names:
+        by_row = {row: found for part in gathered for row, found in part[name].items()}
+        predicted = [by_row[row] for row in range(len(rows))]
+        outcomes[name] = Outcome(predicted, gold_labels(rows, name), rows)
+    return outcomes
+
+
+def joint_accuracy(tasks: Mapping[str, Task], outcomes: Sequence[Mapping[str, Outcome]]) -> float:
+    """Returns the share of labelled rows with every labelled task right, over all data sets."""
+    right = labelled = 0
+    for found in outcomes:
+        judged = {name: tasks[name].is_right(outcome) for name, outcome in found.items()}
+        known = {name: is_right for name, is_right in judged.items() if is_right is not None}
+        if not known:
+            continue
+        is_labelled = np.any([found[name].is_labelled() for name in known], axis=0)
+        right += int((np.all(list(known.values()), axis=0) & is_labelled).sum())
+        labelled += int(is_labelled.sum())
+    return right / labelled if labelled else float("nan")
+
+
+def _scores(task: Task, outcomes: Mapping[str, Outcome]) -> dict[str, float]:
+    if len(outcomes) == 1:
+        return task.score(next(iter(outcomes.values())))
+    parts = {
+        f"{dataset}/{score}": value
+        for dataset, outcome in outcomes.items()
+        for score, value in task.score(outcome).items()
     }
+    return task.score(_join(list(outcomes.values()))) | parts
 
 
-def _by_row(
-    rows: EncodedSplit, name: str, numbers: Int64Array, best: Int64Array
-) -> dict[int, Int64Array]:
-    """Cuts the padding off a batch of predictions and marks the words that were lost."""
-    if not isinstance(rows.labels[name], Ragged):
-        return {int(row): best[place : place + 1] for place, row in enumerate(numbers)}
-    starts = rows.word_starts
-    predictions = {}
-    for place, row in enumerate(numbers):
-        word_starts = starts.values[starts.offsets[row] : starts.offsets[row + 1]]
-        predictions[int(row)] = np.where(word_starts < 0, LOST, best[place, : len(word_starts)])
-    return predictions
-
-
-def _outcome(rows: EncodedSplit, name: str, predicted: Mapping[int, Int64Array]) -> Outcome:
-    labels = rows.labels[name]
-    gold: list[Int64Array] = []
-    for row in range(len(rows)):
-        if isinstance(labels, Ragged):
-            ids = labels.values[labels.offsets[row] : labels.offsets[row + 1]]
-        else:
-            ids = labels[row : row + 1]
-        gold.append(np.array(ids[ids != NO_LABEL], dtype=np.int64))
-    return Outcome([predicted[row] for row in range(len(rows))], gold)
+def _join(outcomes: Sequence[Outcome]) -> Outcome:
+    """Returns the rows of several data sets as one outcome."""
+    if len(outcomes) == 1:
+        return outcomes[0]
+    return Outcome(
+        [row for outcome in outcomes for row in outcome.predicted],
+        [row for outcome in outcomes for row in outcome.gold],
+    )

@@ -2,30 +2,27 @@
 
 import hashlib
 import time
-from collections.abc import Generator, Mapping
-from dataclasses import replace
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 
-from mtl_core.assets import Assets, build_tasks
+from mtl_core.assets import Assets, build_collator, build_tasks
 from mtl_core.config import RunConfig
-from mtl_core.data.batching import Batch, make_batch
-from mtl_core.data.encode import NO_LABEL
 from mtl_core.errors import ConfigError, TrainingError
 from mtl_core.model.multitask import MultiTaskModel
-from mtl_core.tasks.base import Task
+from mtl_core.model.trained import trained_parameters
 from mtl_core.training.checkpoint import Trainer, load_checkpoint, save_checkpoint
+from mtl_core.training.diagnostics import GradientDiagnostics
 from mtl_core.training.distributed import Place
-from mtl_core.training.evaluation import evaluate
+from mtl_core.training.evaluation import Evaluation, evaluate
 from mtl_core.training.objective import Mean, ObjectiveSection
 from mtl_core.training.optimizer import build_optimizer, build_schedule, learning_rates
-from mtl_core.training.plan import GlobalBatch, TrainingPlan
+from mtl_core.training.plan import GlobalBatch, TrainingPlan, part_rows
 from mtl_core.training.report import EpochReport
-from mtl_core.weighting.base import Weighting
+from mtl_core.training.step import Part, Stepper, TaskLosses
 
 _CHECK_EVERY = 20
 """Steps between looks at the loss: each look waits for the device."""
@@ -72,36 +69,6 @@ def train(
         yield report
 
 
-class _Step(nn.Module):
-    """Model, losses and weighting as one module, so that DistributedDataParallel sees them all."""
-
-    def __init__(
-        self, model: MultiTaskModel, weighting: Weighting, tasks: Mapping[str, Task]
-    ) -> None:
-        super().__init__()
-        self.model = model
-        self.weighting = weighting
-        self._tasks = dict(tasks)
-
-    def forward(
-        self, batch: Batch, counts: Mapping[str, int], share: float
-    ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Returns the loss to minimise and the summed loss of every task.
-
-        `counts` are the labels of the whole step, over all workers and parts: each part divides by
-        them, so the parts add up to the gradient of the undivided batch. `share` is one by the
-        number of parts.
-        """
-        logits = self.model(batch, list(counts))
-        sums = {
-            name: self._tasks[name].loss_sum(logits[name], batch.labels[name]) for name in counts
-        }
-        present = {name: sums[name] / counts[name] for name in counts if counts[name]}
-        # A head without labels in this step still takes part: workers must agree on gradients.
-        absent = [total for name, total in sums.items() if not counts[name]]
-        return sum(absent, start=self.weighting(present, share)), sums
-
-
 class _Run:
     """A run between its epochs."""
 
@@ -114,17 +81,33 @@ class _Run:
         self.assets = assets or Assets.load(config, device=self.place.device)
         self.datasets = self.assets.data.datasets
         self.tasks = build_tasks(config, self.datasets)
+        self.collator = build_collator(config, self.assets.data.tokenizer)
         weights = {name: task.weight for name, task in config.tasks.items()}
-        trained = {name for name, weight in weights.items() if weight > 0}
-        self.plan = TrainingPlan(self.datasets, trained, batch_size=config.training.batch_size)
-
+        self.trained = [name for name, weight in weights.items() if weight > 0]
+        self.plan = TrainingPlan(
+            self.datasets,
+            self.trained,
+            batch_size=config.training.batch_size,
+            mixing=config.mixing,
+            epochs=config.training.epochs,
+        )
         _seed(config.seed, "heads")
         model = self.assets.new_model(config, self.tasks)
-        weighting = config.weighting.build(weights).to(self.place.device)
+        weighting = config.weighting.build(weights, seed=config.seed).to(self.place.device)
+        # In the last epoch the most trains: the optimiser and the checkpoints hold all of it.
+        self._set_frozen(model, config.training.epochs)
         if not any(parameter.requires_grad for parameter in model.parameters()):
             raise ConfigError("run.freezing: nothing is left to train")
-        step = _Step(model, weighting, self.tasks)
-        self.step = self.place.wrap(step, has_unused_parameters=len(self.datasets) > 1)
+        self.is_wrapped = False
+        # A step on one data set meets only its heads, and pooling only for tasks on sentences.
+        self.has_unused_parameters = len(self.datasets) > 1 or bool(list(model.pooler.parameters()))
+        self.stepper = Stepper(
+            TaskLosses(model),
+            weighting,
+            self.place,
+            task_weights=weights,
+            precision=config.training.precision,
+        )
         optimizer = build_optimizer(
             model,
             weighting,
@@ -143,6 +126,7 @@ class _Run:
         self.trainer = Trainer(model, weighting, optimizer, schedule, [])
         self.loss_sums = torch.zeros(len(self.tasks), device=self.place.device)
         self.label_counts = dict.fromkeys(self.tasks, 0)
+        self.diagnostics = GradientDiagnostics()
 
     def run_epoch(self, epoch: int) -> EpochReport:
         """Trains and evaluates one epoch, and adds its report to the run."""
@@ -150,13 +134,18 @@ class _Run:
         # Seeded by epoch, so that a run resumed here draws what an uninterrupted one would.
         _seed(self.config.seed, "epoch", epoch, self.place.rank)
         generator = np.random.default_rng([self.config.seed, epoch])
+        self._freeze(epoch)
         self.trainer.model.train()
         self.loss_sums.zero_()
         self.label_counts = dict.fromkeys(self.tasks, 0)
-        for number, batch in enumerate(self.plan.epoch(generator), start=1):
-            self._train_step(batch)
+        self.diagnostics = GradientDiagnostics()
+        main_scores = [self._main_scores(report) for report in self.trainer.reports]
+        steps = self.plan.epoch(epoch, generator, main_scores)
+        for number, batch in enumerate(steps, start=1):
+            self._train_step(batch, epoch, number)
             if number % _CHECK_EVERY == 0 or number == self.plan.steps_per_epoch:
                 losses = self._mean_losses(epoch, number)
+        self.trainer.weighting.after_epoch(losses)
         training_seconds = time.perf_counter() - start
         result = evaluate(
             self.trainer.model,
@@ -165,9 +154,21 @@ class _Run:
             split="dev",
             place=self.place,
             precision=self.config.training.precision,
-            pad_token_id=self.assets.data.tokenizer.pad_token_id or 0,
+            collator=self.collator,
         )
-        combined = self.objective.combine(list(result.main.values()), result.joint_accuracy)
+        return self._report(epoch, losses, result, start, training_seconds)
+
+    def _report(
+        self,
+        epoch: int,
+        losses: dict[str, float],
+        result: Evaluation,
+        start: float,
+        training_seconds: float,
+    ) -> EpochReport:
+        counted = [score for name, score in result.main.items()
+                   if not self.config.tasks[name].auxiliary]  # fmt: skip
+        combined = self.objective.combine(counted, result.joint_accuracy)
         best = max(self.trainer.reports, key=lambda report: report.combined, default=None)
         if best is not None and best.combined >= combined:
             best_combined, best_epoch = best.combined, best.epoch
@@ -187,46 +188,63 @@ class _Run:
             best_epoch=best_epoch,
             seconds=time.perf_counter() - start,
             sentences_per_second=self.plan.rows_per_epoch / training_seconds,
+            gradients=self.diagnostics.means(),
+            trained=trained_parameters(self.trainer.model, list(self.tasks)),
         )
         self.trainer.reports.append(report)
         return report
 
-    def _train_step(self, batch: GlobalBatch) -> None:
+    def _freeze(self, epoch: int) -> None:
+        """Sets what trains in this epoch."""
+        if self.config.freezing.changes_at(epoch) or not self.is_wrapped:
+            self._set_frozen(self.trainer.model, epoch)
+            self.stepper.wrap(has_unused_parameters=self.has_unused_parameters)
+            self.is_wrapped = True
+
+    def _set_frozen(self, model: MultiTaskModel, epoch: int) -> None:
+        freezing = self.config.freezing
+        model.freeze(
+            freezing.frozen_modules(model.encoder, epoch=epoch),
+            freezing.frozen_parameters(model.encoder, epoch=epoch),
+        )
+
+    def _main_scores(self, report: EpochReport) -> dict[str, float]:
+        return {name: report.dev[name][task.main_score] for name, task in self.tasks.items()
+                if name in report.dev}  # fmt: skip
+
+    def _train_step(self, batch: GlobalBatch, epoch: int, number: int) -> None:
         """Makes one optimiser step, in parts when gradients are accumulated."""
-        parts = self.config.training.accumulation
-        all_parts = parts * self.place.world_size
         optimizer = self.trainer.optimizer
+        parts = list(self._parts(batch, epoch))
+        every = self.config.training.gradients_every
+        if every and number % every == 0:
+            present = [name for name, count in batch.counts.items() if count]
+            self.diagnostics.add(self.stepper.task_gradients(parts, batch.counts), present)
         optimizer.zero_grad(set_to_none=True)
-        for part in range(parts):
-            number = part * self.place.world_size + self.place.rank
-            rows, is_padding = batch.part(number, all_parts)
-            local = make_batch(
-                self.datasets[batch.dataset].splits["train"],
-                rows,
-                pad_token_id=self.assets.data.tokenizer.pad_token_id or 0,
-            ).to(self.place.device)
-            if is_padding:
-                local = _without_labels(local)
-            # Gradients cross the network once a step, not once a part.
-            is_last = part == parts - 1
-            with self.place.synchronised(self.step, is_wanted=is_last):
-                with torch.autocast(
-                    self.place.device.type,
-                    torch.bfloat16,
-                    enabled=self.config.training.precision == "bf16",
-                ):
-                    loss, sums = self.step(local, batch.counts, 1 / all_parts)
-                # DistributedDataParallel averages over workers; the parts have to add up.
-                (loss * self.place.world_size).backward()
-            for name, value in sums.items():
-                self.loss_sums[self._position(name)] += value.detach()
+        sums = self.stepper.backward(parts, batch.counts)
         if self.config.optimizer.clip_norm is not None:
             parameters = [p for group in optimizer.param_groups for p in group["params"]]
             clip_grad_norm_(parameters, self.config.optimizer.clip_norm)
         optimizer.step()
+        self.stepper.after_update(parts, batch.counts)
         self.trainer.schedule.step()
+        for name, value in sums.items():
+            self.loss_sums[self._position(name)] += value
         for name, count in batch.counts.items():
             self.label_counts[name] += count
+
+    def _parts(self, batch: GlobalBatch, epoch: int) -> Iterator[Part]:
+        """Yields this worker's parts of a step."""
+        parts = self.config.training.accumulation
+        for dataset, rows in batch.pieces:
+            split = self.datasets[dataset].splits["train"]
+            names = [name for name in split.labels if name in self.trained]
+            for part in range(parts):
+                number = part * self.place.world_size + self.place.rank
+                own, is_padding = part_rows(rows, number, parts * self.place.world_size)
+                seed = (self.config.seed, epoch)
+                local = self.collator(split, own, seed=seed).to(self.place.device)
+                yield (local.without_labels() if is_padding else local), names
 
     def _mean_losses(self, epoch: int, step: int) -> dict[str, float]:
         """Returns task name -> mean loss of the epoch so far, over all workers.
@@ -251,13 +269,6 @@ class _Run:
 
     def _position(self, task_name: str) -> int:
         return list(self.tasks).index(task_name)
-
-
-def _without_labels(batch: Batch) -> Batch:
-    """Returns a batch that has no loss: for a worker whose share of a small batch is empty."""
-    return replace(
-        batch, labels={name: torch.full_like(ids, NO_LABEL) for name, ids in batch.labels.items()}
-    )
 
 
 def _seed(*parts: int | str) -> None:

@@ -30,7 +30,8 @@ class GeometricMean(Section):
 
     def combine(self, main_scores: Collection[float], joint_accuracy: float) -> float:
         """Returns the objective; higher is better."""
-        return float(math.prod(main_scores) ** (1 / len(main_scores)))
+        # A correlation may be negative; it then counts as nothing learnt.
+        return math.prod(max(0.0, score) for score in main_scores) ** (1 / len(main_scores))
 
 
 class Minimum(Section):

@@ -10,7 +10,7 @@ from torch import nn
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
 
-from mtl_core.model.freezing import encoder_layers
+from mtl_core.model.layers import separate_layers
 from mtl_core.model.multitask import MultiTaskModel
 from mtl_core.section import Section
 
@@ -42,7 +42,7 @@ def build_optimizer(
     settings: Optimizer,
     head_rates: Mapping[str, float],
 ) -> AdamW:
-    """Builds AdamW over the parameters that train.
+    """Builds AdamW over the parameters that train now; those frozen later on have no gradients.
 
     Args:
         model: The model.
@@ -52,10 +52,11 @@ def build_optimizer(
 
     Returns:
         An optimiser whose groups carry a `name`: "encoder" (or "encoder.embeddings",
-        "encoder.layer_0" ... with layer decay), "head.<task>" and "weighting".
+        "encoder.layer_0" ... with layer decay), "pooling", "head.<task>" and "weighting".
     """
     groups = [
         *_encoder_groups(model.encoder, settings),
+        *_split("pooling", model.pooler, settings.head_lr, settings.weight_decay),
         *(
             group
             for task, rate in head_rates.items()
@@ -101,17 +102,15 @@ def _encoder_groups(encoder: nn.Module, settings: Optimizer) -> Iterator[dict[st
     if decay == 1.0:
         yield from _split("encoder", encoder, rate, settings.weight_decay)
         return
-    layers = encoder_layers(encoder)
-    in_layers: set[nn.Parameter] = set()
-    for number, layer in enumerate(layers):
-        in_layers.update(layer.parameters())
-        factor = decay ** (len(layers) - 1 - number)
-        yield from _split(f"encoder.layer_{number}", layer, rate * factor, settings.weight_decay)
-    # What stands in no layer (embeddings, and norms that some families have around the layers).
-    rest = nn.ParameterList(p for p in encoder.parameters() if p not in in_layers)
-    yield from _split(
-        "encoder.embeddings", rest, rate * decay ** len(layers), settings.weight_decay
-    )
+    parts = separate_layers(encoder, "run.optimizer.layer_decay")
+    top = len(parts.layers) - 1
+    for number, layer in enumerate(parts.layers):
+        modules = nn.ModuleList([layer, *parts.above] if number == top else [layer])
+        factor = decay ** (top - number)
+        yield from _split(f"encoder.layer_{number}", modules, rate * factor, settings.weight_decay)
+    lowest = rate * decay ** len(parts.layers)
+    below = nn.ModuleList(parts.below)
+    yield from _split("encoder.embeddings", below, lowest, settings.weight_decay)
 
 
 def _split(

@@ -1,13 +1,23 @@
-"""The plan of an epoch: which rows of which data set make up each optimiser step."""
+"""The plan of an epoch: which rows of which data sets make up each optimiser step."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from mtl_core.data.batching import similar_length_batches
 from mtl_core.data.encode import NO_LABEL, EncodedSplit, Int64Array, Ragged
+from mtl_core.data.mixing import (
+    Joint,
+    MixingSection,
+    Proportional,
+    RoundRobin,
+    movement,
+    quotas,
+)
 from mtl_core.data.store import EncodedDataset
+
+_PROPORTIONAL = Proportional()
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,30 +25,19 @@ class GlobalBatch:
     """The rows of one optimiser step, over all workers and accumulated parts.
 
     Attributes:
-        dataset: Name of the data set.
-        rows: Row numbers, (batch,).
+        pieces: Name of a data set and row numbers, (batch,); several for joint mixing alone.
         counts: Task name -> labels in these rows that the loss counts.
     """
 
-    dataset: str
-    rows: Int64Array
+    pieces: tuple[tuple[str, Int64Array], ...]
     counts: Mapping[str, int]
-
-    def part(self, number: int, parts: int) -> tuple[Int64Array, bool]:
-        """Returns the rows of one part, and whether they only stand in for an empty part.
-
-        Parts are dealt like cards: rows of similar length stand together in a batch, so every
-        part gets the same mix of lengths.
-        """
-        rows = self.rows[number::parts]
-        return (rows, False) if len(rows) else (self.rows[:1], True)
 
 
 class TrainingPlan:
     """Makes the same plan on every worker from the same generator.
 
-    An epoch is one pass over all rows that carry a label of a task that trains; the batches of
-    all data sets are shuffled together, so each data set is drawn in proportion to its size.
+    Rows that carry no label of a task that trains are left out. An epoch has the steps that it
+    takes to show all others once; see `mtl_core.data.mixing`.
     """
 
     def __init__(
@@ -47,14 +46,18 @@ class TrainingPlan:
         trained: Collection[str],
         *,
         batch_size: int,
+        mixing: MixingSection = _PROPORTIONAL,
+        epochs: int = 1,
     ) -> None:
         self._batch_size = batch_size
+        self._mixing = mixing
+        self._epochs = epochs
         self._counts: dict[str, dict[str, Int64Array]] = {}
         self._rows: dict[str, Int64Array] = {}
         self._lengths: dict[str, Int64Array] = {}
         for name, dataset in datasets.items():
             split = dataset.splits["train"]
-            counts = {task: _label_counts(split, task) for task in split.labels if task in trained}
+            counts = {task: label_counts(split, task) for task in split.labels if task in trained}
             if counts:
                 self._counts[name] = counts
                 self._rows[name] = np.flatnonzero(sum(counts.values()))
@@ -62,34 +65,102 @@ class TrainingPlan:
 
     @property
     def rows_per_epoch(self) -> int:
-        """Sentences an epoch."""
+        """Sentences an epoch, of all data sets."""
         return sum(len(rows) for rows in self._rows.values())
 
     @property
     def steps_per_epoch(self) -> int:
-        """Optimiser steps an epoch."""
+        """Optimiser steps an epoch; the same for all kinds of mixing."""
         return sum(-(-len(rows) // self._batch_size) for rows in self._rows.values())
 
-    def epoch(self, generator: np.random.Generator) -> Iterator[GlobalBatch]:
-        """Yields the steps of an epoch in random order."""
-        batches = [
-            (name, self._rows[name][picked])
-            for name, lengths in self._lengths.items()
+    def epoch(
+        self,
+        number: int,
+        generator: np.random.Generator,
+        main_scores: Sequence[Mapping[str, float]] = (),
+    ) -> Iterator[GlobalBatch]:
+        """Yields the steps of an epoch.
+
+        Args:
+            number: The epoch, from 1.
+            generator: Source of the order.
+            main_scores: Task -> main dev score, of each epoch so far.
+        """
+        if isinstance(self._mixing, Joint):
+            yield from self._joint(generator)
+            return
+        names = list(self._rows)
+        streams = {name: self._stream(name, self._batch_size, generator) for name in names}
+        for dataset in self._order(number, generator, main_scores):
+            yield self._step([(names[dataset], next(streams[names[dataset]]))])
+
+    def _order(
+        self,
+        number: int,
+        generator: np.random.Generator,
+        main_scores: Sequence[Mapping[str, float]],
+    ) -> Int64Array:
+        """Returns the number of the data set that each step draws from, (steps,)."""
+        steps, count = self.steps_per_epoch, len(self._rows)
+        assert not isinstance(self._mixing, Joint)
+        if isinstance(self._mixing, RoundRobin):
+            return np.arange(steps) % count
+        sizes = np.array([len(rows) for rows in self._rows.values()], dtype=np.float64)
+        if isinstance(self._mixing, Proportional):
+            each = np.ceil(sizes / self._batch_size).astype(np.int64)
+        else:
+            tasks = {name: list(found) for name, found in self._counts.items()}
+            moved = movement(tasks, main_scores)
+            each = quotas(self._mixing.shares(sizes, number, self._epochs, moved), steps)
+        return generator.permutation(np.repeat(np.arange(count), each))
+
+    def _joint(self, generator: np.random.Generator) -> Iterator[GlobalBatch]:
+        order = sorted(self._rows, key=lambda name: -len(self._rows[name]))
+        share, more = divmod(self._batch_size, len(order))
+        sizes = {name: max(1, share + (place < more)) for place, name in enumerate(order)}
+        streams = {name: self._stream(name, sizes[name], generator) for name in self._rows}
+        for _ in range(self.steps_per_epoch):
+            yield self._step([(name, next(stream)) for name, stream in streams.items()])
+
+    def _stream(
+        self, name: str, batch_size: int, generator: np.random.Generator
+    ) -> Iterator[Int64Array]:
+        """Yields batches of a data set without end; every row once before any comes again.
+
+        A stream starts anew with every epoch, so that a resumed run is the uninterrupted one.
+        """
+        own = np.random.default_rng(generator.integers(2**63))
+        while True:
             for picked in similar_length_batches(
-                lengths, batch_size=self._batch_size, generator=generator
-            )
-        ]
-        for number in generator.permutation(len(batches)):
-            name, rows = batches[number]
-            counts = {task: int(labels[rows].sum()) for task, labels in self._counts[name].items()}
-            yield GlobalBatch(name, rows, counts)
+                self._lengths[name], batch_size=batch_size, generator=own
+            ):
+                yield self._rows[name][picked]
+
+    def _step(self, pieces: Sequence[tuple[str, Int64Array]]) -> GlobalBatch:
+        counts: dict[str, int] = {}
+        for name, rows in pieces:
+            for task, labels in self._counts[name].items():
+                counts[task] = counts.get(task, 0) + int(labels[rows].sum())
+        return GlobalBatch(tuple(pieces), counts)
 
 
-def _label_counts(split: EncodedSplit, task: str) -> Int64Array:
+def part_rows(rows: Int64Array, number: int, parts: int) -> tuple[Int64Array, bool]:
+    """Returns the rows of one part, and whether they only stand in for an empty part.
+
+    Parts are dealt like cards: rows of similar length stand together in a batch, so every part
+    gets the same mix of lengths.
+    """
+    own = rows[number::parts]
+    return (own, False) if len(own) else (rows[:1], True)
+
+
+def label_counts(split: EncodedSplit, task: str) -> Int64Array:
     """Returns how many labels of each row train, (rows,); words that were cut off do not."""
     labels = split.labels[task]
-    if not isinstance(labels, Ragged):
-        return np.asarray(labels != NO_LABEL, dtype=np.int64)
-    is_counted = (labels.values != NO_LABEL) & (split.word_starts.values >= 0)
-    totals = np.concatenate([[0], np.cumsum(is_counted)])
-    return np.asarray(totals[labels.offsets[1:]] - totals[labels.offsets[:-1]], dtype=np.int64)
+    if isinstance(labels, Ragged):
+        is_counted = (labels.values != NO_LABEL) & (split.word_starts.values >= 0)
+        totals = np.concatenate([[0], np.cumsum(is_counted)])
+        return np.asarray(totals[labels.offsets[1:]] - totals[labels.offsets[:-1]], dtype=np.int64)
+    first = labels if labels.ndim == 1 else labels[:, 0]
+    is_missing = np.isnan(first) if np.issubdtype(first.dtype, np.floating) else first == NO_LABEL
+    return np.asarray(~is_missing, dtype=np.int64)

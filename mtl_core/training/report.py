@@ -2,7 +2,10 @@
 
 import dataclasses
 import json
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
+
+from mtl_core.scores import without_nan
 
 Scores = dict[str, dict[str, float]]
 """Task name -> score name -> value, for instance {"intent": {"accuracy": 0.98}}."""
@@ -26,6 +29,9 @@ class EpochReport:
         best_epoch: The epoch that reached it.
         seconds: Wall time of training and evaluation of this epoch.
         sentences_per_second: Training sentences per second of training time, evaluation left out.
+        gradients: "norm/<task>" and "cosine/<task>/<task>" on the shared layers, means over the
+            steps that were looked at; empty unless `training.gradients_every` is set.
+        trained: Part of the model -> its parameters that trained in this epoch.
     """
 
     epoch: int
@@ -41,12 +47,17 @@ class EpochReport:
     best_epoch: int
     seconds: float
     sentences_per_second: float
+    gradients: dict[str, float] = field(default_factory=dict)
+    trained: dict[str, int] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """Returns the report as one line of JSON, without a line break."""
-        return json.dumps(dataclasses.asdict(self))
+        return json.dumps(without_nan(dataclasses.asdict(self)))
 
     @classmethod
     def from_json(cls, line: str) -> "EpochReport":
         """Reads what `to_json` wrote."""
-        return cls(**json.loads(line))
+        raw = json.loads(line)
+        for scores in (raw, *raw["dev"].values()):
+            scores |= {name: math.nan for name, value in scores.items() if value is None}
+        return cls(**raw)

@@ -1,24 +1,64 @@
-"""What every weighting of the task losses offers; one file a kind beside this one."""
+"""What every weighting offers: how the task losses of a step become one update."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 from torch import Tensor, nn
 
 
 class Weighting(nn.Module, ABC):
-    """Turns the losses of the tasks in a batch into the loss to minimise."""
+    """How the task losses of a step become one update.
 
-    @abstractmethod
-    def forward(self, losses: Mapping[str, Tensor], share: float = 1.0) -> Tensor:
-        """Returns a scalar: what this part of a step adds to the loss of the step.
+    All state that an exact resume needs is in `state_dict()`. Tasks that are absent from a step
+    (without labels in it, or of weight 0) are passed over.
+    """
 
-        Args:
-            losses: Task name -> loss of this part; the parts of a step, over workers and
-                accumulation, add up to its loss. Tasks without labels in the step are absent.
-            share: One part in so many, in (0, 1]; terms that hold no loss count by it.
-        """
+    def begin_step(self) -> None:
+        """Called once before every step, on every worker alike."""
+
+    def after_epoch(self, losses: Mapping[str, float]) -> None:
+        """Told the mean loss of every task that trained in the epoch."""
 
     @abstractmethod
     def current_weights(self) -> dict[str, float]:
-        """Returns task name -> factor of its loss now."""
+        """Returns task name -> factor of its loss at the last step."""
+
+
+class LossWeighting(Weighting):
+    """Turns losses into one objective; the factor of each task's gradient is its derivative.
+
+    Attributes:
+        compares_losses: Whether the factors hang on the values of this step's losses. When they
+            do not, the objective is called before the forward pass with any values to get them,
+            and again with the losses for the gradients of its own parameters.
+        wants_losses_after_step: Whether `after_step` is to be called.
+    """
+
+    compares_losses: ClassVar[bool] = False
+    wants_losses_after_step: ClassVar[bool] = False
+
+    @abstractmethod
+    def forward(self, losses: Mapping[str, Tensor]) -> Tensor:
+        """Returns the objective of the step, a scalar.
+
+        Args:
+            losses: Task name -> mean loss of the step, over all workers and parts.
+        """
+
+    def after_step(self, losses: Mapping[str, Tensor]) -> None:
+        """Told the losses of the same step after the update."""
+
+
+class GradientWeighting(Weighting):
+    """Combines the gradients of the tasks on the parameters that they share."""
+
+    @abstractmethod
+    def forward(self, gradients: Tensor, losses: Tensor, tasks: Sequence[str]) -> Tensor:
+        """Returns the gradient of the update, (parameters,).
+
+        Args:
+            gradients: Gradient of each task's weighted mean loss, (tasks, parameters).
+            losses: The weighted mean losses, (tasks,).
+            tasks: Names of the tasks in the step, in the order of the rows.
+        """

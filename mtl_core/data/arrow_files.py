@@ -1,0 +1,79 @@
+"""Encoded splits as Arrow files, memory-mapped when they are opened."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from mtl_core.data.encode import EncodedSplit, LabelArray, Ragged
+from mtl_core.data.windows import Questions
+
+
+def write_split(folder: Path, name: str, split: EncodedSplit) -> None:
+    """Writes `<name>.arrow`, and `<name>.questions.json` when the rows are windows."""
+    columns: dict[str, LabelArray | None] = {
+        "token_ids": split.token_ids,
+        "word_starts": split.word_starts,
+        "word_ends": split.word_ends,
+        "token_types": split.token_types,
+        "features": split.features,
+        **{f"label/{task}": values for task, values in split.labels.items()},
+    }
+    if (questions := split.questions) is not None:
+        columns["question/of_row"] = questions.of_row
+        columns["question/char_starts"] = questions.char_starts
+        columns["question/char_ends"] = questions.char_ends
+        texts = {"contexts": list(questions.contexts), "answers": list(questions.answers)}
+        (folder / f"{name}.questions.json").write_text(json.dumps(texts), encoding="utf-8")
+    table = pa.table({key: _to_arrow(array) for key, array in columns.items() if array is not None})
+    with pa.ipc.new_file(str(folder / f"{name}.arrow"), table.schema) as writer:
+        writer.write_table(table)
+
+
+def open_split(folder: Path, name: str) -> EncodedSplit:
+    """Opens what `write_split` wrote; arrays are views of the mapped file."""
+    table = pa.ipc.open_file(pa.memory_map(str(folder / f"{name}.arrow"))).read_all()
+    # Each column comes back as the type it was written with.
+    columns: dict[str, Any] = {
+        field: _from_arrow(table.column(field).chunk(0)) for field in table.column_names
+    }
+    questions = None
+    if "question/of_row" in columns:
+        questions = Questions(
+            columns["question/of_row"],
+            columns["question/char_starts"],
+            columns["question/char_ends"],
+            **json.loads((folder / f"{name}.questions.json").read_text(encoding="utf-8")),
+        )
+    return EncodedSplit(
+        columns["token_ids"],
+        columns["word_starts"],
+        {
+            field.removeprefix("label/"): array
+            for field, array in columns.items()
+            if field.startswith("label/")
+        },
+        word_ends=columns.get("word_ends"),
+        token_types=columns.get("token_types"),
+        features=columns.get("features"),
+        questions=questions,
+    )
+
+
+def _to_arrow(values: LabelArray) -> pa.Array:
+    if isinstance(values, Ragged):
+        return pa.LargeListArray.from_arrays(values.offsets, values.values)
+    if values.ndim == 1:
+        return pa.array(values)
+    flat = np.ascontiguousarray(values).ravel()
+    return pa.FixedSizeListArray.from_arrays(pa.array(flat), values.shape[1])
+
+
+def _from_arrow(column: pa.Array) -> LabelArray:
+    if pa.types.is_large_list(column.type):
+        return Ragged(column.values.to_numpy(), column.offsets.to_numpy())
+    if pa.types.is_fixed_size_list(column.type):
+        return np.asarray(column.values.to_numpy().reshape(len(column), column.type.list_size))
+    return np.asarray(column.to_numpy())

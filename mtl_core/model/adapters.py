@@ -1,0 +1,76 @@
+"""Low-rank adapters in an encoder that other runs use, too: put in, merged, taken out."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from torch import nn
+
+from mtl_core.errors import ConfigError, did_you_mean
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+
+class Adapters:
+    """LoRA adapters by peft in an encoder, drawn from torch's global generator."""
+
+    def __init__(
+        self,
+        encoder: "PreTrainedModel",
+        *,
+        rank: int,
+        alpha: float,
+        dropout: float,
+        targets: Sequence[str] | None,
+    ) -> None:
+        """Puts adapters in.
+
+        Args:
+            encoder: The encoder; changed in place.
+            rank: Rank of each update.
+            alpha: The updates are scaled by alpha / rank.
+            dropout: Dropout of the adapters' input.
+            targets: Ends of the names of the linear layers that get them; None = all.
+
+        Raises:
+            ConfigError: There is no such linear layer.
+        """
+        from peft import LoraConfig, LoraModel
+
+        config = LoraConfig(
+            r=rank,
+            lora_alpha=alpha,  # type: ignore[arg-type]
+            lora_dropout=dropout,
+            target_modules=find_targets(encoder, targets),
+        )
+        self._lora = LoraModel(encoder, config, "default")
+
+    def merge(self) -> None:
+        """Adds the adapters to the encoder's weights and takes them out."""
+        self._lora.merge_and_unload()
+
+    def remove(self) -> None:
+        """Takes them out; the encoder's weights are as if they had never been there."""
+        self._lora.unload()
+
+
+def find_targets(encoder: nn.Module, targets: Sequence[str] | None) -> list[str]:
+    """Returns the full names of the linear layers that get adapters.
+
+    Raises:
+        ConfigError: A name is that of no linear layer.
+    """
+    linear = [name for name, m in encoder.named_modules() if isinstance(m, nn.Linear)]
+    if targets is None:
+        return linear
+    found = {
+        target: [name for name in linear if f".{name}".endswith(f".{target}")] for target in targets
+    }
+    for target, names in found.items():
+        if not names:
+            ends = list(dict.fromkeys(name.rpartition(".")[2] for name in linear))
+            raise ConfigError(
+                f"run.freezing.targets: the encoder has no linear layer '{target}'; linear "
+                f"layers: {', '.join(ends)}.{did_you_mean(target, ends)}"
+            )
+    return list(dict.fromkeys(name for names in found.values() for name in names))

@@ -1,0 +1,49 @@
+"""Scores as people and other programs read them."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+ScoreTree = Mapping[str, float | Mapping[str, float]]
+"""{"combined": x, "<task>": {"<score>": x}}, as `result.json` holds it."""
+
+_NOT_SHARES = {"mse", "perplexity"}
+
+
+def flatten(scores: ScoreTree | None, separator: str = " ") -> dict[str, float]:
+    """Returns {"combined": x, "<task> <score>": x}."""
+    flat: dict[str, float] = {}
+    for name, value in (scores or {}).items():
+        if isinstance(value, Mapping):
+            flat |= {f"{name}{separator}{score}": number for score, number in value.items()}
+        else:
+            flat[name] = value
+    return flat
+
+
+def is_share(name: str) -> bool:
+    """Returns whether a score, flat or not, is read in percent."""
+    return name.replace(" ", "/").replace(".", "/").rpartition("/")[2] not in _NOT_SHARES
+
+
+def show_score(name: str, value: float | None) -> str:
+    """Returns a share in percent ("98.20"), another score as it is; "-" when there is none."""
+    if value is None or math.isnan(value):
+        return "-"
+    return f"{100 * value:.2f}" if is_share(name) else f"{value:.4g}"
+
+
+def show_difference(name: str, value: float | None) -> str:
+    """Returns a difference of scores with its sign: "+1.30" percentage points."""
+    if value is None or math.isnan(value):
+        return "-"
+    return f"{100 * value:+z.2f}" if is_share(name) else f"{value:+z.4g}"
+
+
+def without_nan(tree: Any) -> Any:
+    """Returns nested data with None for NaN, which is no JSON."""
+    if isinstance(tree, Mapping):
+        return {key: without_nan(value) for key, value in tree.items()}
+    if isinstance(tree, list | tuple):
+        return [without_nan(value) for value in tree]
+    return None if isinstance(tree, float) and math.isnan(tree) else tree

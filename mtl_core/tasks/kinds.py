@@ -1,0 +1,101 @@
+"""The kinds of tasks: those of this package, and any class named by where it is imported from."""
+
+import hashlib
+import importlib
+import importlib.util
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+from types import ModuleType
+from typing import Annotated, Any
+
+from pydantic import Discriminator, PlainValidator, SerializeAsAny, Tag
+
+from mtl_core.section import PlacedText, resolve_path
+from mtl_core.tasks.base import TaskSection
+from mtl_core.tasks.classification import Classification
+from mtl_core.tasks.masked_lm import MaskedLm
+from mtl_core.tasks.multilabel import Multilabel
+from mtl_core.tasks.question_answering import QuestionAnswering
+from mtl_core.tasks.regression import Regression
+from mtl_core.tasks.tagging import Tagging
+
+_IMPORTED = "file.py:Class or package.module:Class"
+_are_files_trusted: ContextVar[bool] = ContextVar("are_files_trusted", default=True)
+
+
+@contextmanager
+def without_task_files() -> Iterator[None]:
+    """Refuses task kinds in files: a study file is the user's own, a saved model may not be."""
+    token = _are_files_trusted.set(False)
+    try:
+        yield
+    finally:
+        _are_files_trusted.reset(token)
+
+
+def imported_section(value: Any) -> TaskSection:
+    """Returns the section of a kind that stands outside the package.
+
+    `kind` is `package.module:Class`, or `file.py:Class` with a path like all others in a study
+    file; the path is made absolute, so that every worker finds it.
+
+    Raises:
+        ValueError: The class cannot be imported, or is no task section.
+    """
+    if isinstance(value, TaskSection):
+        return value
+    kind = value["kind"]
+    source, _, class_name = str(kind).rpartition(":")
+    try:
+        if source.endswith(".py"):
+            base = kind.base if isinstance(kind, PlacedText) else Path.cwd()
+            path = resolve_path(PlacedText(source, base))
+            module, kind = _module_of(path), f"{path}:{class_name}"
+        else:
+            module = importlib.import_module(source)
+        found = getattr(module, class_name)
+    except Exception as error:
+        raise ValueError(f"kind: cannot import '{kind}': {error}") from error
+    if not (isinstance(found, type) and issubclass(found, TaskSection)):
+        raise ValueError(f"kind: '{kind}' is not a class derived from TaskSection")
+    return found.model_validate({**value, "kind": str(kind)})
+
+
+def _module_of(path: Path) -> ModuleType:
+    if not _are_files_trusted.get():
+        raise PermissionError("it runs code from a file; allow that with trust_code")
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file {path}")
+    name = f"mtl_task_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module
+        try:
+            spec.loader.exec_module(module)
+        except BaseException:
+            del sys.modules[name]  # the next try reads the file again
+            raise
+    return sys.modules[name]
+
+
+def _kind_of(value: Any) -> str | None:
+    kind = value.get("kind") if isinstance(value, Mapping) else getattr(value, "kind", None)
+    return _IMPORTED if isinstance(kind, str) and ":" in kind else kind
+
+
+AnyTaskSection = Annotated[
+    Annotated[Classification, Tag("classification")]
+    | Annotated[Multilabel, Tag("multilabel")]
+    | Annotated[Regression, Tag("regression")]
+    | Annotated[Tagging, Tag("tagging")]
+    | Annotated[QuestionAnswering, Tag("question_answering")]
+    | Annotated[MaskedLm, Tag("masked_lm")]
+    | Annotated[SerializeAsAny[TaskSection], PlainValidator(imported_section), Tag(_IMPORTED)],
+    Discriminator(_kind_of),
+]

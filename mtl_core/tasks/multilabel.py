@@ -1,0 +1,136 @@
+"""Multilabel: any number of labels a sentence, each with a threshold tuned on dev."""
+
+from collections.abc import Sequence
+from typing import ClassVar, Literal
+
+import numpy as np
+import torch
+from sklearn.metrics import accuracy_score, f1_score, precision_recall_curve
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from mtl_core.data.batching import Batch
+from mtl_core.data.encode import NO_LABEL, LabelNames
+from mtl_core.tasks.base import Head, Outcome, Prediction, Task, TaskSection
+from mtl_core.tasks.hidden import Hidden, HiddenSize
+from mtl_core.tasks.outputs import Label, Output, TextView
+
+
+class Multilabel(TaskSection):
+    """A set of labels a sentence or pair; scored by micro and macro F1 and subset accuracy."""
+
+    kind: Literal["multilabel"] = "multilabel"
+    main_score: Literal["micro_f1", "macro_f1", "accuracy"] = "micro_f1"
+    """The score that objectives combine; accuracy = the whole set is right."""
+
+    column_kind: ClassVar = "labels"
+
+    def build(self, name: str, labels: LabelNames) -> "MultilabelTask":
+        """Builds the task for its labels."""
+        return MultilabelTask(name, labels, self)
+
+
+class MultilabelTask(Task):
+    """Labels, thresholds and scores; see `Task`."""
+
+    def __init__(self, name: str, labels: LabelNames, section: Multilabel) -> None:
+        self.name = name
+        self.labels = labels
+        self.main_score = section.main_score
+        self._section = section
+
+    def make_head(self, size: HiddenSize) -> Head:
+        """Returns a new head."""
+        count = len(self.labels.trained)
+        return MultilabelHead(self._section.head.build(size.hidden + size.features, count), count)
+
+    def calibrate(self, head: Head, outcome: Outcome) -> None:
+        """Sets each label's threshold to the one with the highest F1 on dev; 0.5 without a case."""
+        predicted, gold = outcome.labelled()
+        if gold:
+            thresholds = best_thresholds(np.stack(predicted), np.stack(gold))
+            head.get_buffer("thresholds").copy_(torch.from_numpy(thresholds))
+
+    def finish(self, head: Head, outcome: Outcome) -> Outcome:
+        """Returns the outcome with 0 or 1 a label, labels that training never shows included."""
+        thresholds = head.get_buffer("thresholds").cpu().numpy()
+        unseen = np.zeros(len(self.labels.unseen), dtype=np.int64)
+        predicted = [
+            np.concatenate([(row >= thresholds).astype(np.int64), unseen])
+            for row in outcome.predicted
+        ]
+        return Outcome(predicted, outcome.gold, outcome.rows)
+
+    def score(self, outcome: Outcome) -> dict[str, float]:
+        """Returns the scores of 0 or 1 a label, by scikit-learn."""
+        predicted, gold = outcome.labelled()
+        if not gold:
+            return dict.fromkeys(("micro_f1", "macro_f1", "accuracy"), float("nan"))
+        pair = np.stack(gold), np.stack(predicted)
+        return {
+            "micro_f1": float(f1_score(*pair, average="micro", zero_division=0.0)),
+            "macro_f1": float(f1_score(*pair, average="macro", zero_division=0.0)),
+            "accuracy": float(accuracy_score(*pair)),
+        }
+
+    def outputs(
+        self, head: Head, logits: Tensor, batch: Batch, texts: Sequence[TextView]
+    ) -> list[Output]:
+        """Returns the labels of each text that reach their thresholds."""
+        is_on = head.get_buffer("thresholds")
+        return [
+            tuple(
+                Label(label, share)
+                for label, share, least in zip(
+                    self.labels.trained, shares, is_on.tolist(), strict=True
+                )
+                if share >= least
+            )
+            for shares in torch.sigmoid(logits.float()).tolist()
+        ]
+
+
+class MultilabelHead(Head):
+    """Binary cross entropy, the mean over all labels of a sentence."""
+
+    def __init__(self, body: nn.Module, num_labels: int) -> None:
+        super().__init__()
+        self.body = body
+        self.register_buffer("thresholds", torch.full((num_labels,), 0.5))
+
+    def forward(self, hidden: Hidden) -> Tensor:
+        """Returns logits, (batch, labels)."""
+        return self.body(hidden.sentence)  # type: ignore[no-any-return]
+
+    def loss_sum(self, logits: Tensor, labels: Tensor, batch: Batch) -> Tensor:
+        """Returns the loss of logits (batch, labels) and indicators, summed over the sentences."""
+        target = labels[:, : logits.shape[1]]
+        losses = binary_cross_entropy_with_logits(
+            logits.float(), target.clamp(min=0).float(), reduction="none"
+        )
+        return losses.mean(dim=1)[target[:, 0] != NO_LABEL].sum()
+
+    def decode(self, logits: Tensor, batch: Batch) -> list[Prediction]:
+        """Returns the probability of every label for each row, (labels,), float32."""
+        return list(torch.sigmoid(logits.float()).cpu().numpy())
+
+
+def best_thresholds(
+    probabilities: Prediction, gold: Prediction
+) -> "np.ndarray[tuple[int], np.dtype[np.float32]]":
+    """Returns the threshold of each label that gives the highest F1, (labels,).
+
+    Args:
+        probabilities: (rows, labels).
+        gold: 0 or 1, (rows, at least labels).
+    """
+    thresholds = np.full(probabilities.shape[1], 0.5, dtype=np.float32)
+    for label in range(len(thresholds)):
+        if gold[:, label].any():
+            precision, recall, found = precision_recall_curve(
+                gold[:, label], probabilities[:, label]
+            )
+            # 2PR / (P + R), the last point has no threshold; the sum is 0 only where both are.
+            f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
+            thresholds[label] = found[int(np.argmax(f1[:-1]))]
+    return thresholds

@@ -1,0 +1,79 @@
+"""What a model says of one text: plain values that print and become JSON."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class TextView:
+    """A text as the predictor saw it.
+
+    Attributes:
+        text: The text as it was given.
+        words: First character and the one behind the last of every word.
+        second: The second sentence of a pair, or the context of a question.
+    """
+
+    text: str
+    words: Sequence[tuple[int, int]]
+    second: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A predicted label and its probability."""
+
+    label: str
+    probability: float
+
+    def __str__(self) -> str:
+        return f"{self.label} ({self.probability:.3f})"
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A tagged piece of the text: `text[start:end]`, in characters of the original."""
+
+    type: str
+    start: int
+    end: int
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.type}={self.text!r} [{self.start}:{self.end}]"
+
+
+@dataclass(frozen=True, slots=True)
+class FoundAnswer:
+    """An answer found in the context, `context[start:end]`, and its share of all answers there."""
+
+    text: str
+    start: int
+    end: int
+    probability: float
+
+    def __str__(self) -> str:
+        return f"{self.text!r} [{self.start}:{self.end}] ({self.probability:.3f})"
+
+
+Output = Label | tuple[Label, ...] | tuple[Span, ...] | FoundAnswer | float | None
+"""Of classification, multilabel, tagging, question answering and regression, in this order.
+
+None stands for a text without words, or a question without an answer in its context.
+"""
+
+
+def to_plain(output: Output) -> object:
+    """Returns the output as JSON takes it."""
+    if isinstance(output, tuple):
+        return [asdict(item) for item in output]
+    return output if output is None or isinstance(output, float) else asdict(output)
+
+
+def to_text(output: Output) -> str:
+    """Returns the output for people, "-" for nothing."""
+    if isinstance(output, tuple):
+        return ", ".join(map(str, output)) or "-"
+    if isinstance(output, float):
+        return f"{output:.4g}"
+    return "-" if output is None else str(output)

@@ -1,0 +1,185 @@
+"""Question answering: the piece of a context that answers a question, or none."""
+
+import re
+import string
+from collections import Counter
+from collections.abc import Sequence
+from typing import ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from mtl_core.data.batching import Batch
+from mtl_core.data.encode import NO_LABEL, LabelNames
+from mtl_core.data.windows import Questions
+from mtl_core.tasks.base import Head, Outcome, Prediction, Task, TaskSection
+from mtl_core.tasks.hidden import Hidden, HiddenSize, gather_positions
+from mtl_core.tasks.outputs import FoundAnswer, Output, TextView
+
+
+class QuestionAnswering(TaskSection):
+    """Extractive answers with "no answer", from contexts of any length; scored as SQuAD 2.0."""
+
+    kind: Literal["question_answering"] = "question_answering"
+    column: str | dict[str, str] = "answers"
+    """Column of the answers."""
+    overlap: int = Field(default=64, ge=0)
+    """Tokens that neighbouring windows of a long context share."""
+    max_answer: int = Field(default=30, ge=1)
+    """Longest answer, in sub-words."""
+
+    column_kind: ClassVar = "answers"
+
+    @property
+    def column_length(self) -> int:
+        """Sub-words that neighbouring windows share."""
+        return self.overlap
+
+    def build(self, name: str, labels: LabelNames) -> "QuestionAnsweringTask":
+        """Builds the task."""
+        return QuestionAnsweringTask(name, self)
+
+
+class QuestionAnsweringTask(Task):
+    """Exact match and F1 of answers; see `Task`."""
+
+    main_score = "f1"
+
+    def __init__(self, name: str, section: QuestionAnswering) -> None:
+        self.name = name
+        self.labels = LabelNames((), ())
+        self._section = section
+
+    def make_head(self, size: HiddenSize) -> Head:
+        """Returns a new head."""
+        body = self._section.head.build(size.hidden, 2)
+        return QuestionAnsweringHead(body, self._section.max_answer)
+
+    def finish(self, head: Head, outcome: Outcome) -> Outcome:
+        """Returns one row a question: (exact match, F1, whether it has an answer)."""
+        assert outcome.rows is not None
+        questions = outcome.rows.questions
+        assert questions is not None
+        answers = best_answers(outcome.predicted, questions)
+        texts = [answer.text if answer else "" for answer in answers]
+        rows = [
+            np.array([exact_match(text, gold), answer_f1(text, gold), bool(gold)])
+            for text, gold in zip(texts, questions.answers, strict=True)
+        ]
+        return Outcome(rows, rows)
+
+    def score(self, outcome: Outcome) -> dict[str, float]:
+        """Returns exact match and F1 over questions, as SQuAD 2.0 defines them.
+
+        Rajpurkar et al. 2018, https://arxiv.org/abs/1806.03822: the best over all right answers,
+        after lower-casing and without punctuation and articles; a question without an answer is
+        right when nothing is predicted. Also the F1 of either sort of question.
+        """
+        exact, f1, has_answer = np.stack(outcome.predicted).T
+        scores = {"f1": float(f1.mean()), "exact_match": float(exact.mean())}
+        if has_answer.any():
+            scores["has_answer_f1"] = float(f1[has_answer == 1].mean())
+        if not has_answer.all():
+            scores["no_answer_accuracy"] = float(f1[has_answer == 0].mean())
+        return scores
+
+    def is_right(self, outcome: Outcome) -> npt.NDArray[np.bool_] | None:
+        """Returns None: rows are windows, and only a question as a whole is right."""
+        return None
+
+    def outputs(
+        self, head: Head, logits: Tensor, batch: Batch, texts: Sequence[TextView]
+    ) -> list[Output]:
+        """Not used: the predictor puts windows together by `best_answers`."""
+        raise NotImplementedError
+
+
+class QuestionAnsweringHead(Head):
+    """The first and the last token of the answer, each by a softmax over the window."""
+
+    def __init__(self, body: nn.Module, max_answer: int) -> None:
+        super().__init__()
+        self.body = body
+        self._max_answer = max_answer
+
+    def forward(self, hidden: Hidden) -> Tensor:
+        """Returns logits of first and last token, (batch, seq, 2); padding has the lowest."""
+        logits: Tensor = self.body(hidden.tokens).float()
+        is_padding = hidden.batch.attention_mask.unsqueeze(-1) == 0
+        return logits.masked_fill(is_padding, torch.finfo(logits.dtype).min)
+
+    def loss_sum(self, logits: Tensor, labels: Tensor, batch: Batch) -> Tensor:
+        """Returns the mean cross entropy of both ends, summed over windows; labels (batch, 2)."""
+        return 0.5 * cross_entropy(
+            logits.transpose(1, 2).flatten(0, 1),
+            labels.flatten(),
+            ignore_index=NO_LABEL,
+            reduction="sum",
+        )
+
+    def decode(self, logits: Tensor, batch: Batch) -> list[Prediction]:
+        """Returns (score of no answer, score of the best answer, first, last token), float64."""
+        scores = torch.log_softmax(logits.float(), dim=1)
+        nothing = scores[:, 0].sum(dim=-1)
+        outside = ~batch.is_word.unsqueeze(-1)
+        inside = gather_positions(scores, batch.word_starts).masked_fill(outside, -1e9)
+        pairs = inside[:, :, None, 0] + inside[:, None, :, 1]  # (batch, first, last)
+        words = pairs.shape[1]
+        band = torch.ones(words, words, dtype=torch.bool, device=pairs.device).triu()
+        pairs = pairs.masked_fill(~band.tril(self._max_answer - 1), -1e9)
+        best, place = pairs.flatten(1).max(dim=1)
+        first, last = (
+            batch.word_starts.gather(1, number.unsqueeze(1)).squeeze(1)
+            for number in (place // words, place % words)
+        )
+        return list(torch.stack([nothing, best, first, last], dim=1).double().cpu().numpy())
+
+
+def best_answers(predicted: Sequence[Prediction], questions: Questions) -> list[FoundAnswer | None]:
+    """Returns the answer to each question over all its windows, None = it has none.
+
+    A question has no answer when that is likelier than the best answer in the window where "no
+    answer" is least likely, as in Devlin et al. 2019, section 4.3, with a threshold of 0.
+    """
+    table = np.stack(predicted)  # (windows, 4)
+    answers: list[FoundAnswer | None] = []
+    for number, context in enumerate(questions.contexts):
+        rows = np.flatnonzero(questions.of_row == number)
+        row = rows[int(np.argmax(table[rows, 1]))]
+        nothing, best = float(table[rows, 0].min()), float(table[row, 1])
+        if nothing >= best:
+            answers.append(None)
+            continue
+        start = int(questions.char_starts.row(row)[int(table[row, 2])])
+        end = int(questions.char_ends.row(row)[int(table[row, 3])])
+        share = 1 / (1 + np.exp(nothing - best))
+        answers.append(FoundAnswer(context[start:end], start, end, float(share)))
+    return answers
+
+
+def exact_match(predicted: str, gold: Sequence[str]) -> float:
+    """Returns 1 when the text is one of the answers after normalisation, else 0."""
+    return float(normalise(predicted) in {normalise(answer) for answer in gold or ("",)})
+
+
+def answer_f1(predicted: str, gold: Sequence[str]) -> float:
+    """Returns the highest F1 of the words of the text and those of an answer."""
+    return max(_word_f1(normalise(predicted), normalise(answer)) for answer in gold or ("",))
+
+
+def normalise(text: str) -> str:
+    """Returns the text in lower case, without punctuation, articles and extra space."""
+    kept = "".join(letter for letter in text.lower() if letter not in string.punctuation)
+    return " ".join(re.sub(r"\b(a|an|the)\b", " ", kept).split())
+
+
+def _word_f1(predicted: str, gold: str) -> float:
+    guess, right = predicted.split(), gold.split()
+    if not guess or not right:
+        return float(guess == right)
+    common = sum((Counter(guess) & Counter(right)).values())
+    return 2 * common / (len(guess) + len(right))

@@ -1,0 +1,96 @@
+"""Regression: one number a sentence or pair."""
+
+from collections.abc import Sequence
+from typing import ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from scipy.stats import pearsonr, spearmanr
+from sklearn.metrics import mean_squared_error
+from torch import Tensor, nn
+
+from mtl_core.data.batching import Batch
+from mtl_core.data.encode import LabelNames
+from mtl_core.tasks.base import Head, Outcome, Prediction, Task, TaskSection
+from mtl_core.tasks.hidden import Hidden, HiddenSize
+from mtl_core.tasks.outputs import Output, TextView
+
+
+class Regression(TaskSection):
+    """A number a sentence or pair; scored by Pearson, Spearman and mean squared error."""
+
+    kind: Literal["regression"] = "regression"
+    main_score: Literal["pearson", "spearman"] = "pearson"
+    """The score that objectives combine."""
+
+    column_kind: ClassVar = "number"
+
+    def build(self, name: str, labels: LabelNames) -> "RegressionTask":
+        """Builds the task for the mean and deviation of its targets."""
+        return RegressionTask(name, labels, self)
+
+
+class RegressionTask(Task):
+    """Scores in the unit of the data; see `Task`."""
+
+    def __init__(self, name: str, labels: LabelNames, section: Regression) -> None:
+        self.name = name
+        self.labels = labels
+        self.main_score = section.main_score
+        self._section = section
+
+    def make_head(self, size: HiddenSize) -> Head:
+        """Returns a new head."""
+        body = self._section.head.build(size.hidden + size.features, 1)
+        return RegressionHead(body, self.labels.mean, self.labels.deviation)
+
+    def score(self, outcome: Outcome) -> dict[str, float]:
+        """Returns Pearson and Spearman correlation (scipy) and the mean squared error.
+
+        A correlation with a constant, or of less than two rows, counts as 0.
+        """
+        predicted, gold = outcome.labelled()
+        if not gold:
+            return dict.fromkeys(("pearson", "spearman", "mse"), float("nan"))
+        pair = np.concatenate(gold).astype(float), np.concatenate(predicted).astype(float)
+        varies = all(np.ptp(values) > 0 for values in pair)
+        return {
+            "pearson": float(pearsonr(*pair).statistic) if varies else 0.0,
+            "spearman": float(spearmanr(*pair).statistic) if varies else 0.0,
+            "mse": float(mean_squared_error(*pair)),
+        }
+
+    def is_right(self, outcome: Outcome) -> npt.NDArray[np.bool_] | None:
+        """Returns None: a number is never just right."""
+        return None
+
+    def outputs(
+        self, head: Head, logits: Tensor, batch: Batch, texts: Sequence[TextView]
+    ) -> list[Output]:
+        """Returns the number of each text, in the unit of the data."""
+        return [float(value[0]) for value in head.decode(logits, batch)]
+
+
+class RegressionHead(Head):
+    """Squared error of the standardised target, so that its unit does not weigh the task."""
+
+    def __init__(self, body: nn.Module, mean: float, deviation: float) -> None:
+        super().__init__()
+        self.body = body
+        self._mean = mean
+        self._deviation = deviation
+
+    def forward(self, hidden: Hidden) -> Tensor:
+        """Returns standardised numbers, (batch, 1)."""
+        return self.body(hidden.sentence)  # type: ignore[no-any-return]
+
+    def loss_sum(self, logits: Tensor, labels: Tensor, batch: Batch) -> Tensor:
+        """Returns the summed squared error of (batch, 1) and numbers (batch,) in their own unit."""
+        target = (labels - self._mean) / self._deviation
+        errors = (logits.float().squeeze(-1) - torch.nan_to_num(target)) ** 2
+        return errors[~labels.isnan()].sum()
+
+    def decode(self, logits: Tensor, batch: Batch) -> list[Prediction]:
+        """Returns the number of each row in its own unit, (1,), float32."""
+        return list((logits.float() * self._deviation + self._mean).cpu().numpy())

@@ -1,0 +1,266 @@
+"""One optimiser step: the parts of a batch, their losses, and how these become one update."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from mtl_core.data.batching import Batch
+from mtl_core.model.multitask import MultiTaskModel
+from mtl_core.training.distributed import Place
+from mtl_core.weighting.base import GradientWeighting, LossWeighting, Weighting
+
+Losses = dict[str, Tensor]
+"""Task name -> loss, a scalar."""
+Part = tuple[Batch, Sequence[str]]
+"""A batch and the names of the tasks on its data set."""
+
+
+class TaskLosses(nn.Module):
+    """Model and losses as one module, so that DistributedDataParallel sees them all."""
+
+    def __init__(self, model: MultiTaskModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, batch: Batch, names: Sequence[str]) -> Losses:
+        """Returns the loss of every task, summed over the labels of the batch."""
+        logits = self.model(batch, names)
+        return {
+            name: self.model.head(name).loss_sum(logits[name], batch.labels[name], batch)
+            for name in names
+        }
+
+
+class Stepper:
+    """Fills the gradients for a step, so that workers and parts add up to the undivided batch.
+
+    Each part's summed losses are divided by the labels of the whole step. Weightings see the
+    losses (or gradients) of the whole step, whichever worker or part they come from.
+    """
+
+    def __init__(
+        self,
+        losses: TaskLosses,
+        weighting: Weighting,
+        place: Place,
+        *,
+        task_weights: Mapping[str, float],
+        precision: str,
+    ) -> None:
+        """Makes a stepper.
+
+        Args:
+            losses: The model and its losses.
+            weighting: How the losses become one update.
+            place: This worker.
+            task_weights: Task name -> factor of its gradients; loss weightings know it already.
+            precision: "bf16" or "fp32".
+        """
+        self.place = place
+        self.weighting = weighting
+        self._task_weights = dict(task_weights)
+        self._bare = losses
+        self._precision = precision
+        self._module: nn.Module = losses
+        self._memory = torch.empty(0, device=place.device)
+
+    def wrap(self, *, has_unused_parameters: bool) -> None:
+        """Puts the model behind DistributedDataParallel; again when other parameters train."""
+        if not isinstance(self.weighting, GradientWeighting):
+            self._module = self.place.wrap(self._bare, has_unused_parameters=has_unused_parameters)
+
+    def backward(self, parts: Sequence[Part], counts: Mapping[str, int]) -> Losses:
+        """Fills the gradients of all parameters that train.
+
+        Args:
+            parts: This worker's parts of the step.
+            counts: Task name -> labels of the whole step, over all workers and parts.
+
+        Returns:
+            Task name -> loss summed over this worker's labels.
+        """
+        present = [name for name, count in counts.items() if count]
+        self.weighting.begin_step()
+        if isinstance(self.weighting, GradientWeighting):
+            return self._combine_gradients(parts, counts, present)
+        assert isinstance(self.weighting, LossWeighting)
+        return self._combine_losses(parts, counts, present, self.weighting)
+
+    def after_update(self, parts: Sequence[Part], counts: Mapping[str, int]) -> None:
+        """Tells the weighting the losses after the update, when it asks for them."""
+        weighting = self.weighting
+        if isinstance(weighting, LossWeighting) and weighting.wants_losses_after_step:
+            present = [name for name, count in counts.items() if count]
+            weighting.after_step(self._totals(self._without_gradients(parts), counts, present))
+
+    def task_gradients(self, parts: Sequence[Part], counts: Mapping[str, int]) -> Tensor:
+        """Returns the gradient of every present task's mean loss, (tasks, shared parameters)."""
+        present = [name for name, count in counts.items() if count]
+        # Looking must not change the run.
+        with same_random_numbers(self.place.device):
+            return self._gradients(parts, counts, present, lambda name: 1.0, fills_heads=False)[0]
+
+    def _combine_losses(
+        self,
+        parts: Sequence[Part],
+        counts: Mapping[str, int],
+        present: Sequence[str],
+        weighting: LossWeighting,
+    ) -> Losses:
+        sums: Losses = {}
+        factors: Mapping[str, Tensor] | None = None
+        if not weighting.compares_losses:
+            ones = {name: torch.ones((), device=self.place.device) for name in present}
+            factors = loss_factors(weighting, ones)
+        elif len(parts) > 1:
+            # The factors need the losses of all parts: one pass without gradients to know them.
+            with same_random_numbers(self.place.device):
+                before = self._without_gradients(parts)
+            factors = loss_factors(weighting, self._totals(before, counts, present))
+        for number, (batch, names) in enumerate(parts):
+            # Gradients cross the network once a step, not once a part.
+            is_last = number == len(parts) - 1
+            with self.place.synchronised(self._module, is_wanted=is_last):
+                local = self._forward(self._module, batch, names)
+                if factors is None:
+                    factors = loss_factors(weighting, self._totals(local, counts, present))
+                # A head without labels in this part still takes part: DistributedDataParallel
+                # waits for the gradients of every parameter that the forward pass has met.
+                terms = [
+                    local[name] * (factors[name] / counts[name] if counts[name] else 0.0)
+                    for name in names
+                ]
+                # It averages over workers, too; the parts have to add up.
+                torch.autograd.backward(torch.stack(terms).sum() * self.place.world_size)
+            _add(sums, local)
+        if any(parameter.requires_grad for parameter in weighting.parameters()):
+            totals = self._totals(sums, counts, present)
+            torch.autograd.backward(weighting(totals))
+        return sums
+
+    def _combine_gradients(
+        self, parts: Sequence[Part], counts: Mapping[str, int], present: Sequence[str]
+    ) -> Losses:
+        weights = self._task_weights
+        matrix, sums = self._gradients(
+            parts, counts, present, lambda name: weights[name], fills_heads=True
+        )
+        totals = self._totals(sums, counts, present)
+        losses = torch.stack([weights[name] * totals[name] for name in present])
+        with torch.no_grad():
+            combined = self.weighting(matrix, losses, present)
+        shared = list(self._bare.model.shared_parameters())
+        for parameter, part in zip(shared, split_like(combined, shared), strict=True):
+            parameter.grad = part
+        return sums
+
+    def _gradients(
+        self,
+        parts: Sequence[Part],
+        counts: Mapping[str, int],
+        present: Sequence[str],
+        weight: Callable[[str], float],
+        *,
+        fills_heads: bool,
+    ) -> tuple[Tensor, Losses]:
+        """Returns gradients (present tasks, shared parameters) and summed losses of this worker.
+
+        With `fills_heads`, the parameters of the heads get their own task's gradient.
+        """
+        shared = list(self._bare.model.shared_parameters())
+        matrix = self._zeros(len(present), sum(parameter.numel() for parameter in shared))
+        own = {
+            name: [p for p in self._bare.model.head(name).parameters() if p.requires_grad]
+            for name in present
+        }
+        sums: Losses = {}
+        for batch, names in parts:
+            local = self._forward(self._bare, batch, names)
+            here = [name for name in names if name in present]
+            for name in here:
+                loss = local[name] * (weight(name) / counts[name])
+                found = torch.autograd.grad(
+                    loss, [*shared, *own[name]], retain_graph=name != here[-1], allow_unused=True
+                )
+                row = split_like(matrix[present.index(name)], shared)
+                for total, gradient in zip(row, found[: len(shared)], strict=True):
+                    if gradient is not None:
+                        total.add_(gradient)
+                if fills_heads:
+                    accumulate(own[name], found[len(shared) :])
+            _add(sums, local)
+        self.place.sum(matrix)
+        if fills_heads and self.place.world_size > 1:
+            for parameter in (p for parameters in own.values() for p in parameters):
+                accumulate([parameter], [torch.zeros_like(parameter)])
+                assert parameter.grad is not None
+                self.place.sum(parameter.grad)
+        return matrix, sums
+
+    def _zeros(self, rows: int, columns: int) -> Tensor:
+        """Returns a matrix of zeros in memory that is used again: large new memory is slow."""
+        if self._memory.numel() < rows * columns:
+            self._memory = torch.empty(rows * columns, device=self.place.device)
+        return self._memory[: rows * columns].view(rows, columns).zero_()
+
+    def _forward(self, module: nn.Module, batch: Batch, names: Sequence[str]) -> Losses:
+        is_bf16 = self._precision == "bf16"
+        with torch.autocast(self.place.device.type, torch.bfloat16, enabled=is_bf16):
+            losses: Losses = module(batch, names)
+        return losses
+
+    def _without_gradients(self, parts: Sequence[Part]) -> Losses:
+        sums: Losses = {}
+        with torch.no_grad():
+            for batch, names in parts:
+                _add(sums, self._forward(self._bare, batch, names))
+        return sums
+
+    def _totals(
+        self, sums: Mapping[str, Tensor], counts: Mapping[str, int], present: Sequence[str]
+    ) -> Losses:
+        """Returns the mean loss of each present task over all workers and parts, detached."""
+        zero = torch.zeros((), device=self.place.device)
+        local = torch.stack([sums.get(name, zero).detach().float() for name in present])
+        totals = self.place.sum(local)
+        return {name: totals[n] / counts[name] for n, name in enumerate(present)}
+
+
+def loss_factors(weighting: LossWeighting, totals: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Returns the derivative of a weighting's objective by each loss: the factor of its gradient.
+
+    The gradients that the weighting's own parameters get on the way are thrown away.
+    """
+    leaves = {name: value.detach().requires_grad_() for name, value in totals.items()}
+    found = torch.autograd.grad(
+        weighting(leaves), list(leaves.values()), allow_unused=True, materialize_grads=True
+    )
+    return dict(zip(leaves, found, strict=True))
+
+
+def split_like(vector: Tensor, parameters: Sequence[nn.Parameter]) -> list[Tensor]:
+    """Returns views of a vector in the shapes of the parameters, one after the other."""
+    parts = torch.split(vector, [parameter.numel() for parameter in parameters])
+    return [part.view_as(p) for part, p in zip(parts, parameters, strict=True)]
+
+
+def accumulate(parameters: Sequence[nn.Parameter], gradients: Sequence[Tensor | None]) -> None:
+    """Adds gradients to those that the parameters have."""
+    for parameter, gradient in zip(parameters, gradients, strict=True):
+        if gradient is not None:
+            parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient
+
+
+@contextmanager
+def same_random_numbers(device: torch.device) -> Iterator[None]:
+    """Puts torch's generators back afterwards, so that dropout is drawn alike the next time."""
+    devices = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
+        yield
+
+
+def _add(sums: Losses, more: Mapping[str, Tensor]) -> None:
+    for name, value in more.items():
+        sums[name] = sums[name] + value.detach() if name in sums else value.detach()

@@ -1,0 +1,71 @@
+"""GradNorm: weights that keep the tasks' gradients at sizes that fit how fast they learn."""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from mtl_core.section import Section
+from mtl_core.weighting.base import GradientWeighting
+
+
+class GradNorm(Section):
+    """Larger gradients for the tasks that learn more slowly.
+
+    Chen et al. 2018, https://arxiv.org/abs/1711.02257.
+    """
+
+    kind: Literal["gradnorm"] = "gradnorm"
+    alpha: float = Field(default=1.5, ge=0)
+    """How strongly slow tasks are favoured; 0 = the same norm for all."""
+    lr: float = Field(default=0.025, gt=0)
+    """Learning rate of the weights."""
+
+    def build(self, weights: Mapping[str, float], *, seed: int) -> "GradNormWeighting":
+        """Builds the weighting."""
+        return GradNormWeighting(weights, alpha=self.alpha, lr=self.lr)
+
+
+class GradNormWeighting(GradientWeighting):
+    """Descends on `sum_i |w_i n_i - mean_j(w_j n_j) r_i^alpha|`, n being the gradients' norms.
+
+    r_i is the loss over that of the task's first step, relative to the mean over the tasks. The
+    paper's slope of w_i, `sign(...) n_i`, is divided by the mean norm, so that the learning rate
+    means the same at any scale of the losses; the weights of the present tasks keep their sum.
+    """
+
+    def __init__(self, weights: Mapping[str, float], *, alpha: float, lr: float) -> None:
+        super().__init__()
+        self._alpha = alpha
+        self._lr = lr
+        self._task_weights = dict(weights)
+        self._positions = {task: number for number, task in enumerate(weights)}
+        self.register_buffer("weights", torch.ones(len(weights)))
+        self.register_buffer("first_losses", torch.full((len(weights),), float("nan")))
+
+    def current_weights(self) -> dict[str, float]:
+        """Returns task name -> factor of its gradient now."""
+        weights = self.get_buffer("weights").tolist()
+        return {
+            task: self._task_weights[task] * weights[number]
+            for task, number in self._positions.items()
+        }
+
+    def forward(self, gradients: Tensor, losses: Tensor, tasks: Sequence[str]) -> Tensor:
+        """Returns the gradient of the update; see `GradientWeighting.forward`."""
+        weights, first = self.get_buffer("weights"), self.get_buffer("first_losses")
+        rows = torch.tensor([self._positions[task] for task in tasks], device=weights.device)
+        first[rows] = torch.where(first[rows].isnan(), losses, first[rows])
+        now = weights[rows]
+        norms = gradients.norm(dim=1)
+        ratios = losses / first[rows]
+        sizes = now * norms
+        targets = sizes.mean() * (ratios / ratios.mean()) ** self._alpha
+        slopes = torch.sign(sizes - targets) * norms / norms.mean()
+        new = (now - self._lr * slopes).clamp(min=1e-3)
+        new = new * now.sum() / new.sum()
+        if new.isfinite().all():
+            weights[rows] = new
+        return now @ gradients

@@ -1,0 +1,326 @@
+"""Every kind of everything, from YAML: trains, checkpoints, resumes, is saved, predicts, scores."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+import datasets
+import numpy as np
+import pytest
+import torch
+import yaml
+from conftest import write_seq_in_out
+
+from mtl_core.assets import Assets
+from mtl_core.config import RunConfig
+from mtl_core.data.example import Example
+from mtl_core.data.mixing import MixingSection
+from mtl_core.data.readers import DatasetSection
+from mtl_core.export import export_best
+from mtl_core.model.freezing import FreezingSection
+from mtl_core.predictor import Predictor, Text, evaluate_model
+from mtl_core.study_file import read_document
+from mtl_core.training.loop import train
+from mtl_core.validation import validate
+from mtl_core.weighting.kinds import WeightingSection
+
+WORDS = ["play", "book", "jazz", "paris", "now", "table", "two", "rain"]
+ROWS = 24
+INTENT = {"kind": "classification", "dataset": "rows", "column": "intent"}
+SLOTS = {"kind": "tagging", "dataset": "rows", "column": "slots"}
+
+TASKS: dict[str, dict[str, Any]] = {
+    "classification": {**INTENT, "class_weights": "balanced", "label_smoothing": 0.1},
+    "multilabel": {"kind": "multilabel", "dataset": "rows", "column": "topics"},
+    "regression": {"kind": "regression", "dataset": "rows", "column": "rating"},
+    "tagging": {**SLOTS, "subwords": "all", "decoding": "viterbi", "scores_by_type": True},
+    "tagging crf": {**SLOTS, "crf": True},
+    "tagging plain": {**SLOTS, "scheme": "plain", "column": "pos"},
+    "question_answering": {"kind": "question_answering", "dataset": "questions", "overlap": 2},
+    "masked_lm": {"kind": "masked_lm", "dataset": "lines", "chunk": 16, "auxiliary": False},
+    "head mlp": {**INTENT, "head": {"kind": "mlp", "hidden_size": 16, "dropout": 0.1}},
+    "head linear": {**INTENT, "head": {"kind": "linear", "dropout": 0.2}},
+}
+FORMATS: dict[str, dict[str, Any]] = {
+    "seq_in_out": {"path": "seq_in_out"},
+    "csv": {"splits": {"train": "rows.csv", "dev": 0.25, "test": 0.25}},
+    "jsonl": {"splits": {"train": "rows.jsonl", "dev": 0.25, "test": 0.25}},
+    "parquet": {"splits": {"train": "rows.parquet", "dev": 0.25, "test": 0.25}},
+    "hub": {"name": "hub", "splits": {"dev": 0.25, "test": 0.25}},
+    "conll": {"columns": {"slots": 1}, "splits": {"train": "rows.conll", "dev": 0.25}},
+    "conllu": {"splits": {"train": "rows.conllu", "dev": 0.25}},
+    "squad": {"splits": {"train": "squad.json", "dev": 0.25}},
+    "spans_json": {"splits": {"train": "spans.json", "dev": 0.25}},
+    "clinc": {"path": "clinc.json", "splits": {"dev": 0.25, "test": None}},
+    "lines": {"splits": {"train": "lines.txt", "dev": 0.25}},
+    "sample": {"limit": 24},
+}
+FORMAT_TASKS: dict[str, dict[str, Any]] = {
+    "conll": SLOTS,
+    "conllu": {**SLOTS, "scheme": "plain", "column": "upos"},
+    "squad": {"kind": "question_answering", "dataset": "rows", "overlap": 2},
+    "spans_json": {**SLOTS, "column": "spans"},
+    "lines": {"kind": "masked_lm", "dataset": "rows", "auxiliary": False},
+}
+MIXING = [
+    {"kind": "proportional"},
+    {"kind": "uniform"},
+    {"kind": "temperature", "temperature": 3},
+    {"kind": "annealed", "fall": 0.5},
+    {"kind": "round_robin"},
+    {"kind": "joint"},
+    {"kind": "progress", "floor": 0.2},
+]
+FREEZING = [
+    {"kind": "none"},
+    {"kind": "embeddings"},
+    {"kind": "lower_layers", "layers": 2},
+    {"kind": "upper_layers", "layers": 1},
+    {"kind": "encoder"},
+    {"kind": "gradual", "every": 1},
+    {"kind": "bias_only"},
+    {"kind": "lora", "rank": 2, "dropout": 0.1},
+]
+WEIGHTING: list[dict[str, Any]] = [
+    {"kind": "fixed"},
+    {"kind": "uncertainty"},
+    {"kind": "dwa", "temperature": 1.5},
+    {"kind": "random"},
+    {"kind": "geometric_mean"},
+    {"kind": "imtl_l"},
+    {"kind": "stch", "mu": 0.3},
+    {"kind": "famo", "lr": 0.1},
+    {"kind": "gradnorm", "alpha": 0.5},
+    {"kind": "pcgrad"},
+    {"kind": "cagrad", "c": 0.3},
+    {"kind": "upgrad"},
+    {"kind": "mgda"},
+    {"kind": "gradvac", "beta": 0.2},
+    {"kind": "graddrop"},
+    {"kind": "aligned_mtl", "scale": "rmse"},
+    {"kind": "fairgrad", "alpha": 2},
+    {"kind": "imtl_g"},
+    {"kind": "nash", "update_every": 2},
+]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the same rows in every format."""
+    folder = tmp_path_factory.mktemp("formats")
+    rows = list(make_rows())
+    texts = [" ".join(row["text"]) for row in rows]
+    examples = [
+        Example(tuple(row["text"]), {"intent": row["intent"], "slots": tuple(row["slots"])})
+        for row in rows
+    ]
+    for split in ("train", "dev", "test"):
+        write_seq_in_out(folder / "seq_in_out" / split, examples)
+    apart = ("topics", "vector")
+    joined = [
+        {k: " ".join(v) if isinstance(v, list) and k not in apart else v for k, v in row.items()}
+        for row in rows
+    ]
+    lines = [json.dumps(row) for row in joined]
+    (folder / "rows.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    cells = [f"{row['text']},{row['intent']},{row['slots']}" for row in joined]
+    (folder / "rows.csv").write_text("\n".join(["text,intent,slots", *cells]), encoding="utf-8")
+    datasets.Dataset.from_list(rows).to_parquet(str(folder / "rows.parquet"))
+    (folder / "hub").mkdir()
+    (folder / "hub" / "train.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    words = [list(zip(row["text"], row["slots"], row["pos"], strict=True)) for row in rows]
+    (folder / "rows.conll").write_text(
+        "\n\n".join("\n".join(f"{word} {tag}" for word, tag, _ in row) for row in words)
+    )
+    (folder / "rows.conllu").write_text(
+        "\n\n".join(
+            "\n".join(
+                "\t".join([str(n), word, "_", pos, *"______"])
+                for n, (word, _, pos) in enumerate(row, start=1)
+            )
+            for row in words
+        )
+    )
+    questions = [
+        {
+            "id": str(number),
+            "question": f"where {row['text'][0]}",
+            "answers": [{"text": row["text"][0], "answer_start": 0}] if number % 3 else [],
+        }
+        for number, row in enumerate(rows)
+    ]
+    paragraphs = [{"context": text, "qas": [q]} for text, q in zip(texts, questions, strict=True)]
+    (folder / "squad.json").write_text(json.dumps({"data": [{"paragraphs": paragraphs}]}))
+    spans = [{"text": text, "spans": [{"end": len(row["text"][0]), "label": row["intent"]}]}
+             for text, row in zip(texts, rows, strict=True)]  # fmt: skip
+    (folder / "spans.json").write_text(json.dumps(spans))
+    pairs = [[text, row["intent"]] for text, row in zip(texts, rows, strict=True)]
+    (folder / "clinc.json").write_text(json.dumps({"train": pairs}))
+    (folder / "lines.txt").write_text("\n".join(texts))
+    return folder
+
+
+def make_rows() -> Iterator[dict[str, Any]]:
+    generator = np.random.default_rng(0)
+    for number in range(ROWS):
+        words = generator.permutation(WORDS)[: 3 + number % 4].tolist()
+        yield {
+            "text": words,
+            "intent": "book" if "book" in words else "play",
+            "slots": ["B-place" if word == "paris" else "O" for word in words],
+            "pos": ["NUM" if word == "two" else "NOUN" for word in words],
+            "topics": [word for word in ("jazz", "rain") if word in words],
+            "rating": float(len(words)),
+            "second": f"{words[0]} {words[-1]}",
+            "vector": [float(len(words)), 1.0],
+        }
+
+
+def check(
+    folder: Path,
+    tiny_encoder: Path,
+    tmp_path: Path,
+    changes: Mapping[str, Any],
+    text: Text = "play some jazz in paris",
+) -> Predictor:
+    """Takes a run through its whole life."""
+    raw: dict[str, Any] = {
+        "encoder": {"name": str(tiny_encoder)},
+        "datasets": {"rows": {"kind": "jsonl", **FORMATS["jsonl"]}},
+        "tasks": {"intent": INTENT, "slots": SLOTS},
+        "training": {"epochs": 3, "batch_size": 6, "precision": "fp32"},
+        "optimizer": {"encoder_lr": 1e-3, "head_lr": 1e-2},
+    }
+    study = folder / f"{tmp_path.name}.yaml"
+    study.write_text(yaml.safe_dump({**raw, **changes}), encoding="utf-8")
+    config = validate(read_document(study), RunConfig)
+    assets = Assets.load(config, device=torch.device("cpu"))
+
+    whole = list(train(config, assets=assets))
+    cut = train(config, checkpoint=tmp_path / "run", assets=assets)
+    next(cut)
+    cut.close()
+    resumed = list(train(config, checkpoint=tmp_path / "run", assets=assets))
+    for ours, theirs in zip(resumed, whole, strict=True):
+        assert ours.losses == theirs.losses
+        assert str(ours.dev) == str(theirs.dev)  # NaN = NaN
+        assert ours.weights == theirs.weights
+    assert all(np.isfinite(list(report.losses.values())).all() for report in whole)
+
+    best, model = whole[whole[-1].best_epoch - 1], tmp_path / "model"
+    export_best(tmp_path / "run", model, config=config, assets=assets, dev={}, test=None)
+    found = evaluate_model(model, split="dev")
+    for task, scores in best.dev.items():
+        assert found.scores[task] == pytest.approx(scores, abs=1e-5, nan_ok=True)
+    predictor = Predictor.load(model)
+    features = [[1.0] * n] if (n := max(predictor.model.num_features.values())) else []
+    [prediction, empty] = predictor([text, " "], features=features * 2)
+    assert json.loads(prediction.to_json()).keys() == {"text", *predictor.outputs_of()}
+    assert all(output is None for output in empty.values())
+    return predictor
+
+
+Life = Callable[..., Predictor]
+
+
+@pytest.fixture
+def life(folder: Path, tiny_encoder: Path, tmp_path: Path) -> Life:
+    def run(changes: Mapping[str, Any], **options: Any) -> Predictor:
+        return check(folder, tiny_encoder, tmp_path, changes, **options)
+
+    return run
+
+
+def kinds_of(union: Any) -> set[str]:
+    sections = get_args(get_args(union)[0])
+    return {
+        kind for section in sections for kind in get_args(section.model_fields["kind"].annotation)
+    }
+
+
+def test_every_kind_is_here() -> None:
+    assert {section["kind"] for section in MIXING} == kinds_of(MixingSection)
+    assert {section["kind"] for section in FREEZING} == kinds_of(FreezingSection)
+    assert {section["kind"] for section in WEIGHTING} == kinds_of(WeightingSection)
+    assert FORMATS.keys() == kinds_of(DatasetSection)
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_task(name: str, life: Life) -> None:
+    sources = {
+        "rows": {"kind": "jsonl", **FORMATS["jsonl"]},
+        "questions": {"kind": "squad", **FORMATS["squad"]},
+        "lines": {"kind": "lines", **FORMATS["lines"]},
+    }
+    task = TASKS[name]
+    used = {name: sources[name] for name in {task["dataset"], "rows"}}
+    text: Text = "play some jazz"
+    if name == "question_answering":
+        text = ("where is it", "in paris now")
+    predictor = life({"datasets": used, "tasks": {"one": task, "slots": SLOTS}}, text=text)
+    assert predictor.outputs_of() == ["one", "slots"][name == "masked_lm" :]
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_format(kind: str, life: Life) -> None:
+    source = {"kind": kind, **FORMATS[kind]}
+    task = FORMAT_TASKS.get(kind, INTENT)
+    rows = {"kind": "jsonl", **FORMATS["jsonl"]}
+    tasks = {"one": task, "slots": {**SLOTS, "dataset": "more"}}
+    text: Text = ("where is it", "in paris now") if kind == "squad" else "play some jazz"
+    life({"datasets": {"rows": source, "more": rows}, "tasks": tasks}, text=text)
+
+
+@pytest.mark.parametrize("mixing", MIXING, ids=lambda section: section["kind"])
+def test_mixing(mixing: dict[str, Any], life: Life) -> None:
+    sources = {
+        "rows": {"kind": "jsonl", **FORMATS["jsonl"]},
+        "more": {"kind": "seq_in_out", **FORMATS["seq_in_out"]},
+    }
+    tasks = {
+        "intent": INTENT,
+        "slots": {**SLOTS, "dataset": ["rows", "more"]},
+        "again": {**INTENT, "dataset": "more"},
+    }
+    life({"datasets": sources, "tasks": tasks, "mixing": mixing})
+
+
+@pytest.mark.parametrize("freezing", FREEZING, ids=lambda section: section["kind"])
+def test_freezing(freezing: dict[str, Any], life: Life) -> None:
+    life({"freezing": freezing})
+
+
+@pytest.mark.parametrize("weighting", WEIGHTING, ids=lambda section: section["kind"])
+def test_weighting(weighting: dict[str, Any], life: Life) -> None:
+    life({"weighting": weighting})
+
+
+@pytest.mark.parametrize("normalize", ["none", "l1", "l2"])
+@pytest.mark.parametrize("pooling", ["cls", "mean", "max", "attention"])
+def test_pooling(pooling: str, normalize: str, life: Life, tiny_encoder: Path) -> None:
+    encoder = {"name": str(tiny_encoder), "pooling": pooling, "normalize": normalize}
+    life({"encoder": encoder})
+
+
+def test_pairs_and_features(life: Life) -> None:
+    source = {"kind": "jsonl", **FORMATS["jsonl"], "text_pair": "second", "features": "vector"}
+    tasks = {"intent": INTENT}
+    life({"datasets": {"rows": source}, "tasks": tasks}, text=("play jazz", "now"))
+
+
+def test_gradients_with_a_frozen_encoder_and_tasks_of_two_data_sets(life: Life) -> None:
+    sources = {
+        "rows": {"kind": "jsonl", **FORMATS["jsonl"]},
+        "more": {"kind": "seq_in_out", **FORMATS["seq_in_out"]},
+    }
+    tasks = {"intent": INTENT, "slots": {**SLOTS, "dataset": "more"}}
+    life(
+        {
+            "datasets": sources,
+            "tasks": tasks,
+            "weighting": {"kind": "upgrad"},
+            "freezing": {"kind": "encoder"},
+            "mixing": {"kind": "joint"},
+        }
+    )

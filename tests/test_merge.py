@@ -1,0 +1,64 @@
+"""Labels of one task from several data sets: one numbering, by name."""
+
+import numpy as np
+import pytest
+
+from mtl_core.data.encode import EncodedSplit, LabelArray, LabelNames, Ragged
+from mtl_core.data.merge import merge_labels, merge_names
+from mtl_core.data.store import EncodedDataset
+
+
+def dataset(name: str, labels: LabelNames, values: LabelArray) -> EncodedDataset:
+    rows = Ragged.from_rows([[1]] * 3)
+    return EncodedDataset(name, {"train": EncodedSplit(rows, rows, {"t": values})}, {"t": labels})
+
+
+def names_of(dataset: EncodedDataset) -> list[str]:
+    values = dataset.splits["train"].labels["t"]
+    ids = values.values if isinstance(values, Ragged) else values
+    return [dataset.labels["t"].all[number] if number >= 0 else "" for number in ids]
+
+
+def test_labels_keep_their_names_and_missing_ones_stay_missing() -> None:
+    first = dataset("a", LabelNames(("x", "z"), ("y",), (5, 2)), np.array([1, 2, -100], np.int32))
+    second = dataset("b", LabelNames(("y", "z"), (), (3, 4)), np.array([0, 1, 1], np.int32))
+    merged = merge_labels({"a": first, "b": second})
+    # What is unseen in one data set and trained in another is trained.
+    expected = LabelNames(("x", "y", "z"), (), (5, 3, 6))
+    assert merged["a"].labels["t"] == merged["b"].labels["t"] == expected
+    assert names_of(merged["a"]) == names_of(first) == ["z", "y", ""]
+    assert names_of(merged["b"]) == names_of(second)
+
+
+def test_tags_of_words_are_renumbered() -> None:
+    tags = Ragged.from_rows([[0, 1], [-100], [1]])
+    first = dataset("a", LabelNames(("B-b", "O"), (), (1, 2)), tags)
+    second = dataset("b", LabelNames(("B-a", "O"), (), (1, 1)), tags)
+    merged = merge_labels({"a": first, "b": second})
+    assert names_of(merged["a"]) == ["B-b", "O", "", "O"]
+    assert names_of(merged["b"]) == ["B-a", "O", "", "O"]
+
+
+def test_indicators_move_to_their_labels() -> None:
+    values = np.array([[1, 0], [0, 1], [-100, -100]], np.int32)
+    first = dataset("a", LabelNames(("x", "z"), (), (1, 1)), values)
+    second = dataset("b", LabelNames(("y",), (), (3,)), np.ones((3, 1), np.int32))
+    merged = merge_labels({"a": first, "b": second})
+    assert merged["a"].splits["train"].labels["t"].tolist() == [  # type: ignore[union-attr]
+        [1, 0, 0], [0, 0, 1], [-100, -100, -100],
+    ]  # fmt: skip
+
+
+def test_moments_are_those_of_all_rows_together() -> None:
+    one, two = np.array([1.0, 2, 6]), np.array([10.0, 14])
+    parts = [LabelNames((), (), (len(x),), x.mean(), x.std()) for x in (one, two)]
+    merged = merge_names(parts)
+    every = np.concatenate([one, two])
+    assert (merged.mean, merged.deviation) == pytest.approx((every.mean(), every.std()))
+    assert merged.counts == (5,)
+
+
+def test_a_data_set_alone_is_left_as_it_is() -> None:
+    alone = dataset("a", LabelNames(("x",), (), (1,)), np.array([0, 0, 0], np.int32))
+    assert merge_labels({"a": alone})["a"].splits is not None
+    assert merge_labels({"a": alone})["a"].splits["train"] is alone.splits["train"]

@@ -1,0 +1,152 @@
+"""A trained model saved, loaded elsewhere and applied to texts."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import RunConfigFactory
+from safetensors.torch import load_file
+from seqeval.metrics.sequence_labeling import get_entities
+from seqeval.scheme import IOB2, Entities
+
+from mtl_core.assets import Assets
+from mtl_core.errors import ConfigError, DataError
+from mtl_core.export import export_best
+from mtl_core.predictor import Predictor, evaluate_model
+from mtl_core.tasks.outputs import Label, Span
+from mtl_core.tasks.tagging import bio_spans
+from mtl_core.training.loop import train
+from mtl_core.training.report import EpochReport
+
+CPU = torch.device("cpu")
+TEXTS = ["play  some jazz\tby miles davis", "", "book a table for two in paris", "  \n "]
+
+
+@pytest.fixture(scope="module")
+def trained(
+    run_config: RunConfigFactory, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, EpochReport]:
+    """A model that has learnt its train split, and the report of its best epoch."""
+    folder = tmp_path_factory.mktemp("trained")
+    config = run_config(
+        {
+            "datasets.corpus.splits": {"dev": "train"},
+            "optimizer.encoder_lr": 3e-3,
+            "optimizer.head_lr": 1e-2,
+            "training.batch_size": 4,
+            "training.epochs": 8,
+        }
+    )
+    assets = Assets.load(config, device=CPU)
+    reports = list(train(config, checkpoint=folder / "checkpoint", assets=assets))
+    best = reports[reports[-1].best_epoch - 1]
+    export_best(folder / "checkpoint", folder / "model", config=config, assets=assets,
+                dev=best.dev, test=None)  # fmt: skip
+    return folder / "model", best
+
+
+def test_the_saved_model_has_the_scores_of_its_best_epoch(
+    trained: tuple[Path, EpochReport],
+) -> None:
+    folder, best = trained
+    result = evaluate_model(folder, split="dev")
+    assert result.scores == best.dev
+    assert result.main["intent"] > 0.8
+
+
+def test_texts_have_labels_and_spans_at_their_characters(
+    trained: tuple[Path, EpochReport],
+) -> None:
+    predictor = Predictor.load(trained[0])
+    predictions = predictor(TEXTS)
+    assert [prediction.text for prediction in predictions] == TEXTS
+    for prediction in predictions:
+        label, spans = prediction["intent"], prediction["slots"]
+        if not prediction.text.strip():
+            assert (label, spans) == (None, None)
+            continue
+        assert isinstance(label, Label)
+        assert label.label in predictor.tasks["intent"].labels.trained
+        assert isinstance(spans, tuple)
+        for span in spans:
+            assert isinstance(span, Span)
+            assert prediction.text[span.start : span.end] == span.text
+            assert span.text == span.text.strip() != ""
+
+
+def test_a_text_alone_is_predicted_like_one_among_many(
+    trained: tuple[Path, EpochReport],
+) -> None:
+    predictor = Predictor.load(trained[0])
+    together = predictor(TEXTS, batch_size=2)
+    [alone] = predictor(TEXTS[0])
+    first, second = together[0]["intent"], alone["intent"]
+    assert isinstance(first, Label)
+    assert isinstance(second, Label)
+    assert (first.label, together[0]["slots"]) == (second.label, alone["slots"])
+    assert first.probability == pytest.approx(second.probability, abs=1e-5)
+
+
+def test_predictions_become_json(trained: tuple[Path, EpochReport]) -> None:
+    [prediction, empty] = Predictor.load(trained[0])([TEXTS[2], ""])
+    record = json.loads(prediction.to_json())
+    assert list(record) == ["text", "intent", "slots"]
+    assert set(record["intent"]) == {"label", "probability"}
+    assert all(set(span) == {"type", "start", "end", "text"} for span in record["slots"])
+    assert json.loads(empty.to_json()) == {"text": "", "intent": None, "slots": None}
+
+
+def test_the_model_folder_is_one_that_other_tools_read(
+    trained: tuple[Path, EpochReport],
+) -> None:
+    folder, _ = trained
+    from transformers import AutoConfig, AutoTokenizer
+
+    assert AutoConfig.from_pretrained(folder).num_hidden_layers == 3
+    assert AutoTokenizer.from_pretrained(folder).is_fast
+    names = load_file(folder / "model.safetensors")
+    assert {name.partition(".")[0] for name in names} == {"encoder", "heads"}
+    assert "`intent` (classification): " in (folder / "README.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("mtl.json", None, r"no model in this folder"),
+        ("mtl.json", '{"format": 99}', r"mtl\.json: expected format 2, found 99"),
+        ("model.safetensors", "x", r"model\.safetensors does not fit"),
+    ],
+)
+def test_broken_folders_are_refused(
+    trained: tuple[Path, EpochReport], tmp_path: Path, name: str, content: str | None, message: str
+) -> None:
+    for file in trained[0].iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    (tmp_path / name).unlink()
+    if content is not None:
+        (tmp_path / name).write_text(content)
+    with pytest.raises(ConfigError, match=message):
+        Predictor.load(tmp_path)
+
+
+def test_features_for_a_model_without_are_refused(trained: tuple[Path, EpochReport]) -> None:
+    with pytest.raises(DataError, match=r"features: the model takes 0 numbers for each of the 1"):
+        Predictor.load(trained[0])("play it", features=[[1.0]])
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        ["B-x", "I-x", "O", "B-x", "B-x"],
+        ["O", "I-x", "I-x", "B-y", "I-x"],
+        ["B-x", "I-y", "I-y", "O"],
+        ["I-x", "B-x", "I-x"],
+        ["O", "O"],
+    ],
+)
+def test_spans_are_those_of_seqeval(tags: list[str]) -> None:
+    strict = Entities([tags], IOB2).entities[0]
+    assert list(bio_spans(tags)) == [(e.tag, e.start, e.end - 1) for e in strict]
+    if all(tag.startswith("B-") or tag == "O" for tag in tags):
+        assert list(bio_spans(tags)) == get_entities(tags)

@@ -1,0 +1,41 @@
+"""Scores in tables and in JSON."""
+
+import json
+import math
+
+from mtl_core.scores import flatten, show_difference, show_score, without_nan
+from mtl_core.training.report import EpochReport
+
+TREE = {"combined": 0.5, "words": {"accuracy": 0.25, "perplexity": 41.5, "a/perplexity": 40.0}}
+
+
+def test_shares_are_shown_in_percent_and_others_as_they_are() -> None:
+    shown = {name: show_score(name, value) for name, value in flatten(TREE).items()}
+    assert shown == {
+        "combined": "50.00",
+        "words accuracy": "25.00",
+        "words perplexity": "41.5",
+        "words a/perplexity": "40",
+    }
+    assert show_score("rating mse", 0.5) == "0.5"
+    assert [show_score("f1", value) for value in (None, math.nan)] == ["-", "-"]
+
+
+def test_differences_have_a_sign() -> None:
+    assert show_difference("intent.f1/PER", 0.013) == "+1.30"
+    assert show_difference("words.perplexity", -2.25) == "-2.25"
+    assert show_difference("f1", None) == "-"
+
+
+def test_a_report_is_strict_json_also_without_a_joint_accuracy() -> None:
+    report = EpochReport(
+        1, 1.0, 4, {"a": 0.1}, {"a": 1.0}, {"encoder": 1e-4}, {"a": {"mse": 0.5, "r": math.nan}},
+        math.nan, 0.5, 0.5, 1, 2.0, 30.0,
+    )  # fmt: skip
+    line = report.to_json()
+    assert json.loads(line, parse_constant=lambda name: 1 / 0)["joint_accuracy"] is None
+    again = EpochReport.from_json(line)
+    assert math.isnan(again.joint_accuracy)
+    assert math.isnan(again.dev["a"]["r"])
+    assert again.dev["a"]["mse"] == 0.5
+    assert without_nan({"a": [math.nan, 1.0]}) == {"a": [None, 1.0]}
