@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import torch
@@ -20,6 +21,7 @@ from mtl_core.model.multitask import MultiTaskModel
 from mtl_core.model.pooling import Pooler
 from mtl_core.tasks.base import Task
 from mtl_core.tasks.masked_lm import MaskedLm
+from mtl_core.training.prefix_cache import PrefixCache, weights_hash
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
@@ -131,6 +133,11 @@ class Assets:
         encoder = load_encoder(config.encoder.name, revision=config.encoder.revision)
         # Weights stored as half precision train in single precision; autocast does the rest.
         return cls(assets_key(config), data, encoder.float().to(device))
+
+    @cached_property
+    def prefix_cache(self) -> PrefixCache:
+        """What frozen layers of this encoder compute."""
+        return PrefixCache(weights_hash(self._pristine))
 
     def new_model(self, config: RunConfig, tasks: Mapping[str, Task]) -> MultiTaskModel:
         """Returns a model with pretrained encoder weights and newly initialised heads.

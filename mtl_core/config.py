@@ -35,6 +35,10 @@ class Training(Section):
     """Parts that a batch is cut into to save memory; the update stays the same."""
     precision: Literal["bf16", "fp32"] = "bf16"
     """`bf16` = autocast of the forward pass, weights stay fp32."""
+    prefix_cache: Literal["auto", "bf16", "fp32", "off"] = "auto"
+    """How the output of frozen lower layers is kept on disk; `auto` = in the run's precision."""
+    prefix_cache_gib: float = Field(default=16.0, ge=0)
+    """Disk for them, of all runs on a machine; the least recently used ones make room."""
     gradients_every: int | None = Field(default=None, ge=1)
     """Steps between looks at the tasks' gradients (norms, cosines); null = never."""
 

@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import RunConfigFactory, save_tokenizer
+from encoders import FAMILIES, SEPARATE, tiny
 from pydantic import TypeAdapter
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModel, PreTrainedModel
+from transformers import PreTrainedModel
 
 from mtl_core.assets import Assets, build_tasks
 from mtl_core.data.batching import make_batch
@@ -25,41 +26,7 @@ from mtl_core.training.loop import train
 
 CPU = torch.device("cpu")
 KINDS: TypeAdapter[FreezingSection] = TypeAdapter(FreezingSection)
-FAMILIES: dict[str, dict[str, object]] = {
-    "bert": {},
-    "roberta": {"max_position_embeddings": 66, "pad_token_id": 1},
-    "xlm-roberta": {"max_position_embeddings": 66, "pad_token_id": 1},
-    "distilbert": {"dim": 32, "hidden_dim": 48},
-    "electra": {"embedding_size": 16},
-    "mpnet": {"max_position_embeddings": 66, "pad_token_id": 1},
-    "deberta-v2": {
-        "relative_attention": True,
-        "position_buckets": 16,
-        "pos_att_type": ["p2c", "c2p"],
-        "norm_rel_ebd": "layer_norm",
-        "conv_kernel_size": 3,
-    },
-    "albert": {"embedding_size": 16},
-    "modernbert": {"pad_token_id": 0, "bos_token_id": 2, "eos_token_id": 3},
-}
 LAYERS = {"distilbert": "transformer.layer.", "modernbert": "layers."}
-SEPARATE = [family for family in FAMILIES if family != "albert"]
-
-
-def tiny(family: str, **settings: object) -> PreTrainedModel:
-    sizes: dict[str, object] = {
-        "hidden_size": 32,
-        "num_hidden_layers": 3,
-        "num_attention_heads": 2,
-        "intermediate_size": 48,
-        "max_position_embeddings": 64,
-    }
-    config = AutoConfig.for_model(family, **(sizes | FAMILIES.get(family, {}) | settings))
-    torch.manual_seed(0)
-    encoder = AutoModel.from_config(config)
-    if getattr(encoder, "pooler", None) is not None:
-        encoder.pooler = None
-    return encoder
 
 
 def layer_of(family: str, name: str) -> int | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +31,9 @@ class Batch:
             indicators (batch, labels), int64, or numbers (batch,), float32, NaN = no label.
         token_types: Segment of each sub-word, (batch, seq), int64; None when all are 0.
         features: Extra dense numbers, (batch, features), float32; None when there are none.
+        frozen: Hidden states of the first layer that trains, (batch, seq, hidden), 0 for padding;
+            None when they are to be computed.
+        depth: Layers below `frozen`, as in `FrozenStates`.
     """
 
     token_ids: Tensor
@@ -41,12 +45,14 @@ class Batch:
     labels: Mapping[str, Tensor]
     token_types: Tensor | None = None
     features: Tensor | None = None
+    frozen: Tensor | None = None
+    depth: int = 0
 
     def to(self, device: torch.device) -> "Batch":
         """Returns the batch on a device."""
         if device.type == "cpu":
             return self
-        moved = {
+        moved: dict[str, Any] = {
             field.name: value.to(device, non_blocking=True)
             for field in fields(self)
             if isinstance(value := getattr(self, field.name), Tensor)
@@ -124,6 +130,7 @@ def make_batch(split: EncodedSplit, rows: npt.ArrayLike, *, pad_token_id: int) -
         labels,
         None if types is None else torch.from_numpy(_pad(types, numbers, 0)[0]),
         None if split.features is None else torch.from_numpy(split.features[numbers]),
+        *_frozen_states(split, numbers, mask),
     )
 
 
@@ -131,6 +138,20 @@ def rows_by_length(split: EncodedSplit, *, batch_size: int) -> list[Int64Array]:
     """Returns batches for evaluation: all rows, sorted by length, no randomness."""
     order = np.argsort(split.token_ids.lengths(), kind="stable")
     return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+
+
+def _frozen_states(
+    split: EncodedSplit, rows: Int64Array, mask: npt.NDArray[np.bool_]
+) -> tuple[Tensor | None, int]:
+    """Returns the rows' hidden states (batch, seq, hidden), when they are known, and the depth."""
+    if split.frozen is None:
+        return None, 0
+    values = split.frozen.values
+    starts = split.token_ids.offsets[rows]
+    source = torch.from_numpy((starts[:, None] + np.arange(mask.shape[1]))[mask])
+    states = values.new_zeros(*mask.shape, values.shape[1])
+    states[torch.from_numpy(mask)] = values.index_select(0, source)
+    return states, split.frozen.depth
 
 
 def _pad(ragged: Ragged, rows: Int64Array, fill: int) -> tuple[Int64Array, Int64Array]:

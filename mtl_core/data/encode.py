@@ -18,6 +18,7 @@ from mtl_core.data.example import ColumnKind, Example
 from mtl_core.errors import DataError
 
 if TYPE_CHECKING:
+    from torch import Tensor
     from transformers import PreTrainedTokenizerFast
 
     from mtl_core.data.windows import Questions
@@ -71,6 +72,20 @@ and last token of the answer, (rows, 2), (0, 0) = not in this window. `text`: 0,
 
 
 @dataclass(frozen=True, slots=True)
+class FrozenStates:
+    """Hidden states under the first layer that trains.
+
+    Attributes:
+        depth: Layers below; 0 = the embeddings alone, -1 = the whole encoder.
+        values: One row a sub-word of the split, (sub-words, hidden), bf16 or fp32, mapped from a
+            file.
+    """
+
+    depth: int
+    values: "Tensor"
+
+
+@dataclass(frozen=True, slots=True)
 class EncodedSplit:
     """One split of a data set.
 
@@ -83,6 +98,7 @@ class EncodedSplit:
         token_types: Segment of every sub-word, for pairs; None when all are 0.
         features: Extra dense numbers a row, (rows, features); None when there are none.
         questions: What the windows of a question-answering data set come from.
+        frozen: What frozen layers make of every sub-word; None when they are to be computed.
     """
 
     token_ids: Ragged
@@ -92,6 +108,7 @@ class EncodedSplit:
     token_types: Ragged | None = None
     features: FloatArray | None = None
     questions: "Questions | None" = None
+    frozen: "FrozenStates | None" = None
 
     def __len__(self) -> int:
         return len(self.token_ids)

@@ -8,6 +8,7 @@ from torch import nn
 from mtl_core.errors import ConfigError
 from mtl_core.model.adapters import Adapters, find_targets
 from mtl_core.model.layers import encoder_parts, separate_layers
+from mtl_core.model.prefix import WHOLE
 from mtl_core.section import Section
 
 if TYPE_CHECKING:
@@ -35,6 +36,14 @@ class Freezing(Section):
         """
         frozen = self.frozen_modules(encoder, epoch=epoch)
         return {parameter for module in frozen for parameter in module.parameters()}
+
+    def frozen_depth(self, encoder: nn.Module, *, epoch: int) -> int | None:
+        """Returns how many of the lowest layers compute the same all through an epoch.
+
+        Returns:
+            0 = the embeddings alone, `WHOLE` = the whole encoder, None = nothing.
+        """
+        return None
 
     def check(self, encoder: nn.Module) -> None:
         """Refuses an encoder for which this kind cannot be; its weights may be on "meta".
@@ -68,6 +77,10 @@ class FreezeEmbeddings(Freezing):
         """Returns what stands below the layers."""
         return list(encoder_parts(encoder).below)
 
+    def frozen_depth(self, encoder: nn.Module, *, epoch: int) -> int | None:
+        """Returns 0: the embeddings alone."""
+        return 0
+
 
 class FreezeLowerLayers(Freezing):
     """The embeddings and the lowest layers keep their weights."""
@@ -81,6 +94,10 @@ class FreezeLowerLayers(Freezing):
         parts = separate_layers(encoder, "run.freezing.kind")
         _check_layers(self.layers, len(parts.layers))
         return [*parts.below, *parts.layers[: self.layers]]
+
+    def frozen_depth(self, encoder: nn.Module, *, epoch: int) -> int | None:
+        """Returns the number of frozen layers."""
+        return _depth(encoder, self.layers)
 
 
 class FreezeUpperLayers(Freezing):
@@ -106,6 +123,10 @@ class FreezeEncoder(Freezing):
         """Returns the encoder."""
         return [encoder]
 
+    def frozen_depth(self, encoder: nn.Module, *, epoch: int) -> int | None:
+        """Returns `WHOLE`."""
+        return WHOLE
+
 
 class Gradual(Freezing):
     """Gradual unfreezing: at first only the top layer trains, then one more layer at a time.
@@ -121,8 +142,14 @@ class Gradual(Freezing):
     def frozen_modules(self, encoder: nn.Module, *, epoch: int) -> list[nn.Module]:
         """Returns the embeddings and the layers whose turn has not come."""
         parts = separate_layers(encoder, "run.freezing.kind")
-        frozen = len(parts.layers) - 1 - (epoch - 1) // self.every
-        return [*parts.below, *parts.layers[:frozen]] if frozen >= 0 else []
+        depth = self.frozen_depth(encoder, epoch=epoch)
+        return [] if depth is None else [*parts.below, *parts.layers[:depth]]
+
+    def frozen_depth(self, encoder: nn.Module, *, epoch: int) -> int | None:
+        """Returns the number of layers whose turn has not come."""
+        layers = separate_layers(encoder, "run.freezing.kind").layers
+        depth = len(layers) - 1 - (epoch - 1) // self.every
+        return depth if depth >= 0 else None
 
     def changes_at(self, epoch: int) -> bool:
         """Returns whether a layer's turn comes."""
@@ -192,6 +219,12 @@ FreezingSection = Annotated[
     | Lora,
     Field(discriminator="kind"),
 ]
+
+
+def _depth(encoder: nn.Module, layers: int) -> int:
+    # What comes after the last layer (a norm) may train although all layers are frozen.
+    parts = encoder_parts(encoder)
+    return WHOLE if layers == len(parts.layers) and not parts.above else layers
 
 
 def _check_layers(found: int, depth: int) -> None:

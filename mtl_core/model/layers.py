@@ -45,15 +45,8 @@ def encoder_parts(encoder: nn.Module) -> EncoderParts:
     Raises:
         ConfigError: The family is not known.
     """
-    family = _family(encoder)
-    if family not in _LAYERS:
-        raise ConfigError(
-            f"run.encoder.name: the layers of a '{family}' encoder are not known; use run.freezing "
-            "kind none, encoder, bias_only or lora and run.optimizer.layer_decay 1, or an encoder "
-            f"of the families {', '.join(_LAYERS)}"
-        )
-    layers = encoder.get_submodule(_LAYERS[family])
-    above = tuple(encoder.get_submodule(name) for name in _ABOVE.get(family, ()))
+    layers = encoder.get_submodule(layers_name(encoder))
+    above = tuple(encoder.get_submodule(name) for name in _ABOVE.get(_family(encoder), ()))
     around = [m for m in encoder.modules() if layers in m.modules() and m is not layers]
     below = tuple(
         child
@@ -62,6 +55,22 @@ def encoder_parts(encoder: nn.Module) -> EncoderParts:
         if child not in (layers, *around, *above)
     )
     return EncoderParts(below, tuple(layers.children()), above)
+
+
+def layers_name(encoder: nn.Module) -> str:
+    """Returns the name of the list of an encoder's layers.
+
+    Raises:
+        ConfigError: The family is not known.
+    """
+    family = _family(encoder)
+    if family not in _LAYERS:
+        raise ConfigError(
+            f"run.encoder.name: the layers of a '{family}' encoder are not known; use run.freezing "
+            "kind none, encoder, bias_only or lora and run.optimizer.layer_decay 1, or an encoder "
+            f"of the families {', '.join(_LAYERS)}"
+        )
+    return _LAYERS[family]
 
 
 def separate_layers(encoder: nn.Module, key: str) -> EncoderParts:

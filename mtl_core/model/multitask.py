@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from mtl_core.data.batching import Batch
 from mtl_core.model.pooling import Pooler
+from mtl_core.model.prefix import as_inputs, run_suffix
 from mtl_core.tasks.base import Head, Task
 from mtl_core.tasks.hidden import Hidden, HiddenSize
 
@@ -84,11 +85,12 @@ class MultiTaskModel(nn.Module):
 
     def forward(self, batch: Batch, task_names: Sequence[str]) -> dict[str, Tensor]:
         """Returns task name -> logits, in the shape of the task's head."""
-        types = {} if batch.token_types is None else {"token_type_ids": batch.token_types}
-        output = self.encoder(
-            input_ids=batch.token_ids, attention_mask=batch.attention_mask, **types
-        )
-        hidden = Hidden(output.last_hidden_state, batch, self.pooler)
+        inputs = as_inputs(batch.token_ids, batch.attention_mask, batch.token_types)
+        if batch.frozen is None:
+            states = self.encoder(**inputs).last_hidden_state
+        else:
+            states = run_suffix(self.encoder, batch.depth, batch.frozen.float(), inputs)
+        hidden = Hidden(states, batch, self.pooler)
         return {name: self.head(name)(hidden) for name in task_names}
 
 

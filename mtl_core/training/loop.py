@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ from torch.nn.utils import clip_grad_norm_
 
 from mtl_core.assets import Assets, build_collator, build_tasks
 from mtl_core.config import RunConfig
+from mtl_core.data.store import EncodedDataset
 from mtl_core.errors import ConfigError, TrainingError
 from mtl_core.model.multitask import MultiTaskModel
 from mtl_core.model.trained import trained_parameters
@@ -21,6 +22,7 @@ from mtl_core.training.evaluation import Evaluation, evaluate
 from mtl_core.training.objective import Mean, ObjectiveSection
 from mtl_core.training.optimizer import build_optimizer, build_schedule, learning_rates
 from mtl_core.training.plan import GlobalBatch, TrainingPlan, part_rows
+from mtl_core.training.prefix_cache import PrefixSettings
 from mtl_core.training.report import EpochReport
 from mtl_core.training.step import Part, Stepper, TaskLosses
 
@@ -79,7 +81,7 @@ class _Run:
         self.objective = objective
         self.place = Place.current()
         self.assets = assets or Assets.load(config, device=self.place.device)
-        self.datasets = self.assets.data.datasets
+        self.datasets: Mapping[str, EncodedDataset] = self.assets.data.datasets
         self.tasks = build_tasks(config, self.datasets)
         self.collator = build_collator(config, self.assets.data.tokenizer)
         weights = {name: task.weight for name, task in config.tasks.items()}
@@ -198,6 +200,7 @@ class _Run:
         """Sets what trains in this epoch."""
         if self.config.freezing.changes_at(epoch) or not self.is_wrapped:
             self._set_frozen(self.trainer.model, epoch)
+            self.datasets = self._with_frozen_states(epoch)
             self.stepper.wrap(has_unused_parameters=self.has_unused_parameters)
             self.is_wrapped = True
 
@@ -207,6 +210,25 @@ class _Run:
             freezing.frozen_modules(model.encoder, epoch=epoch),
             freezing.frozen_parameters(model.encoder, epoch=epoch),
         )
+
+    def _with_frozen_states(self, epoch: int) -> Mapping[str, EncodedDataset]:
+        """Returns the data sets with what frozen layers make of them, where that never changes."""
+        training = self.config.training
+        encoder = self.trainer.model.encoder
+        depth = self.config.freezing.frozen_depth(encoder, epoch=epoch)
+        every = self.assets.data.datasets
+        if depth is None or training.prefix_cache == "off":
+            return every
+        settings = PrefixSettings(
+            depth=depth,
+            precision=training.precision,
+            dtype=training.precision if training.prefix_cache == "auto" else training.prefix_cache,
+            budget=int(training.prefix_cache_gib * 2**30),
+        )
+        texts = {d for task in self.config.tasks.values() for d in task.datasets
+                 if task.column_kind == "text"}  # fmt: skip
+        fixed = {name: dataset for name, dataset in every.items() if name not in texts}
+        return {**every, **self.assets.prefix_cache.apply(fixed, encoder, settings)}
 
     def _main_scores(self, report: EpochReport) -> dict[str, float]:
         return {name: report.dev[name][task.main_score] for name, task in self.tasks.items()

@@ -1,0 +1,118 @@
+"""The lower part of an encoder apart from the upper one: what frozen layers compute is kept."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor, nn
+
+from mtl_core.model.layers import encoder_parts, layers_name
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+WHOLE = -1
+"""Depth of a prefix that is the whole encoder."""
+_BEFORE_LAYERS = {
+    "albert": ("embeddings", "encoder.embedding_hidden_mapping_in"),
+    "electra": ("embeddings", "embeddings_project"),
+}
+"""What the input of the first layer comes from; the embeddings alone in other families."""
+_AFTER_FIRST = {"deberta-v2": "encoder.conv"}
+"""What works on the output of the first layer."""
+
+
+class _ReachedError(Exception):
+    """Ends a forward pass at the layer where the prefix ends."""
+
+
+def run_prefix(encoder: "PreTrainedModel", depth: int, inputs: dict[str, Tensor]) -> Tensor:
+    """Returns the hidden states (batch, seq, hidden) that the layer `depth` gets.
+
+    Args:
+        encoder: The encoder, in evaluation mode.
+        depth: Layers below; 0 = the embeddings alone, `WHOLE` = the whole encoder.
+        inputs: Arguments of its forward pass.
+    """
+    if depth == WHOLE:
+        return encoder(**inputs).last_hidden_state  # type: ignore[no-any-return]
+    seen: list[Tensor] = []
+
+    def stop(module: nn.Module, args: tuple[Tensor, ...], kwargs: dict[str, Any]) -> None:
+        seen.append(args[0] if args else kwargs["hidden_states"])
+        raise _ReachedError
+
+    parts = encoder_parts(encoder)
+    layer = (*parts.layers, *parts.above)[depth]
+    hook = layer.register_forward_pre_hook(stop, with_kwargs=True)
+    try:
+        encoder(**inputs)
+    except _ReachedError:
+        return seen[0]
+    finally:
+        hook.remove()
+    raise AssertionError("the forward pass never came to the layer")
+
+
+def run_suffix(
+    encoder: "PreTrainedModel", depth: int, hidden: Tensor, inputs: dict[str, Tensor]
+) -> Tensor:
+    """Returns the last hidden states (batch, seq, hidden) from those of the layer `depth` on.
+
+    The family's own code runs, so that masks and positions are its own; only what stands below is
+    taken out for the time.
+    """
+    if depth == WHOLE:
+        return hidden
+    with _without_prefix(encoder, depth, hidden):
+        return encoder(**inputs).last_hidden_state  # type: ignore[no-any-return]
+
+
+class _Given(nn.Module):
+    """Gives hidden states in place of a module that would compute them."""
+
+    def __init__(self, hidden: Tensor) -> None:
+        super().__init__()
+        self._hidden = hidden
+
+    def forward(self, *args: object, **kwargs: object) -> Tensor:
+        return self._hidden
+
+
+@contextmanager
+def _without_prefix(encoder: "PreTrainedModel", depth: int, hidden: Tensor) -> Iterator[None]:
+    family = str(encoder.config.model_type)
+    first, *others = _BEFORE_LAYERS.get(family, ("embeddings",))
+    put_back = [_replace(encoder, first, _Given(hidden))]
+    put_back += [_replace(encoder, name, nn.Identity()) for name in others]
+    if depth:
+        name = layers_name(encoder)
+        above = nn.ModuleList(encoder_parts(encoder).layers[depth:])
+        put_back.append(_replace(encoder, name, above))
+        if family in _AFTER_FIRST:
+            put_back.append(_replace(encoder, _AFTER_FIRST[family], None))
+    try:
+        yield
+    finally:
+        for undo in put_back:
+            undo()
+
+
+def _replace(encoder: nn.Module, name: str, module: nn.Module | None) -> Callable[[], None]:
+    """Puts a module in the place of another, without setting anything else of it."""
+    path, _, last = name.rpartition(".")
+    modules = encoder.get_submodule(path)._modules
+    if last not in modules:  # ELECTRA of one size throughout projects nothing
+        return lambda: None
+    before, modules[last] = modules[last], module
+
+    def undo() -> None:
+        modules[last] = before
+
+    return undo
+
+
+def as_inputs(token_ids: Tensor, attention_mask: Tensor, types: Tensor | None) -> dict[str, Tensor]:
+    """Returns the arguments of an encoder's forward pass."""
+    inputs = {"input_ids": token_ids, "attention_mask": attention_mask}
+    return inputs if types is None else {**inputs, "token_type_ids": types}

@@ -1,0 +1,260 @@
+"""What frozen layers compute, computed once: hidden states on disk, shared by trials and workers.
+
+Frozen layers run without dropout, so what they make of a text never changes. A folder is named by
+the hash of all that shapes its content (weights, depth, data, precision), and built by the first
+process that wants it; all others map the same file.
+"""
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from filelock import FileLock
+from torch import Tensor
+
+from mtl_core.data.batching import make_batch, rows_by_length
+from mtl_core.data.encode import EncodedSplit, FrozenStates
+from mtl_core.data.store import EncodedDataset
+from mtl_core.model.prefix import as_inputs, run_prefix
+from mtl_core.paths import cache_folder
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+logger = logging.getLogger(__name__)
+
+_SPLITS = ("train", "dev")
+_BATCH = 64
+_FORMAT = 1
+"""Counts up when the files change, so that old ones are built again."""
+_DTYPES = {"bf16": torch.bfloat16, "fp32": torch.float32}
+_CHUNK = 2**24
+
+
+@dataclass(frozen=True, slots=True)
+class PrefixSettings:
+    """How hidden states are computed and kept.
+
+    Attributes:
+        depth: Layers below; see `FrozenStates`.
+        precision: Of the computation, "bf16" or "fp32".
+        dtype: Of the files, "bf16" or "fp32".
+        budget: Bytes that all hidden states on this machine may take.
+    """
+
+    depth: int
+    precision: str
+    dtype: str
+    budget: int
+
+
+class PrefixCache:
+    """The hidden states that the runs of a process use; what was opened once stays mapped."""
+
+    def __init__(self, weights: str) -> None:
+        """Makes an empty one.
+
+        Args:
+            weights: Hash of the encoder's pretrained weights.
+        """
+        self._weights = weights
+        self._opened: dict[str, dict[str, Tensor] | None] = {}
+
+    def apply(
+        self,
+        datasets: Mapping[str, EncodedDataset],
+        encoder: "PreTrainedModel",
+        settings: PrefixSettings,
+    ) -> dict[str, EncodedDataset]:
+        """Returns the data sets with the hidden states of their train and dev splits.
+
+        What would not fit into the budget is computed in every step, with a warning.
+
+        Args:
+            datasets: The data sets; their token ids must be the same in every epoch.
+            encoder: The encoder, with pretrained weights below the depth.
+            settings: What is kept.
+        """
+        return {
+            name: self._with_states(dataset, encoder, settings)
+            for name, dataset in datasets.items()
+        }
+
+    def _with_states(
+        self, dataset: EncodedDataset, encoder: "PreTrainedModel", settings: PrefixSettings
+    ) -> EncodedDataset:
+        splits = {name: dataset.splits[name] for name in _SPLITS}
+        key = self._key(splits, settings)
+        if key not in self._opened:
+            self._opened[key] = _open_or_build(key, dataset.name, splits, encoder, settings)
+        states = self._opened[key]
+        if states is None:
+            return dataset
+        changed = {
+            name: replace(split, frozen=FrozenStates(settings.depth, states[name]))
+            for name, split in splits.items()
+        }
+        return replace(dataset, splits={**dataset.splits, **changed})
+
+    def _key(self, splits: Mapping[str, EncodedSplit], settings: PrefixSettings) -> str:
+        digest = hashlib.sha256()
+        parts = (_FORMAT, self._weights, settings.depth, settings.precision, settings.dtype)
+        digest.update(repr(parts).encode())
+        for split in splits.values():
+            for ragged in (split.token_ids, split.token_types):
+                if ragged is not None:
+                    digest.update(np.ascontiguousarray(ragged.values).data)
+                    digest.update(np.ascontiguousarray(ragged.offsets).data)
+        return digest.hexdigest()[:32]
+
+
+def weights_hash(weights: Mapping[str, Tensor]) -> str:
+    """Returns a hash of weights and their names."""
+    digest = hashlib.sha256()
+    for name, value in weights.items():
+        digest.update(name.encode())
+        digest.update(value.detach().cpu().contiguous().view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def _open_or_build(
+    key: str,
+    name: str,
+    splits: Mapping[str, EncodedSplit],
+    encoder: "PreTrainedModel",
+    settings: PrefixSettings,
+) -> dict[str, Tensor] | None:
+    root = cache_folder() / "prefix"
+    root.mkdir(exist_ok=True)
+    folder = root / key
+    width = int(encoder.config.hidden_size)
+    sizes = {split: int(rows.token_ids.offsets[-1]) * width for split, rows in splits.items()}
+    with FileLock(f"{folder}.lock"):
+        found = _open(folder, sizes, width, settings)
+        if found is not None:
+            return found
+        needed = sum(sizes.values()) * _DTYPES[settings.dtype].itemsize
+        if not _make_room(root, needed, settings.budget):
+            logger.warning(
+                "the hidden states of data set '%s' take %.1f GiB, more than there is room for "
+                "(training.prefix_cache_gib, or the disk of %s): frozen layers are computed in "
+                "every step",
+                name, needed / 2**30, root,
+            )  # fmt: skip
+            return None
+        # Under the lock nobody else builds here: what lies here is broken or half-written.
+        shutil.rmtree(folder, ignore_errors=True)
+        scratch = folder.with_name(f"{key}.part")
+        shutil.rmtree(scratch, ignore_errors=True)
+        scratch.mkdir()
+        try:
+            checks = {
+                split: _build(scratch / f"{split}.bin", rows, encoder, settings)
+                for split, rows in splits.items()
+            }
+            (scratch / "meta.json").write_text(json.dumps(checks), encoding="utf-8")
+            scratch.replace(folder)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+        return _open(folder, sizes, width, settings)
+
+
+def _build(
+    path: Path, split: EncodedSplit, encoder: "PreTrainedModel", settings: PrefixSettings
+) -> int:
+    """Computes the hidden states of a split into a file; returns its checksum."""
+    width = int(encoder.config.hidden_size)
+    size = int(split.token_ids.offsets[-1])
+    dtype = _DTYPES[settings.dtype]
+    with path.open("wb") as file:
+        file.truncate(size * width * dtype.itemsize)
+    states = torch.from_file(str(path), shared=True, size=size * width, dtype=dtype)
+    states = states.view(size, width)
+    is_bf16 = settings.precision == "bf16"
+    with (
+        _evaluating(encoder),
+        torch.no_grad(),
+        torch.autocast(encoder.device.type, torch.bfloat16, enabled=is_bf16),
+    ):
+        for rows in rows_by_length(split, batch_size=_BATCH):
+            batch = make_batch(split, rows, pad_token_id=0).to(encoder.device)
+            inputs = as_inputs(batch.token_ids, batch.attention_mask, batch.token_types)
+            hidden = run_prefix(encoder, settings.depth, inputs)
+            is_token = batch.attention_mask.bool()
+            places = split.token_ids.offsets[rows][:, None] + np.arange(is_token.shape[1])
+            source = torch.from_numpy(places)[is_token.cpu()]
+            states[source] = hidden[is_token].to(dtype).cpu()
+    del states
+    return _checksum(path)
+
+
+def _open(
+    folder: Path, sizes: Mapping[str, int], width: int, settings: PrefixSettings
+) -> dict[str, Tensor] | None:
+    """Maps the files of a folder; None when there are none or they are not what was written."""
+    meta = folder / "meta.json"
+    dtype = _DTYPES[settings.dtype]
+    try:
+        checks = json.loads(meta.read_text(encoding="utf-8"))
+        paths = {split: folder / f"{split}.bin" for split in sizes}
+        whole = all(
+            path.stat().st_size == sizes[split] * dtype.itemsize
+            and _checksum(path) == checks[split]
+            for split, path in paths.items()
+        )
+        if not whole:
+            return None
+        os.utime(meta)  # the least recently used ones are removed first
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return {
+        # Mapped for this process alone, so that nothing can write into the file.
+        split: torch.from_file(str(path), shared=False, size=sizes[split], dtype=dtype)
+        .view(-1, width)
+        for split, path in paths.items()
+    }  # fmt: skip
+
+
+def _make_room(root: Path, needed: int, budget: int) -> bool:
+    """Removes the least recently used folders until there is room; returns whether there is."""
+    if needed > budget or needed > shutil.disk_usage(root).free:
+        return False
+    kept = sorted(root.glob("*/meta.json"), key=lambda path: path.stat().st_mtime)
+    sizes = {meta.parent: sum(f.stat().st_size for f in meta.parent.iterdir()) for meta in kept}
+    for folder in list(sizes):
+        if sum(sizes.values()) + needed <= budget:
+            break
+        # Whoever has it mapped keeps its content.
+        shutil.rmtree(folder, ignore_errors=True)
+        del sizes[folder]
+    return True
+
+
+def _checksum(path: Path) -> int:
+    total = 0
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            total = zlib.crc32(chunk, total)
+    return total
+
+
+@contextmanager
+def _evaluating(encoder: "PreTrainedModel") -> Iterator[None]:
+    """Puts an encoder into evaluation mode for the time, each module of it back afterwards."""
+    modes = [(module, module.training) for module in encoder.modules()]
+    encoder.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
