@@ -1,0 +1,74 @@
+"""Training sentences/s with frozen layers computed once, against the same run without the cache.
+
+The bundled encoder on 2,000 sentences of snips where it is at hand (../shared/data/snips), else of
+the sample corpus; one thread, bf16, batches of 32. The two run in turn, an epoch each, several
+rounds; the first round builds the cache and is left out. Each row says which dev score both
+reached.
+"""
+
+import statistics
+from collections.abc import Generator
+from pathlib import Path
+
+import torch
+from _harness import Row, output_path, write
+
+from mtl_core.assets import Assets
+from mtl_core.config import RunConfig
+from mtl_core.training.loop import train
+from mtl_core.training.report import EpochReport
+
+SNIPS = Path(__file__).parent.parent.parent / "shared" / "data" / "snips"
+ROUNDS = 3
+CASES = [
+    ("embeddings frozen", {"kind": "embeddings"}, 1.0),
+    ("lower 2 of 6 frozen", {"kind": "lower_layers", "layers": 2}, 1.2),
+    ("lower 4 of 6 frozen", {"kind": "lower_layers", "layers": 4}, 1.9),
+    ("encoder frozen", {"kind": "encoder"}, 35.0),
+]
+
+
+def configure(freezing: dict[str, object], cache: str) -> RunConfig:
+    """Returns the run of a case."""
+    source: dict[str, object] = {"kind": "sample"}
+    if SNIPS.is_dir():
+        source = {"kind": "seq_in_out", "path": str(SNIPS), "limit": {"train": 2000, "dev": 300}}
+    return RunConfig.model_validate(
+        {
+            "datasets": {"data": source},
+            "tasks": {
+                "intent": {"kind": "classification", "dataset": "data", "column": "intent"},
+                "slots": {"kind": "tagging", "dataset": "data", "column": "slots"},
+            },
+            "freezing": freezing,
+            "training": {"epochs": ROUNDS + 1, "prefix_cache": cache},
+        }
+    )
+
+
+def main() -> None:
+    """Measures all cases."""
+    torch.set_num_threads(1)
+    rows = []
+    for what, freezing, target in CASES:
+        runs: dict[str, Generator[EpochReport, None, None]] = {}
+        speeds: dict[str, list[float]] = {"auto": [], "off": []}
+        scores: dict[str, float] = {}
+        for cache in speeds:
+            config = configure(freezing, cache)
+            runs[cache] = train(config, assets=Assets.load(config, device=torch.device("cpu")))
+        for round_ in range(ROUNDS + 1):
+            for cache, run in runs.items():
+                report = next(run)
+                scores[cache] = report.combined
+                if round_:
+                    speeds[cache].append(report.sentences_per_second)
+        ours, theirs = (statistics.median(speeds[cache]) for cache in ("auto", "off"))
+        reached = f"{what} (dev {scores['auto']:.4f}, {scores['off']:.4f})"
+        ratio = ours / theirs
+        rows.append(Row(reached, ours, theirs, "sentences/s", ratio, target, met=ratio >= target))
+    write("prefix_cache", rows, output_path())
+
+
+if __name__ == "__main__":
+    main()
