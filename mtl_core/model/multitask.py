@@ -1,13 +1,15 @@
 """The multi-task model: one shared encoder, one head a task."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, cast
 
 from torch import Tensor, nn
 
 from mtl_core.data.batching import Batch
+from mtl_core.model.dropout import use_fast_dropout
 from mtl_core.model.pooling import Pooler
 from mtl_core.model.prefix import as_inputs, run_suffix
+from mtl_core.model.word_rows import RowEmbedding, use_row_embedding
 from mtl_core.tasks.base import Head, Task
 from mtl_core.tasks.hidden import Hidden, HiddenSize
 
@@ -42,17 +44,32 @@ class MultiTaskModel(nn.Module):
         self.encoder = encoder
         self.pooler = pooler
         hidden_size = int(encoder.config.hidden_size)
-        embeddings = encoder.get_input_embeddings()
+        self._embeddings = (use_row_embedding(encoder, encoder.get_input_embeddings()),)
+        if isinstance(self._embeddings[0], RowEmbedding):
+            self._embeddings[0].drop()
         self.heads = nn.ModuleDict(
             {
                 _module_name(name): task.make_head(
-                    HiddenSize(hidden_size, num_features.get(name, 0), embeddings)
+                    HiddenSize(hidden_size, num_features.get(name, 0), self._embeddings[0])
                 )
                 for name, task in tasks.items()
             }
         )
         self.num_features = dict(num_features)
         self._frozen: list[nn.Module] = []
+        use_fast_dropout(self)
+
+    @property
+    def row_embedding(self) -> RowEmbedding | None:
+        """The word embeddings, when only the rows that a step reads need a gradient.
+
+        None when they are frozen, when a head uses them too, or when they are more than a table.
+        """
+        embedding = self._embeddings[0]
+        if not isinstance(embedding, RowEmbedding) or not embedding.weight.requires_grad:
+            return None
+        heads = cast(Iterable[Head], self.heads.values())
+        return None if any(head.shares_embeddings for head in heads) else embedding
 
     def head(self, task_name: str) -> Head:
         """Returns the head of a task."""
@@ -71,10 +88,17 @@ class MultiTaskModel(nn.Module):
         self._frozen = list(modules)
         self.train(self.training)
 
-    def shared_parameters(self) -> Iterator[nn.Parameter]:
-        """Yields the parameters in front of all heads that train now."""
+    def shared_parameters(self) -> Iterator[Tensor]:
+        """Yields what trains now in front of all heads; of word embeddings the picked rows."""
+        embedding = self._embeddings[0]
         for module in (self.encoder, self.pooler):
-            yield from (p for p in module.parameters() if p.requires_grad)
+            for parameter in module.parameters():
+                if not parameter.requires_grad:
+                    continue
+                if isinstance(embedding, RowEmbedding) and parameter is embedding.weight:
+                    yield parameter if embedding.rows is None else embedding.rows
+                else:
+                    yield parameter
 
     def train(self, mode: bool = True) -> "MultiTaskModel":
         """Sets training mode; frozen modules keep evaluation mode."""

@@ -91,6 +91,8 @@ class MaskedLmHead(Head):
     costs a product with the whole vocabulary.
     """
 
+    shares_embeddings: ClassVar = True
+
     def __init__(self, body: nn.Module, embeddings: nn.Embedding, task_name: str) -> None:
         super().__init__()
         self.body = body

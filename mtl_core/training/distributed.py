@@ -1,5 +1,6 @@
 """Where a process stands among the workers of a run; every function works without a group too."""
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TypeVar
@@ -29,15 +30,29 @@ class Place:
             return cls(rank, world_size, torch.device("cuda", torch.cuda.current_device()))
         return cls(rank, world_size, torch.device("cpu"))
 
-    def wrap(self, module: nn.Module, *, has_unused_parameters: bool) -> nn.Module:
-        """Returns the module behind DistributedDataParallel when there are several workers."""
-        if self.world_size == 1 or not any(p.requires_grad for p in module.parameters()):
-            return module
-        return DistributedDataParallel(
-            module,
-            find_unused_parameters=has_unused_parameters,
-            gradient_as_bucket_view=True,
-        )
+    def wrap(
+        self, module: nn.Module, *, has_unused_parameters: bool, left_out: Sequence[Tensor] = ()
+    ) -> nn.Module:
+        """Returns the module behind DistributedDataParallel when there are several workers.
+
+        Args:
+            module: The module.
+            has_unused_parameters: Whether a step may pass some parameters by.
+            left_out: Parameters whose gradients it does not exchange.
+        """
+        for parameter in left_out:
+            parameter.requires_grad_(False)  # It takes up those that train when it is made.
+        try:
+            if self.world_size == 1 or not any(p.requires_grad for p in module.parameters()):
+                return module
+            return DistributedDataParallel(
+                module,
+                find_unused_parameters=has_unused_parameters,
+                gradient_as_bucket_view=True,
+            )
+        finally:
+            for parameter in left_out:
+                parameter.requires_grad_(True)
 
     def synchronised(self, module: nn.Module, *, is_wanted: bool) -> AbstractContextManager[None]:
         """Returns a context in which gradients are exchanged between workers, or are not."""

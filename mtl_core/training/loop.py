@@ -11,6 +11,7 @@ from torch.nn.utils import clip_grad_norm_
 
 from mtl_core.assets import Assets, build_collator, build_tasks
 from mtl_core.config import RunConfig
+from mtl_core.data.encode import Int64Array
 from mtl_core.data.store import EncodedDataset
 from mtl_core.errors import ConfigError, TrainingError
 from mtl_core.model.multitask import MultiTaskModel
@@ -19,6 +20,7 @@ from mtl_core.training.checkpoint import Trainer, load_checkpoint, save_checkpoi
 from mtl_core.training.diagnostics import GradientDiagnostics
 from mtl_core.training.distributed import Place
 from mtl_core.training.evaluation import Evaluation, evaluate
+from mtl_core.training.lazy_rows import LazyRows
 from mtl_core.training.objective import Mean, ObjectiveSection
 from mtl_core.training.optimizer import build_optimizer, build_schedule, learning_rates
 from mtl_core.training.plan import GlobalBatch, TrainingPlan, part_rows
@@ -101,6 +103,7 @@ class _Run:
         if not any(parameter.requires_grad for parameter in model.parameters()):
             raise ConfigError("run.freezing: nothing is left to train")
         self.is_wrapped = False
+        self.words: LazyRows | None = None
         # A step on one data set meets only its heads, and pooling only for tasks on sentences.
         self.has_unused_parameters = len(self.datasets) > 1 or bool(list(model.pooler.parameters()))
         self.stepper = Stepper(
@@ -147,6 +150,8 @@ class _Run:
             self._train_step(batch, epoch, number)
             if number % _CHECK_EVERY == 0 or number == self.plan.steps_per_epoch:
                 losses = self._mean_losses(epoch, number)
+        if self.words is not None:
+            self.words.settle()
         self.trainer.weighting.after_epoch(losses)
         training_seconds = time.perf_counter() - start
         result = evaluate(
@@ -201,6 +206,10 @@ class _Run:
         if self.config.freezing.changes_at(epoch) or not self.is_wrapped:
             self._set_frozen(self.trainer.model, epoch)
             self.datasets = self._with_frozen_states(epoch)
+            embedding = self.trainer.model.row_embedding
+            self.words = None
+            if embedding is not None:
+                self.words = LazyRows(embedding, self.trainer.optimizer)
             self.stepper.wrap(has_unused_parameters=self.has_unused_parameters)
             self.is_wrapped = True
 
@@ -237,6 +246,8 @@ class _Run:
     def _train_step(self, batch: GlobalBatch, epoch: int, number: int) -> None:
         """Makes one optimiser step, in parts when gradients are accumulated."""
         optimizer = self.trainer.optimizer
+        if self.words is not None:
+            self.words.pick(self._token_ids(batch))
         parts = list(self._parts(batch, epoch))
         every = self.config.training.gradients_every
         if every and number % every == 0:
@@ -246,14 +257,25 @@ class _Run:
         sums = self.stepper.backward(parts, batch.counts)
         if self.config.optimizer.clip_norm is not None:
             parameters = [p for group in optimizer.param_groups for p in group["params"]]
+            parameters += [] if self.words is None else [self.words.rows]
             clip_grad_norm_(parameters, self.config.optimizer.clip_norm)
         optimizer.step()
+        if self.words is not None:
+            self.words.step()
         self.stepper.after_update(parts, batch.counts)
         self.trainer.schedule.step()
         for name, value in sums.items():
             self.loss_sums[self._position(name)] += value
         for name, count in batch.counts.items():
             self.label_counts[name] += count
+
+    def _token_ids(self, batch: GlobalBatch) -> Int64Array:
+        """Returns the token ids of a step, of all workers and parts."""
+        found = []
+        for dataset, rows in batch.pieces:
+            ragged = self.datasets[dataset].splits["train"].token_ids
+            found += [ragged.row(row) for row in rows.tolist()]
+        return np.concatenate(found)
 
     def _parts(self, batch: GlobalBatch, epoch: int) -> Iterator[Part]:
         """Yields this worker's parts of a step."""

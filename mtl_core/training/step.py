@@ -69,7 +69,12 @@ class Stepper:
     def wrap(self, *, has_unused_parameters: bool) -> None:
         """Puts the model behind DistributedDataParallel; again when other parameters train."""
         if not isinstance(self.weighting, GradientWeighting):
-            self._module = self.place.wrap(self._bare, has_unused_parameters=has_unused_parameters)
+            embedding = self._bare.model.row_embedding
+            self._module = self.place.wrap(
+                self._bare,
+                has_unused_parameters=has_unused_parameters,
+                left_out=[] if embedding is None else [embedding.weight],
+            )
 
     def backward(self, parts: Sequence[Part], counts: Mapping[str, int]) -> Losses:
         """Fills the gradients of all parameters that train.
@@ -135,10 +140,19 @@ class Stepper:
                 # It averages over workers, too; the parts have to add up.
                 torch.autograd.backward(torch.stack(terms).sum() * self.place.world_size)
             _add(sums, local)
+        self._sum_rows()
         if any(parameter.requires_grad for parameter in weighting.parameters()):
             totals = self._totals(sums, counts, present)
             torch.autograd.backward(weighting(totals))
         return sums
+
+    def _sum_rows(self) -> None:
+        """Exchanges the gradient of picked word embeddings, new tensors in every step."""
+        embedding = self._bare.model.row_embedding
+        if self.place.world_size > 1 and embedding is not None and embedding.rows is not None:
+            accumulate([embedding.rows], [torch.zeros_like(embedding.rows)])
+            assert embedding.rows.grad is not None
+            self.place.sum(embedding.rows.grad).div_(self.place.world_size)
 
     def _combine_gradients(
         self, parts: Sequence[Part], counts: Mapping[str, int], present: Sequence[str]
@@ -240,13 +254,13 @@ def loss_factors(weighting: LossWeighting, totals: Mapping[str, Tensor]) -> dict
     return dict(zip(leaves, found, strict=True))
 
 
-def split_like(vector: Tensor, parameters: Sequence[nn.Parameter]) -> list[Tensor]:
+def split_like(vector: Tensor, parameters: Sequence[Tensor]) -> list[Tensor]:
     """Returns views of a vector in the shapes of the parameters, one after the other."""
     parts = torch.split(vector, [parameter.numel() for parameter in parameters])
     return [part.view_as(p) for part, p in zip(parts, parameters, strict=True)]
 
 
-def accumulate(parameters: Sequence[nn.Parameter], gradients: Sequence[Tensor | None]) -> None:
+def accumulate(parameters: Sequence[Tensor], gradients: Sequence[Tensor | None]) -> None:
     """Adds gradients to those that the parameters have."""
     for parameter, gradient in zip(parameters, gradients, strict=True):
         if gradient is not None:

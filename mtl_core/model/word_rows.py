@@ -1,0 +1,68 @@
+"""Word embeddings of which a step reads and trains a few rows only."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import embedding
+
+
+class RowEmbedding(nn.Embedding):
+    """An embedding that can look up in picked rows, so that only these get a gradient.
+
+    A batch holds a few hundred of an encoder's tens of thousands of word pieces; a gradient of
+    the whole matrix would be nearly all zeros, and as large as half of a small encoder.
+    """
+
+    def __init__(self, base: nn.Embedding) -> None:
+        """Makes one with the weights of another."""
+        size = (base.num_embeddings, base.embedding_dim)
+        super().__init__(*size, padding_idx=base.padding_idx, _weight=base.weight)
+        self._ids: Tensor | None = None
+        self._rows: Tensor | None = None
+        self._slots: Tensor | None = None
+
+    @property
+    def rows(self) -> Tensor | None:
+        """The picked rows, (ids, size), a leaf of the gradient; None when none are picked."""
+        return self._rows
+
+    def pick(self, ids: Tensor, rows: Tensor) -> None:
+        """Looks up in these rows until `drop`; ids that were not picked must not come.
+
+        Args:
+            ids: Different ids, (ids,), int64; the padding id last, when there is one.
+            rows: Their vectors, (ids, size).
+        """
+        self.drop()
+        if self._slots is None or self._slots.device != ids.device:
+            self._slots = torch.full((self.num_embeddings,), -1, device=ids.device)
+        self._slots[ids] = torch.arange(len(ids), device=ids.device)
+        self._ids, self._rows = ids, rows.detach().requires_grad_()
+
+    def drop(self) -> None:
+        """Looks up in the whole matrix again."""
+        if self._slots is not None and self._ids is not None:
+            self._slots[self._ids] = -1
+        self._ids = self._rows = None
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Returns the vectors of ids."""
+        if self._rows is None or self._slots is None:
+            return super().forward(input)
+        padding = None if self.padding_idx is None else len(self._rows) - 1
+        return embedding(self._slots[input], self._rows, padding)
+
+
+def use_row_embedding(encoder: nn.Module, embeddings: nn.Module) -> nn.Module:
+    """Puts a `RowEmbedding` in the place of an encoder's word embeddings, and returns it.
+
+    Word embeddings that are more than a table stay as they are.
+    """
+    if not isinstance(embeddings, nn.Embedding) or type(embeddings) is not nn.Embedding:
+        return embeddings
+    if embeddings.max_norm is not None or embeddings.scale_grad_by_freq or embeddings.sparse:
+        return embeddings
+    name = next(name for name, module in encoder.named_modules() if module is embeddings)
+    path, _, last = name.rpartition(".")
+    changed = RowEmbedding(embeddings)
+    setattr(encoder.get_submodule(path), last, changed)
+    return changed

@@ -1,0 +1,268 @@
+"""Word embeddings that are trained by the rows a step reads: the numbers of AdamW over all rows."""
+
+import copy
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import RunConfigFactory
+from encoders import FAMILIES, tiny
+from torch import Tensor, nn
+from torch.optim import AdamW
+from torch.optim.lr_scheduler import LambdaLR
+
+from mtl_core.assets import Assets
+from mtl_core.config import RunConfig
+from mtl_core.errors import TrainingError
+from mtl_core.model.dropout import FastDropout
+from mtl_core.model.word_rows import RowEmbedding, use_row_embedding
+from mtl_core.training import lazy_rows, loop
+from mtl_core.training.lazy_rows import LazyRows
+from mtl_core.training.report import EpochReport
+
+VOCABULARY = 50
+
+
+def train_all_rows(
+    embedding: nn.Embedding, optimizer: AdamW, schedule: LambdaLR, batches: list[Tensor]
+) -> list[float]:
+    """Trains with torch's own AdamW over the whole matrix; returns the loss of each step."""
+    losses = []
+    for ids in batches:
+        optimizer.zero_grad()
+        loss = loss_of(embedding, ids)
+        losses.append(loss.item())
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+    return losses
+
+
+def train_rows(
+    embedding: RowEmbedding,
+    optimizer: AdamW,
+    schedule: LambdaLR,
+    batches: list[Tensor],
+    *,
+    settle_every: int = 10**9,
+) -> list[float]:
+    """Trains the rows of each step; returns the loss of each step."""
+    rows = LazyRows(embedding, optimizer)
+    losses = []
+    for number, ids in enumerate(batches, start=1):
+        rows.pick(ids.numpy())
+        loss = loss_of(embedding, ids)
+        losses.append(loss.item())
+        loss.backward()
+        assert embedding.weight.grad is None
+        optimizer.step()  # leaves the matrix alone, which has no gradient
+        rows.step()
+        schedule.step()
+        if number % settle_every == 0:
+            rows.settle()
+    rows.settle()
+    return losses
+
+
+def make_optimizer(weight: nn.Parameter) -> tuple[AdamW, LambdaLR]:
+    optimizer = AdamW([{"params": [weight], "lr": 0.02, "weight_decay": 0.1}])
+    # The rate rises and falls, so that rows which catch up late have to know each step's rate.
+    return optimizer, LambdaLR(optimizer, lambda step: min(step + 1, 10) / 10 * 0.98**step)
+
+
+def loss_of(embedding: nn.Embedding, ids: Tensor) -> Tensor:
+    weights = torch.arange(1.0, 5.0)
+    return (embedding(ids) * weights).tanh().sum() + (embedding(ids) ** 2).sum() / 7
+
+
+def random_batches(steps: int) -> list[Tensor]:
+    """Returns ids of steps; the first are common and come often, the last never come."""
+    torch.manual_seed(3)
+    odds = 1.0 / torch.arange(1, VOCABULARY + 1) ** 1.5
+    odds[-10:] = 0
+    return [torch.multinomial(odds, 6, replacement=True).view(2, 3) for _ in range(steps)]
+
+
+def embeddings(padding: int | None = None) -> tuple[nn.Embedding, RowEmbedding]:
+    torch.manual_seed(1)
+    dense = nn.Embedding(VOCABULARY, 4, padding_idx=padding)
+    return dense, RowEmbedding(copy.deepcopy(dense))
+
+
+@pytest.mark.parametrize("settle_every", [1, 7, 300])
+@pytest.mark.parametrize("padding", [None, 2])
+def test_rows_are_those_of_adamw_over_all_rows(settle_every: int, padding: int | None) -> None:
+    dense, ours = embeddings(padding)
+    batches = random_batches(300)
+    theirs, schedule = make_optimizer(dense.weight)
+    expected = train_all_rows(dense, theirs, schedule, batches)
+    optimizer, schedule = make_optimizer(ours.weight)
+    found = train_rows(ours, optimizer, schedule, batches, settle_every=settle_every)
+    assert found == pytest.approx(expected, rel=1e-5)
+    torch.testing.assert_close(ours.weight, dense.weight, rtol=1e-5, atol=1e-6)
+    for name in ("exp_avg", "exp_avg_sq", "step"):
+        torch.testing.assert_close(
+            optimizer.state[ours.weight][name],
+            theirs.state[dense.weight][name],
+            rtol=1e-4,
+            atol=1e-7,
+        )
+
+
+def test_goes_on_from_the_state_that_adamw_left() -> None:
+    dense, ours = embeddings()
+    batches = random_batches(60)
+    theirs, schedule = make_optimizer(dense.weight)
+    train_all_rows(dense, theirs, schedule, batches[:25])
+    optimizer, own_schedule = make_optimizer(ours.weight)
+    optimizer.load_state_dict(copy.deepcopy(theirs.state_dict()))
+    own_schedule.load_state_dict(schedule.state_dict())
+    with torch.no_grad():
+        ours.weight.copy_(dense.weight)
+    expected = train_all_rows(dense, theirs, schedule, batches[25:])
+    assert train_rows(ours, optimizer, own_schedule, batches[25:]) == pytest.approx(
+        expected, rel=1e-5
+    )
+    torch.testing.assert_close(ours.weight, dense.weight, rtol=1e-5, atol=1e-6)
+
+
+def test_an_id_that_was_not_picked_is_an_error() -> None:
+    _, ours = embeddings()
+    rows = LazyRows(ours, make_optimizer(ours.weight)[0])
+    rows.pick(np.array([3, 5]))
+    rows.pick(np.array([4, 5]))
+    with pytest.raises(IndexError):
+        ours(torch.tensor([3]))
+
+
+def test_a_head_that_does_not_say_it_uses_the_embeddings_is_refused() -> None:
+    _, ours = embeddings()
+    rows = LazyRows(ours, make_optimizer(ours.weight)[0])
+    rows.pick(np.array([3, 5]))
+    (ours(torch.tensor([3])).sum() + ours.weight.sum()).backward()
+    with pytest.raises(TrainingError, match="shares_embeddings"):
+        rows.step()
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_looks_up_alike(family: str) -> None:
+    encoder = tiny(family).eval()
+    ids = torch.tensor([[5, 9, 7, 1], [8, 5, 1, 1]])
+    mask = torch.tensor([[1, 1, 1, 1], [1, 1, 0, 0]])
+    expected = encoder(input_ids=ids, attention_mask=mask).last_hidden_state
+    names = list(encoder.state_dict())
+    embedding = use_row_embedding(encoder, encoder.get_input_embeddings())
+    assert isinstance(embedding, RowEmbedding)
+    assert encoder.get_input_embeddings() is embedding
+    assert list(encoder.state_dict()) == names
+    rows = LazyRows(embedding, make_optimizer(embedding.weight)[0])
+    rows.pick(ids.numpy())
+    found = encoder(input_ids=ids, attention_mask=mask).last_hidden_state
+    torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        {},
+        {"training.accumulation": 3},
+        {"weighting": {"kind": "pcgrad"}},
+        {"weighting": {"kind": "famo"}},
+        {"freezing": {"kind": "gradual", "every": 1}, "training.epochs": 4},
+    ],
+    ids=["fixed", "accumulation", "pcgrad", "famo", "gradual"],
+)
+def test_a_run_is_the_run_over_all_rows(
+    run_config: RunConfigFactory, monkeypatch: pytest.MonkeyPatch, overrides: dict[str, object]
+) -> None:
+    config = run_config({"training.precision": "fp32"} | overrides)
+    picked = []
+    pick = LazyRows.pick
+    monkeypatch.setattr(LazyRows, "pick", lambda *args: (picked.append(1), pick(*args)))
+    ours, our_weights = outcome_of(config)
+    assert picked
+    picked.clear()
+    monkeypatch.setattr(loop.MultiTaskModel, "row_embedding", None)
+    theirs, their_weights = outcome_of(config)
+    assert not picked
+    for mine, other in zip(ours, theirs, strict=True):
+        assert mine.losses == pytest.approx(other.losses, rel=1e-4)
+    for name, value in our_weights.items():
+        torch.testing.assert_close(value, their_weights[name], rtol=1e-3, atol=1e-5)
+
+
+def outcome_of(config: RunConfig) -> tuple[list[EpochReport], dict[str, Tensor]]:
+    assets = Assets.load(config, device=torch.device("cpu"))
+    reports = list(loop.train(config, assets=assets))
+    return reports, {n: v.clone() for n, v in assets._encoder.state_dict().items()}
+
+
+def test_a_broken_run_leaves_nothing_behind(
+    run_config: RunConfigFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = run_config({"training.precision": "fp32"})
+    assets = Assets.load(config, device=torch.device("cpu"))
+    expected = [report.losses for report in loop.train(config, assets=assets)]
+    with monkeypatch.context() as patch:
+        patch.setattr(lazy_rows.LazyRows, "step", lambda self: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            list(loop.train(config, assets=assets))
+    assert [report.losses for report in loop.train(config, assets=assets)] == expected
+
+
+def test_masked_lm_trains_all_rows(
+    run_config: RunConfigFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "text.txt").write_text("play a song by the band tomorrow\n" * 40)
+    config = run_config(
+        {
+            "datasets.text": {
+                "kind": "lines",
+                "splits": {"train": str(tmp_path / "text.txt"), "dev": 0.2},
+            },
+            "tasks.words": {"kind": "masked_lm", "dataset": "text", "chunk": 16},
+        }
+    )
+    monkeypatch.setattr(LazyRows, "__init__", lambda *args: pytest.fail("rows were picked"))
+    assert list(loop.train(config))
+
+
+class TestDropout:
+    """Against the definition: a share of p is 0, the others are scaled, gradients alike."""
+
+    @pytest.mark.parametrize("p", [0.1, 0.5, 0.9])
+    @pytest.mark.parametrize("shape", [(1000, 33), (7,), (64, 3, 5, 11)])
+    def test_drops_its_share(self, p: float, shape: tuple[int, ...]) -> None:
+        torch.manual_seed(0)
+        values = torch.ones(shape, requires_grad=True)
+        found = FastDropout(p)(values)
+        found.sum().backward()
+        kept = found != 0
+        scaled = torch.full_like(found[kept], 1 / (1 - p))
+        torch.testing.assert_close(found[kept], scaled, rtol=1e-4, atol=0)
+        assert values.grad is not None
+        assert torch.equal(values.grad, found.detach())
+        count = values.numel()
+        assert (~kept).sum() / count == pytest.approx(p, abs=5 * (p * (1 - p) / count) ** 0.5)
+
+    def test_neighbours_are_dropped_independently(self) -> None:
+        """Four numbers come out of one draw: none must tell of another."""
+        torch.manual_seed(0)
+        kept = (FastDropout(0.3)(torch.ones(40000, 4)) != 0).double()
+        correlation = torch.corrcoef(kept.T) - torch.eye(4)
+        assert correlation.abs().max() < 5 / 40000**0.5
+
+    def test_evaluation_and_the_ends_are_torchs(self) -> None:
+        values = torch.randn(5, 3)
+        assert torch.equal(FastDropout(0.5).eval()(values), values)
+        assert torch.equal(FastDropout(0.0)(values), values)
+        assert not FastDropout(1.0)(values).any()
+
+    def test_the_seed_decides(self) -> None:
+        masks = []
+        for seed in (1, 1, 2):
+            torch.manual_seed(seed)
+            masks.append(FastDropout(0.5)(torch.ones(100)))
+        assert torch.equal(masks[0], masks[1])
+        assert not torch.equal(masks[0], masks[2])
