@@ -17,15 +17,27 @@ from rich.table import Table
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One comparison; `ratio` is how many times better ours is, `target` what it should reach."""
+    """One comparison.
+
+    Attributes:
+        ratio: How many times better ours is.
+        target: What the ratio should reach; None = it is only reported.
+    """
 
     what: str
     ours: float
     theirs: float
     unit: str
     ratio: float
-    target: float
+    target: float | None
     met: bool
+
+    @classmethod
+    def of(
+        cls, what: str, ours: float, theirs: float, unit: str, ratio: float, target: float | None
+    ) -> "Row":
+        """Makes a row that is met when the ratio reaches the target."""
+        return cls(what, ours, theirs, unit, ratio, target, target is None or ratio >= target)
 
 
 def machine() -> dict[str, str | int | float]:
@@ -71,7 +83,9 @@ def show(results: Sequence[Mapping[str, Any]]) -> None:
     for result in results:
         for row in result["rows"]:
             numbers = (f"{row[key]:.4g}" for key in ("ours", "theirs"))
-            ratios = (f"{row[key]:.4g} x" for key in ("ratio", "target"))
+            ratios = (
+                "" if row[key] is None else f"{row[key]:.4g} x" for key in ("ratio", "target")
+            )
             mark = "" if row["met"] else "below"
             table.add_row(
                 str(result["benchmark"]), row["what"], *numbers, row["unit"], *ratios, mark

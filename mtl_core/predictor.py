@@ -31,7 +31,7 @@ from mtl_core.tasks.base import Prediction as HeadPrediction
 from mtl_core.tasks.base import Task
 from mtl_core.tasks.kinds import without_task_files
 from mtl_core.tasks.outputs import Output, TextView, to_plain
-from mtl_core.tasks.question_answering import best_answers
+from mtl_core.tasks.question_answering import best_answers, least_lead
 from mtl_core.training.distributed import Place
 from mtl_core.training.evaluation import Evaluation, evaluate
 from mtl_core.validation import validate
@@ -235,7 +235,8 @@ class Predictor:
                 predicted.update(zip(places, decoded, strict=True))
             assert rows.questions is not None
             in_order = [predicted[row] for row in range(len(rows))]
-            for number, answer in zip(numbers, best_answers(in_order, rows.questions), strict=True):
+            answers = best_answers(in_order, rows.questions, least_lead(self.model.head(name)))
+            for number, answer in zip(numbers, answers, strict=True):
                 outputs[number][name] = answer
 
     def _batches(

@@ -21,6 +21,7 @@ from mtl_core.tasks.question_answering import (
     QuestionAnsweringHead,
     answer_f1,
     best_answers,
+    best_threshold,
     exact_match,
     normalise,
 )
@@ -185,3 +186,34 @@ def test_scores_are_means_over_questions(windows: EncodedSplit) -> None:
     wrong = Outcome([row - [0, 10, 0, 0] for row in rows], outcome.gold, windows)
     scores = task.score(task.finish(task.make_head(HiddenSize(4)), wrong))
     assert (scores["f1"], scores["has_answer_f1"], scores["no_answer_accuracy"]) == (0.5, 0, 1)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_threshold_is_the_best_of_all(seed: int) -> None:
+    """Against every cut, tried one by one."""
+    generator = np.random.default_rng(seed)
+    count = int(generator.integers(1, 30))
+    leads = generator.integers(-5, 6, count).astype(np.float64)  # with ties
+    silent = generator.integers(0, 2, count).astype(np.float64)
+    answered = np.where(silent == 1, 0.0, generator.random(count))
+    cuts = np.arange(-7.5, 8.0)
+    best = max(np.where(leads > cut, answered, silent).mean() for cut in cuts)
+    chosen = best_threshold(leads, answered, silent)
+    assert np.where(leads > chosen, answered, silent).mean() == pytest.approx(best)
+    rounded = float(np.float32(chosen))  # as the head keeps it
+    assert np.where(leads > rounded, answered, silent).mean() == pytest.approx(best)
+
+
+def test_calibration_finds_the_lead_that_right_answers_have(windows: EncodedSplit) -> None:
+    """Right answers all lag 2 behind "no answer"; without a threshold none would be given."""
+    from mtl_core.tasks.base import Outcome
+
+    task = QuestionAnswering(dataset="d").build("qa", LabelNames((), ()))
+    rows = [np.array([-1.0, -3.0 if last else -9.0, *((first, last) if last else (8, 8))])
+            for first, last in windows.labels["qa"]]  # fmt: skip
+    outcome = Outcome(rows, [np.ones(1)] * len(rows), windows)
+    head = task.make_head(HiddenSize(4))
+    assert task.score(task.finish(head, outcome))["f1"] == 0.5
+    task.calibrate(head, outcome)
+    assert task.score(task.finish(head, outcome))["f1"] == 1.0
+    assert "least_lead" in head.state_dict()  # a saved model answers alike

@@ -20,8 +20,8 @@ class FastDropout(nn.Dropout):
         dropped = round(self.p * _LEVELS)
         draws = torch.empty(-(-input.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
         bits = draws.view(torch.int16)[: input.numel()].view(input.shape)
-        kept = (bits >= dropped - _LEVELS // 2).to(input.dtype)
-        return input * kept.mul_(_LEVELS / (_LEVELS - dropped))
+        scaled = (bits >= dropped - _LEVELS // 2).to(input.dtype)
+        return input * scaled.mul_(_LEVELS / (_LEVELS - dropped))
 
 
 def use_fast_dropout(model: nn.Module) -> None:

@@ -55,4 +55,8 @@ class Hidden:
 
 def gather_positions(values: Tensor, positions: Tensor) -> Tensor:
     """Returns the vectors at positions (batch, count) of (batch, seq, size)."""
-    return torch.gather(values, 1, positions.unsqueeze(-1).expand(-1, -1, values.shape[-1]))
+    batch, length, size = values.shape
+    first = torch.arange(batch, device=values.device).unsqueeze(1) * length
+    # Whole vectors at once: several times quicker than a `gather` of every single number.
+    found = values.reshape(-1, size).index_select(0, (positions + first).flatten())
+    return found.view(batch, positions.shape[1], size)

@@ -59,12 +59,22 @@ class QuestionAnsweringTask(Task):
         body = self._section.head.build(size.hidden, 2)
         return QuestionAnsweringHead(body, self._section.max_answer)
 
+    def calibrate(self, head: Head, outcome: Outcome) -> None:
+        """Sets how far an answer has to be ahead of "no answer" to the best F1 on dev."""
+        questions = questions_of(outcome)
+        found = candidates(outcome.predicted, questions)
+        pairs = zip(found, questions.answers, strict=True)
+        answered = [answer_f1(answer.text, gold) for (answer, _), gold in pairs]
+        silent = [answer_f1("", gold) for gold in questions.answers]
+        leads = np.array([lead for _, lead in found])
+        head.get_buffer("least_lead").fill_(
+            best_threshold(leads, np.array(answered), np.array(silent))
+        )
+
     def finish(self, head: Head, outcome: Outcome) -> Outcome:
         """Returns one row a question: (exact match, F1, whether it has an answer)."""
-        assert outcome.rows is not None
-        questions = outcome.rows.questions
-        assert questions is not None
-        answers = best_answers(outcome.predicted, questions)
+        questions = questions_of(outcome)
+        answers = best_answers(outcome.predicted, questions, least_lead(head))
         texts = [answer.text if answer else "" for answer in answers]
         rows = [
             np.array([exact_match(text, gold), answer_f1(text, gold), bool(gold)])
@@ -104,6 +114,7 @@ class QuestionAnsweringHead(Head):
     def __init__(self, body: nn.Module, max_answer: int) -> None:
         super().__init__()
         self.body = body
+        self.register_buffer("least_lead", torch.zeros(()))
         self._max_answer = max_answer
 
     def forward(self, hidden: Hidden) -> Tensor:
@@ -139,26 +150,74 @@ class QuestionAnsweringHead(Head):
         return list(torch.stack([nothing, best, first, last], dim=1).double().cpu().numpy())
 
 
-def best_answers(predicted: Sequence[Prediction], questions: Questions) -> list[FoundAnswer | None]:
+def questions_of(outcome: Outcome) -> Questions:
+    """Returns the questions that the rows of an outcome are windows of."""
+    assert outcome.rows is not None
+    assert outcome.rows.questions is not None
+    return outcome.rows.questions
+
+
+def least_lead(head: nn.Module) -> float:
+    """Returns how far an answer has to be ahead of "no answer"; see `best_answers`."""
+    return float(head.get_buffer("least_lead"))
+
+
+def best_answers(
+    predicted: Sequence[Prediction], questions: Questions, least: float = 0.0
+) -> list[FoundAnswer | None]:
     """Returns the answer to each question over all its windows, None = it has none.
 
-    A question has no answer when that is likelier than the best answer in the window where "no
-    answer" is least likely, as in Devlin et al. 2019, section 4.3, with a threshold of 0.
+    Args:
+        predicted: What the head decoded, a row a window.
+        questions: The questions of the windows.
+        least: Lead in log-likelihood that an answer needs over "no answer", the threshold of
+            Devlin et al. 2019, section 4.3, which SQuAD 2.0 tunes on dev.
+    """
+    return [answer if lead > least else None for answer, lead in candidates(predicted, questions)]
+
+
+def candidates(
+    predicted: Sequence[Prediction], questions: Questions
+) -> list[tuple[FoundAnswer, float]]:
+    """Returns the likeliest answer to each question, and its lead over "no answer".
+
+    The lead is that over "no answer" in the window where this is least likely.
     """
     table = np.stack(predicted)  # (windows, 4)
-    answers: list[FoundAnswer | None] = []
+    found: list[tuple[FoundAnswer, float]] = []
     for number, context in enumerate(questions.contexts):
         rows = np.flatnonzero(questions.of_row == number)
         row = rows[int(np.argmax(table[rows, 1]))]
         nothing, best = float(table[rows, 0].min()), float(table[row, 1])
-        if nothing >= best:
-            answers.append(None)
-            continue
         start = int(questions.char_starts.row(row)[int(table[row, 2])])
         end = int(questions.char_ends.row(row)[int(table[row, 3])])
         share = 1 / (1 + np.exp(nothing - best))
-        answers.append(FoundAnswer(context[start:end], start, end, float(share)))
-    return answers
+        found.append((FoundAnswer(context[start:end], start, end, float(share)), best - nothing))
+    return found
+
+
+def best_threshold(
+    leads: npt.NDArray[np.float64],
+    answered: npt.NDArray[np.float64],
+    silent: npt.NDArray[np.float64],
+) -> float:
+    """Returns the lead from which on answering gives the highest mean score.
+
+    Args:
+        leads: Lead of each question's answer, (questions,).
+        answered: Score of each answer, (questions,).
+        silent: Score of no answer, (questions,).
+    """
+    order = np.argsort(-leads, kind="stable")
+    gains = np.concatenate([[0.0], np.cumsum((answered - silent)[order])])
+    steps = leads[order]
+    # Answers with the same lead are given all or none.
+    is_cut = np.concatenate([[True], steps[1:] < steps[:-1], [True]])
+    count = int(np.argmax(np.where(is_cut, gains, -np.inf)))
+    if count == 0:
+        return float(steps[0]) + 1.0
+    below = steps[count] if count < len(steps) else steps[-1] - 2.0  # all are given
+    return float((steps[count - 1] + below) / 2)
 
 
 def exact_match(predicted: str, gold: Sequence[str]) -> float:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch.nn.utils import clip_grad_norm_
+from torch.nn.utils import get_total_norm
 
 from mtl_core.assets import Assets, build_collator, build_tasks
 from mtl_core.config import RunConfig
@@ -256,9 +256,7 @@ class _Run:
         optimizer.zero_grad(set_to_none=True)
         sums = self.stepper.backward(parts, batch.counts)
         if self.config.optimizer.clip_norm is not None:
-            parameters = [p for group in optimizer.param_groups for p in group["params"]]
-            parameters += [] if self.words is None else [self.words.rows]
-            clip_grad_norm_(parameters, self.config.optimizer.clip_norm)
+            self._clip(self.config.optimizer.clip_norm)
         optimizer.step()
         if self.words is not None:
             self.words.step()
@@ -268,6 +266,22 @@ class _Run:
             self.loss_sums[self._position(name)] += value
         for name, count in batch.counts.items():
             self.label_counts[name] += count
+
+    def _clip(self, norm: float) -> None:
+        """Scales the whole gradient down to a norm.
+
+        The fused optimiser divides by `grad_scale` while it reads the gradients: no pass of its
+        own over all of them, as `clip_grad_norm_` makes.
+        """
+        optimizer = self.trainer.optimizer
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        rows = [] if self.words is None else [self.words.rows]
+        found = [p.grad for p in [*parameters, *rows] if p.grad is not None]
+        scale = ((get_total_norm(found) + 1e-6) / norm).clamp(min=1.0)
+        optimizer.grad_scale = scale  # type: ignore[attr-defined]
+        for gradient in (row.grad for row in rows):
+            if gradient is not None:
+                gradient.div_(scale)
 
     def _token_ids(self, batch: GlobalBatch) -> Int64Array:
         """Returns the token ids of a step, of all workers and parts."""

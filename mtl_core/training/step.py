@@ -115,8 +115,10 @@ class Stepper:
         weighting: LossWeighting,
     ) -> Losses:
         sums: Losses = {}
-        factors: Mapping[str, Tensor] | None = None
-        if not weighting.compares_losses:
+        factors: Mapping[str, Tensor | float] | None = None
+        if weighting.is_constant:
+            factors = weighting.current_weights()
+        elif not weighting.compares_losses:
             ones = {name: torch.ones((), device=self.place.device) for name in present}
             factors = loss_factors(weighting, ones)
         elif len(parts) > 1:

@@ -32,10 +32,12 @@ class LossWeighting(Weighting):
         compares_losses: Whether the factors hang on the values of this step's losses. When they
             do not, the objective is called before the forward pass with any values to get them,
             and again with the losses for the gradients of its own parameters.
+        is_constant: Whether the factors are those of `current_weights` in every step.
         wants_losses_after_step: Whether `after_step` is to be called.
     """
 
     compares_losses: ClassVar[bool] = False
+    is_constant: ClassVar[bool] = False
     wants_losses_after_step: ClassVar[bool] = False
 
     @abstractmethod

@@ -161,6 +161,8 @@ class _Scaled(LossWeighting):
 class FixedWeighting(_Scaled):
     """Adds the weighted losses."""
 
+    is_constant: ClassVar = True
+
     def forward(self, losses: Mapping[str, Tensor]) -> Tensor:
         """Returns the weighted sum."""
         return torch.stack(list(self.scaled(losses).values())).sum()
