@@ -8,7 +8,8 @@ from pydantic import TypeAdapter
 
 from mtl_core.training.report import EpochReport
 from tuning.records import TrialRecord
-from tuning.schedulers import Scheduler, StudyScheduler
+from tuning.schedulers import Scheduler
+from tuning.study_scheduler import StudyScheduler
 
 EPOCHS = 9
 

@@ -1,22 +1,14 @@
-"""The schedulers of a study: after every report, whether a trial goes on or is stopped."""
+"""The schedulers that a study file can name; Ray is imported when one is built."""
 
 import logging
-import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, PositiveInt
-from ray.tune.schedulers import AsyncHyperBandScheduler, FIFOScheduler, TrialScheduler
 
 from mtl_core.section import Section
-from tuning.records import TrialRecord
 
-METRIC = "combined"
-"""The key of a Tune result that is maximised."""
-
-TIME = "progress"
-"""The key of a Tune result that says how far a trial is, in epochs."""
+if TYPE_CHECKING:
+    from tuning.study_scheduler import StudyScheduler
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +28,10 @@ class Asha(Section):
 
     def build(self, max_epochs: int) -> "StudyScheduler":
         """Returns the scheduler of a study whose trials run up to `max_epochs`."""
+        from ray.tune.schedulers import AsyncHyperBandScheduler
+
+        from tuning.study_scheduler import METRIC, TIME, StudyScheduler
+
         if self.grace_epochs >= max_epochs:
             message = "scheduler asha stops no trial: grace_epochs is %d, and trials run %d epochs"
             logger.warning(message, self.grace_epochs, max_epochs)
@@ -59,93 +55,13 @@ class NoScheduler(Section):
 
     def build(self, max_epochs: int) -> "StudyScheduler":
         """Returns the scheduler of a study, which needs no number of epochs."""
+        from ray.tune.schedulers import FIFOScheduler
+
+        from tuning.study_scheduler import StudyScheduler
+
         del max_epochs
         return StudyScheduler(FIFOScheduler())
 
 
 Scheduler = Annotated[Asha | NoScheduler, Field(discriminator="kind")]
 """Which trials end early."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Numbered:
-    """What the inner scheduler knows of a trial: the same before and after a restart."""
-
-    trial_id: str
-
-
-class StudyScheduler(TrialScheduler):  # type: ignore[misc]  # Ray carries no types
-    """Lets a scheduler of Ray decide, with what a study needs on top.
-
-    Trial 0, the study file's own recipe, is the yardstick and always runs to its end. Reports that
-    were judged before a restart are recorded but not judged again. A report that holds no finite
-    number is passed over, since it would spoil the cutoffs of all other trials.
-
-    The inner scheduler knows trials by their number in the study, not by Tune's id: a report that
-    was replayed and is then repeated by the resumed trial counts once.
-    """
-
-    def __init__(self, inner: TrialScheduler) -> None:
-        """Wraps `inner`, which maximises `combined` over `progress`."""
-        super().__init__()
-        self._metric = METRIC
-        self._inner = inner
-
-    def replay(self, records: Iterable[TrialRecord]) -> None:
-        """Records what trials reported before a restart, unfinished ones included."""
-        for record in records:
-            trial = _Numbered(str(record.number))
-            self._inner.on_trial_add(None, trial)
-            for report in record.reports:
-                self._record(trial, {TIME: report.progress, METRIC: report.combined})
-
-    def _record(self, trial: _Numbered, result: Mapping[str, Any]) -> str:
-        """Lets the inner scheduler see a result; returns its decision."""
-        if not math.isfinite(result.get(METRIC, math.nan)):
-            return str(TrialScheduler.CONTINUE)
-        return str(self._inner.on_trial_result(None, trial, result))
-
-    def set_search_properties(self, metric: str | None, mode: str | None, **spec: Any) -> bool:
-        """Accepts what TuneConfig says if it is what the study maximises anyway."""
-        del spec
-        return metric in (None, METRIC) and mode in (None, "max")
-
-    def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
-        """Makes the trial known to the inner scheduler."""
-        self._inner.on_trial_add(tune_controller, _numbered(trial))
-
-    def on_trial_result(self, tune_controller: Any, trial: Any, result: Mapping[str, Any]) -> str:
-        """Returns `CONTINUE` or `STOP`."""
-        del tune_controller
-        decision = self._record(_numbered(trial), result)
-        is_decided = result.get(TIME, 0) <= trial.config["decided"]
-        if trial.config["number"] == 0 or is_decided or result.get("finished"):
-            return str(TrialScheduler.CONTINUE)
-        return decision
-
-    def on_trial_complete(
-        self, tune_controller: Any, trial: Any, result: Mapping[str, Any]
-    ) -> None:
-        """Records the last result, which Tune passes only here when the trial says it is done."""
-        del tune_controller
-        self._record(_numbered(trial), result)
-
-    def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
-        """Passes on that the trial has failed."""
-        self._inner.on_trial_error(tune_controller, _numbered(trial))
-
-    def on_trial_remove(self, tune_controller: Any, trial: Any) -> None:
-        """Passes on that the trial was taken away before it ran."""
-        self._inner.on_trial_remove(tune_controller, _numbered(trial))
-
-    def choose_trial_to_run(self, tune_controller: Any) -> Any:
-        """Returns the next trial that waits, in the order of the searcher."""
-        return self._inner.choose_trial_to_run(tune_controller)
-
-    def debug_string(self) -> str:
-        """Returns what the inner scheduler says of itself."""
-        return str(self._inner.debug_string())
-
-
-def _numbered(trial: Any) -> _Numbered:
-    return _Numbered(str(trial.config["number"]))

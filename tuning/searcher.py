@@ -18,8 +18,8 @@ from ray.tune.search import Searcher
 
 from mtl_core.training.report import EpochReport
 from tuning.records import Value
-from tuning.schedulers import METRIC
 from tuning.space import Space
+from tuning.study_scheduler import METRIC
 
 LOCK_SECONDS = 5
 """A lock older than this was left by a killed driver; writing takes milliseconds."""

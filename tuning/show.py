@@ -1,5 +1,7 @@
 """What the commands print at their end: the check, the result of a study, scores."""
 
+from typing import TYPE_CHECKING
+
 from rich.console import Console
 from rich.table import Table
 
@@ -9,9 +11,11 @@ from mtl_core.model.trained import describe_encoder
 from mtl_core.scores import flatten, show_score
 from mtl_core.training.evaluation import Evaluation
 from tuning.config import StudyFile
-from tuning.report import FinalScores
-from tuning.result import StudyResult
 from tuning.space import Parameter
+
+if TYPE_CHECKING:
+    from tuning.report import FinalScores
+    from tuning.result import StudyResult
 
 
 def show_check(study: StudyFile, data: Data, *, trainers: int) -> None:
@@ -40,7 +44,7 @@ def show_check(study: StudyFile, data: Data, *, trainers: int) -> None:
     )
 
 
-def show_result(result: StudyResult) -> None:
+def show_result(result: "StudyResult") -> None:
     """Prints the best recipe, its scores, and how to go on from here."""
     console = Console(highlight=False)
     best, default = result.best, result.default
@@ -86,7 +90,7 @@ def show_evaluation(evaluation: Evaluation, split: str) -> None:
     Console(highlight=False).print(table)
 
 
-def _scores(final: FinalScores | None, split: str) -> dict[str, float]:
+def _scores(final: "FinalScores | None", split: str) -> dict[str, float]:
     tree = (final.dev if split == "dev" else final.test) if final is not None else None
     return flatten(tree)
 

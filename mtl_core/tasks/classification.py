@@ -6,7 +6,6 @@ from typing import ClassVar, Literal
 import numpy as np
 import torch
 from pydantic import Field
-from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
@@ -59,6 +58,8 @@ class ClassificationTask(Task):
 
     def score(self, outcome: Outcome) -> dict[str, float]:
         """Returns the scores, by scikit-learn; macro F1 over the labels found or predicted."""
+        from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
+
         predicted, gold = outcome.labelled()
         if not gold:
             return dict.fromkeys(("accuracy", "macro_f1", "micro_f1", "matthews"), float("nan"))

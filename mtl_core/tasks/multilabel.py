@@ -5,7 +5,6 @@ from typing import ClassVar, Literal
 
 import numpy as np
 import torch
-from sklearn.metrics import accuracy_score, f1_score, precision_recall_curve
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
@@ -63,6 +62,8 @@ class MultilabelTask(Task):
 
     def score(self, outcome: Outcome) -> dict[str, float]:
         """Returns the scores of 0 or 1 a label, by scikit-learn."""
+        from sklearn.metrics import accuracy_score, f1_score
+
         predicted, gold = outcome.labelled()
         if not gold:
             return dict.fromkeys(("micro_f1", "macro_f1", "accuracy"), float("nan"))
@@ -124,6 +125,8 @@ def best_thresholds(
         probabilities: (rows, labels).
         gold: 0 or 1, (rows, at least labels).
     """
+    from sklearn.metrics import precision_recall_curve
+
     thresholds = np.full(probabilities.shape[1], 0.5, dtype=np.float32)
     for label in range(len(thresholds)):
         if gold[:, label].any():

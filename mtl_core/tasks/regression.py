@@ -6,8 +6,6 @@ from typing import ClassVar, Literal
 import numpy as np
 import numpy.typing as npt
 import torch
-from scipy.stats import pearsonr, spearmanr
-from sklearn.metrics import mean_squared_error
 from torch import Tensor, nn
 
 from mtl_core.data.batching import Batch
@@ -50,6 +48,9 @@ class RegressionTask(Task):
 
         A correlation with a constant, or of less than two rows, counts as 0.
         """
+        from scipy.stats import pearsonr, spearmanr
+        from sklearn.metrics import mean_squared_error
+
         predicted, gold = outcome.labelled()
         if not gold:
             return dict.fromkeys(("pearson", "spearman", "mse"), float("nan"))

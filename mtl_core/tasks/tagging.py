@@ -6,9 +6,6 @@ from typing import ClassVar, Literal
 import numpy as np
 import torch
 from pydantic import model_validator
-from seqeval.metrics.v1 import precision_recall_fscore_support
-from seqeval.scheme import IOB2
-from sklearn.metrics import accuracy_score, f1_score
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
@@ -87,6 +84,8 @@ class TaggingTask(Task):
         A span counts when type and both ends are right. In strict mode an I- tag that continues
         nothing (after O, or after another type) is no span. Plain tags have accuracy and macro F1.
         """
+        from sklearn.metrics import accuracy_score, f1_score
+
         predicted, gold = outcome.labelled()
         if not gold:
             names = ("f1", "precision", "recall") if self.is_bio else ("macro_f1",)
@@ -238,6 +237,9 @@ def inside_tags(tags: Sequence[str]) -> list[int]:
 
 def span_scores(gold: Tags, predicted: Tags) -> tuple[float, float, float]:
     """Returns span precision, recall and F1 in [0, 1]; 0 where nothing is found or predicted."""
+    from seqeval.metrics.v1 import precision_recall_fscore_support
+    from seqeval.scheme import IOB2
+
     if not any(tag != "O" for tags in (*gold, *predicted) for tag in tags):
         return 0.0, 0.0, 0.0
     precision, recall, f1, _ = precision_recall_fscore_support(
@@ -248,6 +250,9 @@ def span_scores(gold: Tags, predicted: Tags) -> tuple[float, float, float]:
 
 def scores_by_type(gold: Tags, predicted: Tags) -> dict[str, float]:
     """Returns "f1/<type>", "precision/<type>" and "recall/<type>" -> score, by seqeval."""
+    from seqeval.metrics.v1 import precision_recall_fscore_support
+    from seqeval.scheme import IOB2
+
     types = sorted({type_ for tags in (*gold, *predicted) for type_, _, _ in bio_spans(tags)})
     if not types:
         return {}
