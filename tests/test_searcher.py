@@ -1,4 +1,5 @@
 import math
+import os
 from pathlib import Path
 
 import optuna
@@ -203,3 +204,24 @@ def test_tpe_finds_what_random_search_does_not(tmp_path: Path) -> None:
         searcher.on_trial_complete("id", result(3, -errors[-1]))
     # Drawn evenly from [1e-5, 1e-3], the mean distance to 10 ** -3.5 is 0.625.
     assert sum(errors[-15:]) / 15 < 0.4
+
+
+def test_reports_do_not_wait_for_the_disk_and_outcomes_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = tmp_path / "optuna.journal"
+    searcher = searcher_on(journal)
+    searcher.suggest("id")
+    waits = []
+    fsync = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda file: (waits.append(file), fsync(file)))
+    searcher.on_trial_result("id", result(1, 0.4))
+    searcher.on_trial_result("id", result(2, 0.5))
+    assert not waits
+    # What was not waited for is in the file all the same, for whoever reads it.
+    assert trials_of(journal)[0].intermediate_values == {1: 0.4, 2: 0.5}
+    searcher.on_trial_complete("id", result(3, 0.6))
+    assert waits
+    [trial] = trials_of(journal)
+    assert (trial.state, trial.value) == (TrialState.COMPLETE, 0.6)
+    assert trial.user_attrs["scores"] == {"intent": {"accuracy": 0.6}}
