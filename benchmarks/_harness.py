@@ -60,11 +60,16 @@ def _processor() -> str:
     return models[0] if models else platform.processor()
 
 
-def output_path() -> Path | None:
-    """Reads the command line: `--json PATH`."""
-    parser = argparse.ArgumentParser()
+def command_line(parser: argparse.ArgumentParser | None = None) -> argparse.Namespace:
+    """Reads the command line: `--json PATH`, and what the parser knows besides."""
+    parser = parser or argparse.ArgumentParser()
     parser.add_argument("--json", type=Path, help="file for the figures")
-    path: Path | None = parser.parse_args().json
+    return parser.parse_args()
+
+
+def output_path() -> Path | None:
+    """Reads the command line of a benchmark with no options of its own."""
+    path: Path | None = command_line().json
     return path
 
 

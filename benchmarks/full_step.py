@@ -18,22 +18,17 @@ import resource
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from _harness import Row, output_path, write
+from _harness import Row, command_line, write
+from _peers import fit_trainer, load, loss_of, parts, score, train_split
 
 if TYPE_CHECKING:
-    import torch
-
-    from mtl_core.assets import Assets
     from mtl_core.config import RunConfig
     from mtl_core.data.batching import Batch
-    from mtl_core.model.multitask import MultiTaskModel
 
 SNIPS = Path(__file__).parent.parent.parent / "shared" / "data" / "snips"
 SENTENCES, EPOCHS, BATCH, WIDTH = 1500, 3, 32, 50
@@ -76,15 +71,6 @@ def configure(precision: str = "bf16") -> "RunConfig":
     )
 
 
-def load(config: "RunConfig") -> "Assets":
-    """Loads data and encoder."""
-    import torch
-
-    from mtl_core.assets import Assets
-
-    return Assets.load(config, device=torch.device("cpu"))
-
-
 def run_ours() -> dict[str, Any]:
     """Trains with `mtl_core.train`; counts the tokens it computes."""
     from mtl_core.model.encoder import load_encoder
@@ -111,7 +97,7 @@ def run_ours() -> dict[str, Any]:
     reports = list(loop.train(config, assets=assets))
     layers = encoder_parts(load_encoder(config.encoder.name)).layers
     weights = sum(p.numel() for layer in layers for p in layer.parameters() if p.ndim == 2)
-    seconds = sum(r.sentences_per_second**-1 for r in reports) * rows_of(assets)
+    seconds = sum(r.sentences_per_second**-1 for r in reports) * len(train_split(assets))
     speed = statistics.harmonic_mean([r.sentences_per_second for r in reports[1:]])
     # A weight takes part in one multiply-add forward and two backward.
     flops = 6 * weights * tokens / seconds
@@ -120,64 +106,12 @@ def run_ours() -> dict[str, Any]:
 
 def run_trainer(*, bf16: bool = False, width: int = 0) -> dict[str, Any]:
     """Trains with a Transformers `Trainer`."""
-    from torch import nn
-    from torch.utils.data import Dataset
-    from transformers import Trainer, TrainerCallback, TrainingArguments
-
-    from mtl_core.data.batching import make_batch
-
     config = configure("bf16" if bf16 else "fp32")
-    assets, model, optimizer, schedule = parts(config)
-    split = assets.data.datasets["data"].splits["train"]
-
-    class Rows(Dataset[int]):
-        def __len__(self) -> int:
-            return len(split)
-
-        def __getitem__(self, row: int) -> int:
-            return row
-
-    class Losses(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.model = model
-
-        def forward(self, batch: "Batch") -> dict[str, "torch.Tensor"]:
-            return {"loss": loss_of(model, batch)}
-
-    class Clock(TrainerCallback):  # type: ignore[misc]
-        def __init__(self) -> None:
-            self.epochs: list[float] = []
-
-        def on_epoch_end(self, *arguments: Any, **keywords: Any) -> None:
-            self.epochs.append(time.perf_counter())
-
-    def collate(rows: list[int]) -> dict[str, "Batch"]:
-        return {"batch": widen(make_batch(split, rows, pad_token_id=0), width)}
-
-    clock = Clock()
-    with tempfile.TemporaryDirectory() as folder:
-        trainer = Trainer(
-            Losses(),
-            TrainingArguments(
-                output_dir=folder,
-                per_device_train_batch_size=BATCH,
-                num_train_epochs=EPOCHS,
-                bf16=bf16,
-                use_cpu=True,
-                save_strategy="no",
-                logging_strategy="no",
-                disable_tqdm=True,
-                remove_unused_columns=False,
-            ),
-            data_collator=collate,
-            train_dataset=Rows(),
-            optimizers=(optimizer, schedule),
-            callbacks=[clock],
-        )
-        trainer.train()
-    speed = (EPOCHS - 1) * len(split) / (clock.epochs[-1] - clock.epochs[0])
-    return {"speed": speed, "score": score(config, assets, model)}
+    peer = parts(config)
+    ends: list[float] = []
+    fit_trainer(config, peer, lambda: ends.append(time.perf_counter()), width=width)
+    speed = (EPOCHS - 1) * len(train_split(peer.assets)) / (ends[-1] - ends[0])
+    return {"speed": speed, "score": score(config, peer)}
 
 
 def run_plain() -> dict[str, Any]:
@@ -188,25 +122,25 @@ def run_plain() -> dict[str, Any]:
     from mtl_core.data.batching import make_batch, similar_length_batches
 
     config = configure()
-    assets, model, optimizer, schedule = parts(config, fused=None)
-    split = assets.data.datasets["data"].splits["train"]
+    peer = parts(config, fused=None)
+    split = train_split(peer.assets)
     generator = np.random.default_rng(0)
-    model.train()
+    peer.model.train()
     for epoch in range(EPOCHS):
         if epoch == 1:
             start = time.perf_counter()
         for rows in similar_length_batches(
             split.token_ids.lengths(), batch_size=BATCH, generator=generator
         ):
-            optimizer.zero_grad()
+            peer.optimizer.zero_grad()
             with torch.autocast("cpu", torch.bfloat16):
-                loss = loss_of(model, make_batch(split, rows, pad_token_id=0))
+                loss = loss_of(peer, make_batch(split, rows, pad_token_id=0))
             loss.backward()  # type: ignore[no-untyped-call]
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            optimizer.step()
-            schedule.step()
+            torch.nn.utils.clip_grad_norm_(peer.model.parameters(), 1.0)
+            peer.optimizer.step()
+            peer.schedule.step()
     speed = (EPOCHS - 1) * len(split) / (time.perf_counter() - start)
-    return {"speed": speed, "score": score(config, assets, model)}
+    return {"speed": speed, "score": score(config, peer)}
 
 
 def run_products() -> dict[str, Any]:
@@ -257,82 +191,6 @@ def run_profile() -> dict[str, Any]:
     return {"shares": shares | {"all else": 1 - sum(shares.values())}}
 
 
-def parts(
-    config: "RunConfig", *, fused: bool | None = True
-) -> tuple["Assets", "MultiTaskModel", Any, Any]:
-    """Returns data, a model with torch's own dropout, its optimiser and schedule."""
-    import torch
-    from torch import nn
-
-    from mtl_core.assets import build_tasks
-    from mtl_core.model.dropout import FastDropout
-    from mtl_core.training.optimizer import build_optimizer, build_schedule
-
-    assets = load(config)
-    torch.manual_seed(0)
-    model = assets.new_model(config, build_tasks(config, assets.data.datasets))
-    for module in list(model.modules()):
-        for name, child in module.named_children():
-            if isinstance(child, FastDropout):
-                setattr(module, name, nn.Dropout(child.p))
-    rates = dict.fromkeys(config.tasks, config.optimizer.head_lr)
-    optimizer = build_optimizer(model, nn.Module(), config.optimizer, rates)
-    if fused is None:
-        groups = [{k: group[k] for k in ("params", "lr", "weight_decay")}
-                  for group in optimizer.param_groups]  # fmt: skip
-        optimizer = torch.optim.AdamW(groups)
-    steps = -(-rows_of(assets) // BATCH) * EPOCHS
-    schedule = build_schedule(optimizer, schedule="linear", warmup=0.1, total_steps=steps)
-    return assets, model, optimizer, schedule
-
-
-def loss_of(model: "MultiTaskModel", batch: "Batch") -> "torch.Tensor":
-    """Returns the sum of the tasks' mean losses."""
-    import torch
-
-    logits = model(batch, ["intent", "slots"])
-    losses = [
-        model.head(name).loss_sum(logits[name], labels, batch) / (labels != -100).sum()
-        for name, labels in batch.labels.items()
-    ]
-    return torch.stack(losses).sum()
-
-
-def widen(batch: "Batch", width: int) -> "Batch":
-    """Returns a batch padded to at least `width` sub-words."""
-    from torch.nn.functional import pad
-
-    missing = max(0, width - batch.token_ids.shape[1])
-    return replace(
-        batch,
-        token_ids=pad(batch.token_ids, (0, missing)),
-        attention_mask=pad(batch.attention_mask, (0, missing)),
-    )
-
-
-def score(config: "RunConfig", assets: "Assets", model: "MultiTaskModel") -> float:
-    """Returns the mean of the main dev scores."""
-    from mtl_core.assets import build_collator, build_tasks
-    from mtl_core.training.distributed import Place
-    from mtl_core.training.evaluation import evaluate
-
-    result = evaluate(
-        model,
-        build_tasks(config, assets.data.datasets),
-        assets.data.datasets,
-        split="dev",
-        place=Place.current(),
-        precision="bf16",
-        collator=build_collator(config, assets.data.tokenizer),
-    )
-    return statistics.mean(result.main.values())
-
-
-def rows_of(assets: "Assets") -> int:
-    """Returns the number of training sentences."""
-    return len(assets.data.datasets["data"].splits["train"])
-
-
 CONTENDERS: dict[str, Callable[[], dict[str, Any]]] = {
     "ours": run_ours,
     "trainer": run_trainer,
@@ -378,13 +236,13 @@ def rows() -> Iterator[Row]:
 
 def main() -> None:
     """Measures all, or runs the one contender that this process is for."""
-    parser = argparse.ArgumentParser(add_help=False)
-    parser.add_argument("--contender", choices=CONTENDERS)
-    contender = parser.parse_known_args()[0].contender
-    if contender is None:
-        write("full_step", list(rows()), output_path())
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--contender", choices=CONTENDERS, help="only this one, in this process")
+    options = command_line(parser)
+    if options.contender is None:
+        write("full_step", list(rows()), options.json)
         return
-    result = CONTENDERS[contender]()
+    result = CONTENDERS[options.contender]()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(json.dumps(result | {"peak": peak}))
 

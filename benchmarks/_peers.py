@@ -1,0 +1,192 @@
+"""What others do: the same model and data in a Transformers `Trainer`, with torch's own parts."""
+
+import statistics
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+
+    from mtl_core.assets import Assets
+    from mtl_core.config import RunConfig
+    from mtl_core.data.batching import Batch
+    from mtl_core.data.encode import EncodedSplit
+    from mtl_core.model.multitask import MultiTaskModel
+    from mtl_core.weighting.base import Weighting
+
+
+def load(config: "RunConfig") -> "Assets":
+    """Loads data and encoder."""
+    import torch
+
+    from mtl_core.assets import Assets
+
+    return Assets.load(config, device=torch.device("cpu"))
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """A model and what trains it, without anything of ours that makes a step faster."""
+
+    assets: "Assets"
+    model: "MultiTaskModel"
+    weighting: "Weighting"
+    optimizer: Any
+    schedule: Any
+
+
+def parts(config: "RunConfig", *, fused: bool | None = True) -> Peer:
+    """Makes a model with torch's own dropout, its optimiser and schedule.
+
+    Args:
+        config: The run.
+        fused: False or None = an optimiser that is not fused, None = torch's default.
+    """
+    import torch
+    from torch import nn
+
+    from mtl_core.assets import build_tasks
+    from mtl_core.model.dropout import FastDropout
+    from mtl_core.training.optimizer import build_optimizer, build_schedule
+
+    assets = load(config)
+    torch.manual_seed(config.seed)
+    model = assets.new_model(config, build_tasks(config, assets.data.datasets))
+    freezing = config.freezing
+    model.freeze(
+        freezing.frozen_modules(model.encoder, epoch=1),
+        freezing.frozen_parameters(model.encoder, epoch=1),
+    )
+    for module in list(model.modules()):
+        for name, child in module.named_children():
+            if isinstance(child, FastDropout):
+                setattr(module, name, nn.Dropout(child.p))
+    weights = {name: task.weight for name, task in config.tasks.items()}
+    weighting = config.weighting.build(weights, seed=config.seed)
+    rates = dict.fromkeys(config.tasks, config.optimizer.head_lr)
+    optimizer = build_optimizer(model, weighting, config.optimizer, rates)
+    if fused is None:
+        keys = ("params", "lr", "weight_decay")
+        groups = [{key: group[key] for key in keys} for group in optimizer.param_groups]
+        optimizer = torch.optim.AdamW(groups)
+    rows, training = len(train_split(assets)), config.training
+    steps = -(-rows // training.batch_size) * training.epochs
+    schedule = build_schedule(
+        optimizer, schedule="linear", warmup=config.optimizer.warmup, total_steps=steps
+    )
+    return Peer(assets, model, weighting, optimizer, schedule)
+
+
+def loss_of(peer: Peer, batch: "Batch") -> "torch.Tensor":
+    """Returns the objective of a batch over the mean loss of each task in it."""
+    present = [name for name, labels in batch.labels.items() if (labels != -100).any()]
+    logits = peer.model(batch, present)
+    losses = {
+        name: peer.model.head(name).loss_sum(logits[name], batch.labels[name], batch)
+        / (batch.labels[name] != -100).sum()
+        for name in present
+    }
+    loss: torch.Tensor = peer.weighting(losses)
+    return loss
+
+
+def widen(batch: "Batch", width: int) -> "Batch":
+    """Returns a batch padded to at least `width` sub-words."""
+    from torch.nn.functional import pad
+
+    missing = max(0, width - batch.token_ids.shape[1])
+    return replace(
+        batch,
+        token_ids=pad(batch.token_ids, (0, missing)),
+        attention_mask=pad(batch.attention_mask, (0, missing)),
+    )
+
+
+def score(config: "RunConfig", peer: Peer) -> float:
+    """Returns the mean of the main dev scores."""
+    from mtl_core.assets import build_collator, build_tasks
+    from mtl_core.training.distributed import Place
+    from mtl_core.training.evaluation import evaluate
+
+    datasets = peer.assets.data.datasets
+    result = evaluate(
+        peer.model,
+        build_tasks(config, datasets),
+        datasets,
+        split="dev",
+        place=Place.current(),
+        precision=config.training.precision,
+        collator=build_collator(config, peer.assets.data.tokenizer),
+    )
+    return statistics.mean(result.main.values())
+
+
+def train_split(assets: "Assets") -> "EncodedSplit":
+    """Returns the training sentences of the only data set."""
+    [dataset] = assets.data.datasets.values()
+    return dataset.splits["train"]
+
+
+def fit_trainer(
+    config: "RunConfig", peer: Peer, after_epoch: Callable[[], None], *, width: int = 0
+) -> None:
+    """Trains with a Transformers `Trainer` in its defaults.
+
+    Args:
+        config: The run; its first data set is trained on.
+        peer: What `parts` made of it.
+        after_epoch: Called after each epoch.
+        width: Least length that sentences are padded to.
+    """
+    from torch import nn
+    from torch.utils.data import Dataset
+    from transformers import Trainer, TrainerCallback, TrainingArguments
+
+    from mtl_core.data.batching import make_batch
+
+    split = train_split(peer.assets)
+
+    class Rows(Dataset[int]):
+        def __len__(self) -> int:
+            return len(split)
+
+        def __getitem__(self, row: int) -> int:
+            return row
+
+    class Losses(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = peer.model
+            self.weighting = peer.weighting
+
+        def forward(self, batch: "Batch") -> dict[str, "torch.Tensor"]:
+            return {"loss": loss_of(peer, batch)}
+
+    class AfterEpoch(TrainerCallback):  # type: ignore[misc]
+        def on_epoch_end(self, *arguments: Any, **keywords: Any) -> None:
+            after_epoch()
+
+    def collate(rows: list[int]) -> dict[str, "Batch"]:
+        return {"batch": widen(make_batch(split, rows, pad_token_id=0), width)}
+
+    with tempfile.TemporaryDirectory() as folder:
+        Trainer(
+            Losses(),
+            TrainingArguments(
+                output_dir=folder,
+                per_device_train_batch_size=config.training.batch_size,
+                num_train_epochs=config.training.epochs,
+                bf16=config.training.precision == "bf16",
+                use_cpu=True,
+                save_strategy="no",
+                logging_strategy="no",
+                disable_tqdm=True,
+                remove_unused_columns=False,
+            ),
+            data_collator=collate,
+            train_dataset=Rows(),
+            optimizers=(peer.optimizer, peer.schedule),
+            callbacks=[AfterEpoch()],
+        ).train()

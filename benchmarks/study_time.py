@@ -1,0 +1,192 @@
+"""A whole study: seconds until the best dev score, ours against what a user would do instead.
+
+Both search the same space (loss weights, weighting, learning rates, freezing) on the sample corpus
+with 16 trials of up to 3 epochs, two at a time on 2 cores, TPE and ASHA, bundled encoder:
+
+- ours: `mtl tune demo`;
+- theirs: Ray Tune with its OptunaSearch and ASHA over one TorchTrainer per trial, in each of which
+  a Transformers `Trainer` in its defaults (fp32) trains the same model and reports every epoch.
+
+The searchers draw different points, so the two studies end at different scores; compared is the
+time at which each first reached the lower of the two best ones. With `--plot FILE.svg` the best dev
+score against wall time is drawn.
+"""
+
+import argparse
+import json
+import os
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from _harness import Row, command_line, write
+
+CORES, TRIALS = 2, 16
+Curve = list[tuple[float, float]]
+"""(seconds since the command, dev score), of every report."""
+
+
+def ours(storage: Path) -> Curve:
+    """Runs our study."""
+    from tuning.load import load_study
+    from tuning.observer import Silence
+    from tuning.records import TrialRecord
+    from tuning.study import tune_study
+
+    start, curve = time.perf_counter(), Curve()
+
+    class Watch(Silence):
+        def reported(self, record: TrialRecord) -> None:
+            curve.append((time.perf_counter() - start, record.reports[-1].combined))
+
+    study = load_study("demo", [f"study.storage={storage}", f"study.trials={TRIALS}"])
+    tune_study(study, observer=Watch())
+    return curve
+
+
+def train_with_transformers(config: dict[str, Any]) -> None:
+    """The train function of theirs, in a Ray Train worker."""
+    import ray.train
+    from _peers import fit_trainer, parts, score
+
+    from mtl_core.config import RunConfig
+
+    run = RunConfig.model_validate(config)
+    peer = parts(run)
+    fit_trainer(run, peer, lambda: ray.train.report({"combined": score(run, peer)}))
+
+
+def one_trainer_per_trial(config: dict[str, Any]) -> None:
+    """The Tune function of theirs."""
+    from ray.train import RunConfig, ScalingConfig
+    from ray.train.torch import TorchTrainer
+    from ray.tune import get_context
+    from ray.tune.integration.ray_train import TuneReportCallback
+
+    from mtl_core.study_file import override
+
+    run = override(json.loads(config["run"]), json.loads(config["freezing"]))
+    keys = ("optimizer.encoder_lr", "optimizer.head_lr", "tasks.slots.weight", "weighting.kind")
+    TorchTrainer(
+        train_with_transformers,
+        train_loop_config=override(run, {key: config[key] for key in keys}),
+        scaling_config=ScalingConfig(num_workers=1),
+        run_config=RunConfig(
+            name=f"train-trial_id={get_context().get_trial_id()}",
+            storage_path=config["storage"],
+            callbacks=[TuneReportCallback()],
+        ),
+    ).fit()
+
+
+def theirs(storage: Path) -> Curve:
+    """Runs their study."""
+    start, curve = time.perf_counter(), Curve()
+    import ray
+    from ray import tune
+    from ray.tune.schedulers import AsyncHyperBandScheduler
+    from ray.tune.search.optuna import OptunaSearch
+
+    from tuning.load import load_study
+
+    class Watch(tune.Callback):  # type: ignore[misc]
+        def on_trial_result(self, result: dict[str, Any], **info: Any) -> None:
+            curve.append((time.perf_counter() - start, result["combined"]))
+
+    run = load_study("demo", []).run.model_dump(mode="json")
+    run["training"]["precision"] = "fp32"
+    frozen = [{"freezing": {"kind": "none"}}, {"freezing": {"kind": "embeddings"}}]
+    frozen += [{"freezing": {"kind": "lower_layers", "layers": n}} for n in range(1, 5)]
+    space = {
+        "run": json.dumps(run),
+        "storage": str(storage),
+        "optimizer.encoder_lr": tune.loguniform(3e-5, 1e-3),
+        "optimizer.head_lr": tune.loguniform(3e-4, 1e-2),
+        "tasks.slots.weight": tune.loguniform(0.5, 5),
+        "weighting.kind": tune.choice(["fixed", "uncertainty"]),
+        "freezing": tune.choice([json.dumps(section) for section in frozen]),
+    }
+    paths = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
+    os.environ["PYTHONPATH"] = os.pathsep.join(paths)
+    ray.init(
+        address="local", num_cpus=CORES, include_dashboard=False, log_to_driver=False,
+        logging_level="ERROR",
+    )  # fmt: skip
+    try:
+        tune.Tuner(
+            tune.with_resources(one_trainer_per_trial, {"CPU": 0.001}),
+            param_space=space,
+            tune_config=tune.TuneConfig(
+                metric="combined",
+                mode="max",
+                num_samples=TRIALS,
+                max_concurrent_trials=CORES,
+                search_alg=OptunaSearch(seed=0),
+                scheduler=AsyncHyperBandScheduler(max_t=3, grace_period=1, reduction_factor=4),
+            ),
+            run_config=tune.RunConfig(
+                name="theirs", storage_path=str(storage), verbose=0, callbacks=[Watch()]
+            ),
+        ).fit()
+    finally:
+        ray.shutdown()
+    return curve
+
+
+def reached(curve: Curve, score: float) -> float:
+    """Returns the seconds after which a score was first reached."""
+    return next(seconds for seconds, found in curve if found >= score)
+
+
+def draw(path: Path, curves: dict[str, Curve]) -> None:
+    """Draws the best dev score against wall time."""
+    import matplotlib as mpl
+    from matplotlib import pyplot
+
+    mpl.rcParams["svg.hashsalt"] = "mtl"  # the same figures make the same file
+    figure, axes = pyplot.subplots(figsize=(7, 4), layout="constrained")
+    end = max(seconds for curve in curves.values() for seconds, _ in curve)
+    for name, curve in curves.items():
+        best, points = 0.0, [(0.0, 0.0)]
+        for seconds, score in curve:
+            best = max(best, score)
+            points.append((seconds, best))
+        points.append((end, best))
+        x, y = zip(*points, strict=True)
+        axes.step([second / 60 for second in x], [100 * s for s in y], where="post", label=name)
+    axes.set(xlabel="minutes since the command", ylabel="best dev score, %", ylim=(40, 100))
+    axes.grid(alpha=0.3)
+    axes.legend(loc="lower right")
+    figure.savefig(path, metadata={"Date": None})
+
+
+def main() -> None:
+    """Runs both studies and writes the rows."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--plot", type=Path, help="SVG file for the curves")
+    options = command_line(parser)
+    with tempfile.TemporaryDirectory() as scratch:
+        storage = Path(scratch)
+        mine, other = ours(storage / "ours"), theirs(storage / "theirs")
+    best, best_other = (max(score for _, score in curve) for curve in (mine, other))
+    shared = min(best, best_other)
+    first, first_other = reached(mine, shared), reached(other, shared)
+    what = f"dev score {shared:.4f} (best {best:.4f}, {best_other:.4f})"
+    rows = [
+        Row.of(
+            f"{what}: Tune, TorchTrainer, Trainer", first, first_other, "seconds",
+            first_other / first, 8.0,
+        ),
+        Row.of(
+            f"all {TRIALS} trials: the same", mine[-1][0], other[-1][0], "seconds",
+            other[-1][0] / mine[-1][0], None,
+        ),
+    ]  # fmt: skip
+    write("study_time", rows, options.json)
+    if options.plot is not None:
+        draw(options.plot, {"mtl": mine, "Ray Tune + TorchTrainer + Trainer": other})
+
+
+if __name__ == "__main__":
+    main()
