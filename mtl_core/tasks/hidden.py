@@ -17,7 +17,7 @@ class HiddenSize:
     Attributes:
         hidden: Width of the encoder's output.
         features: Extra dense numbers that follow a sentence's vector.
-        embeddings: The encoder's word embeddings, for heads that share them.
+        embeddings: The encoder's word embeddings, for heads that set `shares_embeddings`.
     """
 
     hidden: int
