@@ -1,7 +1,8 @@
 """A whole study: seconds until the best dev score, ours against what a user would do instead.
 
 Both search the same space (loss weights, weighting, learning rates, freezing) on the sample corpus
-with 16 trials of up to 3 epochs, two at a time on 2 cores, TPE and ASHA, bundled encoder:
+with 16 trials (`--trials`) of up to 3 epochs, two at a time on 2 cores, by TPE and ASHA, with the
+bundled encoder:
 
 - ours: `mtl tune demo`;
 - theirs: Ray Tune with its OptunaSearch and ASHA over one TorchTrainer per trial, in each of which
@@ -22,12 +23,12 @@ from typing import Any
 
 from _harness import Row, command_line, write
 
-CORES, TRIALS = 2, 16
+CORES = 2
 Curve = list[tuple[float, float]]
 """(seconds since the command, dev score), of every report."""
 
 
-def ours(storage: Path) -> Curve:
+def ours(storage: Path, trials: int) -> Curve:
     """Runs our study."""
     from tuning.load import load_study
     from tuning.observer import Silence
@@ -40,7 +41,7 @@ def ours(storage: Path) -> Curve:
         def reported(self, record: TrialRecord) -> None:
             curve.append((time.perf_counter() - start, record.reports[-1].combined))
 
-    study = load_study("demo", [f"study.storage={storage}", f"study.trials={TRIALS}"])
+    study = load_study("demo", [f"study.storage={storage}", f"study.trials={trials}"])
     tune_study(study, observer=Watch())
     return curve
 
@@ -80,7 +81,7 @@ def one_trainer_per_trial(config: dict[str, Any]) -> None:
     ).fit()
 
 
-def theirs(storage: Path) -> Curve:
+def theirs(storage: Path, trials: int) -> Curve:
     """Runs their study."""
     start, curve = time.perf_counter(), Curve()
     import ray
@@ -120,7 +121,7 @@ def theirs(storage: Path) -> Curve:
             tune_config=tune.TuneConfig(
                 metric="combined",
                 mode="max",
-                num_samples=TRIALS,
+                num_samples=trials,
                 max_concurrent_trials=CORES,
                 search_alg=OptunaSearch(seed=0),
                 scheduler=AsyncHyperBandScheduler(max_t=3, grace_period=1, reduction_factor=4),
@@ -165,10 +166,12 @@ def main() -> None:
     """Runs both studies and writes the rows."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--plot", type=Path, help="SVG file for the curves")
+    parser.add_argument("--trials", type=int, default=16)
     options = command_line(parser)
     with tempfile.TemporaryDirectory() as scratch:
         storage = Path(scratch)
-        mine, other = ours(storage / "ours"), theirs(storage / "theirs")
+        mine = ours(storage / "ours", options.trials)
+        other = theirs(storage / "theirs", options.trials)
     best, best_other = (max(score for _, score in curve) for curve in (mine, other))
     shared = min(best, best_other)
     first, first_other = reached(mine, shared), reached(other, shared)
@@ -179,7 +182,7 @@ def main() -> None:
             first_other / first, 8.0,
         ),
         Row.of(
-            f"all {TRIALS} trials: the same", mine[-1][0], other[-1][0], "seconds",
+            f"all {options.trials} trials: the same", mine[-1][0], other[-1][0], "seconds",
             other[-1][0] / mine[-1][0], None,
         ),
     ]  # fmt: skip
