@@ -190,3 +190,30 @@ def fit_trainer(
             optimizers=(peer.optimizer, peer.schedule),
             callbacks=[AfterEpoch()],
         ).train()
+
+
+def fit_torch_trainer(
+    train: Callable[[dict[str, Any]], None], config: dict[str, Any], storage: str
+) -> None:
+    """Fits one TorchTrainer inside of a Tune trial, the documented way.
+
+    Args:
+        train: The train function of its worker.
+        config: What that gets.
+        storage: Folder of its results.
+    """
+    from ray.train import RunConfig, ScalingConfig
+    from ray.train.torch import TorchTrainer
+    from ray.tune import get_context
+    from ray.tune.integration.ray_train import TuneReportCallback
+
+    TorchTrainer(
+        train,
+        train_loop_config=config,
+        scaling_config=ScalingConfig(num_workers=1),
+        run_config=RunConfig(
+            name=f"train-trial_id={get_context().get_trial_id()}",
+            storage_path=storage,
+            callbacks=[TuneReportCallback()],
+        ),
+    ).fit()

@@ -60,25 +60,14 @@ def train_with_transformers(config: dict[str, Any]) -> None:
 
 def one_trainer_per_trial(config: dict[str, Any]) -> None:
     """The Tune function of theirs."""
-    from ray.train import RunConfig, ScalingConfig
-    from ray.train.torch import TorchTrainer
-    from ray.tune import get_context
-    from ray.tune.integration.ray_train import TuneReportCallback
+    from _peers import fit_torch_trainer
 
     from mtl_core.study_file import override
 
     run = override(json.loads(config["run"]), json.loads(config["freezing"]))
     keys = ("optimizer.encoder_lr", "optimizer.head_lr", "tasks.slots.weight", "weighting.kind")
-    TorchTrainer(
-        train_with_transformers,
-        train_loop_config=override(run, {key: config[key] for key in keys}),
-        scaling_config=ScalingConfig(num_workers=1),
-        run_config=RunConfig(
-            name=f"train-trial_id={get_context().get_trial_id()}",
-            storage_path=config["storage"],
-            callbacks=[TuneReportCallback()],
-        ),
-    ).fit()
+    drawn = override(run, {key: config[key] for key in keys})
+    fit_torch_trainer(train_with_transformers, drawn, config["storage"])
 
 
 def theirs(storage: Path, trials: int) -> Curve:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from _harness import Row, output_path, write
+from _peers import fit_torch_trainer
 
 SENTENCES, EPOCHS = 32, 2
 FEW, MANY = 5, 55
@@ -108,21 +109,7 @@ def train_in_worker(config: dict[str, Any]) -> None:
 
 def one_trainer_per_trial(config: dict[str, Any]) -> None:
     """The Tune function of theirs."""
-    from ray.train import RunConfig, ScalingConfig
-    from ray.train.torch import TorchTrainer
-    from ray.tune import get_context
-    from ray.tune.integration.ray_train import TuneReportCallback
-
-    TorchTrainer(
-        train_in_worker,
-        train_loop_config=config["run"],
-        scaling_config=ScalingConfig(num_workers=1),
-        run_config=RunConfig(
-            name=f"train-trial_id={get_context().get_trial_id()}",
-            storage_path=config["storage"],
-            callbacks=[TuneReportCallback()],
-        ),
-    ).fit()
+    fit_torch_trainer(train_in_worker, config["run"], config["storage"])
 
 
 def seconds_of_theirs(run: dict[str, Any], storage: Path, trials: int) -> float:
