@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 SNIPS = Path(__file__).parent.parent.parent / "shared" / "data" / "snips"
 SENTENCES, EPOCHS, BATCH, WIDTH = 1500, 3, 32, 50
-ROUNDS = 2
 AGAINST = {
     "trainer": ("a Transformers Trainer, its defaults", 3.0),
     "trainer_padded": (f"a Transformers Trainer, padded to {WIDTH}", 6.5),
@@ -210,10 +209,10 @@ def measure(contender: str) -> dict[str, Any]:
     return found
 
 
-def rows() -> Iterator[Row]:
+def rows(rounds: int) -> Iterator[Row]:
     """Measures all and yields the comparisons."""
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in CONTENDERS}
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         for name in CONTENDERS:
             found[name].append(measure(name))
 
@@ -238,9 +237,10 @@ def main() -> None:
     """Measures all, or runs the one contender that this process is for."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--contender", choices=CONTENDERS, help="only this one, in this process")
+    parser.add_argument("--rounds", type=int, default=2)
     options = command_line(parser)
     if options.contender is None:
-        write("full_step", list(rows()), options.json)
+        write("full_step", list(rows(options.rounds)), options.json)
         return
     result = CONTENDERS[options.contender]()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
