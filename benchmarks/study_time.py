@@ -99,8 +99,10 @@ def theirs(storage: Path, trials: int) -> Curve:
     }
     paths = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
     os.environ["PYTHONPATH"] = os.pathsep.join(paths)
+    # One more than the workers take: trials that hold a crumb of a CPU while both workers wait for
+    # a whole one block each other for ever.
     ray.init(
-        address="local", num_cpus=CORES, include_dashboard=False, log_to_driver=False,
+        address="local", num_cpus=CORES + 1, include_dashboard=False, log_to_driver=False,
         logging_level="ERROR",
     )  # fmt: skip
     try:
