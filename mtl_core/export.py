@@ -16,8 +16,8 @@ from mtl_core.scores import ScoreTree
 from mtl_core.study_file import dump
 from mtl_core.training.checkpoint import load_best
 
-FORMAT = 2
-"""Version of the folder; a newer one is refused by an older program."""
+FORMAT = 3
+"""Version of the folder; any other is refused."""
 
 
 def export_best(

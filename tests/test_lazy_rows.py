@@ -266,3 +266,31 @@ class TestDropout:
             masks.append(FastDropout(0.5)(torch.ones(100)))
         assert torch.equal(masks[0], masks[1])
         assert not torch.equal(masks[0], masks[2])
+
+
+@pytest.mark.parametrize("picks_rows", [True, False])
+@pytest.mark.parametrize("clip_norm", [0.05, 1000.0])
+def test_clipping_is_that_of_torch(
+    run_config: RunConfigFactory,
+    monkeypatch: pytest.MonkeyPatch,
+    picks_rows: bool,
+    clip_norm: float,
+) -> None:
+    """Against `clip_grad_norm_`, which scales the gradients before the optimiser reads them."""
+    config = run_config({"optimizer.clip_norm": clip_norm})
+    if not picks_rows:
+        monkeypatch.setattr(loop.MultiTaskModel, "row_embedding", None)
+    _, ours = outcome_of(config)
+    unclipped = outcome_of(run_config({"optimizer.clip_norm": None}))[1]
+
+    def clip(run: loop._Run, norm: float) -> None:
+        groups = run.trainer.optimizer.param_groups
+        rows = [] if run.words is None else [run.words.rows]
+        nn.utils.clip_grad_norm_([p for group in groups for p in group["params"]] + rows, norm)
+
+    monkeypatch.setattr(loop._Run, "_clip", clip)
+    _, theirs = outcome_of(config)
+    for name, value in ours.items():
+        torch.testing.assert_close(value, theirs[name], rtol=1e-3, atol=1e-5)
+    moved = max(float((value - unclipped[name]).abs().max()) for name, value in ours.items())
+    assert (moved > 1e-4) == (clip_norm < 1)

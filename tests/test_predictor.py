@@ -114,7 +114,7 @@ def test_the_model_folder_is_one_that_other_tools_read(
     ("name", "content", "message"),
     [
         ("mtl.json", None, r"no model in this folder"),
-        ("mtl.json", '{"format": 99}', r"mtl\.json: expected format 2, found 99"),
+        ("mtl.json", '{"format": 99}', r"mtl\.json: expected format 3, found 99"),
         ("model.safetensors", "x", r"model\.safetensors does not fit"),
     ],
 )

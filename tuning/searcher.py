@@ -16,6 +16,7 @@ import optuna
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 from optuna.storages.journal._file import get_lock_file
+from optuna.storages.journal._storage import JournalOperation
 from optuna.trial import TrialState
 from ray.tune.search import Searcher
 
@@ -52,7 +53,12 @@ class _Journal(JournalFileBackend):
     folders; waiting for the disk at every report would keep a driver of hundreds of trainers busy.
     """
 
-    _LIGHT = frozenset({7, 8})  # JournalOperation: intermediate value, user attribute
+    _LIGHT = frozenset(
+        {
+            JournalOperation.SET_TRIAL_INTERMEDIATE_VALUE,
+            JournalOperation.SET_TRIAL_USER_ATTR,
+        }
+    )
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Writes operations, and waits for the disk when one of them is of weight."""

@@ -9,8 +9,9 @@ _LEVELS = 2**16
 class FastDropout(nn.Dropout):
     """Dropout (Srivastava et al. 2014) from 16 random bits a number.
 
-    torch draws each number of a mask by itself on CPUs, which takes longer than the matrix
-    product in front of it; four come out of one draw here. `p` is kept to 1 / 65536.
+    torch draws each number of a mask by itself on CPUs: for 450 tokens of width 384 that takes
+    longer than the product of a 384 x 384 layer. Four come out of one draw here. `p` is kept to
+    1 / 65536.
     """
 
     def forward(self, input: Tensor) -> Tensor:

@@ -58,11 +58,6 @@ class LazyRows:
         assert self._embedding.rows is not None
         return self._embedding.rows
 
-    @property
-    def weight(self) -> Tensor:
-        """The whole matrix, which gets no gradient itself."""
-        return self._weight
-
     @torch.no_grad()
     def pick(self, token_ids: Int64Array) -> None:
         """Hands the embedding the rows that a step reads, up to date.
