@@ -8,7 +8,8 @@ from mtl_core.errors import ConfigError
 from mtl_core.study_file import parse_assignment
 from tuning.config import StudyFile
 from tuning.result import replay_command
-from tuning.study import is_local, max_epochs, tune_study
+from tuning.session import max_epochs
+from tuning.study import is_local, tune_study
 
 
 def study_file(run: object, search: dict[str, object], **study: object) -> StudyFile:

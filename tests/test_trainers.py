@@ -71,7 +71,8 @@ class Bench:
 
 @pytest.fixture(scope="module", autouse=True)
 def local_ray() -> Iterator[None]:
-    with cluster(None, num_cpus=2, verbose=False):
+    with cluster(None, num_cpus=2, verbose=False) as connected:
+        connected()
         yield
 
 

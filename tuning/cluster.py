@@ -2,13 +2,14 @@
 
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from types import MappingProxyType
 
 import ray
 
-from mtl_core.errors import ConfigError
+from mtl_core.errors import ConfigError, TrainingError
 
 ENVIRONMENT: Mapping[str, str] = MappingProxyType(
     {
@@ -36,8 +37,8 @@ _OBJECT_STORE_BYTES = 100 * 2**20
 
 
 @contextmanager
-def cluster(address: str | None, *, num_cpus: int, verbose: bool) -> Iterator[None]:
-    """Connects to Ray; disconnects at the end, also after an error.
+def cluster(address: str | None, *, num_cpus: int, verbose: bool) -> Iterator[Callable[[], object]]:
+    """Connects to Ray while the caller does other work; disconnects at the end, also after errors.
 
     Args:
         address: The cluster's address ("auto" finds one on this machine); None = the one of
@@ -46,8 +47,9 @@ def cluster(address: str | None, *, num_cpus: int, verbose: bool) -> Iterator[No
         num_cpus: CPUs of a new one.
         verbose: Shows what Ray logs.
 
-    Raises:
-        ConfigError: There is no cluster at the address.
+    Yields:
+        A function that waits for the connection. It raises a `ConfigError` when there is no
+        cluster at the address, and a `TrainingError` when a new one does not start.
     """
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
@@ -64,15 +66,27 @@ def cluster(address: str | None, *, num_cpus: int, verbose: bool) -> Iterator[No
         }
     else:
         options["address"] = address
-    try:
-        ray.init(**options)
-    except (ConnectionError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise ConfigError(f"--address {address}: cannot connect to Ray: {reason}") from error
-    try:
-        yield
-    finally:
-        ray.shutdown()
+
+    def connect() -> None:
+        try:
+            ray.init(**options)
+        except (ConnectionError, ValueError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise ConfigError(f"--address {address}: cannot connect to Ray: {reason}") from error
+        except Exception as error:  # Ray raises no narrower one
+            raise TrainingError(
+                f"Ray did not start: {error} On a machine that is busy with other work, the same "
+                "command may do later."
+            ) from error
+
+    with ThreadPoolExecutor(max_workers=1) as background:
+        connecting = background.submit(connect)
+        try:
+            yield connecting.result
+        finally:
+            # What has not connected yet could not be told to stop.
+            wait([connecting])
+            ray.shutdown()
 
 
 def _silence() -> None:

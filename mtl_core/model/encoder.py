@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.util
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from mtl_core.model.pooling import Normalization, PoolingKind
 from mtl_core.section import IdOrFolder, Section
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+    from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
 
 _PACKAGE = "package:"
 _WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
@@ -102,22 +103,33 @@ def load_encoder(name: str, *, revision: str | None = None) -> "PreTrainedModel"
     return without_pooler(encoder)
 
 
-def empty_encoder(name: str, *, revision: str | None = None) -> "PreTrainedModel":
-    """Returns an encoder without weights, on torch's device "meta": quick, to look at its layers.
+class EncoderOutline:
+    """An encoder that is not loaded: its configuration, and its modules when they are asked for."""
 
-    Raises:
-        ConfigError: Its configuration cannot be loaded.
-    """
-    import torch
-    from transformers import AutoConfig, AutoModel
+    def __init__(self, name: str, *, revision: str | None = None) -> None:
+        """Reads the configuration.
 
-    source = resolve_encoder(name)
-    try:
-        config = AutoConfig.from_pretrained(source, revision=revision or "main")
+        Raises:
+            ConfigError: It cannot be loaded.
+        """
+        from transformers import AutoConfig
+
+        source = resolve_encoder(name)
+        try:
+            self.config: PretrainedConfig = AutoConfig.from_pretrained(
+                source, revision=revision or "main"
+            )
+        except (OSError, ValueError) as error:
+            raise _cannot_load("configuration", name, error) from error
+
+    @cached_property
+    def modules(self) -> "PreTrainedModel":
+        """The encoder without weights, on torch's device "meta"; takes imports of two seconds."""
+        import torch
+        from transformers import AutoModel
+
         with torch.device("meta"):
-            return without_pooler(AutoModel.from_config(config))
-    except (OSError, ValueError) as error:
-        raise _cannot_load("configuration", name, error) from error
+            return without_pooler(AutoModel.from_config(self.config))
 
 
 def without_pooler(encoder: "PreTrainedModel") -> "PreTrainedModel":

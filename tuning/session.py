@@ -1,0 +1,200 @@
+"""The session of a study on a running cluster: search, score the best on test, write the result."""
+
+from collections.abc import Mapping
+
+from ray import tune
+
+from mtl_core.config import RunConfig
+from mtl_core.errors import TrainingError
+from mtl_core.study_file import override
+from tuning.config import StudyFile
+from tuning.folder import StudyFolder
+from tuning.logbook import Logbook, best_record
+from tuning.messages import Failed, Scored, ScoreJob
+from tuning.observer import Observer
+from tuning.records import TrialRecord
+from tuning.report import render_report, trials_frame
+from tuning.result import (
+    StudyResult,
+    as_json,
+    dev_scores,
+    final_scores,
+    known_tests,
+    summarise,
+)
+from tuning.searcher import OptunaSearcher, open_optuna
+from tuning.trainable import PooledTrial
+from tuning.trainers import Trainers, start_trainers
+
+_HEAD_NODE = "node:__internal_head__"
+"""A resource that Ray gives to the head node: Tune's actors take a crumb of it, so that trainers
+can have every CPU."""
+
+
+class Session:
+    """One call of `tune_study` on an open study folder."""
+
+    def __init__(
+        self,
+        study: StudyFile,
+        folder: StudyFolder,
+        observer: Observer,
+        *,
+        start: float,
+        verbose: bool,
+    ) -> None:
+        self.study = study
+        self.folder = folder
+        self.observer = observer
+        self.run_data = study.run.model_dump(mode="json")
+        sampler = study.study.sampler.build(study.study.seed, study.space)
+        self.optuna_study = open_optuna(folder.journal, name=study.study.name, sampler=sampler)
+        self.logbook = Logbook(study, folder, self.optuna_study, observer, start=start)
+        self.verbose = verbose
+
+    def run(self, count: int) -> StudyResult:
+        """Searches with `count` trainers, scores, and writes the result."""
+        epochs = max_epochs(self.study)
+        records = self.logbook.records
+        ended = sum(record.status != "running" for record in records.values())
+        total = self.study.study.trials
+        if ended < total or self._unscored():
+            self.observer.stage(f"starting {count} trainer{'s' if count > 1 else ''}")
+            with start_trainers(
+                self.study.study, self.run_data, count=count, scratch=self.folder.scratch
+            ) as trainers:
+                self.logbook.attach(trainers)
+                self.observer.planned(trials=total, ended=ended, epochs=epochs, trainers=count)
+                if ended < total:
+                    self._search(trainers, count, epochs)
+                self.observer.stage("scoring on test")
+                tests = self._score(trainers)
+        else:
+            tests = {}
+        return self._write(tests)
+
+    def _search(self, trainers: Trainers, count: int, epochs: int) -> None:
+        records = self.logbook.records
+        searcher = OptunaSearcher(
+            self.optuna_study,
+            self.study.space,
+            total=self.study.study.trials,
+            default_parameters=self.study.space.default_parameters(self.run_data),
+            constants={
+                "pool": trainers.name,
+                "namespace": trainers.namespace,
+                "trials": str(self.folder.trials),
+            },
+            decided={
+                number: len(record.reports)
+                for number, record in records.items()
+                if record.status == "running"
+            },
+        )
+        scheduler = self.study.study.scheduler.build(epochs)
+        scheduler.replay(records.values())
+        tuner = tune.Tuner(
+            tune.with_resources(
+                PooledTrial, tune.PlacementGroupFactory([{"CPU": 0, _HEAD_NODE: 0.001}])
+            ),
+            tune_config=tune.TuneConfig(
+                metric="combined",
+                mode="max",
+                search_alg=searcher,
+                scheduler=scheduler,
+                num_samples=-1,
+                max_concurrent_trials=count,
+                reuse_actors=True,
+                trial_dirname_creator=lambda trial: str(trial.trial_id),
+            ),
+            run_config=tune.RunConfig(
+                name="tune",
+                storage_path=str(self.folder.scratch),
+                callbacks=[self.logbook],
+                verbose=1 if self.verbose else 0,
+            ),
+        )
+        tuner.fit()
+
+    def _unscored(self) -> list[TrialRecord]:
+        """Returns the trials whose test scores are wanted and not known: best and default."""
+        known = known_tests(self.folder.read_result())
+        best = best_record(self.logbook.records)
+        default = self.logbook.records.get(0)
+        wanted = {record.number: record for record in (best, default) if record and record.best}
+        has_model = best is not None and self.folder.read_result().get("model") == best.id
+        return [
+            record
+            for record in wanted.values()
+            if record.id not in known or (record is best and not has_model)
+        ]
+
+    def _score(self, trainers: Trainers) -> dict[str, Scored]:
+        """Scores best and default on test, each once in the life of the study."""
+        best = best_record(self.logbook.records)
+        scored = {}
+        for record in self._unscored():
+            job = ScoreJob(
+                record.number,
+                record.overrides,
+                self.folder.checkpoint(record.number),
+                export=self.folder.best if record is best else None,
+                dev=dev_scores(record),
+            )
+            message = trainers.score(job)
+            if isinstance(message, Failed):
+                raise TrainingError(f"trial {record.id} could not be scored: {message.error}")
+            assert isinstance(message, Scored)
+            scored[record.id] = message
+        return scored
+
+    def _write(self, tests: Mapping[str, Scored]) -> StudyResult:
+        records = self.logbook.records
+        previous = self.folder.read_result()
+        known = known_tests(previous)
+        known |= {trial: scored.scores for trial, scored in tests.items()}
+        best = final_scores(best_record(records), known)
+        default = final_scores(records.get(0), known)
+        counts = {
+            status: sum(record.status == status for record in records.values())
+            for status in ("complete", "stopped", "failed")
+        }
+        seconds = round(self.logbook.seconds, 2)
+        sentences = max((scored.num_sentences for scored in tests.values()), default=0)
+        result = {
+            "status": "complete" if best is not None else "failed",
+            "trials": counts,
+            "seconds": seconds if tests else previous.get("seconds", seconds),
+            "best": as_json(best),
+            "default": as_json(default),
+            "objective": self.study.study.objective.kind,
+            "test_sentences": sentences or previous.get("test_sentences"),
+            "model": best.trial if best is not None else None,
+            "tests": known,
+        }
+        self.folder.write_result(result)
+        self.logbook.write_trials()
+        summary = summarise(self.study, self.folder, self.optuna_study, records, result)
+        self.folder.report.write_text(render_report(summary), encoding="utf-8")
+        if best is None:
+            errors = {record.error for record in records.values() if record.error}
+            raise TrainingError(
+                f"no trial of the study reached a score; see {self.folder.report}: "
+                f"{'; '.join(sorted(errors)[:1])}"
+            )
+        return StudyResult(
+            folder=self.folder.path,
+            status=str(result["status"]),
+            best=best,
+            default=default,
+            trials=trials_frame([records[number] for number in sorted(records)]),
+            seconds=summary.seconds,
+            replay=summary.replay,
+        )
+
+
+def max_epochs(study: StudyFile) -> int:
+    """Returns the epochs of the longest trial that the space allows."""
+    run = study.run.model_dump(mode="json")
+    recipes = [run, *(override(run, corner) for _, corner in study.space.corners())]
+    return max(RunConfig.model_validate(recipe).training.epochs for recipe in recipes)
