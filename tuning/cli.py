@@ -202,10 +202,8 @@ def _say_how_to_go_on(study: str, assignments: Sequence[str], loaded: "StudyFile
     words = ["mtl", "tune", study]
     for assignment in assignments:
         words += ["--set", assignment]
-    sys.stderr.write(
-        f"Interrupted; what was done is in {loaded.folder}. "
-        f"The same command goes on: {shlex.join(words)}\n"
-    )
+    done = f"what was done is in {loaded.folder}" if loaded.folder.exists() else "nothing was begun"
+    sys.stderr.write(f"Interrupted; {done}. The same command goes on: {shlex.join(words)}\n")
 
 
 def _model_folder(folder: Path) -> Path:

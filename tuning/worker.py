@@ -58,7 +58,10 @@ def work(settings: WorkerSettings) -> None:
     baseline: int | None = None
     while (job := worker.take()) is not None:
         worker.do(job)
+        # Models and optimisers hold themselves in cycles. What is left now outlives trials: to look
+        # through all of it again after each would take ten times as long as a small trial.
         gc.collect()
+        gc.freeze()
         memory = psutil.Process().memory_info().rss
         baseline = baseline if baseline is not None else memory
         has_grown = memory - baseline > settings.memory_growth_bytes
@@ -160,6 +163,8 @@ class _Worker:
     def _assets_for(self, config: RunConfig) -> Assets:
         if self.assets is None or self.assets.key != assets_key(config):
             self.assets = None  # frees the old ones before the new ones are loaded
+            gc.unfreeze()
+            gc.collect()
             self.assets = Assets.load(config, device=self.place.device)
         return self.assets
 

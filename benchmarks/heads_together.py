@@ -1,0 +1,133 @@
+"""Head-only trials side by side over one read of the cached features, against one after the other.
+
+Four trials that differ in the heads' learning rate, encoder frozen: 2,000 sentences of snips where
+it is at hand (../shared/data/snips), else of the sample corpus; one thread, bf16, batches of 32.
+Side by side, each batch is read and padded once and all four train on it in turn; the numbers are
+those of four separate runs. The two ways run in turn, an epoch each, several rounds; the first
+round builds the cache and is left out.
+"""
+
+import statistics
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from _harness import Row, output_path, write
+
+from mtl_core.assets import Assets
+from mtl_core.config import RunConfig
+from mtl_core.training import loop
+from mtl_core.training.evaluation import evaluate
+from mtl_core.training.plan import GlobalBatch
+from mtl_core.training.step import Part
+
+SNIPS = Path(__file__).parent.parent.parent / "shared" / "data" / "snips"
+ROUNDS = 5
+RATES = (3e-4, 1e-3, 3e-3, 1e-2)
+
+
+class HeadRun(loop._Run):
+    """A run whose batches can come from another run."""
+
+    given: list[Part] | None = None
+
+    def _parts(self, batch: GlobalBatch, epoch: int) -> Iterator[Part]:
+        yield from super()._parts(batch, epoch) if self.given is None else self.given
+
+    def steps(self, epoch: int) -> list[GlobalBatch]:
+        """Returns the steps of an epoch."""
+        generator = np.random.default_rng([self.config.seed, epoch])
+        return list(self.plan.epoch(epoch, generator))
+
+    def begin(self, epoch: int) -> None:
+        """Makes ready for an epoch."""
+        self._freeze(epoch)
+        self.trainer.model.train()
+
+
+def make_runs(assets: Assets) -> list[HeadRun]:
+    """Returns new runs."""
+    runs = []
+    for rate in RATES:
+        config = configure().model_copy(
+            update={"optimizer": configure().optimizer.model_copy(update={"head_lr": rate})}
+        )
+        runs.append(HeadRun(config, loop.Mean(), assets))
+    return runs
+
+
+def configure() -> RunConfig:
+    """Returns the run that all share."""
+    source: dict[str, object] = {"kind": "sample"}
+    if SNIPS.is_dir():
+        source = {"kind": "seq_in_out", "path": str(SNIPS), "limit": {"train": 2000, "dev": 300}}
+    return RunConfig.model_validate(
+        {
+            "datasets": {"data": source},
+            "tasks": {
+                "intent": {"kind": "classification", "dataset": "data", "column": "intent"},
+                "slots": {"kind": "tagging", "dataset": "data", "column": "slots"},
+            },
+            "freezing": {"kind": "encoder"},
+            "training": {"epochs": ROUNDS + 1},
+        }
+    )
+
+
+def one_by_one(runs: list[HeadRun], epoch: int) -> None:
+    """Trains an epoch of each run after the other."""
+    for run in runs:
+        run.begin(epoch)
+        for number, batch in enumerate(run.steps(epoch), start=1):
+            run._train_step(batch, epoch, number)
+
+
+def side_by_side(runs: list[HeadRun], epoch: int) -> None:
+    """Trains an epoch of all runs, each batch made once."""
+    for run in runs:
+        run.begin(epoch)
+    first = runs[0]
+    for number, batch in enumerate(first.steps(epoch), start=1):
+        first.given = None
+        parts = list(first._parts(batch, epoch))
+        for run in runs:
+            run.given = parts
+            run._train_step(batch, epoch, number)
+
+
+def best_score(runs: list[HeadRun]) -> float:
+    """Returns the best dev score of the runs."""
+    return max(
+        statistics.mean(
+            evaluate(
+                run.trainer.model, run.tasks, run.datasets, split="dev", place=run.place,
+                precision="bf16", collator=run.collator,
+            ).main.values()
+        )
+        for run in runs
+    )  # fmt: skip
+
+
+def main() -> None:
+    """Measures both ways."""
+    torch.set_num_threads(1)
+    assets = Assets.load(configure(), device=torch.device("cpu"))
+    ways = {one_by_one: make_runs(assets), side_by_side: make_runs(assets)}
+    seconds: dict[object, list[float]] = {way: [] for way in ways}
+    for epoch in range(1, ROUNDS + 2):
+        for way, runs in ways.items():
+            start = time.perf_counter()
+            way(runs, epoch)
+            if epoch > 1:
+                seconds[way].append(time.perf_counter() - start)
+    theirs, ours = (statistics.median(seconds[way]) for way in (one_by_one, side_by_side))
+    scores = ", ".join(f"{best_score(runs):.4f}" for runs in reversed(ways.values()))
+    what = f"{len(RATES)} head-only trials side by side: one by one (best dev {scores})"
+    rows = [Row.of(what, ours, theirs, "seconds an epoch", theirs / ours, None)]
+    write("heads_together", rows, output_path())
+
+
+if __name__ == "__main__":
+    main()
