@@ -73,9 +73,11 @@ def output_path() -> Path | None:
     return path
 
 
-def write(benchmark: str, rows: list[Row], path: Path | None) -> None:
-    """Prints the rows, and writes them as JSON when a path is given."""
+def write(benchmark: str, rows: list[Row], path: Path | None, raw: object = None) -> None:
+    """Prints the rows; given a path, writes them as JSON, with what they were made of."""
     content = {"benchmark": benchmark, "machine": machine(), "rows": [asdict(row) for row in rows]}
+    if raw is not None:
+        content["raw"] = raw
     show([content])
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -47,6 +47,7 @@ def real_trials() -> Iterator[Row]:
         folder = Path(scratch)
         os.environ["MTL_CACHE"] = str(folder / "cache")
         run = make_inputs(folder)
+        seconds_of_ours(run, folder / "cold", FEW)  # with cold caches
         few = seconds_of_ours(run, folder / "runs", FEW)
         some = seconds_of_ours(run, folder / "runs", SOME)
         before = memory()

@@ -25,6 +25,7 @@ from _harness import Row, command_line, write
 from ray._private.services import find_gcs_addresses
 
 CORES = 2
+OURS, THEIRS = "mtl", "Ray Tune + TorchTrainer + Trainer"
 Curve = list[tuple[float, float]]
 """(seconds since the command, dev score), of every report."""
 
@@ -132,22 +133,22 @@ def reached(curve: Curve, score: float) -> float:
 
 
 def draw(path: Path, curves: dict[str, Curve]) -> None:
-    """Draws the best dev score against wall time."""
+    """Draws the best dev score against wall time; a dot is the end of a study."""
     import matplotlib as mpl
     from matplotlib import pyplot
 
     mpl.rcParams["svg.hashsalt"] = "mtl"  # the same figures make the same file
     figure, axes = pyplot.subplots(figsize=(7, 4), layout="constrained")
-    end = max(seconds for curve in curves.values() for seconds, _ in curve)
     for name, curve in curves.items():
         best, points = 0.0, [(0.0, 0.0)]
         for seconds, score in curve:
             best = max(best, score)
-            points.append((seconds, best))
-        points.append((end, best))
+            points.append((seconds / 60, 100 * best))
         x, y = zip(*points, strict=True)
-        axes.step([second / 60 for second in x], [100 * s for s in y], where="post", label=name)
-    axes.set(xlabel="minutes since the command", ylabel="best dev score, %", ylim=(40, 100))
+        [line] = axes.step(x, y, where="post", label=name)
+        axes.plot(x[-1], y[-1], "o", color=line.get_color())  # the end of the study
+    low = min(curve[0][1] for curve in curves.values())
+    axes.set(xlabel="minutes since the command", ylabel="best dev score, %", ylim=(100 * low, None))
     axes.grid(alpha=0.3)
     axes.legend(loc="lower right")
     figure.savefig(path, metadata={"Date": None})
@@ -169,20 +170,18 @@ def main() -> None:
     best, best_other = (max(score for _, score in curve) for curve in (mine, other))
     shared = min(best, best_other)
     first, first_other = reached(mine, shared), reached(other, shared)
-    what = f"dev score {shared:.4f} (best {best:.4f}, {best_other:.4f})"
+    what = (
+        f"dev score {shared:.4f} (best {best:.4f}, {best_other:.4f}): Tune, TorchTrainer, Trainer"
+    )
+    every = f"all {options.trials} trials ({len(mine)}, {len(other)} epochs): the same"
     rows = [
-        Row.of(
-            f"{what}: Tune, TorchTrainer, Trainer", first, first_other, "seconds",
-            first_other / first, 8.0,
-        ),
-        Row.of(
-            f"all {options.trials} trials: the same", mine[-1][0], other[-1][0], "seconds",
-            other[-1][0] / mine[-1][0], None,
-        ),
-    ]  # fmt: skip
-    write("study_time", rows, options.json)
+        Row.of(what, first, first_other, "seconds", first_other / first, 8.0),
+        Row.of(every, mine[-1][0], other[-1][0], "seconds", other[-1][0] / mine[-1][0], None),
+    ]
+    curves = {OURS: mine, THEIRS: other}
+    write("study_time", rows, options.json, curves)
     if options.plot is not None:
-        draw(options.plot, {"mtl": mine, "Ray Tune + TorchTrainer + Trainer": other})
+        draw(options.plot, curves)
 
 
 if __name__ == "__main__":
