@@ -1,0 +1,66 @@
+"""Connecting to Ray in the background: what fails is said in one line, what began is ended."""
+
+import time
+
+import pytest
+
+from mtl_core.errors import ConfigError, TrainingError
+from tuning import cluster as module
+from tuning.cluster import cluster
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is asked of Ray, in order; connecting takes a moment."""
+    found: list[str] = []
+
+    def connect(**options: object) -> None:
+        time.sleep(0.2)
+        found.append("connected")
+
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setattr(module.ray, "init", connect)
+    monkeypatch.setattr(module.ray, "shutdown", lambda: found.append("shut down"))
+    return found
+
+
+def test_other_work_goes_on_while_ray_starts(calls: list[str]) -> None:
+    with cluster(None, num_cpus=1, verbose=True) as connected:
+        calls.append("worked")
+        connected()
+        calls.append("searched")
+    assert calls == ["worked", "connected", "searched", "shut down"]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_a_ray_that_is_still_starting_is_ended_too(
+    calls: list[str], error: type[BaseException]
+) -> None:
+    with pytest.raises(error), cluster(None, num_cpus=1, verbose=True):
+        raise error
+    assert calls == ["connected", "shut down"]
+
+
+@pytest.mark.parametrize(
+    ("raised", "expected", "message"),
+    [
+        (ConnectionError("no one\nthere"), ConfigError, r"^--address there: .* Ray: no one$"),
+        (Exception("The node timed out."), TrainingError, r"^Ray did not start: The node timed"),
+    ],
+)
+def test_a_failed_start_is_told_when_it_is_waited_for(
+    calls: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    raised: Exception,
+    expected: type[Exception],
+    message: str,
+) -> None:
+    def fail(**options: object) -> None:
+        raise raised
+
+    monkeypatch.setattr(module.ray, "init", fail)
+    with cluster("there", num_cpus=1, verbose=True) as connected:
+        with pytest.raises(expected, match=message):
+            connected()
+        calls.append("told")
+    assert calls == ["told", "shut down"]
