@@ -2,9 +2,8 @@
 
 Four trials that differ in the heads' learning rate, encoder frozen: 2,000 sentences of snips where
 it is at hand (../shared/data/snips), else of the sample corpus; one thread, bf16, batches of 32.
-Side by side, each batch is read and padded once and all four train on it in turn; the numbers are
-those of four separate runs. The two ways run in turn, an epoch each, several rounds; the first
-round builds the cache and is left out.
+Side by side, each batch is read and padded once and all four train on it in turn. The two ways run
+in turn, an epoch each, several rounds; the first round builds the cache and is left out.
 """
 
 import statistics

@@ -27,7 +27,7 @@ from ray._private.services import find_gcs_addresses
 CORES = 2
 OURS, THEIRS = "mtl", "Ray Tune + TorchTrainer + Trainer"
 Curve = list[tuple[float, float]]
-"""(seconds since the command, dev score), of every report."""
+"""(seconds since the start, dev score), of every report."""
 
 
 def ours(storage: Path, trials: int) -> Curve:
@@ -44,7 +44,8 @@ def ours(storage: Path, trials: int) -> Curve:
             curve.append((time.perf_counter() - start, record.reports[-1].combined))
 
     study = load_study("demo", [f"study.storage={storage}", f"study.trials={trials}"])
-    tune_study(study, observer=Watch())
+    result = tune_study(study, observer=Watch())
+    assert result.trials["status"].isin(["complete", "stopped"]).all()
     return curve
 
 
@@ -107,7 +108,7 @@ def theirs(storage: Path, trials: int) -> Curve:
     # is gone, and keeps the CPU until it knows.
     ray.init(address="local", num_cpus=CORES + 1, log_to_driver=False, logging_level="ERROR")
     try:
-        tune.Tuner(
+        results = tune.Tuner(
             tune.with_resources(one_trainer_per_trial, {"CPU": 0.001}),
             param_space=space,
             tune_config=tune.TuneConfig(
@@ -122,6 +123,7 @@ def theirs(storage: Path, trials: int) -> Curve:
                 name="theirs", storage_path=str(storage), verbose=0, callbacks=[Watch()]
             ),
         ).fit()
+        assert not results.errors
     finally:
         ray.shutdown()
     return curve
@@ -148,7 +150,7 @@ def draw(path: Path, curves: dict[str, Curve]) -> None:
         [line] = axes.step(x, y, where="post", label=name)
         axes.plot(x[-1], y[-1], "o", color=line.get_color())  # the end of the study
     low = min(curve[0][1] for curve in curves.values())
-    axes.set(xlabel="minutes since the command", ylabel="best dev score, %", ylim=(100 * low, None))
+    axes.set(xlabel="minutes to the report", ylabel="best dev score, %", ylim=(100 * low, None))
     axes.grid(alpha=0.3)
     axes.legend(loc="lower right")
     figure.savefig(path, metadata={"Date": None})

@@ -41,16 +41,30 @@ def test_a_ray_that_is_still_starting_is_ended_too(
     assert calls == ["connected", "shut down"]
 
 
+def test_a_connection_that_is_there_already_is_left_alone(
+    calls: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module.ray, "is_initialized", lambda: True)
+    with (
+        pytest.raises(ConfigError, match=r"connected to Ray already; call ray\.shutdown"),
+        cluster(None, num_cpus=1, verbose=True),
+    ):
+        pass
+    assert calls == []
+
+
 @pytest.mark.parametrize(
-    ("raised", "expected", "message"),
+    ("address", "raised", "expected", "message"),
     [
-        (ConnectionError("no one\nthere"), ConfigError, r"^--address there: .* Ray: no one$"),
-        (Exception("The node timed out."), TrainingError, r"^Ray did not start: The node timed"),
+        ("there", ConnectionError("no one\nin"), ConfigError, r"^--address there: .* Ray: no one$"),
+        ("there", RuntimeError(""), ConfigError, r"^--address there: .* Ray: RuntimeError$"),
+        (None, Exception("It timed out."), TrainingError, r"^Ray did not start: It timed out\. On"),
     ],
 )
 def test_a_failed_start_is_told_when_it_is_waited_for(
     calls: list[str],
     monkeypatch: pytest.MonkeyPatch,
+    address: str | None,
     raised: Exception,
     expected: type[Exception],
     message: str,
@@ -59,7 +73,7 @@ def test_a_failed_start_is_told_when_it_is_waited_for(
         raise raised
 
     monkeypatch.setattr(module.ray, "init", fail)
-    with cluster("there", num_cpus=1, verbose=True) as connected:
+    with cluster(address, num_cpus=1, verbose=True) as connected:
         with pytest.raises(expected, match=message):
             connected()
         calls.append("told")

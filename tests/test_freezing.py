@@ -225,6 +225,13 @@ def test_a_check_without_modules_refuses_what_the_modules_refuse(
         assert refusal(partial(section.check, outline)) == by_modules
 
 
+def test_a_configuration_of_no_encoder_is_refused_in_one_line(tmp_path: Path) -> None:
+    outline = outline_of(tiny("bert"), tmp_path)
+    outline.config.hidden_size = 33  # not a multiple of the attention heads
+    with pytest.raises(ConfigError, match=r"\Arun\.encoder\.name: cannot load the config.*\(33\)"):
+        KINDS.validate_python({"kind": "bias_only"}).check(outline)
+
+
 def outline_of(encoder: PreTrainedModel, folder: Path) -> EncoderOutline:
     encoder.save_pretrained(folder)
     return EncoderOutline(str(folder))

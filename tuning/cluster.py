@@ -50,7 +50,12 @@ def cluster(address: str | None, *, num_cpus: int, verbose: bool) -> Iterator[Ca
     Yields:
         A function that waits for the connection. It raises a `ConfigError` when there is no
         cluster at the address, and a `TrainingError` when a new one does not start.
+
+    Raises:
+        ConfigError: This process is connected already; that connection is left alone.
     """
+    if ray.is_initialized():
+        raise ConfigError("this process is connected to Ray already; call ray.shutdown() first")
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     if not verbose:
@@ -70,12 +75,13 @@ def cluster(address: str | None, *, num_cpus: int, verbose: bool) -> Iterator[Ca
     def connect() -> None:
         try:
             ray.init(**options)
-        except (ConnectionError, ValueError) as error:
-            reason = str(error).strip().splitlines()[0]
-            raise ConfigError(f"--address {address}: cannot connect to Ray: {reason}") from error
-        except Exception as error:  # Ray raises no narrower one
+        except Exception as error:  # Ray raises all kinds
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            if address is not None:
+                text = f"--address {address}: cannot connect to Ray: {reason}"
+                raise ConfigError(text) from error
             raise TrainingError(
-                f"Ray did not start: {error} On a machine that is busy with other work, the same "
+                f"Ray did not start: {reason} On a machine that is busy with other work, the same "
                 "command may do later."
             ) from error
 
@@ -84,9 +90,12 @@ def cluster(address: str | None, *, num_cpus: int, verbose: bool) -> Iterator[Ca
         try:
             yield connecting.result
         finally:
-            # What has not connected yet could not be told to stop.
-            wait([connecting])
-            ray.shutdown()
+            # Ray's processes die with the thread that started them, so it has to outlive them. What
+            # has not connected yet could not be told to stop.
+            try:
+                wait([connecting])
+            finally:
+                ray.shutdown()
 
 
 def _silence() -> None:

@@ -59,7 +59,7 @@ def work(settings: WorkerSettings) -> None:
     while (job := worker.take()) is not None:
         worker.do(job)
         # Models and optimisers hold themselves in cycles. What is left now outlives trials: to look
-        # through all of it again after each would take ten times as long as a small trial.
+        # through all of it again after each would take several times as long as a small trial.
         gc.collect()
         gc.freeze()
         memory = psutil.Process().memory_info().rss

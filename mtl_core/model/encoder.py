@@ -114,6 +114,7 @@ class EncoderOutline:
         """
         from transformers import AutoConfig
 
+        self._name = name
         source = resolve_encoder(name)
         try:
             self.config: PretrainedConfig = AutoConfig.from_pretrained(
@@ -124,12 +125,19 @@ class EncoderOutline:
 
     @cached_property
     def modules(self) -> "PreTrainedModel":
-        """The encoder without weights, on torch's device "meta"; takes imports of two seconds."""
+        """The encoder without weights, on torch's device "meta"; takes imports of two seconds.
+
+        Raises:
+            ConfigError: There is no encoder of this configuration.
+        """
         import torch
         from transformers import AutoModel
 
-        with torch.device("meta"):
-            return without_pooler(AutoModel.from_config(self.config))
+        try:
+            with torch.device("meta"):
+                return without_pooler(AutoModel.from_config(self.config))
+        except (OSError, ValueError) as error:
+            raise _cannot_load("configuration", self._name, error) from error
 
 
 def without_pooler(encoder: "PreTrainedModel") -> "PreTrainedModel":
