@@ -9,21 +9,19 @@ in turn, an epoch each, several rounds; the first round builds the cache and is 
 import statistics
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import torch
 from _harness import Row, output_path, write
+from prefix_cache import ROUNDS, configure
 
 from mtl_core.assets import Assets
-from mtl_core.config import RunConfig
 from mtl_core.training import loop
 from mtl_core.training.evaluation import evaluate
 from mtl_core.training.plan import GlobalBatch
 from mtl_core.training.step import Part
 
-SNIPS = Path(__file__).parent.parent.parent / "shared" / "data" / "snips"
-ROUNDS = 5
+CONFIG = configure({"kind": "encoder"}, "auto")
 RATES = (3e-4, 1e-3, 3e-3, 1e-2)
 
 
@@ -50,29 +48,10 @@ def make_runs(assets: Assets) -> list[HeadRun]:
     """Returns new runs."""
     runs = []
     for rate in RATES:
-        config = configure().model_copy(
-            update={"optimizer": configure().optimizer.model_copy(update={"head_lr": rate})}
-        )
+        optimizer = CONFIG.optimizer.model_copy(update={"head_lr": rate})
+        config = CONFIG.model_copy(update={"optimizer": optimizer})
         runs.append(HeadRun(config, loop.Mean(), assets))
     return runs
-
-
-def configure() -> RunConfig:
-    """Returns the run that all share."""
-    source: dict[str, object] = {"kind": "sample"}
-    if SNIPS.is_dir():
-        source = {"kind": "seq_in_out", "path": str(SNIPS), "limit": {"train": 2000, "dev": 300}}
-    return RunConfig.model_validate(
-        {
-            "datasets": {"data": source},
-            "tasks": {
-                "intent": {"kind": "classification", "dataset": "data", "column": "intent"},
-                "slots": {"kind": "tagging", "dataset": "data", "column": "slots"},
-            },
-            "freezing": {"kind": "encoder"},
-            "training": {"epochs": ROUNDS + 1},
-        }
-    )
 
 
 def one_by_one(runs: list[HeadRun], epoch: int) -> None:
@@ -112,7 +91,7 @@ def best_score(runs: list[HeadRun]) -> float:
 def main() -> None:
     """Measures both ways."""
     torch.set_num_threads(1)
-    assets = Assets.load(configure(), device=torch.device("cpu"))
+    assets = Assets.load(CONFIG, device=torch.device("cpu"))
     ways = {one_by_one: make_runs(assets), side_by_side: make_runs(assets)}
     seconds: dict[object, list[float]] = {way: [] for way in ways}
     for epoch in range(1, ROUNDS + 2):
