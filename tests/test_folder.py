@@ -137,6 +137,20 @@ def test_a_storage_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         made_folder(study_file(tmp_path / "file"))
 
 
+def test_a_storage_is_checked_without_making_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = StudyFolder(study_file(tmp_path / "new" / "runs").folder)
+    folder.check_writable()
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setattr("os.access", lambda path, mode: path != tmp_path)  # root may write all
+    with pytest.raises(ConfigError, match=rf"cannot write to .*no permission .* {tmp_path};"):
+        folder.check_writable()
+    (tmp_path / "new").write_text("")
+    with pytest.raises(ConfigError, match=r"^study\.storage: cannot write to .*/new is no folder"):
+        folder.check_writable()
+
+
 def test_reports_are_read_back(tmp_path: Path) -> None:
     study = study_file(tmp_path)
     folder = made_folder(study)

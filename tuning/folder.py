@@ -71,10 +71,7 @@ class StudyFolder:
                 "this one another name: --set study.name=NAME"
             ) from error
         except OSError as error:
-            raise ConfigError(
-                f"study.storage: cannot write to {folder.path}: {error.strerror}; "
-                "choose another folder: --set study.storage=FOLDER"
-            ) from error
+            raise folder._not_writable(error.strerror) from error
         try:
             folder._study.write_text(dump(study), encoding="utf-8")
             write_json(folder.path / "versions.json", _versions())
@@ -149,6 +146,24 @@ class StudyFolder:
     def write_result(self, result: Mapping[str, object]) -> None:
         """Writes `result.json`."""
         write_json(self._result, result)
+
+    def check_writable(self) -> None:
+        """Refuses a folder that could not be made or written, without making it.
+
+        Raises:
+            ConfigError: So it is.
+        """
+        nearest = next(path for path in (self.path, *self.path.parents) if path.exists())
+        if not nearest.is_dir():
+            raise self._not_writable(f"{nearest} is no folder")
+        if not os.access(nearest, os.W_OK | os.X_OK):
+            raise self._not_writable(f"no permission to write in {nearest}")
+
+    def _not_writable(self, reason: str | None) -> ConfigError:
+        return ConfigError(
+            f"study.storage: cannot write to {self.path}: {reason}; "
+            "choose another folder: --set study.storage=FOLDER"
+        )
 
     def check_same(self, study: StudyFile) -> None:
         """Refuses to continue a study with another one.

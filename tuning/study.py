@@ -36,6 +36,7 @@ def tune_study(
     """
     start = time.monotonic()
     observer = observer or Silence()
+    StudyFolder(study.folder).check_writable()
     StudyFolder(study.folder).check_same(study)
     machine = this_machine()
     resources = study.study.resources
