@@ -177,7 +177,7 @@ def test_predict_takes_texts_a_file_or_stdin_and_a_study_folder(workplace, mtl, 
         (
             KeyboardInterrupt(),
             130,
-            r"Interrupted; .*runs/study\. The same command goes on: "
+            r"Interrupted; nothing was begun\. The same command goes on: "
             r"mtl tune study.yaml --set 'search=\{\}' --set study.trials=1\n",
         ),
     ],

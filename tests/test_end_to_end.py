@@ -221,7 +221,7 @@ def test_interrupt_says_how_to_go_on(study_file: Path) -> None:
     wait_for(lambda: len(reports_of(folder, "0000")) >= 1, driver)
     driver.send_signal(signal.SIGINT)
     output = finish(driver, code=130)
-    assert f"The same command goes on: mtl tune {study_file}" in output
+    assert f"what was done is in {folder}. The same command goes on: mtl tune" in output
     assert "Traceback" not in output
 
 
