@@ -8,8 +8,8 @@ from pathlib import Path
 from mtl_core.assets import Data, load_data
 from mtl_core.config import RunConfig
 from mtl_core.errors import ConfigError, did_you_mean
-from mtl_core.model.encoder import EncoderOutline
-from mtl_core.model.layers import count_separate_layers
+from mtl_core.model.encoder import empty_encoder
+from mtl_core.model.layers import separate_layers
 from mtl_core.study_file import Document, override, parse_assignment, read_document, split_key
 from mtl_core.validation import validate
 from tuning.config import StudyFile
@@ -66,15 +66,15 @@ def check_data(study: StudyFile) -> Data:
         DataError: The data cannot be used.
     """
     data = load_data(study.run)
-    outline = EncoderOutline(study.run.encoder.name, revision=study.run.encoder.revision)
+    encoder = empty_encoder(study.run.encoder.name, revision=study.run.encoder.revision)
     raw = study.run.model_dump(mode="json")
     recipes = [("run", raw), *((f"search.{k}", override(raw, o)) for k, o in study.space.corners())]
     for where, recipe in recipes:
         config = RunConfig.model_validate(recipe)
         try:
-            config.freezing.check(outline)
+            config.freezing.check(encoder)
             if config.optimizer.layer_decay < 1:
-                count_separate_layers(outline.config, "run.optimizer.layer_decay")
+                separate_layers(encoder, "run.optimizer.layer_decay")
         except ConfigError as error:
             raise ConfigError(f"{where}: {str(error).removeprefix('run.')}") from error
     return data

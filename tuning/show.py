@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mtl_core.assets import Data
-from mtl_core.model.encoder import EncoderOutline
+from mtl_core.model.encoder import empty_encoder
 from mtl_core.model.trained import describe_encoder
 from mtl_core.scores import flatten, show_score
 from mtl_core.training.evaluation import Evaluation
@@ -35,8 +35,8 @@ def show_check(study: StudyFile, data: Data, *, trainers: int) -> None:
     for parameter in study.space.parameters:
         space.add_row(parameter.name, _domain(parameter), str(defaults.get(parameter.name, "-")))
     console.print(rows, labels, space)
-    outline = EncoderOutline(study.run.encoder.name, revision=study.run.encoder.revision)
-    trained = describe_encoder(outline.modules, study.run.freezing, epoch=study.run.training.epochs)
+    encoder = empty_encoder(study.run.encoder.name, revision=study.run.encoder.revision)
+    trained = describe_encoder(encoder, study.run.freezing, epoch=study.run.training.epochs)
     console.print(f"{study.run.encoder.name}: {trained}")
     console.print(
         f"{study.study.trials} trials of up to {study.run.training.epochs} epochs, {trainers} at a "

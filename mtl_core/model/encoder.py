@@ -2,7 +2,6 @@
 
 import hashlib
 import importlib.util
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,7 @@ from mtl_core.model.pooling import Normalization, PoolingKind
 from mtl_core.section import IdOrFolder, Section
 
 if TYPE_CHECKING:
-    from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 _PACKAGE = "package:"
 _WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
@@ -103,41 +102,22 @@ def load_encoder(name: str, *, revision: str | None = None) -> "PreTrainedModel"
     return without_pooler(encoder)
 
 
-class EncoderOutline:
-    """An encoder that is not loaded: its configuration, and its modules when they are asked for."""
+def empty_encoder(name: str, *, revision: str | None = None) -> "PreTrainedModel":
+    """Returns an encoder without weights, on torch's device "meta": quick, to look at its layers.
 
-    def __init__(self, name: str, *, revision: str | None = None) -> None:
-        """Reads the configuration.
+    Raises:
+        ConfigError: Its configuration cannot be loaded.
+    """
+    import torch
+    from transformers import AutoConfig, AutoModel
 
-        Raises:
-            ConfigError: It cannot be loaded.
-        """
-        from transformers import AutoConfig
-
-        self._name = name
-        source = resolve_encoder(name)
-        try:
-            self.config: PretrainedConfig = AutoConfig.from_pretrained(
-                source, revision=revision or "main"
-            )
-        except (OSError, ValueError) as error:
-            raise _cannot_load("configuration", name, error) from error
-
-    @cached_property
-    def modules(self) -> "PreTrainedModel":
-        """The encoder without weights, on torch's device "meta"; takes imports of two seconds.
-
-        Raises:
-            ConfigError: There is no encoder of this configuration.
-        """
-        import torch
-        from transformers import AutoModel
-
-        try:
-            with torch.device("meta"):
-                return without_pooler(AutoModel.from_config(self.config))
-        except (OSError, ValueError) as error:
-            raise _cannot_load("configuration", self._name, error) from error
+    source = resolve_encoder(name)
+    try:
+        config = AutoConfig.from_pretrained(source, revision=revision or "main")
+        with torch.device("meta"):
+            return without_pooler(AutoModel.from_config(config))
+    except (OSError, ValueError) as error:
+        raise _cannot_load("configuration", name, error) from error
 
 
 def without_pooler(encoder: "PreTrainedModel") -> "PreTrainedModel":

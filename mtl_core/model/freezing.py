@@ -7,20 +7,12 @@ from torch import nn
 
 from mtl_core.errors import ConfigError
 from mtl_core.model.adapters import Adapters, find_targets
-from mtl_core.model.encoder import EncoderOutline
-from mtl_core.model.layers import (
-    count_separate_layers,
-    encoder_parts,
-    layers_name,
-    separate_layers,
-)
+from mtl_core.model.layers import encoder_parts, separate_layers
 from mtl_core.model.prefix import WHOLE
 from mtl_core.section import Section
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
-
-_KEY = "run.freezing.kind"
 
 
 class Freezing(Section):
@@ -53,12 +45,13 @@ class Freezing(Section):
         """
         return None
 
-    def check(self, outline: EncoderOutline) -> None:
-        """Refuses an encoder for which this kind cannot be.
+    def check(self, encoder: nn.Module) -> None:
+        """Refuses an encoder for which this kind cannot be; its weights may be on "meta".
 
         Raises:
             ConfigError: It cannot.
         """
+        self.frozen_parameters(encoder, epoch=1)
 
     def changes_at(self, epoch: int) -> bool:
         """Returns whether less is frozen in an epoch than in the one before."""
@@ -80,10 +73,6 @@ class FreezeEmbeddings(Freezing):
 
     kind: Literal["embeddings"] = "embeddings"
 
-    def check(self, outline: EncoderOutline) -> None:
-        """Refuses a family whose embeddings are not known."""
-        layers_name(outline.config)
-
     def frozen_modules(self, encoder: nn.Module, *, epoch: int) -> list[nn.Module]:
         """Returns what stands below the layers."""
         return list(encoder_parts(encoder).below)
@@ -100,13 +89,9 @@ class FreezeLowerLayers(Freezing):
     layers: int = Field(ge=1)
     """How many layers, counted from the input."""
 
-    def check(self, outline: EncoderOutline) -> None:
-        """Refuses more layers than there are."""
-        _check_layers(self.layers, count_separate_layers(outline.config, _KEY))
-
     def frozen_modules(self, encoder: nn.Module, *, epoch: int) -> list[nn.Module]:
         """Returns the embeddings and the lowest layers."""
-        parts = separate_layers(encoder, _KEY)
+        parts = separate_layers(encoder, "run.freezing.kind")
         _check_layers(self.layers, len(parts.layers))
         return [*parts.below, *parts.layers[: self.layers]]
 
@@ -122,13 +107,9 @@ class FreezeUpperLayers(Freezing):
     layers: int = Field(ge=1)
     """How many layers, counted from the output."""
 
-    def check(self, outline: EncoderOutline) -> None:
-        """Refuses more layers than there are."""
-        _check_layers(self.layers, count_separate_layers(outline.config, _KEY))
-
     def frozen_modules(self, encoder: nn.Module, *, epoch: int) -> list[nn.Module]:
         """Returns the highest layers and what comes after them."""
-        parts = separate_layers(encoder, _KEY)
+        parts = separate_layers(encoder, "run.freezing.kind")
         _check_layers(self.layers, len(parts.layers))
         return [*parts.layers[-self.layers :], *parts.above]
 
@@ -158,19 +139,15 @@ class Gradual(Freezing):
     every: int = Field(default=1, ge=1)
     """Epochs from one layer to the next."""
 
-    def check(self, outline: EncoderOutline) -> None:
-        """Refuses layers that cannot be told apart."""
-        count_separate_layers(outline.config, _KEY)
-
     def frozen_modules(self, encoder: nn.Module, *, epoch: int) -> list[nn.Module]:
         """Returns the embeddings and the layers whose turn has not come."""
-        parts = separate_layers(encoder, _KEY)
+        parts = separate_layers(encoder, "run.freezing.kind")
         depth = self.frozen_depth(encoder, epoch=epoch)
         return [] if depth is None else [*parts.below, *parts.layers[:depth]]
 
     def frozen_depth(self, encoder: nn.Module, *, epoch: int) -> int | None:
         """Returns the number of layers whose turn has not come."""
-        layers = separate_layers(encoder, _KEY).layers
+        layers = separate_layers(encoder, "run.freezing.kind").layers
         depth = len(layers) - 1 - (epoch - 1) // self.every
         return depth if depth >= 0 else None
 
@@ -186,10 +163,6 @@ class BiasOnly(Freezing):
     """
 
     kind: Literal["bias_only"] = "bias_only"
-
-    def check(self, outline: EncoderOutline) -> None:
-        """Refuses an encoder without biases."""
-        self.frozen_parameters(outline.modules, epoch=1)
 
     def frozen_parameters(self, encoder: nn.Module, *, epoch: int) -> set[nn.Parameter]:
         """Returns everything but biases."""
@@ -220,10 +193,9 @@ class Lora(Freezing):
         """Returns everything but the adapters."""
         return {p for name, p in encoder.named_parameters() if ".lora_" not in name}
 
-    def check(self, outline: EncoderOutline) -> None:
+    def check(self, encoder: nn.Module) -> None:
         """Refuses names of layers that the encoder does not have."""
-        if self.targets is not None:
-            find_targets(outline.modules, self.targets)
+        find_targets(encoder, self.targets)
 
     def add_adapters(self, encoder: "PreTrainedModel") -> Adapters:
         """Puts the adapters into the encoder."""

@@ -1,14 +1,10 @@
 """The parts of an encoder: what stands below, in and above its transformer layers."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
 
 from torch import nn
 
 from mtl_core.errors import ConfigError
-
-if TYPE_CHECKING:
-    from transformers import PretrainedConfig
 
 _LAYERS = {
     "albert": "encoder.albert_layer_groups",
@@ -49,9 +45,8 @@ def encoder_parts(encoder: nn.Module) -> EncoderParts:
     Raises:
         ConfigError: The family is not known.
     """
-    layers = encoder.get_submodule(layers_name(_config(encoder)))
-    family = _config(encoder).model_type
-    above = tuple(encoder.get_submodule(name) for name in _ABOVE.get(family, ()))
+    layers = encoder.get_submodule(layers_name(encoder))
+    above = tuple(encoder.get_submodule(name) for name in _ABOVE.get(_family(encoder), ()))
     around = [m for m in encoder.modules() if layers in m.modules() and m is not layers]
     below = tuple(
         child
@@ -62,13 +57,13 @@ def encoder_parts(encoder: nn.Module) -> EncoderParts:
     return EncoderParts(below, tuple(layers.children()), above)
 
 
-def layers_name(config: "PretrainedConfig") -> str:
+def layers_name(encoder: nn.Module) -> str:
     """Returns the name of the list of an encoder's layers.
 
     Raises:
         ConfigError: The family is not known.
     """
-    family = config.model_type
+    family = _family(encoder)
     if family not in _LAYERS:
         raise ConfigError(
             f"run.encoder.name: the layers of a '{family}' encoder are not known; use run.freezing "
@@ -76,26 +71,6 @@ def layers_name(config: "PretrainedConfig") -> str:
             f"of the families {', '.join(_LAYERS)}"
         )
     return _LAYERS[family]
-
-
-def count_separate_layers(config: "PretrainedConfig", key: str) -> int:
-    """Returns how many layers an encoder has, each with its own weights.
-
-    Args:
-        config: The encoder's configuration.
-        key: The setting that needs them, for the error.
-
-    Raises:
-        ConfigError: The family is not known, or its layers share their weights.
-    """
-    layers_name(config)
-    if getattr(config, "num_hidden_groups", config.num_hidden_layers) != config.num_hidden_layers:
-        raise ConfigError(
-            f"{key}: the layers of a '{config.model_type}' encoder share their weights, so they "
-            "cannot be told apart; use run.freezing kind none, embeddings, encoder, bias_only or "
-            "lora and run.optimizer.layer_decay 1"
-        )
-    return int(config.num_hidden_layers)
 
 
 def separate_layers(encoder: nn.Module, key: str) -> EncoderParts:
@@ -108,9 +83,15 @@ def separate_layers(encoder: nn.Module, key: str) -> EncoderParts:
     Raises:
         ConfigError: The family is not known, or its layers share their weights.
     """
-    count_separate_layers(_config(encoder), key)
-    return encoder_parts(encoder)
+    parts = encoder_parts(encoder)
+    if len(parts.layers) != encoder.config.num_hidden_layers:  # type: ignore[union-attr]
+        raise ConfigError(
+            f"{key}: the layers of a '{_family(encoder)}' encoder share their weights, so they "
+            "cannot be told apart; use run.freezing kind none, embeddings, encoder, bias_only or "
+            "lora and run.optimizer.layer_decay 1"
+        )
+    return parts
 
 
-def _config(encoder: nn.Module) -> "PretrainedConfig":
-    return cast("PretrainedConfig", encoder.config)
+def _family(encoder: nn.Module) -> str:
+    return str(getattr(encoder.config, "model_type", type(encoder).__name__))

@@ -86,7 +86,7 @@ def _without_prefix(encoder: "PreTrainedModel", depth: int, hidden: Tensor) -> I
     put_back = [_replace(encoder, first, _Given(hidden))]
     put_back += [_replace(encoder, name, nn.Identity()) for name in others]
     if depth:
-        name = layers_name(encoder.config)
+        name = layers_name(encoder)
         above = nn.ModuleList(encoder_parts(encoder).layers[depth:])
         put_back.append(_replace(encoder, name, above))
         if family in _AFTER_FIRST:
