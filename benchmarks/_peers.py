@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from mtl_core.assets import Assets
     from mtl_core.config import RunConfig
     from mtl_core.data.batching import Batch
-    from mtl_core.data.encode import EncodedSplit
+    from mtl_core.data.encoded import EncodedSplit
     from mtl_core.model.multitask import MultiTaskModel
     from mtl_core.weighting.base import Weighting
 

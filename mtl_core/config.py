@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from mtl_core.data.encode import TaskColumn
+from mtl_core.data.encoded import TaskColumn
 from mtl_core.data.mixing import MixingSection, Proportional
 from mtl_core.data.readers import DatasetSection
 from mtl_core.errors import did_you_mean

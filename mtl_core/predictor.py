@@ -16,7 +16,8 @@ from torch import Tensor
 from mtl_core.assets import build_collator
 from mtl_core.config import RunConfig
 from mtl_core.data.batching import Batch, make_batch
-from mtl_core.data.encode import EncodedSplit, LabelNames, TaskColumn, encode_split
+from mtl_core.data.encode import encode_split
+from mtl_core.data.encoded import EncodedSplit, LabelNames, TaskColumn
 from mtl_core.data.example import Example
 from mtl_core.data.merge import merge_labels
 from mtl_core.data.store import load_dataset

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mtl_core.data.batching import make_batch, rows_by_length, similar_length_batches
-from mtl_core.data.encode import EncodedSplit, Int64Array, Ragged
+from mtl_core.data.encoded import EncodedSplit, Int64Array, Ragged
 
 PAD = 9
 

@@ -12,14 +12,8 @@ from conftest import write_seq_in_out
 from transformers import PreTrainedTokenizerFast
 
 from mtl_core.data import store
-from mtl_core.data.encode import (
-    LabelNames,
-    Ragged,
-    TaskColumn,
-    collect_labels,
-    encode_split,
-    warn_of_cut_rows,
-)
+from mtl_core.data.encode import collect_labels, encode_split, warn_of_cut_rows
+from mtl_core.data.encoded import LabelNames, Ragged, TaskColumn
 from mtl_core.data.example import Example
 from mtl_core.data.readers import SeqInOut
 from mtl_core.data.splits import read_splits
@@ -192,7 +186,7 @@ _BUILD = """
 import os, signal, sys
 from pathlib import Path
 from mtl_core.data import store
-from mtl_core.data.encode import TaskColumn
+from mtl_core.data.encoded import TaskColumn
 from mtl_core.data.readers import SeqInOut
 from mtl_core.model.encoder import load_tokenizer
 

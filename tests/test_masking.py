@@ -10,7 +10,8 @@ from torch.nn.functional import cross_entropy
 from transformers import PreTrainedTokenizerFast
 
 from mtl_core.data.batching import Batch, make_batch
-from mtl_core.data.encode import EncodedSplit, LabelNames, TaskColumn, encode_split, pack_words
+from mtl_core.data.encode import encode_split, pack_words
+from mtl_core.data.encoded import EncodedSplit, LabelNames, TaskColumn
 from mtl_core.data.example import Example
 from mtl_core.data.masking import Masking
 from mtl_core.errors import ConfigError

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mtl_core.data.encode import EncodedSplit, LabelArray, LabelNames, Ragged
+from mtl_core.data.encoded import EncodedSplit, LabelArray, LabelNames, Ragged
 from mtl_core.data.merge import merge_labels, merge_names
 from mtl_core.data.store import EncodedDataset
 

@@ -10,7 +10,7 @@ import pytest
 from conftest import RunConfigFactory
 from pydantic import TypeAdapter
 
-from mtl_core.data.encode import EncodedSplit, LabelNames, Ragged
+from mtl_core.data.encoded import EncodedSplit, LabelNames, Ragged
 from mtl_core.data.mixing import MixingSection, movement, quotas
 from mtl_core.data.store import EncodedDataset
 from mtl_core.training.loop import train

@@ -10,7 +10,7 @@ from transformers import PreTrainedTokenizerFast
 
 from mtl_core.data.arrow_files import open_split, write_split
 from mtl_core.data.batching import make_batch
-from mtl_core.data.encode import EncodedSplit, LabelNames, Ragged, TaskColumn
+from mtl_core.data.encoded import EncodedSplit, LabelNames, Ragged, TaskColumn
 from mtl_core.data.example import Answer, Example
 from mtl_core.data.windows import Questions, encode_windows
 from mtl_core.errors import DataError

@@ -18,7 +18,7 @@ from torch.nn.functional import cross_entropy, log_softmax
 from torchcrf import CRF
 
 from mtl_core.data.batching import Batch
-from mtl_core.data.encode import Int64Array, LabelNames
+from mtl_core.data.encoded import Int64Array, LabelNames
 from mtl_core.errors import ConfigError
 from mtl_core.tasks.base import Outcome, Task, TaskSection
 from mtl_core.tasks.classification import Classification

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from mtl_core.data.encode import EncodedSplit, LabelArray, Ragged
+from mtl_core.data.encoded import EncodedSplit, LabelArray, Ragged
 from mtl_core.data.windows import Questions
 
 

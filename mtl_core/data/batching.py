@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from mtl_core.data.encode import NO_LABEL, EncodedSplit, Int64Array, Ragged
+from mtl_core.data.encoded import NO_LABEL, EncodedSplit, Int64Array, Ragged
 
 _SORTED_BATCHES = 50
 """Rows of this many batches are sorted by length together: nearly no padding, still random."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from mtl_core.data.batching import Batch, make_batch
-from mtl_core.data.encode import EncodedSplit, Int64Array
+from mtl_core.data.encoded import EncodedSplit, Int64Array
 from mtl_core.data.masking import Masking
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from mtl_core.data.batching import Batch
-from mtl_core.data.encode import NO_LABEL, Int64Array
+from mtl_core.data.encoded import NO_LABEL, Int64Array
 from mtl_core.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from mtl_core.data.encode import NO_LABEL, EncodedSplit, Int32Array, LabelArray, LabelNames, Ragged
+from mtl_core.data.encoded import NO_LABEL, EncodedSplit, Int32Array, LabelArray, LabelNames, Ragged
 from mtl_core.data.store import EncodedDataset
 
 

@@ -16,15 +16,8 @@ from typing import TYPE_CHECKING
 from filelock import FileLock
 
 from mtl_core.data.arrow_files import open_split, write_split
-from mtl_core.data.encode import (
-    EncodedSplit,
-    LabelNames,
-    TaskColumn,
-    collect_labels,
-    encode_split,
-    pack_words,
-    warn_of_cut_rows,
-)
+from mtl_core.data.encode import collect_labels, encode_split, pack_words, warn_of_cut_rows
+from mtl_core.data.encoded import EncodedSplit, LabelNames, TaskColumn
 from mtl_core.data.example import Example
 from mtl_core.data.readers import DatasetSection
 from mtl_core.data.splits import read_splits

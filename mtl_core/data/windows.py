@@ -1,12 +1,12 @@
 """Windows: the contexts of questions, cut into overlapping pieces that the encoder takes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mtl_core.data.encode import NO_LABEL, EncodedSplit, Int32Array, Ragged, TaskColumn
+from mtl_core.data.encoded import NO_LABEL, EncodedSplit, Int32Array, Ragged, TaskColumn
 from mtl_core.data.example import Answer, Example
 from mtl_core.errors import DataError
 
@@ -63,56 +63,76 @@ def encode_windows(
         DataError: A question leaves no room for the context.
     """
     overlap = max((column.length for column in columns), default=0)
-    rows: dict[str, list[list[int]]] = {"ids": [], "starts": [], "ends": [], "types": []}
-    of_row: list[int] = []
-    for number, example in enumerate(examples):
-        question = " ".join(example.words)
-        room = max_length - len(tokenizer(question, add_special_tokens=False)["input_ids"])
-        if room - tokenizer.num_special_tokens_to_add(pair=True) <= overlap:
-            raise DataError(
-                f"question '{question[:60]}': too long for windows of {max_length} tokens that "
-                f"share {overlap}; raise run.encoder.max_length or lower the task's overlap"
-            )
-        encoded = tokenizer(
-            question,
-            example.second,
-            truncation="only_second",
-            max_length=max_length,
-            stride=overlap,
-            return_overflowing_tokens=True,
-            return_offsets_mapping=True,
-            return_token_type_ids=True,
-        )
-        for window, ids in enumerate(encoded["input_ids"]):
-            inside = [sequence == _CONTEXT for sequence in encoded[window].sequence_ids]
-            offsets = list(zip(encoded["offset_mapping"][window], inside, strict=True))
-            rows["ids"].append(ids)
-            rows["types"].append(encoded["token_type_ids"][window])
-            rows["starts"].append([start if is_in else -1 for (start, _), is_in in offsets])
-            rows["ends"].append([end if is_in else -1 for (_, end), is_in in offsets])
-            of_row.append(number)
-    starts, ends = Ragged.from_rows(rows["starts"]), Ragged.from_rows(rows["ends"])
+    windows = [
+        (number, window)
+        for number, example in enumerate(examples)
+        for window in _cut(example, tokenizer, max_length=max_length, overlap=overlap)
+    ]
+    starts = Ragged.from_rows([window.starts for _, window in windows])
+    ends = Ragged.from_rows([window.ends for _, window in windows])
     answers = [_answers(example, columns) for example in examples]
     questions = Questions(
-        np.array(of_row, dtype=np.int32),
+        np.array([number for number, _ in windows], dtype=np.int32),
         starts,
         ends,
         [example.second for example in examples],
         [tuple(answer.text for answer in found or ()) for found in answers],
     )
     label = np.array(
-        [_position(answers[number], starts.row(row), ends.row(row)) for row, number in
-         enumerate(of_row)], dtype=np.int32,
+        [_position(answers[number], starts.row(row), ends.row(row))
+         for row, (number, _) in enumerate(windows)], dtype=np.int32,
     )  # fmt: skip
     return EncodedSplit(
-        Ragged.from_rows(rows["ids"]),
+        Ragged.from_rows([window.ids for _, window in windows]),
         Ragged.from_rows(
-            [np.flatnonzero(starts.row(row) >= 0).tolist() for row in range(len(of_row))]
+            [np.flatnonzero(starts.row(row) >= 0).tolist() for row in range(len(windows))]
         ),
         {column.task_name: label for column in columns},
-        token_types=Ragged.from_rows(rows["types"]),
+        token_types=Ragged.from_rows([window.types for _, window in windows]),
         questions=questions,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """A window's tokens and their segments; where they begin and end in the context, else -1."""
+
+    ids: list[int]
+    types: list[int]
+    starts: list[int]
+    ends: list[int]
+
+
+def _cut(
+    example: Example, tokenizer: "PreTrainedTokenizerFast", *, max_length: int, overlap: int
+) -> Iterator[_Window]:
+    """Yields the windows of a question."""
+    question = " ".join(example.words)
+    room = max_length - len(tokenizer(question, add_special_tokens=False)["input_ids"])
+    if room - tokenizer.num_special_tokens_to_add(pair=True) <= overlap:
+        raise DataError(
+            f"question '{question[:60]}': too long for windows of {max_length} tokens that "
+            f"share {overlap}; raise run.encoder.max_length or lower the task's overlap"
+        )
+    encoded = tokenizer(
+        question,
+        example.second,
+        truncation="only_second",
+        max_length=max_length,
+        stride=overlap,
+        return_overflowing_tokens=True,
+        return_offsets_mapping=True,
+        return_token_type_ids=True,
+    )
+    for window, ids in enumerate(encoded["input_ids"]):
+        inside = [sequence == _CONTEXT for sequence in encoded[window].sequence_ids]
+        offsets = list(zip(encoded["offset_mapping"][window], inside, strict=True))
+        yield _Window(
+            ids,
+            encoded["token_type_ids"][window],
+            [start if is_in else -1 for (start, _), is_in in offsets],
+            [end if is_in else -1 for (_, end), is_in in offsets],
+        )
 
 
 def _answers(example: Example, columns: Sequence[TaskColumn]) -> tuple[Answer, ...] | None:

@@ -16,7 +16,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from mtl_core.data.batching import Batch
-from mtl_core.data.encode import NO_LABEL, EncodedSplit, LabelNames, Ragged, TaskColumn
+from mtl_core.data.encoded import NO_LABEL, EncodedSplit, LabelNames, Ragged, TaskColumn
 from mtl_core.data.example import ColumnKind
 from mtl_core.section import Section
 from mtl_core.tasks.head import HeadSection, Linear

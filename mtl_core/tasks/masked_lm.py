@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, gelu, linear
 
 from mtl_core.data.batching import Batch
-from mtl_core.data.encode import NO_LABEL, LabelNames
+from mtl_core.data.encoded import NO_LABEL, LabelNames
 from mtl_core.errors import ConfigError
 from mtl_core.tasks.base import Head, Outcome, Prediction, Task, TaskSection
 from mtl_core.tasks.hidden import Hidden, HiddenSize

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from mtl_core.data.batching import Batch
-from mtl_core.data.encode import NO_LABEL, LabelNames
+from mtl_core.data.encoded import NO_LABEL, LabelNames
 from mtl_core.tasks.base import Head, Outcome, Prediction, Task, TaskSection
 from mtl_core.tasks.hidden import Hidden, HiddenSize
 from mtl_core.tasks.outputs import Label, Output, TextView

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from mtl_core.data.batching import Batch
-from mtl_core.data.encode import LabelNames
+from mtl_core.data.encoded import LabelNames
 from mtl_core.tasks.base import Head, Outcome, Prediction, Task, TaskSection
 from mtl_core.tasks.hidden import Hidden, HiddenSize
 from mtl_core.tasks.outputs import Output, TextView

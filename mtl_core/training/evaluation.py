@@ -8,7 +8,7 @@ import torch
 
 from mtl_core.data.batching import rows_by_length
 from mtl_core.data.collate import Collator
-from mtl_core.data.encode import EncodedSplit
+from mtl_core.data.encoded import EncodedSplit
 from mtl_core.data.store import EncodedDataset
 from mtl_core.model.multitask import MultiTaskModel
 from mtl_core.tasks.base import Outcome, Prediction, Task, gold_labels

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.optim import AdamW
 
-from mtl_core.data.encode import Int64Array
+from mtl_core.data.encoded import Int64Array
 from mtl_core.errors import TrainingError
 from mtl_core.model.word_rows import RowEmbedding
 

@@ -11,7 +11,7 @@ from torch.nn.utils import get_total_norm
 
 from mtl_core.assets import Assets, build_collator, build_tasks
 from mtl_core.config import RunConfig
-from mtl_core.data.encode import Int64Array
+from mtl_core.data.encoded import Int64Array
 from mtl_core.data.store import EncodedDataset
 from mtl_core.errors import ConfigError, TrainingError
 from mtl_core.model.multitask import MultiTaskModel

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mtl_core.data.batching import similar_length_batches
-from mtl_core.data.encode import NO_LABEL, EncodedSplit, Int64Array, Ragged
+from mtl_core.data.encoded import NO_LABEL, EncodedSplit, Int64Array, Ragged
 from mtl_core.data.mixing import (
     Joint,
     MixingSection,

@@ -23,7 +23,7 @@ from filelock import FileLock
 from torch import Tensor
 
 from mtl_core.data.batching import make_batch, rows_by_length
-from mtl_core.data.encode import EncodedSplit, FrozenStates
+from mtl_core.data.encoded import EncodedSplit, FrozenStates
 from mtl_core.data.store import EncodedDataset
 from mtl_core.model.prefix import as_inputs, run_prefix
 from mtl_core.paths import cache_folder
