@@ -215,14 +215,16 @@ def test_killed_worker_finishes_its_trial_from_the_checkpoint(
     assert scores_of(folder)["0000"] == here(run_config), "as if nothing had happened"
 
 
-def test_interrupt_says_how_to_go_on(study_file: Path) -> None:
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])  # Ctrl-C; `ray job stop`
+def test_interrupt_says_how_to_go_on(study_file: Path, sent: signal.Signals) -> None:
     folder = study_file.parent / "runs" / "tiny"
     driver = start(study_file)
     wait_for(lambda: len(reports_of(folder, "0000")) >= 1, driver)
-    driver.send_signal(signal.SIGINT)
+    driver.send_signal(sent)
     output = finish(driver, code=130)
     assert f"what was done is in {folder}. The same command goes on: mtl tune" in output
     assert "Traceback" not in output
+    assert "SIGTERM" not in output
 
 
 def test_two_workers_score_like_one(study_file: Path, run_config: RunConfigFactory) -> None:

@@ -2,6 +2,8 @@
 
 import logging
 import os
+import signal
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
@@ -61,6 +63,7 @@ def cluster(address: str | None, *, num_cpus: int, verbose: bool) -> Iterator[Ca
     if not verbose:
         _silence()
     address = address or os.environ.get("RAY_ADDRESS")
+    on_term = signal.getsignal(signal.SIGTERM)
     options: dict[str, object] = {"log_to_driver": verbose, "logging_level": logging.ERROR}
     if address is None:
         options |= {
@@ -87,8 +90,15 @@ def cluster(address: str | None, *, num_cpus: int, verbose: bool) -> Iterator[Ca
 
     with ThreadPoolExecutor(max_workers=1) as background:
         connecting = background.submit(connect)
+
+        def connected() -> None:
+            connecting.result()
+            # Ray puts a handler of its own there, which prints a stack first.
+            if on_term is not None and threading.current_thread() is threading.main_thread():
+                signal.signal(signal.SIGTERM, on_term)
+
         try:
-            yield connecting.result
+            yield connected
         finally:
             # Ray's processes die with the thread that started them, so it has to outlive them. What
             # has not connected yet could not be told to stop.

@@ -116,14 +116,17 @@ def _keep_training(
 ) -> None:
     """Runs one trainer, and another one after each that ended, until the pool is closed."""
     try:
-        while not ray.get(pool.is_closed.remote()):
+        while not is_leaving.is_set() and not ray.get(pool.is_closed.remote()):
             name = f"trainer-{settings.trainer}-{uuid.uuid4().hex[:8]}"
             _build_trainer(study, settings, scratch, name).fit()
-    except Exception as error:
-        # Whatever ends a trainer ends its trials, unless the whole study is being left.
-        if not is_leaving.is_set():
-            logger.debug("trainer %d ended", settings.trainer, exc_info=True)
-            ray.get(pool.give_up.remote(f"trainer {settings.trainer} ended: {error}"))
+    except BaseException as error:
+        if is_leaving.is_set():
+            # Ray is being shut down. To release what the frames of this error hold would call a Ray
+            # that is gone, and Ray ends the whole process over that: keep them, to the end of it.
+            threading.Event().wait()
+        # Whatever ends a trainer ends its trials.
+        logger.debug("trainer %d ended", settings.trainer, exc_info=True)
+        ray.get(pool.give_up.remote(f"trainer {settings.trainer} ended: {error}"))
 
 
 def _build_trainer(

@@ -1,0 +1,67 @@
+"""The threads that keep trainers running, with a Ray that is not there."""
+
+import gc
+import threading
+import weakref
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import MagicMock
+
+import pytest
+
+from tuning import trainers
+
+
+class Held:
+    """Stands for what belongs to Ray: an object reference, an actor."""
+
+
+class Thread:
+    """A thread in the middle of a trainer's run, which then ends with an error."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]) -> None:
+        self.pool = MagicMock()
+        self.pool.is_closed.remote.return_value = False
+        self.is_leaving, self._goes_on = threading.Event(), threading.Event()
+        self.held: list[weakref.ref[Held]] = []
+
+        def fit() -> None:
+            held = Held()
+            self.held.append(weakref.ref(held))
+            self._goes_on.wait()
+            raise error("a reason")
+
+        monkeypatch.setattr(trainers.ray, "get", lambda value: value)
+        monkeypatch.setattr(trainers, "_build_trainer", lambda *_: SimpleNamespace(fit=fit))
+        settings: Any = SimpleNamespace(trainer=7)
+        study: Any = None
+        arguments = (self.pool, study, settings, Path(), self.is_leaving)
+        self._thread = threading.Thread(target=trainers._keep_training, args=arguments, daemon=True)
+        self._thread.start()
+
+    def go_on(self) -> None:
+        self._goes_on.set()
+        self._thread.join(timeout=0.5)
+        gc.collect()
+
+
+@pytest.mark.parametrize("error", [RuntimeError, SystemExit])  # Ray raises both
+def test_what_it_holds_is_kept_while_ray_shuts_down(
+    monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
+) -> None:
+    thread = Thread(monkeypatch, error)
+    thread.is_leaving.set()
+    thread.go_on()
+    assert thread.held[0]() is not None
+    thread.pool.give_up.remote.assert_not_called()
+
+
+@pytest.mark.parametrize("error", [RuntimeError, SystemExit])
+def test_a_trainer_that_ends_ends_its_trials(
+    monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
+) -> None:
+    thread = Thread(monkeypatch, error)
+    thread.go_on()
+    thread.pool.give_up.remote.assert_called_once_with("trainer 7 ended: a reason")
+    assert thread.held[0]() is None
