@@ -6,6 +6,7 @@ import pandas
 import pytest
 
 from mtl_core.config import RunConfig
+from mtl_core.errors import TrainingError
 from mtl_core.study_file import read_document
 from mtl_core.training.report import EpochReport
 from mtl_core.validation import validate
@@ -27,6 +28,9 @@ class Trainers:
 
     def stop(self, number: int) -> None:
         self.stopped.append(number)
+
+    def check(self) -> None:
+        raise TrainingError("no trainer can work any more")
 
 
 class Driver:
@@ -123,6 +127,13 @@ def driver(tmp_path: Path) -> Iterator[Driver]:
         driver = Driver(study, folder)
         yield driver
         driver.logbook.close()
+
+
+def test_a_search_without_trainers_is_left(driver: Driver) -> None:
+    driver.start(0)
+    with pytest.raises(TrainingError, match="no trainer can work"):
+        driver.logbook.on_step_begin(0, [])
+    assert driver.logbook.records[0].status == "running"
 
 
 def test_every_report_is_a_line(driver: Driver) -> None:

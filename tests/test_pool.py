@@ -23,9 +23,9 @@ def score_job(number: int) -> ScoreJob:
     return ScoreJob(number, {}, Path("checkpoint"), export=None, dev={})
 
 
-async def started_pool(*, max_attempts: int = 2, jobs: int = 1) -> TrialPool:
+async def started_pool(*, max_attempts: int = 2, jobs: int = 1, trainers: int = 2) -> TrialPool:
     """A pool with trainer 0 inside and some jobs queued."""
-    pool = TrialPool(max_attempts=max_attempts)
+    pool = TrialPool(max_attempts=max_attempts, trainers=trainers)
     await pool.enter(0)
     for number in range(jobs):
         await pool.submit(job(number))
@@ -160,6 +160,7 @@ def test_a_job_fails_after_its_last_attempt() -> None:
         pool = await started_pool(max_attempts=2, jobs=2)
         for _ in range(2):
             assert (await pool.take(0)).number == 0
+            await pool.begin(0)
             await pool.enter(0)
         assert await pool.next_message(0) == Failed("its worker died 2 times")
         assert (await pool.take(0)).number == 1
@@ -209,59 +210,124 @@ def test_closing_sends_waiting_and_later_trainers_home() -> None:
         pool = await started_pool(jobs=0)
         waiting = asyncio.create_task(pool.take(0))
         await idle()
-        assert not await pool.is_closed()
+        assert await pool.is_wanted(0)
         await pool.close()
-        assert await pool.is_closed()
+        assert not await pool.is_wanted(0)
         assert await waiting is None
         assert await pool.take(1) is None
 
     run(scenario())
 
 
-def test_giving_up_fails_every_job_now_and_later() -> None:
+def test_a_job_that_was_taken_and_not_begun_is_not_blamed() -> None:
+    async def scenario() -> None:
+        pool = await started_pool(max_attempts=1)
+        await pool.take(0)  # the call of a worker that is dead by now
+        await pool.enter(0)
+        assert (await pool.take(0)).number == 0
+        await pool.begin(0)
+        await pool.enter(0)
+        assert await pool.next_message(0) == Failed("its worker died 1 times")
+
+    run(scenario())
+
+
+def test_a_retired_trainer_leaves_its_job_to_the_others() -> None:
     async def scenario() -> None:
         pool = await started_pool(jobs=2)
         await pool.take(0)
-        await pool.give_up("no GPU")
-        await pool.submit(job(2))
-        assert [await pool.next_message(number) for number in range(3)] == [Failed("no GPU")] * 3
+        await pool.begin(0)
+        await pool.retire(0, "no GPU")
+        assert not await pool.is_wanted(0)
+        assert await pool.is_wanted(1)
         assert await pool.take(0) is None
+        assert [(await pool.take(1)).number for _ in range(2)] == [0, 1]
 
     run(scenario())
 
 
-def test_giving_up_leaves_finished_jobs_alone() -> None:
+def test_a_trainer_is_retired_while_it_waits() -> None:
     async def scenario() -> None:
-        pool = await started_pool(jobs=1)
+        pool = await started_pool(jobs=0)
+        waiting = asyncio.create_task(pool.take(0))
+        await idle()
+        await pool.retire(0, "no GPU")
+        assert await waiting is None
+
+    run(scenario())
+
+
+def test_the_study_fails_with_its_last_trainer_and_its_jobs_do_not() -> None:
+    async def scenario() -> None:
+        pool = await started_pool(jobs=2)
         await pool.take(0)
-        await pool.report(0, LAST)
-        await pool.give_up("no GPU")
-        assert await pool.next_message(0) == LAST
+        failing = asyncio.create_task(pool.failure())
+        asking = asyncio.create_task(pool.next_message(0))
+        await pool.retire(1, "no GPU")
+        await idle()
+        assert not failing.done()
+        await pool.retire(0, "no disk")
+        assert await failing == "trainer 0: no disk"
+        await idle()
+        assert not asking.done()
 
     run(scenario())
 
 
-def test_workers_that_die_before_any_report_end_the_study() -> None:
+def test_trainers_that_leave_a_closed_pool_are_no_failure() -> None:
     async def scenario() -> None:
-        pool = TrialPool(max_attempts=2)
-        await pool.submit(job(0))
-        for _ in range(4):
+        pool = await started_pool(trainers=1)
+        failing = asyncio.create_task(pool.failure())
+        await pool.close()
+        await pool.retire(0, "it ended")
+        await idle()
+        assert not failing.done()
+        failing.cancel()
+
+    run(scenario())
+
+
+def test_a_trainer_whose_workers_die_over_three_jobs_is_to_blame() -> None:
+    async def scenario() -> None:
+        pool = await started_pool(max_attempts=2, jobs=4, trainers=1)
+        for _ in range(6):
+            assert await pool.is_wanted(0)
+            await pool.take(0)
+            await pool.begin(0)
             await pool.enter(0)
-        assert not await pool.is_closed()
-        await pool.enter(0)
-        expected = Failed("the workers of trainer 0 died 5 times in a row")
-        assert await pool.next_message(0) == expected
+        assert not await pool.is_wanted(0)
+        assert await pool.failure() == "trainer 0: its workers died 6 times in a row"
+        died = Failed("its worker died 2 times")
+        assert [await pool.next_message(number) for number in range(3)] == [died] * 3
+        asking = asyncio.create_task(pool.next_message(3))
+        await idle()
+        assert not asking.done()
+        asking.cancel()
 
     run(scenario())
 
 
-def test_a_report_forgives_the_starts_before_it() -> None:
+def test_workers_that_die_without_a_job_end_the_trainer() -> None:
     async def scenario() -> None:
-        pool = await started_pool(max_attempts=1, jobs=10)
+        pool = TrialPool(max_attempts=2, trainers=1)
+        for _ in range(6):
+            await pool.enter(0)
+        assert await pool.is_wanted(0)
+        await pool.enter(0)
+        assert not await pool.is_wanted(0)
+        assert await pool.starts(0) == 7
+
+    run(scenario())
+
+
+def test_a_report_forgives_the_deaths_before_it() -> None:
+    async def scenario() -> None:
+        pool = await started_pool(max_attempts=1, jobs=10, trainers=1)
         for _ in range(10):
             await pool.take(0)
+            await pool.begin(0)
             await pool.report(0, LAST)
             await pool.enter(0)
-        assert not await pool.is_closed()
+        assert await pool.is_wanted(0)
 
     run(scenario())

@@ -22,7 +22,8 @@ class Thread:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]) -> None:
         self.pool = MagicMock()
-        self.pool.is_closed.remote.return_value = False
+        self.pool.is_wanted.remote.return_value = True
+        self.pool.starts.remote.return_value = 1
         self.is_leaving, self._goes_on = threading.Event(), threading.Event()
         self.held: list[weakref.ref[Held]] = []
 
@@ -54,14 +55,24 @@ def test_what_it_holds_is_kept_while_ray_shuts_down(
     thread.is_leaving.set()
     thread.go_on()
     assert thread.held[0]() is not None
-    thread.pool.give_up.remote.assert_not_called()
+    thread.pool.retire.remote.assert_not_called()
 
 
 @pytest.mark.parametrize("error", [RuntimeError, SystemExit])
-def test_a_trainer_that_ends_ends_its_trials(
+def test_a_trainer_that_ends_is_retired(
     monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
 ) -> None:
     thread = Thread(monkeypatch, error)
     thread.go_on()
-    thread.pool.give_up.remote.assert_called_once_with("trainer 7 ended: a reason")
+    thread.pool.retire.remote.assert_called_once_with(7, "it did not start: a reason")
     assert thread.held[0]() is None
+
+
+def test_a_trainer_that_once_worked_is_followed_by_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    thread = Thread(monkeypatch, trainers.TrainingFailedError)
+    thread.pool.starts.remote.side_effect = [2, 2, 2]
+    thread.go_on()
+    assert len(thread.held) == 2, "the second one never worked"
+    thread.pool.retire.remote.assert_called_once_with(7, "it did not start: a reason")

@@ -17,6 +17,7 @@ class _Order:
     job: Job
     attempts: int = 0
     delivered: int = 0
+    is_begun: bool = False
     is_over: bool = False
     messages: "asyncio.Queue[Message]" = field(default_factory=asyncio.Queue)
     decision: "asyncio.Future[bool] | None" = None
@@ -36,26 +37,28 @@ class TrialPool:
     """Hands jobs to trainers and reports back; every method runs in one event loop.
 
     A trainer that dies comes back through `enter` and gets its interrupted job again, until the
-    job was started `max_attempts` times.
+    job was started `max_attempts` times. A trainer that cannot work is retired; when none is left,
+    the jobs stay as they are and `failure` says why.
     """
 
-    def __init__(self, *, max_attempts: int) -> None:
+    _MOST_JOBS_IN_VAIN = 3
+    """Jobs in a row that a trainer may die over before the trainer is to blame, not the jobs."""
+
+    def __init__(self, *, max_attempts: int, trainers: int) -> None:
         self._max_attempts = max_attempts
+        self._fit = set(range(trainers))
         self._orders: dict[int, _Order] = {}
         self._waiting: deque[_Order] = deque()
         self._working: dict[int, _Order] = {}
         self._starts: dict[int, int] = {}
-        self._starts_in_vain: dict[int, int] = {}
+        self._deaths: dict[int, int] = {}
         self._news = asyncio.Condition()
         self._is_closed = False
-        self._broken: str | None = None
+        self._failure: str | None = None
 
     async def submit(self, job: Job) -> None:
         """Queues a job; its messages are read with `next_message`."""
         order = self._orders[job.number] = _Order(job)
-        if self._broken is not None:
-            order.messages.put_nowait(Failed(self._broken))
-            return
         self._waiting.append(order)
         await self._wake()
 
@@ -75,20 +78,21 @@ class TrialPool:
 
     async def enter(self, trainer: int) -> None:
         """A trainer's workers started, for the first time or again after one of them died."""
+        if trainer in self._starts:
+            self._deaths[trainer] = self._deaths.get(trainer, 0) + 1
         self._starts[trainer] = self._starts.get(trainer, 0) + 1
-        starts = self._starts_in_vain[trainer] = self._starts_in_vain.get(trainer, 0) + 1
-        order = self._working.pop(trainer, None)
-        if order is not None and not order.is_over:
-            if order.attempts >= self._max_attempts:
-                self._fail(order, f"its worker died {order.attempts} times")
-            else:
-                self._waiting.appendleft(order)
+        self._take_back(trainer)
         await self._wake()
-        if starts > 2 * self._max_attempts:
-            await self.give_up(f"the workers of trainer {trainer} died {starts} times in a row")
+        deaths = self._deaths.get(trainer, 0)
+        if deaths >= self._MOST_JOBS_IN_VAIN * self._max_attempts:
+            await self.retire(trainer, f"its workers died {deaths} times in a row")
+
+    async def starts(self, trainer: int) -> int:
+        """Returns how often a trainer's workers started."""
+        return self._starts.get(trainer, 0)
 
     async def take(self, trainer: int) -> Job | None:
-        """Waits for a job; None means that there will be none."""
+        """Waits for a job, which counts as started once it is begun; None = there will be none."""
         self._working.pop(trainer, None)
         start = self._starts.get(trainer)
 
@@ -96,20 +100,29 @@ class TrialPool:
             # The call of a worker that died while it waited must not swallow a job.
             return self._starts.get(trainer) != start
 
+        def is_unwanted() -> bool:
+            return self._is_closed or trainer not in self._fit or is_dead()
+
         async with self._news:
-            await self._news.wait_for(lambda: self._waiting or self._is_closed or is_dead())
-            if self._is_closed or is_dead():
+            await self._news.wait_for(lambda: self._waiting or is_unwanted())
+            if is_unwanted():
                 return None
             order = self._waiting.popleft()
-        order.attempts += 1
+        order.is_begun = False
         self._working[trainer] = order
         if isinstance(order.job, TrialJob):
             return replace(order.job, delivered=order.delivered)
         return order.job
 
+    async def begin(self, trainer: int) -> None:
+        """A trainer's workers have the job that was taken, and start on it."""
+        order = self._working[trainer]
+        order.is_begun = True
+        order.attempts += 1
+
     async def report(self, trainer: int, message: Message) -> bool:
         """Passes a trainer's message on; returns whether the trainer shall go on with the job."""
-        self._starts_in_vain[trainer] = 0
+        self._deaths[trainer] = 0
         order = self._working[trainer]
         if order.is_over:
             return False
@@ -123,27 +136,40 @@ class TrialPool:
         order.messages.put_nowait(message)
         return await order.decision
 
-    async def give_up(self, reason: str) -> None:
-        """Fails every job, now and later: the trainers cannot work."""
-        self._broken = reason
-        for order in self._orders.values():
-            if not order.is_over:
-                self._fail(order, reason)
-        self._waiting.clear()
-        await self.close()
+    async def retire(self, trainer: int, reason: str) -> None:
+        """Gives a trainer that cannot work no more jobs; the study fails with the last one."""
+        self._fit.discard(trainer)
+        self._take_back(trainer)
+        if not self._fit and not self._is_closed:
+            self._failure = f"trainer {trainer}: {reason}"
+        await self._wake()
+
+    async def failure(self) -> str:
+        """Waits until no trainer is left that can work; returns why."""
+        async with self._news:
+            await self._news.wait_for(lambda: self._failure is not None)
+        assert self._failure is not None
+        return self._failure
 
     async def close(self) -> None:
         """Sends the trainers home as they ask for their next job."""
         self._is_closed = True
         await self._wake()
 
-    async def is_closed(self) -> bool:
-        """Returns whether trainers are no longer wanted."""
-        return self._is_closed
+    async def is_wanted(self, trainer: int) -> bool:
+        """Returns whether there may be more jobs for a trainer."""
+        return not self._is_closed and trainer in self._fit
 
-    def _fail(self, order: _Order, error: str) -> None:
-        order.is_over = True
-        order.messages.put_nowait(Failed(error))
+    def _take_back(self, trainer: int) -> None:
+        """Queues the job that a trainer left, before all others, or fails it after its last try."""
+        order = self._working.pop(trainer, None)
+        if order is None or order.is_over:
+            return
+        if order.is_begun and order.attempts >= self._max_attempts:
+            order.is_over = True
+            order.messages.put_nowait(Failed(f"its worker died {order.attempts} times"))
+        else:
+            self._waiting.appendleft(order)
 
     async def _wake(self) -> None:
         async with self._news:

@@ -3,6 +3,7 @@
 It imports neither torch nor transformers, and Tune reuses it for trial after trial.
 """
 
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,12 @@ class PooledTrial(Trainable):  # type: ignore[misc]  # Ray carries no types
         Raises:
             TrialFailedError: The trial failed in its trainer.
         """
-        message = ray.get(self._pool.next_message.remote(self._number))
+        try:
+            message = ray.get(self._pool.next_message.remote(self._number))
+        except ray.exceptions.RayActorError:
+            # Without a pool the study ends, which the driver sees, too; the trial has not failed.
+            threading.Event().wait()
+            raise
         if isinstance(message, Failed):
             raise TrialFailedError(message.error)
         assert isinstance(message, Reported)

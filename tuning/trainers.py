@@ -13,7 +13,9 @@ from typing import Any
 import ray
 from ray.train import FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchTrainer
+from ray.train.v2.api.exceptions import TrainingFailedError
 
+from mtl_core.errors import TrainingError
 from tuning.config import Study
 from tuning.messages import Message, ScoreJob
 from tuning.pool import TrialPool
@@ -24,6 +26,12 @@ logger = logging.getLogger(__name__)
 _LEAVE_SECONDS = 20.0
 """How long trainers may take to end before the cluster ends them."""
 
+_MOST_FAILURES = 3
+"""Deaths of workers after which a TorchTrainer ends; another takes its place if it ever worked."""
+
+_MOST_FAILED_STARTS = 10
+"""Starts of a worker group, of a minute each, that may fail for want of a node."""
+
 
 class Trainers:
     """The running trainers and the pool they take jobs from."""
@@ -32,15 +40,40 @@ class Trainers:
         self.pool = pool
         self.name = name
         self.namespace = namespace
+        self._failure = pool.failure.remote()
+
+    def check(self) -> None:
+        """Looks whether a trainer can still work, without waiting.
+
+        Raises:
+            TrainingError: None can.
+        """
+        failed, _ = ray.wait([self._failure], timeout=0)
+        if failed:
+            try:
+                reason = ray.get(self._failure)
+            except ray.exceptions.RayActorError:
+                reason = "the process that hands out trials ended"
+            raise TrainingError(
+                f"no trainer can work any more: {reason}; the trials that are not done are kept, "
+                "and the same command goes on"
+            )
 
     def stop(self, number: int) -> None:
         """Ends a trial that the scheduler does not want any more, without waiting."""
         self.pool.stop.remote(number)
 
     def score(self, job: ScoreJob) -> Message:
-        """Does a score job and returns what came out."""
+        """Does a score job and returns what came out.
+
+        Raises:
+            TrainingError: No trainer can work.
+        """
         ray.get(self.pool.submit.remote(job))
-        message: Message = ray.get(self.pool.next_message.remote(job.number))
+        coming = self.pool.next_message.remote(job.number)
+        ray.wait([coming, self._failure])
+        self.check()
+        message: Message = ray.get(coming)
         return message
 
 
@@ -64,7 +97,7 @@ def start_trainers(
     pool = (
         ray.remote(num_cpus=0)(TrialPool)
         .options(name=name, scheduling_strategy=driver, max_concurrency=10_000)
-        .remote(max_attempts=study.max_attempts)
+        .remote(max_attempts=study.max_attempts, trainers=count)
     )
     is_leaving = threading.Event()
     threads = [
@@ -114,19 +147,29 @@ def _worker_settings(
 def _keep_training(
     pool: Any, study: Study, settings: WorkerSettings, scratch: Path, is_leaving: threading.Event
 ) -> None:
-    """Runs one trainer, and another one after each that ended, until the pool is closed."""
+    """Runs one trainer, and another one after each that ended, while it is wanted."""
+    number = settings.trainer
     try:
-        while not is_leaving.is_set() and not ray.get(pool.is_closed.remote()):
-            name = f"trainer-{settings.trainer}-{uuid.uuid4().hex[:8]}"
-            _build_trainer(study, settings, scratch, name).fit()
+        while not is_leaving.is_set() and ray.get(pool.is_wanted.remote(number)):
+            starts = ray.get(pool.starts.remote(number))
+            name = f"trainer-{number}-{uuid.uuid4().hex[:8]}"
+            try:
+                _build_trainer(study, settings, scratch, name).fit()
+            except TrainingFailedError:
+                if ray.get(pool.starts.remote(number)) == starts:
+                    raise
     except BaseException as error:
         if is_leaving.is_set():
             # Ray is being shut down. To release what the frames of this error hold would call a Ray
             # that is gone, and Ray ends the whole process over that: keep them, to the end of it.
             threading.Event().wait()
-        # Whatever ends a trainer ends its trials.
-        logger.debug("trainer %d ended", settings.trainer, exc_info=True)
-        ray.get(pool.give_up.remote(f"trainer {settings.trainer} ended: {error}"))
+        logger.debug("trainer %d ended", number, exc_info=True)
+        ray.get(pool.retire.remote(number, f"it did not start: {_reason(error)}"))
+
+
+def _reason(error: BaseException) -> str:
+    """Returns what an error says in one line: the last one of a traceback."""
+    return next((line for line in reversed(str(error).splitlines()) if line.strip()), repr(error))
 
 
 def _build_trainer(
@@ -145,6 +188,8 @@ def _build_trainer(
             name=name,
             storage_path=str(scratch),
             # The pool counts attempts per trial, which Ray Train knows nothing of.
-            failure_config=FailureConfig(max_failures=-1),
+            failure_config=FailureConfig(
+                max_failures=_MOST_FAILURES, controller_failure_limit=_MOST_FAILED_STARTS
+            ),
         ),
     )

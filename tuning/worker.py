@@ -90,6 +90,8 @@ class _Worker:
         job = None
         if self.place.rank == 0:
             job = ray.get(self.pool.take.remote(self.settings.trainer))
+            if job is not None:
+                ray.get(self.pool.begin.remote(self.settings.trainer))
         taken: Job | None = self._from_first(job)
         return taken
 
