@@ -77,7 +77,7 @@ def searcher_of(folder: Path, total: int) -> tuple[Any, Any]:
     }
     raw = {"run": run, "search": SPACE, "study": {"name": "scale", "trials": total}}
     space = StudyFile.model_validate(raw).space
-    sampler = Tpe().build(0, space)
+    sampler = Tpe().build(0)
     study = open_optuna(folder / "optuna.journal", name="scale", sampler=sampler)
     searcher = OptunaSearcher(study, space, total=total, default_parameters={}, constants={})
     return study, searcher

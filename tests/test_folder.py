@@ -168,7 +168,11 @@ def test_a_half_written_report_is_cut_off(tmp_path: Path) -> None:
     folder.add_report(0, report(1))
     with (folder.trial(0) / "reports.jsonl").open("a") as file:
         file.write(report(2).to_json()[:40])
+    before = folder.trial(0) / "reports.jsonl"
+    content = before.read_bytes()
     assert folder.read_reports(0) == (report(1),)
+    assert before.read_bytes() == content, "reading changes nothing"
+    folder.begin_trial(0, study.run)
     folder.add_report(0, report(2))
     assert folder.read_reports(0) == (report(1), report(2))
 

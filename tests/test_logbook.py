@@ -37,7 +37,7 @@ class Driver:
     """Plays Tune's callbacks on the logbook of a study of four trials."""
 
     def __init__(self, study: StudyFile, folder: StudyFolder) -> None:
-        sampler = study.study.sampler.build(0, study.space)
+        sampler = study.study.sampler.build(0)
         self.folder = folder
         self.optuna_study = open_optuna(folder.journal, name="demo", sampler=sampler)
         for value in LEARNING_RATES[len(self.optuna_study.trials) :]:
@@ -242,3 +242,22 @@ def test_a_trial_folder_holds_the_recipe_that_ran(driver: Driver) -> None:
     driver.run(3, [0.5])
     path = driver.folder.trial(3) / "config.yaml"
     assert validate(read_document(path), RunConfig).optimizer.head_lr == LEARNING_RATES[3]
+
+
+def test_a_trial_without_a_number_has_failed(driver: Driver) -> None:
+    driver.run(0, [0.1, float("nan"), 0.9])
+    driver.run(1, [0.2])
+    record = driver.logbook.records[0]
+    assert (record.status, record.error) == ("failed", "epoch 2: the objective is no number")
+    best = best_record(driver.logbook.records)
+    assert best is not None
+    assert best.number == 1
+
+
+def test_a_trial_that_never_started_may_fail(driver: Driver) -> None:
+    error_file = driver.folder.path / "error-of-tune.txt"
+    error_file.write_text("the actor could not be made")
+    config = {"number": 0, "overrides": {}}
+    trial = SimpleNamespace(config=config, last_result={}, error_file=str(error_file))
+    driver.logbook.on_trial_error(0, [], trial)
+    assert driver.logbook.records[0].status == "failed"

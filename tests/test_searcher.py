@@ -9,9 +9,10 @@ from pydantic import TypeAdapter
 from ray import cloudpickle
 from ray.tune.search import ConcurrencyLimiter
 
+from mtl_core.errors import ConfigError
 from mtl_core.training.report import EpochReport
 from tuning.samplers import Sampler
-from tuning.searcher import OptunaSearcher, open_optuna
+from tuning.searcher import OptunaSearcher, open_optuna, read_optuna
 from tuning.space import Entry, Space
 
 ENTRIES = {
@@ -32,7 +33,7 @@ def searcher_on(
 ) -> OptunaSearcher:
     space = Space(TypeAdapter(dict[str, Entry]).validate_python(ENTRIES))
     section = TypeAdapter(Sampler).validate_python(sampler)
-    study = open_optuna(journal, name="demo", sampler=section.build(7, space))
+    study = open_optuna(journal, name="demo", sampler=section.build(7))
     arguments = {"default_parameters": DEFAULTS, "constants": {"pool": "p"}, **settings}
     return OptunaSearcher(study, space, total=total, **arguments)
 
@@ -225,3 +226,42 @@ def test_reports_do_not_wait_for_the_disk_and_outcomes_do(
     [trial] = trials_of(journal)
     assert (trial.state, trial.value) == (TrialState.COMPLETE, 0.6)
     assert trial.user_attrs["scores"] == {"intent": {"accuracy": 0.6}}
+
+
+def test_a_renamed_study_is_still_the_same(tmp_path: Path) -> None:
+    journal = tmp_path / "journal"
+    run(searcher_on(journal), [0.5])
+    sampler = optuna.samplers.RandomSampler()
+    assert len(open_optuna(journal, name="renamed", sampler=sampler).trials) == 1
+
+
+@pytest.mark.parametrize("defaults", [DEFAULTS, {}])
+def test_tpe_models_parameters_together_that_the_default_recipe_lacks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, defaults: dict
+) -> None:
+    alone: list[str] = []
+    draw = optuna.samplers.TPESampler.sample_independent
+
+    def independent(self: object, study: object, trial: object, name: str, *rest: object) -> object:
+        alone.append(name)
+        return draw(self, study, trial, name, *rest)
+
+    searcher = searcher_on(tmp_path / "journal", total=12, default_parameters=defaults)
+    for number in range(8):
+        run(searcher, [0.1 * number])
+    monkeypatch.setattr(optuna.samplers.TPESampler, "sample_independent", independent)
+    for number in range(4):
+        run(searcher, [0.1 * number])
+    assert alone == []
+
+
+def test_a_journal_is_read_without_a_trace(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"no trial was begun in this study folder$"):
+        read_optuna(tmp_path / "journal")
+    run(searcher_on(tmp_path / "journal"), [0.5])
+    with (tmp_path / "journal").open("a") as journal:
+        journal.write('{"op_code": 4, "wor')
+    (tmp_path / "journal.lock").symlink_to("another process")
+    before = (tmp_path / "journal").read_bytes()
+    assert [trial.value for trial in read_optuna(tmp_path / "journal").trials] == [0.5]
+    assert (tmp_path / "journal").read_bytes() == before

@@ -1,8 +1,10 @@
 import optuna
 import pytest
+from conftest import RunConfigFactory
 from pydantic import TypeAdapter, ValidationError
 
 from mtl_core.errors import ConfigError
+from tuning.config import StudyFile
 from tuning.space import Entry, Space
 
 FREEZING = {
@@ -63,7 +65,6 @@ def test_sections_may_hold_sections() -> None:
         "optimizer": {"kind": "adam", "schedule": {"kind": "linear", "steps": 7}}
     }
     assert [leaf.name for leaf in space_of(entries).parameters] == list(parameters)
-    assert [leaf.conditional for leaf in space_of(entries).parameters] == [False, True, True]
 
 
 def test_options_of_one_kind_are_labelled_by_their_constants() -> None:
@@ -75,7 +76,6 @@ def test_options_of_one_kind_are_labelled_by_their_constants() -> None:
     )
     drawn = sample(entries, **{"freezing.kind": '{"kind": "lower", "layers": 2}'})
     assert drawn == {"freezing": {"kind": "lower", "layers": 2}}
-    assert not space.is_conditional
 
 
 @pytest.mark.parametrize(
@@ -92,14 +92,60 @@ def test_options_of_one_kind_are_labelled_by_their_constants() -> None:
 def test_default_parameters_are_those_of_the_recipes_own_section(
     freezing: dict, expected: dict
 ) -> None:
-    assert space_of({"freezing": FREEZING}).default_parameters({"freezing": freezing}) == expected
+    space = space_of({"freezing": FREEZING})
+    assert space.default_parameters({"freezing": freezing}, lambda overrides: overrides) == expected
+
+
+@pytest.mark.parametrize(
+    ("key", "options", "own", "expected"),
+    [
+        (
+            "freezing",
+            [{"kind": "none"}, {"kind": "lower_layers", "layers": 2}],
+            {"kind": "lower_layers", "layers": 5},
+            {"freezing.kind": "lower_layers (own)"},
+        ),
+        (  # the option means the default temperature of 2
+            "weighting",
+            [{"kind": "fixed"}, {"kind": "dwa"}],
+            {"kind": "dwa", "temperature": 9},
+            {"weighting.kind": "dwa (own)"},
+        ),
+        (
+            "weighting",
+            [{"kind": "fixed"}, {"kind": "dwa"}],
+            {"kind": "dwa", "temperature": 2},
+            {"weighting.kind": "dwa"},
+        ),
+        (
+            "weighting",
+            [{"kind": "fixed"}, {"kind": "dwa", "temperature": {"range": [1, 4]}}],
+            {"kind": "dwa", "temperature": 9},
+            {"weighting.kind": "dwa", "weighting.dwa.temperature": 9},
+        ),
+    ],
+)
+def test_a_recipe_that_is_no_option_does_not_pass_for_one(
+    run_config: RunConfigFactory, key: str, options: list, own: dict, expected: dict
+) -> None:
+    study = StudyFile.model_validate(
+        {
+            "run": run_config({key: own}).model_dump(mode="json"),
+            "search": {key: {"choice": options}},
+            "study": {"name": "own"},
+        }
+    )
+    assert study.default_parameters == expected
+    told = {name: value for name, value in expected.items() if study.space.contains(name, value)}
+    assert ("(own)" in str(expected)) == (told == {})
 
 
 def test_default_parameters_leave_out_what_the_recipe_leaves_open() -> None:
     entries = {key: {"range": [0, 1]} for key in ("a.set", "a.open", "a.missing", "b.missing")}
     entries["a.null"] = {"choice": [None, 1.0]}
     run = {"a": {"set": 7.0, "open": None, "null": None}}
-    assert space_of(entries).default_parameters(run) == {"a.set": 7.0, "a.null": None}
+    found = space_of(entries).default_parameters(run, lambda overrides: overrides)
+    assert found == {"a.set": 7.0, "a.null": None}
 
 
 @pytest.mark.parametrize(

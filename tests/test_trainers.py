@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -97,8 +97,12 @@ def bench(start: StartTrainers) -> Iterator[Bench]:
 
 def workers() -> list[psutil.Process]:
     """The living workers of this process's Ray."""
-    children = psutil.Process().children(recursive=True)
-    return [child for child in children if "RayTrainWorker" in child.name()]
+    found = []
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            if "RayTrainWorker" in child.name():
+                found.append(child)
+    return found
 
 
 def worker() -> psutil.Process:

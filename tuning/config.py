@@ -1,5 +1,6 @@
 """The study file: `run` (one training run), `search` (what varies) and `study` (how to search)."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -7,7 +8,9 @@ from pydantic import Field, model_validator
 
 from mtl_core.config import RunConfig
 from mtl_core.section import DataPath, Section
+from mtl_core.study_file import override
 from mtl_core.training.objective import Mean, ObjectiveSection
+from tuning.records import Value
 from tuning.samplers import Sampler, Tpe
 from tuning.schedulers import Asha, Scheduler
 from tuning.space import Entry, Space
@@ -82,6 +85,16 @@ class StudyFile(Section):
     def space(self) -> Space:
         """The search space."""
         return Space(self.search)
+
+    @property
+    def default_parameters(self) -> dict[str, Value]:
+        """What the study file's own recipe sets of the parameters of the space."""
+        run = self.run.model_dump(mode="json")
+
+        def resolve(overrides: Mapping[str, object]) -> dict[str, object]:
+            return RunConfig.model_validate(override(run, overrides)).model_dump(mode="json")
+
+        return self.space.default_parameters(run, resolve)
 
     @property
     def folder(self) -> Path:

@@ -99,25 +99,30 @@ class StudyFolder:
         return self.trial(number) / "checkpoint"
 
     def begin_trial(self, number: int, config: Section) -> None:
-        """Writes the resolved configuration of a trial."""
+        """Writes the resolved configuration of a trial.
+
+        Cuts off the report that a killed driver left unfinished: more will be appended.
+        """
         self.trial(number).mkdir(exist_ok=True)
+        reports = self._reports(number)
+        if reports.is_file():
+            reports.write_text(_whole_lines(reports), encoding="utf-8")
         (self.trial(number) / "config.yaml").write_text(dump(config), encoding="utf-8")
 
     def add_report(self, number: int, report: EpochReport) -> None:
         """Appends a report to the trial's file."""
-        with (self.trial(number) / "reports.jsonl").open("a", encoding="utf-8") as file:
+        with self._reports(number).open("a", encoding="utf-8") as file:
             file.write(report.to_json() + "\n")
 
     def read_reports(self, number: int) -> tuple[EpochReport, ...]:
-        """Returns the reports of a trial; cuts off a line that a killed driver left unfinished."""
-        path = self.trial(number) / "reports.jsonl"
+        """Returns the reports of a trial, without one that a killed driver left unfinished."""
+        path = self._reports(number)
         if not path.is_file():
             return ()
-        content = path.read_text(encoding="utf-8")
-        whole = content[: content.rfind("\n") + 1]
-        if whole != content:
-            path.write_text(whole, encoding="utf-8")
-        return tuple(EpochReport.from_json(line) for line in whole.splitlines())
+        return tuple(EpochReport.from_json(line) for line in _whole_lines(path).splitlines())
+
+    def _reports(self, number: int) -> Path:
+        return self.trial(number) / "reports.jsonl"
 
     def write_error(self, number: int, error: str) -> None:
         """Keeps the traceback of a failed trial."""
@@ -153,7 +158,8 @@ class StudyFolder:
         Raises:
             ConfigError: So it is.
         """
-        nearest = next(path for path in (self.path, *self.path.parents) if path.exists())
+        # Not `Path.exists`, which raises below a folder that may not be entered.
+        nearest = next(path for path in (self.path, *self.path.parents) if os.path.exists(path))  # noqa: PTH110
         if not nearest.is_dir():
             raise self._not_writable(f"{nearest} is no folder")
         if not os.access(nearest, os.W_OK | os.X_OK):
@@ -195,6 +201,11 @@ def write_json(path: Path, content: object) -> None:
     part = path.with_name(f".{path.name}.part")
     part.write_text(json.dumps(without_nan(content), indent=2) + "\n", encoding="utf-8")
     os.replace(part, path)  # noqa: PTH105
+
+
+def _whole_lines(path: Path) -> str:
+    content = path.read_text(encoding="utf-8")
+    return content[: content.rfind("\n") + 1]
 
 
 def _identity(study: StudyFile) -> dict[str, object]:

@@ -1,5 +1,6 @@
 """The logbook: writes down what happens in a study, as Ray Tune's callback in the driver."""
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -68,13 +69,14 @@ class Logbook(Callback):  # type: ignore[misc]  # Ray carries no types
         """Opens the logbook of a session that began at `start` on the monotonic clock."""
         self._study = study
         self._run = study.run.model_dump(mode="json")
-        self._defaults = study.space.default_parameters(self._run)
+        self._defaults = study.default_parameters
         self._folder = folder
         self._optuna_study = optuna_study
         self._observer = observer
         self._board = StudyBoard(folder.tensorboard, study.space.parameters)
         self._trainers: Trainers | None = None
         self._checked = 0.0
+        self._started: set[int] = set()
         self._start = start
         self._seconds_before = float(optuna_study.user_attrs.get("seconds", 0.0))
         self.records = read_records(folder, optuna_study, self._defaults)
@@ -103,9 +105,11 @@ class Logbook(Callback):  # type: ignore[misc]  # Ray carries no types
     ) -> None:
         """Writes the trial's configuration; a trial that goes on keeps its reports."""
         number, overrides = trial.config["number"], trial.config["overrides"]
+        config = RunConfig.model_validate(override(self._run, overrides))
+        self._folder.begin_trial(number, config)
         parameters = self._optuna_study.get_trials(deepcopy=False)[number].params
         reports = self._folder.read_reports(number)
-        record = TrialRecord(
+        record = self.records[number] = TrialRecord(
             number=number,
             status="running",
             parameters=dict(parameters if number else self._defaults),
@@ -113,9 +117,7 @@ class Logbook(Callback):  # type: ignore[misc]  # Ray carries no types
             reports=reports,
             seconds=sum(report.seconds for report in reports),
         )
-        self.records[number] = record
-        config = RunConfig.model_validate(override(self._run, overrides))
-        self._folder.begin_trial(number, config)
+        self._started.add(number)
         self._board.begin(record)
         self._observer.began(record)
 
@@ -140,9 +142,16 @@ class Logbook(Callback):  # type: ignore[misc]  # Ray carries no types
     def on_trial_complete(
         self, iteration: int, trials: Sequence[Any], trial: Any, **info: Any
     ) -> None:
-        """Notes that a trial ran all its epochs or was stopped."""
+        """Notes that a trial ran all its epochs or was stopped; one without a number has failed."""
+        number = trial.config["number"]
+        for report in self.records[number].reports:
+            if not math.isfinite(report.combined):
+                self._folder.write_error(
+                    number, f"epoch {report.epoch}: the objective is no number"
+                )
+                return self._end(trial, "failed")
         is_finished = trial.last_result.get("finished", False)
-        self._end(trial, "complete" if is_finished else "stopped")
+        return self._end(trial, "complete" if is_finished else "stopped")
 
     def on_trial_error(
         self, iteration: int, trials: Sequence[Any], trial: Any, **info: Any
@@ -173,6 +182,9 @@ class Logbook(Callback):  # type: ignore[misc]  # Ray carries no types
         number = trial.config["number"]
         if self._trainers is not None and status != "complete":
             self._trainers.stop(number)
+        if number not in self._started:
+            # A trial whose actor could not be made ends without having started.
+            self.on_trial_start(0, (), trial)
         record = self.records[number]
         record = replace(record, status=status, error=self._folder.read_error(number))
         self.records[number] = record

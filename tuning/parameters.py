@@ -1,11 +1,14 @@
 """What a search space is made of: parameters, and choices of sections that hold more parameters."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from optuna.trial import BaseTrial
 
 from tuning.records import Value
+
+Resolve = Callable[[object], object]
+"""Value of a key in the study file's recipe -> the same with all defaults filled in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +23,6 @@ class Parameter:
         log: Whether values are drawn on a logarithmic scale.
         is_integer: Whether only whole numbers are drawn.
         options: The values of a choice; empty for a range.
-        conditional: Whether it is only drawn when the section around it was chosen.
     """
 
     name: str
@@ -29,7 +31,6 @@ class Parameter:
     log: bool = False
     is_integer: bool = False
     options: tuple[Value, ...] = ()
-    conditional: bool = False
 
     def sample(self, trial: BaseTrial) -> Value:
         """Draws a value; the one already drawn if the trial has it."""
@@ -51,8 +52,9 @@ class Parameter:
         """Yields itself, as the only parameter of its key."""
         yield self
 
-    def in_effect(self, value: object) -> Iterator[tuple[str, Value]]:
+    def in_effect(self, value: object, resolve: Resolve) -> Iterator[tuple[str, Value]]:
         """Yields (name, value) if the recipe sets the value; None counts only as an option."""
+        del resolve
         if isinstance(value, str | int | float) or (value is None and None in self.options):
             yield self.name, value
 
@@ -78,9 +80,12 @@ class Option:
     constants: dict[str, object]
     nodes: "dict[str, Parameter | Branch]"
 
-    def fits(self, section: Mapping[str, object]) -> bool:
-        """Whether `section` could be this option: all its constants are there."""
-        return self.constants.items() <= section.items()
+    def means(self, section: Mapping[str, object], resolve: Resolve) -> bool:
+        """Whether the option is `section` once its values are drawn and its defaults filled in."""
+        if not self.constants.items() <= section.items() or not self.nodes.keys() <= section.keys():
+            return False
+        drawn = {key: section[key] for key in self.nodes}
+        return resolve({**self.constants, **drawn}) == section
 
     def corners(self) -> Iterator[object]:
         """Yields sections that together hold every corner of everything inside at least once."""
@@ -124,21 +129,28 @@ class Branch:
             for node in option.nodes.values():
                 yield from node.leaves()
 
-    def in_effect(self, value: object) -> Iterator[tuple[str, Value]]:
+    def in_effect(self, value: object, resolve: Resolve) -> Iterator[tuple[str, Value]]:
         """Yields what the recipe's own section `value` means in this space.
 
-        The option with the most constants wins; a section that is no option yields its `kind`.
+        A section that is no option yields its `kind`, marked as the recipe's own when there is an
+        option of that name: it must not pass for a point that was drawn.
         """
         if not isinstance(value, Mapping):
             return
-        fitting = [label for label, option in self.options.items() if option.fits(value)]
-        if not fitting:
-            yield from self.kind.in_effect(value.get("kind"))
-            return
-        label = max(fitting, key=lambda label: len(self.options[label].constants))
-        yield self.kind.name, label
-        for key, node in self.options[label].nodes.items():
-            yield from node.in_effect(value.get(key))
+        for label, option in self.options.items():
+            if option.means(value, resolve):
+                yield self.kind.name, label
+                for key, node in option.nodes.items():
+
+                    def inside(inner: object, key: str = key) -> object:
+                        section = resolve({**value, key: inner})
+                        return section.get(key) if isinstance(section, Mapping) else None
+
+                    yield from node.in_effect(value[key], inside)
+                return
+        kind = value.get("kind")
+        if isinstance(kind, str):
+            yield self.kind.name, f"{kind} (own)" if kind in self.options else kind
 
     def corners(self) -> Iterator[object]:
         """Yields every option, with the corners of what stands inside it."""

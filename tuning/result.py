@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import optuna
 
+from mtl_core.errors import ConfigError
 from tuning.config import StudyFile
 from tuning.folder import StudyFolder
 from tuning.logbook import best_record, read_records
 from tuning.records import TrialRecord
 from tuning.report import FinalScores, StudySummary, render_report
-from tuning.searcher import open_optuna
+from tuning.searcher import read_optuna
 
 if TYPE_CHECKING:
     import pandas
@@ -56,18 +57,18 @@ def write_report(path: Path) -> str:
     """Writes report.md of a study folder anew from what is in the folder; returns its text.
 
     Raises:
-        ConfigError: It is no study folder.
+        ConfigError: It is no study folder, or cannot be written.
     """
     folder = StudyFolder(path)
     study = folder.read_study()
-    defaults = study.space.default_parameters(study.run.model_dump(mode="json"))
-    optuna_study = open_optuna(
-        folder.journal, name=study.study.name, sampler=optuna.samplers.RandomSampler()
-    )
-    records = read_records(folder, optuna_study, defaults)
+    optuna_study = read_optuna(folder.journal)
+    records = read_records(folder, optuna_study, study.default_parameters)
     result = folder.read_result()
     text = render_report(summarise(study, folder, optuna_study, records, result))
-    folder.report.write_text(text, encoding="utf-8")
+    try:
+        folder.report.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{folder.report}: cannot be written: {error.strerror}") from error
     return text
 
 

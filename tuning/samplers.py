@@ -12,7 +12,6 @@ from optuna.trial import FrozenTrial, TrialState
 from pydantic import Field, NonNegativeInt
 
 from mtl_core.section import Section
-from tuning.space import Space
 
 
 class Tpe(Section):
@@ -25,20 +24,21 @@ class Tpe(Section):
     startup_trials: NonNegativeInt = 10
     """Trials drawn at random before the estimator is used; failed ones do not count."""
 
-    def build(self, seed: int, space: Space) -> BaseSampler:
-        """Returns the sampler of a study over `space`."""
-        return TrialSeeded(self, seed, is_conditional=space.is_conditional)
+    def build(self, seed: int) -> BaseSampler:
+        """Returns the sampler of a study."""
+        return TrialSeeded(self, seed)
 
-    def sampler(self, seed: int, *, is_conditional: bool) -> BaseSampler:
+    def sampler(self, seed: int) -> BaseSampler:
         """Returns Optuna's sampler, whose parameters depend on each other."""
         with warnings.catch_warnings():
-            # `group` models every combination of parameters that occurs by itself; without it
-            # conditional ones are drawn independently of all others.
+            # `group` models every combination of parameters that occurs by itself; without it all
+            # that some trial lacks (conditional ones, and those whose default lies outside of their
+            # range, which trial 0 lacks) are drawn independently of all others.
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             return TPESampler(
                 n_startup_trials=self.startup_trials,
                 multivariate=True,
-                group=is_conditional,
+                group=True,
                 constant_liar=True,
                 seed=seed,
             )
@@ -49,13 +49,12 @@ class Random(Section):
 
     kind: Literal["random"] = "random"
 
-    def build(self, seed: int, space: Space) -> BaseSampler:
-        """Returns the sampler of a study over `space`."""
-        return TrialSeeded(self, seed, is_conditional=space.is_conditional)
+    def build(self, seed: int) -> BaseSampler:
+        """Returns the sampler of a study."""
+        return TrialSeeded(self, seed)
 
-    def sampler(self, seed: int, *, is_conditional: bool) -> BaseSampler:
-        """Returns Optuna's sampler; it needs no care for conditional spaces."""
-        del is_conditional
+    def sampler(self, seed: int) -> BaseSampler:
+        """Returns Optuna's sampler."""
         return RandomSampler(seed=seed)
 
 
@@ -70,22 +69,20 @@ class TrialSeeded(BaseSampler):
     interrupted goes on with the points it would have tried anyway, and repeats none.
     """
 
-    def __init__(self, section: Tpe | Random, seed: int, *, is_conditional: bool) -> None:
+    def __init__(self, section: Tpe | Random, seed: int) -> None:
         """Wraps the sampler that `section` builds.
 
         Args:
             section: Builds the sampler of one trial.
             seed: Seed of the study, at least 0.
-            is_conditional: Whether some parameters are only drawn in some trials.
         """
         self._section = section
         self._seed = seed
-        self._is_conditional = is_conditional
         self._sampler = self._seeded(0)
 
     def _seeded(self, number: int) -> BaseSampler:
         seed = int(np.random.SeedSequence([self._seed, number]).generate_state(1)[0])
-        return self._section.sampler(seed, is_conditional=self._is_conditional)
+        return self._section.sampler(seed)
 
     def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
         """Starts the sampler of this trial."""

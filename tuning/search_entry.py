@@ -25,7 +25,7 @@ class _Entry(Section):
     """One entry of `search:`."""
 
     @abstractmethod
-    def build(self, name: str, *, conditional: bool) -> Parameter | Branch:
+    def build(self, name: str) -> Parameter | Branch:
         """Returns what draws the values of the key `name`."""
 
 
@@ -64,9 +64,9 @@ class FloatRange(_Entry):
     range: _FloatBounds
     """Lowest and highest value, both included."""
 
-    def build(self, name: str, *, conditional: bool) -> Parameter:
+    def build(self, name: str) -> Parameter:
         """Returns the parameter of the key `name`."""
-        return Parameter(name, *self.range, conditional=conditional)
+        return Parameter(name, *self.range)
 
 
 class LogRange(_Entry):
@@ -75,9 +75,9 @@ class LogRange(_Entry):
     log_range: Annotated[_FloatBounds, AfterValidator(_positive)]
     """Lowest and highest value, both included, above 0."""
 
-    def build(self, name: str, *, conditional: bool) -> Parameter:
+    def build(self, name: str) -> Parameter:
         """Returns the parameter of the key `name`."""
-        return Parameter(name, *self.log_range, log=True, conditional=conditional)
+        return Parameter(name, *self.log_range, log=True)
 
 
 class IntRange(_Entry):
@@ -86,9 +86,9 @@ class IntRange(_Entry):
     int_range: _IntBounds
     """Lowest and highest value, both included."""
 
-    def build(self, name: str, *, conditional: bool) -> Parameter:
+    def build(self, name: str) -> Parameter:
         """Returns the parameter of the key `name`."""
-        return Parameter(name, *self.int_range, is_integer=True, conditional=conditional)
+        return Parameter(name, *self.int_range, is_integer=True)
 
 
 class LogIntRange(_Entry):
@@ -97,10 +97,10 @@ class LogIntRange(_Entry):
     log_int_range: Annotated[_IntBounds, AfterValidator(_positive)]
     """Lowest and highest value, both included, above 0."""
 
-    def build(self, name: str, *, conditional: bool) -> Parameter:
+    def build(self, name: str) -> Parameter:
         """Returns the parameter of the key `name`."""
         low, high = self.log_int_range
-        return Parameter(name, low, high, log=True, is_integer=True, conditional=conditional)
+        return Parameter(name, low, high, log=True, is_integer=True)
 
 
 class Choice(_Entry):
@@ -109,15 +109,15 @@ class Choice(_Entry):
     choice: "Annotated[tuple[_OptionEntry, ...], AfterValidator(_distinct)]"
     """The options, at least two: scalars, or sections in which entries may stand for values."""
 
-    def build(self, name: str, *, conditional: bool) -> Parameter | Branch:
+    def build(self, name: str) -> Parameter | Branch:
         """Returns the parameter of the key `name`, or the branch if the options are sections."""
         sections = [option for option in self.choice if isinstance(option, dict)]
         if not sections:
             options = tuple(option for option in self.choice if not isinstance(option, dict))
-            return Parameter(name, options=options, conditional=conditional)
+            return Parameter(name, options=options)
         labels = _labels(sections)
         return Branch(
-            kind=Parameter(f"{name}.kind", options=tuple(labels), conditional=conditional),
+            kind=Parameter(f"{name}.kind", options=tuple(labels)),
             options={
                 label: _build_option(f"{name}.{label}", section)
                 for label, section in zip(labels, sections, strict=True)
@@ -130,7 +130,7 @@ def _build_option(name: str, section: "_SectionEntry") -> Option:
     return Option(
         constants=_constants(section),
         nodes={
-            key: value.build(f"{name}.{key}", conditional=True)
+            key: value.build(f"{name}.{key}")
             for key, value in section.items()
             if isinstance(value, _Entry)
         },

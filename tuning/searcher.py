@@ -20,6 +20,7 @@ from optuna.storages.journal._storage import JournalOperation
 from optuna.trial import TrialState
 from ray.tune.search import Searcher
 
+from mtl_core.errors import ConfigError
 from mtl_core.training.report import EpochReport
 from tuning.records import Value
 from tuning.space import Space
@@ -34,16 +35,30 @@ def open_optuna(path: Path, *, name: str, sampler: optuna.samplers.BaseSampler) 
 
     Args:
         path: The journal file.
-        name: Name of the study in the journal.
+        name: Name of a new study; one that is there keeps its own, also in a renamed folder.
         sampler: Chooses the points.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     _drop_unfinished_line(path)
     lock = JournalFileSymlinkLock(str(path), grace_period=LOCK_SECONDS)
     storage = JournalStorage(_Journal(str(path), lock_obj=lock))
+    if studies := storage.get_all_studies():
+        return optuna.load_study(storage=storage, sampler=sampler, study_name=studies[0].study_name)
     return optuna.create_study(
-        storage=storage, sampler=sampler, study_name=name, direction="maximize", load_if_exists=True
+        storage=storage, sampler=sampler, study_name=name, direction="maximize"
     )
+
+
+def read_optuna(path: Path) -> optuna.Study:
+    """Opens the Optuna study in the journal `path` to look at it: nothing is written or locked.
+
+    Raises:
+        ConfigError: The journal holds no study yet.
+    """
+    storage = JournalStorage(JournalFileBackend(str(path))) if path.is_file() else None
+    if storage is None or not storage.get_all_studies():
+        raise ConfigError(f"{path.parent}: no trial was begun in this study folder")
+    return optuna.load_study(storage=storage, study_name=None)
 
 
 class _Journal(JournalFileBackend):

@@ -47,7 +47,7 @@ class Session:
         self.folder = folder
         self.observer = observer
         self.run_data = study.run.model_dump(mode="json")
-        sampler = study.study.sampler.build(study.study.seed, study.space)
+        sampler = study.study.sampler.build(study.study.seed)
         self.optuna_study = open_optuna(folder.journal, name=study.study.name, sampler=sampler)
         self.logbook = Logbook(study, folder, self.optuna_study, observer, start=start)
         self.verbose = verbose
@@ -79,7 +79,7 @@ class Session:
             self.optuna_study,
             self.study.space,
             total=self.study.study.trials,
-            default_parameters=self.study.space.default_parameters(self.run_data),
+            default_parameters=self.study.default_parameters,
             constants={
                 "pool": trainers.name,
                 "namespace": trainers.namespace,

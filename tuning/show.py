@@ -31,7 +31,7 @@ def show_check(study: StudyFile, data: Data, *, trainers: int) -> None:
         known = str(len(names.trained)) if names.trained else "-"
         labels.add_row(name, section.kind, known, ", ".join(names.unseen) or "-")
     space = Table("parameter", "values", "default", title="Search space")
-    defaults = study.space.default_parameters(study.run.model_dump(mode="json"))
+    defaults = study.default_parameters
     for parameter in study.space.parameters:
         space.add_row(parameter.name, _domain(parameter), str(defaults.get(parameter.name, "-")))
     console.print(rows, labels, space)

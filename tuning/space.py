@@ -1,6 +1,6 @@
 """The search space of a study: draws the overrides of a trial, and knows every parameter."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from optuna.trial import BaseTrial
 
@@ -27,15 +27,10 @@ class Space:
                 if key.startswith(f"{outer}."):
                     message = f"search.{key}: lies inside '{outer}', which is searched as a whole"
                     raise ConfigError(message)
-        self._nodes = {key: entry.build(key, conditional=False) for key, entry in entries.items()}
+        self._nodes = {key: entry.build(key) for key, entry in entries.items()}
         self.parameters = [leaf for node in self._nodes.values() for leaf in node.leaves()]
         """Every parameter that can occur, in the order of the study file."""
         self._by_name = {parameter.name: parameter for parameter in self.parameters}
-
-    @property
-    def is_conditional(self) -> bool:
-        """Whether some parameter is only drawn when a certain section was chosen."""
-        return any(parameter.conditional for parameter in self.parameters)
 
     def sample(self, trial: BaseTrial) -> dict[str, object]:
         """Draws a point: dotted key of `run` -> value, sections as {"kind": ..., ...}."""
@@ -45,21 +40,29 @@ class Space:
         """Whether the parameter `name` exists and may take `value`."""
         return name in self._by_name and self._by_name[name].contains(value)
 
-    def default_parameters(self, run: Mapping[str, object]) -> dict[str, Value]:
+    def default_parameters(
+        self,
+        run: Mapping[str, object],
+        resolve: Callable[[Mapping[str, object]], Mapping[str, object]],
+    ) -> dict[str, Value]:
         """Returns the parameters in effect in the study file's own recipe.
 
         Args:
             run: The resolved `run` section as plain nested data.
+            resolve: Puts overrides of `run` into it and returns the whole, defaults filled in.
 
         Returns:
             Parameter name -> value, which may lie outside the space; what the recipe leaves open
             is left out.
         """
-        return {
-            name: value
-            for key, node in self._nodes.items()
-            for name, value in node.in_effect(_look_up(run, key))
-        }
+        found: dict[str, Value] = {}
+        for key, node in self._nodes.items():
+
+            def resolved(value: object, key: str = key) -> object:
+                return look_up(resolve({key: value}), key)
+
+            found |= dict(node.in_effect(look_up(run, key), resolved))
+        return found
 
     def corners(self) -> Iterator[tuple[str, dict[str, object]]]:
         """Yields (key, overrides) for both ends of every range and for every option of a choice.
@@ -78,7 +81,7 @@ class Space:
                 yield key, {key: value}
 
 
-def _look_up(run: Mapping[str, object], dotted: str) -> object:
+def look_up(run: Mapping[str, object], dotted: str) -> object:
     """Returns the value at a dotted key of nested data, None if there is none."""
     value: object = run
     for key in dotted.split("."):
