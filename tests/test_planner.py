@@ -70,7 +70,7 @@ def test_no_more_trainers_than_trials(trials: int, trainers: int) -> None:
             {"gpus": 8},
             SERVER,
             "study.resources: 1 trainer of 1 worker with 1 CPU and 8 GPUs each cannot run here: "
-            "the cluster has 16 CPUs and 4 GPUs on 1 node; ask for less a worker",
+            "the cluster has 16 CPUs and 4 GPUs on 1 node; study.resources.gpus=4 would fit",
         ),
     ],
 )
@@ -82,10 +82,20 @@ def test_what_cannot_run_is_refused_with_what_would(
     assert str(error.value) == message
 
 
-def test_the_advice_would_be_taken() -> None:
-    with pytest.raises(ConfigError, match=r"workers=2 would fit"):
-        plan_trainers(Resources(workers=3), TWO_SMALL, trials=9)
-    assert plan_trainers(Resources(workers=2), TWO_SMALL, trials=9) == 1
+@pytest.mark.parametrize(
+    ("resources", "nodes", "advice"),
+    [
+        ({"workers": 3}, TWO_SMALL, {"workers": 2}),
+        ({"trainers": 3, "workers": 2}, [Node(1, 0)], {"workers": 1, "trainers": 1}),
+        ({"workers": 2, "cpus": 8}, [Node(4, 0)], {"cpus": 4, "workers": 1}),
+        ({"trainers": 4, "gpus": 1}, [Node(8, 2)], {"trainers": 2}),
+    ],
+)
+def test_the_advice_is_taken(resources: dict, nodes: list[Node], advice: dict) -> None:
+    words = " and ".join(f"study.resources.{key}={value}" for key, value in advice.items())
+    with pytest.raises(ConfigError, match=rf"; {words} would fit$"):
+        plan_trainers(Resources(**resources), nodes, trials=9)
+    assert plan_trainers(Resources(**{**resources, **advice}), nodes, trials=9) >= 1
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="Linux only")

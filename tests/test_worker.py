@@ -1,8 +1,10 @@
 """A worker between jobs: what a trial leaves behind is freed, what outlives it is not looked at."""
 
 import gc
+import os
 import weakref
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -10,7 +12,9 @@ import torch
 from conftest import RunConfigFactory
 
 from mtl_core.assets import assets_key
+from mtl_core.errors import DataError, TrainingError
 from tuning import worker as module
+from tuning.messages import Failed, TrialJob
 from tuning.worker import WorkerSettings, _Worker, work
 
 
@@ -32,7 +36,10 @@ def thaw() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-def test_a_trial_is_freed_and_the_rest_is_set_aside(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("use_gpu", [False, True])
+def test_a_trial_is_freed_and_the_rest_is_set_aside(
+    monkeypatch: pytest.MonkeyPatch, use_gpu: bool
+) -> None:
     left: list[weakref.ref[Cyclic]] = []
     frozen: list[int] = []
 
@@ -53,8 +60,10 @@ def test_a_trial_is_freed_and_the_rest_is_set_aside(monkeypatch: pytest.MonkeyPa
             assert left[-1]() is not None
 
     monkeypatch.setattr(module, "_Worker", Worker)
-    settings = SimpleNamespace(threads=1, memory_growth_bytes=1e12, is_fresh=False)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    settings = SimpleNamespace(threads=1, memory_growth_bytes=1e12, is_fresh=False, use_gpu=use_gpu)
     work(settings)  # type: ignore[arg-type]
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == ("0" if use_gpu else "")
     assert [trial() for trial in left] == [None, None]
     before, *after = frozen
     assert before == 0
@@ -77,3 +86,50 @@ def test_other_assets_free_those_before_them(
     assert worker._assets_for(run_config({"training.epochs": 2})) is first()
     worker._assets_for(run_config({"encoder.max_length": 16}))
     assert first() is None
+
+
+class UnexpectedError(Exception):
+    """An error that nobody expects."""
+
+
+@pytest.mark.parametrize(
+    ("error", "world_size", "sent", "is_raised"),
+    [
+        (TrainingError("the loss is nan"), 2, ["TrainingError: the loss is nan"], False),
+        (DataError("a.conll:3: no"), 1, ["DataError: a.conll:3: no"], False),
+        (DataError("a.conll:3: no"), 2, ["DataError: a.conll:3: no"], True),
+        (UnexpectedError("boom"), 2, ["UnexpectedError: boom"], True),
+    ],
+)
+def test_a_worker_whose_error_the_others_may_not_share_leaves_them(
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+    world_size: int,
+    sent: list[str],
+    is_raised: bool,
+) -> None:
+    found: list[str] = []
+
+    class Worker(_Worker):
+        def __init__(self) -> None:
+            self.place = SimpleNamespace(world_size=world_size, rank=1)  # type: ignore[assignment]
+            self.control = None
+
+        def _train(self, job: TrialJob) -> None:
+            raise error
+
+        def _report(self, message: object) -> bool:
+            assert isinstance(message, Failed)
+            found.append(message.error.strip().splitlines()[-1].removeprefix("test_worker."))
+            return False
+
+        def _send(self, message: object) -> bool:
+            return self._report(message)
+
+    worker, job = Worker(), TrialJob(0, {}, Path())
+    if is_raised:
+        with pytest.raises(type(error)):
+            worker.do(job)
+    else:
+        worker.do(job)
+    assert found == sent

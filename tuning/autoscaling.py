@@ -1,11 +1,10 @@
-"""Autoscaling: nodes that a cluster may add are counted in, asked for and waited for."""
+"""Autoscaling: nodes that a study lacks are asked for, waited for, and released at its end."""
 
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import ray
-from ray._private.state import state
 from ray.autoscaler.sdk import request_resources
 
 from mtl_core.errors import ConfigError
@@ -25,59 +24,50 @@ def present_nodes() -> list[Node]:
     ]
 
 
-def addable_nodes() -> list[Node]:
-    """Returns all nodes that the cluster's autoscaler may start; none without an autoscaler."""
-    config = state.get_cluster_config()
-    groups = config.node_group_configs if config is not None else ()
-    return [
-        Node(float(group.resources.get("CPU", 0)), float(group.resources.get("GPU", 0)))
-        for group in groups
-        for _ in range(max(0, group.max_count))
-    ]
+@contextmanager
+def provided_trainers(resources: Resources, *, trials: int, observer: Observer) -> Iterator[int]:
+    """Yields how many trainers run side by side in the connected cluster.
 
-
-def provide_trainers(resources: Resources, *, trials: int, observer: Observer) -> int:
-    """Returns how many trainers run side by side, after the cluster has grown as far as it can.
+    When they do not fit and `resources.wait_s` allows, the nodes are asked for: an autoscaler adds
+    them, and without one they may still come. Ray tells nobody how far a cluster can grow, so what
+    is asked for is `resources.trainers`. The request is taken back on leaving.
 
     Args:
         resources: What a trainer takes.
-        trials: Trials still to run.
+        trials: Trials of the study.
         observer: Told of the wait.
 
     Raises:
-        ConfigError: Not one trainer fits, or fewer than asked for.
+        ConfigError: Not one trainer fits, or fewer than asked for of a cluster that may not grow.
     """
-    present, addable = present_nodes(), addable_nodes()
-    if not addable:
-        return plan_trainers(resources, present, trials=trials)
-    # Workers of a node group that run already stand in both lists: the head alone is extra.
-    wanted = plan_trainers(resources, [*present[:1], *addable], trials=trials)
+    try:
+        count = plan_trainers(resources, present_nodes(), trials=trials)
+    except ConfigError:
+        if not resources.wait_s:
+            raise
+    else:
+        yield count
+        return
+    wanted = min(resources.trainers or 1, trials)
     bundle = {"CPU": resources.cpus} | ({"GPU": resources.gpus} if resources.gpus else {})
-    request_resources(bundles=[bundle] * (resources.workers * wanted))
+    try:
+        request_resources(bundles=[bundle] * (resources.workers * wanted))
+        yield _wait(resources, wanted, observer)
+    finally:
+        request_resources(bundles=[])
+
+
+def _wait(resources: Resources, wanted: int, observer: Observer) -> int:
+    """Returns how many of the wanted trainers there are nodes for, at the end of the wait."""
+    wanted_only = resources.model_copy(update={"trainers": wanted})
     deadline = time.monotonic() + resources.wait_s
     while time.monotonic() < deadline:
-        if _fitting(resources, wanted) == wanted:
-            return wanted
-        observer.stage(f"waiting for nodes: {wanted} trainers asked for")
-        time.sleep(_LOOK_SECONDS)
+        try:
+            return plan_trainers(wanted_only, present_nodes(), trials=wanted)
+        except ConfigError:
+            plural = "s" if wanted > 1 else ""
+            observer.stage(f"waiting for nodes: {wanted} trainer{plural} asked for")
+            time.sleep(_LOOK_SECONDS)
     # Spot machines may be out of stock: fewer trainers are better than none.
-    return plan_trainers(resources, present_nodes(), trials=trials)
-
-
-@contextmanager
-def release_at_end() -> Iterator[None]:
-    """Takes the request for nodes back on leaving, so that the cluster may shrink again."""
-    try:
-        yield
-    finally:
-        if addable_nodes():
-            request_resources(bundles=[])
-
-
-def _fitting(resources: Resources, wanted: int) -> int:
-    """Returns how many of the wanted trainers the present nodes hold."""
-    some = resources.model_copy(update={"trainers": None})
-    try:
-        return plan_trainers(some, present_nodes(), trials=wanted)
-    except ConfigError:
-        return 0
+    any_number = resources.model_copy(update={"trainers": None})
+    return plan_trainers(any_number, present_nodes(), trials=wanted)

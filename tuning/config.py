@@ -28,9 +28,9 @@ class Resources(Section):
     gpus: float = Field(default=0, ge=0)
     """GPUs a worker; a fraction lets workers share one."""
     trainers: int | None = Field(default=None, ge=1)
-    """Trials at the same time; null = as many as the cluster holds, grown to its limit."""
-    wait_s: float = Field(default=900, ge=0)
-    """Seconds to wait for nodes that an autoscaling cluster was asked for."""
+    """Trials at the same time; null = as many as the cluster holds when the study starts."""
+    wait_s: float = Field(default=0, ge=0)
+    """Seconds to wait for nodes when these trainers do not fit; an autoscaler is asked for them."""
 
 
 class Study(Section):

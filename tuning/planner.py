@@ -33,23 +33,21 @@ def plan_trainers(resources: Resources, nodes: Sequence[Node], *, trials: int) -
     Args:
         resources: What a trainer takes.
         nodes: The nodes of the cluster.
-        trials: Trials still to run; more trainers would have nothing to do.
+        trials: Trials of the study; more trainers would have nothing to do.
 
     Raises:
         ConfigError: Not one trainer fits, or fewer than asked for; says what would fit.
     """
-    slots = sum(_workers_on(node, resources) for node in nodes)
-    fitting = slots // resources.workers
     wanted = resources.trainers
-    if fitting >= (wanted or 1):
-        return max(1, min(wanted or fitting, trials))
+    if _fits(nodes, resources):
+        return max(1, min(wanted or _slots(nodes, resources) // resources.workers, trials))
     cpus = sum(node.cpus for node in nodes)
     gpus = sum(node.gpus for node in nodes)
     needs = f"{_trainers(wanted or 1)} of {_worker_text(resources)}"
     raise ConfigError(
         f"study.resources: {needs} cannot run here: the cluster has {cpus:g} CPUs and {gpus:g} "
         f"GPUs on {len(nodes)} {'node' if len(nodes) == 1 else 'nodes'}; "
-        f"{_advice(resources, nodes, slots)}"
+        f"{_advice(resources, nodes)}"
     )
 
 
@@ -59,19 +57,35 @@ def _workers_on(node: Node, resources: Resources) -> int:
     return floor(min(by_cpu, by_gpu) + 1e-9)
 
 
-def _advice(resources: Resources, nodes: Sequence[Node], slots: int) -> str:
-    """Says which single change would make the request fit."""
-    fitting = slots // resources.workers
-    if fitting:
-        return f"study.resources.trainers={fitting} would fit"
-    if slots:
-        return f"study.resources.workers={slots} would fit"
-    if resources.gpus and not any(node.gpus for node in nodes):
-        return "study.resources.gpus=0 would train on CPUs"
+def _advice(resources: Resources, nodes: Sequence[Node]) -> str:
+    """Says what change would make the request fit, the smallest that does."""
+    slots = _slots(nodes, resources)
     most = floor(max(node.cpus for node in nodes))
-    if resources.cpus > most and not resources.gpus:
-        return f"study.resources.cpus={most} would fit"
+    one = {"trainers": 1} if resources.trainers else {}
+    changes: list[dict[str, float]] = [
+        {"trainers": slots // resources.workers},
+        {"workers": slots},
+        {"workers": slots, **one},
+        {"gpus": floor(max(node.gpus for node in nodes))},
+        {"cpus": most},
+        {"cpus": most, "workers": 1, **one},
+    ]
+    for change in changes:
+        is_allowed = all(value >= 1 for key, value in change.items() if key != "gpus")
+        changed = resources.model_copy(update=change)
+        if is_allowed and changed != resources and _fits(nodes, changed):
+            words = " and ".join(f"study.resources.{key}={n:g}" for key, n in change.items())
+            return f"{words} would {'train on CPUs' if change.get('gpus') == 0 else 'fit'}"
     return "ask for less a worker"
+
+
+def _fits(nodes: Sequence[Node], resources: Resources) -> bool:
+    return _slots(nodes, resources) // resources.workers >= (resources.trainers or 1)
+
+
+def _slots(nodes: Sequence[Node], resources: Resources) -> int:
+    """Returns how many workers the nodes hold."""
+    return sum(_workers_on(node, resources) for node in nodes)
 
 
 def _trainers(count: int) -> str:

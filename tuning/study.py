@@ -46,13 +46,15 @@ def tune_study(
     observer.stage("starting Ray and reading the data")
     with cluster(address, num_cpus=int(machine.cpus), verbose=verbose) as connected:
         # Imports of seconds, while Ray's processes start on the other cores.
-        from tuning.autoscaling import provide_trainers, release_at_end
+        from tuning.autoscaling import provided_trainers
         from tuning.session import Session
 
         check_data(study)
         connected()
-        count = provide_trainers(resources, trials=study.study.trials, observer=observer)
-        with StudyFolder.opened(study) as folder, release_at_end():
+        with (
+            provided_trainers(resources, trials=study.study.trials, observer=observer) as count,
+            StudyFolder.opened(study) as folder,
+        ):
             session = Session(study, folder, observer, start=start, verbose=verbose)
             try:
                 return session.run(count)

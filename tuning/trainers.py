@@ -141,6 +141,7 @@ def _worker_settings(
         threads=study.resources.cpus,
         memory_growth_bytes=study.memory_growth_gib * 2**30,
         is_fresh=study.isolation == "fresh",
+        use_gpu=study.resources.gpus > 0,
     )
 
 

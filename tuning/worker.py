@@ -1,6 +1,7 @@
 """A worker of a warm trainer: takes job after job and keeps what they share in memory."""
 
 import gc
+import os
 import traceback
 from collections.abc import Mapping
 from contextlib import closing
@@ -14,7 +15,7 @@ import torch.distributed as dist
 
 from mtl_core.assets import Assets, assets_key, build_collator, build_tasks
 from mtl_core.config import RunConfig
-from mtl_core.errors import MtlError
+from mtl_core.errors import MtlError, TrainingError
 from mtl_core.export import export_best
 from mtl_core.study_file import override
 from mtl_core.training.checkpoint import load_best
@@ -38,6 +39,7 @@ class WorkerSettings:
         threads: Threads of torch.
         memory_growth_bytes: Growth since the first job after which the workers start anew.
         is_fresh: Whether they start anew after every job.
+        use_gpu: Whether the study asks for GPUs.
     """
 
     trainer: int
@@ -48,11 +50,15 @@ class WorkerSettings:
     threads: int
     memory_growth_bytes: float
     is_fresh: bool
+    use_gpu: bool
 
 
 def work(settings: WorkerSettings) -> None:
     """Works until the pool has no more jobs; every worker of a trainer runs this."""
     torch.set_num_threads(settings.threads)
+    if not settings.use_gpu:
+        # Ray shows every GPU to a worker that asked for none.
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
     worker = _Worker(settings)
     worker.enter()
     baseline: int | None = None
@@ -102,11 +108,12 @@ class _Worker:
                 self._train(job)
             else:
                 self._score(job)
-        except MtlError as error:
-            # Every worker of the trainer meets these at the same place.
-            self._send(Failed(f"{type(error).__name__}: {error}"))
-        except Exception:
-            self._report(Failed(traceback.format_exc()))
+        except TrainingError as error:
+            # Losses are summed over the workers, so all of them meet this at the same place.
+            self._send(Failed(_one_line(error)))
+        except Exception as error:
+            text = _one_line(error) if isinstance(error, MtlError) else traceback.format_exc()
+            self._report(Failed(text))
             if self.place.world_size > 1:
                 # The others may wait for this worker in the middle of a step: start all anew.
                 raise
@@ -185,3 +192,7 @@ class _Worker:
         values = [value]
         dist.broadcast_object_list(values, src=0, group=self.control)
         return values[0]
+
+
+def _one_line(error: MtlError) -> str:
+    return f"{type(error).__name__}: {error}"
