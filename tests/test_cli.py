@@ -139,6 +139,15 @@ def test_check_shows_rows_labels_and_space(workplace, mtl, corpus):
     assert "2 trials of up to 2 epochs" in outcome.out
 
 
+def test_check_of_a_study_for_a_cluster_says_that_it_does_not_fit_here(workplace, mtl):
+    epochs = "search={training.epochs: {int_range: [1, 7]}}"
+    settings = ["--set", "study.resources.workers=1000", "--set", epochs]
+    outcome = mtl("check", "study.yaml", *settings)
+    assert outcome.code == 0
+    text = " ".join(outcome.out.split())
+    assert "2 trials of up to 7 epochs, not on this machine (study.resources: 1 trainer of" in text
+
+
 def test_train_evaluate_and_predict_in_a_row(workplace, mtl):
     first = mtl("train", "study.yaml")
     assert first.code == 0

@@ -140,8 +140,10 @@ def test_study_from_start_to_end_and_again(study_file: Path) -> None:
     finish(start(study_file), code=0)
     assert {p: p.read_bytes() for p in before} == before, "a finished study changes nothing"
 
+    seconds = json.loads((folder / "result.json").read_text())["seconds"]
     finish(start(study_file, "--set", "study.trials=5"), code=0)
     assert len(scores_of(folder)) == 5
+    assert json.loads((folder / "result.json").read_text())["seconds"] > seconds
 
 
 def check_tensorboard(folder: Path) -> None:

@@ -199,3 +199,11 @@ def test_data_that_is_not_there_is_refused(write_study):
 
 def test_default_storage_is_an_absolute_folder_below_the_current_one() -> None:
     assert load_study("demo").folder == Path.cwd() / "runs" / "demo"
+
+
+@pytest.mark.parametrize(
+    ("file", "name"), [("my study", "my-study"), ("-=(v2)", "v2-"), ("***", "study")]
+)
+def test_a_study_file_may_be_called_anything(write_study, file: str, name: str) -> None:
+    path = Path(write_study(study="trials: 1")).rename(f"{file}.yaml")
+    assert load_study(str(path)).study.name == name

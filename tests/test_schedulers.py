@@ -79,9 +79,11 @@ class Study:
                 epoch = len(self.reported[number]) + 1
                 self.reported[number].append(self.values[number][epoch - 1])
                 report = result(epoch, self.reported[number][-1])
-                decision = scheduler.on_trial_result(None, trial, report)
+                decision = "CONTINUE"  # Tune asks for none when the trial says that it is done
+                if not report["finished"]:
+                    decision = scheduler.on_trial_result(None, trial, report)
                 decisions.append((number, epoch, decision))
-                if decision == "STOP" or epoch == EPOCHS:
+                if decision == "STOP" or report["finished"]:
                     self.stopped.add(number)
                     scheduler.on_trial_complete(None, trial, report)
         return decisions
@@ -188,3 +190,13 @@ def test_tune_may_only_name_what_the_study_maximises() -> None:
     scheduler = asha()
     assert scheduler.set_search_properties("combined", "max")
     assert not scheduler.set_search_properties("loss", "min")
+
+
+def test_the_last_report_of_a_short_trial_counts_for_the_longer_ones() -> None:
+    scheduler = asha()
+    short, longer = tune_trial(1), tune_trial(2)
+    for trial in (short, longer):
+        scheduler.on_trial_add(None, trial)
+        assert scheduler.on_trial_result(None, trial, result(1, 0.5)) == "CONTINUE"
+    scheduler.on_trial_complete(None, short, {**result(3, 0.9), "finished": True})
+    assert scheduler.on_trial_result(None, longer, result(3, 0.8)) == "STOP"

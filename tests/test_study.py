@@ -1,14 +1,14 @@
 import shlex
 from pathlib import Path
 
+import optuna
 import pytest
 from conftest import RunConfigFactory
 
 from mtl_core.errors import ConfigError
 from mtl_core.study_file import parse_assignment
 from tuning.config import StudyFile
-from tuning.result import replay_command
-from tuning.session import max_epochs
+from tuning.result import _importances, replay_command
 from tuning.study import is_local, tune_study
 
 
@@ -30,7 +30,7 @@ def test_the_longest_trial_of_a_space(
     run_config: RunConfigFactory, space: dict[str, object], longest: int
 ) -> None:
     run = run_config({"training.epochs": 3}).model_dump(mode="json")
-    assert max_epochs(study_file(run, space)) == longest
+    assert study_file(run, space).max_epochs == longest
 
 
 @pytest.mark.parametrize(
@@ -64,3 +64,15 @@ def test_what_cannot_run_here_writes_nothing(tmp_path: Path, run_config: RunConf
     with pytest.raises(ConfigError, match=r"^study\.resources: .* cannot run here"):
         tune_study(study)
     assert not study.folder.exists()
+
+
+def test_the_parameter_that_matters_is_the_most_important() -> None:
+    study = optuna.create_study(direction="maximize", sampler=optuna.samplers.RandomSampler(seed=0))
+    assert _importances(study) == {}
+    study.optimize(
+        lambda trial: trial.suggest_float("rate", 0, 1) + 0 * trial.suggest_float("idle", 0, 1),
+        n_trials=40,
+    )
+    found = _importances(study)
+    assert set(found) == {"rate", "idle"}
+    assert found["rate"] > 0.8

@@ -41,14 +41,10 @@ Verbose = Annotated[bool, typer.Option("--verbose", help="Shows what Ray and the
 def check(study: Study, assignments: Set = None) -> None:
     """Check a study file, its search space and its data; train nothing."""
     from tuning.load import check_data, load_study
-    from tuning.planner import plan_trainers, this_machine
     from tuning.show import show_check
 
     loaded = load_study(study, assignments or ())
-    data = check_data(loaded)
-    plan = loaded.study
-    trainers = plan_trainers(plan.resources, [this_machine()], trials=plan.trials)
-    show_check(loaded, data, trainers=trainers)
+    show_check(loaded, check_data(loaded))
 
 
 @app.command()
@@ -92,7 +88,10 @@ def tune(
 
             result = tune_study(loaded, observer=live, address=address, verbose=verbose)
     except KeyboardInterrupt:
-        _say_how_to_go_on(study, assignments or [], loaded)
+        words = ["mtl", "tune", study]
+        words += [word for assignment in assignments or () for word in ("--set", assignment)]
+        words += ["--address", address] if address else []
+        _say_how_to_go_on(words, loaded)
         raise
     show_result(result)
 
@@ -196,12 +195,9 @@ def _exit(message: str, code: int) -> NoReturn:
     sys.exit(code)
 
 
-def _say_how_to_go_on(study: str, assignments: Sequence[str], loaded: "StudyFile") -> None:
+def _say_how_to_go_on(words: Sequence[str], loaded: "StudyFile") -> None:
     import shlex
 
-    words = ["mtl", "tune", study]
-    for assignment in assignments:
-        words += ["--set", assignment]
     done = f"what was done is in {loaded.folder}" if loaded.folder.exists() else "nothing was begun"
     sys.stderr.write(f"Interrupted; {done}. The same command goes on: {shlex.join(words)}\n")
 

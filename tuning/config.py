@@ -97,6 +97,13 @@ class StudyFile(Section):
         return self.space.default_parameters(run, resolve)
 
     @property
+    def max_epochs(self) -> int:
+        """Epochs of the longest trial that the space allows."""
+        run = self.run.model_dump(mode="json")
+        recipes = [run, *(override(run, corner) for _, corner in self.space.corners())]
+        return max(RunConfig.model_validate(recipe).training.epochs for recipe in recipes)
+
+    @property
     def folder(self) -> Path:
         """The study folder."""
         return self.study.storage / self.study.name

@@ -1,5 +1,6 @@
 """Loading a study: the file or bundled name, overrides, and every check that needs no cluster."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib.resources import files
@@ -49,7 +50,9 @@ def load_study(study: str, assignments: Sequence[str] = ()) -> StudyFile:
     """
     document = read_document(find_study(study))
     if "name" not in _section(document, "study"):
-        document = document.with_overrides({"study.name": find_study(study).stem})
+        # What a folder may be called; the file itself may be called anything.
+        name = re.sub(r"[^A-Za-z0-9._]+", "-", find_study(study).stem).lstrip("._-")
+        document = document.with_overrides({"study.name": name or "study"})
     document = document.with_overrides(dict(parse_assignment(text) for text in assignments))
     loaded = validate(document, StudyFile)
     errors = _space_errors(document, loaded)

@@ -23,7 +23,7 @@ class TrialRecord:
             not choose (conditional space) is absent.
         overrides: What replays the trial: dotted key -> value, sections as {"kind": ..., ...}.
         reports: One per epoch, oldest first.
-        seconds: Wall time from start to end, over all attempts.
+        seconds: Wall time of its epochs.
         error: Last line of the traceback of a failed trial.
     """
 

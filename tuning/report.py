@@ -258,7 +258,7 @@ def _importance_table(importances: Mapping[str, float]) -> str:
         return "Not enough trials to tell."
     ranked = sorted(importances.items(), key=lambda item: item[1], reverse=True)
     rows = [[code(name), percent(share)] for name, share in ranked]
-    return table(["parameter", "share of the variation in score, in percent"], rows)
+    return table(["parameter", "share in reaching the best scores, in percent"], rows)
 
 
 def _failure_table(records: Sequence[TrialRecord]) -> str:

@@ -4,9 +4,7 @@ from collections.abc import Mapping
 
 from ray import tune
 
-from mtl_core.config import RunConfig
 from mtl_core.errors import TrainingError
-from mtl_core.study_file import override
 from tuning.config import StudyFile
 from tuning.folder import StudyFolder
 from tuning.logbook import Logbook, best_record
@@ -54,7 +52,7 @@ class Session:
 
     def run(self, count: int) -> StudyResult:
         """Searches with `count` trainers, scores, and writes the result."""
-        epochs = max_epochs(self.study)
+        epochs = self.study.max_epochs
         records = self.logbook.records
         ended = sum(record.status != "running" for record in records.values())
         total = self.study.study.trials
@@ -69,9 +67,8 @@ class Session:
                     self._search(trainers, count, epochs)
                 self.observer.stage("scoring on test")
                 tests = self._score(trainers)
-        else:
-            tests = {}
-        return self._write(tests)
+            return self._write(tests, seconds=self.logbook.seconds)
+        return self._write({}, seconds=None)
 
     def _search(self, trainers: Trainers, count: int, epochs: int) -> None:
         records = self.logbook.records
@@ -148,7 +145,8 @@ class Session:
             scored[record.id] = message
         return scored
 
-    def _write(self, tests: Mapping[str, Scored]) -> StudyResult:
+    def _write(self, tests: Mapping[str, Scored], *, seconds: float | None) -> StudyResult:
+        """Writes the result; `seconds` of the whole study are None when nothing was left to do."""
         records = self.logbook.records
         previous = self.folder.read_result()
         known = known_tests(previous)
@@ -159,12 +157,13 @@ class Session:
             status: sum(record.status == status for record in records.values())
             for status in ("complete", "stopped", "failed")
         }
-        seconds = round(self.logbook.seconds, 2)
         sentences = max((scored.num_sentences for scored in tests.values()), default=0)
         result = {
             "status": "complete" if best is not None else "failed",
             "trials": counts,
-            "seconds": seconds if tests else previous.get("seconds", seconds),
+            "seconds": round(seconds, 2)
+            if seconds is not None
+            else previous.get("seconds", round(self.logbook.seconds, 2)),
             "best": as_json(best),
             "default": as_json(default),
             "objective": self.study.study.objective.kind,
@@ -191,10 +190,3 @@ class Session:
             seconds=summary.seconds,
             replay=summary.replay,
         )
-
-
-def max_epochs(study: StudyFile) -> int:
-    """Returns the epochs of the longest trial that the space allows."""
-    run = study.run.model_dump(mode="json")
-    recipes = [run, *(override(run, corner) for _, corner in study.space.corners())]
-    return max(RunConfig.model_validate(recipe).training.epochs for recipe in recipes)

@@ -6,11 +6,13 @@ from rich.console import Console
 from rich.table import Table
 
 from mtl_core.assets import Data
+from mtl_core.errors import ConfigError
 from mtl_core.model.encoder import empty_encoder
 from mtl_core.model.trained import describe_encoder
 from mtl_core.scores import flatten, show_score
 from mtl_core.training.evaluation import Evaluation
 from tuning.config import StudyFile
+from tuning.planner import plan_trainers, this_machine
 from tuning.space import Parameter
 
 if TYPE_CHECKING:
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from tuning.result import StudyResult
 
 
-def show_check(study: StudyFile, data: Data, *, trainers: int) -> None:
+def show_check(study: StudyFile, data: Data) -> None:
     """Prints what a study will do."""
     console = Console(highlight=False)
     rows = Table("data set", "split", "sentences", title="Data")
@@ -38,10 +40,21 @@ def show_check(study: StudyFile, data: Data, *, trainers: int) -> None:
     encoder = empty_encoder(study.run.encoder.name, revision=study.run.encoder.revision)
     trained = describe_encoder(encoder, study.run.freezing, epoch=study.run.training.epochs)
     console.print(f"{study.run.encoder.name}: {trained}")
+    trials = study.study.trials
     console.print(
-        f"{study.study.trials} trials of up to {study.run.training.epochs} epochs, {trainers} at a "
-        f"time on this machine; study folder {study.folder}"
+        f"{trials} trials of up to {study.max_epochs} epochs, {_trainers_here(study)}; "
+        f"study folder {study.folder}"
     )
+
+
+def _trainers_here(study: StudyFile) -> str:
+    """Says how many trials run at a time; what is meant for a cluster may not fit here."""
+    try:
+        machine = [this_machine()]
+        count = plan_trainers(study.study.resources, machine, trials=study.study.trials)
+    except ConfigError as error:
+        return f"not on this machine ({error})"
+    return f"{count} at a time on this machine"
 
 
 def show_result(result: "StudyResult") -> None:
