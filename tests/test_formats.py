@@ -1,10 +1,13 @@
 """The formats of CoNLL, CoNLL-U, SQuAD, character spans, CLINC150 and plain lines, good and bad."""
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from pydantic import TypeAdapter
 from seqeval.metrics.sequence_labeling import get_entities
@@ -250,7 +253,7 @@ def test_tables_hold_pairs_sets_numbers_and_features(write: Any) -> None:
     )
     assert read_splits(section, columns)["train"] == [
         Example(("a", "b"), {"colours": ("red", "blue"), "rating": 0.5}, "x y", (1.0, 2.5)),
-        Example(("c",), {"rating": -3.0}, "z", (0.0, 1.0)),
+        Example(("c",), {"colours": (), "rating": -3.0}, "z", (0.0, 1.0)),
     ]
 
 
@@ -275,6 +278,33 @@ def test_quotes_are_text_when_nothing_quotes(write: Any) -> None:
     path = write('label\ttext\npos\t"so" good\nneg\tbad "\n', "rows.tsv")
     found = read(path, "csv", {"label": "label"}, delimiter="\t", quote=None)
     assert [example.words for example in found] == [('"so"', "good"), ("bad", '"')]
+
+
+def test_class_numbers_are_read_alike_as_integers_and_floats(tmp_path: Path) -> None:
+    """A column of floats is what pandas makes of integers once a label is missing."""
+    columns: dict[str, ColumnKind] = {"topic": "label", "topics": "labels", "rating": "number"}
+    rows = {"text": ["a", "b"], "topic": [1, 2], "topics": [[1], [2]], "rating": [1, 2]}
+    floats = {
+        "text": ["a", "b", "c"],
+        "topic": [1.0, 2.0, math.nan],
+        "topics": [[1.0], [2.0], None],
+        "rating": [1.0, 2.0, math.nan],
+    }
+    for name, content in (("whole", rows), ("floats", floats)):
+        pq.write_table(pa.table(content), tmp_path / f"{name}.parquet")
+    whole = read(tmp_path / "whole.parquet", "parquet", columns)
+    *labelled, missing = read(tmp_path / "floats.parquet", "parquet", columns)
+    assert labelled == whole
+    assert whole[0].labels == {"topic": "1", "topics": ("1",), "rating": 1.0}
+    assert missing.labels == {}
+
+
+def test_an_empty_cell_is_an_empty_set_of_labels(write: Any) -> None:
+    path = write("text,topics,topic\na,,\nb,x,y\n")
+    found = read(path, "csv", {"topics": "labels", "topic": "label"})
+    assert [example.labels for example in found] == [
+        {"topics": ()}, {"topics": ("x",), "topic": "y"}
+    ]  # fmt: skip
 
 
 def test_an_empty_list_is_an_empty_set_of_labels(write: Any) -> None:

@@ -19,7 +19,7 @@ from torchcrf import CRF
 
 from mtl_core.data.batching import Batch
 from mtl_core.data.encoded import Int64Array, LabelNames
-from mtl_core.errors import ConfigError
+from mtl_core.errors import ConfigError, DataError
 from mtl_core.tasks.base import Outcome, Task, TaskSection
 from mtl_core.tasks.classification import Classification
 from mtl_core.tasks.hidden import Hidden, HiddenSize
@@ -240,6 +240,11 @@ def test_multilabel_loss_and_scores() -> None:
     )
     assert scores["micro_f1"] == f1_score(gold, predicted, average="micro")
     assert scores["accuracy"] == 0.0
+
+
+def test_sets_that_are_all_empty_are_refused() -> None:
+    with pytest.raises(DataError, match=r"task 'task': no row of the train split has any label"):
+        build(Multilabel, LabelNames((), ("a",)))
 
 
 def test_thresholds_have_the_highest_f1_of_all() -> None:

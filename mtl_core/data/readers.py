@@ -92,7 +92,7 @@ class _Columns(Section):
     features: str | None = None
     """Column of extra dense numbers: a list, or a string with spaces; null = there are none."""
     label_separator: str = Field(default=",", min_length=1)
-    """What stands between the labels of a set, where it is a string."""
+    """What stands between the labels of a set, where it is a string; "" = the set is empty."""
 
     def _layout(self) -> TableLayout:
         return TableLayout(self.text, self.text_pair, self.features, self.label_separator)

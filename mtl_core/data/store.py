@@ -28,8 +28,8 @@ from mtl_core.paths import cache_folder
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-_FORMAT = 3
-"""Counts up when the files change, so that old ones are built again."""
+_FORMAT = 4
+"""Counts up when the files or how data are read change, so that old ones are built again."""
 
 
 @dataclass(frozen=True, slots=True)

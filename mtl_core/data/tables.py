@@ -203,9 +203,7 @@ def _example(
     labels: dict[str, LabelValue] = {}
     for column, kind in columns.items():
         value, place = row[column], f"{where}: column '{column}'"
-        if value is None or value == "" or (value == [] and kind != "labels"):
-            continue
-        if names[column] is not None and value == _NO_CLASS:
+        if _is_missing(value, kind) or (names[column] is not None and value == _NO_CLASS):
             continue
         if kind == "answers":
             labels[column] = _answers(value, second, place)
@@ -221,6 +219,13 @@ def _example(
         place = f"{where}: column '{layout.features}'"
         features = tuple(_number(cell, place) for cell in _cells(row[layout.features]))
     return Example(words, labels, second, features)
+
+
+def _is_missing(value: object, kind: ColumnKind) -> bool:
+    """Returns whether a row has no label; an empty cell or list is one where sets are asked for."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return True
+    return kind != "labels" and value in ("", [])
 
 
 def _text(value: object) -> str:
@@ -291,4 +296,7 @@ def _label_names(dataset: "Dataset", column: str) -> Sequence[str] | None:
 def _label(value: object, names: Sequence[str] | None) -> str:
     if names is not None and isinstance(value, int):
         return names[value]
+    if isinstance(value, float) and value.is_integer():
+        # A column of class numbers becomes one of floats as soon as a row lacks its label.
+        return str(int(value))
     return str(value)

@@ -10,6 +10,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from mtl_core.data.batching import Batch
 from mtl_core.data.encoded import NO_LABEL, LabelNames
+from mtl_core.errors import DataError
 from mtl_core.tasks.base import Head, Outcome, Prediction, Task, TaskSection
 from mtl_core.tasks.hidden import Hidden, HiddenSize
 from mtl_core.tasks.outputs import Label, Output, TextView
@@ -33,6 +34,13 @@ class MultilabelTask(Task):
     """Labels, thresholds and scores; see `Task`."""
 
     def __init__(self, name: str, labels: LabelNames, section: Multilabel) -> None:
+        """Makes the task.
+
+        Raises:
+            DataError: All sets of the train split are empty.
+        """
+        if not labels.trained:
+            raise DataError(f"task '{name}': no row of the train split has any label")
         self.name = name
         self.labels = labels
         self.main_score = section.main_score
