@@ -262,6 +262,14 @@ def test_task(name: str, life: Life) -> None:
     assert predictor.outputs_of() == ["one", "slots"][name == "masked_lm" :]
 
 
+def test_questions_of_two_data_sets(life: Life) -> None:
+    source = {"kind": "squad", **FORMATS["squad"]}
+    task = {**TASKS["question_answering"], "dataset": ["questions", "more"]}
+    changes = {"datasets": {"questions": source, "more": source}, "tasks": {"one": task}}
+    predictor = life(changes, text=("where is it", "in paris now"))
+    assert predictor.outputs_of() == ["one"]
+
+
 @pytest.mark.parametrize("kind", FORMATS)
 def test_format(kind: str, life: Life) -> None:
     source = {"kind": kind, **FORMATS[kind]}

@@ -15,6 +15,7 @@ from mtl_core.data.example import Answer, Example
 from mtl_core.data.windows import Questions, encode_windows
 from mtl_core.errors import DataError
 from mtl_core.model.encoder import load_tokenizer
+from mtl_core.tasks.base import Outcome
 from mtl_core.tasks.hidden import HiddenSize
 from mtl_core.tasks.question_answering import (
     QuestionAnswering,
@@ -23,6 +24,7 @@ from mtl_core.tasks.question_answering import (
     best_answers,
     best_threshold,
     exact_match,
+    least_lead,
     normalise,
 )
 
@@ -33,6 +35,8 @@ QUESTION = Example(
     second=CONTEXT,
 )
 NOTHING = Example(("who", "is", "it"), {"answers": ()}, second=CONTEXT)
+UNKNOWN = Example(("what", "is", "it"), second=CONTEXT)
+TASK = QuestionAnswering(dataset="d").build("qa", LabelNames((), ()))
 COLUMN = TaskColumn("qa", "answers", "answers", length=4)
 
 
@@ -84,7 +88,19 @@ def test_windows_survive_the_disk(windows: EncodedSplit, tmp_path: Path) -> None
     assert np.array_equal(opened.labels["qa"], windows.labels["qa"])
     first, second = questions_of(opened), questions_of(windows)
     assert np.array_equal(first.char_ends.values, second.char_ends.values)
-    assert list(map(tuple, first.answers)) == list(map(tuple, second.answers)) == [("paris",), ()]
+    assert second.answers == [("paris",), ()]
+    assert first.answers == [["paris"], []]
+
+
+def test_unknown_answers_survive_the_disk(
+    tokenizer: PreTrainedTokenizerFast, tmp_path: Path
+) -> None:
+    split = encode_windows([NOTHING, UNKNOWN], tokenizer, [COLUMN], max_length=24)
+    write_split(tmp_path, "dev", split)
+    opened = open_split(tmp_path, "dev")
+    assert questions_of(opened).answers == [[], None]
+    of_row = questions_of(split).of_row
+    assert set(np.asarray(opened.labels["qa"])[of_row == 1].flatten()) == {-100}
 
 
 def test_question_that_fills_the_window_is_refused(tokenizer: PreTrainedTokenizerFast) -> None:
@@ -147,6 +163,18 @@ def test_the_best_of_all_windows_answers() -> None:
     assert best_answers([first, second - [0, 1, 0, 0]], questions) == [None]
 
 
+@pytest.mark.parametrize("others", [[], [QUESTION]])
+def test_a_context_without_tokens_answers_nothing(
+    tokenizer: PreTrainedTokenizerFast, others: list[Example]
+) -> None:
+    empty = Example(("where", "is", "it"), {"answers": ()}, second="\u200b\u200d")
+    split = encode_windows([empty, *others], tokenizer, [COLUMN], max_length=24)
+    batch = make_batch(split, np.arange(len(split)), pad_token_id=0)
+    head = QuestionAnsweringHead(torch.nn.Identity(), max_answer=30)
+    decoded = head.decode(torch.zeros(*batch.token_ids.shape, 2), batch)
+    assert best_answers(decoded, questions_of(split), least=-1e12)[0] is None
+
+
 @pytest.mark.parametrize(
     ("predicted", "gold", "exact", "f1"),
     [
@@ -171,20 +199,14 @@ def test_normalisation_is_that_of_squad() -> None:
 
 
 def test_scores_are_means_over_questions(windows: EncodedSplit) -> None:
-    from mtl_core.tasks.base import Outcome
-
-    task = QuestionAnswering(dataset="d").build("qa", LabelNames((), ()))
-    labels = windows.labels["qa"]
+    head = TASK.make_head(HiddenSize(4))
     # The right place where there is one; "no answer" likelier everywhere else.
-    rows = [np.array([-5.0, -1.0 if last else -9.0, *((first, last) if last else (8, 8))])
-            for first, last in labels]  # fmt: skip
-    outcome = Outcome(rows, [np.ones(1)] * len(rows), windows)
-    scores = task.score(task.finish(task.make_head(HiddenSize(4)), outcome))
-    assert scores == {
+    right = outcome_of(windows, nothing=-5.0, answer=-1.0)
+    assert TASK.score(TASK.finish(head, right)) == {
         "f1": 1.0, "exact_match": 1.0, "has_answer_f1": 1.0, "no_answer_accuracy": 1.0,
     }  # fmt: skip
-    wrong = Outcome([row - [0, 10, 0, 0] for row in rows], outcome.gold, windows)
-    scores = task.score(task.finish(task.make_head(HiddenSize(4)), wrong))
+    wrong = outcome_of(windows, nothing=-5.0, answer=-11.0)
+    scores = TASK.score(TASK.finish(head, wrong))
     assert (scores["f1"], scores["has_answer_f1"], scores["no_answer_accuracy"]) == (0.5, 0, 1)
 
 
@@ -206,14 +228,35 @@ def test_threshold_is_the_best_of_all(seed: int) -> None:
 
 def test_calibration_finds_the_lead_that_right_answers_have(windows: EncodedSplit) -> None:
     """Right answers all lag 2 behind "no answer"; without a threshold none would be given."""
-    from mtl_core.tasks.base import Outcome
-
-    task = QuestionAnswering(dataset="d").build("qa", LabelNames((), ()))
-    rows = [np.array([-1.0, -3.0 if last else -9.0, *((first, last) if last else (8, 8))])
-            for first, last in windows.labels["qa"]]  # fmt: skip
-    outcome = Outcome(rows, [np.ones(1)] * len(rows), windows)
-    head = task.make_head(HiddenSize(4))
-    assert task.score(task.finish(head, outcome))["f1"] == 0.5
-    task.calibrate(head, outcome)
-    assert task.score(task.finish(head, outcome))["f1"] == 1.0
+    outcome = outcome_of(windows, nothing=-1.0, answer=-3.0)
+    head = TASK.make_head(HiddenSize(4))
+    assert TASK.score(TASK.finish(head, outcome))["f1"] == 0.5
+    TASK.calibrate(head, outcome)
+    assert TASK.score(TASK.finish(head, outcome))["f1"] == 1.0
     assert "least_lead" in head.state_dict()  # a saved model answers alike
+
+
+def test_questions_whose_answers_are_unknown_neither_count_nor_calibrate(
+    tokenizer: PreTrainedTokenizerFast, windows: EncodedSplit
+) -> None:
+    more = encode_windows([QUESTION, NOTHING, UNKNOWN], tokenizer, [COLUMN], max_length=24)
+    known, partly = (outcome_of(split, nothing=-1.0, answer=-3.0) for split in (windows, more))
+    assert len(partly.predicted) == 2
+    heads = [TASK.make_head(HiddenSize(4)) for _ in range(2)]
+    for head, outcome in zip(heads, (known, partly), strict=True):
+        TASK.calibrate(head, outcome)
+    assert least_lead(heads[0]) == least_lead(heads[1])
+    alone = encode_windows([UNKNOWN], tokenizer, [COLUMN], max_length=24)
+    scores = TASK.score(TASK.finish(heads[0], outcome_of(alone, nothing=-1.0, answer=-3.0)))
+    assert np.isnan([scores["f1"], scores["exact_match"]]).all()
+
+
+def outcome_of(split: EncodedSplit, *, nothing: float, answer: float) -> Outcome:
+    """Returns the questions, answered rightly in the windows that hold the answer."""
+    labels = split.labels["qa"]
+    assert isinstance(labels, np.ndarray)
+    rows = [
+        np.array([nothing, answer, first, last] if last > 0 else [nothing, -9.0, 8, 8])
+        for first, last in labels
+    ]
+    return TASK.collect(Outcome(rows, [np.ones(1)] * len(rows), split))

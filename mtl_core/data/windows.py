@@ -26,14 +26,15 @@ class Questions:
         char_starts: Per token, where it begins in the context; -1 outside the context.
         char_ends: Per token, where it ends in the context; -1 outside the context.
         contexts: The context of each question.
-        answers: Texts of the right answers of each question; none = it has no answer.
+        answers: Texts of the right answers of each question; empty = it has no answer, None = it
+            is not known.
     """
 
     of_row: Int32Array
     char_starts: Ragged
     char_ends: Ragged
     contexts: Sequence[str]
-    answers: Sequence[Sequence[str]]
+    answers: Sequence[Sequence[str] | None]
 
     def __len__(self) -> int:
         return len(self.contexts)
@@ -76,7 +77,7 @@ def encode_windows(
         starts,
         ends,
         [example.second for example in examples],
-        [tuple(answer.text for answer in found or ()) for found in answers],
+        [None if found is None else tuple(answer.text for answer in found) for found in answers],
     )
     label = np.array(
         [_position(answers[number], starts.row(row), ends.row(row))

@@ -76,7 +76,7 @@ class Outcome:
     Attributes:
         predicted: What the head decoded, for instance label ids (1,) or (words,).
         gold: Gold labels in the same shape; an empty array for a row without labels.
-        rows: The rows themselves; None in tests that need none.
+        rows: The rows themselves, of one data set; None where nothing needs them.
     """
 
     predicted: Sequence[Prediction]
@@ -141,6 +141,13 @@ class Task(ABC):
     @abstractmethod
     def score(self, outcome: Outcome) -> dict[str, float]:
         """Returns score name -> value over the labelled rows of a split; NaN without any."""
+
+    def collect(self, outcome: Outcome) -> Outcome:
+        """Returns one row for each thing that is scored, where that is not a row of the data.
+
+        What comes after sees this outcome, joined over the data sets of the task.
+        """
+        return outcome
 
     def calibrate(self, head: Head, outcome: Outcome) -> None:  # noqa: B027 (most have none)
         """Sets what a head learns from dev and not by gradients, such as thresholds."""

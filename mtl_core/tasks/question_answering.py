@@ -59,26 +59,36 @@ class QuestionAnsweringTask(Task):
         body = self._section.head.build(size.hidden, 2)
         return QuestionAnsweringHead(body, self._section.max_answer)
 
+    def collect(self, outcome: Outcome) -> Outcome:
+        """Returns a row for each question whose answers are known.
+
+        Each is (lead of the likeliest answer over "no answer", its exact match, its F1, score of
+        no answer, whether there is one).
+        """
+        assert outcome.rows is not None
+        assert outcome.rows.questions is not None
+        questions = outcome.rows.questions
+        found = zip(candidates(outcome.predicted, questions), questions.answers, strict=True)
+        rows = [
+            _judge(answer.text, lead, gold) for (answer, lead), gold in found if gold is not None
+        ]
+        return Outcome(rows, rows)
+
     def calibrate(self, head: Head, outcome: Outcome) -> None:
         """Sets how far an answer has to be ahead of "no answer" to the best F1 on dev."""
-        questions = questions_of(outcome)
-        found = candidates(outcome.predicted, questions)
-        pairs = zip(found, questions.answers, strict=True)
-        answered = [answer_f1(answer.text, gold) for (answer, _), gold in pairs]
-        silent = [answer_f1("", gold) for gold in questions.answers]
-        leads = np.array([lead for _, lead in found])
-        head.get_buffer("least_lead").fill_(
-            best_threshold(leads, np.array(answered), np.array(silent))
-        )
+        lead, _, answered, silent, _ = np.stack(outcome.predicted).T
+        # Where nothing stands in a context there is nothing to weigh against "no answer".
+        is_found = np.isfinite(lead)
+        if is_found.any():
+            least = best_threshold(lead[is_found], answered[is_found], silent[is_found])
+            head.get_buffer("least_lead").fill_(least)
 
     def finish(self, head: Head, outcome: Outcome) -> Outcome:
         """Returns one row a question: (exact match, F1, whether it has an answer)."""
-        questions = questions_of(outcome)
-        answers = best_answers(outcome.predicted, questions, least_lead(head))
-        texts = [answer.text if answer else "" for answer in answers]
+        least = least_lead(head)
         rows = [
-            np.array([exact_match(text, gold), answer_f1(text, gold), bool(gold)])
-            for text, gold in zip(texts, questions.answers, strict=True)
+            np.array([exact, f1, has_answer] if lead > least else [silent, silent, has_answer])
+            for lead, exact, f1, silent, has_answer in outcome.predicted
         ]
         return Outcome(rows, rows)
 
@@ -89,6 +99,8 @@ class QuestionAnsweringTask(Task):
         after lower-casing and without punctuation and articles; a question without an answer is
         right when nothing is predicted. Also the F1 of either sort of question.
         """
+        if not outcome.predicted:
+            return {"f1": float("nan"), "exact_match": float("nan")}
         exact, f1, has_answer = np.stack(outcome.predicted).T
         scores = {"f1": float(f1.mean()), "exact_match": float(exact.mean())}
         if has_answer.any():
@@ -133,28 +145,29 @@ class QuestionAnsweringHead(Head):
         )
 
     def decode(self, logits: Tensor, batch: Batch) -> list[Prediction]:
-        """Returns (score of no answer, score of the best answer, first, last token), float64."""
+        """Returns (score of no answer, score of the best answer, first, last token), float64.
+
+        The score of the best answer is -inf where the context has no token, as with one of
+        zero-width characters alone.
+        """
         scores = torch.log_softmax(logits.float(), dim=1)
         nothing = scores[:, 0].sum(dim=-1)
+        words = batch.is_word.shape[1]
+        if not words:
+            zero = torch.zeros_like(nothing)
+            empty = torch.stack([nothing, zero - torch.inf, zero, zero], dim=1)
+            return list(empty.double().cpu().numpy())
         outside = ~batch.is_word.unsqueeze(-1)
-        inside = gather_positions(scores, batch.word_starts).masked_fill(outside, -1e9)
+        inside = gather_positions(scores, batch.word_starts).masked_fill(outside, -torch.inf)
         pairs = inside[:, :, None, 0] + inside[:, None, :, 1]  # (batch, first, last)
-        words = pairs.shape[1]
         band = torch.ones(words, words, dtype=torch.bool, device=pairs.device).triu()
-        pairs = pairs.masked_fill(~band.tril(self._max_answer - 1), -1e9)
+        pairs = pairs.masked_fill(~band.tril(self._max_answer - 1), -torch.inf)
         best, place = pairs.flatten(1).max(dim=1)
         first, last = (
             batch.word_starts.gather(1, number.unsqueeze(1)).squeeze(1)
             for number in (place // words, place % words)
         )
         return list(torch.stack([nothing, best, first, last], dim=1).double().cpu().numpy())
-
-
-def questions_of(outcome: Outcome) -> Questions:
-    """Returns the questions that the rows of an outcome are windows of."""
-    assert outcome.rows is not None
-    assert outcome.rows.questions is not None
-    return outcome.rows.questions
 
 
 def least_lead(head: nn.Module) -> float:
@@ -234,6 +247,12 @@ def normalise(text: str) -> str:
     """Returns the text in lower case, without punctuation, articles and extra space."""
     kept = "".join(letter for letter in text.lower() if letter not in string.punctuation)
     return " ".join(re.sub(r"\b(a|an|the)\b", " ", kept).split())
+
+
+def _judge(text: str, lead: float, gold: Sequence[str]) -> npt.NDArray[np.float64]:
+    """Returns what `QuestionAnsweringTask.collect` says of a question."""
+    scores = exact_match(text, gold), answer_f1(text, gold), exact_match("", gold)
+    return np.array([lead, *scores, bool(gold)])
 
 
 def _word_f1(predicted: str, gold: str) -> float:

@@ -69,7 +69,11 @@ def evaluate(
     finished = {name: {} for name in outcomes}  # type: dict[str, dict[str, Outcome]]
     scores: Scores = {}
     for name, task in tasks.items():
-        carriers = {dataset: found[name] for dataset, found in outcomes.items() if name in found}
+        carriers = {
+            dataset: task.collect(found[name])
+            for dataset, found in outcomes.items()
+            if name in found
+        }
         if not carriers:
             continue
         if split == "dev":
