@@ -158,6 +158,27 @@ def test_iob1_as_in_wikigold(write: Any) -> None:
     assert found[1].words == ("#",)
 
 
+def test_words_may_begin_with_the_sign_of_comments(write: Any) -> None:
+    content = (
+        "-DOCSTART-\n\n# source = tweets\n# all of May\n#worldcup B-event\nnow O\n\n"
+        "# O\n1 O\n\n#fail O\n"
+    )
+    found = read(write(content), "conll", {"e": "tags", "source": "label"}, columns={"e": 1})
+    assert found == [
+        Example(("#worldcup", "now"), {"source": "tweets", "e": ("B-event", "O")}),
+        Example(("#", "1"), {"e": ("O", "O")}),
+        Example(("#fail",), {"e": ("O",)}),
+    ]
+
+
+def test_key_and_value_are_a_comment_among_as_many_columns(write: Any) -> None:
+    content = "# sent_id = 7\nEU NNP B-NP B-ORG\n\n#1 CD B-NP O\n"
+    columns: dict[str, ColumnKind] = {"ner": "tags", "sent_id": "label"}
+    found = read(write(content), "conll", columns, columns={"ner": 3})
+    assert [example.words for example in found] == [("EU",), ("#1",)]
+    assert found[0].labels["sent_id"] == "7"
+
+
 def test_comments_give_labels_as_in_xsid(write: Any) -> None:
     [found] = read(
         write(XSID),

@@ -1,6 +1,6 @@
 """Files with one word a line: CoNLL columns and CoNLL-U."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -36,22 +36,23 @@ def sentences(path: Path, *, separator: Separator, comment: str | None) -> Itera
     Args:
         path: The file; empty lines end sentences.
         separator: What stands between fields.
-        comment: What comments start with; only lines before the first word of a sentence are
-            comments, and with `tab` only those without a tab. None = there are none.
+        comment: What comments start with, see `_is_comment`; only lines before the first word of
+            a sentence are comments. None = there are none.
 
     Raises:
         DataError: It cannot be read, or the lines of a sentence differ in their fields.
     """
     sentence = Sentence()
-    for number, line in enumerate([*read_lines(path), ""], start=1):
+    lines = read_lines(path)
+    width = _width(lines, comment) if comment and separator == "whitespace" else 0
+    for number, line in enumerate([*lines, ""], start=1):
         if not line.strip():
             if sentence.rows:
                 yield sentence
                 sentence = Sentence()
             continue
-        is_comment = comment is not None and not sentence.rows and line.startswith(comment)
-        if is_comment and not (separator == "tab" and "\t" in line):
-            key, equals, value = line[len(comment or "") :].partition("=")
+        if comment and not sentence.rows and _is_comment(line, comment, separator, width):
+            key, equals, value = line[len(comment) :].partition("=")
             if equals:
                 sentence.comments[key.strip()] = value.strip()
             continue
@@ -65,6 +66,27 @@ def sentences(path: Path, *, separator: Separator, comment: str | None) -> Itera
             )
         sentence.start = sentence.start or number
         sentence.rows.append(fields)
+
+
+def _width(lines: Sequence[str], comment: str) -> int:
+    """Returns the number of fields of the first line that can only be a row; 0 without any."""
+    rows = (line.split() for line in lines if line.strip() and not line.startswith(comment))
+    return next((len(fields) for fields in rows if fields[0] != "-DOCSTART-"), 0)
+
+
+def _is_comment(line: str, comment: str, separator: Separator, width: int) -> bool:
+    """Returns whether a line in front of a sentence is a comment.
+
+    A word may begin with the sign, too, as hashtags do: with tabs every line that has one is a
+    row, with white space every line that has as many fields as the rows of the file and does not
+    read `# key = value`.
+    """
+    if not line.startswith(comment):
+        return False
+    if separator == "tab":
+        return "\t" not in line
+    fields = line.split()
+    return len(fields) != width or "=" in fields
 
 
 def conll_examples(
