@@ -175,6 +175,22 @@ def test_further_subwords_of_a_word_are_inside_the_span() -> None:
     assert found.tolist() == [[-100, 0, 2, 2, 4, -100], [-100, 3, 3, 3, 3, -100]]
 
 
+@pytest.mark.parametrize("subwords", ["first", "all"])
+def test_a_word_of_many_subwords_weighs_as_one(subwords: str) -> None:
+    """When the model knows nothing, the mean loss of a word is the logarithm of the tags."""
+    head = build(Tagging, LabelNames(TAGS, ()), subwords=subwords).make_head(SIZE)
+    # [CLS] w1 w1 w1 w2 [SEP], and a second row whose second word was cut off.
+    batch = batch_of(
+        [[True, True], [True, False]],
+        token_ids=torch.zeros(2, 6, dtype=torch.int64),
+        word_starts=torch.tensor([[1, 4], [1, 0]]),
+        word_ends=torch.tensor([[4, 5], [5, 0]]),
+    )
+    logits = torch.zeros(2, 6 if subwords == "all" else 2, len(TAGS))
+    loss = head.loss_sum(logits, torch.tensor([[0, 4], [3, -100]]), batch)
+    assert loss.item() / 3 == pytest.approx(math.log(len(TAGS)))
+
+
 def test_with_all_subwords_the_first_one_still_speaks_for_the_word() -> None:
     head = build(Tagging, LabelNames(TAGS, ()), subwords="all").make_head(SIZE)
     batch = batch_of([[True, True]], word_starts=torch.tensor([[1, 3]]))

@@ -29,7 +29,7 @@ class Tagging(TaskSection):
     scheme: Literal["bio", "plain"] = "bio"
     """`bio` = spans in IOB2; `plain` = any tags, such as parts of speech."""
     subwords: Literal["first", "all"] = "first"
-    """Which sub-words of a word train; with `all`, B- becomes I- inside a word."""
+    """Which sub-words of a word train; with `all`, in equal parts, and B- becomes I- inside it."""
     decoding: Literal["argmax", "viterbi"] = "argmax"
     """`viterbi` = the best sequence without a step that BIO forbids, such as O to I-."""
     crf: bool = False
@@ -144,13 +144,20 @@ class TaggingHead(Head):
         return self.body(hidden.tokens if trains_all else hidden.words)  # type: ignore[no-any-return]
 
     def loss_sum(self, logits: Tensor, labels: Tensor, batch: Batch) -> Tensor:
-        """Returns the summed cross entropy of the logits and tags (batch, words)."""
+        """Returns the cross entropy of the logits and tags (batch, words), summed over words.
+
+        When all sub-words train, a word counts as one label, too: its loss is their mean.
+        """
         inside = self._buffers["inside"]
+        pieces: Tensor | int = 1
         if inside is not None:
+            sizes = (batch.word_ends - batch.word_starts).clamp(min=1)
+            pieces = sizes.gather(1, word_of_position(batch)).flatten()
             labels = subword_labels(labels, batch, inside)
-        return cross_entropy(
-            logits.float().flatten(0, -2), labels.flatten(), ignore_index=NO_LABEL, reduction="sum"
+        losses = cross_entropy(
+            logits.float().flatten(0, -2), labels.flatten(), ignore_index=NO_LABEL, reduction="none"
         )
+        return (losses / pieces).sum()
 
     def decode(self, logits: Tensor, batch: Batch) -> list[Prediction]:
         """Returns the tag ids of each row, (words,); `LOST` for words that were cut off."""
@@ -216,17 +223,24 @@ def subword_labels(labels: Tensor, batch: Batch, inside: Tensor) -> Tensor:
         batch: Where words start and end.
         inside: Tag id -> tag id of a word's further sub-words, (tags,).
     """
-    length = batch.token_ids.shape[1]
-    positions = torch.arange(length, device=labels.device).expand(len(labels), -1).contiguous()
-    starts = torch.where(batch.is_word, batch.word_starts, length)
-    word = (torch.searchsorted(starts, positions, right=True) - 1).clamp(min=0)
+    word = word_of_position(batch)
+    first, end = batch.word_starts.gather(1, word), batch.word_ends.gather(1, word)
+    position = torch.arange(word.shape[1], device=word.device)
     tag = labels.gather(1, word)
-    is_first = positions == starts.gather(1, word)
     further = torch.where(tag >= 0, inside[tag.clamp(min=0)], tag)
-    is_in_word = (positions >= starts.gather(1, word)) & (
-        positions < batch.word_ends.gather(1, word)
-    )
-    return torch.where(is_in_word, torch.where(is_first, tag, further), NO_LABEL)
+    is_in_word = (position >= first) & (position < end)
+    return torch.where(is_in_word, torch.where(position == first, tag, further), NO_LABEL)
+
+
+def word_of_position(batch: Batch) -> Tensor:
+    """Returns the number of the last word that starts at or before each position, (batch, seq).
+
+    Positions in front of all words have the first one.
+    """
+    rows, length = batch.token_ids.shape
+    positions = torch.arange(length, device=batch.token_ids.device).expand(rows, -1).contiguous()
+    starts = torch.where(batch.is_word, batch.word_starts, length)
+    return (torch.searchsorted(starts, positions, right=True) - 1).clamp(min=0)
 
 
 def inside_tags(tags: Sequence[str]) -> list[int]:
