@@ -24,6 +24,7 @@ from mtl_core.tasks.base import Outcome, Task, TaskSection
 from mtl_core.tasks.classification import Classification
 from mtl_core.tasks.hidden import Hidden, HiddenSize
 from mtl_core.tasks.multilabel import Multilabel, MultilabelHead, best_thresholds
+from mtl_core.tasks.outputs import Span, TextView
 from mtl_core.tasks.regression import Regression
 from mtl_core.tasks.tagging import Tagging, TaggingHead, inside_tags, span_scores, subword_labels
 from mtl_core.training.evaluation import joint_accuracy
@@ -120,6 +121,17 @@ def test_plain_tags_are_scored_word_by_word() -> None:
     scores = task.score(Outcome([ids(0, 1), ids(1, -1)], [ids(0, 1), ids(2, 1)]))
     assert task.main_score == "accuracy"
     assert scores["accuracy"] == 0.5  # an unseen tag and a lost word are wrong
+
+
+@pytest.mark.parametrize(("scheme", "tags"), [("plain", "ab"), ("bio", ("B-x", "O"))])
+def test_words_that_were_cut_off_have_no_tag(scheme: str, tags: Sequence[str]) -> None:
+    task = build(Tagging, LabelNames(tuple(tags), ()), scheme=scheme)
+    logits = torch.tensor([[[1.0, 0.0]] * 2])
+    view = TextView("one two", [(0, 3), (4, 7)])
+    [found] = task.outputs(
+        task.make_head(SIZE), logits, batch_of([[True, False]], num_words=torch.tensor([2])), [view]
+    )
+    assert found == (Span(tags[0].removeprefix("B-"), 0, 3, "one"),)
 
 
 def test_lost_words_miss_their_spans() -> None:

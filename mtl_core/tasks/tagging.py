@@ -104,16 +104,16 @@ class TaggingTask(Task):
     def outputs(
         self, head: Head, logits: Tensor, batch: Batch, texts: Sequence[TextView]
     ) -> list[Output]:
-        """Returns the spans of each text; of plain tags, one a word."""
-        names = (*self.labels.trained, "O")
+        """Returns the spans of each text; of plain tags, one a word that was not cut off."""
         return [
-            tuple(self._spans([names[tag] for tag in tags], view))
+            tuple(self._spans(tags, view))
             for tags, view in zip(head.decode(logits, batch), texts, strict=True)
         ]
 
-    def _spans(self, tags: Sequence[str], view: TextView) -> Iterator[Span]:
-        plain = ((tag, place, place) for place, tag in enumerate(tags))
-        for type_, first, last in bio_spans(tags) if self.is_bio else plain:
+    def _spans(self, tags: Prediction, view: TextView) -> Iterator[Span]:
+        names = (*self.labels.trained, "O")  # LOST = -1: nothing is predicted there
+        plain = ((names[tag], place, place) for place, tag in enumerate(tags) if tag != LOST)
+        for type_, first, last in bio_spans([names[tag] for tag in tags]) if self.is_bio else plain:
             start, end = view.words[first][0], view.words[last][1]
             yield Span(type_, start, end, view.text[start:end])
 
