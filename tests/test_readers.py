@@ -1,6 +1,7 @@
 """Readers: the same sentences from every format, text kept as it stands, and what errors say."""
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -108,6 +109,24 @@ def test_hub_folder_gives_names_for_class_numbers(tmp_path: Path) -> None:
         stored.to_parquet(tmp_path / "data" / f"{split}-00000-of-00001.parquet")
     found = read({"kind": "hub", "name": str(tmp_path)})
     assert found == {"train": EXAMPLES, "dev": EXAMPLES, "test": EXAMPLES}
+
+
+@pytest.mark.parametrize("kind", ["csv", "hub"])
+def test_new_content_of_the_same_time_is_read(tmp_path: Path, kind: str) -> None:
+    folder = tmp_path / "corpus"
+    folder.mkdir()
+    splits = {"train": "train[:50%]", "dev": "train[50%:]"} | {"test": None}
+    files = dict.fromkeys(("train", "dev"), str(folder / "train.csv"))
+    raw = {"csv": {"splits": files}, "hub": {"name": str(folder), "splits": splits}}[kind]
+    found = []
+    for intent in ("old", "new"):
+        (folder / "train.csv").write_text(f"text,intent\na,{intent}\nb,{intent}\n")
+        os.utime(folder / "train.csv", (0, 0))
+        section = TypeAdapter(DatasetSection).validate_python({"kind": kind, **raw})
+        rows = read_splits(section, {"intent": "label"})["train"]
+        found.append((rows[0].labels["intent"], section.fingerprint()))
+    assert [intent for intent, _ in found] == ["old", "new"]
+    assert found[0][1] != found[1][1]
 
 
 def test_sample_offers_intent_and_slots(sample: Splits) -> None:

@@ -135,7 +135,7 @@ class Hub(_Columns, DatasetBase):
         return table_examples(self._source(source), self._layout(), columns)
 
     def fingerprint(self) -> str:
-        """Returns the fingerprint that `datasets` gives to the loaded splits."""
+        """Returns a hash of the fingerprints of the loaded splits."""
         parts = [self._source(name).fingerprint for name in self.splits.named().values()]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 

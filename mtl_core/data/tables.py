@@ -1,6 +1,7 @@
 """Tables with named columns (CSV, JSON lines, Parquet, hub), read through `datasets`."""
 
 import csv
+import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from mtl_core.data.example import Answer, ColumnKind, Example, LabelValue
-from mtl_core.data.splits import Columns
+from mtl_core.data.splits import Columns, hash_files
 from mtl_core.data.text_files import read_lines
 from mtl_core.errors import DataError, did_you_mean
 from mtl_core.paths import cache_folder
@@ -40,15 +41,22 @@ class TableLayout:
 
 @dataclass(frozen=True, slots=True)
 class TableSource:
-    """A loaded table and the name that errors call it by."""
+    """A loaded table.
+
+    Attributes:
+        where: What errors call it by.
+        dataset: The table.
+        content: Hash of the local files that it comes from; "" = it comes from the hub.
+    """
 
     where: str
     dataset: "Dataset"
+    content: str
 
     @property
     def fingerprint(self) -> str:
-        """The hash that `datasets` keeps of the table's content and history."""
-        return str(self.dataset._fingerprint)
+        """The hashes of the files and of what `datasets` has done with them."""
+        return f"{self.content} {self.dataset._fingerprint}"
 
 
 def table_files(
@@ -80,7 +88,8 @@ def table_files(
     elif kind == "jsonl":
         _check_json_lines(Path(path))
     builder = {"csv": "csv", "jsonl": "json", "parquet": "parquet"}[kind]
-    return _load(path, builder, data_files={"train": path}, split="train", **options)
+    content = hash_files([Path(path)])
+    return _load(path, content, builder, data_files={"train": path}, split="train", **options)
 
 
 def hub_source(name: str, *, config: str | None, revision: str | None, split: str) -> TableSource:
@@ -89,7 +98,8 @@ def hub_source(name: str, *, config: str | None, revision: str | None, split: st
     Raises:
         DataError: It cannot be loaded; the message of `datasets` follows.
     """
-    return _load(f"{name} [{split}]", name, config, revision=revision, split=split)
+    where, content = f"{name} [{split}]", _hash_folder(Path(name))
+    return _load(where, content, name, config, revision=revision, split=split)
 
 
 def table_examples(source: TableSource, layout: TableLayout, columns: Columns) -> list[Example]:
@@ -121,12 +131,24 @@ def table_examples(source: TableSource, layout: TableLayout, columns: Columns) -
     return examples
 
 
-def _load(where: str, builder: str, *args: object, **options: object) -> TableSource:
+def _hash_folder(folder: Path) -> str:
+    """Returns a hash of the files in a folder and their names; "" when there is no such folder."""
+    if not folder.is_dir():
+        return ""
+    # Hidden files are none of the data, and those of git and of downloads change by themselves.
+    names = [path.relative_to(folder) for path in folder.rglob("*") if path.is_file()]
+    shown = sorted(name for name in names if not any(part.startswith(".") for part in name.parts))
+    content = hash_files(folder / name for name in shown)
+    return hashlib.sha256("\n".join([*map(str, shown), content]).encode()).hexdigest()
+
+
+def _load(where: str, content: str, builder: str, *args: object, **options: object) -> TableSource:
     import datasets
 
     datasets.disable_progress_bars()
     datasets.logging.set_verbosity_error()
-    cache = str(cache_folder() / "datasets")
+    # `datasets` knows a local file by its path and time, and would return what it held before.
+    cache = str(cache_folder() / "datasets" / content)
     try:
         dataset = datasets.load_dataset(builder, *args, cache_dir=cache, **options)
     except Exception as error:
@@ -136,7 +158,7 @@ def _load(where: str, builder: str, *args: object, **options: object) -> TableSo
             cause = cause.__cause__
         reason = str(cause).strip().splitlines() or [type(cause).__name__]
         raise DataError(f"{where}: cannot load the data: {reason[0]}") from error
-    return TableSource(where, dataset)
+    return TableSource(where, dataset, content)
 
 
 def _csv_options(
