@@ -26,7 +26,8 @@ from mtl_core.data.splits import (
     check_columns,
     hash_files,
 )
-from mtl_core.data.tables import TableLayout, TableSource, hub_source, table_examples, table_files
+from mtl_core.data.table_files import TableSource, hub_source, table_files
+from mtl_core.data.tables import TableLayout, table_examples
 from mtl_core.data.text_files import cut_words, read_lines
 from mtl_core.errors import DataError
 from mtl_core.section import DataPath, IdOrFolder, Section
