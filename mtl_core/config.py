@@ -78,6 +78,10 @@ class RunConfig(Section):
         return self
 
     def _check_datasets(self, name: str, task: TaskSection) -> None:
+        if not task.datasets:
+            raise ValueError(
+                f"tasks.{name}.dataset: the list is empty; data sets: {', '.join(self.datasets)}"
+            )
         for dataset in task.datasets:
             if dataset not in self.datasets:
                 raise ValueError(

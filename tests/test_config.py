@@ -26,6 +26,10 @@ from pydantic import ValidationError
         ),
         ({"tasks.slots.weight": -1}, r"tasks\.slots.*weight\n.*greater than or equal to 0"),
         ({"tasks.a b": {}}, r"String should match pattern"),
+        (
+            {"tasks.slots.dataset": []},
+            r"tasks\.slots\.dataset: the list is empty; data sets: corpus",
+        ),
         ({"tasks": {}}, r"tasks\n.*at least 1 item"),
         ({"datasets": {}}, r"datasets\n.*at least 1 item"),
         ({"optimizer.encoder_lr": float("nan")}, r"encoder_lr\n.*finite number"),

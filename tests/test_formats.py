@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 from seqeval.metrics.sequence_labeling import get_entities
 from seqeval.scheme import IOB1, IOBES, Entities
 
@@ -94,6 +94,7 @@ SQUAD = {
                         },
                         {"id": "q2", "question": "Who?", "answers": [], "is_impossible": True},
                         {"id": "q3", "question": "Unlabelled?"},
+                        {"id": "q4", "question": "Null?", "answers": None},
                     ],
                 }
             ],
@@ -234,6 +235,7 @@ def test_squad_gives_question_context_and_answers(write: Any) -> None:
         Example(words, {"answers": answers}, second=CONTEXT),
         Example(("Who?",), {"answers": ()}, second=CONTEXT),
         Example(("Unlabelled?",), second=CONTEXT),
+        Example(("Null?",), second=CONTEXT),
     ]
     assert all(CONTEXT[start : start + len(text)] == text for text, start in answers)
 
@@ -326,6 +328,18 @@ def test_an_empty_cell_is_an_empty_set_of_labels(write: Any) -> None:
     assert [example.labels for example in found] == [
         {"topics": ()}, {"topics": ("x",), "topic": "y"}
     ]  # fmt: skip
+
+
+def test_cells_may_be_as_long_as_lines(write: Any) -> None:
+    [found] = read(write(f"text,label\n{'word ' * 150_000},x\n"), "csv", {"label": "label"})
+    assert len(found.words) == 150_000
+
+
+def test_schemes_are_of_columns_that_are_there() -> None:
+    raw = {"kind": "conll", "splits": {"train": "a", "dev": "a"}, "columns": {"ner": 1}}
+    message = r"schemes: there is no column 'nre'; columns: ner\. Did you mean 'ner'\?"
+    with pytest.raises(ValidationError, match=message):
+        SECTIONS.validate_python({**raw, "schemes": {"nre": "iob1"}})
 
 
 def test_an_empty_list_is_an_empty_set_of_labels(write: Any) -> None:
@@ -434,6 +448,12 @@ BAD: dict[str, tuple[str, object, Mapping[str, ColumnKind], dict[str, Any], str]
         {"answers": "answers"}, {},
         r"question '7': the answer 'b' does not stand at character 0 of the context; found 'a'",
     ),
+    "squad answers": (
+        "squad",
+        {"data": [{"paragraphs": [{"context": "abc", "qas": [
+            {"id": "7", "question": "?", "answers": 5}]}]}]},
+        {"answers": "answers"}, {}, r"question '7': expected a list at 'answers', found 5",
+    ),
     "squad list": ("squad", [], {"answers": "answers"}, {}, r"there is no key 'data'; found \[\]"),
     "spans outside": (
         "spans_json", [{"text": "a b", "spans": [{"start": 2, "end": 9, "label": "x"}]}],
@@ -447,6 +467,10 @@ BAD: dict[str, tuple[str, object, Mapping[str, ColumnKind], dict[str, Any], str]
     "spans types": (
         "spans_json", [{"text": "a b", "spans": [{"start": "0", "end": 1, "label": "x"}]}],
         {"spans": "tags"}, {}, r"row 1: expected a whole number at 'start', found \"0\"",
+    ),
+    "spans list": (
+        "spans_json", [{"text": "a b"}, {"text": "a", "spans": 5}], {"spans": "tags"}, {},
+        r"rows\.txt: row 2: expected a list at 'spans', found 5",
     ),
     "spans text": (
         "spans_json", [{"txt": "a"}], {"spans": "tags"}, {},
@@ -485,6 +509,10 @@ BAD: dict[str, tuple[str, object, Mapping[str, ColumnKind], dict[str, Any], str]
     "csv wide": (
         "csv", "text,label\na,b,c\n", {"label": "label"}, {},
         r"rows\.txt:2: expected 2 columns \(text, label\), found 3",
+    ),
+    "csv names": (
+        "csv", "text,label,label\na,b,c\n", {"label": "label"}, {},
+        r"rows\.txt: two columns are named 'label'; columns found: text, label, label",
     ),
     "csv truncated": (
         "csv", 'text,label\na,"b\n', {"label": "label"}, {},

@@ -13,7 +13,7 @@ from mtl_core.errors import DataError
 
 
 def squad_examples(path: Path) -> list[Example]:
-    """Reads a file of SQuAD 1.1 or 2.0; no answers = the question cannot be answered.
+    """Reads a file of SQuAD 1.1 or 2.0; an empty list of answers = there is no answer.
 
     Raises:
         DataError: It cannot be read, or an answer does not stand in its context.
@@ -69,7 +69,9 @@ def span_examples(
         for column in columns:
             value = _find(row, column)
             if column == "spans":
-                spans = [_span(span, keys, where) for span in _find(row, keys.spans) or ()]
+                found = _find(row, keys.spans)
+                found = [] if found is None else _need(row, keys.spans, list, where)
+                spans = [_span(span, keys, where) for span in found]
                 try:
                     labels["spans"] = spans_to_tags(text, spans, overlaps=overlaps)
                 except ValueError as error:
@@ -108,13 +110,14 @@ def clinc_examples(path: Path, split: str, *, out_of_scope: bool) -> list[Exampl
 def _question(question: Any, context: str, place: str) -> Example:
     where = f"{place}, question '{_get(question, 'id', str, place)}'"
     words = cut_words(_get(question, "question", str, where), where)
+    if question.get("answers") is None:
+        return Example(words, second=context)
     answers = []
-    for answer in question.get("answers", ()):
+    for answer in _get(question, "answers", list, where):
         text, start = _get(answer, "text", str, where), _get(answer, "answer_start", int, where)
         answers.append(Answer(text, start))
         answers[-1].check(context, where)
-    labels: dict[str, LabelValue] = {"answers": tuple(answers)} if "answers" in question else {}
-    return Example(words, labels, second=context)
+    return Example(words, {"answers": tuple(answers)}, second=context)
 
 
 def _span(span: Any, keys: SpanKeys, where: str) -> CharSpan:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from mtl_core.data.column_files import Separator, conll_examples, conllu_examples
 from mtl_core.data.example import ColumnKind, Example, LabelValue
@@ -29,7 +29,7 @@ from mtl_core.data.splits import (
 from mtl_core.data.table_files import TableSource, hub_source, table_files
 from mtl_core.data.tables import TableLayout, table_examples
 from mtl_core.data.text_files import cut_words, read_lines
-from mtl_core.errors import DataError
+from mtl_core.errors import DataError, did_you_mean
 from mtl_core.section import DataPath, IdOrFolder, Section
 
 _SEQ_FILES = ("seq.in", "seq.out", "label")
@@ -163,6 +163,16 @@ class Conll(_Files):
     """What stands between columns."""
     comment: str | None = Field(default="#", min_length=1)
     """What comments in front of a sentence start with; null = there are none."""
+
+    @model_validator(mode="after")
+    def _check_schemes(self) -> "Conll":
+        for column in self.schemes:
+            if column not in self.columns:
+                raise ValueError(
+                    f"schemes: there is no column '{column}'; columns: "
+                    f"{', '.join(self.columns) or 'none'}.{did_you_mean(column, self.columns)}"
+                )
+        return self
 
     def read_split(self, source: str, columns: Columns) -> list[Example]:
         """Reads one file; see `DatasetBase.read_split`."""

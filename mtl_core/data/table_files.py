@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from mtl_core.data.splits import hash_files
-from mtl_core.data.text_files import read_lines
+from mtl_core.data.text_files import LONGEST, read_lines
 from mtl_core.errors import DataError
 from mtl_core.paths import cache_folder
 
@@ -121,6 +121,7 @@ def _csv_options(
     import datasets
 
     read_lines(path)
+    csv.field_size_limit(LONGEST)  # of the whole process; its default is less than a line may have
     quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE
     with path.open(encoding="utf-8-sig", newline="") as file:
         rows = csv.reader(
@@ -138,6 +139,10 @@ def _csv_options(
             raise DataError(f"{path}:{rows.line_num}: not CSV: {error}") from error
     if not names:
         raise DataError(f"{path}:1: expected a header with the column names, found an empty file")
+    if twice := [name for number, name in enumerate(names) if name in names[:number]]:
+        raise DataError(
+            f"{path}: two columns are named '{twice[0]}'; columns found: {', '.join(names)}"
+        )
     return {
         "features": datasets.Features({name: datasets.Value("string") for name in names}),
         "sep": delimiter,

@@ -6,7 +6,7 @@ from typing import Any
 
 from mtl_core.errors import DataError
 
-_LONGEST = 1_000_000
+LONGEST = 1_000_000
 """Characters; a longer line is no sentence but a file in another format."""
 
 
@@ -41,9 +41,9 @@ def read_lines(path: Path) -> list[str]:
     if lines[-1] == "":
         lines.pop()
     for number, line in enumerate(lines, start=1):
-        if len(line) > _LONGEST:
+        if len(line) > LONGEST:
             raise DataError(
-                f"{path}:{number}: expected lines of at most {_LONGEST:,} characters, found "
+                f"{path}:{number}: expected lines of at most {LONGEST:,} characters, found "
                 f"{len(line):,}"
             )
     return [line.removesuffix("\r") for line in lines]
@@ -69,9 +69,9 @@ def cut_words(text: str, where: str) -> tuple[str, ...]:
     Raises:
         DataError: There are none, or the text is too long.
     """
-    if len(text) > _LONGEST:
+    if len(text) > LONGEST:
         raise DataError(
-            f"{where}: expected a text of at most {_LONGEST:,} characters, found {len(text):,}"
+            f"{where}: expected a text of at most {LONGEST:,} characters, found {len(text):,}"
         )
     words = tuple(text.split())
     if not words:
