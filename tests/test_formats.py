@@ -293,6 +293,10 @@ def test_answers_come_from_tables_as_the_hub_keeps_them(write: Any) -> None:
     wrong = write(json.dumps({**row, "answers": {"text": ["x"], "answer_start": [0]}}))
     with pytest.raises(DataError, match=r"row 1: column 'answers': the answer 'x' does not stand"):
         read(wrong, "jsonl", columns, text="question", text_pair="context")
+    for bad in ({"text": ["a", "b"], "answer_start": [1]}, {"text": None, "answer_start": None}, 5):
+        wrong = write(json.dumps({**row, "answers": bad}), "bad.jsonl")
+        with pytest.raises(DataError, match=r"row 1: column 'answers': .*lists text and answer_st"):
+            read(wrong, "jsonl", columns, text="question", text_pair="context")
     with pytest.raises(DataError, match=r"answers need `text_pair`, the column of the contexts"):
         read(path, "jsonl", columns, text="question")
 

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 _NO_CLASS = -1
 """What hub data sets put in a column of class numbers where a row has no label."""
 
+_ANSWER_LISTS = ("text", "answer_start")
+"""Keys of the answers to a question, as SQuAD has them on the hub."""
+
 
 @dataclass(frozen=True, slots=True)
 class TableLayout:
@@ -124,11 +127,16 @@ def _label_value(
 
 def _answers(value: object, context: str, where: str) -> tuple[Answer, ...]:
     """Returns answers in the layout that SQuAD has on the hub: lists of texts and starts."""
-    if not isinstance(value, Mapping) or not {"text", "answer_start"} <= value.keys():
-        raise DataError(f"{where}: expected an object with the lists text and answer_start")
+    lists = [value.get(key) if isinstance(value, Mapping) else None for key in _ANSWER_LISTS]
+    texts, starts = (cells if isinstance(cells, list) else [None] for cells in lists)
+    if len(texts) != len(starts) or None in (*texts, *starts):
+        raise DataError(
+            f"{where}: expected an object with the lists {' and '.join(_ANSWER_LISTS)}, of one "
+            f"length; found {str(value)[:40]}"
+        )
     if not context:
         raise DataError(f"{where}: answers need `text_pair`, the column of the contexts")
-    pairs = zip(value["text"], value["answer_start"], strict=True)
+    pairs = zip(texts, starts, strict=True)
     answers = tuple(Answer(str(text), int(start)) for text, start in pairs)
     for answer in answers:
         answer.check(context, where)
