@@ -20,26 +20,18 @@ from mtl_core.data.spans import Overlaps, Scheme
 from mtl_core.data.splits import (
     Columns,
     DatasetBase,
+    FilesBase,
     Fraction,
-    SplitFiles,
     SplitNames,
     check_columns,
     hash_files,
 )
-from mtl_core.data.table_files import TableSource, hub_source, table_files
-from mtl_core.data.tables import TableLayout, table_examples
+from mtl_core.data.table_readers import Hub, Table
 from mtl_core.data.text_files import cut_words, read_lines
 from mtl_core.errors import DataError, did_you_mean
-from mtl_core.section import DataPath, IdOrFolder, Section
+from mtl_core.section import DataPath
 
 _SEQ_FILES = ("seq.in", "seq.out", "label")
-
-
-class HubSplits(SplitNames):
-    """`SplitNames` by the hub's usage."""
-
-    dev: str | Fraction = "validation"
-    """Sentences that choose epoch and recipe."""
 
 
 class ClincSplits(SplitNames):
@@ -47,17 +39,6 @@ class ClincSplits(SplitNames):
 
     dev: str | Fraction = "val"
     """Sentences that choose epoch and recipe."""
-
-
-class _Files(DatasetBase):
-    """Base: one file a split."""
-
-    splits: SplitFiles
-    """One file a split; dev and test may be a share of train, such as 0.1."""
-
-    def fingerprint(self) -> str:
-        """Returns a hash of the content of all files."""
-        return hash_files(Path(path) for path in self.splits.named().values())
 
 
 class SeqInOut(DatasetBase):
@@ -83,68 +64,7 @@ class SeqInOut(DatasetBase):
         return hash_files(folder / name for folder in folders for name in _SEQ_FILES)
 
 
-class _Columns(Section):
-    """Base: tables with named columns."""
-
-    text: str = "text"
-    """Column of the sentence: a string, cut at white space, or a list of words."""
-    text_pair: str | None = None
-    """Column of the second sentence; null = sentences are single."""
-    features: str | None = None
-    """Column of extra dense numbers: a list, or a string with spaces; null = there are none."""
-    label_separator: str = Field(default=",", min_length=1)
-    """What stands between the labels of a set, where it is a string; "" = the set is empty."""
-
-    def _layout(self) -> TableLayout:
-        return TableLayout(self.text, self.text_pair, self.features, self.label_separator)
-
-
-class Table(_Columns, _Files):
-    """CSV, JSON-lines or Parquet files, read by `datasets`."""
-
-    kind: Literal["csv", "jsonl", "parquet"]
-    delimiter: str = Field(default=",", min_length=1, max_length=1)
-    """Separator of CSV columns; one character."""
-    quote: str | None = Field(default='"', min_length=1, max_length=1)
-    """What CSV cells are quoted by; null = a quote is text, as in most tab-separated files."""
-    columns: tuple[str, ...] | None = Field(default=None, min_length=1)
-    """Names of the columns of a CSV file without a header; null = the first line has them."""
-
-    def read_split(self, source: str, columns: Columns) -> list[Example]:
-        """Reads one file; see `DatasetBase.read_split`."""
-        table = table_files(
-            self.kind, source, delimiter=self.delimiter, quote=self.quote, header=self.columns
-        )
-        return table_examples(table, self._layout(), columns)
-
-
-class Hub(_Columns, DatasetBase):
-    """A data set of the Hugging Face hub, or a local folder in a layout that `datasets` loads."""
-
-    kind: Literal["hub"] = "hub"
-    name: IdOrFolder
-    """Hub id such as `tuetschek/atis`, or a local folder."""
-    config: str | None = None
-    """Name of the data set's configuration."""
-    revision: str | None = None
-    """Git revision on the hub; give one to make a study repeatable."""
-    splits: HubSplits = HubSplits()
-    """Names of the splits, slices like `train[:90%]`, or shares of train, such as 0.1."""
-
-    def read_split(self, source: str, columns: Columns) -> list[Example]:
-        """Reads one split, downloaded when it is not there yet; see `DatasetBase.read_split`."""
-        return table_examples(self._source(source), self._layout(), columns)
-
-    def fingerprint(self) -> str:
-        """Returns a hash of the fingerprints of the loaded splits."""
-        parts = [self._source(name).fingerprint for name in self.splits.named().values()]
-        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
-
-    def _source(self, split: str) -> TableSource:
-        return hub_source(self.name, config=self.config, revision=self.revision, split=split)
-
-
-class Conll(_Files):
+class Conll(FilesBase):
     """Columns with one word a line and an empty line between sentences.
 
     Lines `# key = value` before a sentence are columns too, with one label a sentence. A line that
@@ -186,7 +106,7 @@ class Conll(_Files):
         )
 
 
-class Conllu(_Files):
+class Conllu(FilesBase):
     """CoNLL-U files of Universal Dependencies; columns `upos`, `xpos`, `feats`, `deprel`, ..."""
 
     kind: Literal["conllu"] = "conllu"
@@ -196,7 +116,7 @@ class Conllu(_Files):
         return conllu_examples(Path(source), columns)
 
 
-class Squad(_Files):
+class Squad(FilesBase):
     """SQuAD 1.1 or 2.0 files; the column is `answers`."""
 
     kind: Literal["squad"] = "squad"
@@ -207,7 +127,7 @@ class Squad(_Files):
         return squad_examples(Path(source))
 
 
-class SpansJson(_Files):
+class SpansJson(FilesBase):
     """JSON (a list, or lines) of texts with character spans, which become tags of words.
 
     The columns are `spans`, and any other key for one label a sentence. Keys are joined by dots
@@ -257,7 +177,7 @@ class Clinc(DatasetBase):
         return hash_files([self.path])
 
 
-class Lines(_Files):
+class Lines(FilesBase):
     """A text file with one text a line, without labels, for `masked_lm`."""
 
     kind: Literal["lines"] = "lines"

@@ -120,6 +120,17 @@ class DatasetBase(Section, ABC):
         return settings | {"sources": sources, "fractions": self.splits.fractions()}
 
 
+class FilesBase(DatasetBase):
+    """What data sets of one file a split have."""
+
+    splits: SplitFiles
+    """One file a split; dev and test may be a share of train, such as 0.1."""
+
+    def fingerprint(self) -> str:
+        """Returns a hash of the content of all files."""
+        return hash_files(Path(path) for path in self.splits.named().values())
+
+
 def read_splits(section: DatasetBase, columns: Columns) -> Splits:
     """Reads all splits of a data set: filters their rows, cuts dev and test off train, limits.
 
