@@ -131,8 +131,7 @@ class Assets:
         """
         data = load_data(config)
         encoder = load_encoder(config.encoder.name, revision=config.encoder.revision)
-        # Weights stored as half precision train in single precision; autocast does the rest.
-        return cls(assets_key(config), data, encoder.float().to(device))
+        return cls(assets_key(config), data, encoder.to(device))
 
     @cached_property
     def prefix_cache(self) -> PrefixCache:

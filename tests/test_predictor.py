@@ -1,6 +1,7 @@
 """A trained model saved, loaded elsewhere and applied to texts."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,10 @@ from conftest import RunConfigFactory
 from safetensors.torch import load_file
 from seqeval.metrics.sequence_labeling import get_entities
 from seqeval.scheme import IOB2, Entities
+from transformers import AutoModel
 
 from mtl_core.assets import Assets
+from mtl_core.config import RunConfig
 from mtl_core.errors import ConfigError, DataError
 from mtl_core.export import export_best
 from mtl_core.predictor import Predictor, evaluate_model
@@ -38,12 +41,17 @@ def trained(
             "training.epochs": 8,
         }
     )
+    return folder / "model", train_and_export(config, folder)
+
+
+def train_and_export(config: RunConfig, folder: Path) -> EpochReport:
+    """Saves the model of a run in `folder / "model"`; returns the report of its best epoch."""
     assets = Assets.load(config, device=CPU)
     reports = list(train(config, checkpoint=folder / "checkpoint", assets=assets))
     best = reports[reports[-1].best_epoch - 1]
     export_best(folder / "checkpoint", folder / "model", config=config, assets=assets,
                 dev=best.dev, test=None)  # fmt: skip
-    return folder / "model", best
+    return best
 
 
 def test_the_saved_model_has_the_scores_of_its_best_epoch(
@@ -108,6 +116,18 @@ def test_the_model_folder_is_one_that_other_tools_read(
     names = load_file(folder / "model.safetensors")
     assert {name.partition(".")[0] for name in names} == {"encoder", "heads"}
     assert "`intent` (classification): " in (folder / "README.md").read_text()
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_a_model_on_an_encoder_of_half_precision_can_be_used(
+    run_config: RunConfigFactory, tiny_encoder: Path, tmp_path: Path, dtype: torch.dtype
+) -> None:
+    encoder = shutil.copytree(tiny_encoder, tmp_path / "encoder")
+    AutoModel.from_pretrained(encoder).to(dtype).save_pretrained(encoder)
+    config = run_config({"encoder.name": str(encoder), "training.epochs": 1})
+    best = train_and_export(config, tmp_path)
+    assert evaluate_model(tmp_path / "model", split="dev").scores == best.dev
+    assert Predictor.load(tmp_path / "model")(TEXTS)[0]["intent"] is not None
 
 
 @pytest.mark.parametrize(

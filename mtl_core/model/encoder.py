@@ -82,11 +82,12 @@ def load_tokenizer(name: str, *, revision: str | None = None) -> "PreTrainedToke
 
 
 def load_encoder(name: str, *, revision: str | None = None) -> "PreTrainedModel":
-    """Loads the encoder with its weights, without a pooling layer.
+    """Loads the encoder with its weights, in single precision and without a pooling layer.
 
     Raises:
         ConfigError: It cannot be loaded.
     """
+    import torch
     import transformers
     from transformers import AutoModel
 
@@ -94,8 +95,10 @@ def load_encoder(name: str, *, revision: str | None = None) -> "PreTrainedModel"
     transformers.utils.logging.disable_progress_bar()
     transformers.utils.logging.set_verbosity_error()
     try:
+        # Also weights that are stored as half precision; autocast does the rest. The encoder's
+        # configuration, which is saved with a trained model, then says so too.
         encoder = AutoModel.from_pretrained(
-            source, revision=revision or "main", use_safetensors=True
+            source, revision=revision or "main", use_safetensors=True, dtype=torch.float32
         )
     except (OSError, ValueError) as error:
         raise _cannot_load("weights", name, error) from error
