@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import RunConfigFactory
+from conftest import RunConfigFactory, save_tokenizer
 from encoders import FAMILIES, tiny
 from torch import Tensor, nn
 from torch.optim import AdamW
@@ -14,6 +14,7 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from mtl_core.assets import Assets
 from mtl_core.config import RunConfig
+from mtl_core.data.example import Example
 from mtl_core.errors import TrainingError
 from mtl_core.model.dropout import FastDropout
 from mtl_core.model.word_rows import RowEmbedding, use_row_embedding
@@ -188,6 +189,34 @@ def test_a_run_is_the_run_over_all_rows(
     assert not picked
     for mine, other in zip(ours, theirs, strict=True):
         assert mine.losses == pytest.approx(other.losses, rel=1e-4)
+    for name, value in our_weights.items():
+        torch.testing.assert_close(value, their_weights[name], rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("family", "settings"),
+    [
+        *((family, {}) for family in FAMILIES),
+        ("bert", {"pad_token_id": 3}),
+        ("gpt2", {"bos_token_id": 2, "eos_token_id": 3}),
+        ("qwen3", {"head_dim": 16, "num_key_value_heads": 1}),
+    ],
+)
+def test_the_tokenizer_need_not_pad_with_what_the_encoder_takes_for_padding(
+    family: str,
+    settings: dict[str, object],
+    run_config: RunConfigFactory,
+    sample: dict[str, list[Example]],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    size = save_tokenizer(tmp_path, sample["train"])  # which pads with 0
+    tiny(family, vocab_size=size, **settings).save_pretrained(tmp_path)
+    config = run_config({"encoder.name": str(tmp_path), "optimizer.encoder_lr": 1e-3})
+    ours, our_weights = outcome_of(config)
+    monkeypatch.setattr(loop.MultiTaskModel, "row_embedding", None)
+    theirs, their_weights = outcome_of(config)
+    assert ours[-1].losses == pytest.approx(theirs[-1].losses, rel=1e-4)
     for name, value in our_weights.items():
         torch.testing.assert_close(value, their_weights[name], rtol=1e-3, atol=1e-5)
 

@@ -63,9 +63,12 @@ class LazyRows:
         """Hands the embedding the rows that a step reads, up to date.
 
         Args:
-            token_ids: The ids of the step, over all workers and parts, in any order and shape.
+            token_ids: The ids of the step, that of padding included, over all workers and parts,
+                in any order and shape.
         """
         different = np.unique(token_ids).astype(np.int64)
+        # The embedding's own padding row, which never gets a gradient, has to come last. It need
+        # not be the row that batches are padded with.
         padding = self._embedding.padding_idx
         if padding is not None:
             different = np.append(different[different != padding], padding)

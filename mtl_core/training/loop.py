@@ -284,8 +284,8 @@ class _Run:
                 gradient.div_(scale)
 
     def _token_ids(self, batch: GlobalBatch) -> Int64Array:
-        """Returns the token ids of a step, of all workers and parts."""
-        found = []
+        """Returns the token ids of a step, of all workers and parts, that of padding included."""
+        found = [np.array([self.collator.pad_token_id])]
         for dataset, rows in batch.pieces:
             ragged = self.datasets[dataset].splits["train"].token_ids
             found += [ragged.row(row) for row in rows.tolist()]
