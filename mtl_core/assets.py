@@ -95,9 +95,19 @@ def count_features(config: RunConfig, datasets: Mapping[str, EncodedDataset]) ->
     return found
 
 
-def takes_pairs(datasets: Mapping[str, EncodedDataset]) -> bool:
-    """Returns whether the texts of a data set are pairs, or questions with their contexts."""
-    return any(dataset.splits["train"].token_types is not None for dataset in datasets.values())
+def count_parts(config: RunConfig, datasets: Mapping[str, EncodedDataset]) -> dict[str, list[int]]:
+    """Returns task name -> parts that the texts of its data sets have, [1], [2] or [1, 2].
+
+    Pairs have two, and so have questions with their contexts.
+    """
+    return {
+        name: sorted({_num_parts(datasets[key]) for key in section.datasets})
+        for name, section in config.tasks.items()
+    }
+
+
+def _num_parts(dataset: EncodedDataset) -> int:
+    return 1 if dataset.splits["train"].token_types is None else 2
 
 
 def _num_features(dataset: EncodedDataset) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from safetensors.torch import save_file
 
-from mtl_core.assets import Assets, build_tasks, count_features, takes_pairs
+from mtl_core.assets import Assets, build_tasks, count_features, count_parts
 from mtl_core.config import RunConfig
 from mtl_core.model.multitask import MultiTaskModel
 from mtl_core.model_card import render_card
@@ -16,7 +16,7 @@ from mtl_core.scores import ScoreTree
 from mtl_core.study_file import dump
 from mtl_core.training.checkpoint import load_best
 
-FORMAT = 3
+FORMAT = 4
 """Version of the folder; any other is refused."""
 
 
@@ -58,6 +58,7 @@ def save_model(
     """Saves a model: weights, tokenizer, configuration, labels and card; see `export_best`."""
     tasks = build_tasks(config, assets.data.datasets)
     features = count_features(config, assets.data.datasets)
+    parts = count_parts(config, assets.data.datasets)
     labels = {name: task.labels.trained for name, task in tasks.items()}
     folder.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
@@ -69,11 +70,11 @@ def save_model(
         meta = {
             "format": FORMAT,
             "max_length": assets.data.max_length,
-            "takes_pairs": takes_pairs(assets.data.datasets),
             "tasks": {
                 name: {
                     "kind": section.kind,
                     "features": features[name],
+                    "parts": parts[name],
                     # Labels that only dev or test hold mean nothing to a user of the model.
                     **asdict(replace(tasks[name].labels, unseen=())),
                 }

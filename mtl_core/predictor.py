@@ -52,7 +52,8 @@ class Prediction(Mapping[str, Output]):
         text: The text as it was given.
         outputs: Task name -> `Label` (classification), labels (multilabel), `Span`s (tagging),
             a number (regression), `FoundAnswer` (question answering); None for a text without
-            words, or a question without an answer.
+            words, a question without an answer, and where the text lacks the second part or the
+            features that the task was trained with.
     """
 
     text: str
@@ -73,12 +74,42 @@ class Prediction(Mapping[str, Output]):
         return json.dumps({"text": self.text, **plain}, ensure_ascii=False)
 
 
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """What tasks read of a text: its second part or not, and how many features."""
+
+    has_second: bool
+    num_features: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A text, and what was said of it so far."""
+
+    view: TextView
+    features: tuple[float, ...]
+    outputs: dict[str, Output]
+
+    @property
+    def has_second(self) -> bool:
+        return bool(self.view.second.strip())
+
+    def example(self, layout: _Layout) -> Example:
+        """Returns what is encoded of the text."""
+        return Example(
+            tuple(self.view.text[start:end] for start, end in self.view.words),
+            second=self.view.second if layout.has_second else "",
+            features=self.features if layout.num_features else (),
+        )
+
+
 class Predictor:
     """A loaded model; call it with texts.
 
     Words are cut at white space, as in training. Text longer than the model takes is cut, and the
-    words beyond get no tag; contexts of questions may have any length. Computes in fp32, on a GPU
-    when there is one.
+    words beyond get no tag; contexts of questions may have any length. Each task reads what it was
+    trained on: of a pair only the first text, when its data sets had single texts, and features
+    only when they had some. Computes in fp32, on a GPU when there is one.
     """
 
     def __init__(
@@ -89,14 +120,24 @@ class Predictor:
         tokenizer: "PreTrainedTokenizerFast",
         *,
         max_length: int,
-        takes_pairs: bool,
+        parts: Mapping[str, Sequence[int]],
     ) -> None:
+        """Makes one.
+
+        Args:
+            config: The run that trained the model.
+            model: The model.
+            tasks: Task name -> task.
+            tokenizer: Its tokenizer.
+            max_length: Longest row, in sub-words, special tokens included.
+            parts: Task name -> parts that the texts of its data sets had; see `count_parts`.
+        """
         self.config = config
-        self.takes_pairs = takes_pairs
         self.model = model.eval()
         self.tasks = dict(tasks)
         self.tokenizer = tokenizer
         self.max_length = max_length
+        self._parts = parts
         kinds = {name: section.column_kind for name, section in config.tasks.items()}
         self._on_sentences = [n for n, kind in kinds.items() if kind not in ("answers", "text")]
         self._on_contexts = [n for n, kind in kinds.items() if kind == "answers"]
@@ -143,7 +184,7 @@ class Predictor:
             tasks,
             AutoTokenizer.from_pretrained(folder),
             max_length=int(meta["max_length"]),
-            takes_pairs=bool(meta["takes_pairs"]),
+            parts={name: meta["tasks"][name]["parts"] for name in tasks},
         )
 
     def __call__(
@@ -157,88 +198,91 @@ class Predictor:
 
         Args:
             texts: One text or a list; a pair (text, second) is a pair of sentences, or a question
-                and its context. A text without words gets None.
+                and its context.
             features: The extra dense numbers of every text, for models trained with some.
             batch_size: Texts a batch.
 
         Raises:
-            DataError: A task needs features or contexts that were not given.
+            DataError: The features are not those of the model, or it was trained without pairs.
         """
         listed = [texts] if isinstance(texts, str | tuple) else list(texts)
         pairs = [(text, "") if isinstance(text, str) else text for text in listed]
-        views = [
-            TextView(text, [word.span() for word in finditer(r"\S+", text)], second)
-            for text, second in pairs
-        ]
-        self._check_features(features, len(views))
+        self._check_features(features, len(pairs))
         if not self.takes_pairs and any(second for _, second in pairs):
             raise DataError("texts: the model takes single texts, it was trained without pairs")
-        outputs: list[dict[str, Output]] = [dict.fromkeys(self.outputs_of()) for _ in views]
-        examples = [
-            Example(
-                tuple(view.text[start:end] for start, end in view.words),
-                second=view.second,
-                features=tuple(features[number]) if features else (),
+        rows = [
+            _Row(
+                TextView(text, [word.span() for word in finditer(r"\S+", text)], second),
+                tuple(features[number]) if features else (),
+                dict.fromkeys(self.outputs_of()),
             )
-            for number, view in enumerate(views)
+            for number, (text, second) in enumerate(pairs)
         ]
-        filled = [number for number, view in enumerate(views) if view.words]
-        if filled and self._on_sentences:
-            self._predict_sentences(filled, examples, views, outputs, batch_size)
-        asked = [number for number in filled if views[number].second.strip()]
-        if asked and self._on_contexts:
-            self._predict_answers(asked, examples, outputs, batch_size)
-        return [Prediction(view.text, found) for view, found in zip(views, outputs, strict=True)]
+        filled = [row for row in rows if row.view.words]
+        # Apart, so that what is said of a text never hangs on the others.
+        for has_second in (False, True):
+            chosen = [row for row in filled if row.has_second == has_second]
+            if chosen:
+                self._predict_sentences(chosen, batch_size)
+        asked = [row for row in filled if row.has_second]
+        if asked:
+            self._predict_answers(asked, batch_size)
+        return [Prediction(row.view.text, row.outputs) for row in rows]
+
+    @property
+    def takes_pairs(self) -> bool:
+        """Whether a task reads pairs, or questions with their contexts."""
+        return any(2 in parts for parts in self._parts.values())
 
     def outputs_of(self) -> list[str]:
         """Returns the tasks that say something of a text, in the order of the study file."""
         return [n for n in self.tasks if n in {*self._on_sentences, *self._on_contexts}]
 
-    def _predict_sentences(
-        self,
-        numbers: Sequence[int],
-        examples: Sequence[Example],
-        views: Sequence[TextView],
-        outputs: Sequence[dict[str, Output]],
-        batch_size: int,
-    ) -> None:
-        chosen = [examples[number] for number in numbers]
-        rows = encode_split(chosen, self.tokenizer, (), {}, max_length=self.max_length)
-        for places, batch, logits in self._batches(rows, self._on_sentences, batch_size):
-            texts = [numbers[place] for place in places]
-            for name in self._on_sentences:
-                found = self.tasks[name].outputs(
-                    self.model.head(name), logits[name], batch, [views[text] for text in texts]
-                )
-                for text, output in zip(texts, found, strict=True):
-                    outputs[text][name] = output
+    def _predict_sentences(self, rows: Sequence[_Row], batch_size: int) -> None:
+        """Fills in the tasks on sentences; the rows all have a second part, or none has."""
+        for layout, names in self._layouts(rows[0]).items():
+            examples = [row.example(layout) for row in rows]
+            split = encode_split(examples, self.tokenizer, (), {}, max_length=self.max_length)
+            for numbers, batch, logits in self._batches(split, names, batch_size):
+                chosen = [rows[number] for number in numbers]
+                views = [row.view for row in chosen]
+                for name in names:
+                    head = self.model.head(name)
+                    found = self.tasks[name].outputs(head, logits[name], batch, views)
+                    for row, output in zip(chosen, found, strict=True):
+                        row.outputs[name] = output
 
-    def _predict_answers(
-        self,
-        numbers: Sequence[int],
-        examples: Sequence[Example],
-        outputs: Sequence[dict[str, Output]],
-        batch_size: int,
-    ) -> None:
+    def _layouts(self, row: _Row) -> Mapping[_Layout, list[str]]:
+        """Returns the tasks on sentences that can read a row, by what they read of it."""
+        layouts: dict[_Layout, list[str]] = {}
+        for name in self._on_sentences:
+            parts, num_features = self._parts[name], self.model.num_features[name]
+            has_second = row.has_second and 2 in parts
+            if (has_second or 1 in parts) and num_features in (0, len(row.features)):
+                layouts.setdefault(_Layout(has_second, num_features), []).append(name)
+        return layouts
+
+    def _predict_answers(self, rows: Sequence[_Row], batch_size: int) -> None:
+        """Fills in the tasks on contexts."""
         for name in self._on_contexts:
             section = self.config.tasks[name]
             overlap = section.column_in(section.datasets[0], name).length
             column = TaskColumn(name, "answers", "answers", length=overlap)
-            rows = encode_windows(
-                [examples[number] for number in numbers],
+            windows = encode_windows(
+                [row.example(_Layout(has_second=True, num_features=0)) for row in rows],
                 self.tokenizer,
                 [column],
                 max_length=self.max_length,
             )
             predicted: dict[int, HeadPrediction] = {}
-            for places, batch, logits in self._batches(rows, [name], batch_size):
+            for places, batch, logits in self._batches(windows, [name], batch_size):
                 decoded = self.model.head(name).decode(logits[name], batch)
                 predicted.update(zip(places, decoded, strict=True))
-            assert rows.questions is not None
-            in_order = [predicted[row] for row in range(len(rows))]
-            answers = best_answers(in_order, rows.questions, least_lead(self.model.head(name)))
-            for number, answer in zip(numbers, answers, strict=True):
-                outputs[number][name] = answer
+            assert windows.questions is not None
+            in_order = [predicted[window] for window in range(len(windows))]
+            answers = best_answers(in_order, windows.questions, least_lead(self.model.head(name)))
+            for row, answer in zip(rows, answers, strict=True):
+                row.outputs[name] = answer
 
     def _batches(
         self, rows: EncodedSplit, names: Sequence[str], batch_size: int
@@ -254,18 +298,16 @@ class Predictor:
                 yield numbers.tolist(), batch, self.model(batch, names)
 
     def _check_features(self, features: Sequence[Sequence[float]], num_texts: int) -> None:
-        wanted = self._num_features()
-        if not wanted and not features:
+        wanted = {self.model.num_features[name] for name in self.outputs_of()}
+        if not features and (0 in wanted or not wanted):
             return
         sizes = {len(row) for row in features}
-        if len(features) != num_texts or sizes != {wanted}:
+        if len(features) != num_texts or len(sizes) > 1 or not sizes <= wanted - {0}:
+            allowed = " or ".join(map(str, sorted(wanted - {0}))) or "0"
             raise DataError(
-                f"features: the model takes {wanted} numbers for each of the {num_texts} texts; "
+                f"features: the model takes {allowed} numbers for each of the {num_texts} texts; "
                 f"found {len(features)} rows of {sorted(sizes)} numbers"
             )
-
-    def _num_features(self) -> int:
-        return max(self.model.num_features.values(), default=0)
 
 
 def evaluate_model(

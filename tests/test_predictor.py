@@ -16,7 +16,7 @@ from mtl_core.assets import Assets
 from mtl_core.config import RunConfig
 from mtl_core.errors import ConfigError, DataError
 from mtl_core.export import export_best
-from mtl_core.predictor import Predictor, evaluate_model
+from mtl_core.predictor import Prediction, Predictor, Text, evaluate_model
 from mtl_core.tasks.outputs import Label, Span
 from mtl_core.tasks.tagging import bio_spans
 from mtl_core.training.loop import train
@@ -134,7 +134,7 @@ def test_a_model_on_an_encoder_of_half_precision_can_be_used(
     ("name", "content", "message"),
     [
         ("mtl.json", None, r"no model in this folder"),
-        ("mtl.json", '{"format": 99}', r"mtl\.json: expected format 3, found 99"),
+        ("mtl.json", '{"format": 99}', r"mtl\.json: expected format 4, found 99"),
         ("model.safetensors", "x", r"model\.safetensors does not fit"),
     ],
 )
@@ -148,6 +148,104 @@ def test_broken_folders_are_refused(
         (tmp_path / name).write_text(content)
     with pytest.raises(ConfigError, match=message):
         Predictor.load(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def mixed(
+    run_config: RunConfigFactory, corpus: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A model with tasks on single texts, pairs, both, questions, and texts with features."""
+    folder = tmp_path_factory.mktemp("mixed")
+    texts = (corpus / "train" / "seq.in").read_text().splitlines()[:24]
+    rows = [
+        {
+            "text": text,
+            "second": texts[n - 1],
+            "intent": "long" if len(text) > 40 else "short",
+            "vector": [n % 2, 1.0],
+        }
+        for n, text in enumerate(texts)
+    ]
+    (folder / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    questions = [{"id": str(n), "question": "where", "answers": []} for n in range(8)]
+    paragraphs = [{"context": texts[0], "qas": questions}]
+    (folder / "squad.json").write_text(json.dumps({"data": [{"paragraphs": paragraphs}]}))
+    rows_file = {"splits": dict.fromkeys(("train", "dev"), str(folder / "rows.jsonl"))}
+    squad_file = {"splits": dict.fromkeys(("train", "dev"), str(folder / "squad.json"))}
+    label = {"kind": "classification", "column": "intent"}
+    config = run_config(
+        {
+            "datasets.pairs": {"kind": "jsonl", "text_pair": "second", **rows_file},
+            "datasets.rated": {"kind": "jsonl", "features": "vector", **rows_file},
+            "datasets.asked": {"kind": "squad", **squad_file},
+            "tasks.same": {**label, "dataset": "pairs"},
+            "tasks.both": {**label, "dataset": ["corpus", "pairs"]},
+            "tasks.rated": {**label, "dataset": "rated"},
+            "tasks.answer": {"kind": "question_answering", "dataset": "asked", "overlap": 2},
+            "optimizer.encoder_lr": 1e-3,
+        }
+    )
+    train_and_export(config, folder)
+    return folder / "model"
+
+
+def probabilities(predictions: list[Prediction]) -> list[dict[str, object]]:
+    return [
+        {
+            task: (output.label, pytest.approx(output.probability, abs=1e-5))
+            if isinstance(output, Label)
+            else output
+            for task, output in prediction.items()
+        }
+        for prediction in predictions
+    ]
+
+
+PAIR = ("where is the jazz", "play some jazz by miles davis in paris")
+
+
+def test_what_is_said_of_a_text_never_hangs_on_the_others(mixed: Path) -> None:
+    predictor = Predictor.load(mixed)
+    texts: list[Text] = [TEXTS[0], PAIR, "", TEXTS[2], (PAIR[1], " ")]
+    together = probabilities(predictor(texts))
+    assert together == [probabilities(predictor([text]))[0] for text in texts]
+
+
+def test_tasks_read_what_they_were_trained_on(mixed: Path) -> None:
+    predictor = Predictor.load(mixed)
+    [first, pair] = predictor([PAIR[0], PAIR])
+    [first_says, pair_says] = probabilities([first, pair])
+    assert pair_says["intent"] == first_says["intent"]
+    assert pair["slots"] == first["slots"]
+    assert pair_says["both"] != first_says["both"]
+    assert first["same"] is None
+    assert isinstance(pair["same"], Label)
+    assert pair["rated"] is None
+    [rated] = predictor([PAIR], features=[[1.0, 1.0]])
+    assert isinstance(rated["rated"], Label)
+    [alone] = predictor(PAIR[0], features=[[1.0, 1.0]])
+    assert probabilities([rated])[0] == {**pair_says, "rated": probabilities([alone])[0]["rated"]}
+
+
+def test_predictions_are_those_that_are_scored(mixed: Path) -> None:
+    predictor = Predictor.load(mixed)
+    lines = (mixed.parent / "rows.jsonl").read_text().splitlines()
+    rows = [json.loads(line) for line in lines]
+    predictions = predictor(
+        [(row["text"], row["second"]) for row in rows], features=[row["vector"] for row in rows]
+    )
+    scores = evaluate_model(mixed, split="dev").scores
+    for task, score in {"same": "accuracy", "rated": "accuracy", "both": "pairs/accuracy"}.items():
+        right = sum(
+            isinstance(found := prediction[task], Label) and found.label == row["intent"]
+            for prediction, row in zip(predictions, rows, strict=True)
+        )
+        assert right / len(rows) == pytest.approx(scores[task][score])
+
+
+def test_features_of_another_size_are_refused(mixed: Path) -> None:
+    with pytest.raises(DataError, match=r"features: the model takes 2 numbers .*of \[1\] numbers"):
+        Predictor.load(mixed)(PAIR, features=[[1.0]])
 
 
 def test_features_for_a_model_without_are_refused(trained: tuple[Path, EpochReport]) -> None:

@@ -79,7 +79,7 @@ def encode_split(
     """Encodes one split of sentences or pairs.
 
     Args:
-        examples: The sentences; at least one.
+        examples: The sentences; at least one. All have a second part, or none has.
         tokenizer: A fast tokenizer.
         columns: The tasks on this data set.
         labels: Task name -> its labels.
@@ -88,13 +88,13 @@ def encode_split(
     unknown = str(tokenizer.unk_token)
     pieces = count_pieces(examples, tokenizer)
     rows: dict[str, list[list[int]]] = {"ids": [], "starts": [], "ends": [], "types": []}
-    has_pairs = any(example.second for example in examples)
+    has_pairs = bool(examples[0].second)
     for start in range(0, len(examples), _CHUNK):
         chunk = examples[start : start + _CHUNK]
         # A tokenizer drops control characters and their like; a word made of those alone would
         # have no sub-word to carry its tag, so it is read as the unknown token.
         first = [[word if pieces[word] else unknown for word in one.words] for one in chunk]
-        second = [one.second.split() or [unknown] for one in chunk] if has_pairs else None
+        second = [one.second.split() for one in chunk] if has_pairs else None
         encoded = tokenizer(
             first,
             second,

@@ -59,7 +59,8 @@ class FoundAnswer:
 Output = Label | tuple[Label, ...] | tuple[Span, ...] | FoundAnswer | float | None
 """Of classification, multilabel, tagging, question answering and regression, in this order.
 
-None stands for a text without words, or a question without an answer in its context.
+None stands for a text without words, a question without an answer in its context, and where the
+text lacks the second part or the features that the task was trained with.
 """
 
 
