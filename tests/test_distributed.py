@@ -41,6 +41,11 @@ CASES: dict[str, dict[str, object]] = {
     "weight 0": {"tasks.slots.weight": 0},
     "frozen head": {"tasks.intent.freeze_head": True},
     "frozen encoder": {"freezing.kind": "encoder"},
+    "steps in which nothing trains": {
+        "tasks.slots.dataset": "other",
+        "tasks.slots.freeze_head": True,
+        "freezing.kind": "encoder",
+    },
     "gradual": {"freezing.kind": "gradual"},
     "lora": {"freezing.kind": "lora", "optimizer.encoder_lr": 1e-3},
     "attention pooling": {

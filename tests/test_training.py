@@ -303,6 +303,30 @@ def test_two_data_sets_with_a_task_each(run_config: RunConfigFactory, corpus: Pa
     assert 0 <= right_tags <= 24
 
 
+@pytest.mark.parametrize("weighting", ["fixed", "uncertainty", "famo", "gradnorm", "upgrad"])
+@pytest.mark.parametrize("pooling", ["mean", "attention"])
+def test_steps_in_which_nothing_trains_pass(
+    run_config: RunConfigFactory, corpus: Path, weighting: str, pooling: str
+) -> None:
+    config = run_config(
+        {
+            "datasets.other": {"kind": "seq_in_out", "path": str(corpus)},
+            "tasks.slots.dataset": "other",
+            "tasks.slots.freeze_head": True,
+            "tasks.slots.head.dropout": 0,
+            "tasks.intent.head.dropout": 0,
+            "optimizer.head_lr": 1e-2,
+            "encoder.pooling": pooling,
+            "freezing": {"kind": "encoder"},
+            "training.gradients_every": 1,
+            "weighting.kind": weighting,
+        }
+    )
+    reports = list(train(config))
+    assert reports[-1].losses["slots"] == pytest.approx(reports[0].losses["slots"], rel=1e-6)
+    assert reports[-1].losses["intent"] < reports[0].losses["intent"]
+
+
 def test_words_cut_off_count_as_wrong(
     run_config: RunConfigFactory, corpus: Path, tiny_encoder: Path
 ) -> None:

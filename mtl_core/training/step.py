@@ -140,7 +140,9 @@ class Stepper:
                     for name in names
                 ]
                 # It averages over workers, too; the parts have to add up.
-                torch.autograd.backward(torch.stack(terms).sum() * self.place.world_size)
+                total = torch.stack(terms).sum() * self.place.world_size
+                if total.requires_grad:  # Not when all that this data set meets is frozen.
+                    torch.autograd.backward(total)
             _add(sums, local)
         self._sum_rows()
         if any(parameter.requires_grad for parameter in weighting.parameters()):
@@ -197,6 +199,8 @@ class Stepper:
             here = [name for name in names if name in present]
             for name in here:
                 loss = local[name] * (weight(name) / counts[name])
+                if not loss.requires_grad:  # All that the task meets is frozen.
+                    continue
                 found = torch.autograd.grad(
                     loss, [*shared, *own[name]], retain_graph=name != here[-1], allow_unused=True
                 )
