@@ -4,8 +4,10 @@ import json
 import logging
 import os
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from conftest import RunConfigFactory
@@ -193,6 +195,47 @@ def test_two_that_want_the_same_build_it_once(
     assert first is not None
     assert second is not None
     assert torch.equal(first.values, second.values)
+
+
+def test_what_shapes_hidden_states_builds_them_again(
+    run_config: RunConfigFactory, builds: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assets = Assets.load(run_config(), device=CPU)
+    encoder, dataset = encoder_of(assets), assets.data.datasets["corpus"]
+    plain = PrefixSettings(depth=1, precision="fp32", dtype="fp32", budget=GIB)
+
+    def use(settings: PrefixSettings = plain, dataset: EncodedDataset = dataset) -> int:
+        before = len(builds)
+        PrefixCache("weights").apply({"corpus": dataset}, encoder, settings)
+        return len(builds) - before
+
+    assert use() == 2
+    encoder.config.name_or_path = "elsewhere"
+    encoder.config.dtype = torch.float16
+    assert use() == 0
+    assert use(replace(plain, depth=2)) == 2
+    assert use(replace(plain, precision="bf16")) == 2
+    assert use(replace(plain, dtype="bf16")) == 2
+    typed = {
+        name: replace(split, token_types=replace(ids, values=np.ones_like(ids.values)))
+        for name, split in dataset.splits.items()
+        if (ids := split.token_ids)
+    }
+    assert use(dataset=replace(dataset, splits=typed)) == 2
+    encoder.config.layer_norm_eps = 0.1
+    assert use() == 2
+    monkeypatch.setattr(prefix_cache.importlib.metadata, "version", lambda name: "5.99")
+    assert use() == 2
+
+
+def test_a_larger_budget_is_heeded(run_config: RunConfigFactory, builds: list[str]) -> None:
+    assets = Assets.load(run_config(), device=CPU)
+    cache = PrefixCache("weights")
+    for budget, built in ((1, 0), (GIB, 2)):
+        settings = PrefixSettings(depth=1, precision="fp32", dtype="fp32", budget=budget)
+        found = cache.apply(assets.data.datasets, encoder_of(assets), settings)
+        assert len(builds) == built
+        assert (found["corpus"].splits["dev"].frozen is not None) == bool(built)
 
 
 def test_the_least_recently_used_make_room(run_config: RunConfigFactory, own_cache: Path) -> None:

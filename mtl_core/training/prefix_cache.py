@@ -1,11 +1,12 @@
 """What frozen layers compute, computed once: hidden states on disk, shared by trials and workers.
 
 Frozen layers run without dropout, so what they make of a text never changes. A folder is named by
-the hash of all that shapes its content (weights, depth, data, precision), and built by the first
-process that wants it; all others map the same file.
+the hash of all that shapes its content (the encoder's weights, configuration and code, the depth,
+data and precision), and built by the first process that wants it; all others map the same file.
 """
 
 import hashlib
+import importlib.metadata
 import json
 import logging
 import os
@@ -39,6 +40,8 @@ _FORMAT = 1
 """Counts up when the files change, so that old ones are built again."""
 _DTYPES = {"bf16": torch.bfloat16, "fp32": torch.float32}
 _CHUNK = 2**24
+_NOT_COMPUTED_WITH = {"_name_or_path", "architectures", "dtype", "transformers_version"}
+"""What an encoder's configuration says of its file; `weights_hash` and the settings know better."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,7 @@ class PrefixCache:
             weights: Hash of the encoder's pretrained weights.
         """
         self._weights = weights
-        self._opened: dict[str, dict[str, Tensor] | None] = {}
+        self._opened: dict[str, dict[str, Tensor]] = {}
 
     def apply(
         self,
@@ -94,21 +97,35 @@ class PrefixCache:
         self, dataset: EncodedDataset, encoder: "PreTrainedModel", settings: PrefixSettings
     ) -> EncodedDataset:
         splits = {name: dataset.splits[name] for name in _SPLITS}
-        key = self._key(splits, settings)
-        if key not in self._opened:
-            self._opened[key] = _open_or_build(key, dataset.name, splits, encoder, settings)
-        states = self._opened[key]
+        key = self._key(splits, encoder, settings)
+        states = self._opened.get(key) or _open_or_build(
+            key, dataset.name, splits, encoder, settings
+        )
         if states is None:
             return dataset
+        self._opened[key] = states
         changed = {
             name: replace(split, frozen=FrozenStates(settings.depth, states[name]))
             for name, split in splits.items()
         }
         return replace(dataset, splits={**dataset.splits, **changed})
 
-    def _key(self, splits: Mapping[str, EncodedSplit], settings: PrefixSettings) -> str:
+    def _key(
+        self,
+        splits: Mapping[str, EncodedSplit],
+        encoder: "PreTrainedModel",
+        settings: PrefixSettings,
+    ) -> str:
         digest = hashlib.sha256()
-        parts = (_FORMAT, self._weights, settings.depth, settings.precision, settings.dtype)
+        parts = (
+            _FORMAT,
+            self._weights,
+            _computed_with(encoder),
+            importlib.metadata.version("transformers"),
+            settings.depth,
+            settings.precision,
+            settings.dtype,
+        )
         digest.update(repr(parts).encode())
         for split in splits.values():
             for ragged in (split.token_ids, split.token_types):
@@ -125,6 +142,12 @@ def weights_hash(weights: Mapping[str, Tensor]) -> str:
         digest.update(name.encode())
         digest.update(value.detach().cpu().contiguous().view(torch.uint8).numpy().data)
     return digest.hexdigest()
+
+
+def _computed_with(encoder: "PreTrainedModel") -> str:
+    """Returns the part of an encoder's configuration that shapes what it computes, as JSON."""
+    config = json.loads(encoder.config.to_json_string(use_diff=False))
+    return json.dumps({k: v for k, v in config.items() if k not in _NOT_COMPUTED_WITH})
 
 
 def _open_or_build(
