@@ -1,8 +1,10 @@
 """The training loop: its reports, exact resume, and which task trains what."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -19,8 +21,10 @@ from mtl_core.training.diagnostics import GradientDiagnostics
 from mtl_core.training.distributed import Place
 from mtl_core.training.loop import train
 from mtl_core.training.objective import GeometricMean, JointAccuracy, Mean, Minimum
+from mtl_core.training.plan import GlobalBatch, TrainingPlan
 from mtl_core.training.report import EpochReport
 from mtl_core.training.step import Stepper, TaskLosses
+from mtl_core.weighting.gradients import GramianWeighting
 
 Settings = dict[str, object]
 PLAIN: Settings = {
@@ -98,6 +102,31 @@ def test_objectives_combine_main_scores() -> None:
 def test_combined_is_the_objective_on_dev(run_config: RunConfigFactory) -> None:
     [report] = train(run_config({"training.epochs": 1}), objective=Minimum())
     assert report.combined == min(report.dev["intent"]["accuracy"], report.dev["slots"]["f1"])
+
+
+def test_auxiliary_tasks_do_not_count(run_config: RunConfigFactory) -> None:
+    reports = list(train(run_config({"tasks.slots.auxiliary": True})))
+    assert all(report.combined == report.dev["intent"]["accuracy"] for report in reports)
+    assert all(report.dev["slots"].keys() >= {"f1"} for report in reports)
+
+
+def test_mixing_sees_the_main_dev_scores_so_far(
+    run_config: RunConfigFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[object] = []
+    epoch = TrainingPlan.epoch
+
+    def spied(*args: Any) -> Iterator[GlobalBatch]:
+        seen.append(args[-1])
+        return epoch(*args)
+
+    monkeypatch.setattr(TrainingPlan, "epoch", spied)
+    reports = list(train(run_config({"mixing.kind": "progress", "training.epochs": 3})))
+    scores = [
+        {"intent": report.dev["intent"]["accuracy"], "slots": report.dev["slots"]["f1"]}
+        for report in reports
+    ]
+    assert seen == [scores[:0], scores[:1], scores[:2]]
 
 
 def test_closing_the_generator_stops_the_run(run_config: RunConfigFactory, tmp_path: Path) -> None:
@@ -220,6 +249,26 @@ def test_gradients_of_tasks_are_those_of_autograd(run_config: RunConfigFactory, 
     batches = [(make_batch(split, numbers, pad_token_id=0), names) for numbers in rows]
     gradients = stepper.task_gradients(batches, counts)
     torch.testing.assert_close(gradients, torch.stack(expected), rtol=1e-4, atol=1e-6)
+
+
+def test_gradient_weightings_see_gradients_and_losses_by_the_weights_of_the_tasks(
+    run_config: RunConfigFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    def combine(self: object, gradients: Tensor, losses: Tensor, names: object) -> Tensor:
+        seen.append((gradients.clone(), losses.clone()))
+        return gradients.sum(0)
+
+    monkeypatch.setattr(GramianWeighting, "forward", combine)
+    for weight in (1, 5):
+        one_step: Settings = {"training.epochs": 1, "training.batch_size": 1000}
+        weights: Settings = {"weighting.kind": "pcgrad", "tasks.intent.weight": weight}
+        list(train(run_config(one_step | weights)))
+    (gradients, losses), (scaled_gradients, scaled_losses) = seen
+    factors = torch.tensor([5.0, 1.0])
+    torch.testing.assert_close(scaled_losses, losses * factors)
+    torch.testing.assert_close(scaled_gradients, gradients * factors.unsqueeze(1))
 
 
 def test_diagnostics_are_means_of_norms_and_cosines() -> None:

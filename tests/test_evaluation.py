@@ -1,0 +1,73 @@
+"""Evaluation: what it sets on which split, and the precision it computes in."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import RunConfigFactory
+
+from mtl_core.assets import Assets, build_collator, build_tasks
+from mtl_core.config import RunConfig
+from mtl_core.model.multitask import MultiTaskModel
+from mtl_core.training.distributed import Place
+from mtl_core.training.evaluation import evaluate
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def config(run_config: RunConfigFactory, tmp_path: Path) -> RunConfig:
+    """A run with topics, of which each sentence has none, one or both."""
+    rows = [
+        {"text": f"play {n} songs by band {n % 5}", "topics": ["even", "third"][n % 2 : 2 - n % 3]}
+        for n in range(24)
+    ]
+    path = tmp_path / "rows.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)))
+    splits = dict.fromkeys(("train", "dev", "test"), str(path))
+    return run_config(
+        {
+            "datasets": {"rows": {"kind": "jsonl", "splits": splits}},
+            "tasks": {"topics": {"kind": "multilabel", "dataset": "rows", "column": "topics"}},
+        }
+    )
+
+
+def evaluate_new_model(
+    config: RunConfig, model: MultiTaskModel, assets: Assets, split: str
+) -> None:
+    evaluate(
+        model,
+        build_tasks(config, assets.data.datasets),
+        assets.data.datasets,
+        split=split,
+        place=Place.current(),
+        precision=config.training.precision,
+        collator=build_collator(config, assets.data.tokenizer),
+    )
+
+
+def test_thresholds_are_set_on_dev_and_never_on_test(config: RunConfig) -> None:
+    assets = Assets.load(config, device=CPU)
+    model = assets.new_model(config, build_tasks(config, assets.data.datasets))
+    thresholds = model.head("topics").get_buffer("thresholds")
+    evaluate_new_model(config, model, assets, "test")
+    assert thresholds.tolist() == [0.5, 0.5]
+    evaluate_new_model(config, model, assets, "dev")
+    assert 0.5 not in thresholds.tolist()
+
+
+@pytest.mark.parametrize(
+    ("precision", "dtype"), [("bf16", torch.bfloat16), ("fp32", torch.float32)]
+)
+def test_evaluation_computes_in_the_precision_of_the_run(
+    run_config: RunConfigFactory, precision: str, dtype: torch.dtype
+) -> None:
+    config = run_config({"training.precision": precision})
+    assets = Assets.load(config, device=CPU)
+    model = assets.new_model(config, build_tasks(config, assets.data.datasets))
+    seen = []
+    model.head("intent").register_forward_hook(lambda _, __, logits: seen.append(logits.dtype))
+    evaluate_new_model(config, model, assets, "dev")
+    assert set(seen) == {dtype}
