@@ -7,12 +7,12 @@ import pytest
 import torch
 from conftest import RunConfigFactory
 from safetensors.torch import load_file
+from transformers import AutoConfig
+from transformers.tokenization_utils_base import VERY_LARGE_INTEGER
 
 from mtl_core.assets import Assets, build_tasks
 from mtl_core.errors import ConfigError
-from mtl_core.model.encoder import (
-    load_encoder,
-)
+from mtl_core.model.encoder import Encoder, load_encoder, load_tokenizer, longest_input
 from mtl_core.model.pooling import Pooler
 from mtl_core.training.checkpoint import load_best
 from mtl_core.training.loop import train
@@ -100,6 +100,43 @@ def test_folder_without_weights_is_refused(tiny_encoder: Path, tmp_path: Path) -
     (folder / "config.json").unlink()
     with pytest.raises(ConfigError, match=r"encoder holds no config\.json"):
         load_encoder(str(folder))
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        ("model.safetensors", b"\x40", r"the weights of '.*/encoder': SafetensorError: .*header"),
+        ("config.json", b"{}", r"the configuration of '.*/encoder': .*`model_type` key"),
+        ("config.json", b'{"model_type": "x"}', r"the configuration of '.*/encoder': .*type `x`"),
+        ("tokenizer.json", b"{}", r"the tokenizer of '.*/encoder': KeyError: 'added_tokens'"),
+    ],
+)
+def test_broken_files_are_told_in_one_line(
+    tiny_encoder: Path, tmp_path: Path, file: str, content: bytes, message: str
+) -> None:
+    folder = shutil.copytree(tiny_encoder, tmp_path / "encoder")
+    (folder / file).write_bytes(content)
+    with pytest.raises(ConfigError, match=rf"^run\.encoder\.name: cannot load {message}") as caught:
+        load_all(str(folder))
+    assert "\n" not in str(caught.value)
+
+
+def load_all(folder: str) -> None:
+    longest_input(load_tokenizer(folder), Encoder(name=folder))
+    load_encoder(folder)
+
+
+def test_an_encoder_without_a_longest_input_has_to_be_given_one(
+    tiny_encoder: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(tiny_encoder, tmp_path / "encoder")
+    AutoConfig.for_model("xlnet").save_pretrained(folder)
+    tokenizer = load_tokenizer(str(folder))
+    assert longest_input(tokenizer, Encoder(name=str(folder))) == tokenizer.model_max_length
+    tokenizer.model_max_length = VERY_LARGE_INTEGER
+    with pytest.raises(ConfigError, match=r"max_length: '.*/encoder' names no longest input"):
+        longest_input(tokenizer, Encoder(name=str(folder)))
+    assert longest_input(tokenizer, Encoder(name=str(folder), max_length=99)) == 99
 
 
 def test_unknown_package_and_folder_are_refused(tmp_path: Path) -> None:

