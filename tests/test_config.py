@@ -25,6 +25,10 @@ from pydantic import ValidationError
             r"tasks\.slots\.column: column 'intent' is used both as label and tags",
         ),
         ({"tasks.slots.weight": -1}, r"tasks\.slots.*weight\n.*greater than or equal to 0"),
+        (
+            {"tasks.text": {"kind": "tagging", "dataset": "corpus", "column": "slots"}},
+            r"tasks\.text: in the JSON of a prediction 'text' is the text itself",
+        ),
         ({"tasks.a b": {}}, r"String should match pattern"),
         (
             {"tasks.slots.dataset": []},

@@ -178,6 +178,19 @@ def test_freezing_more_layers_than_the_encoder_has(write_study, assignment, mess
         check_data(study)
 
 
+def test_joint_accuracy_of_numbers_alone_is_refused(write_study, tmp_path):
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text("\n".join(f'{{"text": "play {n}", "stars": {n}}}' for n in range(8)))
+    changes = [
+        f"datasets={{rows: {{kind: jsonl, splits: {{train: {rows}, dev: {rows}}}}}}}",
+        "tasks={stars: {kind: regression, dataset: rows, column: stars}}",
+        "study.objective={kind: joint_accuracy}",
+    ]
+    study = load_study(write_study(study="trials: 1"), changes)
+    with pytest.raises(ConfigError, match=r"study\.objective: joint_accuracy needs a task"):
+        check_data(study)
+
+
 def test_freezing_all_layers_that_the_encoder_has_is_allowed(write_study):
     path = write_study(study="trials: 1")
     assert check_data(load_study(path, ["freezing={kind: lower_layers, layers: 3}"]))

@@ -99,6 +99,21 @@ def test_objectives_combine_main_scores() -> None:
     assert JointAccuracy().combine(scores, 0.1) == 0.1
 
 
+def test_joint_accuracy_needs_a_task_that_knows_right(
+    run_config: RunConfigFactory, tmp_path: Path
+) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text("\n".join(f'{{"text": "play {n}", "stars": {n}}}' for n in range(8)))
+    splits = dict.fromkeys(("train", "dev"), str(path))
+    stars = {"kind": "regression", "dataset": "rows", "column": "stars"}
+    config = run_config(
+        {"datasets": {"rows": {"kind": "jsonl", "splits": splits}}, "tasks": {"stars": stars}}
+    )
+    with pytest.raises(ConfigError, match=r"study\.objective: joint_accuracy needs a task whose"):
+        next(train(config, objective=JointAccuracy()))
+    assert next(train(config)).epoch == 1
+
+
 def test_combined_is_the_objective_on_dev(run_config: RunConfigFactory) -> None:
     [report] = train(run_config({"training.epochs": 1}), objective=Minimum())
     assert report.combined == min(report.dev["intent"]["accuracy"], report.dev["slots"]["f1"])

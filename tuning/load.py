@@ -6,12 +6,13 @@ from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
-from mtl_core.assets import Data, load_data
+from mtl_core.assets import Data, build_tasks, load_data
 from mtl_core.config import RunConfig
 from mtl_core.errors import ConfigError, did_you_mean
 from mtl_core.model.encoder import empty_encoder
 from mtl_core.model.layers import separate_layers
 from mtl_core.study_file import Document, override, parse_assignment, read_document, split_key
+from mtl_core.training.objective import check_objective
 from mtl_core.validation import validate
 from tuning.config import StudyFile
 
@@ -62,13 +63,17 @@ def load_study(study: str, assignments: Sequence[str] = ()) -> StudyFile:
 
 
 def check_data(study: StudyFile) -> Data:
-    """Reads the data, and checks encoder and freezing depth; what is read stays in the cache.
+    """Reads the data, and checks objective, encoder and freezing depth.
+
+    What is read stays in the cache.
 
     Raises:
-        ConfigError: The encoder cannot be used, or not with a kind of freezing.
+        ConfigError: No task has a score for the objective, or the encoder cannot be used, or not
+            with a kind of freezing.
         DataError: The data cannot be used.
     """
     data = load_data(study.run)
+    check_objective(study.study.objective, build_tasks(study.run, data.datasets).values())
     encoder = empty_encoder(study.run.encoder.name, revision=study.run.encoder.revision)
     raw = study.run.model_dump(mode="json")
     recipes = [("run", raw), *((f"search.{k}", override(raw, o)) for k, o in study.space.corners())]

@@ -21,7 +21,7 @@ from mtl_core.training.diagnostics import GradientDiagnostics
 from mtl_core.training.distributed import Place
 from mtl_core.training.evaluation import Evaluation, evaluate
 from mtl_core.training.lazy_rows import LazyRows
-from mtl_core.training.objective import Mean, ObjectiveSection
+from mtl_core.training.objective import Mean, ObjectiveSection, check_objective
 from mtl_core.training.optimizer import build_optimizer, build_schedule, learning_rates
 from mtl_core.training.plan import GlobalBatch, TrainingPlan, part_rows
 from mtl_core.training.prefix_cache import PrefixSettings
@@ -85,6 +85,7 @@ class _Run:
         self.assets = assets or Assets.load(config, device=self.place.device)
         self.datasets: Mapping[str, EncodedDataset] = self.assets.data.datasets
         self.tasks = build_tasks(config, self.datasets)
+        check_objective(objective, self.tasks.values())
         self.collator = build_collator(config, self.assets.data.tokenizer)
         weights = {name: task.weight for name, task in config.tasks.items()}
         self.trained = [name for name, weight in weights.items() if weight > 0]

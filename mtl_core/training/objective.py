@@ -5,12 +5,14 @@ reward small weights.
 """
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Annotated, Literal
 
 from pydantic import Field
 
+from mtl_core.errors import ConfigError
 from mtl_core.section import Section
+from mtl_core.tasks.base import Outcome, Task
 
 
 class Mean(Section):
@@ -57,3 +59,17 @@ class JointAccuracy(Section):
 ObjectiveSection = Annotated[
     Mean | GeometricMean | Minimum | JointAccuracy, Field(discriminator="kind")
 ]
+
+
+def check_objective(objective: ObjectiveSection, tasks: Iterable[Task]) -> None:
+    """Refuses an objective that no task has a score for.
+
+    Raises:
+        ConfigError: Joint accuracy is asked for, and no task knows right from wrong.
+    """
+    nothing = Outcome([], [])
+    if isinstance(objective, JointAccuracy) and all(t.is_right(nothing) is None for t in tasks):
+        raise ConfigError(
+            "study.objective: joint_accuracy needs a task whose sentences are right or wrong, such "
+            "as classification or tagging; found none; allowed here: mean, geometric_mean, minimum"
+        )
