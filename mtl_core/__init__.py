@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from mtl_core.errors import DataError as DataError
     from mtl_core.errors import MtlError as MtlError
     from mtl_core.errors import TrainingError as TrainingError
-    from mtl_core.predictor import Prediction as Prediction
+    from mtl_core.prediction import Prediction as Prediction
     from mtl_core.predictor import Predictor as Predictor
     from mtl_core.training.loop import train as train
     from mtl_core.training.report import EpochReport as EpochReport
@@ -19,7 +19,7 @@ _HOMES = {
     "DataError": "mtl_core.errors",
     "MtlError": "mtl_core.errors",
     "TrainingError": "mtl_core.errors",
-    "Prediction": "mtl_core.predictor",
+    "Prediction": "mtl_core.prediction",
     "Predictor": "mtl_core.predictor",
     "train": "mtl_core.training.loop",
     "EpochReport": "mtl_core.training.report",

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 from re import finditer
 from typing import TYPE_CHECKING, Any
@@ -18,7 +17,6 @@ from mtl_core.config import RunConfig
 from mtl_core.data.batching import Batch, make_batch
 from mtl_core.data.encode import encode_split
 from mtl_core.data.encoded import EncodedSplit, LabelNames, TaskColumn
-from mtl_core.data.example import Example
 from mtl_core.data.merge import merge_labels
 from mtl_core.data.store import load_dataset
 from mtl_core.data.windows import encode_windows
@@ -27,11 +25,12 @@ from mtl_core.export import FORMAT
 from mtl_core.model.encoder import without_pooler
 from mtl_core.model.multitask import MultiTaskModel
 from mtl_core.model.pooling import Pooler
+from mtl_core.prediction import Layout, Prediction, Row, Text
 from mtl_core.study_file import read_document
 from mtl_core.tasks.base import Prediction as HeadPrediction
 from mtl_core.tasks.base import Task
 from mtl_core.tasks.kinds import without_task_files
-from mtl_core.tasks.outputs import Output, TextView, to_plain
+from mtl_core.tasks.outputs import TextView
 from mtl_core.tasks.question_answering import best_answers, least_lead
 from mtl_core.training.distributed import Place
 from mtl_core.training.evaluation import Evaluation, evaluate
@@ -39,68 +38,6 @@ from mtl_core.validation import validate
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
-
-Text = str | tuple[str, str]
-"""A text; with a second sentence, or the context that a question is asked about."""
-
-
-@dataclass(frozen=True, slots=True)
-class Prediction(Mapping[str, Output]):
-    """What a model says of one text: a mapping from task name to output.
-
-    Attributes:
-        text: The text as it was given.
-        outputs: Task name -> `Label` (classification), labels (multilabel), `Span`s (tagging),
-            a number (regression), `FoundAnswer` (question answering); None for a text without
-            words, a question without an answer, and where the text lacks the second part or the
-            features that the task was trained with.
-    """
-
-    text: str
-    outputs: Mapping[str, Output]
-
-    def __getitem__(self, task: str) -> Output:
-        return self.outputs[task]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.outputs)
-
-    def __len__(self) -> int:
-        return len(self.outputs)
-
-    def to_json(self) -> str:
-        """Returns one line of JSON: the text, then a key a task."""
-        plain = {task: to_plain(output) for task, output in self.outputs.items()}
-        return json.dumps({"text": self.text, **plain}, ensure_ascii=False)
-
-
-@dataclass(frozen=True, slots=True)
-class _Layout:
-    """What tasks read of a text: its second part or not, and how many features."""
-
-    has_second: bool
-    num_features: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """A text, and what was said of it so far."""
-
-    view: TextView
-    features: tuple[float, ...]
-    outputs: dict[str, Output]
-
-    @property
-    def has_second(self) -> bool:
-        return bool(self.view.second.strip())
-
-    def example(self, layout: _Layout) -> Example:
-        """Returns what is encoded of the text."""
-        return Example(
-            tuple(self.view.text[start:end] for start, end in self.view.words),
-            second=self.view.second if layout.has_second else "",
-            features=self.features if layout.num_features else (),
-        )
 
 
 class Predictor:
@@ -211,7 +148,7 @@ class Predictor:
         if not self.takes_pairs and any(second for _, second in pairs):
             raise DataError("texts: the model takes single texts, it was trained without pairs")
         rows = [
-            _Row(
+            Row(
                 TextView(text, [word.span() for word in finditer(r"\S+", text)], second),
                 tuple(features[number]) if features else (),
                 dict.fromkeys(self.outputs_of()),
@@ -238,7 +175,7 @@ class Predictor:
         """Returns the tasks that say something of a text, in the order of the study file."""
         return [n for n in self.tasks if n in {*self._on_sentences, *self._on_contexts}]
 
-    def _predict_sentences(self, rows: Sequence[_Row], batch_size: int) -> None:
+    def _predict_sentences(self, rows: Sequence[Row], batch_size: int) -> None:
         """Fills in the tasks on sentences; the rows all have a second part, or none has."""
         for layout, names in self._layouts(rows[0]).items():
             examples = [row.example(layout) for row in rows]
@@ -252,24 +189,24 @@ class Predictor:
                     for row, output in zip(chosen, found, strict=True):
                         row.outputs[name] = output
 
-    def _layouts(self, row: _Row) -> Mapping[_Layout, list[str]]:
+    def _layouts(self, row: Row) -> Mapping[Layout, list[str]]:
         """Returns the tasks on sentences that can read a row, by what they read of it."""
-        layouts: dict[_Layout, list[str]] = {}
+        layouts: dict[Layout, list[str]] = {}
         for name in self._on_sentences:
             parts, num_features = self._parts[name], self.model.num_features[name]
             has_second = row.has_second and 2 in parts
             if (has_second or 1 in parts) and num_features in (0, len(row.features)):
-                layouts.setdefault(_Layout(has_second, num_features), []).append(name)
+                layouts.setdefault(Layout(has_second, num_features), []).append(name)
         return layouts
 
-    def _predict_answers(self, rows: Sequence[_Row], batch_size: int) -> None:
+    def _predict_answers(self, rows: Sequence[Row], batch_size: int) -> None:
         """Fills in the tasks on contexts."""
         for name in self._on_contexts:
             section = self.config.tasks[name]
             overlap = section.column_in(section.datasets[0], name).length
             column = TaskColumn(name, "answers", "answers", length=overlap)
             windows = encode_windows(
-                [row.example(_Layout(has_second=True, num_features=0)) for row in rows],
+                [row.example(Layout(has_second=True, num_features=0)) for row in rows],
                 self.tokenizer,
                 [column],
                 max_length=self.max_length,

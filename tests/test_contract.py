@@ -19,7 +19,8 @@ from mtl_core.data.mixing import MixingSection
 from mtl_core.data.readers import DatasetSection
 from mtl_core.export import export_best
 from mtl_core.model.freezing import FreezingSection
-from mtl_core.predictor import Predictor, Text, evaluate_model
+from mtl_core.prediction import Text
+from mtl_core.predictor import Predictor, evaluate_model
 from mtl_core.study_file import read_document
 from mtl_core.training.loop import train
 from mtl_core.validation import validate

@@ -16,7 +16,8 @@ from mtl_core.assets import Assets
 from mtl_core.config import RunConfig
 from mtl_core.errors import ConfigError, DataError
 from mtl_core.export import export_best
-from mtl_core.predictor import Prediction, Predictor, Text, evaluate_model
+from mtl_core.prediction import Prediction, Text
+from mtl_core.predictor import Predictor, evaluate_model
 from mtl_core.tasks.outputs import Label, Span
 from mtl_core.tasks.tagging import bio_spans
 from mtl_core.training.loop import train

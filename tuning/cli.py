@@ -12,7 +12,7 @@ import typer
 from mtl_core.errors import CacheError, ConfigError, DataError, MtlError
 
 if TYPE_CHECKING:
-    from mtl_core.predictor import Prediction
+    from mtl_core.prediction import Prediction
     from tuning.config import StudyFile
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130

@@ -1,0 +1,82 @@
+"""What goes into a predictor and what comes out of it: texts, and what a model says of each."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from mtl_core.data.example import Example
+from mtl_core.tasks.outputs import Output, TextView, to_plain
+
+Text = str | tuple[str, str]
+"""A text; with a second sentence, or the context that a question is asked about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction(Mapping[str, Output]):
+    """What a model says of one text: a mapping from task name to output.
+
+    Attributes:
+        text: The text as it was given.
+        outputs: Task name -> `Label` (classification), labels (multilabel), `Span`s (tagging),
+            a number (regression), `FoundAnswer` (question answering); None for a text without
+            words, a question without an answer, and where the text lacks the second part or the
+            features that the task was trained with.
+    """
+
+    text: str
+    outputs: Mapping[str, Output]
+
+    def __getitem__(self, task: str) -> Output:
+        return self.outputs[task]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.outputs)
+
+    def __len__(self) -> int:
+        return len(self.outputs)
+
+    def to_json(self) -> str:
+        """Returns one line of JSON: the text, then a key a task."""
+        plain = {task: to_plain(output) for task, output in self.outputs.items()}
+        return json.dumps({"text": self.text, **plain}, ensure_ascii=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What tasks read of a text.
+
+    Attributes:
+        has_second: Whether they read its second part.
+        num_features: How many dense numbers.
+    """
+
+    has_second: bool
+    num_features: int
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A text, and what was said of it so far.
+
+    Attributes:
+        view: The text.
+        features: Its dense numbers, () when none were given.
+        outputs: Task name -> output; None until it is known.
+    """
+
+    view: TextView
+    features: tuple[float, ...]
+    outputs: dict[str, Output]
+
+    @property
+    def has_second(self) -> bool:
+        """Whether it is a pair, or a question with its context."""
+        return bool(self.view.second.strip())
+
+    def example(self, layout: Layout) -> Example:
+        """Returns what is encoded of the text."""
+        return Example(
+            tuple(self.view.text[start:end] for start, end in self.view.words),
+            second=self.view.second if layout.has_second else "",
+            features=self.features if layout.num_features else (),
+        )
