@@ -20,7 +20,7 @@ from tuning.tensorboard import StudyBoard
 PARAMETERS = [
     Parameter("optimizer.encoder_lr", low=1e-5, high=1e-3, log=True),
     Parameter("freezing.kind", options=("none", "lower_layers")),
-    Parameter("freezing.lower_layers.layers", low=1, high=5, is_integer=True, conditional=True),
+    Parameter("freezing.lower_layers.layers", low=1, high=5, is_integer=True),
     Parameter("optimizer.warm_up", options=(True, False)),
     Parameter("training.batch_size", options=(16, 32)),
     Parameter("encoder.pooling", options=(None, "mean", 4)),
