@@ -71,11 +71,12 @@ class RunConfig(Section):
             self._check_datasets(name, task)
         for dataset in self.datasets:
             self._check_columns(dataset)
-        if "text" in self.tasks:
-            raise ValueError(
-                "tasks.text: in the JSON of a prediction 'text' is the text itself; expected "
-                "another name for the task"
-            )
+        for name in ("text", "text_pair"):
+            if name in self.tasks:
+                raise ValueError(
+                    f"tasks.{name}: in the JSON of a prediction '{name}' is the text itself; "
+                    "expected another name for the task"
+                )
         if all(task.weight == 0 for task in self.tasks.values()):
             raise ValueError("tasks: the weights of all tasks are 0; at least one has to train")
         if all(task.auxiliary for task in self.tasks.values()):

@@ -56,11 +56,14 @@ for prediction in predictor(["some text"]):
     print(prediction.to_json())
 ```
 
+Where a model takes pairs of texts, or questions with their contexts, a tab parts them on the
+command line, and in Python they are tuples: `predictor([("question", "context")])`.
+
 ## Scores
 
 {_score_table(dev, test)}
 
-Epoch and recipe were chosen on dev; test was opened for the final scores only.
+{_chosen(test)}
 
 ## Recipe
 
@@ -72,6 +75,12 @@ Saved {datetime.date.today().isoformat()} with {versions}.
 Words are cut at white space, as in training. Text longer than the encoder takes is cut, and the
 words beyond get no span. Only labels of the training data can be predicted.
 """
+
+
+def _chosen(test: ScoreTree | None) -> str:
+    if test is None:
+        return "The epoch was chosen on dev; the model was not scored on test."
+    return "Epoch and recipe were chosen on dev; test was opened for the final scores only."
 
 
 def _encoder_name(config: RunConfig) -> str:

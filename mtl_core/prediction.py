@@ -16,7 +16,8 @@ class Prediction(Mapping[str, Output]):
     """What a model says of one text: a mapping from task name to output.
 
     Attributes:
-        text: The text as it was given.
+        text: The text as it was given, of a pair the first.
+        text_pair: The second text of a pair, or the context of a question; "" = there was none.
         outputs: Task name -> `Label` (classification), labels (multilabel), `Span`s (tagging),
             a number (regression), `FoundAnswer` (question answering); None for a text without
             words, a question without an answer, and where the text lacks the second part or the
@@ -24,6 +25,7 @@ class Prediction(Mapping[str, Output]):
     """
 
     text: str
+    text_pair: str
     outputs: Mapping[str, Output]
 
     def __getitem__(self, task: str) -> Output:
@@ -36,9 +38,10 @@ class Prediction(Mapping[str, Output]):
         return len(self.outputs)
 
     def to_json(self) -> str:
-        """Returns one line of JSON: the text, then a key a task."""
+        """Returns one line of JSON: "text", "text_pair" where there is one, then a key a task."""
+        texts = {"text": self.text} | ({"text_pair": self.text_pair} if self.text_pair else {})
         plain = {task: to_plain(output) for task, output in self.outputs.items()}
-        return json.dumps({"text": self.text, **plain}, ensure_ascii=False)
+        return json.dumps({**texts, **plain}, ensure_ascii=False)
 
 
 @dataclass(frozen=True, slots=True)

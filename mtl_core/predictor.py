@@ -140,10 +140,11 @@ class Predictor:
             batch_size: Texts a batch.
 
         Raises:
-            DataError: The features are not those of the model, or it was trained without pairs.
+            DataError: What was given is no text or pair of texts, the features are not those of
+                the model, or it was trained without pairs.
         """
         listed = [texts] if isinstance(texts, str | tuple) else list(texts)
-        pairs = [(text, "") if isinstance(text, str) else text for text in listed]
+        pairs = [_pair(text) for text in listed]
         self._check_features(features, len(pairs))
         if not self.takes_pairs and any(second for _, second in pairs):
             raise DataError("texts: the model takes single texts, it was trained without pairs")
@@ -164,7 +165,7 @@ class Predictor:
         asked = [row for row in filled if row.has_second]
         if asked:
             self._predict_answers(asked, batch_size)
-        return [Prediction(row.view.text, row.outputs) for row in rows]
+        return [Prediction(row.view.text, row.view.second, row.outputs) for row in rows]
 
     @property
     def takes_pairs(self) -> bool:
@@ -278,8 +279,9 @@ def evaluate_model(
                 "those the model was trained with"
             )
         tasks[name] = section.build(name, labels)
-    if not any(split in dataset.splits for dataset in datasets.values()):
-        raise DataError(f"--split: the data has no split '{split}'")
+    known = {name: None for dataset in datasets.values() for name in dataset.splits}
+    if split not in known:
+        raise DataError(f"--split: the data has no split '{split}'; there are {', '.join(known)}")
     return evaluate(
         predictor.model,
         tasks,
@@ -289,6 +291,17 @@ def evaluate_model(
         precision=config.training.precision,
         collator=build_collator(config, predictor.tokenizer),
     )
+
+
+def _pair(text: object) -> tuple[str, str]:
+    """Returns a text and its second part, "" when there is none."""
+    if isinstance(text, str):
+        return text, ""
+    parts = text if isinstance(text, tuple | list) else ()
+    match [part for part in parts if isinstance(part, str)]:
+        case [first, second] if len(parts) == 2:
+            return first, second
+    raise DataError(f"texts: expected strings or pairs (text, second) of them, found {text!r}")
 
 
 def _labels(meta: Mapping[str, Any]) -> LabelNames:

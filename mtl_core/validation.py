@@ -51,8 +51,15 @@ def validate(document: Document, schema: type[S]) -> S:
         checker = _Explainer(document, schema)
         problems: list[tuple[Place, str]] = []
         # The arms of an undiscriminated union fail one after the other, at the same key.
-        for path, group in groupby(error.errors(include_url=False), key=checker.path):
-            problems += checker.explain(path, list(group))
+        groups = [
+            (path, list(group))
+            for path, group in groupby(error.errors(include_url=False), key=checker.path)
+        ]
+        for path, group in groups:
+            # A section of a union: the arms that are no sections have nothing to say of it.
+            is_arm = all(details["type"].endswith("_type") for details in group)
+            if not (is_arm and any(_is_below(other, path) for other, _ in groups)):
+                problems += checker.explain(path, group)
         lines = [f"{place.text}: {text}" for place, text in sorted(problems)]
         raise ConfigError("\n".join(dict.fromkeys(lines))) from error
 
@@ -147,6 +154,10 @@ class _Explainer:
         return [option for option in options if _is_section(option)]
 
 
+def _is_below(path: KeyPath, other: KeyPath) -> bool:
+    return len(path) > len(other) and path[: len(other)] == other
+
+
 def _kind(value: object) -> object:
     return value.get("kind", _NOTHING) if isinstance(value, Mapping) else _NOTHING
 
@@ -215,6 +226,8 @@ def _expected(details: ErrorDetails) -> str:
     """Returns what the schema takes, "" where pydantic's message does not put it so."""
     if details["type"] in _EXPECTED:
         return _EXPECTED[details["type"]]
+    if details["type"] == "too_long":
+        return f"at most {details['ctx']['max_length']} items"
     message = details["msg"]
     text = message.removeprefix("Input should be ")
     if text == message:

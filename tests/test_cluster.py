@@ -1,5 +1,6 @@
 """Connecting to Ray in the background: what fails is said in one line, what began is ended."""
 
+import threading
 import time
 
 import pytest
@@ -39,6 +40,18 @@ def test_a_ray_that_is_still_starting_is_ended_too(
     with pytest.raises(error), cluster(None, num_cpus=1, verbose=True):
         raise error
     assert calls == ["connected", "shut down"]
+
+
+def test_a_start_that_never_ends_is_not_waited_for(
+    calls: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    never = threading.Event()
+    monkeypatch.setattr(module.ray, "init", lambda **_: never.wait())
+    monkeypatch.setattr(module, "_START_SECONDS", 0.1)
+    with pytest.raises(KeyboardInterrupt), cluster(None, num_cpus=1, verbose=True):
+        raise KeyboardInterrupt
+    assert calls == []
+    never.set()
 
 
 def test_a_connection_that_is_there_already_is_left_alone(

@@ -217,7 +217,8 @@ def check(
     predictor = Predictor.load(model)
     features = [[1.0] * n] if (n := max(predictor.model.num_features.values())) else []
     [prediction, empty] = predictor([text, " "], features=features * 2)
-    assert json.loads(prediction.to_json()).keys() == {"text", *predictor.outputs_of()}
+    texts = {"text"} if isinstance(text, str) else {"text", "text_pair"}
+    assert json.loads(prediction.to_json()).keys() == {*texts, *predictor.outputs_of()}
     assert all(output is None for output in empty.values())
     return predictor
 

@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import write_seq_in_out
+from pydantic import TypeAdapter
 from transformers import PreTrainedTokenizerFast
 
 from mtl_core.data import store
 from mtl_core.data.encode import collect_labels, encode_split, warn_of_cut_rows
-from mtl_core.data.encoded import LabelNames, Ragged, TaskColumn
+from mtl_core.data.encoded import LabelNames, Ragged, TaskColumn, count_labelled
 from mtl_core.data.example import Example
-from mtl_core.data.readers import SeqInOut
+from mtl_core.data.readers import DatasetSection, SeqInOut
 from mtl_core.data.splits import read_splits
 from mtl_core.data.store import EncodedDataset, load_dataset
 from mtl_core.errors import DataError
@@ -115,8 +116,8 @@ def test_cut_text_is_told_once_with_its_counts(
     with caplog.at_level(logging.WARNING):
         warn_of_cut_rows(encoded, where="d [dev]", max_length=8)
     assert caplog.messages == [
-        "d [dev]: 2 of 3 sentences lose words, cut after 8 sub-words; 4 of 22 words are lost and "
-        "count as wrong"
+        "d [dev]: 2 of 3 sentences lose words, cut after 8 sub-words; 4 of 22 words are not "
+        "read, and tags on them count as wrong"
     ]
 
 
@@ -258,3 +259,31 @@ def test_byte_level_tokenizer_takes_words(tmp_path: Path, sample: dict[str, list
     tokenizer = load_tokenizer(str(tmp_path))
     encoded = encode_split([Example(("play", "it"))], tokenizer, [], {}, max_length=16)
     assert tokenizer.decode(rows(encoded.token_ids)[0][1:-1]) == " play it"
+
+
+@pytest.mark.parametrize(("known", "warns"), [(1, False), (2, True)])
+def test_rows_of_train_in_dev_are_told(
+    tokenizer: PreTrainedTokenizerFast,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    known: int,
+    warns: bool,
+) -> None:
+    rows = [{"text": f"word {number}", "intent": "ab"[number % 2]} for number in range(30)]
+    dev = rows[:known] + [{"text": f"other {number}", "intent": "a"} for number in range(10)]
+    for name, content in (("train", rows), ("dev", dev)):
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(map(json.dumps, content)))
+    splits = {name: str(tmp_path / f"{name}.jsonl") for name in ("train", "dev")}
+    section = TypeAdapter(DatasetSection).validate_python({"kind": "jsonl", "splits": splits})
+    with caplog.at_level(logging.WARNING):
+        load_dataset("d", section, [INTENT], tokenizer, max_length=16)
+    told = f"d [dev]: {known} of {10 + known} rows stand in train, too; scores on them say little"
+    assert caplog.messages == ([told] if warns else [])
+
+
+def test_labelled_rows_are_counted() -> None:
+    tags = Ragged.from_rows([[-100, 1], [-100, -100], [], [0]])
+    assert count_labelled(tags) == 2
+    assert count_labelled(np.array([0, -100, 3], dtype=np.int32)) == 2
+    assert count_labelled(np.array([[0, 1], [-100, -100]], dtype=np.int32)) == 1
+    assert count_labelled(np.array([0.0, np.nan], dtype=np.float32)) == 1

@@ -131,7 +131,10 @@ def test_all_errors_of_a_space_come_at_once(write_study):
 
 def test_broken_numbers_for_a_key_of_whole_ones_are_refused(write_study):
     path = write_study("training.epochs: {range: [1, 4]}")
-    message = r"\Astudy.yaml:7: search.training.epochs: expected a whole number, found 2.14\Z"
+    message = (
+        r"\Astudy.yaml:7: search.training.epochs: expected a whole number, found 2.14; "
+        r"for whole numbers: int_range\Z"
+    )
     with pytest.raises(ConfigError, match=message):
         load_study(path)
 
@@ -220,3 +223,34 @@ def test_default_storage_is_an_absolute_folder_below_the_current_one() -> None:
 def test_a_study_file_may_be_called_anything(write_study, file: str, name: str) -> None:
     path = Path(write_study(study="trials: 1")).rename(f"{file}.yaml")
     assert load_study(str(path)).study.name == name
+
+
+def test_without_a_search_the_default_recipe_is_run_once(write_study) -> None:
+    assert load_study(write_study(study="")).trials == 1
+    with pytest.raises(ConfigError, match=r"^study\.yaml:8: study\.trials: .* 1, found 24$"):
+        load_study(write_study(study="trials: 24"))
+
+
+def test_keys_of_search_do_not_begin_with_run(write_study) -> None:
+    path = write_study("run.optimizer.head_lr: {range: [0.1, 0.2]}")
+    with pytest.raises(ConfigError, match=r"search\.run\..*; leave out 'run\.'$"):
+        load_study(path)
+
+
+def test_a_range_has_two_ends(write_study) -> None:
+    path = write_study("optimizer.head_lr: {range: [1, 2, 3]}")
+    with pytest.raises(ConfigError, match=r"expected at most 2 items, found"):
+        load_study(path)
+
+
+def test_a_study_that_cannot_be_a_folder_is_refused(write_study) -> None:
+    with pytest.raises(ConfigError, match=r"expected the name of a folder, .* found 'a/b'$"):
+        load_study(write_study(study="trials: 1"), ["study.name=a/b"])
+
+
+def test_a_section_of_a_union_is_not_told_to_be_a_number(write_study) -> None:
+    path = write_study(study="trials: 1")
+    with pytest.raises(ConfigError) as error:
+        load_study(path, ["datasets.corpus.limit={trian: 5}"])
+    assert len(str(error.value).splitlines()) == 1
+    assert "unknown key 'run.datasets.corpus.limit.trian'" in str(error.value)

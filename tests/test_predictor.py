@@ -106,6 +106,12 @@ def test_predictions_become_json(trained: tuple[Path, EpochReport]) -> None:
     assert json.loads(empty.to_json()) == {"text": "", "intent": None, "slots": None}
 
 
+@pytest.mark.parametrize("wrong", [5, ("a",), ["a", "b", "c"], ("a", 5), None])
+def test_what_is_no_text_is_refused(trained: tuple[Path, EpochReport], wrong: object) -> None:
+    with pytest.raises(DataError, match=r"^texts: expected strings or pairs .*, found "):
+        Predictor.load(trained[0])(["fine", wrong])  # type: ignore[list-item]
+
+
 def test_the_model_folder_is_one_that_other_tools_read(
     trained: tuple[Path, EpochReport],
 ) -> None:
@@ -224,6 +230,10 @@ def test_tasks_read_what_they_were_trained_on(mixed: Path) -> None:
     assert pair["rated"] is None
     [rated] = predictor([PAIR], features=[[1.0, 1.0]])
     assert isinstance(rated["rated"], Label)
+    assert list(json.loads(pair.to_json()).items())[:2] == [
+        ("text", PAIR[0]),
+        ("text_pair", PAIR[1]),
+    ]
     [alone] = predictor(PAIR[0], features=[[1.0, 1.0]])
     assert probabilities([rated])[0] == {**pair_says, "rated": probabilities([alone])[0]["rated"]}
 

@@ -224,6 +224,19 @@ def test_column_of_a_fixed_format_is_checked(tmp_path: Path) -> None:
         read({"kind": "sample"}, {"slots": "label"})
 
 
+def test_csv_without_rows_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"rows\.csv: expected rows below the header, found none"):
+        read(table(tmp_path, "csv", "text,intent\n"))
+
+
+def test_a_list_is_no_label(tmp_path: Path) -> None:
+    content = '{"text": "a", "intent": ["x", "y"]}\n'
+    with pytest.raises(
+        DataError, match=r"row 1: column 'intent': expected one label, found \['x', 'y'\]"
+    ):
+        read(table(tmp_path, "jsonl", content), {"intent": "label"})
+
+
 def test_empty_csv_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"rows\.csv:1: expected a header"):
         read(table(tmp_path, "csv", ""))

@@ -178,6 +178,8 @@ def submit(
 def main() -> NoReturn:
     """Runs the command line; a user's mistake is one line on stderr and no traceback."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    # It tells of each of its many tries to reach the hub; the error at the end says it all.
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     try:
         app(standalone_mode=True)
     except (ConfigError, DataError, CacheError) as error:
@@ -203,8 +205,10 @@ def _say_how_to_go_on(words: Sequence[str], loaded: "StudyFile") -> None:
 
 
 def _model_folder(folder: Path) -> Path:
-    """Returns the folder of the model: that of a study holds it in best/."""
-    return folder / "best" if (folder / "study.yaml").is_file() else folder
+    """Returns the folder of the model: a study holds it in best/, `mtl train` in model/."""
+    if (folder / "study.yaml").is_file():
+        return folder / "best"
+    return folder / "model" if (folder / "model" / "mtl.json").is_file() else folder
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -216,4 +220,5 @@ def _readable(prediction: "Prediction") -> str:
     from mtl_core.tasks.outputs import to_text
 
     lines = (f"  {task}: {to_text(output)}" for task, output in prediction.items())
-    return "\n".join([prediction.text, *lines])
+    texts = [text for text in (prediction.text, prediction.text_pair) if text]
+    return "\n".join(["\t".join(texts), *lines])

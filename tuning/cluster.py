@@ -5,7 +5,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from types import MappingProxyType
 
@@ -37,6 +37,9 @@ ENVIRONMENT: Mapping[str, str] = MappingProxyType(
 _OBJECT_STORE_BYTES = 100 * 2**20
 """Jobs and reports are small; Ray's default would take 30 % of the machine's memory."""
 
+_START_SECONDS = 30.0
+"""How long leaving waits for a Ray that is still starting."""
+
 
 @contextmanager
 def cluster(address: str | None, *, num_cpus: int, verbose: bool) -> Iterator[Callable[[], object]]:
@@ -63,7 +66,6 @@ def cluster(address: str | None, *, num_cpus: int, verbose: bool) -> Iterator[Ca
     if not verbose:
         _silence()
     address = address or os.environ.get("RAY_ADDRESS")
-    on_term = signal.getsignal(signal.SIGTERM)
     options: dict[str, object] = {"log_to_driver": verbose, "logging_level": logging.ERROR}
     if address is None:
         options |= {
@@ -74,38 +76,58 @@ def cluster(address: str | None, *, num_cpus: int, verbose: bool) -> Iterator[Ca
         }
     else:
         options["address"] = address
+    connection = _Connection(options, address)
+    try:
+        yield connection.wait
+    finally:
+        connection.close()
 
-    def connect() -> None:
+
+class _Connection:
+    """Ray, connected to in a thread of its own."""
+
+    def __init__(self, options: Mapping[str, object], address: str | None) -> None:
+        self._address = address
+        self._on_term = signal.getsignal(signal.SIGTERM)
+        self._outcome: Future[object] = Future()
+        self._is_left = threading.Event()
+        threading.Thread(target=self._connect, args=(options,), daemon=True).start()
+
+    def _connect(self, options: Mapping[str, object]) -> None:
         try:
-            ray.init(**options)
-        except Exception as error:  # Ray raises all kinds
+            self._outcome.set_result(ray.init(**options))
+        except BaseException as error:  # noqa: BLE001 (Ray raises all kinds)
+            self._outcome.set_exception(error)
+        # Ray's processes die with the thread that started them, so it has to outlive them.
+        self._is_left.wait()
+
+    def wait(self) -> None:
+        """Waits for the connection; see `cluster`."""
+        try:
+            self._outcome.result()
+        except Exception as error:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-            if address is not None:
-                text = f"--address {address}: cannot connect to Ray: {reason}"
+            if self._address is not None:
+                text = f"--address {self._address}: cannot connect to Ray: {reason}"
                 raise ConfigError(text) from error
             raise TrainingError(
                 f"Ray did not start: {reason} On a machine that is busy with other work, the same "
                 "command may do later."
             ) from error
+        # Ray puts a handler of its own there, which prints a stack first.
+        if self._on_term and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, self._on_term)
 
-    with ThreadPoolExecutor(max_workers=1) as background:
-        connecting = background.submit(connect)
-
-        def connected() -> None:
-            connecting.result()
-            # Ray puts a handler of its own there, which prints a stack first.
-            if on_term is not None and threading.current_thread() is threading.main_thread():
-                signal.signal(signal.SIGTERM, on_term)
-
+    def close(self) -> None:
+        """Disconnects, also while it still connects."""
         try:
-            yield connected
+            # What has not connected yet could not be told to stop. There is an end to that: an
+            # import that Ctrl-C interrupts in one thread may never end in another.
+            wait([self._outcome], timeout=_START_SECONDS)
         finally:
-            # Ray's processes die with the thread that started them, so it has to outlive them. What
-            # has not connected yet could not be told to stop.
-            try:
-                wait([connecting])
-            finally:
+            if self._outcome.done():
                 ray.shutdown()
+            self._is_left.set()
 
 
 def _silence() -> None:

@@ -1,10 +1,11 @@
 """The study file: `run` (one training run), `search` (what varies) and `study` (how to search)."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field
 
 from mtl_core.config import RunConfig
 from mtl_core.section import DataPath, Section
@@ -15,7 +16,16 @@ from tuning.samplers import Sampler, Tpe
 from tuning.schedulers import Asha, Scheduler
 from tuning.space import Entry, Space
 
-StudyName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+
+def _check_name(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+        raise ValueError(
+            f"expected the name of a folder, of letters, digits, '.', '_' and '-', found '{name}'"
+        )
+    return name
+
+
+StudyName = Annotated[str, AfterValidator(_check_name)]
 
 
 class Resources(Section):
@@ -72,14 +82,10 @@ class StudyFile(Section):
     study: Study
     """How the search is run."""
 
-    @model_validator(mode="after")
-    def _check_search(self) -> "StudyFile":
-        if not self.search and self.study.trials > 1:
-            raise ValueError(
-                "study.trials: with nothing to search only the default recipe is run; "
-                f"expected 1, found {self.study.trials}"
-            )
-        return self
+    @property
+    def trials(self) -> int:
+        """Trials of the study: with nothing to search just one, of the default recipe."""
+        return self.study.trials if self.search else 1
 
     @property
     def space(self) -> Space:

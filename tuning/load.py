@@ -56,6 +56,13 @@ def load_study(study: str, assignments: Sequence[str] = ()) -> StudyFile:
         document = document.with_overrides({"study.name": name or "study"})
     document = document.with_overrides(dict(parse_assignment(text) for text in assignments))
     loaded = validate(document, StudyFile)
+    written = _section(document, "study").get("trials", 1)
+    if not loaded.search and written != 1:
+        where = document.place(("study", "trials")).text
+        raise ConfigError(
+            f"{where}: study.trials: with nothing to search only the default recipe is run; "
+            f"expected 1, found {written}"
+        )
     errors = _space_errors(document, loaded)
     if errors:
         raise ConfigError("\n".join(errors))
@@ -117,6 +124,9 @@ def _corner_errors(
     place = document.place(("search", key))
     is_typed = place.is_override and ("search", key) in document.places
     where = place.text if is_typed else f"{place.text}: search.{key}"
+    if key.startswith("run."):
+        yield f"{where}: the keys of `search` are those of `run`; leave out 'run.'"
+        return
     unknown = _unknown_name(study, key)
     if unknown:
         yield f"{where}: {unknown}"
@@ -132,7 +142,8 @@ def _corner_errors(
         validate(replace(tried, places=places), StudyFile)
     except ConfigError as error:
         for line in str(error).splitlines():
-            yield line if line.startswith(where) else f"{where}: {line}"
+            hint = "; for whole numbers: int_range" if "expected a whole number" in line else ""
+            yield (line if line.startswith(where) else f"{where}: {line}") + hint
 
 
 def _unknown_name(study: StudyFile, key: str) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import optuna
+from optuna.trial import TrialState
 
 from mtl_core.errors import ConfigError
 from tuning.config import StudyFile
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     import pandas
 
     from mtl_core.predictor import Predictor
+
+
+_LEAST_TRIALS = 8
+"""Complete trials under which the importance of parameters is anybody's guess."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +146,9 @@ def summarise(
 
 def _importances(optuna_study: optuna.Study) -> dict[str, float]:
     """Returns parameter -> importance; nothing while there are too few trials to tell."""
+    complete = optuna_study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    if len(complete) < _LEAST_TRIALS:
+        return {}
     try:
         with warnings.catch_warnings():
             # PED-ANOVA warns when the few trials are all alike; the report then says little.

@@ -56,9 +56,10 @@ def read_optuna(path: Path) -> optuna.Study:
         ConfigError: The journal holds no study yet.
     """
     storage = JournalStorage(JournalFileBackend(str(path))) if path.is_file() else None
-    if storage is None or not storage.get_all_studies():
+    studies = storage.get_all_studies() if storage is not None else []
+    if storage is None or not studies:
         raise ConfigError(f"{path.parent}: no trial was begun in this study folder")
-    return optuna.load_study(storage=storage, study_name=None)
+    return optuna.load_study(storage=storage, study_name=studies[0].study_name)
 
 
 class _Journal(JournalFileBackend):

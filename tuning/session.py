@@ -55,7 +55,7 @@ class Session:
         epochs = self.study.max_epochs
         records = self.logbook.records
         ended = sum(record.status != "running" for record in records.values())
-        total = self.study.study.trials
+        total = self.study.trials
         if ended < total or self._unscored():
             self.observer.stage(f"starting {count} trainer{'s' if count > 1 else ''}")
             with start_trainers(
@@ -75,7 +75,7 @@ class Session:
         searcher = OptunaSearcher(
             self.optuna_study,
             self.study.space,
-            total=self.study.study.trials,
+            total=self.study.trials,
             default_parameters=self.study.default_parameters,
             constants={
                 "pool": trainers.name,

@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mtl_core.assets import Data
+from mtl_core.data.encoded import LabelNames, count_labelled
 from mtl_core.errors import ConfigError
 from mtl_core.model.encoder import empty_encoder
 from mtl_core.model.trained import describe_encoder
@@ -27,11 +28,23 @@ def show_check(study: StudyFile, data: Data) -> None:
     for dataset in data.datasets.values():
         for split, encoded in dataset.splits.items():
             rows.add_row(dataset.name, split, f"{len(encoded):,}")
-    labels = Table("task", "kind", "labels", "only in dev or test", title="Tasks")
+    labels = Table(
+        "task", "kind", "rows", "labels", "most frequent", "not in train", title="Tasks, in train"
+    )
     for name, section in study.run.tasks.items():
         names = data.datasets[section.datasets[0]].labels[name]
-        known = str(len(names.trained)) if names.trained else "-"
-        labels.add_row(name, section.kind, known, ", ".join(names.unseen) or "-")
+        count = sum(
+            count_labelled(data.datasets[key].splits["train"].labels[name])
+            for key in section.datasets
+        )
+        labels.add_row(
+            name,
+            section.kind,
+            f"{count:,}",
+            str(len(names.trained) or "-"),
+            _most_frequent(names),
+            ", ".join(names.unseen) or "-",
+        )
     space = Table("parameter", "values", "default", title="Search space")
     defaults = study.default_parameters
     for parameter in study.space.parameters:
@@ -40,18 +53,23 @@ def show_check(study: StudyFile, data: Data) -> None:
     encoder = empty_encoder(study.run.encoder.name, revision=study.run.encoder.revision)
     trained = describe_encoder(encoder, study.run.freezing, epoch=study.run.training.epochs)
     console.print(f"{study.run.encoder.name}: {trained}")
-    trials = study.study.trials
+    trials = study.trials
     console.print(
-        f"{trials} trials of up to {study.max_epochs} epochs, {_trainers_here(study)}; "
-        f"study folder {study.folder}"
+        f"{trials} trial{'s' if trials > 1 else ''} of up to {study.max_epochs} epochs, "
+        f"{_trainers_here(study)}; study folder {study.folder}"
     )
+
+
+def _most_frequent(names: LabelNames, most: int = 3) -> str:
+    pairs = sorted(zip(names.trained, names.counts, strict=True), key=lambda pair: -pair[1])
+    return "\n".join(f"{name} {count:,}" for name, count in pairs[:most]) or "-"
 
 
 def _trainers_here(study: StudyFile) -> str:
     """Says how many trials run at a time; what is meant for a cluster may not fit here."""
     try:
         machine = [this_machine()]
-        count = plan_trainers(study.study.resources, machine, trials=study.study.trials)
+        count = plan_trainers(study.study.resources, machine, trials=study.trials)
     except ConfigError as error:
         return f"not on this machine ({error})"
     return f"{count} at a time on this machine"

@@ -42,7 +42,7 @@ def tune_study(
     resources = study.study.resources
     if is_local(address):
         # Before Ray starts: seconds sooner, and the error stands alone.
-        plan_trainers(resources, [machine], trials=study.study.trials)
+        plan_trainers(resources, [machine], trials=study.trials)
     observer.stage("starting Ray and reading the data")
     with cluster(address, num_cpus=int(machine.cpus), verbose=verbose) as connected:
         # Imports of seconds, while Ray's processes start on the other cores.
@@ -52,7 +52,7 @@ def tune_study(
         check_data(study)
         connected()
         with (
-            provided_trainers(resources, trials=study.study.trials, observer=observer) as count,
+            provided_trainers(resources, trials=study.trials, observer=observer) as count,
             StudyFolder.opened(study) as folder,
         ):
             session = Session(study, folder, observer, start=start, verbose=verbose)

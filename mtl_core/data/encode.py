@@ -161,8 +161,8 @@ def warn_of_cut_rows(split: EncodedSplit, *, where: str, max_length: int) -> Non
     if is_cut.any():
         rows = np.searchsorted(starts.offsets, np.flatnonzero(is_cut), side="right")
         logger.warning(
-            "%s: %d of %d sentences lose words, cut after %d sub-words; %d of %d words are lost "
-            "and count as wrong",
+            "%s: %d of %d sentences lose words, cut after %d sub-words; %d of %d words are not "
+            "read, and tags on them count as wrong",
             where,
             len(np.unique(rows)),
             len(split),

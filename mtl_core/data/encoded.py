@@ -58,6 +58,15 @@ and last token of the answer, (rows, 2), (0, 0) = not in this window. `text`: 0,
 """
 
 
+def count_labelled(labels: LabelArray) -> int:
+    """Returns the number of rows that have the task's label."""
+    if isinstance(labels, Ragged):
+        places = np.flatnonzero(labels.values != NO_LABEL)
+        return len(np.unique(np.searchsorted(labels.offsets, places, side="right")))
+    is_known = ~np.isnan(labels) & (labels != NO_LABEL)
+    return int(is_known.reshape(len(labels), -1).all(axis=1).sum())
+
+
 @dataclass(frozen=True, slots=True)
 class FrozenStates:
     """Hidden states under the first layer that trains.

@@ -6,6 +6,7 @@ files, the tokenizer, the tasks on it and the encoding settings.
 
 import hashlib
 import json
+import logging
 import os
 import shutil
 from collections.abc import Mapping, Sequence
@@ -28,6 +29,10 @@ from mtl_core.paths import cache_folder
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
+logger = logging.getLogger(__name__)
+
+_MOST_KNOWN = 0.1
+"""Share of a split's rows that may stand in train; some sentences are just frequent."""
 _FORMAT = 4
 """Counts up when the files or how data are read change, so that old ones are built again."""
 
@@ -114,8 +119,10 @@ def _build(
     examples = read_splits(section, kinds)
     for split, rows in examples.items():
         if not rows:
-            raise DataError(f"{where}: split '{split}' is empty")
+            filtered = f"; no row passes `where: {section.where}`" if section.where else ""
+            raise DataError(f"{where}: split '{split}' is empty{filtered}")
     labels = {column.task_name: collect_labels(examples, column, where=where) for column in columns}
+    _warn_of_known_rows(examples, name)
     # Under the lock nobody else builds here: what lies here was left by a process that was killed.
     scratch = folder.with_name(f"{folder.name}.part")
     shutil.rmtree(scratch, ignore_errors=True)
@@ -136,6 +143,16 @@ def _build(
         os.replace(scratch, folder)  # noqa: PTH105
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _warn_of_known_rows(examples: Mapping[str, Sequence[Example]], name: str) -> None:
+    """Logs a warning when a good part of dev or test stands in train, too."""
+    known = {(row.words, row.second) for row in examples["train"]}
+    for split, rows in examples.items():
+        count = sum((row.words, row.second) in known for row in rows)
+        if split != "train" and count > _MOST_KNOWN * len(rows):
+            message = "%s [%s]: %d of %d rows stand in train, too; scores on them say little"
+            logger.warning(message, name, split, count, len(rows))
 
 
 def _encode(

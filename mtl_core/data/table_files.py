@@ -129,7 +129,9 @@ def _csv_options(
         )
         try:
             names = list(header or next(rows, []))
+            num_rows = 0
             for row in rows:
+                num_rows += 1
                 if row and len(row) != len(names):
                     raise DataError(
                         f"{path}:{rows.line_num}: expected {len(names)} columns "
@@ -139,6 +141,8 @@ def _csv_options(
             raise DataError(f"{path}:{rows.line_num}: not CSV: {error}") from error
     if not names:
         raise DataError(f"{path}:1: expected a header with the column names, found an empty file")
+    if not num_rows:
+        raise DataError(f"{path}: expected rows below the header, found none")
     if twice := [name for number, name in enumerate(names) if name in names[:number]]:
         raise DataError(
             f"{path}: two columns are named '{twice[0]}'; columns found: {', '.join(names)}"

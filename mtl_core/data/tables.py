@@ -116,13 +116,13 @@ def _label_value(
     value: object, kind: ColumnKind, names: Sequence[str] | None, layout: TableLayout, where: str
 ) -> LabelValue:
     if kind == "label":
-        return _label(value, names)
+        return _label(value, names, where)
     if kind == "number":
         return _number(value, where)
     if kind == "labels" and isinstance(value, str):
         parts = (part.strip() for part in value.split(layout.label_separator))
         return tuple(part for part in parts if part)
-    return tuple(_label(cell, names) for cell in _cells(value))
+    return tuple(_label(cell, names, where) for cell in _cells(value))
 
 
 def _answers(value: object, context: str, where: str) -> tuple[Answer, ...]:
@@ -177,7 +177,9 @@ def _label_names(dataset: "Dataset", column: str) -> Sequence[str] | None:
     return getattr(feature, "names", None)
 
 
-def _label(value: object, names: Sequence[str] | None) -> str:
+def _label(value: object, names: Sequence[str] | None, where: str) -> str:
+    if isinstance(value, list | dict):
+        raise DataError(f"{where}: expected one label, found {str(value)[:40]}")
     if names is not None and isinstance(value, int):
         return names[value]
     if isinstance(value, float) and value.is_integer():

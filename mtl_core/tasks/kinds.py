@@ -66,7 +66,9 @@ def imported_section(value: Any) -> TaskSection:
 
 def _module_of(path: Path) -> ModuleType:
     if not _are_files_trusted.get():
-        raise PermissionError("it runs code from a file; allow that with trust_code")
+        raise PermissionError(
+            "it runs code from a file; allow that with trust_code=True, or --trust-code"
+        )
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}")
     name = f"mtl_task_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
