@@ -4,7 +4,7 @@ Both search the same space (loss weights, weighting, learning rates, freezing) o
 with 16 trials (`--trials`) of up to 3 epochs, two at a time on 2 cores, by TPE and ASHA, with the
 bundled encoder:
 
-- ours: `mtl tune demo`;
+- ours: `mtl tune demo`, here on the whole corpus;
 - theirs: Ray Tune with its OptunaSearch and ASHA over one TorchTrainer per trial, in each of which
   a Transformers `Trainer` in its defaults (fp32) trains the same model and reports every epoch.
 
@@ -25,6 +25,7 @@ from _harness import Row, command_line, write
 from ray._private.services import find_gcs_addresses
 
 CORES = 2
+ALL = "run.datasets.sample.limit=null"
 OURS, THEIRS = "mtl", "Ray Tune + TorchTrainer + Trainer"
 Curve = list[tuple[float, float]]
 """(seconds since the start, dev score), of every report."""
@@ -43,7 +44,7 @@ def ours(storage: Path, trials: int) -> Curve:
         def reported(self, record: TrialRecord) -> None:
             curve.append((time.perf_counter() - start, record.reports[-1].combined))
 
-    study = load_study("demo", [f"study.storage={storage}", f"study.trials={trials}"])
+    study = load_study("demo", [ALL, f"study.storage={storage}", f"study.trials={trials}"])
     result = tune_study(study, observer=Watch())
     assert result.trials["status"].isin(["complete", "stopped"]).all()
     return curve
@@ -87,7 +88,7 @@ def theirs(storage: Path, trials: int) -> Curve:
         def on_trial_result(self, result: dict[str, Any], **info: Any) -> None:
             curve.append((time.perf_counter() - start, result["combined"]))
 
-    run = load_study("demo", []).run.model_dump(mode="json")
+    run = load_study("demo", [ALL]).run.model_dump(mode="json")
     run["training"]["precision"] = "fp32"
     frozen = [{"freezing": {"kind": "none"}}, {"freezing": {"kind": "embeddings"}}]
     frozen += [{"freezing": {"kind": "lower_layers", "layers": n}} for n in range(1, 5)]
