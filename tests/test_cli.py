@@ -139,6 +139,16 @@ def test_check_shows_rows_labels_and_space(workplace, mtl, corpus):
     assert "2 trials of up to 2 epochs" in outcome.out
 
 
+def test_check_shows_tasks_without_labels(workplace, mtl):
+    rows = "\n".join(f'{{"text": "word {n}", "stars": {n / 2}}}' for n in range(9))
+    Path("rows.jsonl").write_text(rows, encoding="utf-8")
+    rated = "datasets.rated={kind: jsonl, splits: {train: rows.jsonl, dev: rows.jsonl}}"
+    task = "tasks.stars={kind: regression, dataset: rated, column: stars}"
+    outcome = mtl("check", "study.yaml", "--set", rated, "--set", task)
+    assert outcome.code == 0, outcome.err
+    assert re.search(r"stars\W+regression\W+9\b", outcome.out)
+
+
 def test_check_of_a_study_for_a_cluster_says_that_it_does_not_fit_here(workplace, mtl):
     epochs = "search={training.epochs: {int_range: [1, 7]}}"
     settings = ["--set", "study.resources.workers=1000", "--set", epochs]

@@ -46,6 +46,18 @@ CASES: dict[str, dict[str, object]] = {
         "tasks.slots.freeze_head": True,
         "freezing.kind": "encoder",
     },
+    "parts in which nothing trains": {
+        "mixing.kind": "joint",
+        "tasks.slots.dataset": "other",
+        "tasks.slots.freeze_head": True,
+        "freezing.kind": "encoder",
+    },
+    "accumulation, steps in which nothing trains": {
+        "training.accumulation": 2,
+        "tasks.slots.dataset": "other",
+        "tasks.slots.freeze_head": True,
+        "freezing.kind": "encoder",
+    },
     "gradual": {"freezing.kind": "gradual"},
     "lora": {"freezing.kind": "lora", "optimizer.encoder_lr": 1e-3},
     "attention pooling": {

@@ -180,6 +180,14 @@ def test_key_and_value_are_a_comment_among_as_many_columns(write: Any) -> None:
     assert found[0].labels["sent_id"] == "7"
 
 
+def test_key_and_value_without_spaces_are_a_comment_too(write: Any) -> None:
+    content = "# id=12\nEU B-ORG\n\n#a=b O\n"
+    columns: dict[str, ColumnKind] = {"ner": "tags", "id": "label"}
+    found = read(write(content), "conll", columns, columns={"ner": 1})
+    assert [example.words for example in found] == [("EU",), ("#a=b",)]
+    assert found[0].labels["id"] == "12"
+
+
 def test_comments_give_labels_as_in_xsid(write: Any) -> None:
     [found] = read(
         write(XSID),

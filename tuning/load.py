@@ -15,6 +15,7 @@ from mtl_core.study_file import Document, override, parse_assignment, read_docum
 from mtl_core.training.objective import check_objective
 from mtl_core.validation import validate
 from tuning.config import StudyFile
+from tuning.search_entry import FloatRange, LogRange
 
 
 def find_study(study: str) -> Path:
@@ -127,6 +128,7 @@ def _corner_errors(
     if key.startswith("run."):
         yield f"{where}: the keys of `search` are those of `run`; leave out 'run.'"
         return
+    is_range = isinstance(study.search[key], FloatRange | LogRange)
     unknown = _unknown_name(study, key)
     if unknown:
         yield f"{where}: {unknown}"
@@ -142,7 +144,8 @@ def _corner_errors(
         validate(replace(tried, places=places), StudyFile)
     except ConfigError as error:
         for line in str(error).splitlines():
-            hint = "; for whole numbers: int_range" if "expected a whole number" in line else ""
+            is_broken = is_range and "expected a whole number" in line
+            hint = "; for whole numbers: int_range" if is_broken else ""
             yield (line if line.startswith(where) else f"{where}: {line}") + hint
 
 

@@ -61,7 +61,8 @@ def show_check(study: StudyFile, data: Data) -> None:
 
 
 def _most_frequent(names: LabelNames, most: int = 3) -> str:
-    pairs = sorted(zip(names.trained, names.counts, strict=True), key=lambda pair: -pair[1])
+    # A number column counts its rows, and has no labels.
+    pairs = sorted(zip(names.trained, names.counts, strict=False), key=lambda pair: -pair[1])
     return "\n".join(f"{name} {count:,}" for name, count in pairs[:most]) or "-"
 
 

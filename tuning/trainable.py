@@ -42,7 +42,7 @@ class PooledTrial(Trainable):  # type: ignore[misc]  # Ray carries no types
         """
         try:
             message = ray.get(self._pool.next_message.remote(self._number))
-        except ray.exceptions.RayActorError:
+        except ray.exceptions.ActorDiedError:
             # Without a pool the study ends, which the driver sees, too; the trial has not failed.
             threading.Event().wait()
             raise

@@ -52,6 +52,9 @@ class Trainers:
         if failed:
             try:
                 reason = ray.get(self._failure)
+            except ray.exceptions.ActorUnavailableError:
+                self._failure = self.pool.failure.remote()  # The network was away for a moment.
+                return
             except ray.exceptions.RayActorError:
                 reason = "the process that hands out trials ended"
             raise TrainingError(
@@ -141,7 +144,6 @@ def _worker_settings(
         threads=study.resources.cpus,
         memory_growth_bytes=study.memory_growth_gib * 2**30,
         is_fresh=study.isolation == "fresh",
-        use_gpu=study.resources.gpus > 0,
     )
 
 
@@ -189,6 +191,8 @@ def _build_trainer(
             name=name,
             storage_path=str(scratch),
             # The pool counts attempts per trial, which Ray Train knows nothing of.
+            # Ray shows every GPU to a worker that asks for none, and Train looks at them at once.
+            worker_runtime_env={} if resources.gpus else {"env_vars": {"CUDA_VISIBLE_DEVICES": ""}},
             failure_config=FailureConfig(
                 max_failures=_MOST_FAILURES, controller_failure_limit=_MOST_FAILED_STARTS
             ),

@@ -1,7 +1,6 @@
 """A worker of a warm trainer: takes job after job and keeps what they share in memory."""
 
 import gc
-import os
 import traceback
 from collections.abc import Mapping
 from contextlib import closing
@@ -39,7 +38,6 @@ class WorkerSettings:
         threads: Threads of torch.
         memory_growth_bytes: Growth since the first job after which the workers start anew.
         is_fresh: Whether they start anew after every job.
-        use_gpu: Whether the study asks for GPUs.
     """
 
     trainer: int
@@ -50,15 +48,11 @@ class WorkerSettings:
     threads: int
     memory_growth_bytes: float
     is_fresh: bool
-    use_gpu: bool
 
 
 def work(settings: WorkerSettings) -> None:
     """Works until the pool has no more jobs; every worker of a trainer runs this."""
     torch.set_num_threads(settings.threads)
-    if not settings.use_gpu:
-        # Ray shows every GPU to a worker that asked for none.
-        os.environ["CUDA_VISIBLE_DEVICES"] = ""
     worker = _Worker(settings)
     worker.enter()
     baseline: int | None = None

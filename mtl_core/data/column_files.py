@@ -86,7 +86,8 @@ def _is_comment(line: str, comment: str, separator: Separator, width: int) -> bo
     if separator == "tab":
         return "\t" not in line
     fields = line.split()
-    return len(fields) != width or "=" in fields
+    is_setting = "=" in fields or (fields[0] == comment and "=" in line)
+    return len(fields) != width or is_setting
 
 
 def conll_examples(

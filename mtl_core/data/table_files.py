@@ -142,7 +142,7 @@ def _csv_options(
     if not names:
         raise DataError(f"{path}:1: expected a header with the column names, found an empty file")
     if not num_rows:
-        raise DataError(f"{path}: expected rows below the header, found none")
+        raise DataError(f"{path}: expected rows{'' if header else ' below the header'}, found none")
     if twice := [name for number, name in enumerate(names) if name in names[:number]]:
         raise DataError(
             f"{path}: two columns are named '{twice[0]}'; columns found: {', '.join(names)}"

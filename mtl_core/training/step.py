@@ -1,5 +1,6 @@
 """One optimiser step: the parts of a batch, their losses, and how these become one update."""
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
@@ -126,9 +127,13 @@ class Stepper:
             with same_random_numbers(self.place.device):
                 before = self._without_gradients(parts)
             factors = loss_factors(weighting, self._totals(before, counts, present))
+        training = [number for number, (_, names) in enumerate(parts) if self._trains(names)]
         for number, (batch, names) in enumerate(parts):
+            if number not in training:  # All that this part meets is frozen.
+                _add(sums, self._without_gradients([(batch, names)]))
+                continue
             # Gradients cross the network once a step, not once a part.
-            is_last = number == len(parts) - 1
+            is_last = number == training[-1]
             with self.place.synchronised(self._module, is_wanted=is_last):
                 local = self._forward(self._module, batch, names)
                 if factors is None:
@@ -141,7 +146,7 @@ class Stepper:
                 ]
                 # It averages over workers, too; the parts have to add up.
                 total = torch.stack(terms).sum() * self.place.world_size
-                if total.requires_grad:  # Not when all that this data set meets is frozen.
+                if total.requires_grad:  # Not where pooling alone trains, and no task pools.
                     torch.autograd.backward(total)
             _add(sums, local)
         self._sum_rows()
@@ -149,6 +154,12 @@ class Stepper:
             totals = self._totals(sums, counts, present)
             torch.autograd.backward(weighting(totals))
         return sums
+
+    def _trains(self, names: Sequence[str]) -> bool:
+        """Returns whether a part with these tasks meets a parameter that trains."""
+        model = self._bare.model
+        own = (parameter for name in names for parameter in model.head(name).parameters())
+        return any(p.requires_grad for p in itertools.chain(model.shared_parameters(), own))
 
     def _sum_rows(self) -> None:
         """Exchanges the gradient of picked word embeddings, new tensors in every step."""
