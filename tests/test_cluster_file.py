@@ -32,7 +32,8 @@ def schema() -> dict[str, Any]:
 def test_cluster_file_is_valid_by_the_schema_of_ray(
     cluster: dict[str, Any], schema: dict[str, Any]
 ) -> None:
-    jsonschema.validate(cluster, schema)
+    validator = jsonschema.validators.validator_for(schema)(schema)
+    assert [error.message for error in validator.iter_errors(cluster)] == []
 
 
 def test_schema_refuses_fractions_of_resources(

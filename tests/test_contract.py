@@ -279,7 +279,8 @@ def test_format(kind: str, life: Life) -> None:
     rows = {"kind": "jsonl", **FORMATS["jsonl"]}
     tasks = {"one": task, "slots": {**SLOTS, "dataset": "more"}}
     text: Text = ("where is it", "in paris now") if kind == "squad" else "play some jazz"
-    life({"datasets": {"rows": source, "more": rows}, "tasks": tasks}, text=text)
+    predictor = life({"datasets": {"rows": source, "more": rows}, "tasks": tasks}, text=text)
+    assert predictor.outputs_of() == ["one", "slots"][kind == "lines" :]
 
 
 @pytest.mark.parametrize("mixing", MIXING, ids=lambda section: section["kind"])
@@ -293,24 +294,30 @@ def test_mixing(mixing: dict[str, Any], life: Life) -> None:
         "slots": {**SLOTS, "dataset": ["rows", "more"]},
         "again": {**INTENT, "dataset": "more"},
     }
-    life({"datasets": sources, "tasks": tasks, "mixing": mixing})
+    predictor = life({"datasets": sources, "tasks": tasks, "mixing": mixing})
+    assert predictor.config.mixing.kind == mixing["kind"]
 
 
 @pytest.mark.parametrize("freezing", FREEZING, ids=lambda section: section["kind"])
 def test_freezing(freezing: dict[str, Any], life: Life) -> None:
-    life({"freezing": freezing})
+    assert life({"freezing": freezing}).config.freezing.kind == freezing["kind"]
 
 
 @pytest.mark.parametrize("weighting", WEIGHTING, ids=lambda section: section["kind"])
 def test_weighting(weighting: dict[str, Any], life: Life) -> None:
-    life({"weighting": weighting})
+    assert life({"weighting": weighting}).config.weighting.kind == weighting["kind"]
 
 
 @pytest.mark.parametrize("normalize", ["none", "l1", "l2"])
 @pytest.mark.parametrize("pooling", ["cls", "mean", "max", "attention"])
 def test_pooling(pooling: str, normalize: str, life: Life, tiny_encoder: Path) -> None:
     encoder = {"name": str(tiny_encoder), "pooling": pooling, "normalize": normalize}
-    life({"encoder": encoder})
+    model = life({"encoder": encoder}).model
+    hidden = torch.randn(2, 5, model.encoder.config.hidden_size)
+    vectors = model.pooler(hidden, torch.ones(2, 5))
+    for order in (1, 2):
+        has_norm = vectors.norm(p=order, dim=1).tolist() == pytest.approx([1, 1], abs=1e-5)
+        assert has_norm == (normalize == f"l{order}")
 
 
 def test_pairs_and_features(life: Life) -> None:

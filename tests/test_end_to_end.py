@@ -224,7 +224,9 @@ def test_interrupt_says_how_to_go_on(study_file: Path, sent: signal.Signals) -> 
     wait_for(lambda: len(reports_of(folder, "0000")) >= 1, driver)
     driver.send_signal(sent)
     output = finish(driver, code=130)
-    assert f"what was done is in {folder}. The same command goes on: mtl tune" in output
+    assert (
+        f"what was done is in {folder}. The same command goes on: mtl tune {study_file}" in output
+    )
     assert "Traceback" not in output
     assert "SIGTERM" not in output
 
