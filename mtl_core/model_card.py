@@ -7,6 +7,29 @@ from collections.abc import Mapping
 from mtl_core.config import RunConfig
 from mtl_core.scores import ScoreTree, flatten, show_score
 
+_USE = """## Use
+
+```
+mtl predict FOLDER "some text"
+```
+
+```python
+from mtl_core import Predictor
+
+predictor = Predictor.load("FOLDER")
+for prediction in predictor(["some text"]):
+    print(prediction.to_json())
+```
+
+Where a model takes pairs of texts, or questions with their contexts, a tab parts them on the
+command line, and in Python they are tuples: `predictor([("question", "context")])`.
+"""
+_LIMITS = """## Limits
+
+Words are cut at white space, as in training. Text longer than the encoder takes is cut, and the
+words beyond get no span. Only labels of the training data can be predicted.
+"""
+
 
 def render_card(
     config: RunConfig,
@@ -42,23 +65,7 @@ One encoder (`{_encoder_name(config)}`) with one head a task:
 
 {tasks}
 
-## Use
-
-```
-mtl predict FOLDER "some text"
-```
-
-```python
-from mtl_core import Predictor
-
-predictor = Predictor.load("FOLDER")
-for prediction in predictor(["some text"]):
-    print(prediction.to_json())
-```
-
-Where a model takes pairs of texts, or questions with their contexts, a tab parts them on the
-command line, and in Python they are tuples: `predictor([("question", "context")])`.
-
+{_USE}
 ## Scores
 
 {_score_table(dev, test)}
@@ -70,11 +77,7 @@ command line, and in Python they are tuples: `predictor([("question", "context")
 `run.yaml` holds every setting of the run. Data sets: {", ".join(config.datasets)}.
 Saved {datetime.date.today().isoformat()} with {versions}.
 
-## Limits
-
-Words are cut at white space, as in training. Text longer than the encoder takes is cut, and the
-words beyond get no span. Only labels of the training data can be predicted.
-"""
+{_LIMITS}"""
 
 
 def _chosen(test: ScoreTree | None) -> str:
