@@ -224,9 +224,10 @@ def test_column_of_a_fixed_format_is_checked(tmp_path: Path) -> None:
         read({"kind": "sample"}, {"slots": "label"})
 
 
-def test_csv_without_rows_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("content", ["text,intent\n", "text,intent\n\n\n"])
+def test_csv_without_rows_is_named(tmp_path: Path, content: str) -> None:
     with pytest.raises(DataError, match=r"rows\.csv: expected rows below the header, found none"):
-        read(table(tmp_path, "csv", "text,intent\n"))
+        read(table(tmp_path, "csv", content))
 
 
 def test_a_list_is_no_label(tmp_path: Path) -> None:

@@ -131,7 +131,7 @@ def _csv_options(
             names = list(header or next(rows, []))
             num_rows = 0
             for row in rows:
-                num_rows += 1
+                num_rows += bool(row)
                 if row and len(row) != len(names):
                     raise DataError(
                         f"{path}:{rows.line_num}: expected {len(names)} columns "
