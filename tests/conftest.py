@@ -1,5 +1,6 @@
 """Fixtures of all tests: tiny encoders, a small corpus, a factory of run configurations."""
 
+import json
 import os
 
 # Read when the libraries are imported, so set before any test module imports them.
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
+from formats import WriteRows
 
 from mtl_core.data.example import Example
 from mtl_core.data.sample import generate_sample
@@ -185,3 +187,19 @@ def _save_bert(folder: Path, examples: list[Example], *, dropout: float) -> Path
         torch.manual_seed(0)
         BertModel(config).save_pretrained(folder)
     return folder
+
+
+@pytest.fixture
+def write_rows(tmp_path: Path) -> WriteRows:
+    """Writes text, bytes or JSON into a file of the test's folder."""
+
+    def write(content: object, name: str = "rows.txt") -> Path:
+        path = tmp_path / name
+        if isinstance(content, bytes):
+            path.write_bytes(content)
+        else:
+            text = content if isinstance(content, str) else json.dumps(content)
+            path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
