@@ -1,28 +1,42 @@
 """Dropout that draws its random numbers fast on CPUs."""
 
+import math
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
 _LEVELS = 2**16
 
 
-class FastDropout(nn.Dropout):
-    """Dropout (Srivastava et al. 2014) from 16 random bits a number.
+def drawn(shape: Sequence[int], p: float) -> tuple[Tensor, int, float]:
+    """Draws which numbers dropout keeps, from 16 random bits each.
 
     torch draws each number of a mask by itself on CPUs: for 450 tokens of width 384 that takes
-    longer than the product of a 384 x 384 layer. Four come out of one draw here. `p` is kept to
-    1 / 65536.
+    longer than the product of a 384 x 384 layer. Four come out of one draw here.
+
+    Args:
+        shape: Of the numbers.
+        p: Share of them that is dropped, kept to 1 / 65536.
+
+    Returns:
+        int16 of that shape, those below the limit drop; the limit; the factor of all others.
     """
+    count, dropped = math.prod(shape), round(p * _LEVELS)
+    draws = torch.empty(-(-count // 4), dtype=torch.int64).random_(-(2**63), None)
+    bits = draws.view(torch.int16)[:count].view(*shape)
+    return bits, dropped - _LEVELS // 2, _LEVELS / max(1, _LEVELS - dropped)
+
+
+class FastDropout(nn.Dropout):
+    """Dropout (Srivastava et al. 2014)."""
 
     def forward(self, input: Tensor) -> Tensor:
         """Returns the input with a share of `p` set to 0 and the others scaled, in training."""
         if not self.training or self.p in (0.0, 1.0) or input.device.type != "cpu":
             return super().forward(input)
-        dropped = round(self.p * _LEVELS)
-        draws = torch.empty(-(-input.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
-        bits = draws.view(torch.int16)[: input.numel()].view(input.shape)
-        scaled = (bits >= dropped - _LEVELS // 2).to(input.dtype)
-        return input * scaled.mul_(_LEVELS / (_LEVELS - dropped))
+        bits, limit, factor = drawn(input.shape, self.p)
+        return input * (bits >= limit).to(input.dtype).mul_(factor)
 
 
 def use_fast_dropout(model: nn.Module) -> None:

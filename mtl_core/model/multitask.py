@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, cast
 from torch import Tensor, nn
 
 from mtl_core.data.batching import Batch
+from mtl_core.model.attention import use_fast_attention
 from mtl_core.model.dropout import use_fast_dropout
 from mtl_core.model.pooling import Pooler
 from mtl_core.model.prefix import as_inputs, run_suffix
@@ -58,6 +59,7 @@ class MultiTaskModel(nn.Module):
         self.num_features = dict(num_features)
         self._frozen: list[nn.Module] = []
         use_fast_dropout(self)
+        use_fast_attention(encoder)
 
     @property
     def row_embedding(self) -> RowEmbedding | None:

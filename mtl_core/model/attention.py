@@ -1,0 +1,102 @@
+"""Attention that trains fast on CPUs, where torch has no kernel that does."""
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from mtl_core.model.dropout import drawn
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+_NAME = "mtl_fast"
+_SHORT = 16
+"""Rows of fewer fp32 numbers than a vector register holds: softmax goes through them one by one."""
+_LONG = 128
+"""From here on torch's fused kernel, which knows no dropout, is the faster one."""
+_MEANT_FOR_SDPA = ("position_bias", "softcap", "cache")
+"""What `sdpa` heeds of all that families pass on."""
+
+
+def fast_attention(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    dropout: float = 0.0,
+    scaling: float | None = None,
+    **others: Any,
+) -> tuple[Tensor, None]:
+    """Scaled dot-product attention (Vaswani et al. 2017, https://arxiv.org/abs/1706.03762).
+
+    It serves short rows on CPUs in training, and leaves all else to the `sdpa` of Transformers. On
+    CPUs torch draws every number of a dropout mask by itself and takes a softmax over a dozen
+    numbers one by one; without dropout its fused kernel works on blocks far larger than that.
+
+    Args:
+        module: The attention layer that asks.
+        query: Queries, (batch, heads, seq, size).
+        key: Keys, the same shape.
+        value: Values, the same shape.
+        attention_mask: True where a query may look, (batch, 1 or heads, seq or 1, seq), bool;
+            None = everywhere.
+        dropout: Share of the attention weights that are set to 0.
+        scaling: Factor of the products of queries and keys; None = 1 / sqrt(size).
+        **others: What else a family passes, such as `is_causal`.
+
+    Returns:
+        (batch, seq, heads, size), and None for the attention weights, as Transformers has it.
+    """
+    from transformers.integrations.sdpa_attention import sdpa_attention_forward
+
+    looks_back = others.get("is_causal")
+    if looks_back is None:
+        looks_back = getattr(module, "is_causal", True)
+    if (
+        query.device.type != "cpu"
+        or not (torch.is_grad_enabled() and query.requires_grad)
+        or (dropout == 0.0 and query.shape[2] >= _LONG)
+        or not query.shape == key.shape == value.shape
+        or (looks_back if attention_mask is None else attention_mask.dtype != torch.bool)
+        or any(others.get(name) is not None for name in _MEANT_FOR_SDPA)
+    ):
+        return sdpa_attention_forward(  # type: ignore[no-any-return]
+            module, query, key, value, attention_mask,
+            dropout=dropout, scaling=scaling, **others,
+        )  # fmt: skip
+    scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
+    return _attend(query * scaling, key, value, attention_mask, dropout), None
+
+
+def _attend(
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, dropout: float
+) -> Tensor:
+    """Returns (batch, seq, heads, size) from scaled queries, keys and values."""
+    # Keys by queries where rows are short: softmax is vector code again, over the columns.
+    is_short = key.shape[2] < _SHORT
+    rows, columns = (key, query) if is_short else (query, key)
+    # A copy in fp32, where softmax is more exact and faster, and which may be changed in place.
+    scores = (rows @ columns.transpose(2, 3)).to(torch.float32, copy=True)
+    if mask is not None:
+        hidden = ~(mask.transpose(2, 3) if is_short else mask)
+        scores.masked_fill_(hidden, torch.finfo(torch.float32).min)
+    weights = torch.softmax(scores, dim=2 if is_short else 3)
+    if dropout > 0.0:
+        bits, limit, factor = drawn(weights.shape, dropout)
+        weights = weights.to(value.dtype, copy=True).masked_fill_(bits < limit, 0.0)
+        value = value * factor
+    weights = weights.to(value.dtype)
+    return ((weights.transpose(2, 3) if is_short else weights) @ value).transpose(1, 2).contiguous()
+
+
+def use_fast_attention(encoder: "PreTrainedModel") -> None:
+    """Has an encoder that calls torch's attention through Transformers call `fast_attention`."""
+    from transformers import AttentionInterface, AttentionMaskInterface
+    from transformers.masking_utils import sdpa_mask
+
+    if encoder.config._attn_implementation == "sdpa" and encoder._can_set_attn_implementation():
+        AttentionInterface.register(_NAME, fast_attention)
+        AttentionMaskInterface.register(_NAME, sdpa_mask)
+        encoder.set_attn_implementation(_NAME)
