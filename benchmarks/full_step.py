@@ -53,9 +53,9 @@ def configure(precision: str = "bf16") -> "RunConfig":
     """Returns the run that all make."""
     from mtl_core.config import RunConfig
 
-    source: dict[str, object] = {"kind": "sample"}
+    limit = {"train": SENTENCES, "dev": 300}
+    source: dict[str, object] = {"kind": "sample", "limit": limit}
     if SNIPS.is_dir():
-        limit = {"train": SENTENCES, "dev": 300}
         source = {"kind": "seq_in_out", "path": str(SNIPS), "limit": limit}
     return RunConfig.model_validate(
         {
@@ -72,34 +72,34 @@ def configure(precision: str = "bf16") -> "RunConfig":
 
 def run_ours() -> dict[str, Any]:
     """Trains with `mtl_core.train`; counts the tokens it computes."""
+    from mtl_core.assets import build_collator
+    from mtl_core.data.collate import Collator
     from mtl_core.model.encoder import load_encoder
     from mtl_core.model.layers import encoder_parts
     from mtl_core.training import loop
 
-    config = configure()
-    assets = load(config)
-    tokens = 0
-    build = loop.build_collator
+    class Counting(Collator):
+        tokens = 0
 
-    def counting(*arguments: Any) -> Callable[..., "Batch"]:
-        collator = build(*arguments)
-
-        def collate(split: Any, rows: Any, *, seed: tuple[int, ...]) -> "Batch":
-            nonlocal tokens
-            batch = collator(split, rows, seed=seed)
-            tokens += batch.token_ids.numel() if seed else 0  # there is no seed in evaluation
+        def __call__(self, split: Any, rows: Any, *, seed: tuple[int, ...]) -> "Batch":
+            batch = super().__call__(split, rows, seed=seed)
+            Counting.tokens += batch.token_ids.numel() if seed else 0  # evaluation has no seed
             return batch
 
-        return collate
+    def build(*arguments: Any) -> Collator:
+        collator = build_collator(*arguments)
+        return Counting(collator.pad_token_id, collator.maskings)
 
-    loop.build_collator = counting  # type: ignore[assignment]
+    config = configure()
+    assets = load(config)
+    loop.build_collator = build
     reports = list(loop.train(config, assets=assets))
     layers = encoder_parts(load_encoder(config.encoder.name)).layers
     weights = sum(p.numel() for layer in layers for p in layer.parameters() if p.ndim == 2)
     seconds = sum(r.sentences_per_second**-1 for r in reports) * len(train_split(assets))
     speed = statistics.harmonic_mean([r.sentences_per_second for r in reports[1:]])
     # A weight takes part in one multiply-add forward and two backward.
-    flops = 6 * weights * tokens / seconds
+    flops = 6 * weights * Counting.tokens / seconds
     return {"speed": speed, "score": reports[-1].combined, "gflops": flops / 1e9}
 
 

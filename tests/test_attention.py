@@ -81,6 +81,15 @@ def test_without_dropout_is_torchs(
         torch.testing.assert_close(own, torchs, rtol=1e-5, atol=1e-6)
 
 
+def test_evaluates_short_rows(layer: nn.Module, calls: list[int]) -> None:
+    parts = inputs(15)
+    with torch.no_grad():
+        found, _ = fast_attention(layer, *parts, padding(15))
+    assert calls == [15]
+    expected, _ = sdpa_attention_forward(layer, *parts, padding(15))
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize("length", SHORT_AND_LONG)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_dropout_is_that_of_its_definition(
@@ -154,9 +163,9 @@ def test_families_compute_the_same(family: str, length: int, calls: list[int]) -
 
 
 def test_leaves_the_rest_to_torch(layer: nn.Module, calls: list[int]) -> None:
-    """Without gradients, where queries look back, and what only `sdpa` knows."""
+    """Long rows, those without gradients sooner; looking back; what only `sdpa` knows."""
     query, key, value = inputs(9)
-    fixed = tuple(part.detach() for part in (query, key, value))
+    fixed = tuple(part.detach() for part in inputs(16))
     cases = [
         fast_attention(layer, *fixed, None),
         fast_attention(layer, query, key, value, None, is_causal=True),
@@ -166,7 +175,7 @@ def test_leaves_the_rest_to_torch(layer: nn.Module, calls: list[int]) -> None:
     ]
     assert calls == []
     torch.testing.assert_close(cases[0][0], sdpa_attention_forward(layer, *fixed, None)[0])
-    back, _ = sdpa_attention_forward(layer, *fixed, None, is_causal=True)
+    back, _ = sdpa_attention_forward(layer, query, key, value, None, is_causal=True)
     torch.testing.assert_close(cases[1][0], back)
 
 

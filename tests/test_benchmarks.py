@@ -2,11 +2,15 @@
 
 import importlib
 import json
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+import torch
+
+from mtl_core.training import loop
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
@@ -14,9 +18,13 @@ Load = Callable[[str], ModuleType]
 
 
 @pytest.fixture
-def load(monkeypatch: pytest.MonkeyPatch) -> Load:
+def load(monkeypatch: pytest.MonkeyPatch) -> Iterator[Load]:
+    """Imports a benchmark; what it changes of this process is put back."""
     monkeypatch.syspath_prepend(str(BENCHMARKS))
-    return importlib.import_module
+    monkeypatch.setattr(loop, "build_collator", loop.build_collator)
+    threads = torch.get_num_threads()
+    yield importlib.import_module
+    torch.set_num_threads(threads)
 
 
 def write_two_rows(harness: ModuleType, path: Path) -> None:
@@ -70,3 +78,40 @@ def test_json_is_written_where_the_command_line_says(
 ) -> None:
     monkeypatch.setattr("sys.argv", ["tiny.py", *arguments])
     assert load("_harness").output_path() == path
+
+
+@pytest.mark.parametrize("contender", ["ours", "trainer", "plain"])
+def test_contenders_of_the_full_step_train(
+    load: Load, contender: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On 40 sentences: each says how fast it was and what it reached."""
+    benchmark = load("full_step")
+    monkeypatch.setattr(benchmark, "SENTENCES", 40)
+    monkeypatch.setattr(benchmark, "EPOCHS", 2)
+    found = benchmark.CONTENDERS[contender]()
+    assert found["speed"] > 0
+    assert 0 <= found["score"] <= 1
+
+
+def test_the_shares_of_a_step_add_up(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    benchmark = load("full_step")
+    monkeypatch.setattr(benchmark, "SENTENCES", 40)
+    shares = benchmark.run_profile()["shares"]
+    assert sum(shares.values()) == pytest.approx(1)
+    assert all(share > 0 for share in shares.values())
+
+
+def test_the_prefix_cache_is_measured(
+    load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On 40 sentences: with the cache and without it, a run reaches the same dev score."""
+    benchmark = load("prefix_cache")
+    monkeypatch.setattr(benchmark, "SENTENCES", 40)
+    monkeypatch.setattr(benchmark, "ROUNDS", 1)
+    monkeypatch.setattr(benchmark, "CASES", benchmark.CASES[-1:])
+    monkeypatch.setattr("sys.argv", ["prefix_cache.py", "--json", str(tmp_path / "out.json")])
+    benchmark.main()
+    (row,) = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))["rows"]
+    with_cache, without = re.findall(r"0\.\d+", row["what"])
+    assert with_cache == without
+    assert row["ours"] > 0 < row["theirs"]
