@@ -1,6 +1,5 @@
 """One optimiser step: the parts of a batch, their losses, and how these become one update."""
 
-import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
@@ -66,11 +65,20 @@ class Stepper:
         self._precision = precision
         self._module: nn.Module = losses
         self._memory = torch.empty(0, device=place.device)
+        self._trains_shared = True
+        self._training_heads: set[str] = set()
 
     def wrap(self, *, has_unused_parameters: bool) -> None:
         """Puts the model behind DistributedDataParallel; again when other parameters train."""
+        model = self._bare.model
+        self._trains_shared = any(True for _ in model.shared_parameters())
+        self._training_heads = {
+            name
+            for name in self._task_weights
+            if any(parameter.requires_grad for parameter in model.head(name).parameters())
+        }
         if not isinstance(self.weighting, GradientWeighting):
-            embedding = self._bare.model.row_embedding
+            embedding = model.row_embedding
             self._module = self.place.wrap(
                 self._bare,
                 has_unused_parameters=has_unused_parameters,
@@ -157,9 +165,7 @@ class Stepper:
 
     def _trains(self, names: Sequence[str]) -> bool:
         """Returns whether a part with these tasks meets a parameter that trains."""
-        model = self._bare.model
-        own = (parameter for name in names for parameter in model.head(name).parameters())
-        return any(p.requires_grad for p in itertools.chain(model.shared_parameters(), own))
+        return self._trains_shared or not self._training_heads.isdisjoint(names)
 
     def _sum_rows(self) -> None:
         """Exchanges the gradient of picked word embeddings, new tensors in every step."""
