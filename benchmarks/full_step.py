@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from mtl_core.data.batching import Batch
 
 SNIPS = Path(__file__).parent.parent.parent / "shared" / "data" / "snips"
-SENTENCES, EPOCHS, BATCH, WIDTH = 1500, 3, 32, 50
+SENTENCES, DEV, EPOCHS, BATCH, WIDTH = 1500, 300, 3, 32, 50
 AGAINST = {
     "trainer": ("a Transformers Trainer, its defaults", 3.0),
     "trainer_padded": (f"a Transformers Trainer, padded to {WIDTH}", 6.5),
@@ -53,7 +53,7 @@ def configure(precision: str = "bf16") -> "RunConfig":
     """Returns the run that all make."""
     from mtl_core.config import RunConfig
 
-    limit = {"train": SENTENCES, "dev": 300}
+    limit = {"train": SENTENCES, "dev": DEV}
     source: dict[str, object] = {"kind": "sample", "limit": limit}
     if SNIPS.is_dir():
         source = {"kind": "seq_in_out", "path": str(SNIPS), "limit": limit}

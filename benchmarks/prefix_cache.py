@@ -19,7 +19,7 @@ from mtl_core.training.loop import train
 from mtl_core.training.report import EpochReport
 
 SNIPS = Path(__file__).parent.parent.parent / "shared" / "data" / "snips"
-SENTENCES, ROUNDS = 2000, 3
+SENTENCES, DEV, ROUNDS = 2000, 300, 3
 CASES = [
     ("embeddings frozen", {"kind": "embeddings"}, 1.0),
     ("lower 2 of 6 frozen", {"kind": "lower_layers", "layers": 2}, 1.2),
@@ -30,7 +30,7 @@ CASES = [
 
 def configure(freezing: dict[str, object], cache: str) -> RunConfig:
     """Returns the run of a case."""
-    limit = {"train": SENTENCES, "dev": 300}
+    limit = {"train": SENTENCES, "dev": DEV}
     source: dict[str, object] = {"kind": "sample", "limit": limit}
     if SNIPS.is_dir():
         source = {"kind": "seq_in_out", "path": str(SNIPS), "limit": limit}

@@ -87,6 +87,7 @@ def test_contenders_of_the_full_step_train(
     """On 40 sentences: each says how fast it was and what it reached."""
     benchmark = load("full_step")
     monkeypatch.setattr(benchmark, "SENTENCES", 40)
+    monkeypatch.setattr(benchmark, "DEV", 40)
     monkeypatch.setattr(benchmark, "EPOCHS", 2)
     found = benchmark.CONTENDERS[contender]()
     assert found["speed"] > 0
@@ -96,6 +97,7 @@ def test_contenders_of_the_full_step_train(
 def test_the_shares_of_a_step_add_up(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
     benchmark = load("full_step")
     monkeypatch.setattr(benchmark, "SENTENCES", 40)
+    monkeypatch.setattr(benchmark, "DEV", 40)
     shares = benchmark.run_profile()["shares"]
     assert sum(shares.values()) == pytest.approx(1)
     assert all(share > 0 for share in shares.values())
@@ -107,6 +109,7 @@ def test_the_prefix_cache_is_measured(
     """On 40 sentences: with the cache and without it, a run reaches the same dev score."""
     benchmark = load("prefix_cache")
     monkeypatch.setattr(benchmark, "SENTENCES", 40)
+    monkeypatch.setattr(benchmark, "DEV", 40)
     monkeypatch.setattr(benchmark, "ROUNDS", 1)
     monkeypatch.setattr(benchmark, "CASES", benchmark.CASES[-1:])
     monkeypatch.setattr("sys.argv", ["prefix_cache.py", "--json", str(tmp_path / "out.json")])
