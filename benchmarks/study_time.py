@@ -9,15 +9,18 @@ bundled encoder:
   a Transformers `Trainer` in its defaults (fp32) trains the same model and reports every epoch.
 
 The searchers draw different points, so the two studies end at different scores; compared is the
-time at which each first reached the lower of the two best ones. With `--plot FILE.svg` the best dev
-score against wall time is drawn.
+time at which each first reached the lower of the two best ones. How soon a search finds its last
+points is luck: `--seeds 0 1 2` runs both once a seed of the searchers, and adds the medians. With
+`--plot FILE.svg` the best dev score against wall time is drawn.
 """
 
 import argparse
 import json
 import os
+import statistics
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +34,7 @@ Curve = list[tuple[float, float]]
 """(seconds since the start, dev score), of every report."""
 
 
-def ours(storage: Path, trials: int) -> Curve:
+def ours(storage: Path, trials: int, seed: int) -> Curve:
     """Runs our study."""
     from tuning.load import load_study
     from tuning.observer import Silence
@@ -44,7 +47,8 @@ def ours(storage: Path, trials: int) -> Curve:
         def reported(self, record: TrialRecord) -> None:
             curve.append((time.perf_counter() - start, record.reports[-1].combined))
 
-    study = load_study("demo", [ALL, f"study.storage={storage}", f"study.trials={trials}"])
+    options = {"storage": storage, "trials": trials, "seed": seed}
+    study = load_study("demo", [ALL, *(f"study.{key}={value}" for key, value in options.items())])
     result = tune_study(study, observer=Watch())
     assert result.trials["status"].isin(["complete", "stopped"]).all()
     return curve
@@ -74,7 +78,7 @@ def one_trainer_per_trial(config: dict[str, Any]) -> None:
     fit_torch_trainer(train_with_transformers, drawn, config["storage"])
 
 
-def theirs(storage: Path, trials: int) -> Curve:
+def theirs(storage: Path, trials: int, seed: int) -> Curve:
     """Runs their study."""
     start, curve = time.perf_counter(), Curve()
     import ray
@@ -117,7 +121,7 @@ def theirs(storage: Path, trials: int) -> Curve:
                 mode="max",
                 num_samples=trials,
                 max_concurrent_trials=CORES,
-                search_alg=OptunaSearch(seed=0),
+                search_alg=OptunaSearch(seed=seed),
                 scheduler=AsyncHyperBandScheduler(max_t=3, grace_period=1, reduction_factor=4),
             ),
             run_config=tune.RunConfig(
@@ -135,53 +139,74 @@ def reached(curve: Curve, score: float) -> float:
     return next(seconds for seconds, found in curve if found >= score)
 
 
-def draw(path: Path, curves: dict[str, Curve]) -> None:
-    """Draws the best dev score against wall time; a dot is the end of a study."""
+def draw(path: Path, curves: Mapping[str, Sequence[Curve]]) -> None:
+    """Draws the best dev score of each study against wall time; a dot is its end."""
     import matplotlib as mpl
     from matplotlib import pyplot
 
     mpl.rcParams["svg.hashsalt"] = "mtl"  # the same figures make the same file
     figure, axes = pyplot.subplots(figsize=(7, 4), layout="constrained")
-    for name, curve in curves.items():
-        best, points = 0.0, [(0.0, 0.0)]
-        for seconds, score in curve:
-            best = max(best, score)
-            points.append((seconds / 60, 100 * best))
-        x, y = zip(*points, strict=True)
-        [line] = axes.step(x, y, where="post", label=name)
-        axes.plot(x[-1], y[-1], "o", color=line.get_color())  # the end of the study
-    low = min(curve[0][1] for curve in curves.values())
+    for number, (name, studies) in enumerate(curves.items()):
+        for study, curve in enumerate(studies):
+            best, points = 0.0, [(0.0, 0.0)]
+            for seconds, score in curve:
+                best = max(best, score)
+                points.append((seconds / 60, 100 * best))
+            x, y = zip(*points, strict=True)
+            axes.step(x, y, where="post", color=f"C{number}", label=None if study else name)
+            axes.plot(x[-1], y[-1], "o", color=f"C{number}")
+    low = min(curve[0][1] for studies in curves.values() for curve in studies)
     axes.set(xlabel="minutes to the report", ylabel="best dev score, %", ylim=(100 * low, None))
     axes.grid(alpha=0.3)
     axes.legend(loc="lower right")
     figure.savefig(path, metadata={"Date": None})
 
 
+def compare(seed: int, mine: Curve, other: Curve) -> tuple[Row, Row]:
+    """Returns the rows of a seed: time to the score that both reached, and time of the whole."""
+    best, best_other = (max(score for _, score in curve) for curve in (mine, other))
+    shared = min(best, best_other)
+    first, first_other = reached(mine, shared), reached(other, shared)
+    last, last_other = mine[-1][0], other[-1][0]
+    what = f"seed {seed}, dev score {shared:.4f} (best {best:.4f}, {best_other:.4f})"
+    every = f"seed {seed}, all trials ({len(mine)}, {len(other)} epochs)"
+    return (
+        Row.of(what, first, first_other, "seconds", first_other / first, 8.0),
+        Row.of(every, last, last_other, "seconds", last_other / last, None),
+    )
+
+
+def median(what: str, rows: Sequence[Row]) -> Row:
+    """Returns a row of the medians of others."""
+    mine, other, ratio = (
+        statistics.median(getattr(row, key) for row in rows) for key in ("ours", "theirs", "ratio")
+    )
+    return Row.of(what, mine, other, "seconds", ratio, rows[0].target)
+
+
 def main() -> None:
-    """Runs both studies and writes the rows."""
+    """Runs both studies once a seed and writes the rows."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--plot", type=Path, help="SVG file for the curves")
     parser.add_argument("--trials", type=int, default=16)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="of the searchers")
     options = command_line(parser)
     if find_gcs_addresses():
         # Train's question after a stopped trial then has two addresses to go to, and fails.
         raise SystemExit("study_time: stop the other Ray on this machine first")
-    with tempfile.TemporaryDirectory() as scratch:
-        storage = Path(scratch)
-        mine = ours(storage / "ours", options.trials)
-        other = theirs(storage / "theirs", options.trials)
-    best, best_other = (max(score for _, score in curve) for curve in (mine, other))
-    shared = min(best, best_other)
-    first, first_other = reached(mine, shared), reached(other, shared)
-    what = (
-        f"dev score {shared:.4f} (best {best:.4f}, {best_other:.4f}): Tune, TorchTrainer, Trainer"
-    )
-    every = f"all {options.trials} trials ({len(mine)}, {len(other)} epochs): the same"
-    rows = [
-        Row.of(what, first, first_other, "seconds", first_other / first, 8.0),
-        Row.of(every, mine[-1][0], other[-1][0], "seconds", other[-1][0] / mine[-1][0], None),
+    curves: dict[str, list[Curve]] = {OURS: [], THEIRS: []}
+    for seed in options.seeds:
+        with tempfile.TemporaryDirectory() as scratch:
+            for name, run in ((OURS, ours), (THEIRS, theirs)):
+                curves[name].append(run(Path(scratch) / run.__name__, options.trials, seed))
+    pairs = [
+        compare(seed, *both)
+        for seed, both in zip(options.seeds, zip(*curves.values(), strict=True), strict=True)
     ]
-    curves = {OURS: mine, THEIRS: other}
+    rows = [row for pair in pairs for row in pair]
+    if len(pairs) > 1:
+        shared, whole = zip(*pairs, strict=True)
+        rows += [median("median, same dev score", shared), median("median, all trials", whole)]
     write("study_time", rows, options.json, curves)
     if options.plot is not None:
         draw(options.plot, curves)

@@ -118,3 +118,19 @@ def test_the_prefix_cache_is_measured(
     with_cache, without = re.findall(r"0\.\d+", row["what"])
     assert with_cache == without
     assert row["ours"] > 0 < row["theirs"]
+
+
+def test_studies_are_compared_at_the_score_that_both_reach(load: Load) -> None:
+    """Ours is at 0.90 after 50 of 90 seconds, theirs, which ends there, after 250 of 300."""
+    benchmark = load("study_time")
+    ours = [(30.0, 0.8), (50.0, 0.92), (90.0, 0.95)]
+    theirs = [(100.0, 0.7), (250.0, 0.9), (300.0, 0.85)]
+    shared, whole = benchmark.compare(7, ours, theirs)
+    assert (shared.ours, shared.theirs, shared.ratio) == (50, 250, 5)
+    assert "seed 7, dev score 0.9000 (best 0.9500, 0.9000)" in shared.what
+    assert not shared.met
+    assert (whole.ours, whole.theirs) == (90, 300)
+    other, _ = benchmark.compare(8, theirs, ours)
+    both = benchmark.median("median", (shared, other))
+    assert (both.ours, both.theirs, both.target) == (150, 150, 8)
+    assert both.ratio == pytest.approx((5 + 0.2) / 2)
