@@ -38,7 +38,7 @@ class Peer:
 
 
 def parts(config: "RunConfig", *, fused: bool | None = True) -> Peer:
-    """Makes a model with torch's own dropout, its optimiser and schedule.
+    """Makes a model with torch's own dropout and attention, its optimiser and schedule.
 
     Args:
         config: The run.
@@ -63,6 +63,7 @@ def parts(config: "RunConfig", *, fused: bool | None = True) -> Peer:
         for name, child in module.named_children():
             if isinstance(child, FastDropout):
                 setattr(module, name, nn.Dropout(child.p))
+    model.encoder.set_attn_implementation("sdpa")
     weights = {name: task.weight for name, task in config.tasks.items()}
     weighting = config.weighting.build(weights, seed=config.seed)
     rates = dict.fromkeys(config.tasks, config.optimizer.head_lr)

@@ -27,8 +27,8 @@ from _harness import Row, command_line, write
 from _peers import fit_trainer, load, loss_of, parts, score, train_split
 
 if TYPE_CHECKING:
+    from mtl_core.assets import Assets
     from mtl_core.config import RunConfig
-    from mtl_core.data.batching import Batch
 
 SNIPS = Path(__file__).parent.parent.parent / "shared" / "data" / "snips"
 SENTENCES, DEV, EPOCHS, BATCH, WIDTH = 1500, 300, 3, 32, 50
@@ -71,36 +71,40 @@ def configure(precision: str = "bf16") -> "RunConfig":
 
 
 def run_ours() -> dict[str, Any]:
-    """Trains with `mtl_core.train`; counts the tokens it computes."""
-    from mtl_core.assets import build_collator
-    from mtl_core.data.collate import Collator
+    """Trains with `mtl_core.train`."""
     from mtl_core.model.encoder import load_encoder
     from mtl_core.model.layers import encoder_parts
-    from mtl_core.training import loop
-
-    class Counting(Collator):
-        tokens = 0
-
-        def __call__(self, split: Any, rows: Any, *, seed: tuple[int, ...]) -> "Batch":
-            batch = super().__call__(split, rows, seed=seed)
-            Counting.tokens += batch.token_ids.numel() if seed else 0  # evaluation has no seed
-            return batch
-
-    def build(*arguments: Any) -> Collator:
-        collator = build_collator(*arguments)
-        return Counting(collator.pad_token_id, collator.maskings)
+    from mtl_core.training.loop import train
 
     config = configure()
     assets = load(config)
-    loop.build_collator = build
-    reports = list(loop.train(config, assets=assets))
+    reports = list(train(config, assets=assets))
     layers = encoder_parts(load_encoder(config.encoder.name)).layers
     weights = sum(p.numel() for layer in layers for p in layer.parameters() if p.ndim == 2)
     seconds = sum(r.sentences_per_second**-1 for r in reports) * len(train_split(assets))
     speed = statistics.harmonic_mean([r.sentences_per_second for r in reports[1:]])
     # A weight takes part in one multiply-add forward and two backward.
-    flops = 6 * weights * Counting.tokens / seconds
+    flops = 6 * weights * count_tokens(config, assets) / seconds
     return {"speed": speed, "score": reports[-1].combined, "gflops": flops / 1e9}
+
+
+def count_tokens(config: "RunConfig", assets: "Assets") -> int:
+    """Returns the tokens of all training batches of a run, padding included."""
+    import numpy as np
+
+    from mtl_core.training.plan import TrainingPlan
+
+    datasets, training = assets.data.datasets, config.training
+    plan = TrainingPlan(
+        datasets, list(config.tasks), batch_size=training.batch_size, epochs=training.epochs
+    )
+    tokens = 0
+    for epoch in range(1, training.epochs + 1):
+        for step in plan.epoch(epoch, np.random.default_rng([config.seed, epoch])):
+            for name, rows in step.pieces:
+                lengths = datasets[name].splits["train"].token_ids.lengths()[rows]
+                tokens += len(rows) * int(lengths.max())
+    return tokens
 
 
 def run_trainer(*, bf16: bool = False, width: int = 0) -> dict[str, Any]:

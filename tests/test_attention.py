@@ -1,15 +1,18 @@
 """Attention against torch's own, and dropout of its weights against the definition."""
 
 import copy
+import pickle
 from pathlib import Path
 
 import pytest
 import torch
+from conftest import RunConfigFactory
 from encoders import FAMILIES, tiny
 from torch import Tensor, nn
-from transformers import AutoConfig
+from transformers import AttentionInterface, AutoConfig, AutoModel
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
+from mtl_core.assets import Assets, build_tasks
 from mtl_core.model import attention
 from mtl_core.model.attention import fast_attention, use_fast_attention
 from mtl_core.model.dropout import drawn
@@ -52,9 +55,9 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     found: list[int] = []
     original = attention._attend
 
-    def attend(query: Tensor, *others: Tensor, **more: float) -> Tensor:
-        found.append(query.shape[2])
-        return original(query, *others, **more)  # type: ignore[arg-type]
+    def attend(parts: tuple[Tensor, Tensor, Tensor], mask: Tensor | None, **more: float) -> Tensor:
+        found.append(parts[0].shape[2])
+        return original(parts, mask, **more)
 
     monkeypatch.setattr(attention, "_attend", attend)
     return found
@@ -162,6 +165,66 @@ def test_families_compute_the_same(family: str, length: int, calls: list[int]) -
     assert calls == ([length] * 3 if family in CALLING else [])
 
 
+@pytest.mark.parametrize("padded", [False, True])
+@pytest.mark.parametrize(
+    ("family", "sizes", "served"),
+    [
+        ("gpt2", {"n_embd": 32, "n_head": 4, "n_layer": 2}, True),
+        # Two heads of keys for four of queries.
+        (
+            "qwen2",
+            {
+                "hidden_size": 32,
+                "intermediate_size": 48,
+                "num_hidden_layers": 2,
+                "num_attention_heads": 4,
+                "num_key_value_heads": 2,
+            },
+            False,
+        ),
+    ],
+)
+def test_decoders_still_look_back_only(
+    family: str, sizes: dict[str, int], served: bool, padded: bool, calls: list[int]
+) -> None:
+    off = {"attn_pdrop": 0.0, "embd_pdrop": 0.0, "resid_pdrop": 0.0}
+    torch.manual_seed(0)
+    config = AutoConfig.for_model(family, vocab_size=99, **off, **sizes)
+    encoder = AutoModel.from_config(config).train()
+    ids = torch.randint(4, 90, (3, 9))
+    mask = padding(9)[:, 0, 0].long() if padded else torch.ones_like(ids)
+    fast = copy.deepcopy(encoder)
+    use_fast_attention(fast)
+    states = [
+        each(input_ids=ids, attention_mask=mask).last_hidden_state[mask.bool()]
+        for each in (encoder, fast)
+    ]
+    torch.testing.assert_close(states[0], states[1], rtol=1e-4, atol=1e-5)
+    # Without padding there is no mask, and only `sdpa` knows how to look back.
+    assert calls == ([9, 9] if served and padded else [])
+
+
+@pytest.mark.parametrize("implementation", ["eager", "flex_attention"])
+def test_another_attention_that_was_asked_for_stays(implementation: str) -> None:
+    encoder = tiny("bert")
+    encoder.config._attn_implementation = implementation
+    use_fast_attention(encoder)
+    assert encoder.config._attn_implementation == implementation
+
+
+def test_a_pickled_model_runs_where_none_was_built(
+    run_config: RunConfigFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = run_config({})
+    assets = Assets.load(config, device=torch.device("cpu"))
+    model = assets.new_model(config, build_tasks(config, assets.data.datasets))
+    content = pickle.dumps(model)
+    monkeypatch.delitem(AttentionInterface._global_mapping, "mtl_fast")
+    found = pickle.loads(content)
+    ids = torch.tensor([[2, 5, 3]])
+    assert found.encoder(input_ids=ids).last_hidden_state.shape[:2] == (1, 3)
+
+
 def test_leaves_the_rest_to_torch(layer: nn.Module, calls: list[int]) -> None:
     """Long rows, those without gradients sooner; looking back; what only `sdpa` knows."""
     query, key, value = inputs(9)
@@ -173,6 +236,8 @@ def test_leaves_the_rest_to_torch(layer: nn.Module, calls: list[int]) -> None:
         fast_attention(layer, query, key, value, None, position_bias=torch.zeros(1, 2, 9, 9)),
         fast_attention(layer, *inputs(128), None),
     ]
+    with pytest.raises(ValueError, match="softcap"):  # what sdpa says of it
+        fast_attention(layer, query, key, value, None, softcap=30.0)
     assert calls == []
     torch.testing.assert_close(cases[0][0], sdpa_attention_forward(layer, *fixed, None)[0])
     back, _ = sdpa_attention_forward(layer, query, key, value, None, is_causal=True)

@@ -10,8 +10,6 @@ from types import ModuleType
 import pytest
 import torch
 
-from mtl_core.training import loop
-
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
 Load = Callable[[str], ModuleType]
@@ -21,7 +19,6 @@ Load = Callable[[str], ModuleType]
 def load(monkeypatch: pytest.MonkeyPatch) -> Iterator[Load]:
     """Imports a benchmark; what it changes of this process is put back."""
     monkeypatch.syspath_prepend(str(BENCHMARKS))
-    monkeypatch.setattr(loop, "build_collator", loop.build_collator)
     threads = torch.get_num_threads()
     yield importlib.import_module
     torch.set_num_threads(threads)
@@ -92,6 +89,30 @@ def test_contenders_of_the_full_step_train(
     found = benchmark.CONTENDERS[contender]()
     assert found["speed"] > 0
     assert 0 <= found["score"] <= 1
+
+
+def test_others_train_with_torchs_own_parts(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    benchmark = load("full_step")
+    monkeypatch.setattr(benchmark, "SENTENCES", 40)
+    model = benchmark.parts(benchmark.configure()).model
+    assert model.encoder.config._attn_implementation == "sdpa"
+    ours = {type(module).__name__ for module in model.modules() if "dropout" in str(type(module))}
+    assert ours == {"Dropout"}
+
+
+def test_attention_is_measured_against_torchs(
+    load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    benchmark = load("attention")
+    monkeypatch.setattr(benchmark, "LENGTHS", [5, 20])
+    monkeypatch.setattr(benchmark, "ROUNDS", 2)
+    monkeypatch.setattr("sys.argv", ["attention.py", "--json", str(tmp_path / "out.json")])
+    benchmark.main()
+    rows = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))["rows"]
+    assert [row["what"].partition(" (")[0] for row in rows] == ["rows of 5", "rows of 20"]
+    for row in rows:
+        differ = float(re.findall(r"0\.\d+", row["what"])[0])
+        assert 0 < differ < 0.05
 
 
 def test_the_shares_of_a_step_add_up(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -275,6 +275,14 @@ class TestDropout:
         count = values.numel()
         assert (~kept).sum() / count == pytest.approx(p, abs=5 * (p * (1 - p) / count) ** 0.5)
 
+    @pytest.mark.parametrize("p", [0.99999, 0.999999])
+    def test_nearly_all_can_be_dropped(self, p: float) -> None:
+        """65535 of 65536 at most: what 16 bits can tell."""
+        torch.manual_seed(0)
+        found = FastDropout(p)(torch.ones(100_000))
+        assert (found == 0).float().mean() > 0.9998
+        assert found.max() <= 65536
+
     def test_neighbours_are_dropped_independently(self) -> None:
         """Four numbers come out of one draw: none must tell of another."""
         torch.manual_seed(0)

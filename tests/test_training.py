@@ -391,6 +391,12 @@ def test_steps_in_which_nothing_trains_pass(
     assert reports[-1].losses["intent"] < reports[0].losses["intent"]
 
 
+def test_an_encoder_trains_under_frozen_heads(run_config: RunConfigFactory) -> None:
+    frozen = {"tasks.intent.freeze_head": True, "tasks.slots.freeze_head": True}
+    reports = list(train(run_config(frozen | {"optimizer.encoder_lr": 1e-3})))
+    assert reports[-1].losses["intent"] < 0.97 * reports[0].losses["intent"]
+
+
 def test_words_cut_off_count_as_wrong(
     run_config: RunConfigFactory, corpus: Path, tiny_encoder: Path
 ) -> None:

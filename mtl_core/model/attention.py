@@ -32,17 +32,19 @@ def fast_attention(
 ) -> tuple[Tensor, None]:
     """Scaled dot-product attention (Vaswani et al. 2017, https://arxiv.org/abs/1706.03762).
 
-    It serves dropout and short rows on CPUs, and leaves all else to the `sdpa` of Transformers.
-    There torch draws every number of a dropout mask by itself and takes a softmax over a dozen
-    numbers one by one; without dropout its fused kernel works on blocks far larger than that.
+    On CPUs it serves dropout, and without it rows below `_SHORT`, in training below `_LONG`; all
+    else is left to the `sdpa` of Transformers. There torch draws every number of a dropout mask by
+    itself and takes a softmax over a dozen numbers one by one; without dropout its fused kernel
+    works on blocks far larger than that. In bf16 scores are rounded before the softmax, and a
+    query that may look nowhere, as padding can be, gets the mean of all values instead of 0.
 
     Args:
         module: The attention layer that asks.
         query: Queries, (batch, heads, seq, size).
-        key: Keys, the same shape.
-        value: Values, the same shape.
-        attention_mask: True where a query may look, (batch, 1 or heads, seq or 1, seq), bool;
-            None = everywhere.
+        key: Keys, (batch, heads, seq, size); fewer heads are left to `sdpa`.
+        value: Values, likewise.
+        attention_mask: True where a query may look, (batch, 1 or heads, seq or 1, seq); None =
+            everywhere, or back only. Numbers to be added to the scores are left to `sdpa`.
         dropout: Share of the attention weights that are set to 0.
         scaling: Factor of the products of queries and keys; None = 1 / sqrt(size).
         **others: What else a family passes, such as `is_causal`.
@@ -55,7 +57,7 @@ def fast_attention(
     looks_back = others.get("is_causal")
     if looks_back is None:
         looks_back = getattr(module, "is_causal", True)
-    longest = _LONG if torch.is_grad_enabled() and query.requires_grad else _SHORT
+    longest = _LONG if query.requires_grad else _SHORT
     if (
         query.device.type != "cpu"
         or (dropout == 0.0 and query.shape[2] >= longest)
@@ -68,18 +70,19 @@ def fast_attention(
             dropout=dropout, scaling=scaling, **others,
         )  # fmt: skip
     scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
-    return _attend(query * scaling, key, value, attention_mask, dropout), None
+    return _attend((query, key, value), attention_mask, dropout=dropout, scaling=scaling), None
 
 
 def _attend(
-    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, dropout: float
+    parts: tuple[Tensor, Tensor, Tensor], mask: Tensor | None, *, dropout: float, scaling: float
 ) -> Tensor:
-    """Returns (batch, seq, heads, size) from scaled queries, keys and values."""
+    """Returns (batch, seq, heads, size) from queries, keys and values."""
+    query, key, value = parts
     # Keys by queries where rows are short: softmax is vector code again, over the columns.
     is_short = key.shape[2] < _SHORT
     rows, columns = (key, query) if is_short else (query, key)
-    # A copy in fp32, where softmax is more exact and faster, and which may be changed in place.
-    scores = (rows @ columns.transpose(2, 3)).to(torch.float32, copy=True)
+    # In fp32, where softmax is faster; what the product needs backward is not its result.
+    scores = (rows @ columns.transpose(2, 3)).float().mul_(scaling)
     if mask is not None:
         hidden = ~(mask.transpose(2, 3) if is_short else mask)
         scores.masked_fill_(hidden, torch.finfo(torch.float32).min)
@@ -94,10 +97,15 @@ def _attend(
 
 def use_fast_attention(encoder: "PreTrainedModel") -> None:
     """Has an encoder that calls torch's attention through Transformers call `fast_attention`."""
+    register_fast_attention()
+    if encoder.config._attn_implementation == "sdpa" and encoder._can_set_attn_implementation():
+        encoder.set_attn_implementation(_NAME)
+
+
+def register_fast_attention() -> None:
+    """Makes it known to Transformers, in each process that runs an encoder which uses it."""
     from transformers import AttentionInterface, AttentionMaskInterface
     from transformers.masking_utils import sdpa_mask
 
-    if encoder.config._attn_implementation == "sdpa" and encoder._can_set_attn_implementation():
-        AttentionInterface.register(_NAME, fast_attention)
-        AttentionMaskInterface.register(_NAME, sdpa_mask)
-        encoder.set_attn_implementation(_NAME)
+    AttentionInterface.register(_NAME, fast_attention)
+    AttentionMaskInterface.register(_NAME, sdpa_mask)

@@ -22,10 +22,10 @@ def drawn(shape: Sequence[int], p: float) -> tuple[Tensor, int, float]:
     Returns:
         int16 of that shape, those below the limit drop; the limit; the factor of all others.
     """
-    count, dropped = math.prod(shape), round(p * _LEVELS)
+    count, dropped = math.prod(shape), min(round(p * _LEVELS), _LEVELS - 1)
     draws = torch.empty(-(-count // 4), dtype=torch.int64).random_(-(2**63), None)
     bits = draws.view(torch.int16)[:count].view(*shape)
-    return bits, dropped - _LEVELS // 2, _LEVELS / max(1, _LEVELS - dropped)
+    return bits, dropped - _LEVELS // 2, _LEVELS / (_LEVELS - dropped)
 
 
 class FastDropout(nn.Dropout):

@@ -1,12 +1,12 @@
 """The multi-task model: one shared encoder, one head a task."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from torch import Tensor, nn
 
 from mtl_core.data.batching import Batch
-from mtl_core.model.attention import use_fast_attention
+from mtl_core.model.attention import register_fast_attention, use_fast_attention
 from mtl_core.model.dropout import use_fast_dropout
 from mtl_core.model.pooling import Pooler
 from mtl_core.model.prefix import as_inputs, run_suffix
@@ -60,6 +60,11 @@ class MultiTaskModel(nn.Module):
         self._frozen: list[nn.Module] = []
         use_fast_dropout(self)
         use_fast_attention(encoder)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Unpickles a model, perhaps in a process that never built one."""
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
+        register_fast_attention()
 
     @property
     def row_embedding(self) -> RowEmbedding | None:

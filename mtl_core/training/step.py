@@ -65,17 +65,16 @@ class Stepper:
         self._precision = precision
         self._module: nn.Module = losses
         self._memory = torch.empty(0, device=place.device)
-        self._trains_shared = True
-        self._training_heads: set[str] = set()
+        self._learning = set(task_weights)
 
     def wrap(self, *, has_unused_parameters: bool) -> None:
         """Puts the model behind DistributedDataParallel; again when other parameters train."""
         model = self._bare.model
-        self._trains_shared = any(True for _ in model.shared_parameters())
-        self._training_heads = {
+        shared = next(model.shared_parameters(), None)
+        self._learning = {
             name
             for name in self._task_weights
-            if any(parameter.requires_grad for parameter in model.head(name).parameters())
+            if shared is not None or any(p.requires_grad for p in model.head(name).parameters())
         }
         if not isinstance(self.weighting, GradientWeighting):
             embedding = model.row_embedding
@@ -135,9 +134,10 @@ class Stepper:
             with same_random_numbers(self.place.device):
                 before = self._without_gradients(parts)
             factors = loss_factors(weighting, self._totals(before, counts, present))
-        training = [number for number, (_, names) in enumerate(parts) if self._trains(names)]
+        # Where all that a part's tasks meet is frozen, there is nothing to go back through.
+        training = [n for n, (_, names) in enumerate(parts) if not self._learning.isdisjoint(names)]
         for number, (batch, names) in enumerate(parts):
-            if number not in training:  # All that this part meets is frozen.
+            if number not in training:
                 _add(sums, self._without_gradients([(batch, names)]))
                 continue
             # Gradients cross the network once a step, not once a part.
@@ -162,10 +162,6 @@ class Stepper:
             totals = self._totals(sums, counts, present)
             torch.autograd.backward(weighting(totals))
         return sums
-
-    def _trains(self, names: Sequence[str]) -> bool:
-        """Returns whether a part with these tasks meets a parameter that trains."""
-        return self._trains_shared or not self._training_heads.isdisjoint(names)
 
     def _sum_rows(self) -> None:
         """Exchanges the gradient of picked word embeddings, new tensors in every step."""
