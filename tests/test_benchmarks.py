@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ import torch
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
 Load = Callable[[str], ModuleType]
+RowsOf = Callable[[ModuleType], list[Any]]
 
 
 @pytest.fixture
@@ -22,6 +24,33 @@ def load(monkeypatch: pytest.MonkeyPatch) -> Iterator[Load]:
     threads = torch.get_num_threads()
     yield importlib.import_module
     torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def small(load: Load, monkeypatch: pytest.MonkeyPatch) -> Load:
+    """Imports a benchmark that trains, with 40 sentences a split."""
+
+    def import_small(name: str) -> ModuleType:
+        benchmark = load(name)
+        monkeypatch.setattr(benchmark, "SENTENCES", 40)
+        monkeypatch.setattr(benchmark, "DEV", 40)
+        return benchmark
+
+    return import_small
+
+
+@pytest.fixture
+def rows_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RowsOf:
+    """Runs a benchmark's main and returns the rows that it writes."""
+
+    def run(benchmark: ModuleType) -> list[Any]:
+        path = tmp_path / "out.json"
+        monkeypatch.setattr("sys.argv", ["benchmark.py", "--json", str(path)])
+        benchmark.main()
+        rows: list[Any] = json.loads(path.read_text(encoding="utf-8"))["rows"]
+        return rows
+
+    return run
 
 
 def write_two_rows(harness: ModuleType, path: Path) -> None:
@@ -79,21 +108,18 @@ def test_json_is_written_where_the_command_line_says(
 
 @pytest.mark.parametrize("contender", ["ours", "trainer", "plain"])
 def test_contenders_of_the_full_step_train(
-    load: Load, contender: str, monkeypatch: pytest.MonkeyPatch
+    small: Load, contender: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On 40 sentences: each says how fast it was and what it reached."""
-    benchmark = load("full_step")
-    monkeypatch.setattr(benchmark, "SENTENCES", 40)
-    monkeypatch.setattr(benchmark, "DEV", 40)
+    benchmark = small("full_step")
     monkeypatch.setattr(benchmark, "EPOCHS", 2)
     found = benchmark.CONTENDERS[contender]()
     assert found["speed"] > 0
     assert 0 <= found["score"] <= 1
 
 
-def test_others_train_with_torchs_own_parts(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
-    benchmark = load("full_step")
-    monkeypatch.setattr(benchmark, "SENTENCES", 40)
+def test_others_train_with_torchs_own_parts(small: Load) -> None:
+    benchmark = small("full_step")
     model = benchmark.parts(benchmark.configure()).model
     assert model.encoder.config._attn_implementation == "sdpa"
     ours = {type(module).__name__ for module in model.modules() if "dropout" in str(type(module))}
@@ -101,41 +127,33 @@ def test_others_train_with_torchs_own_parts(load: Load, monkeypatch: pytest.Monk
 
 
 def test_attention_is_measured_against_torchs(
-    load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    load: Load, rows_of: RowsOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     benchmark = load("attention")
     monkeypatch.setattr(benchmark, "LENGTHS", [5, 20])
     monkeypatch.setattr(benchmark, "ROUNDS", 2)
-    monkeypatch.setattr("sys.argv", ["attention.py", "--json", str(tmp_path / "out.json")])
-    benchmark.main()
-    rows = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))["rows"]
+    rows = rows_of(benchmark)
     assert [row["what"].partition(" (")[0] for row in rows] == ["rows of 5", "rows of 20"]
     for row in rows:
         differ = float(re.findall(r"0\.\d+", row["what"])[0])
         assert 0 < differ < 0.05
 
 
-def test_the_shares_of_a_step_add_up(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
-    benchmark = load("full_step")
-    monkeypatch.setattr(benchmark, "SENTENCES", 40)
-    monkeypatch.setattr(benchmark, "DEV", 40)
+def test_the_shares_of_a_step_add_up(small: Load) -> None:
+    benchmark = small("full_step")
     shares = benchmark.run_profile()["shares"]
     assert sum(shares.values()) == pytest.approx(1)
     assert all(share > 0 for share in shares.values())
 
 
 def test_the_prefix_cache_is_measured(
-    load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    small: Load, rows_of: RowsOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On 40 sentences: with the cache and without it, a run reaches the same dev score."""
-    benchmark = load("prefix_cache")
-    monkeypatch.setattr(benchmark, "SENTENCES", 40)
-    monkeypatch.setattr(benchmark, "DEV", 40)
+    benchmark = small("prefix_cache")
     monkeypatch.setattr(benchmark, "ROUNDS", 1)
     monkeypatch.setattr(benchmark, "CASES", benchmark.CASES[-1:])
-    monkeypatch.setattr("sys.argv", ["prefix_cache.py", "--json", str(tmp_path / "out.json")])
-    benchmark.main()
-    (row,) = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))["rows"]
+    (row,) = rows_of(benchmark)
     with_cache, without = re.findall(r"0\.\d+", row["what"])
     assert with_cache == without
     assert row["ours"] > 0 < row["theirs"]

@@ -18,6 +18,7 @@ from mtl_core.data.example import Example
 from mtl_core.data.mixing import MixingSection
 from mtl_core.data.readers import DatasetSection
 from mtl_core.export import export_best
+from mtl_core.model.encoder import load_encoder
 from mtl_core.model.freezing import FreezingSection
 from mtl_core.prediction import Text
 from mtl_core.predictor import Predictor, evaluate_model
@@ -323,16 +324,24 @@ def test_pooling(pooling: str, normalize: str, life: Life, tiny_encoder: Path) -
 def test_pairs_and_features(life: Life) -> None:
     source = {"kind": "jsonl", **FORMATS["jsonl"], "text_pair": "second", "features": "vector"}
     tasks = {"intent": INTENT}
-    life({"datasets": {"rows": source}, "tasks": tasks}, text=("play jazz", "now"))
+    predictor = life({"datasets": {"rows": source}, "tasks": tasks}, text=("play jazz", "now"))
+    width = predictor.model.num_features["intent"]
+    assert width > 0
+    # A task on pairs says nothing of a single text.
+    [pair, single] = predictor([("play jazz", "now"), "play jazz"], features=[[1.0] * width] * 2)
+    assert pair["intent"] is not None
+    assert single["intent"] is None
 
 
-def test_gradients_with_a_frozen_encoder_and_tasks_of_two_data_sets(life: Life) -> None:
+def test_gradients_with_a_frozen_encoder_and_tasks_of_two_data_sets(
+    life: Life, tiny_encoder: Path
+) -> None:
     sources = {
         "rows": {"kind": "jsonl", **FORMATS["jsonl"]},
         "more": {"kind": "seq_in_out", **FORMATS["seq_in_out"]},
     }
     tasks = {"intent": INTENT, "slots": {**SLOTS, "dataset": "more"}}
-    life(
+    predictor = life(
         {
             "datasets": sources,
             "tasks": tasks,
@@ -341,3 +350,6 @@ def test_gradients_with_a_frozen_encoder_and_tasks_of_two_data_sets(life: Life) 
             "mixing": {"kind": "joint"},
         }
     )
+    pristine = load_encoder(str(tiny_encoder)).state_dict()
+    kept = predictor.model.encoder.state_dict()
+    assert all(torch.equal(value, kept[name]) for name, value in pristine.items())

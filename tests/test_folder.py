@@ -78,9 +78,11 @@ def test_what_changes_no_result_may_change(tmp_path: Path, overrides: dict) -> N
 
 
 def test_a_moved_folder_is_still_the_same_study(tmp_path: Path) -> None:
-    made_folder(study_file(tmp_path / "old"))
+    before = made_folder(study_file(tmp_path / "old")).read_study()
     (tmp_path / "old").rename(tmp_path / "new")
-    made_folder(study_file(tmp_path / "new"))
+    folder = made_folder(study_file(tmp_path / "new"))
+    assert folder.path == tmp_path / "new" / "demo"
+    assert folder.read_study().run == before.run
 
 
 @pytest.mark.parametrize(

@@ -1,62 +1,25 @@
-"""Tasks: losses and scores against scikit-learn, scipy, seqeval, torch and cases worked by hand."""
+"""Tasks: losses and scores against scikit-learn, scipy, torch and cases worked by hand."""
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 import pytest
 import torch
 from scipy.stats import pearsonr, spearmanr
-from seqeval.metrics import f1_score as span_f1
-from seqeval.metrics import precision_score as span_precision
-from seqeval.metrics import recall_score as span_recall
-from seqeval.scheme import IOB2
 from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef, mean_squared_error
 from sklearn.utils.class_weight import compute_class_weight
-from torch import Tensor
+from task_cases import SIZE, TAGS, batch_of, build, ids
 from torch.nn.functional import cross_entropy, log_softmax
-from torchcrf import CRF
 
-from mtl_core.data.batching import Batch
-from mtl_core.data.encoded import Int64Array, LabelNames
+from mtl_core.data.encoded import LabelNames
 from mtl_core.errors import ConfigError, DataError
-from mtl_core.tasks.base import Outcome, Task, TaskSection
+from mtl_core.tasks.base import Outcome, TaskSection
 from mtl_core.tasks.classification import Classification
 from mtl_core.tasks.hidden import Hidden, HiddenSize
 from mtl_core.tasks.multilabel import Multilabel, MultilabelHead, best_thresholds
-from mtl_core.tasks.outputs import Span, TextView
 from mtl_core.tasks.regression import Regression
-from mtl_core.tasks.tagging import Tagging, TaggingHead, inside_tags, span_scores, subword_labels
+from mtl_core.tasks.tagging import Tagging, TaggingHead
 from mtl_core.training.evaluation import joint_accuracy
-
-TAGS = ("B-x", "B-y", "I-x", "I-y", "O")
-UNSEEN = ("B-z", "I-z")
-SIZE = HiddenSize(4)
-
-
-def ids(*values: int) -> Int64Array:
-    return np.array(values, dtype=np.int64)
-
-
-def build(section: type[TaskSection], labels: LabelNames, **settings: object) -> Task:
-    plain = {"dataset": "d", "column": "c", **settings}
-    return section.model_validate(plain).build("task", labels)
-
-
-def batch_of(is_word: Sequence[Sequence[bool]], **arrays: Tensor) -> Batch:
-    words = torch.tensor(is_word)
-    token_ids = torch.zeros(len(words), words.shape[1] + 2, dtype=torch.int64)
-    starts = (torch.arange(1, words.shape[1] + 1) * words).long()
-    ends = torch.where(words, starts + 1, 0)
-    base = {
-        "token_ids": token_ids,
-        "attention_mask": torch.ones_like(token_ids),
-        "word_starts": starts,
-        "word_ends": ends,
-        "is_word": words,
-        "num_words": words.sum(dim=1),
-    }
-    return Batch(**(base | arrays), labels={})  # type: ignore[arg-type]
 
 
 def test_classification_scores_equal_scikit_learn() -> None:
@@ -94,67 +57,10 @@ def test_class_weights_of_unknown_labels_are_refused() -> None:
         build(Classification, LabelNames(("news", "sport"), ()), class_weights={"spot": 2.0})
 
 
-def test_tagging_scores_equal_seqeval() -> None:
-    generator = np.random.default_rng(0)
-    gold = [generator.integers(0, 7, size=generator.integers(1, 9)) for _ in range(200)]
-    predicted = [
-        np.where(generator.random(len(tags)) < 0.6, np.minimum(tags, 4), 4) for tags in gold
-    ]
-    outcome = Outcome([*predicted, ids(0)], [*gold, ids()])  # the last row lacks tags
-    task = build(Tagging, LabelNames(TAGS, UNSEEN), scores_by_type=True)
-    scores = task.score(outcome)
-    texts = [[[(*TAGS, *UNSEEN)[tag] for tag in tags] for tags in rows]
-             for rows in (gold, predicted)]  # fmt: skip
-    for name, reference in (
-        ("f1", span_f1),
-        ("precision", span_precision),
-        ("recall", span_recall),
-    ):
-        assert scores[name] == pytest.approx(reference(*texts, mode="strict", scheme=IOB2))
-        each = reference(*texts, mode="strict", scheme=IOB2, average=None, zero_division=0)
-        assert [scores[f"{name}/{kind}"] for kind in "xyz"] == pytest.approx(list(each))
-    assert scores["accuracy"] == np.mean(np.concatenate(gold) == np.concatenate(predicted))
-
-
-def test_plain_tags_are_scored_word_by_word() -> None:
-    task = build(Tagging, LabelNames(("DET", "NOUN"), ("X",)), scheme="plain")
-    scores = task.score(Outcome([ids(0, 1), ids(1, -1)], [ids(0, 1), ids(2, 1)]))
-    assert task.main_score == "accuracy"
-    assert scores["accuracy"] == 0.5  # an unseen tag and a lost word are wrong
-
-
-@pytest.mark.parametrize(("scheme", "tags"), [("plain", "ab"), ("bio", ("B-x", "O"))])
-def test_words_that_were_cut_off_have_no_tag(scheme: str, tags: Sequence[str]) -> None:
-    task = build(Tagging, LabelNames(tuple(tags), ()), scheme=scheme)
-    logits = torch.tensor([[[1.0, 0.0]] * 2])
-    view = TextView("one two", [(0, 3), (4, 7)])
-    [found] = task.outputs(
-        task.make_head(SIZE), logits, batch_of([[True, False]], num_words=torch.tensor([2])), [view]
-    )
-    assert found == (Span(tags[0].removeprefix("B-"), 0, 3, "one"),)
-
-
-def test_lost_words_miss_their_spans() -> None:
-    # Gold has two spans; the model finds the first, the second was cut off.
-    outcome = Outcome([ids(0, 2, -1)], [ids(0, 2, 1)])
-    scores = build(Tagging, LabelNames(TAGS, ())).score(outcome)
-    assert scores == pytest.approx({"precision": 1, "recall": 0.5, "f1": 2 / 3, "accuracy": 2 / 3})
-
-
-def test_tag_that_continues_nothing_is_no_span() -> None:
-    assert span_scores([["B-x", "I-x"]], [["O", "I-x"]]) == (0.0, 0.0, 0.0)
-    assert span_scores([["B-x", "I-x"]], [["B-x", "I-y"]]) == (0.0, 0.0, 0.0)
-    assert span_scores([["B-x", "I-x"]], [["B-x", "I-x"]]) == (1.0, 1.0, 1.0)
-
-
 @pytest.mark.parametrize("section", [Classification, Tagging, Multilabel, Regression])
 def test_nothing_labelled_has_no_score(section: type[TaskSection]) -> None:
     scores = build(section, LabelNames(TAGS, ())).score(Outcome([ids(0)], [ids()]))
     assert all(math.isnan(value) for value in scores.values())
-
-
-def test_nothing_found_and_nothing_predicted_scores_zero() -> None:
-    assert span_scores([["O", "O"]], [["O", "O"]]) == (0.0, 0.0, 0.0)
 
 
 def test_losses_are_sums_over_labelled_entries() -> None:
@@ -172,85 +78,6 @@ def test_losses_are_sums_over_labelled_entries() -> None:
     single = -log_softmax(logits[1, 0], dim=0)[3]
     head = build(Classification, LabelNames(TAGS, ())).make_head(SIZE)
     assert torch.allclose(head.loss_sum(*rows), single)
-
-
-def test_further_subwords_of_a_word_are_inside_the_span() -> None:
-    # [CLS] w1 w1 w1 w2 [SEP]; the second row has one word, its second was cut off.
-    batch = batch_of(
-        [[True, True], [True, False]],
-        token_ids=torch.zeros(2, 6, dtype=torch.int64),
-        word_starts=torch.tensor([[1, 4], [1, 0]]),
-        word_ends=torch.tensor([[4, 5], [5, 0]]),
-    )
-    inside = torch.tensor(inside_tags(TAGS))
-    found = subword_labels(torch.tensor([[0, 4], [3, -100]]), batch, inside)
-    assert found.tolist() == [[-100, 0, 2, 2, 4, -100], [-100, 3, 3, 3, 3, -100]]
-
-
-@pytest.mark.parametrize("subwords", ["first", "all"])
-def test_a_word_of_many_subwords_weighs_as_one(subwords: str) -> None:
-    """When the model knows nothing, the mean loss of a word is the logarithm of the tags."""
-    head = build(Tagging, LabelNames(TAGS, ()), subwords=subwords).make_head(SIZE)
-    # [CLS] w1 w1 w1 w2 [SEP], and a second row whose second word was cut off.
-    batch = batch_of(
-        [[True, True], [True, False]],
-        token_ids=torch.zeros(2, 6, dtype=torch.int64),
-        word_starts=torch.tensor([[1, 4], [1, 0]]),
-        word_ends=torch.tensor([[4, 5], [5, 0]]),
-    )
-    logits = torch.zeros(2, 6 if subwords == "all" else 2, len(TAGS))
-    loss = head.loss_sum(logits, torch.tensor([[0, 4], [3, -100]]), batch)
-    assert loss.item() / 3 == pytest.approx(math.log(len(TAGS)))
-
-
-def test_with_all_subwords_the_first_one_still_speaks_for_the_word() -> None:
-    head = build(Tagging, LabelNames(TAGS, ()), subwords="all").make_head(SIZE)
-    batch = batch_of([[True, True]], word_starts=torch.tensor([[1, 3]]))
-    logits = torch.zeros(1, 4, 5)
-    for place, tag in enumerate((4, 0, 4, 1)):
-        logits[0, place, tag] = 1.0
-    assert [row.tolist() for row in head.decode(logits, batch)] == [[0, 1]]
-
-
-def test_crf_loss_is_the_likelihood_of_pytorch_crf() -> None:
-    torch.manual_seed(0)
-    head = build(Tagging, LabelNames(TAGS, ()), crf=True).make_head(SIZE)
-    logits, labels = torch.randn(3, 4, 5), torch.randint(0, 5, (3, 4))
-    labels[1, 2:] = -100
-    labels[2] = -100  # a row without tags
-    batch = batch_of([[True] * 4] * 3)
-    reference = CRF(5, batch_first=True)
-    reference.load_state_dict(head.crf.state_dict())  # type: ignore[union-attr]
-    rows = ((logits[:1], labels[:1]), (logits[1:2, :2], labels[1:2, :2]))
-    expected = -sum(reference(*row, mask=torch.ones_like(row[1]).bool()) for row in rows)
-    torch.testing.assert_close(head.loss_sum(logits, labels, batch), expected)
-    nothing = head.loss_sum(logits, torch.full_like(labels, -100), batch)
-    nothing.backward()
-    assert nothing.item() == 0
-    assert all(parameter.grad is not None for parameter in head.crf.parameters())  # type: ignore[union-attr]
-
-
-@pytest.mark.parametrize("settings", [{"decoding": "viterbi"}, {"crf": True}])
-def test_constrained_decoding_never_leaves_bio(settings: dict[str, object]) -> None:
-    torch.manual_seed(0)
-    head = build(Tagging, LabelNames(TAGS, ()), **settings).make_head(SIZE)
-    batch = batch_of([[True] * 6] * 20 + [[True] * 3 + [False] * 3])
-    rows = head.decode(torch.randn(21, 6, 5) * 3, batch)
-    for row in rows:
-        tags = [TAGS[number] for number in row]
-        for before, tag in zip(["O", *tags], tags, strict=False):
-            assert not tag.startswith("I-") or before[1:] == tag[1:]
-    assert len(rows[20]) == 3
-
-
-def test_argmax_takes_what_viterbi_forbids() -> None:
-    logits = torch.tensor([[[0.0, 0, 5, 0, 4]]])
-    free, strict = (
-        build(Tagging, LabelNames(TAGS, ()), decoding=decoding).make_head(SIZE)
-        for decoding in ("argmax", "viterbi")
-    )
-    assert free.decode(logits, batch_of([[True]]))[0].tolist() == [2]
-    assert strict.decode(logits, batch_of([[True]]))[0].tolist() == [4]
 
 
 def test_multilabel_loss_and_scores() -> None:

@@ -1,22 +1,19 @@
-"""The training loop: its reports, exact resume, and which task trains what."""
+"""The training loop: its reports, exact resume, and its gradients."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from conftest import RunConfigFactory, write_seq_in_out
+from conftest import RunConfigFactory
+from runs import EAGER, Settings, assert_same, run, without_times
 from torch import Tensor
 
 from mtl_core.assets import Assets, build_tasks
-from mtl_core.config import RunConfig
 from mtl_core.data.batching import make_batch
-from mtl_core.data.example import Example
 from mtl_core.errors import ConfigError, TrainingError
-from mtl_core.model.encoder import load_tokenizer
 from mtl_core.training.diagnostics import GradientDiagnostics
 from mtl_core.training.distributed import Place
 from mtl_core.training.loop import train
@@ -25,43 +22,6 @@ from mtl_core.training.plan import GlobalBatch, TrainingPlan
 from mtl_core.training.report import EpochReport
 from mtl_core.training.step import Stepper, TaskLosses
 from mtl_core.weighting.stepwise import GramianWeighting
-
-Settings = dict[str, object]
-PLAIN: Settings = {
-    # One step an epoch, nothing shared between the tasks but the frozen encoder.
-    "freezing": {"kind": "encoder"},
-    "training.batch_size": 1000,
-    "optimizer.clip_norm": None,
-    "optimizer.schedule": "constant",
-    "tasks.intent.head.dropout": 0,
-    "tasks.slots.head.dropout": 0,
-}
-INTENT = {"kind": "classification", "dataset": "corpus", "column": "intent"}
-NO_TEST: Settings = {"datasets.corpus.splits": {"test": None}}
-EAGER: Settings = {
-    # Enough to learn the 60 train sentences, on which such a run is scored as well.
-    "datasets.corpus.splits": {"dev": "train"},
-    "optimizer.encoder_lr": 3e-3,
-    "optimizer.head_lr": 1e-2,
-    "training.batch_size": 4,
-    "training.epochs": 10,
-}
-
-
-def without_times(reports: list[EpochReport]) -> list[EpochReport]:
-    return [replace(report, seconds=0.0, sentences_per_second=0.0) for report in reports]
-
-
-def run(config: RunConfig, folder: Path) -> tuple[list[EpochReport], dict[str, Tensor]]:
-    """Returns all reports and the weights after the last epoch."""
-    reports = list(train(config, checkpoint=folder))
-    return reports, torch.load(folder / "state.pt", weights_only=True)["model"]
-
-
-def assert_same(first: dict[str, Tensor], second: dict[str, Tensor], tolerance: float = 0) -> None:
-    assert first.keys() == second.keys()
-    for name, value in first.items():
-        torch.testing.assert_close(value, second[name], rtol=0, atol=tolerance, msg=name)
 
 
 def test_a_run_learns_what_it_is_shown(run_config: RunConfigFactory) -> None:
@@ -304,107 +264,3 @@ def test_reports_carry_gradients_when_asked(run_config: RunConfigFactory) -> Non
     assert watched[0].gradients.keys() == {"norm/intent", "norm/slots", "cosine/intent/slots"}
     # Looking changes nothing.
     assert [report.losses for report in watched] == [report.losses for report in plain]
-
-
-def test_rows_without_a_label_train_the_other_tasks_only(
-    run_config: RunConfigFactory, sample: dict[str, list[Example]], tmp_path: Path
-) -> None:
-    full = [example for example in sample["train"] if len(example.labels) == 2][:40]
-    # The second half loses its intents; each intent and tag stands in the first half too.
-    half = [*full[:20], *(Example(row.words, {"slots": row.labels["slots"]}) for row in full[:20])]
-    for name, rows in (("half", half), ("first", full[:20])):
-        for split in ("train", "dev"):
-            write_seq_in_out(tmp_path / name / split, rows)
-    results = {}
-    for name in ("half", "first"):
-        config = run_config(PLAIN | {"datasets.corpus.path": str(tmp_path / name)} | NO_TEST)
-        results[name] = run(config, tmp_path / f"run-{name}")
-    # Rows without intent change nothing for the intents: as if they were not there (to rounding).
-    for one, other in zip(results["half"][0], results["first"][0], strict=True):
-        assert one.losses["intent"] == pytest.approx(other.losses["intent"], rel=1e-6)
-    for name in ("weight", "bias"):
-        key = f"heads.head_intent.body.1.{name}"
-        torch.testing.assert_close(results["half"][1][key], results["first"][1][key])
-
-
-def test_rows_without_any_label_take_no_part(
-    run_config: RunConfigFactory, sample: dict[str, list[Example]], tmp_path: Path
-) -> None:
-    rows = [example for example in sample["train"] if len(example.labels) == 2][:8]
-    write_seq_in_out(tmp_path / "train", [*rows, *(Example(row.words) for row in rows)])
-    write_seq_in_out(tmp_path / "dev", rows)
-    config = run_config({"datasets.corpus.path": str(tmp_path), "training.batch_size": 4} | NO_TEST)
-    reports = list(train(config))
-    assert [report.step for report in reports] == [2, 4]
-
-
-def test_task_of_weight_zero_is_scored_but_trains_nothing(
-    run_config: RunConfigFactory, tmp_path: Path
-) -> None:
-    # The head of the second task is drawn after that of the first, so both runs start alike.
-    alone = run_config({"tasks": {"intent": INTENT}})
-    reports, weights = run(alone, tmp_path / "alone")
-    beside, all_weights = run(run_config({"tasks.slots.weight": 0}), tmp_path / "beside")
-    head = {name for name in all_weights if "head_slots" in name}
-    assert_same(weights, {k: v for k, v in all_weights.items() if k not in head})
-    assert [report.losses for report in beside] == [report.losses for report in reports]
-    assert beside[0].dev.keys() == {"intent", "slots"}
-    kept = run_config({"tasks.slots.weight": 0, "training.epochs": 1})
-    _, after_one_epoch = run(kept, tmp_path / "kept")
-    assert_same({k: all_weights[k] for k in head}, {k: after_one_epoch[k] for k in head})
-
-
-def test_two_data_sets_with_a_task_each(run_config: RunConfigFactory, corpus: Path) -> None:
-    other = {"kind": "seq_in_out", "path": str(corpus)}
-    config = run_config(EAGER | {"datasets.other": other, "tasks.slots.dataset": "other"})
-    reports = list(train(config))
-    first, last = reports[0], reports[-1]
-    assert first.step == 30  # 60 rows in batches of 4, twice
-    assert all(last.losses[task] < 0.5 * first.losses[task] for task in ("intent", "slots"))
-    # Of 60 sentences with an intent and 24 with tags, those that are right.
-    right_tags = last.joint_accuracy * 84 - last.dev["intent"]["accuracy"] * 60
-    assert right_tags == pytest.approx(round(right_tags))
-    assert 0 <= right_tags <= 24
-
-
-@pytest.mark.parametrize("weighting", ["fixed", "uncertainty", "famo", "gradnorm", "upgrad"])
-@pytest.mark.parametrize("pooling", ["mean", "attention"])
-def test_steps_in_which_nothing_trains_pass(
-    run_config: RunConfigFactory, corpus: Path, weighting: str, pooling: str
-) -> None:
-    config = run_config(
-        {
-            "datasets.other": {"kind": "seq_in_out", "path": str(corpus)},
-            "tasks.slots.dataset": "other",
-            "tasks.slots.freeze_head": True,
-            "tasks.slots.head.dropout": 0,
-            "tasks.intent.head.dropout": 0,
-            "optimizer.head_lr": 1e-2,
-            "encoder.pooling": pooling,
-            "freezing": {"kind": "encoder"},
-            "training.gradients_every": 1,
-            "weighting.kind": weighting,
-        }
-    )
-    reports = list(train(config))
-    assert reports[-1].losses["slots"] == pytest.approx(reports[0].losses["slots"], rel=1e-6)
-    assert reports[-1].losses["intent"] < reports[0].losses["intent"]
-
-
-def test_an_encoder_trains_under_frozen_heads(run_config: RunConfigFactory) -> None:
-    frozen = {"tasks.intent.freeze_head": True, "tasks.slots.freeze_head": True}
-    reports = list(train(run_config(frozen | {"optimizer.encoder_lr": 1e-3})))
-    assert reports[-1].losses["intent"] < 0.97 * reports[0].losses["intent"]
-
-
-def test_words_cut_off_count_as_wrong(
-    run_config: RunConfigFactory, corpus: Path, tiny_encoder: Path
-) -> None:
-    tokenizer = load_tokenizer(str(tiny_encoder))
-    lines = (corpus / "train" / "seq.in").read_text().splitlines()
-    # Six sub-words fit between [CLS] and [SEP]; the last word has to start among them.
-    before_last = [tokenizer(line.rpartition(" ")[0], add_special_tokens=False) for line in lines]
-    whole = sum(len(encoded["input_ids"]) < 6 for encoded in before_last)
-    report = list(train(run_config(EAGER | {"encoder.max_length": 8})))[-1]
-    assert report.dev["intent"]["accuracy"] > 0.5
-    assert report.joint_accuracy <= whole / len(lines) < 0.1

@@ -1,65 +1,26 @@
-"""Weightings: against torchjd called directly, and cases worked by hand."""
+"""Weightings of losses, against torchjd called directly; both sorts go on where they were cut."""
 
 import io
 import itertools
 import math
-import warnings
-from collections.abc import Mapping
 
 import pytest
 import torch
-from pydantic import TypeAdapter
 from torch import Tensor
-from torchjd import aggregation, scalarization
+from torchjd import scalarization
+from weightings import (
+    GRADIENT_KINDS,
+    KINDS,
+    LOSS_KINDS,
+    LOSSES,
+    ONES,
+    factors,
+    on_losses,
+    tensors,
+)
 
-from mtl_core.training.step import loss_factors
 from mtl_core.weighting.base import GradientWeighting, LossWeighting
 from mtl_core.weighting.kinds import WeightingSection
-
-KINDS: TypeAdapter[WeightingSection] = TypeAdapter(WeightingSection)
-LOSS_KINDS = ["fixed", "uncertainty", "dwa", "random", "geometric_mean", "imtl_l", "stch", "famo"]
-GRADIENT_KINDS = [
-    "gradnorm", "pcgrad", "cagrad", "upgrad", "mgda", "gradvac", "graddrop", "aligned_mtl",
-    "fairgrad", "imtl_g", "nash",
-]  # fmt: skip
-ONES = {"intent": 1.0, "slots": 1.0, "topic": 1.0}
-LOSSES = {"intent": 2.0, "slots": 3.0, "topic": 0.5}
-GRADIENTS = torch.tensor([[4.0, 1.0, -2.0, 0.5], [-1.0, 2.0, 1.0, 0.5], [0.5, -1.0, 3.0, 1.0]])
-
-
-def on_losses(
-    kind: str, weights: Mapping[str, float] = ONES, seed: int = 0, **parameters: float
-) -> LossWeighting:
-    weighting = KINDS.validate_python({"kind": kind, **parameters}).build(weights, seed=seed)
-    assert isinstance(weighting, LossWeighting)
-    return weighting
-
-
-def on_gradients(
-    kind: str, weights: Mapping[str, float] = ONES, seed: int = 0, **parameters: float | str
-) -> GradientWeighting:
-    weighting = KINDS.validate_python({"kind": kind, **parameters}).build(weights, seed=seed)
-    assert isinstance(weighting, GradientWeighting)
-    return weighting
-
-
-def tensors(values: Mapping[str, float]) -> dict[str, Tensor]:
-    return {name: torch.tensor(value) for name, value in values.items()}
-
-
-def factors(weighting: LossWeighting, values: Mapping[str, float]) -> dict[str, float]:
-    weighting.begin_step()
-    return {name: float(f) for name, f in loss_factors(weighting, tensors(values)).items()}
-
-
-def combine(
-    weighting: GradientWeighting, gradients: Tensor, names: tuple[str, ...] = tuple(ONES)
-) -> Tensor:
-    weighting.begin_step()
-    losses = torch.tensor([LOSSES[name] for name in names])
-    combined = weighting(gradients, losses, names)
-    assert isinstance(combined, Tensor)
-    return combined
 
 
 def test_every_kind_is_tested_here() -> None:
@@ -174,143 +135,6 @@ def test_famo_takes_an_absent_task_as_unchanged() -> None:
     torch.testing.assert_close(ours.state_dict()["famo._w"], theirs.state_dict()["famo._w"])
 
 
-def test_pcgrad_of_two_opposing_gradients_by_hand() -> None:
-    # g1 = (1, 0), g2 = (-1, 1): g1 loses its part along g2, -1/2 g2; g2 its part along g1, -g1.
-    gradients = torch.tensor([[1.0, 0.0], [-1.0, 1.0]])
-    combined = combine(on_gradients("pcgrad"), gradients, ("intent", "slots"))
-    torch.testing.assert_close(combined, torch.tensor([0.5, 0.5]) + torch.tensor([0.0, 1.0]))
-
-
-def test_mgda_of_orthogonal_gradients_by_hand() -> None:
-    # The shortest vector between (1, 0) and (0, 2) stands on their difference: (4/5, 2/5).
-    gradients = torch.tensor([[1.0, 0.0], [0.0, 2.0]])
-    combined = combine(on_gradients("mgda", epsilon=1e-6), gradients, ("intent", "slots"))
-    torch.testing.assert_close(combined, torch.tensor([0.8, 0.4]))
-
-
-def test_imtl_g_projects_alike_onto_every_direction() -> None:
-    combined = combine(on_gradients("imtl_g"), GRADIENTS)
-    shadows = GRADIENTS @ combined / GRADIENTS.norm(dim=1)
-    torch.testing.assert_close(shadows, shadows[0].expand(3), rtol=1e-3, atol=1e-4)
-
-
-def test_upgrad_harms_no_task() -> None:
-    generator = torch.Generator().manual_seed(0)
-    for _ in range(20):
-        gradients = torch.randn(3, 5, generator=generator)
-        assert (gradients @ combine(on_gradients("upgrad"), gradients) > -1e-4).all()
-
-
-@pytest.mark.parametrize(
-    ("kind", "parameters", "theirs"),
-    [
-        ("pcgrad", {}, aggregation.PCGrad()),
-        ("cagrad", {"c": 0.4}, aggregation.CAGrad(0.4)),
-        ("upgrad", {}, aggregation.UPGrad()),
-        ("mgda", {"max_iterations": 7}, aggregation.MGDA(max_iters=7)),
-        ("aligned_mtl", {"scale": "rmse"}, aggregation.AlignedMTL(scale_mode="rmse")),
-        ("fairgrad", {"alpha": 2.0}, aggregation.FairGrad(2.0)),
-        ("imtl_g", {}, aggregation.IMTLG()),
-    ],
-)
-def test_gradients_combine_as_by_torchjd(
-    kind: str, parameters: dict[str, float | str], theirs: aggregation.Aggregator
-) -> None:
-    weights = {"intent": 0.5, "slots": 2.0, "topic": 1.0}
-    weighting = on_gradients(kind, weights, **parameters)
-    two = GRADIENTS[:2]  # of two tasks the order cannot matter
-    combined = combine(weighting, two, ("intent", "slots"))
-    torch.testing.assert_close(combined, theirs(two))
-    found = weighting.current_weights()
-    torch.testing.assert_close(
-        torch.tensor([found["intent"] / 0.5, found["slots"] / 2.0]) @ two, combined
-    )
-
-
-def test_gradvac_follows_that_of_torchjd_and_keeps_the_pairs_of_absent_tasks() -> None:
-    weighting, theirs = on_gradients("gradvac", beta=0.3), aggregation.GradVac(0.3)
-    for scale in (1.0, 2.0, -0.5):
-        two = GRADIENTS[:2] * torch.tensor([[1.0], [scale]])
-        torch.testing.assert_close(combine(weighting, two, ("intent", "slots")), theirs(two))
-        combine(weighting, GRADIENTS[1:], ("slots", "topic"))
-
-
-def test_nash_follows_that_of_torchjd() -> None:
-    weighting = on_gradients("nash", max_norm=0.8)
-    theirs = aggregation.NashMTL(2, max_norm=0.8)
-    for scale in (1.0, 2.0, 0.5):
-        two = GRADIENTS[:2] * torch.tensor([[1.0], [scale]])
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # cvxpy's, about the form of the problem
-            expected = theirs(two)
-        combined = combine(weighting, two, ("intent", "slots"))
-        torch.testing.assert_close(combined, expected, rtol=1e-3, atol=1e-4)
-    assert float(combined.norm()) <= 0.8 + 1e-5
-
-
-def test_nash_keeps_its_weights_between_bargains() -> None:
-    weighting = on_gradients("nash", update_every=3, max_norm=100.0)
-    seen = []
-    for scale in (1.0, 2.0, 3.0, 4.0):
-        combine(weighting, GRADIENTS * torch.tensor([[scale], [1.0], [1.0]]))
-        seen.append(weighting.current_weights())
-    assert seen[0] == seen[1] == seen[2] != seen[3]
-
-
-def test_graddrop_keeps_gradients_of_one_sign() -> None:
-    weighting = on_gradients("graddrop")
-    gradients = torch.tensor([[1.0, 2.0, -1.0, 0.0], [-3.0, 2.0, -1.0, 0.0]]).repeat(1, 2000)
-    combined = combine(weighting, gradients, ("intent", "slots")).view(2000, 4)
-    assert set(combined[:, 0].tolist()) == {1.0, -3.0}
-    # The share of positive mass is (1 + (1 - 3) / (1 + 3)) / 2 = 1/4.
-    assert float((combined[:, 0] == 1).float().mean()) == pytest.approx(0.25, abs=0.04)
-    assert (combined[:, 1:] == torch.tensor([4.0, -2.0, 0.0])).all()
-
-
-def test_gradnorm_by_hand() -> None:
-    weighting = on_gradients("gradnorm", {"intent": 1.0, "slots": 1.0}, alpha=1.0, lr=0.1)
-    gradients = torch.tensor([[3.0, 0.0], [0.0, 1.0]])
-    first = weighting(gradients, torch.tensor([2.0, 2.0]), ("intent", "slots"))
-    assert first.tolist() == [3.0, 1.0]
-    # Sizes 3 and 1, targets 2 and 2: slopes 3 / 2 down and 1 / 2 up, of rate 0.1.
-    new = torch.tensor([1 - 0.15, 1 + 0.05])
-    new = 2 * new / new.sum()
-    assert list(weighting.current_weights().values()) == pytest.approx(new.tolist())
-    # Now the second task lags (ratios 0.5 and 1.5 of mean 1) and gets a larger target.
-    second = weighting(gradients, torch.tensor([1.0, 3.0]), ("intent", "slots"))
-    assert second.tolist() == pytest.approx([3 * float(new[0]), float(new[1])])
-    weights = weighting.current_weights()
-    assert weights["slots"] > float(new[1])
-    assert sum(weights.values()) == pytest.approx(2)
-
-
-@pytest.mark.parametrize("kind", GRADIENT_KINDS)
-def test_a_lone_task_keeps_its_gradient(kind: str) -> None:
-    torch.testing.assert_close(
-        combine(on_gradients(kind), GRADIENTS[1:2], ("slots",)), GRADIENTS[1]
-    )
-
-
-@pytest.mark.parametrize("kind", GRADIENT_KINDS)
-@pytest.mark.parametrize(
-    "gradients",
-    [
-        torch.zeros(3, 4),
-        GRADIENTS * torch.tensor([[1.0], [0.0], [1.0]]),
-        GRADIENTS[[0, 0, 1]],
-        GRADIENTS[[0, 1, 1]] * torch.tensor([[1.0], [1.0], [-1.0]]),
-        GRADIENTS * 1e-12,
-        GRADIENTS * 1e6,
-    ],
-    ids=["all zero", "one zero", "two the same", "two opposite", "tiny", "large"],
-)
-def test_degenerate_gradients_give_finite_updates(kind: str, gradients: Tensor) -> None:
-    weighting = on_gradients(kind)
-    for _ in range(2):
-        assert combine(weighting, gradients).isfinite().all()
-    assert all(math.isfinite(value) for value in weighting.current_weights().values())
-
-
 @pytest.mark.parametrize("kind", [*LOSS_KINDS, *GRADIENT_KINDS])
 def test_a_run_that_goes_on_sees_what_it_would_have_seen(kind: str) -> None:
     whole, cut = (KINDS.validate_python({"kind": kind}).build(ONES, seed=3) for _ in range(2))
@@ -351,15 +175,3 @@ def one_step(weighting: torch.nn.Module, number: int) -> Tensor:
                     parameter.sub_(0.1 * slope)
     weighting.after_epoch(values)
     return found
-
-
-@pytest.mark.parametrize("kind", ["pcgrad", "gradvac", "graddrop"])
-def test_random_parts_are_alike_on_every_worker_and_leave_the_generator_alone(kind: str) -> None:
-    first, second = on_gradients(kind, seed=5), on_gradients(kind, seed=5)
-    torch.manual_seed(1)
-    before = torch.get_rng_state()
-    one = [combine(first, GRADIENTS) for _ in range(6)]
-    assert torch.equal(before, torch.get_rng_state())
-    torch.manual_seed(2)
-    for ours, theirs in zip(one, [combine(second, GRADIENTS) for _ in range(6)], strict=True):
-        assert torch.equal(ours, theirs)
