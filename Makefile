@@ -35,7 +35,7 @@ tune: install
 	$(BIN)/mtl tune demo
 
 test: install
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
 
 lint: install
 	$(BIN)/ruff check

@@ -27,13 +27,17 @@ RunConfigFactory = Callable[..., "RunConfig"]
 _SIZES = {"train": 60, "dev": 24, "test": 24}
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Runs the fast tests first, then those that start Ray, then the slow ones."""
+    """Runs the fast tests first, then those that start Ray, one at a time, then the slow ones."""
 
     def cost(item: pytest.Item) -> int:
         return 2 * ("slow" in item.keywords) + ("ray" in item.keywords)
 
     items.sort(key=cost)
+    for item in items:
+        if "ray" in item.keywords:
+            item.add_marker(pytest.mark.xdist_group("ray"))
 
 
 @pytest.fixture(scope="session", autouse=True)
