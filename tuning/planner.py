@@ -19,12 +19,11 @@ class Node:
 
 def this_machine() -> Node:
     """Returns what a Ray started on this machine has."""
-    from ray._private.accelerators.nvidia_gpu import NvidiaGPUAcceleratorManager
+    import torch
 
     # The CPUs this process may use, which in a container are fewer than the machine's.
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    gpus = NvidiaGPUAcceleratorManager.get_current_node_num_accelerators()
-    return Node(float(cpus or 1), float(gpus))
+    return Node(float(cpus or 1), float(torch.cuda.device_count()))
 
 
 def plan_trainers(resources: Resources, nodes: Sequence[Node], *, trials: int) -> int:

@@ -73,7 +73,14 @@ def _to_arrow(values: LabelArray) -> pa.Array:
 
 def _from_arrow(column: pa.Array) -> LabelArray:
     if pa.types.is_large_list(column.type):
-        return Ragged(column.values.to_numpy(), column.offsets.to_numpy())
+        return Ragged(_view(column.values), _view(column.offsets))
     if pa.types.is_fixed_size_list(column.type):
-        return np.asarray(column.values.to_numpy().reshape(len(column), column.type.list_size))
-    return np.asarray(column.to_numpy())
+        rows: LabelArray = _view(column.values).reshape(len(column), column.type.list_size)
+        return rows
+    numbers: LabelArray = _view(column)
+    return numbers
+
+
+def _view(column: pa.Array) -> Any:
+    """Returns a read-only view of numbers; `to_numpy` gives the same, but imports pandas."""
+    return np.from_dlpack(column)
