@@ -58,6 +58,20 @@ CASES: dict[str, dict[str, object]] = {
         "tasks.slots.freeze_head": True,
         "freezing.kind": "encoder",
     },
+    **{
+        f"{name}, in some of which only pooling trains": {
+            **more,
+            "tasks.slots.dataset": "other",
+            "tasks.slots.freeze_head": True,
+            "freezing.kind": "encoder",
+            "encoder.pooling": "attention",
+        }
+        for name, more in {
+            "steps": {},
+            "parts": {"mixing.kind": "joint"},
+            "accumulated parts": {"training.accumulation": 2},
+        }.items()
+    },
     "gradual": {"freezing.kind": "gradual"},
     "lora": {"freezing.kind": "lora", "optimizer.encoder_lr": 1e-3},
     "attention pooling": {

@@ -122,7 +122,12 @@ class MultiTaskModel(nn.Module):
         else:
             states = run_suffix(self.encoder, batch.depth, batch.frozen.float(), inputs)
         hidden = Hidden(states, batch, self.pooler)
-        return {name: self.head(name)(hidden) for name in task_names}
+        logits: dict[str, Tensor] = {name: self.head(name)(hidden) for name in task_names}
+        if self.training and any(p.requires_grad for p in self.pooler.parameters()):
+            # Where no task pools, too: DistributedDataParallel waits for all that train.
+            nothing = 0.0 * hidden.sentence.sum()
+            logits = {name: value + nothing for name, value in logits.items()}
+        return logits
 
 
 def _module_name(task_name: str) -> str:

@@ -22,7 +22,8 @@ class Pooler(nn.Module):
         super().__init__()
         self._kind = kind
         self._normalization = normalization
-        self.scores = nn.Linear(hidden_size, 1) if kind == "attention" else None
+        # Without a bias, which the softmax would take away again.
+        self.scores = nn.Linear(hidden_size, 1, bias=False) if kind == "attention" else None
 
     def forward(self, hidden: Tensor, attention_mask: Tensor) -> Tensor:
         """Returns (batch, hidden) from (batch, seq, hidden) and the mask (batch, seq)."""

@@ -105,8 +105,8 @@ class _Run:
             raise ConfigError("run.freezing: nothing is left to train")
         self.is_wrapped = False
         self.words: LazyRows | None = None
-        # A step on one data set meets only its heads, and pooling only for tasks on sentences.
-        self.has_unused_parameters = len(self.datasets) > 1 or bool(list(model.pooler.parameters()))
+        # A step on one data set meets only its heads.
+        self.has_unused_parameters = len(self.datasets) > 1
         self.stepper = Stepper(
             TaskLosses(model),
             weighting,

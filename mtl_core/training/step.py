@@ -65,7 +65,7 @@ class Stepper:
         self._precision = precision
         self._module: nn.Module = losses
         self._memory = torch.empty(0, device=place.device)
-        self._learning = set(task_weights)
+        self._learning: set[str] = set()
 
     def wrap(self, *, has_unused_parameters: bool) -> None:
         """Puts the model behind DistributedDataParallel; again when other parameters train."""
@@ -153,9 +153,7 @@ class Stepper:
                     for name in names
                 ]
                 # It averages over workers, too; the parts have to add up.
-                total = torch.stack(terms).sum() * self.place.world_size
-                if total.requires_grad:  # Not where pooling alone trains, and no task pools.
-                    torch.autograd.backward(total)
+                torch.autograd.backward(torch.stack(terms).sum() * self.place.world_size)
             _add(sums, local)
         self._sum_rows()
         if any(parameter.requires_grad for parameter in weighting.parameters()):
