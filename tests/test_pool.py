@@ -63,13 +63,33 @@ def test_asking_for_the_next_report_lets_the_trial_go_on() -> None:
         pool = await started_pool()
         await pool.take(0)
         reporting = asyncio.create_task(pool.report(0, GOES_ON))
-        assert await pool.next_message(0) == GOES_ON
+        assert await pool.message(0, 0) == GOES_ON
         await idle()
         assert not reporting.done()
-        asking = asyncio.create_task(pool.next_message(0))
+        asking = asyncio.create_task(pool.message(0, 1))
         assert await reporting is True
         assert await pool.report(0, LAST) is False
         assert await asking == LAST
+
+    run(scenario())
+
+
+def test_a_message_comes_again_and_lets_nothing_go_on() -> None:
+    """As after an answer that was lost on its way."""
+
+    async def scenario() -> None:
+        pool = await started_pool()
+        await pool.take(0)
+        lost, again = (asyncio.create_task(pool.message(0, 0)) for _ in range(2))
+        reporting = asyncio.create_task(pool.report(0, GOES_ON))
+        assert await lost == await again == await pool.message(0, 0) == GOES_ON
+        await idle()
+        assert not reporting.done()
+        lost, again = (asyncio.create_task(pool.message(0, 1)) for _ in range(2))
+        assert await reporting is True
+        lost.cancel()
+        await pool.report(0, LAST)
+        assert await again == LAST
 
     run(scenario())
 
@@ -79,7 +99,7 @@ def test_a_stopped_trial_ends_at_its_report() -> None:
         pool = await started_pool()
         await pool.take(0)
         reporting = asyncio.create_task(pool.report(0, GOES_ON))
-        await pool.next_message(0)
+        await pool.message(0, 0)
         await pool.stop(0)
         assert await reporting is False
 
@@ -118,9 +138,9 @@ def test_a_trainer_that_died_gets_its_job_again_before_the_others() -> None:
     async def scenario() -> None:
         pool = await started_pool(jobs=2)
         await pool.take(0)
-        for _ in range(2):
+        for index in range(2):
             reporting = asyncio.create_task(pool.report(0, GOES_ON))
-            await pool.next_message(0)
+            await pool.message(0, index)
         assert not reporting.done()
         await pool.enter(0)
         again = await pool.take(0)
@@ -162,7 +182,7 @@ def test_a_job_fails_after_its_last_attempt() -> None:
             assert (await pool.take(0)).number == 0
             await pool.begin(0)
             await pool.enter(0)
-        assert await pool.next_message(0) == Failed("its worker died 2 times")
+        assert await pool.message(0, 0) == Failed("its worker died 2 times")
         assert (await pool.take(0)).number == 1
 
     run(scenario())
@@ -176,7 +196,7 @@ def test_a_job_that_is_over_is_not_done_again(last: Reported | Failed | Scored) 
         assert await pool.report(0, last) is False
         await pool.enter(0)
         assert (await pool.take(0)).number == 1
-        assert await pool.next_message(0) == last
+        assert await pool.message(0, 0) == last
 
     run(scenario())
 
@@ -200,7 +220,7 @@ def test_scoring_a_trial_is_apart_from_training_it() -> None:
         await pool.submit(score_job(0))
         assert await pool.take(0) == score_job(0)
         await pool.report(0, Scored({"combined": 0.5}, 10))
-        assert await pool.next_message(0) == Scored({"combined": 0.5}, 10)
+        assert await pool.message(0, 0) == Scored({"combined": 0.5}, 10)
 
     run(scenario())
 
@@ -227,7 +247,7 @@ def test_a_job_that_was_taken_and_not_begun_is_not_blamed() -> None:
         assert (await pool.take(0)).number == 0
         await pool.begin(0)
         await pool.enter(0)
-        assert await pool.next_message(0) == Failed("its worker died 1 times")
+        assert await pool.message(0, 0) == Failed("its worker died 1 times")
 
     run(scenario())
 
@@ -262,7 +282,7 @@ def test_the_study_fails_with_its_last_trainer_and_its_jobs_do_not() -> None:
         pool = await started_pool(jobs=2)
         await pool.take(0)
         failing = asyncio.create_task(pool.failure())
-        asking = asyncio.create_task(pool.next_message(0))
+        asking = asyncio.create_task(pool.message(0, 0))
         await pool.retire(1, "no GPU")
         await idle()
         assert not failing.done()
@@ -298,8 +318,8 @@ def test_a_trainer_whose_workers_die_over_three_jobs_is_to_blame() -> None:
         assert not await pool.is_wanted(0)
         assert await pool.failure() == "trainer 0: its workers died 6 times in a row"
         died = Failed("its worker died 2 times")
-        assert [await pool.next_message(number) for number in range(3)] == [died] * 3
-        asking = asyncio.create_task(pool.next_message(3))
+        assert [await pool.message(number, 0) for number in range(3)] == [died] * 3
+        asking = asyncio.create_task(pool.message(3, 0))
         await idle()
         assert not asking.done()
         asking.cancel()

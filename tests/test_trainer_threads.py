@@ -9,8 +9,11 @@ from typing import Any
 from unittest.mock import MagicMock
 
 import pytest
+from ray.exceptions import ActorUnavailableError
 
+from mtl_core.errors import TrainingError
 from tuning import trainers
+from tuning.config import Study
 
 
 class Held:
@@ -76,3 +79,30 @@ def test_a_trainer_that_once_worked_is_followed_by_another(
     thread.go_on()
     assert len(thread.held) == 2, "the second one never worked"
     thread.pool.retire.remote.assert_called_once_with(7, "it did not start: a reason")
+
+
+@pytest.mark.parametrize(("gpus", "hidden"), [(0, {"CUDA_VISIBLE_DEVICES": ""}), (1, {})])
+def test_workers_that_ask_for_no_gpu_see_none(
+    gpus: int, hidden: dict[str, str], tmp_path: Path
+) -> None:
+    study = Study.model_validate({"name": "x", "resources": {"gpus": gpus}})
+    settings: Any = None
+    trainer = trainers._build_trainer(study, settings, tmp_path, "name")
+    assert trainer.run_config.worker_runtime_env.get("env_vars", {}) == hidden
+
+
+def test_a_network_that_was_away_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    pool = MagicMock()
+    pool.failure.remote.side_effect = ["lost", "asked again"]
+    monkeypatch.setattr(trainers.ray, "wait", lambda refs, timeout: (refs, []))
+
+    def get(reference: str) -> str:
+        if reference == "lost":
+            raise ActorUnavailableError("away", None)
+        return "no disk"
+
+    monkeypatch.setattr(trainers.ray, "get", get)
+    found = trainers.Trainers(pool=pool, name="pool", namespace="tests")
+    found.check()
+    with pytest.raises(TrainingError, match="no trainer can work any more: no disk"):
+        found.check()

@@ -1,6 +1,7 @@
 """Warm trainers on a local Ray, driven through the pool as the study drives them."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -45,6 +46,7 @@ class Bench:
         self._pool = trainers.pool
         self._folder = folder
         self._count = 0
+        self._received: Counter[int] = Counter()
 
     def submit(self, overrides: dict[str, object]) -> int:
         number, self._count = self._count, self._count + 1
@@ -53,7 +55,9 @@ class Bench:
         return number
 
     def next_message(self, number: int) -> Message:
-        return ray.get(self._pool.next_message.remote(number), timeout=_MESSAGE_SECONDS)
+        asked = self._pool.message.remote(number, self._received[number])
+        self._received[number] += 1
+        return ray.get(asked, timeout=_MESSAGE_SECONDS)
 
     def rest(self, number: int) -> list[EpochReport | Failed]:
         """What still comes from a trial: its reports without times, or how it failed."""

@@ -19,8 +19,20 @@ class _Order:
     delivered: int = 0
     is_begun: bool = False
     is_over: bool = False
-    messages: "asyncio.Queue[Message]" = field(default_factory=asyncio.Queue)
+    messages: "dict[int, asyncio.Future[Message]]" = field(default_factory=dict)
+    num_sent: int = 0
     decision: "asyncio.Future[bool] | None" = None
+
+    def message(self, index: int) -> "asyncio.Future[Message]":
+        """Returns a message, which may be still to come; the one before has arrived."""
+        self.messages.pop(index - 1, None)
+        return self.messages.setdefault(index, asyncio.get_running_loop().create_future())
+
+    def send(self, message: Message) -> None:
+        """Adds a message."""
+        coming = asyncio.get_running_loop().create_future()
+        self.messages.setdefault(self.num_sent, coming).set_result(message)
+        self.num_sent += 1
 
     def decide(self, *, go_on: bool) -> None:
         """Answers the trainer that waits for a decision, when one does."""
@@ -57,16 +69,23 @@ class TrialPool:
         self._failure: str | None = None
 
     async def submit(self, job: Job) -> None:
-        """Queues a job; its messages are read with `next_message`."""
+        """Queues a job; what comes of it is read with `message`."""
         order = self._orders[job.number] = _Order(job)
         self._waiting.append(order)
         await self._wake()
 
-    async def next_message(self, number: int) -> Message:
-        """Waits for the next message of a job; asking for it means that the job may go on."""
+    async def message(self, number: int, index: int) -> Message:
+        """Waits for a message of a job; asking for the one to come means that the job may go on.
+
+        Args:
+            number: The job.
+            index: Of its messages, from 0; one may be asked for again, when the answer was lost.
+        """
         order = self._orders[number]
-        order.decide(go_on=True)
-        return await order.messages.get()
+        coming = order.message(index)
+        if not coming.done():
+            order.decide(go_on=True)
+        return await asyncio.shield(coming)
 
     async def stop(self, number: int) -> None:
         """Ends a job whose next report nobody wants."""
@@ -130,10 +149,10 @@ class TrialPool:
         is_last = not isinstance(message, Reported) or message.is_last
         if is_last:
             order.is_over = True
-            order.messages.put_nowait(message)
+            order.send(message)
             return False
         order.decision = asyncio.get_running_loop().create_future()
-        order.messages.put_nowait(message)
+        order.send(message)
         return await order.decision
 
     async def retire(self, trainer: int, reason: str) -> None:
@@ -167,7 +186,7 @@ class TrialPool:
             return
         if order.is_begun and order.attempts >= self._max_attempts:
             order.is_over = True
-            order.messages.put_nowait(Failed(f"its worker died {order.attempts} times"))
+            order.send(Failed(f"its worker died {order.attempts} times"))
         else:
             self._waiting.appendleft(order)
 

@@ -4,6 +4,7 @@ It imports neither torch nor transformers, and Tune reuses it for trial after tr
 """
 
 import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,9 @@ import ray
 from ray.tune import Trainable
 
 from mtl_core.training.report import EpochReport
-from tuning.messages import Failed, Reported, TrialJob
+from tuning.messages import Failed, Message, Reported, TrialJob
+
+_AGAIN_SECONDS = 1.0
 
 
 class TrialFailedError(Exception):
@@ -40,12 +43,7 @@ class PooledTrial(Trainable):  # type: ignore[misc]  # Ray carries no types
         Raises:
             TrialFailedError: The trial failed in its trainer.
         """
-        try:
-            message = ray.get(self._pool.next_message.remote(self._number))
-        except ray.exceptions.ActorDiedError:
-            # Without a pool the study ends, which the driver sees, too; the trial has not failed.
-            threading.Event().wait()
-            raise
+        message = self._next_message()
         if isinstance(message, Failed):
             raise TrialFailedError(message.error)
         assert isinstance(message, Reported)
@@ -70,8 +68,24 @@ class PooledTrial(Trainable):  # type: ignore[misc]  # Ray carries no types
     def load_checkpoint(self, checkpoint: dict[str, Any] | None) -> None:
         """Has nothing to do: the trainer goes on from the checkpoint in the study folder."""
 
+    def _next_message(self) -> Message:
+        while True:
+            try:
+                asked = self._pool.message.remote(self._number, self._num_received)
+                message: Message = ray.get(asked)
+            except ray.exceptions.ActorUnavailableError:  # The network was away for a moment.
+                time.sleep(_AGAIN_SECONDS)
+            except ray.exceptions.ActorDiedError:
+                # Without a pool the study ends, which the driver sees, too; the trial has not
+                # failed.
+                threading.Event().wait()
+            else:
+                self._num_received += 1
+                return message
+
     def _submit(self, config: Mapping[str, Any]) -> None:
         self._number = int(config["number"])
+        self._num_received = 0
         folder = Path(config["trials"]) / f"{self._number:04d}"
         job = TrialJob(self._number, config["overrides"], folder / "checkpoint")
         ray.get(self._pool.submit.remote(job))

@@ -73,7 +73,7 @@ class Trainers:
             TrainingError: No trainer can work.
         """
         ray.get(self.pool.submit.remote(job))
-        coming = self.pool.next_message.remote(job.number)
+        coming = self.pool.message.remote(job.number, 0)
         ray.wait([coming, self._failure])
         self.check()
         message: Message = ray.get(coming)
@@ -190,9 +190,9 @@ def _build_trainer(
         run_config=RunConfig(
             name=name,
             storage_path=str(scratch),
-            # The pool counts attempts per trial, which Ray Train knows nothing of.
             # Ray shows every GPU to a worker that asks for none, and Train looks at them at once.
             worker_runtime_env={} if resources.gpus else {"env_vars": {"CUDA_VISIBLE_DEVICES": ""}},
+            # The pool counts attempts per trial, which Ray Train knows nothing of.
             failure_config=FailureConfig(
                 max_failures=_MOST_FAILURES, controller_failure_limit=_MOST_FAILED_STARTS
             ),
