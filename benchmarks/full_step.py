@@ -43,7 +43,7 @@ GROUPS = {
     "copies between dtypes": ("copy_",),
     "attention's softmax": ("_softmax", "_softmax_backward_data"),
     "GELU": ("gelu", "gelu_backward"),
-    "dropout": ("bernoulli_", "random_", "ge"),
+    "dropout's draws": ("bernoulli_", "random_", "ge", "lt"),
     "layer norm": ("native_layer_norm", "native_layer_norm_backward"),
     "optimiser": ("_fused_adamw_", "linalg_vector_norm", "_foreach_norm"),
 }

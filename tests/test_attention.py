@@ -15,7 +15,7 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from mtl_core.assets import Assets, build_tasks
 from mtl_core.model import attention
 from mtl_core.model.attention import fast_attention, use_fast_attention
-from mtl_core.model.dropout import drawn
+from mtl_core.model.dropout import draw_bits
 
 SHORT_AND_LONG = [5, 15, 16, 33]
 CALLING = ["bert", "roberta", "xlm-roberta", "distilbert", "electra", "albert", "modernbert"]
@@ -55,9 +55,9 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     found: list[int] = []
     original = attention._attend
 
-    def attend(parts: tuple[Tensor, Tensor, Tensor], mask: Tensor | None, **more: float) -> Tensor:
-        found.append(parts[0].shape[2])
-        return original(parts, mask, **more)
+    def attend(query: Tensor, *others: Tensor, **more: float) -> Tensor:
+        found.append(query.shape[2])
+        return original(query, *others, **more)
 
     monkeypatch.setattr(attention, "_attend", attend)
     return found
@@ -93,18 +93,28 @@ def test_evaluates_short_rows(layer: nn.Module, calls: list[int]) -> None:
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("length", SHORT_AND_LONG)
+@pytest.mark.parametrize("length", [5, 33])
+def test_a_query_that_may_look_nowhere_gets_the_mean(layer: nn.Module, length: int) -> None:
+    mask = torch.ones(3, 1, length, length, dtype=torch.bool)
+    mask[0, 0, 2] = False
+    query, key, value = inputs(length)
+    found, _ = fast_attention(layer, query, key, value, mask)
+    torch.testing.assert_close(found[0, 2], value[0].mean(dim=1))
+
+
+@pytest.mark.parametrize("length", [*SHORT_AND_LONG, 130])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_dropout_is_that_of_its_definition(
-    layer: nn.Module, length: int, dtype: torch.dtype
+    layer: nn.Module, calls: list[int], length: int, dtype: torch.dtype
 ) -> None:
     """softmax(q k^T) with a share of p set to 0 and the others scaled, in double precision."""
     p, parts = 0.3, inputs(length, dtype)
     torch.manual_seed(3)
     found, _ = fast_attention(layer, *parts, padding(length), dropout=p)
+    assert calls == [length]
 
     torch.manual_seed(3)
-    bits, limit, factor = drawn((3, 2, length, length), p)
+    bits, limit, factor = draw_bits((3, 2, length, length), p)
     kept = (bits >= limit).double() * factor
     if length < 16:  # drawn for keys by queries
         kept = kept.transpose(2, 3)
@@ -226,15 +236,17 @@ def test_a_pickled_model_runs_where_none_was_built(
 
 
 def test_leaves_the_rest_to_torch(layer: nn.Module, calls: list[int]) -> None:
-    """Long rows, those without gradients sooner; looking back; what only `sdpa` knows."""
+    """Long rows, those without gradients sooner; looking back; what only `sdpa` knows; GPUs."""
     query, key, value = inputs(9)
     fixed = tuple(part.detach() for part in inputs(16))
+    elsewhere = tuple(part.to("meta") for part in inputs(9))
     cases = [
         fast_attention(layer, *fixed, None),
         fast_attention(layer, query, key, value, None, is_causal=True),
         fast_attention(layer, query, key, value, torch.zeros(3, 1, 9, 9)),
         fast_attention(layer, query, key, value, None, position_bias=torch.zeros(1, 2, 9, 9)),
         fast_attention(layer, *inputs(128), None),
+        fast_attention(layer, *elsewhere, None, dropout=0.3),
     ]
     with pytest.raises(ValueError, match="softcap"):  # what sdpa says of it
         fast_attention(layer, query, key, value, None, softcap=30.0)

@@ -123,6 +123,13 @@ def test_key_and_value_are_a_comment_among_as_many_columns(
     assert found[0].labels["sent_id"] == "7"
 
 
+def test_an_equals_sign_further_on_makes_no_comment(write_rows: WriteRows) -> None:
+    content = "# SYM Num=Sing\n1 NUM Num=Plur\n"
+    [found] = read(write_rows(content), "conll", {"pos": "tags"}, columns={"pos": 1},
+                   schemes={"pos": "plain"})  # fmt: skip
+    assert found == Example(("#", "1"), {"pos": ("SYM", "NUM")})
+
+
 def test_comments_give_labels_as_in_xsid(write_rows: WriteRows) -> None:
     [found] = read(
         write_rows(XSID),

@@ -129,14 +129,21 @@ def test_all_errors_of_a_space_come_at_once(write_study):
     ]
 
 
-def test_broken_numbers_for_a_key_of_whole_ones_are_refused(write_study):
-    path = write_study("training.epochs: {range: [1, 4]}")
-    message = (
-        r"\Astudy.yaml:7: search.training.epochs: expected a whole number, found 2.14; "
-        r"for whole numbers: int_range\Z"
-    )
-    with pytest.raises(ConfigError, match=message):
-        load_study(path)
+@pytest.mark.parametrize(
+    ("space", "found"),
+    [
+        ("training.epochs: {range: [1, 4]}", "search.training.epochs: .*, found 2.14"),
+        (
+            "freezing: {choice: [{kind: encoder}, {kind: lower_layers, layers: {range: [1, 3]}}]}",
+            "search.freezing: .*, found 1.76",
+        ),
+    ],
+)
+def test_broken_numbers_for_a_key_of_whole_ones_are_refused(write_study, space, found):
+    message = rf"\Astudy.yaml:7: {found}; for whole numbers: int_range\Z"
+    with pytest.raises(ConfigError, match=message) as caught:
+        load_study(write_study(space))
+    assert "expected a whole number" in str(caught.value)
 
 
 def test_a_space_in_which_no_task_trains_is_refused(write_study):

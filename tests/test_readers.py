@@ -230,6 +230,12 @@ def test_csv_without_rows_is_named(tmp_path: Path, content: str) -> None:
         read(table(tmp_path, "csv", content))
 
 
+def test_csv_without_header_and_rows_is_named(tmp_path: Path) -> None:
+    raw = table(tmp_path, "csv", "\n") | {"columns": ["text", "intent"]}
+    with pytest.raises(DataError, match=r"rows\.csv: expected rows, found none"):
+        read(raw)
+
+
 def test_a_list_is_no_label(tmp_path: Path) -> None:
     content = '{"text": "a", "intent": ["x", "y"]}\n'
     with pytest.raises(

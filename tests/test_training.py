@@ -21,7 +21,7 @@ from mtl_core.training.objective import GeometricMean, JointAccuracy, Mean, Mini
 from mtl_core.training.plan import GlobalBatch, TrainingPlan
 from mtl_core.training.report import EpochReport
 from mtl_core.training.step import Stepper, TaskLosses
-from mtl_core.weighting.stepwise import GramianWeighting
+from mtl_core.weighting.aggregators import GramianWeighting
 
 
 def test_a_run_learns_what_it_is_shown(run_config: RunConfigFactory) -> None:

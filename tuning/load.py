@@ -15,7 +15,7 @@ from mtl_core.study_file import Document, override, parse_assignment, read_docum
 from mtl_core.training.objective import check_objective
 from mtl_core.validation import validate
 from tuning.config import StudyFile
-from tuning.search_entry import FloatRange, LogRange
+from tuning.search_entry import Choice, FloatRange, LogRange
 
 
 def find_study(study: str) -> Path:
@@ -128,7 +128,7 @@ def _corner_errors(
     if key.startswith("run."):
         yield f"{where}: the keys of `search` are those of `run`; leave out 'run.'"
         return
-    is_range = isinstance(study.search[key], FloatRange | LogRange)
+    has_range = _has_float_range(study.search[key])
     unknown = _unknown_name(study, key)
     if unknown:
         yield f"{where}: {unknown}"
@@ -144,9 +144,17 @@ def _corner_errors(
         validate(replace(tried, places=places), StudyFile)
     except ConfigError as error:
         for line in str(error).splitlines():
-            is_broken = is_range and "expected a whole number" in line
-            hint = "; for whole numbers: int_range" if is_broken else ""
+            is_fraction = has_range and "expected a whole number" in line
+            hint = "; for whole numbers: int_range" if is_fraction else ""
             yield (line if line.startswith(where) else f"{where}: {line}") + hint
+
+
+def _has_float_range(entry: object) -> bool:
+    """Returns whether an entry, or one inside its options, is a range of fractions."""
+    if isinstance(entry, Choice):
+        sections = [option for option in entry.choice if isinstance(option, dict)]
+        return any(_has_float_range(inner) for section in sections for inner in section.values())
+    return isinstance(entry, FloatRange | LogRange)
 
 
 def _unknown_name(study: StudyFile, key: str) -> str:

@@ -86,7 +86,7 @@ def _is_comment(line: str, comment: str, separator: Separator, width: int) -> bo
     if separator == "tab":
         return "\t" not in line
     fields = line.split()
-    is_setting = "=" in fields or (fields[0] == comment and "=" in line)
+    is_setting = "=" in fields or (fields[0] == comment and "=" in "".join(fields[1:2]))
     return len(fields) != width or is_setting
 
 

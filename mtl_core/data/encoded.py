@@ -136,7 +136,8 @@ class LabelNames:
     Attributes:
         trained: Labels of the train split, sorted; the model can predict these.
         unseen: Labels that only dev or test hold; they follow in the numbering, count as wrong.
-        counts: How often each trained label stands in the train split.
+        counts: How often each trained label stands in the train split; of a `number` column, which
+            has no labels, its rows alone: (rows,).
         mean: Mean of a `number` column over the train split.
         deviation: Its standard deviation; 1 when all are equal.
     """

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from mtl_core.model.dropout import drawn
+from mtl_core.model.dropout import draw_bits
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -16,8 +16,8 @@ _SHORT = 16
 _LONG = 128
 """From here on torch's fused kernel, which knows no dropout, trains faster; forward alone it is
 faster from `_SHORT` on."""
-_MEANT_FOR_SDPA = ("position_bias", "softcap", "cache")
-"""What `sdpa` heeds of all that families pass on."""
+_MEANT_FOR_SDPA = ("position_bias", "softcap")
+"""What `sdpa` heeds of all that encoders pass on."""
 
 
 def fast_attention(
@@ -70,14 +70,19 @@ def fast_attention(
             dropout=dropout, scaling=scaling, **others,
         )  # fmt: skip
     scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
-    return _attend((query, key, value), attention_mask, dropout=dropout, scaling=scaling), None
+    return _attend(query, key, value, attention_mask, dropout=dropout, scaling=scaling), None
 
 
 def _attend(
-    parts: tuple[Tensor, Tensor, Tensor], mask: Tensor | None, *, dropout: float, scaling: float
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    mask: Tensor | None,
+    *,
+    dropout: float,
+    scaling: float,
 ) -> Tensor:
-    """Returns (batch, seq, heads, size) from queries, keys and values."""
-    query, key, value = parts
+    """Returns (batch, seq, heads, size)."""
     # Keys by queries where rows are short: softmax is vector code again, over the columns.
     is_short = key.shape[2] < _SHORT
     rows, columns = (key, query) if is_short else (query, key)
@@ -86,19 +91,17 @@ def _attend(
     if mask is not None:
         hidden = ~(mask.transpose(2, 3) if is_short else mask)
         scores.masked_fill_(hidden, torch.finfo(torch.float32).min)
-    weights = torch.softmax(scores, dim=2 if is_short else 3)
+    weights = torch.softmax(scores, dim=2 if is_short else 3).to(value.dtype)
     if dropout > 0.0:
-        bits, limit, factor = drawn(weights.shape, dropout)
-        weights = weights.to(value.dtype, copy=True).masked_fill_(bits < limit, 0.0)
-        value = value * factor
-    weights = weights.to(value.dtype)
+        bits, limit, factor = draw_bits(weights.shape, dropout)
+        weights, value = weights.masked_fill(bits < limit, 0.0), value * factor
     return ((weights.transpose(2, 3) if is_short else weights) @ value).transpose(1, 2).contiguous()
 
 
 def use_fast_attention(encoder: "PreTrainedModel") -> None:
     """Has an encoder that calls torch's attention through Transformers call `fast_attention`."""
     register_fast_attention()
-    if encoder.config._attn_implementation == "sdpa" and encoder._can_set_attn_implementation():
+    if encoder.config._attn_implementation == "sdpa":
         encoder.set_attn_implementation(_NAME)
 
 

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 _LEVELS = 2**16
 
 
-def drawn(shape: Sequence[int], p: float) -> tuple[Tensor, int, float]:
-    """Draws which numbers dropout keeps, from 16 random bits each.
+def draw_bits(shape: Sequence[int], p: float) -> tuple[Tensor, int, float]:
+    """Draws 16 random bits for every number, which say whether dropout keeps it.
 
     torch draws each number of a mask by itself on CPUs: for 450 tokens of width 384 that takes
     longer than the product of a 384 x 384 layer. Four come out of one draw here.
@@ -24,7 +24,7 @@ def drawn(shape: Sequence[int], p: float) -> tuple[Tensor, int, float]:
     """
     count, dropped = math.prod(shape), min(round(p * _LEVELS), _LEVELS - 1)
     draws = torch.empty(-(-count // 4), dtype=torch.int64).random_(-(2**63), None)
-    bits = draws.view(torch.int16)[:count].view(*shape)
+    bits = draws.view(torch.int16)[:count].view(tuple(shape))
     return bits, dropped - _LEVELS // 2, _LEVELS / (_LEVELS - dropped)
 
 
@@ -35,7 +35,7 @@ class FastDropout(nn.Dropout):
         """Returns the input with a share of `p` set to 0 and the others scaled, in training."""
         if not self.training or self.p in (0.0, 1.0) or input.device.type != "cpu":
             return super().forward(input)
-        bits, limit, factor = drawn(input.shape, self.p)
+        bits, limit, factor = draw_bits(input.shape, self.p)
         return input * (bits >= limit).to(input.dtype).mul_(factor)
 
 

@@ -1,4 +1,4 @@
-"""How gradients of tasks become one in a step: factors by a solver of torchjd, or by signs."""
+"""How the gradients of tasks become one: by factors that a solver of torchjd finds, or by signs."""
 
 import warnings
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ _PIECE = 2**16
 """Numbers of each gradient that GradDrop works on at a time."""
 
 
-class _Stepwise(GradientWeighting):
+class _Aggregator(GradientWeighting):
     """Base: counts steps, remembers the last factors, passes lone tasks through.
 
     Where a method has no answer (a task's gradient is zero, two are the same) the step takes the
@@ -43,18 +43,17 @@ class _Stepwise(GradientWeighting):
 
     def forward(self, gradients: Tensor, losses: Tensor, tasks: Sequence[str]) -> Tensor:
         """Returns the gradient of the update; see `GradientWeighting.forward`."""
-        alphas = self._alphas(gradients, losses, tasks)
+        alphas = self._alphas(gradients, tasks)
         for task, alpha in zip(tasks, alphas.tolist(), strict=True):
             self._factors[task] = self._weights[task] * alpha
         return alphas @ gradients
 
-    def _alphas(self, gradients: Tensor, losses: Tensor, tasks: Sequence[str]) -> Tensor:
+    def _alphas(self, gradients: Tensor, tasks: Sequence[str]) -> Tensor:
         """Returns the factor of each row, (tasks,)."""
-        count = len(tasks)
-        if count == 1:
-            return gradients.new_ones(1)
+        mean = gradients.new_full((len(tasks),), 1 / len(tasks))
+        if len(tasks) == 1:
+            return mean
         gramian = gradients @ gradients.T
-        mean = torch.full_like(losses, 1 / count)
         if not gramian.isfinite().all():
             return mean
         devices = [gradients.device] if gradients.device.type == "cuda" else []
@@ -64,14 +63,12 @@ class _Stepwise(GradientWeighting):
             # The solvers say that they are not sure; what they found is checked here.
             warnings.simplefilter("ignore")
             try:
-                found = self._solve(gradients, gramian, losses, tasks)
+                found = self._solve(gradients, gramian, tasks)
             except (ArithmeticError, RuntimeError, ValueError):
                 return mean
         return found if found.isfinite().all() else mean
 
-    def _solve(
-        self, gradients: Tensor, gramian: Tensor, losses: Tensor, tasks: Sequence[str]
-    ) -> Tensor:
+    def _solve(self, gradients: Tensor, gramian: Tensor, tasks: Sequence[str]) -> Tensor:
         raise NotImplementedError
 
     def get_extra_state(self) -> dict[str, Any]:
@@ -91,21 +88,19 @@ class _Stepwise(GradientWeighting):
         return torch.tensor([self._positions[task] for task in tasks])
 
 
-class GramianWeighting(_Stepwise):
+class GramianWeighting(_Aggregator):
     """A method that needs no more than the tasks' inner products."""
 
     def __init__(self, weights: Weights, solver: "Weighting[PSDMatrix]", *, seed: int) -> None:
         super().__init__(weights, seed=seed)
         self._solver = solver
 
-    def _solve(
-        self, gradients: Tensor, gramian: Tensor, losses: Tensor, tasks: Sequence[str]
-    ) -> Tensor:
+    def _solve(self, gradients: Tensor, gramian: Tensor, tasks: Sequence[str]) -> Tensor:
         found: Tensor = self._solver(gramian)
         return found.to(gradients)
 
 
-class RunningCosines(_Stepwise):
+class RunningCosines(_Aggregator):
     """GradVac; a pair's running cosine stays as it is while one of the two is absent."""
 
     def __init__(self, weights: Weights, solver: "GradVacWeighting", *, seed: int) -> None:
@@ -113,9 +108,7 @@ class RunningCosines(_Stepwise):
         self._solver = solver
         self.register_buffer("cosines", torch.zeros(len(weights), len(weights)))
 
-    def _solve(
-        self, gradients: Tensor, gramian: Tensor, losses: Tensor, tasks: Sequence[str]
-    ) -> Tensor:
+    def _solve(self, gradients: Tensor, gramian: Tensor, tasks: Sequence[str]) -> Tensor:
         cosines = self.get_buffer("cosines")
         rows = self._indices(tasks).to(cosines.device)
         cells = (rows.unsqueeze(1), rows)
@@ -128,7 +121,7 @@ class RunningCosines(_Stepwise):
         return found.to(gradients)
 
 
-class NashBargaining(_Stepwise):
+class NashBargaining(_Aggregator):
     """Nash-MTL; every task starts from its own weight at the last step that it was in."""
 
     def __init__(self, weights: Weights, *, max_norm: float, update_every: int) -> None:
@@ -138,9 +131,7 @@ class NashBargaining(_Stepwise):
         self._solvers: dict[int, NashMTL] = {}
         self.register_buffer("alphas", torch.ones(len(weights), dtype=torch.float64))
 
-    def _solve(
-        self, gradients: Tensor, gramian: Tensor, losses: Tensor, tasks: Sequence[str]
-    ) -> Tensor:
+    def _solve(self, gradients: Tensor, gramian: Tensor, tasks: Sequence[str]) -> Tensor:
         alphas = self.get_buffer("alphas")
         rows = self._indices(tasks).to(alphas.device)
         if (self._step - 1) % self._update_every == 0:
@@ -161,7 +152,7 @@ class NashBargaining(_Stepwise):
         return self._solvers[count].weighting
 
 
-class SignDropping(_Stepwise):
+class SignDropping(_Aggregator):
     """GradDrop: it works number by number, so there are no factors to report."""
 
     def __init__(self, weights: Weights, *, seed: int) -> None:

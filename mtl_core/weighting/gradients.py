@@ -9,14 +9,14 @@ from typing import Literal
 from pydantic import Field
 
 from mtl_core.section import Section
-from mtl_core.weighting.base import GradientWeighting
-from mtl_core.weighting.stepwise import (
+from mtl_core.weighting.aggregators import (
     GramianWeighting,
     NashBargaining,
     RunningCosines,
     SignDropping,
     Weights,
 )
+from mtl_core.weighting.base import GradientWeighting
 
 
 class PcGrad(Section):
