@@ -3,6 +3,7 @@
 import importlib
 import json
 import re
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -10,6 +11,8 @@ from typing import Any
 
 import pytest
 import torch
+
+from mtl_core.model.attention import fast_attention
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
@@ -122,8 +125,10 @@ def test_others_train_with_torchs_own_parts(small: Load) -> None:
     benchmark = small("full_step")
     model = benchmark.parts(benchmark.configure()).model
     assert model.encoder.config._attn_implementation == "sdpa"
-    ours = {type(module).__name__ for module in model.modules() if "dropout" in str(type(module))}
-    assert ours == {"Dropout"}
+    dropouts = {
+        type(module).__name__ for module in model.modules() if "dropout" in str(type(module))
+    }
+    assert dropouts == {"Dropout"}
 
 
 def test_attention_is_measured_against_torchs(
@@ -132,18 +137,25 @@ def test_attention_is_measured_against_torchs(
     benchmark = load("attention")
     monkeypatch.setattr(benchmark, "LENGTHS", [5, 20])
     monkeypatch.setattr(benchmark, "ROUNDS", 2)
+
+    def slow(*parts: Any, **settings: Any) -> Any:
+        time.sleep(0.01)
+        return fast_attention(*parts, **settings)
+
+    monkeypatch.setattr(benchmark, "fast_attention", slow)
     rows = rows_of(benchmark)
+    assert all(row["ratio"] < 1 for row in rows)
     assert [row["what"].partition(" (")[0] for row in rows] == ["rows of 5", "rows of 20"]
     for row in rows:
         differ = float(re.findall(r"0\.\d+", row["what"])[0])
         assert 0 < differ < 0.05
 
 
-def test_the_shares_of_a_step_add_up(small: Load) -> None:
+def test_most_of_a_step_are_products_of_matrices(small: Load) -> None:
     benchmark = small("full_step")
     shares = benchmark.run_profile()["shares"]
-    assert sum(shares.values()) == pytest.approx(1)
-    assert all(share > 0 for share in shares.values())
+    assert max(shares, key=shares.get) == "products of matrices"
+    assert all(0 < share < 1 for share in shares.values())
 
 
 def test_the_prefix_cache_is_measured(

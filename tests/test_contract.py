@@ -11,6 +11,8 @@ import pytest
 import torch
 import yaml
 from conftest import write_seq_in_out
+from pydantic import TypeAdapter
+from torch import Tensor
 
 from mtl_core.assets import Assets
 from mtl_core.config import RunConfig
@@ -28,7 +30,7 @@ from mtl_core.validation import validate
 from mtl_core.weighting.kinds import WeightingSection
 
 WORDS = ["play", "book", "jazz", "paris", "now", "table", "two", "rain"]
-ROWS = 24
+ROWS, EPOCHS = 24, 3
 INTENT = {"kind": "classification", "dataset": "rows", "column": "intent"}
 SLOTS = {"kind": "tagging", "dataset": "rows", "column": "slots"}
 
@@ -191,7 +193,7 @@ def check(
         "encoder": {"name": str(tiny_encoder)},
         "datasets": {"rows": {"kind": "jsonl", **FORMATS["jsonl"]}},
         "tasks": {"intent": INTENT, "slots": SLOTS},
-        "training": {"epochs": 3, "batch_size": 6, "precision": "fp32"},
+        "training": {"epochs": EPOCHS, "batch_size": 6, "precision": "fp32"},
         "optimizer": {"encoder_lr": 1e-3, "head_lr": 1e-2},
     }
     study = folder / f"{tmp_path.name}.yaml"
@@ -235,6 +237,22 @@ def life(folder: Path, tiny_encoder: Path, tmp_path: Path) -> Life:
     return run
 
 
+@pytest.fixture(scope="module")
+def plain(
+    folder: Path, tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Tensor]:
+    """The weights after a run in which nothing was changed."""
+    path = tmp_path_factory.mktemp("plain")
+    check(folder, tiny_encoder, path, {})
+    return weights_of(path / "run")
+
+
+def weights_of(run: Path) -> dict[str, Tensor]:
+    """Returns the weights after the last epoch."""
+    weights: dict[str, Tensor] = torch.load(run / "state.pt", weights_only=True)["model"]
+    return weights
+
+
 def kinds_of(union: Any) -> set[str]:
     sections = get_args(get_args(union)[0])
     return {
@@ -262,7 +280,7 @@ def test_task(name: str, life: Life) -> None:
     if name == "question_answering":
         text = ("where is it", "in paris now")
     predictor = life({"datasets": used, "tasks": {"one": task, "slots": SLOTS}}, text=text)
-    assert predictor.outputs_of() == ["one", "slots"][name == "masked_lm" :]
+    assert predictor.outputs_of() == (["slots"] if name == "masked_lm" else ["one", "slots"])
 
 
 def test_questions_of_two_data_sets(life: Life) -> None:
@@ -281,7 +299,7 @@ def test_format(kind: str, life: Life) -> None:
     tasks = {"one": task, "slots": {**SLOTS, "dataset": "more"}}
     text: Text = ("where is it", "in paris now") if kind == "squad" else "play some jazz"
     predictor = life({"datasets": {"rows": source, "more": rows}, "tasks": tasks}, text=text)
-    assert predictor.outputs_of() == ["one", "slots"][kind == "lines" :]
+    assert predictor.outputs_of() == (["slots"] if kind == "lines" else ["one", "slots"])
 
 
 @pytest.mark.parametrize("mixing", MIXING, ids=lambda section: section["kind"])
@@ -296,17 +314,31 @@ def test_mixing(mixing: dict[str, Any], life: Life) -> None:
         "again": {**INTENT, "dataset": "more"},
     }
     predictor = life({"datasets": sources, "tasks": tasks, "mixing": mixing})
-    assert predictor.config.mixing.kind == mixing["kind"]
+    assert sorted(predictor.outputs_of()) == ["again", "intent", "slots"]
 
 
 @pytest.mark.parametrize("freezing", FREEZING, ids=lambda section: section["kind"])
-def test_freezing(freezing: dict[str, Any], life: Life) -> None:
-    assert life({"freezing": freezing}).config.freezing.kind == freezing["kind"]
+def test_freezing(freezing: dict[str, Any], life: Life, tiny_encoder: Path) -> None:
+    encoder = life({"freezing": freezing}).model.encoder
+    pretrained = load_encoder(str(tiny_encoder)).state_dict()
+    trained = {n for n, p in encoder.named_parameters() if not torch.equal(p, pretrained[n])}
+    assert bool(trained) == (freezing["kind"] != "encoder")
+    if freezing["kind"] == "lora":  # The adapters are part of the matrices now.
+        assert all(name.endswith("weight") and "LayerNorm" not in name for name in trained)
+    else:
+        section = TypeAdapter(FreezingSection).validate_python(freezing)
+        frozen = section.frozen_parameters(encoder, epoch=EPOCHS)
+        assert not frozen.intersection(encoder.get_parameter(name) for name in trained)
 
 
 @pytest.mark.parametrize("weighting", WEIGHTING, ids=lambda section: section["kind"])
-def test_weighting(weighting: dict[str, Any], life: Life) -> None:
-    assert life({"weighting": weighting}).config.weighting.kind == weighting["kind"]
+def test_weighting(
+    weighting: dict[str, Any], life: Life, plain: dict[str, Tensor], tmp_path: Path
+) -> None:
+    life({"weighting": weighting})
+    weights = weights_of(tmp_path / "run")
+    is_the_same = all(torch.equal(value, plain[name]) for name, value in weights.items())
+    assert is_the_same == (weighting["kind"] == "fixed")
 
 
 @pytest.mark.parametrize("normalize", ["none", "l1", "l2"])

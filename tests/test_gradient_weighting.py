@@ -2,17 +2,35 @@
 
 import math
 import warnings
+from collections.abc import Mapping
 
 import pytest
 import torch
 from torch import Tensor
 from torchjd import aggregation
-from weightings import (
-    GRADIENT_KINDS,
-    GRADIENTS,
-    combine,
-    on_gradients,
-)
+from weightings import GRADIENT_KINDS, KINDS, LOSSES, ONES
+
+from mtl_core.weighting.base import GradientWeighting
+
+GRADIENTS = torch.tensor([[4.0, 1.0, -2.0, 0.5], [-1.0, 2.0, 1.0, 0.5], [0.5, -1.0, 3.0, 1.0]])
+
+
+def on_gradients(
+    kind: str, weights: Mapping[str, float] = ONES, seed: int = 0, **parameters: float | str
+) -> GradientWeighting:
+    weighting = KINDS.validate_python({"kind": kind, **parameters}).build(weights, seed=seed)
+    assert isinstance(weighting, GradientWeighting)
+    return weighting
+
+
+def combine(
+    weighting: GradientWeighting, gradients: Tensor, names: tuple[str, ...] = tuple(ONES)
+) -> Tensor:
+    weighting.begin_step()
+    losses = torch.tensor([LOSSES[name] for name in names])
+    combined = weighting(gradients, losses, names)
+    assert isinstance(combined, Tensor)
+    return combined
 
 
 def test_pcgrad_of_two_opposing_gradients_by_hand() -> None:

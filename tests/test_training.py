@@ -1,6 +1,7 @@
 """The training loop: its reports, exact resume, and its gradients."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 from conftest import RunConfigFactory
-from runs import EAGER, Settings, assert_same, run, without_times
+from runs import EAGER, Settings, assert_same, run
 from torch import Tensor
 
 from mtl_core.assets import Assets, build_tasks
@@ -22,6 +23,10 @@ from mtl_core.training.plan import GlobalBatch, TrainingPlan
 from mtl_core.training.report import EpochReport
 from mtl_core.training.step import Stepper, TaskLosses
 from mtl_core.weighting.aggregators import GramianWeighting
+
+
+def without_times(reports: list[EpochReport]) -> list[EpochReport]:
+    return [replace(report, seconds=0.0, sentences_per_second=0.0) for report in reports]
 
 
 def test_a_run_learns_what_it_is_shown(run_config: RunConfigFactory) -> None:

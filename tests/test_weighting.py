@@ -3,24 +3,36 @@
 import io
 import itertools
 import math
+from collections.abc import Mapping
 
 import pytest
 import torch
 from torch import Tensor
 from torchjd import scalarization
-from weightings import (
-    GRADIENT_KINDS,
-    KINDS,
-    LOSS_KINDS,
-    LOSSES,
-    ONES,
-    factors,
-    on_losses,
-    tensors,
-)
+from weightings import GRADIENT_KINDS, KINDS, LOSSES, ONES
 
+from mtl_core.training.step import loss_factors
 from mtl_core.weighting.base import GradientWeighting, LossWeighting
 from mtl_core.weighting.kinds import WeightingSection
+
+LOSS_KINDS = ["fixed", "uncertainty", "dwa", "random", "geometric_mean", "imtl_l", "stch", "famo"]
+
+
+def on_losses(
+    kind: str, weights: Mapping[str, float] = ONES, seed: int = 0, **parameters: float
+) -> LossWeighting:
+    weighting = KINDS.validate_python({"kind": kind, **parameters}).build(weights, seed=seed)
+    assert isinstance(weighting, LossWeighting)
+    return weighting
+
+
+def tensors(values: Mapping[str, float]) -> dict[str, Tensor]:
+    return {name: torch.tensor(value) for name, value in values.items()}
+
+
+def factors(weighting: LossWeighting, values: Mapping[str, float]) -> dict[str, float]:
+    weighting.begin_step()
+    return {name: float(f) for name, f in loss_factors(weighting, tensors(values)).items()}
 
 
 def test_every_kind_is_tested_here() -> None:

@@ -5,11 +5,23 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import RunConfigFactory, write_seq_in_out
-from runs import EAGER, INTENT, NO_TEST, PLAIN, assert_same, run
+from runs import EAGER, Settings, assert_same, run
 
 from mtl_core.data.example import Example
 from mtl_core.model.encoder import load_tokenizer
 from mtl_core.training.loop import train
+
+PLAIN: Settings = {
+    # One step an epoch, nothing shared between the tasks but the frozen encoder.
+    "freezing": {"kind": "encoder"},
+    "training.batch_size": 1000,
+    "optimizer.clip_norm": None,
+    "optimizer.schedule": "constant",
+    "tasks.intent.head.dropout": 0,
+    "tasks.slots.head.dropout": 0,
+}
+INTENT = {"kind": "classification", "dataset": "corpus", "column": "intent"}
+NO_TEST: Settings = {"datasets.corpus.splits": {"test": None}}
 
 
 def test_rows_without_a_label_train_the_other_tasks_only(
