@@ -1,19 +1,18 @@
 """How the gradients of tasks become one: by factors that a solver of torchjd finds, or by signs."""
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
-from mtl_core.weighting.base import GradientWeighting
+from mtl_core.weighting.base import GradientWeighting, Weights
 
 if TYPE_CHECKING:
     from torchjd.aggregation import GradVacWeighting, NashMTL, Weighting
     from torchjd.linalg import PSDMatrix
 
-Weights = Mapping[str, float]
 _PIECE = 2**16
 """Numbers of each gradient that GradDrop works on at a time."""
 

@@ -6,6 +6,9 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
+Weights = Mapping[str, float]
+"""Task name -> `tasks.<name>.weight`."""
+
 
 class Weighting(nn.Module, ABC):
     """How the task losses of a step become one update.

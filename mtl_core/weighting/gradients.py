@@ -14,9 +14,8 @@ from mtl_core.weighting.aggregators import (
     NashBargaining,
     RunningCosines,
     SignDropping,
-    Weights,
 )
-from mtl_core.weighting.base import GradientWeighting
+from mtl_core.weighting.base import GradientWeighting, Weights
 
 
 class PcGrad(Section):

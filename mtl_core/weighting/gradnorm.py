@@ -1,6 +1,6 @@
 """GradNorm: weights that keep the tasks' gradients at sizes that fit how fast they learn."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -8,7 +8,7 @@ from pydantic import Field
 from torch import Tensor
 
 from mtl_core.section import Section
-from mtl_core.weighting.base import GradientWeighting
+from mtl_core.weighting.base import GradientWeighting, Weights
 
 
 class GradNorm(Section):
@@ -23,7 +23,7 @@ class GradNorm(Section):
     lr: float = Field(default=0.025, gt=0)
     """Learning rate of the weights."""
 
-    def build(self, weights: Mapping[str, float], *, seed: int) -> "GradNormWeighting":
+    def build(self, weights: Weights, *, seed: int) -> "GradNormWeighting":
         """Builds the weighting."""
         return GradNormWeighting(weights, alpha=self.alpha, lr=self.lr)
 
@@ -36,7 +36,7 @@ class GradNormWeighting(GradientWeighting):
     means the same at any scale of the losses; the weights of the present tasks keep their sum.
     """
 
-    def __init__(self, weights: Mapping[str, float], *, alpha: float, lr: float) -> None:
+    def __init__(self, weights: Weights, *, alpha: float, lr: float) -> None:
         super().__init__()
         self._alpha = alpha
         self._lr = lr
