@@ -1,10 +1,12 @@
 """What outlives a run: tokenizer, encoded data, and the encoder with its pristine weights."""
 
 import hashlib
+import inspect
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
@@ -14,6 +16,7 @@ from mtl_core.config import RunConfig
 from mtl_core.data.collate import Collator
 from mtl_core.data.masking import Masking
 from mtl_core.data.merge import merge_labels
+from mtl_core.data.splits import hash_files
 from mtl_core.data.store import EncodedDataset, load_dataset
 from mtl_core.errors import DataError
 from mtl_core.model.encoder import load_encoder, load_tokenizer, longest_input
@@ -60,6 +63,20 @@ def build_tasks(config: RunConfig, datasets: Mapping[str, EncodedDataset]) -> di
         name: section.build(name, datasets[section.datasets[0]].labels[name])
         for name, section in config.tasks.items()
     }
+
+
+def inputs_of(config: RunConfig, datasets: Mapping[str, EncodedDataset]) -> dict[str, str]:
+    """Returns what of a run's inputs its configuration only names -> a hash of what is there.
+
+    The data sets, and the code of task kinds that stand outside the package.
+    """
+    data = {f"data set '{name}'": dataset.content for name, dataset in datasets.items()}
+    code = {
+        f"code of task '{name}'": hash_files([Path(inspect.getfile(type(section)))])
+        for name, section in config.tasks.items()
+        if ":" in section.kind
+    }
+    return data | code
 
 
 def build_collator(config: RunConfig, tokenizer: "PreTrainedTokenizerFast") -> Collator:

@@ -144,12 +144,12 @@ def split_key(key: str) -> tuple[str, ...]:
     return (root, rest) if root == _DOTTED_ROOT and rest else tuple(key.split("."))
 
 
-def dump(model: BaseModel) -> str:
-    """Returns the YAML text of a resolved model; reading it back gives an equal model."""
+def dump(data: BaseModel | Mapping[str, object]) -> str:
+    """Returns the YAML text of plain data or a model; read back, that gives an equal model."""
     yaml = YAML()
     yaml.width = 1_000_000  # a long path stays on its line
     stream = StringIO()
-    yaml.dump(model.model_dump(mode="json"), stream)
+    yaml.dump(data.model_dump(mode="json") if isinstance(data, BaseModel) else data, stream)
     return stream.getvalue()
 
 

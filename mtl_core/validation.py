@@ -64,6 +64,16 @@ def validate(document: Document, schema: type[S]) -> S:
         raise ConfigError("\n".join(dict.fromkeys(lines))) from error
 
 
+def validate_data(data: Mapping[str, object], schema: type[S], *, where: str) -> S:
+    """Returns plain data that stands in no file as a model of `schema`; see `validate`.
+
+    Raises:
+        ConfigError: One line for every error, each beginning with `where`.
+    """
+    place = Place(is_override=False, line=0, text=where)
+    return validate(Document(data, {(): place}), schema)
+
+
 class _Explainer:
     """Puts pydantic's errors into the words of a study file."""
 

@@ -49,7 +49,7 @@ def report(epoch: int) -> EpochReport:
 
 
 def made_folder(study: StudyFile) -> StudyFolder:
-    with StudyFolder.opened(study) as folder:
+    with StudyFolder.opened(study, {}) as folder:
         return folder
 
 
@@ -121,6 +121,42 @@ def test_a_refused_study_leaves_the_folder_as_it_was(tmp_path: Path) -> None:
     assert folder.read_study() == study
 
 
+def test_other_data_under_the_same_name_are_refused(tmp_path: Path) -> None:
+    study, before = study_file(tmp_path), {"data set 'a'": "1", "data set 'b'": "2"}
+    for _ in range(2):
+        with StudyFolder.opened(study, before):
+            pass
+    message = r"the content of data set 'b' has changed since .* --set study.name=demo-2"
+    with (
+        pytest.raises(ConfigError, match=message),
+        StudyFolder.opened(study, before | {"data set 'b'": "3"}),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("name", ["study.yaml", "config.yaml", "reports.jsonl"])
+def test_a_file_that_cannot_be_written_whole_stays_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    study = study_file(tmp_path)
+    with StudyFolder.opened(study, {}) as folder:
+        folder.begin_trial(0, study.run)
+        folder.add_report(0, report(1))
+    path = folder.path / name if name == "study.yaml" else folder.trial(0) / name
+    before, original = path.read_bytes(), Path.write_text
+
+    def fill_disk(self: Path, text: str, **options: str) -> int:
+        if name in self.name:
+            original(self, text[:5], **options)
+            raise OSError(28, "no space left")
+        return original(self, text, **options)
+
+    monkeypatch.setattr(Path, "write_text", fill_disk)
+    with pytest.raises(OSError, match="no space"), StudyFolder.opened(study, {}) as folder:
+        folder.begin_trial(0, study.run)
+    assert path.read_bytes() == before
+
+
 def test_a_second_process_is_refused(tmp_path: Path) -> None:
     folder = made_folder(study_file(tmp_path))
     command = [sys.executable, "-c", _HOLD, str(folder.path / ".lock")]
@@ -187,7 +223,7 @@ def test_an_error_is_read_as_its_last_line(tmp_path: Path) -> None:
 
 
 def test_the_scratch_folder_is_gone_at_the_end(tmp_path: Path) -> None:
-    with StudyFolder.opened(study_file(tmp_path)) as folder:
+    with StudyFolder.opened(study_file(tmp_path), {}) as folder:
         folder.scratch.mkdir()
     assert not folder.scratch.exists()
 

@@ -9,7 +9,7 @@ import torch
 from conftest import Mtl, RunConfigFactory
 from torch.nn.functional import binary_cross_entropy
 
-from mtl_core.assets import Assets
+from mtl_core.assets import Assets, inputs_of
 from mtl_core.config import RunConfig
 from mtl_core.data.batching import Batch
 from mtl_core.data.encoded import LabelNames
@@ -68,6 +68,16 @@ def test_a_task_from_a_file_trains_is_saved_and_predicts(study: Path, tmp_path: 
     found = [p["stars"] for p in predictor(["rain", "rain now play jazz"])]
     assert all(isinstance(label, Label) and 0.5 <= label.probability <= 1 for label in found)
     assert [label.label for label in found if isinstance(label, Label)] == ["1", "4"]
+
+
+def test_a_run_knows_the_code_of_its_tasks(study: Path, tmp_path: Path) -> None:
+    config = load(study)
+    datasets = Assets.load(config, device=torch.device("cpu")).data.datasets
+    before = inputs_of(config, datasets)
+    with (tmp_path / "ordinal.py").open("a") as file:
+        file.write("# changed\n")
+    changed = set(before.items()) - set(inputs_of(config, datasets).items())
+    assert [name for name, _ in changed] == ["code of task 'stars'"]
 
 
 def test_the_command_line_runs_the_code_of_a_model_only_when_told(

@@ -6,7 +6,7 @@ import pandas
 import pytest
 
 from mtl_core.config import RunConfig
-from mtl_core.errors import TrainingError
+from mtl_core.errors import ConfigError, TrainingError
 from mtl_core.study_file import read_document
 from mtl_core.training.report import EpochReport
 from mtl_core.validation import validate
@@ -123,7 +123,7 @@ def study_file(storage: Path, keep_checkpoints: int = 1) -> StudyFile:
 @pytest.fixture
 def driver(tmp_path: Path) -> Iterator[Driver]:
     study = study_file(tmp_path)
-    with StudyFolder.opened(study) as folder:
+    with StudyFolder.opened(study, {}) as folder:
         driver = Driver(study, folder)
         yield driver
         driver.logbook.close()
@@ -207,7 +207,7 @@ def test_a_failed_trial_is_never_the_best(driver: Driver) -> None:
 
 def test_more_checkpoints_are_kept_on_demand(tmp_path: Path) -> None:
     study = study_file(tmp_path, keep_checkpoints=2)
-    with StudyFolder.opened(study) as folder:
+    with StudyFolder.opened(study, {}) as folder:
         driver = Driver(study, folder)
         for number, value in enumerate([0.1, 0.5, 0.2, 0.4]):
             driver.run(number, [value])
@@ -242,6 +242,15 @@ def test_a_trial_folder_holds_the_recipe_that_ran(driver: Driver) -> None:
     driver.run(3, [0.5])
     path = driver.folder.trial(3) / "config.yaml"
     assert validate(read_document(path), RunConfig).optimizer.head_lr == LEARNING_RATES[3]
+
+
+def test_a_recipe_that_cannot_be_is_written_and_left_to_its_trainer(driver: Driver) -> None:
+    config = {"number": 2, "overrides": {"tasks.intent.weight": 0}}
+    driver.logbook.on_trial_start(0, [], SimpleNamespace(config=config))
+    document = read_document(driver.folder.trial(2) / "config.yaml")
+    with pytest.raises(ConfigError, match="the weights of all tasks are 0"):
+        validate(document, RunConfig)
+    assert driver.logbook.records[2].status == "running"
 
 
 def test_a_trial_without_a_number_has_failed(driver: Driver) -> None:

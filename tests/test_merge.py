@@ -10,7 +10,9 @@ from mtl_core.data.store import EncodedDataset
 
 def dataset(name: str, labels: LabelNames, values: LabelArray) -> EncodedDataset:
     rows = Ragged.from_rows([[1]] * 3)
-    return EncodedDataset(name, {"train": EncodedSplit(rows, rows, {"t": values})}, {"t": labels})
+    return EncodedDataset(
+        name, {"train": EncodedSplit(rows, rows, {"t": values})}, {"t": labels}, ""
+    )
 
 
 def names_of(dataset: EncodedDataset) -> list[str]:

@@ -36,7 +36,7 @@ def split() -> EncodedSplit:
 
 def dataset(name: str, split: EncodedSplit) -> EncodedDataset:
     names = LabelNames(("a", "b", "c", "d", "e"), ())
-    return EncodedDataset(name, {"train": split}, dict.fromkeys(split.labels, names))
+    return EncodedDataset(name, {"train": split}, dict.fromkeys(split.labels, names), "")
 
 
 def plan(

@@ -129,6 +129,10 @@ def test_the_headline_tells_by_how_much_the_best_beats_the_default() -> None:
         ({"best": replace(BEST, test={"combined": 0.6})}, "on dev, but not on test"),
         ({"best": replace(BEST, test=None)}, "on dev; on test they were not compared"),
         (
+            {"best": replace(BEST, test={"joint_accuracy": 0.5})},
+            "on dev; on test they were not compared",
+        ),
+        (
             {"best": replace(BEST, dev={"combined": 0.7})},
             "on dev, but does on test",
         ),

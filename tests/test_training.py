@@ -1,5 +1,6 @@
 """The training loop: its reports, exact resume, and its gradients."""
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
@@ -13,6 +14,7 @@ from runs import EAGER, Settings, assert_same, run
 from torch import Tensor
 
 from mtl_core.assets import Assets, build_tasks
+from mtl_core.config import RunConfig
 from mtl_core.data.batching import make_batch
 from mtl_core.errors import ConfigError, TrainingError
 from mtl_core.training.diagnostics import GradientDiagnostics
@@ -153,12 +155,24 @@ def test_resumed_run_is_the_uninterrupted_one_bit_by_bit(
 
 
 def test_checkpoint_of_another_recipe_is_refused(
-    run_config: RunConfigFactory, tmp_path: Path
+    run_config: RunConfigFactory, corpus: Path, tmp_path: Path
 ) -> None:
-    next(train(run_config(), checkpoint=tmp_path))
-    other = run_config({"optimizer.head_lr": 2e-3})
-    with pytest.raises(ConfigError, match=r"holds the checkpoint of another recipe"):
-        next(train(other, checkpoint=tmp_path))
+    folder, data = tmp_path / "run", tmp_path / "data"
+    shutil.copytree(corpus, data)
+    config = run_config({"datasets.corpus.path": str(data)})
+    first = next(train(config, checkpoint=folder))
+    assert next(train(config, checkpoint=folder)) == first
+
+    def is_refused(config: RunConfig, what: str, objective: Minimum | None = None) -> None:
+        message = rf"holds the checkpoint of another recipe \({what} changed since\)"
+        with pytest.raises(ConfigError, match=message):
+            next(train(config, checkpoint=folder, objective=objective))
+
+    is_refused(run_config({"optimizer.head_lr": 2e-3, "datasets.corpus.path": str(data)}), "run")
+    is_refused(config, "objective", Minimum())
+    labels = data / "train" / "label"
+    labels.write_text("".join(reversed(labels.read_text().splitlines(keepends=True))))
+    is_refused(config, "data set 'corpus'")
 
 
 @pytest.mark.parametrize("weighting", ["fixed", "uncertainty", "stch", "famo", "upgrad"])

@@ -11,9 +11,12 @@ import torch
 from conftest import RunConfigFactory
 
 from mtl_core.assets import assets_key
+from mtl_core.config import RunConfig
 from mtl_core.errors import DataError, TrainingError
+from mtl_core.training.distributed import Place
+from mtl_core.training.objective import Mean
 from tuning import worker as module
-from tuning.messages import Failed, TrialJob
+from tuning.messages import Failed, Reported, Scored, ScoreJob, TrialJob
 from tuning.worker import WorkerSettings, _Worker, work
 
 
@@ -127,3 +130,53 @@ def test_a_worker_whose_error_the_others_may_not_share_leaves_them(
     else:
         worker.do(job)
     assert found == sent
+
+
+class Desk(_Worker):
+    """A worker without a pool, and what it sends."""
+
+    def __init__(self, config: RunConfig) -> None:
+        self.settings = SimpleNamespace(run=config.model_dump(mode="json"), objective=Mean())  # type: ignore[assignment]
+        self.place = Place.current()
+        self.control = self.assets = None
+        self.sent: list[object] = []
+
+    def _report(self, message: object) -> bool:
+        self.sent.append(message)
+        return True
+
+
+@pytest.mark.parametrize("has_test", [True, False])
+def test_tasks_that_do_not_count_make_no_test_score(
+    run_config: RunConfigFactory, corpus: Path, tmp_path: Path, has_test: bool
+) -> None:
+    """24 sentences and two chunks of other text, whose words are an auxiliary task."""
+    lines = {split: str(corpus / split / "seq.in") for split in ("train", "dev", "test")}
+    config = run_config(
+        {
+            "datasets.text": {"kind": "lines", "splits": lines},
+            "tasks.words": {"kind": "masked_lm", "dataset": "text", "chunk": 16},
+            "training.epochs": 1,
+            **({} if has_test else {"datasets.corpus.splits": {"test": None}}),
+        }
+    )
+    desk = Desk(config)
+    desk.do(TrialJob(0, {}, tmp_path))
+    desk.do(ScoreJob(0, {}, tmp_path, export=None, dev={}))
+    reported, scored = desk.sent
+    assert isinstance(reported, Reported)
+    assert isinstance(scored, Scored)
+    assert scored.scores is not None
+    assert scored.num_sentences == (24 if has_test else 0)
+    names = {"combined", "intent", "slots"} if has_test else set()
+    assert scored.scores.keys() == {"joint_accuracy", "words", *names}
+
+
+def test_values_that_do_not_go_together_fail_the_trial(
+    run_config: RunConfigFactory, tmp_path: Path
+) -> None:
+    desk = Desk(run_config({}))
+    desk.do(TrialJob(0, {"tasks.slots.crf": True, "tasks.slots.subwords": "all"}, tmp_path))
+    [failed] = desk.sent
+    assert isinstance(failed, Failed)
+    assert failed.error.startswith("ConfigError: run: tasks.slots.crf: a CRF runs over words;")

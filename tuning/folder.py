@@ -11,9 +11,9 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from mtl_core.config import RunConfig
 from mtl_core.errors import ConfigError
 from mtl_core.scores import without_nan
-from mtl_core.section import Section
 from mtl_core.study_file import dump, read_document
 from mtl_core.training.report import EpochReport
 from mtl_core.validation import validate
@@ -50,17 +50,23 @@ class StudyFolder:
         self.scratch = path / ".scratch"
         self._result = path / "result.json"
         self._study = path / "study.yaml"
+        self._inputs = path / "inputs.json"
 
     @classmethod
     @contextmanager
-    def opened(cls, study: StudyFile) -> Iterator["StudyFolder"]:
+    def opened(cls, study: StudyFile, inputs: Mapping[str, str]) -> Iterator["StudyFolder"]:
         """Makes the folder of a study, or opens the one of an earlier session; locks it.
+
+        Args:
+            study: The study.
+            inputs: What else its results hang on -> a hash of it, see `inputs_of`.
 
         Raises:
             ConfigError: The folder cannot be written, is in use, or holds another study.
         """
         folder = cls(study.folder)
         folder.check_same(study)
+        folder._check_inputs(study, inputs)
         try:
             folder.trials.mkdir(parents=True, exist_ok=True)
             lock = FileLock(folder.path / ".lock", timeout=0)
@@ -73,7 +79,8 @@ class StudyFolder:
         except OSError as error:
             raise folder._not_writable(error.strerror) from error
         try:
-            folder._study.write_text(dump(study), encoding="utf-8")
+            write_text(folder._study, dump(study))
+            write_json(folder._inputs, inputs)
             write_json(folder.path / "versions.json", _versions())
             yield folder
         finally:
@@ -98,16 +105,16 @@ class StudyFolder:
         """Returns the checkpoint folder of a trial."""
         return self.trial(number) / "checkpoint"
 
-    def begin_trial(self, number: int, config: Section) -> None:
-        """Writes the resolved configuration of a trial.
+    def begin_trial(self, number: int, run: RunConfig | Mapping[str, object]) -> None:
+        """Writes the configuration of a trial.
 
         Cuts off the report that a killed driver left unfinished: more will be appended.
         """
         self.trial(number).mkdir(exist_ok=True)
         reports = self._reports(number)
         if reports.is_file():
-            reports.write_text(_whole_lines(reports), encoding="utf-8")
-        (self.trial(number) / "config.yaml").write_text(dump(config), encoding="utf-8")
+            write_text(reports, _whole_lines(reports))
+        write_text(self.trial(number) / "config.yaml", dump(run))
 
     def add_report(self, number: int, report: EpochReport) -> None:
         """Appends a report to the trial's file."""
@@ -195,12 +202,29 @@ class StudyFolder:
                 f"--set study.name={_free_name(study)}"
             )
 
+    def _check_inputs(self, study: StudyFile, inputs: Mapping[str, str]) -> None:
+        if not self._inputs.is_file():
+            return
+        before = json.loads(self._inputs.read_text(encoding="utf-8"))
+        changed = [name for name in inputs if before.get(name) != inputs[name]]
+        if changed:
+            raise ConfigError(
+                f"{self.path}: the content of {', '.join(changed)} has changed since this study "
+                "began, so new trials could not be compared with those before; put it back, or "
+                f"start a new study: --set study.name={_free_name(study)}"
+            )
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a file at once or not at all."""
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(text, encoding="utf-8")
+    os.replace(part, path)  # noqa: PTH105
+
 
 def write_json(path: Path, content: object) -> None:
     """Writes a JSON file at once or not at all."""
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(json.dumps(without_nan(content), indent=2) + "\n", encoding="utf-8")
-    os.replace(part, path)  # noqa: PTH105
+    write_text(path, json.dumps(without_nan(content), indent=2) + "\n")
 
 
 def _whole_lines(path: Path) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from optuna import Study as OptunaStudy
 from optuna.trial import TrialState
+from pydantic import ValidationError
 from ray.tune import Callback
 
 from mtl_core.config import RunConfig
@@ -105,8 +106,11 @@ class Logbook(Callback):  # type: ignore[misc]  # Ray carries no types
     ) -> None:
         """Writes the trial's configuration; a trial that goes on keeps its reports."""
         number, overrides = trial.config["number"], trial.config["overrides"]
-        config = RunConfig.model_validate(override(self._run, overrides))
-        self._folder.begin_trial(number, config)
+        run = override(self._run, overrides)
+        try:
+            self._folder.begin_trial(number, RunConfig.model_validate(run))
+        except ValidationError:  # Values that do not go together: the trial will fail.
+            self._folder.begin_trial(number, run)
         parameters = self._optuna_study.get_trials(deepcopy=False)[number].params
         reports = self._folder.read_reports(number)
         record = self.records[number] = TrialRecord(

@@ -54,7 +54,12 @@ class Reported:
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """A `ScoreJob` is done; `scores` are None when there is no test split."""
+    """A `ScoreJob` is done.
+
+    Attributes:
+        scores: None without any test split; without "combined" where a task that counts has none.
+        num_sentences: Rows of test behind the scores of tasks that count.
+    """
 
     scores: dict[str, float | Mapping[str, float]] | None
     num_sentences: int

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import get_args
+from typing import TypeGuard, get_args
 
 import pandas
 
@@ -142,7 +142,7 @@ def _headline(summary: StudySummary) -> list[str]:
         text = f"**No trial beats the default recipe, trial {default.trial}, on dev: keep it.**"
         return [text, facts]
     comparison = [_compare("dev", best.dev, default.dev)]
-    if best.test and default.test:
+    if _has_combined(best.test) and _has_combined(default.test):
         comparison.append(_compare("test", best.test, default.test))
     comparison.extend(_judge_noise(best.test, default.test, summary.num_test_sentences))
     return [f"**{_verdict(best, default)}**", " ".join(comparison), facts]
@@ -152,12 +152,17 @@ def _verdict(best: FinalScores, default: FinalScores) -> str:
     subject = f"The best recipe, trial {best.trial},"
     beats_on_dev = _combined(best.dev) > _combined(default.dev)
     verb = "beats" if beats_on_dev else "does not beat"
-    if not (best.test and default.test):
+    if not (_has_combined(best.test) and _has_combined(default.test)):
         return f"{subject} {verb} the default on dev; on test they were not compared."
     if beats_on_dev == (_combined(best.test) > _combined(default.test)):
         return f"{subject} {verb} the default on dev {'and' if beats_on_dev else 'or'} on test."
     other = "but not on test" if beats_on_dev else "but does on test"
     return f"{subject} {verb} the default on dev, {other}."
+
+
+def _has_combined(scores: ScoreTree | None) -> TypeGuard[ScoreTree]:
+    """Returns whether there are scores for all tasks that count."""
+    return scores is not None and "combined" in scores
 
 
 def _combined(scores: ScoreTree) -> float:
@@ -173,7 +178,7 @@ def _compare(split: str, best: ScoreTree, default: ScoreTree) -> str:
 
 
 def _judge_noise(best: ScoreTree | None, default: ScoreTree | None, count: int | None) -> list[str]:
-    if not (best and default and count):
+    if not (count and _has_combined(best) and _has_combined(default)):
         return []
     ours, theirs = _combined(best), _combined(default)
     # An objective outside [0, 1], such as a relative gain, is no share of sentences.

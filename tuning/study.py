@@ -4,6 +4,7 @@ import os
 import time
 from typing import TYPE_CHECKING
 
+from mtl_core.assets import inputs_of
 from tuning.cluster import cluster
 from tuning.config import StudyFile
 from tuning.folder import StudyFolder
@@ -49,11 +50,11 @@ def tune_study(
         from tuning.autoscaling import provided_trainers
         from tuning.session import Session
 
-        check_data(study)
+        data = check_data(study)
         connected()
         with (
             provided_trainers(resources, trials=study.trials, observer=observer) as count,
-            StudyFolder.opened(study) as folder,
+            StudyFolder.opened(study, inputs_of(study.run, data.datasets)) as folder,
         ):
             session = Session(study, folder, observer, start=start, verbose=verbose)
             try:

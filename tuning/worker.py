@@ -14,6 +14,8 @@ import torch.distributed as dist
 
 from mtl_core.assets import Assets, assets_key, build_collator, build_tasks
 from mtl_core.config import RunConfig
+from mtl_core.data.encoded import count_labelled
+from mtl_core.data.store import EncodedDataset
 from mtl_core.errors import MtlError, TrainingError
 from mtl_core.export import export_best
 from mtl_core.study_file import override
@@ -22,6 +24,7 @@ from mtl_core.training.distributed import Place
 from mtl_core.training.evaluation import evaluate
 from mtl_core.training.loop import train
 from mtl_core.training.objective import ObjectiveSection
+from mtl_core.validation import validate_data
 from tuning.messages import Failed, Job, Message, Reported, Scored, ScoreJob, TrialJob
 
 
@@ -134,13 +137,8 @@ class _Worker:
         tasks = build_tasks(config, assets.data.datasets)
         model = assets.new_model(config, tasks)
         load_best(job.checkpoint, model)
-        sentences = sum(
-            len(dataset.splits["test"])
-            for dataset in assets.data.datasets.values()
-            if "test" in dataset.splits
-        )
         scores: dict[str, float | Mapping[str, float]] | None = None
-        if sentences:
+        if any("test" in dataset.splits for dataset in assets.data.datasets.values()):
             result = evaluate(
                 model,
                 tasks,
@@ -150,18 +148,21 @@ class _Worker:
                 precision=config.training.precision,
                 collator=build_collator(config, assets.data.tokenizer),
             )
-            counted = [s for n, s in result.main.items() if not config.tasks[n].auxiliary]
-            combined = self.settings.objective.combine(counted, result.joint_accuracy)
-            scores = {"combined": combined, "joint_accuracy": result.joint_accuracy}
-            scores |= result.scores
+            scores = {"joint_accuracy": result.joint_accuracy, **result.scores}
+            counted = [name for name, task in config.tasks.items() if not task.auxiliary]
+            if result.main.keys() >= set(counted):
+                main = [result.main[name] for name in counted]
+                combined = self.settings.objective.combine(main, result.joint_accuracy)
+                scores = {"combined": combined, **scores}
         if job.export is not None and self.place.rank == 0:
             export_best(
                 job.checkpoint, job.export, config=config, assets=assets, dev=job.dev, test=scores
             )
-        self._send(Scored(scores, sentences))
+        self._send(Scored(scores, _count_sentences(config, assets.data.datasets)))
 
     def _config(self, job: Job) -> RunConfig:
-        return RunConfig.model_validate(override(self.settings.run, job.overrides))
+        # The space was checked key by key; values of two keys may not go together.
+        return validate_data(override(self.settings.run, job.overrides), RunConfig, where="run")
 
     def _assets_for(self, config: RunConfig) -> Assets:
         if self.assets is None or self.assets.key != assets_key(config):
@@ -186,6 +187,20 @@ class _Worker:
         values = [value]
         dist.broadcast_object_list(values, src=0, group=self.control)
         return values[0]
+
+
+def _count_sentences(config: RunConfig, datasets: Mapping[str, EncodedDataset]) -> int:
+    """Returns how many rows of test, or questions, a task that counts has labels of."""
+    total = 0
+    for dataset in datasets.values():
+        test = dataset.splits.get("test")
+        counted = {name: labels for name, labels in (test.labels if test else {}).items()
+                   if not config.tasks[name].auxiliary}  # fmt: skip
+        if test is not None and test.questions is not None:
+            total += sum(answers is not None for answers in test.questions.answers)
+        else:
+            total += max(map(count_labelled, counted.values()), default=0)
+    return total
 
 
 def _one_line(error: MtlError) -> str:

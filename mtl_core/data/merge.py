@@ -66,7 +66,7 @@ def _renumber(dataset: EncodedDataset, labels: Mapping[str, LabelNames]) -> Enco
         )
         for name, split in dataset.splits.items()
     }
-    return EncodedDataset(dataset.name, splits, labels)
+    return replace(dataset, splits=splits, labels=labels)
 
 
 def _with_labels(split: EncodedSplit, labels: Mapping[str, LabelArray]) -> EncodedSplit:

@@ -21,7 +21,7 @@ from mtl_core.data.encode import collect_labels, encode_split, pack_words, warn_
 from mtl_core.data.encoded import EncodedSplit, LabelNames, TaskColumn
 from mtl_core.data.example import Example
 from mtl_core.data.readers import DatasetSection
-from mtl_core.data.splits import read_splits
+from mtl_core.data.splits import hash_files, read_splits
 from mtl_core.data.windows import encode_windows
 from mtl_core.errors import DataError
 from mtl_core.paths import cache_folder
@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 _MOST_KNOWN = 0.1
 """Share of a split's rows that may stand in train; some sentences are just frequent."""
-_FORMAT = 4
+_FORMAT = 5
 """Counts up when the files or how data are read change, so that old ones are built again."""
 
 
@@ -45,11 +45,13 @@ class EncodedDataset:
         name: Its key in the study file.
         splits: Split name -> encoded rows; `test` may be missing.
         labels: Task name -> label names.
+        content: Hash of the encoded rows and labels.
     """
 
     name: str
     splits: Mapping[str, EncodedSplit]
     labels: Mapping[str, LabelNames]
+    content: str
 
 
 def load_dataset(
@@ -136,8 +138,10 @@ def _build(
             warn_of_cut_rows(encoded, where=f"{name} [{split}]", max_length=max_length)
             write_split(scratch, split, encoded)
         meta = {task: asdict(names) for task, names in labels.items()}
+        content = hash_files(sorted(scratch.iterdir()))
         (scratch / "meta.json").write_text(
-            json.dumps({"labels": meta, "splits": list(examples)}), encoding="utf-8"
+            json.dumps({"labels": meta, "splits": list(examples), "content": content}),
+            encoding="utf-8",
         )
         # The rename is atomic: a process that is killed here leaves no half-written data set.
         os.replace(scratch, folder)  # noqa: PTH105
@@ -182,4 +186,4 @@ def _open(folder: Path, name: str) -> EncodedDataset:
         for task, names in meta["labels"].items()
     }
     splits = {split: open_split(folder, split) for split in meta["splits"]}
-    return EncodedDataset(name, splits, labels)
+    return EncodedDataset(name, splits, labels, meta["content"])

@@ -20,6 +20,9 @@ from mtl_core.model.multitask import MultiTaskModel
 from mtl_core.training.report import EpochReport
 from mtl_core.weighting.base import Weighting
 
+Recipe = Mapping[str, str]
+"""What shapes a run -> its content as text, or a hash of it."""
+
 _STATE = "state.pt"
 _BEST = "best.safetensors"
 
@@ -35,13 +38,13 @@ class Trainer:
     reports: list[EpochReport]
 
 
-def save_checkpoint(folder: Path, trainer: Trainer, *, recipe: str) -> None:
+def save_checkpoint(folder: Path, trainer: Trainer, *, recipe: Recipe) -> None:
     """Writes the state after an epoch, each file at once or not at all.
 
     Args:
         folder: The checkpoint folder; made when missing.
         trainer: The run.
-        recipe: The run's configuration; `load_checkpoint` refuses another one.
+        recipe: What shapes the run; `load_checkpoint` refuses another one.
     """
     folder.mkdir(parents=True, exist_ok=True)
     report = trainer.reports[-1]
@@ -51,7 +54,7 @@ def save_checkpoint(folder: Path, trainer: Trainer, *, recipe: str) -> None:
         save_file(trained, _scratch(folder / _BEST))
         os.replace(_scratch(folder / _BEST), folder / _BEST)  # noqa: PTH105
     state = {
-        "recipe": recipe,
+        "recipe": dict(recipe),
         "model": trained,
         "weighting": trainer.weighting.state_dict(),
         "optimizer": trainer.optimizer.state_dict(),
@@ -62,19 +65,21 @@ def save_checkpoint(folder: Path, trainer: Trainer, *, recipe: str) -> None:
     os.replace(_scratch(folder / _STATE), folder / _STATE)  # noqa: PTH105
 
 
-def load_checkpoint(folder: Path, trainer: Trainer, *, recipe: str) -> None:
+def load_checkpoint(folder: Path, trainer: Trainer, *, recipe: Recipe) -> None:
     """Brings a run to the state of its last checkpoint; does nothing when there is none.
 
     Raises:
-        ConfigError: The folder holds the checkpoint of another recipe.
+        ConfigError: The folder holds the checkpoint of another recipe; says what differs.
     """
     path = folder / _STATE
     if not path.is_file():
         return
     state = torch.load(path, map_location="cpu", weights_only=True)
     if state["recipe"] != recipe:
+        names = [name for name in recipe if state["recipe"].get(name) != recipe[name]]
         raise ConfigError(
-            f"{folder}: holds the checkpoint of another recipe; choose another folder or remove it"
+            f"{folder}: holds the checkpoint of another recipe ({', '.join(names)} changed since); "
+            "choose another folder or remove it"
         )
     copy_weights(trainer.model, state["model"])
     trainer.weighting.load_state_dict(state["weighting"])

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch.nn.utils import get_total_norm
 
-from mtl_core.assets import Assets, build_collator, build_tasks
+from mtl_core.assets import Assets, build_collator, build_tasks, inputs_of
 from mtl_core.config import RunConfig
 from mtl_core.data.encoded import Int64Array
 from mtl_core.data.store import EncodedDataset
@@ -47,9 +47,10 @@ def train(
     Args:
         config: The run.
         objective: What `combined` is; default: the mean of the main scores.
-        checkpoint: Folder of the checkpoint. When it holds one of this recipe the run goes on from
-            there, after yielding the reports that were already made; the numbers are those of a
-            run that was never interrupted, bit by bit in fp32 on one CPU worker.
+        checkpoint: Folder of the checkpoint. When it holds one of this recipe, objective and data,
+            the run goes on from there, after yielding the reports that were already made; the
+            numbers are those of a run that was never interrupted, bit by bit in fp32 on one CPU
+            worker.
         assets: Data and encoder of an earlier run with the same `assets_key`.
 
     Yields:
@@ -61,14 +62,19 @@ def train(
         TrainingError: The loss is not finite.
     """
     run = _Run(config, objective or Mean(), assets)
+    recipe = {
+        "run": config.model_dump_json(),
+        "objective": run.objective.model_dump_json(),
+        **inputs_of(config, run.assets.data.datasets),
+    }
     if checkpoint is not None:
-        load_checkpoint(checkpoint, run.trainer, recipe=config.model_dump_json())
+        load_checkpoint(checkpoint, run.trainer, recipe=recipe)
     yield from tuple(run.trainer.reports)
     for epoch in range(len(run.trainer.reports) + 1, config.training.epochs + 1):
         report = run.run_epoch(epoch)
         if checkpoint is not None:
             if run.place.rank == 0:
-                save_checkpoint(checkpoint, run.trainer, recipe=config.model_dump_json())
+                save_checkpoint(checkpoint, run.trainer, recipe=recipe)
             run.place.barrier()
         yield report
 
