@@ -22,7 +22,7 @@ from mtl_core.errors import DataError
 from mtl_core.model.encoder import load_encoder, load_tokenizer, longest_input
 from mtl_core.model.multitask import MultiTaskModel
 from mtl_core.model.pooling import Pooler
-from mtl_core.tasks.base import Task
+from mtl_core.tasks.base import Task, build_task
 from mtl_core.tasks.masked_lm import MaskedLm
 from mtl_core.training.prefix_cache import PrefixCache, weights_hash
 
@@ -60,7 +60,7 @@ def load_data(config: RunConfig) -> Data:
 def build_tasks(config: RunConfig, datasets: Mapping[str, EncodedDataset]) -> dict[str, Task]:
     """Returns task name -> task, with the labels found in the data."""
     return {
-        name: section.build(name, datasets[section.datasets[0]].labels[name])
+        name: build_task(name, section, datasets[section.datasets[0]].labels[name])
         for name, section in config.tasks.items()
     }
 

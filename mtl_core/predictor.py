@@ -28,7 +28,7 @@ from mtl_core.model.pooling import Pooler
 from mtl_core.prediction import Layout, Prediction, Row, Text
 from mtl_core.study_file import read_document
 from mtl_core.tasks.base import Prediction as HeadPrediction
-from mtl_core.tasks.base import Task
+from mtl_core.tasks.base import Task, build_task
 from mtl_core.tasks.kinds import without_task_files
 from mtl_core.tasks.outputs import TextView
 from mtl_core.tasks.question_answering import best_answers, least_lead
@@ -97,7 +97,7 @@ class Predictor:
         with nullcontext() if trust_code else without_task_files():
             config = validate(read_document(folder / "run.yaml"), RunConfig)
         tasks = {
-            name: section.build(name, _labels(meta["tasks"][name]))
+            name: build_task(name, section, _labels(meta["tasks"][name]))
             for name, section in config.tasks.items()
         }
         encoder = without_pooler(AutoModel.from_config(AutoConfig.from_pretrained(folder)))
@@ -278,7 +278,7 @@ def evaluate_model(
                 f"data set '{section.datasets[0]}': the train labels of task '{name}' are not "
                 "those the model was trained with"
             )
-        tasks[name] = section.build(name, labels)
+        tasks[name] = build_task(name, section, labels)
     known = {name: None for dataset in datasets.values() for name in dataset.splits}
     if split not in known:
         raise DataError(f"--split: the data has no split '{split}'; there are {', '.join(known)}")

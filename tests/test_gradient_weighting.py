@@ -53,6 +53,28 @@ def test_imtl_g_projects_alike_onto_every_direction() -> None:
     torch.testing.assert_close(shadows, shadows[0].expand(3), rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.parametrize(
+    "kind", ["pcgrad", "cagrad", "upgrad", "mgda", "gradvac", "aligned_mtl", "imtl_g"]
+)
+def test_small_gradients_combine_as_large_ones(kind: str) -> None:
+    whole, small = on_gradients(kind), on_gradients(kind)
+    for step in (1.0, 1.5):
+        combined = combine(small, step * 1e-6 * GRADIENTS)
+        torch.testing.assert_close(1e6 * combined, combine(whole, step * GRADIENTS))
+
+
+def test_cagrad_of_a_task_that_is_nearly_solved_is_the_papers() -> None:
+    """g0 + c |g0| g_w / |g_w|, w from a grid over what the paper minimises."""
+    gradients = torch.tensor([[20.2, 1.0, 0.0], [-1e-3, 1e-3, 1e-3]], dtype=torch.float64)
+    mean = gradients.mean(dim=0)
+    share = torch.linspace(0, 1, 200_001, dtype=torch.float64)
+    mixed = torch.stack([share, 1 - share], dim=1) @ gradients
+    best = int((mixed @ mean + 0.5 * mean.norm() * mixed.norm(dim=1)).argmin())
+    expected = mean + 0.5 * mean.norm() * mixed[best] / mixed[best].norm()
+    combined = combine(on_gradients("cagrad", c=0.5), gradients.float(), ("intent", "slots"))
+    torch.testing.assert_close(combined.double(), expected, rtol=1e-3, atol=1e-3)
+
+
 def test_upgrad_harms_no_task() -> None:
     generator = torch.Generator().manual_seed(0)
     for _ in range(20):
@@ -105,6 +127,14 @@ def test_nash_follows_that_of_torchjd() -> None:
         combined = combine(weighting, two, ("intent", "slots"))
         torch.testing.assert_close(combined, expected, rtol=1e-3, atol=1e-4)
     assert float(combined.norm()) <= 0.8 + 1e-5
+
+
+def test_nash_bargains_for_tasks_that_never_meet() -> None:
+    weighting = on_gradients("nash", ONES | {"more": 1.0}, update_every=2)
+    for pair in [("intent", "slots"), ("topic", "more")] * 2:
+        weighting.begin_step()
+        weighting(GRADIENTS[:2], torch.ones(2), pair)
+    assert all(weight != 1 for weight in weighting.current_weights().values())
 
 
 def test_nash_keeps_its_weights_between_bargains() -> None:

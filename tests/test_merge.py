@@ -51,13 +51,14 @@ def test_indicators_move_to_their_labels() -> None:
     ]  # fmt: skip
 
 
-def test_moments_are_those_of_all_rows_together() -> None:
-    one, two = np.array([1.0, 2, 6]), np.array([10.0, 14])
+@pytest.mark.parametrize("other", [[10.0, 14], [10.0], [3.0, 3.0]])
+def test_moments_are_those_of_all_rows_together(other: list[float]) -> None:
+    one, two = np.array([1.0, 2, 6]), np.array(other)
     parts = [LabelNames((), (), (len(x),), x.mean(), x.std()) for x in (one, two)]
     merged = merge_names(parts)
     every = np.concatenate([one, two])
     assert (merged.mean, merged.deviation) == pytest.approx((every.mean(), every.std()))
-    assert merged.counts == (5,)
+    assert merged.counts == (len(every),)
 
 
 def test_a_data_set_alone_is_left_as_it_is() -> None:

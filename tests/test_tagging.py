@@ -48,6 +48,8 @@ def test_plain_tags_are_scored_word_by_word() -> None:
     scores = task.score(Outcome([ids(0, 1), ids(1, -1)], [ids(0, 1), ids(2, 1)]))
     assert task.main_score == "accuracy"
     assert scores["accuracy"] == 0.5  # an unseen tag and a lost word are wrong
+    # DET 1; NOUN: one of two found, one of two right; X never found. A lost word is no tag.
+    assert scores["macro_f1"] == pytest.approx((1 + 0.5 + 0) / 3)
 
 
 @pytest.mark.parametrize(("scheme", "tags"), [("plain", "ab"), ("bio", ("B-x", "O"))])

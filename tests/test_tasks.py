@@ -11,7 +11,9 @@ from sklearn.utils.class_weight import compute_class_weight
 from task_cases import SIZE, TAGS, batch_of, build, ids
 from torch.nn.functional import cross_entropy, log_softmax
 
-from mtl_core.data.encoded import LabelNames
+from mtl_core.data.encode import collect_labels
+from mtl_core.data.encoded import LabelNames, TaskColumn
+from mtl_core.data.example import Example
 from mtl_core.errors import ConfigError, DataError
 from mtl_core.tasks.base import Outcome, TaskSection
 from mtl_core.tasks.classification import Classification
@@ -117,6 +119,12 @@ def test_thresholds_have_the_highest_f1_of_all() -> None:
     assert best_thresholds(shares, np.zeros_like(gold)).tolist() == [0.5, 0.5]
 
 
+def test_thresholds_stand_half_way_to_the_next_probability() -> None:
+    shares = np.array([[0.2, 0.6], [0.6, 0.8], [0.8, 0.7]], np.float32)
+    gold = np.array([[0, 1], [1, 1], [1, 1]])
+    assert best_thresholds(shares, gold).tolist() == pytest.approx([0.4, 0.3])
+
+
 def test_thresholds_of_dev_are_used_ever_after() -> None:
     task = build(Multilabel, LabelNames(("a", "b"), ("c",)))
     head = task.make_head(SIZE)
@@ -126,6 +134,17 @@ def test_thresholds_of_dev_are_used_ever_after() -> None:
     finished = task.finish(head, Outcome(shares, gold))
     assert [row.tolist() for row in finished.predicted] == [[1, 1, 0], [0, 0, 0]]
     assert "thresholds" in head.state_dict()
+
+
+def test_targets_that_are_all_equal_can_be_learnt() -> None:
+    column = TaskColumn("stars", "stars", "number")
+    rows = [Example(("a",), {"stars": 4.0})] * 3
+    labels = collect_labels({"train": rows, "dev": rows}, column, where="data")
+    assert (labels.mean, labels.deviation) == (4.0, 0.0)
+    head = build(Regression, labels).make_head(SIZE)
+    logits, targets = torch.tensor([[0.0]]), torch.tensor([4.0])
+    assert head.loss_sum(logits, targets, batch_of([[True]])).item() == 0
+    assert float(head.decode(logits + 1, batch_of([[True]]))[0][0]) == 5
 
 
 def test_regression_works_in_the_unit_of_the_data() -> None:
@@ -186,3 +205,5 @@ def test_joint_accuracy_asks_every_labelled_task_that_knows_right() -> None:
     # The first and third of the four labelled sentences.
     assert joint_accuracy(tasks, [outcomes]) == 2 / 4
     assert math.isnan(joint_accuracy(tasks, [{"score": outcomes["score"]}]))
+    tasks["slots"].is_auxiliary = True  # leaves the first and fourth of three
+    assert joint_accuracy(tasks, [outcomes]) == 2 / 3

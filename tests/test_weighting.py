@@ -90,6 +90,20 @@ def test_dwa_gives_the_weights_of_torchjd_after_every_epoch() -> None:
         theirs.step()
 
 
+def test_dwa_bears_any_change_of_the_losses() -> None:
+    weighting = on_losses("dwa", temperature=1e-3)
+    for slots in (1e-5, 2e-2):
+        weighting.after_epoch({"intent": 1.0, "slots": slots})
+    assert weighting.current_weights() == pytest.approx({"intent": 0, "slots": 2, "topic": 1})
+
+
+def test_the_geometric_mean_bears_a_loss_of_zero() -> None:
+    weighting = on_losses("geometric_mean")
+    found = factors(weighting, LOSSES | {"slots": 0.0})
+    assert all(math.isfinite(factor) for factor in found.values())
+    assert found["intent"] > 0
+
+
 def test_random_weights_add_up_to_one_and_are_alike_on_every_worker() -> None:
     first, second, other = (on_losses("random", seed=seed) for seed in (7, 7, 8))
     drawn = [factors(first, LOSSES) for _ in range(50)]
@@ -133,6 +147,16 @@ def test_famo_follows_that_of_torchjd() -> None:
         assert values.grad is not None
         torch.testing.assert_close(torch.tensor(list(got.values())), values.grad)
     assert got["intent"] < got["topic"]
+
+
+def test_famo_passes_over_tasks_of_weight_0() -> None:
+    alone = on_losses("famo", {"intent": 1.0, "slots": 1.0})
+    beside = on_losses("famo", {"intent": 1.0, "none": 0.0, "slots": 1.0})
+    losses = {"intent": 2.0, "slots": 0.5}
+    for weighting in (alone, beside):
+        factors(weighting, losses)
+        weighting.after_step(tensors({"intent": 1.0, "slots": 0.5}))
+    assert factors(beside, losses) == factors(alone, losses)
 
 
 def test_famo_takes_an_absent_task_as_unchanged() -> None:

@@ -55,7 +55,7 @@ def collect_labels(
     if column.kind == "number":
         numbers = [example.labels.get(column.column) for example in splits["train"]]
         known = np.array([number for number in numbers if number is not None], dtype=np.float64)
-        return LabelNames((), (), (len(known),), float(known.mean()), float(known.std()) or 1.0)
+        return LabelNames((), (), (len(known),), float(known.mean()), float(known.std()))
     found = {
         split: Counter(label for example in examples for label in _labels_of(example, column))
         for split, examples in splits.items()

@@ -139,14 +139,14 @@ class LabelNames:
         counts: How often each trained label stands in the train split; of a `number` column, which
             has no labels, its rows alone: (rows,).
         mean: Mean of a `number` column over the train split.
-        deviation: Its standard deviation; 1 when all are equal.
+        deviation: Its standard deviation.
     """
 
     trained: tuple[str, ...]
     unseen: tuple[str, ...]
     counts: tuple[int, ...] = ()
     mean: float = 0.0
-    deviation: float = 1.0
+    deviation: float = 0.0
 
     @property
     def all(self) -> tuple[str, ...]:

@@ -128,11 +128,13 @@ class Task(ABC):
         name: Its key in the study file.
         labels: Its labels over all data sets.
         main_score: The score that objectives combine; at most 1, higher is better.
+        is_auxiliary: Whether objectives leave it out; set by `build_task`.
     """
 
     name: str
     labels: LabelNames
     main_score: str
+    is_auxiliary: bool = False
 
     @abstractmethod
     def make_head(self, size: HiddenSize) -> Head:
@@ -165,6 +167,13 @@ class Task(ABC):
         self, head: Head, logits: Tensor, batch: Batch, texts: Sequence[TextView]
     ) -> list[Output]:
         """Returns what `Predictor` says of each text of a batch."""
+
+
+def build_task(name: str, section: TaskSection, labels: LabelNames) -> Task:
+    """Builds a task for its labels."""
+    task = section.build(name, labels)
+    task.is_auxiliary = section.auxiliary
+    return task
 
 
 def gold_labels(rows: EncodedSplit, task_name: str) -> list[Prediction]:

@@ -143,5 +143,7 @@ def best_thresholds(
             )
             # 2PR / (P + R), the last point has no threshold; the sum is 0 only where both are.
             f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
-            thresholds[label] = found[int(np.argmax(f1[:-1]))]
+            best = int(np.argmax(f1[:-1]))
+            # Half-way to the next lower probability: another batch or precision moves it a little.
+            thresholds[label] = (found[best] + (found[best - 1] if best else 0.0)) / 2
     return thresholds

@@ -41,7 +41,8 @@ class RegressionTask(Task):
     def make_head(self, size: HiddenSize) -> Head:
         """Returns a new head."""
         body = self._section.head.build(size.hidden + size.features, 1)
-        return RegressionHead(body, self.labels.mean, self.labels.deviation)
+        # All targets may be equal.
+        return RegressionHead(body, self.labels.mean, self.labels.deviation or 1.0)
 
     def score(self, outcome: Outcome) -> dict[str, float]:
         """Returns Pearson and Spearman correlation (scipy) and the mean squared error.

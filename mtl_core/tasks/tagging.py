@@ -93,7 +93,9 @@ class TaggingTask(Task):
         pair = np.concatenate(gold), np.concatenate(predicted)
         accuracy = float(accuracy_score(*pair))
         if not self.is_bio:
-            macro = float(f1_score(*pair, average="macro", zero_division=0.0))
+            gold_ids, found = pair
+            known = np.union1d(gold_ids, found[found != LOST])
+            macro = float(f1_score(*pair, labels=known, average="macro", zero_division=0.0))
             return {"accuracy": accuracy, "macro_f1": macro}
         tags = np.array([*self.labels.all, "O"])  # LOST = -1: nothing is predicted there
         texts = [[tags[row].tolist() for row in rows] for rows in (gold, predicted)]

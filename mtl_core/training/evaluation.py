@@ -120,10 +120,14 @@ def predict_split(
 
 
 def joint_accuracy(tasks: Mapping[str, Task], outcomes: Sequence[Mapping[str, Outcome]]) -> float:
-    """Returns the share of labelled rows with every labelled task right, over all data sets."""
+    """Returns the share of labelled rows with every labelled task right, over all data sets.
+
+    Auxiliary tasks do not count.
+    """
     right = labelled = 0
     for found in outcomes:
-        judged = {name: tasks[name].is_right(outcome) for name, outcome in found.items()}
+        judged = {name: tasks[name].is_right(outcome) for name, outcome in found.items()
+                  if not tasks[name].is_auxiliary}  # fmt: skip
         known = {name: is_right for name, is_right in judged.items() if is_right is not None}
         if not known:
             continue

@@ -68,7 +68,8 @@ def check_objective(objective: ObjectiveSection, tasks: Iterable[Task]) -> None:
         ConfigError: Joint accuracy is asked for, and no task knows right from wrong.
     """
     nothing = Outcome([], [])
-    if isinstance(objective, JointAccuracy) and all(t.is_right(nothing) is None for t in tasks):
+    judged = [t for t in tasks if not t.is_auxiliary and t.is_right(nothing) is not None]
+    if isinstance(objective, JointAccuracy) and not judged:
         raise ConfigError(
             "study.objective: joint_accuracy needs a task whose sentences are right or wrong, such "
             "as classification or tagging; found none; allowed here: mean, geometric_mean, minimum"

@@ -90,11 +90,21 @@ class _Aggregator(GradientWeighting):
 class GramianWeighting(_Aggregator):
     """A method that needs no more than the tasks' inner products."""
 
-    def __init__(self, weights: Weights, solver: "Weighting[PSDMatrix]", *, seed: int) -> None:
+    def __init__(
+        self,
+        weights: Weights,
+        solver: "Weighting[PSDMatrix]",
+        *,
+        seed: int,
+        hangs_on_scale: bool = False,
+    ) -> None:
         super().__init__(weights, seed=seed)
         self._solver = solver
+        self._hangs_on_scale = hangs_on_scale
 
     def _solve(self, gradients: Tensor, gramian: Tensor, tasks: Sequence[str]) -> Tensor:
+        if not self._hangs_on_scale:
+            gramian = _scaled(gramian)
         found: Tensor = self._solver(gramian)
         return found.to(gradients)
 
@@ -114,7 +124,7 @@ class RunningCosines(_Aggregator):
         # Torchjd keeps one matrix for one set of tasks; here it is that of the tasks present.
         seen = self._solver._phi_t = cosines[cells].cpu()  # type: ignore[assignment]
         self._solver._state_key = (len(tasks), gramian.dtype)
-        found: Tensor = self._solver(gramian)
+        found: Tensor = self._solver(_scaled(gramian).to(gramian))
         cosines[cells] = seen.to(cosines)
         self._solver.reset()
         return found.to(gradients)
@@ -128,12 +138,16 @@ class NashBargaining(_Aggregator):
         self._max_norm = max_norm
         self._update_every = update_every
         self._solvers: dict[int, NashMTL] = {}
+        self._num_steps: dict[str, int] = {}
         self.register_buffer("alphas", torch.ones(len(weights), dtype=torch.float64))
 
     def _solve(self, gradients: Tensor, gramian: Tensor, tasks: Sequence[str]) -> Tensor:
         alphas = self.get_buffer("alphas")
         rows = self._indices(tasks).to(alphas.device)
-        if (self._step - 1) % self._update_every == 0:
+        # Counted for each set of tasks: those of another data set have steps of their own.
+        together = ",".join(tasks)
+        step = self._num_steps[together] = self._num_steps.get(together, 0) + 1
+        if (step - 1) % self._update_every == 0:
             solver = self._solver(len(tasks))
             solver.prvs_alpha = alphas[rows].cpu().numpy()
             solver(gradients)
@@ -142,6 +156,15 @@ class NashBargaining(_Aggregator):
         norm = (found @ gramian @ found).clamp(min=0).sqrt()
         return found * (self._max_norm / norm).clamp(max=1)
 
+    def get_extra_state(self) -> dict[str, Any]:
+        """Returns what parameters and buffers do not hold."""
+        return super().get_extra_state() | {"num_steps": dict(self._num_steps)}
+
+    def set_extra_state(self, state: dict[str, Any]) -> None:
+        """Takes what `get_extra_state` returned."""
+        super().set_extra_state(state)
+        self._num_steps = dict(state["num_steps"])
+
     def _solver(self, count: int) -> Any:
         # Its problem is written for a number of tasks, and compiled once.
         if count not in self._solvers:
@@ -149,6 +172,16 @@ class NashBargaining(_Aggregator):
 
             self._solvers[count] = NashMTL(count, max_norm=0)
         return self._solvers[count].weighting
+
+
+def _scaled(gramian: Tensor) -> Tensor:
+    """Returns inner products, double, as of gradients whose squared norms add up to 1.
+
+    Methods whose factors are the same at any scale are solved there: torchjd takes small gradients
+    for none at all.
+    """
+    products = gramian.double()
+    return products / products.trace()
 
 
 class SignDropping(_Aggregator):

@@ -47,7 +47,7 @@ class CaGrad(Section):
         """Builds the weighting."""
         from torchjd.aggregation import CAGradWeighting
 
-        return GramianWeighting(weights, CAGradWeighting(self.c), seed=seed)
+        return GramianWeighting(weights, CAGradWeighting(self.c, norm_eps=0.0), seed=seed)
 
 
 class UpGrad(Section):
@@ -148,7 +148,8 @@ class FairGrad(Section):
         """Builds the weighting."""
         from torchjd.aggregation import FairGradWeighting
 
-        return GramianWeighting(weights, FairGradWeighting(self.alpha), seed=seed)
+        solver = FairGradWeighting(self.alpha)
+        return GramianWeighting(weights, solver, seed=seed, hangs_on_scale=True)
 
 
 class ImtlG(Section):

@@ -12,6 +12,7 @@ from mtl_core.weighting.scalarizations import (
     ElementwiseWeighting,
     FamoWeighting,
     FixedWeighting,
+    Positive,
     RandomWeighting,
 )
 
@@ -97,7 +98,7 @@ class GeometricMeanLoss(Section):
         """Builds the weighting."""
         from torchjd.scalarization import GeometricMean
 
-        return ComparingWeighting(weights, GeometricMean())
+        return ComparingWeighting(weights, Positive(GeometricMean()))
 
 
 class Stch(Section):

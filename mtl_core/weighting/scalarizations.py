@@ -9,6 +9,8 @@ from torch import Tensor, nn
 
 from mtl_core.weighting.base import LossWeighting, Weights
 
+_SMALLEST = 1e-8
+
 
 class _Scaled(LossWeighting):
     """Base: multiplies losses by the weights of their tasks and remembers the last factors."""
@@ -92,7 +94,8 @@ class DwaWeighting(_Scaled):
             return
         older, newer = self._history
         tasks = [task for task in newer if older.get(task, 0.0) > 0]
-        scores = [math.exp(newer[task] / older[task] / self._temperature) for task in tasks]
+        ratios = [newer[task] / older[task] / self._temperature for task in tasks]
+        scores = [math.exp(ratio - max(ratios)) for ratio in ratios]
         for task, score in zip(tasks, scores, strict=True):
             self._factors[task] = self._weights[task] * len(tasks) * score / sum(scores)
 
@@ -167,11 +170,12 @@ class FamoWeighting(_Scaled):
         from torchjd.scalarization import FAMO
 
         super().__init__(weights)
-        self._position = {task: number for number, task in enumerate(weights)}
-        self.famo = FAMO(len(weights), lr=lr, weight_decay=weight_decay)
+        trained = [task for task, weight in weights.items() if weight > 0]
+        self._position = {task: number for number, task in enumerate(trained)}
+        self.famo = FAMO(len(trained), lr=lr, weight_decay=weight_decay)
         # Torchjd moves the logits itself; the run's optimiser must leave them alone.
         self.famo.requires_grad_(False)
-        self.register_buffer("last", torch.ones(len(weights)))
+        self.register_buffer("last", torch.ones(len(trained)))
 
     def forward(self, losses: Mapping[str, Tensor]) -> Tensor:
         """Returns the objective, from the last known losses of absent tasks."""
@@ -208,3 +212,16 @@ class FamoWeighting(_Scaled):
                 [famo._w], lr=famo.lr, weight_decay=famo.weight_decay
             )
             famo._optimizer.load_state_dict(state["adam"])
+
+
+class Positive(nn.Module):
+    """Gives a scalarisation that takes logarithms no loss of 0, which a batch may well have."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, losses: Tensor) -> Tensor:
+        """Returns the objective of losses, (tasks,)."""
+        objective: Tensor = self.inner(losses.clamp(min=_SMALLEST))
+        return objective
