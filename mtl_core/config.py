@@ -23,6 +23,14 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
 _ALONE = {"answers": "windows of contexts", "text": "chunks of running text"}
 """Kinds of columns that need a layout of their own, and what the rows are then."""
 
+_TAKEN = {
+    "text": "the text itself in the JSON of a prediction",
+    "text_pair": "the second text in the JSON of a prediction",
+    "combined": "the objective in result.json",
+    "joint_accuracy": "a score of all tasks in result.json",
+}
+"""Names that stand beside those of tasks, and what they mean there."""
+
 
 class Training(Section):
     """The training loop."""
@@ -71,11 +79,10 @@ class RunConfig(Section):
             self._check_datasets(name, task)
         for dataset in self.datasets:
             self._check_columns(dataset)
-        for name in ("text", "text_pair"):
+        for name in _TAKEN:
             if name in self.tasks:
                 raise ValueError(
-                    f"tasks.{name}: in the JSON of a prediction '{name}' is the text itself; "
-                    "expected another name for the task"
+                    f"tasks.{name}: '{name}' is {_TAKEN[name]}; expected another name for the task"
                 )
         if all(task.weight == 0 for task in self.tasks.values()):
             raise ValueError("tasks: the weights of all tasks are 0; at least one has to train")

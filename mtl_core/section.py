@@ -1,5 +1,6 @@
 """The base of every section of a study file; sections stand next to the class they build."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -38,7 +39,8 @@ def resolve_path(value: Any) -> Any:
     """Returns the absolute path that a text or path stands for; other values unchanged."""
     if isinstance(value, str | Path):
         base = value.base if isinstance(value, PlacedText) else Path.cwd()
-        return Path(base, Path(value).expanduser()).resolve()
+        # Not `Path.expanduser`, which raises where there is no such user.
+        return Path(base, os.path.expanduser(value)).resolve()  # noqa: PTH111
     return value
 
 

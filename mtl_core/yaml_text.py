@@ -72,7 +72,10 @@ class _Builder:
         if node.tag in _TEXT:
             return PlacedText(node.value, self._base)
         if node.tag in _CONSTRUCTED:
-            value: object = self._yaml.constructor.construct_object(node)
+            try:
+                value: object = self._yaml.constructor.construct_object(node)
+            except ValueError as error:  # A type that was asked for, such as `!!int abc`.
+                raise ConfigError(f"{self._at(node)}: not YAML: {error}") from error
             return value
         raise ConfigError(f"{self._at(node)}: the type '{node.tag}' is not supported")
 

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
-from io import StringIO
+from io import BytesIO, StringIO
 from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import Mock
@@ -177,7 +177,8 @@ def test_predict_takes_texts_a_file_or_stdin_and_a_study_folder(workplace, mtl, 
     by_argument = mtl("predict", "out/model", "--json", *texts).out
     Path("texts.txt").write_text("\n".join(texts) + "\n", encoding="utf-8")
     by_file = mtl("predict", "out/model", "--json", "--file", "texts.txt").out
-    monkeypatch.setattr(sys, "stdin", StringIO("\n".join(texts) + "\n"))
+    stdin = BytesIO(("\n".join(texts) + "\n").encode())
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=stdin))
     by_stdin = mtl("predict", "out/model", "--json").out
     Path("out/model").rename("out/best")
     shutil.copy("study.yaml", "out")
@@ -187,6 +188,13 @@ def test_predict_takes_texts_a_file_or_stdin_and_a_study_folder(workplace, mtl, 
     intent = lines[1]["intent"]
     readable = f"play jazz\n  intent: {intent['label']} ({intent['probability']:.3f})\n  slots: "
     assert mtl("predict", "out", "play jazz").out.startswith(readable)
+
+
+def test_stdin_in_another_encoding_is_named(workplace, mtl, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=BytesIO(b"tea\ncaf\xe9\n")))
+    found = mtl("predict", "out")
+    assert (found.code, found.out) == (2, "")
+    assert "stdin:2: not UTF-8 text (byte 0xe9)" in found.err
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,11 @@ from pydantic import ValidationError
         ({"tasks.slots.weight": -1}, r"tasks\.slots.*weight\n.*greater than or equal to 0"),
         (
             {"tasks.text": {"kind": "tagging", "dataset": "corpus", "column": "slots"}},
-            r"tasks\.text: in the JSON of a prediction 'text' is the text itself",
+            r"tasks\.text: 'text' is the text itself in the JSON of a prediction",
+        ),
+        (
+            {"tasks.combined": {"kind": "tagging", "dataset": "corpus", "column": "slots"}},
+            r"tasks\.combined: 'combined' is the objective in result\.json",
         ),
         ({"tasks.a b": {}}, r"String should match pattern"),
         (

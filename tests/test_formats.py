@@ -123,6 +123,16 @@ def test_key_and_value_are_a_comment_among_as_many_columns(
     assert found[0].labels["sent_id"] == "7"
 
 
+@pytest.mark.parametrize("column", [1, -1])
+def test_no_break_spaces_stand_inside_words(write_rows: WriteRows, column: int) -> None:
+    content = "10\u00a0000 B-n\n\neuros O\n"
+    found = read(write_rows(content), "conll", {"e": "tags"}, columns={"e": column})
+    assert found == [
+        Example(("10\u00a0000",), {"e": ("B-n",)}),
+        Example(("euros",), {"e": ("O",)}),
+    ]
+
+
 def test_an_equals_sign_further_on_makes_no_comment(write_rows: WriteRows) -> None:
     content = "# SYM Num=Sing\n1 NUM Num=Plur\n"
     [found] = read(write_rows(content), "conll", {"pos": "tags"}, columns={"pos": 1},

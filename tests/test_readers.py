@@ -230,6 +230,14 @@ def test_csv_without_rows_is_named(tmp_path: Path, content: str) -> None:
         read(table(tmp_path, "csv", content))
 
 
+def test_csv_with_the_index_of_pandas_is_read(tmp_path: Path) -> None:
+    content = ',text,intent,slots\n0,10\u00a0000 euros,pay,"B-n\nO"\n1,hello,greet,O\n'
+    assert read(table(tmp_path, "csv", content))["train"] == [
+        Example(("10\u00a0000", "euros"), {"intent": "pay", "slots": ("B-n", "O")}),
+        Example(("hello",), {"intent": "greet", "slots": ("O",)}),
+    ]
+
+
 def test_csv_without_header_and_rows_is_named(tmp_path: Path) -> None:
     raw = table(tmp_path, "csv", "\n") | {"columns": ["text", "intent"]}
     with pytest.raises(DataError, match=r"rows\.csv: expected rows, found none"):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mtl_core.errors import ConfigError
-from mtl_core.section import DataPath, PlacedText, Section
+from mtl_core.section import DataPath, PlacedText, Section, resolve_path
 from mtl_core.study_file import dump, override, parse_assignment, read_document
 from mtl_core.validation import validate
 
@@ -153,6 +153,18 @@ def test_a_file_that_is_not_there(write, name, message):
     write(b"run: {}")
     with pytest.raises(ConfigError, match=rf"\A{re.escape(message)}\Z"):
         read_document(Path(name))
+
+
+def test_a_type_that_a_value_does_not_have_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "study.yaml"
+    path.write_text("run:\n  seed: !!int abc\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"study\.yaml:2: not YAML: .*abc"):
+        read_document(path)
+
+
+def test_the_folder_of_a_user_who_is_not_there_is_a_path_like_others() -> None:
+    found = resolve_path(PlacedText("~nosuchuser/x", Path("/studies")))
+    assert found == Path("/studies/~nosuchuser/x")
 
 
 @pytest.mark.parametrize("name", ["no", "1e-5", "2024-01-01", "~", "a: b", "x y" * 99, "\u00e9 #"])

@@ -122,7 +122,7 @@ def predict(
 
     A tab parts the sentences of a pair, or a question from its context.
     """
-    from mtl_core.data.text_files import read_lines
+    from mtl_core.data.text_files import lines_of, read_lines
     from mtl_core.predictor import Predictor
 
     if texts and file:
@@ -130,7 +130,7 @@ def predict(
     if file is not None:
         texts = read_lines(file)
     elif not texts:
-        texts = [line.removesuffix("\n") for line in sys.stdin]
+        texts = lines_of(sys.stdin.buffer.read(), "stdin")
     predictor = Predictor.load(_model_folder(model), trust_code=trust_code)
     pairs = [_pair(text) for text in texts] if predictor.takes_pairs else texts
     for prediction in predictor(pairs):

@@ -7,7 +7,7 @@ from typing import Literal
 
 from mtl_core.data.example import ColumnKind, Example, LabelValue
 from mtl_core.data.spans import Scheme, to_iob2
-from mtl_core.data.text_files import read_lines
+from mtl_core.data.text_files import read_lines, words_with_tags
 from mtl_core.errors import DataError, did_you_mean
 
 Separator = Literal["whitespace", "tab"]
@@ -26,7 +26,7 @@ class Sentence:
     """
 
     start: int = 0
-    rows: list[list[str]] = field(default_factory=list)
+    rows: list[Sequence[str]] = field(default_factory=list)
     comments: dict[str, str] = field(default_factory=dict)
 
 
@@ -56,7 +56,7 @@ def sentences(path: Path, *, separator: Separator, comment: str | None) -> Itera
             if equals:
                 sentence.comments[key.strip()] = value.strip()
             continue
-        fields = line.split("\t") if separator == "tab" else line.split()
+        fields: Sequence[str] = line.split("\t") if separator == "tab" else words_with_tags(line)
         if fields[0] == "-DOCSTART-":
             continue
         if sentence.rows and len(fields) != len(sentence.rows[0]):
@@ -70,7 +70,9 @@ def sentences(path: Path, *, separator: Separator, comment: str | None) -> Itera
 
 def _width(lines: Sequence[str], comment: str) -> int:
     """Returns the number of fields of the first line that can only be a row; 0 without any."""
-    rows = (line.split() for line in lines if line.strip() and not line.startswith(comment))
+    rows = (
+        words_with_tags(line) for line in lines if line.strip() and not line.startswith(comment)
+    )
     return next((len(fields) for fields in rows if fields[0] != "-DOCSTART-"), 0)
 
 
@@ -85,7 +87,7 @@ def _is_comment(line: str, comment: str, separator: Separator, width: int) -> bo
         return False
     if separator == "tab":
         return "\t" not in line
-    fields = line.split()
+    fields = words_with_tags(line)
     is_setting = "=" in fields or (fields[0] == comment and "=" in "".join(fields[1:2]))
     return len(fields) != width or is_setting
 

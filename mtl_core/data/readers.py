@@ -27,7 +27,7 @@ from mtl_core.data.splits import (
     hash_files,
 )
 from mtl_core.data.table_readers import Hub, Table
-from mtl_core.data.text_files import cut_words, read_lines
+from mtl_core.data.text_files import cut_words, read_lines, words_with_tags
 from mtl_core.errors import DataError, did_you_mean
 from mtl_core.section import DataPath
 
@@ -238,7 +238,7 @@ def _read_seq_in_out(folder: Path, columns: Columns) -> Iterator[Example]:
         )
     rows = zip(*lines.values(), strict=True)
     for number, (text, tag_text, label) in enumerate(rows, start=1):
-        words, tags = _words(text), _words(tag_text)
+        words, tags = words_with_tags(text), words_with_tags(tag_text)
         if not words:
             raise DataError(f"{files['seq.in']}:{number}: empty sentence")
         labels: dict[str, LabelValue] = {}
@@ -252,8 +252,3 @@ def _read_seq_in_out(folder: Path, columns: Columns) -> Iterator[Example]:
         if "intent" in columns and label.strip():
             labels["intent"] = label.strip()
         yield Example(words, labels)
-
-
-def _words(line: str) -> tuple[str, ...]:
-    """Cuts a line at spaces and tabs; U+2028, U+00A0 and their like stand inside words."""
-    return tuple(word for word in line.replace("\t", " ").split(" ") if word)

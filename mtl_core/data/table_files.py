@@ -153,7 +153,9 @@ def _csv_options(
         "keep_default_na": False,
         "quoting": quoting,
         "quotechar": quote or '"',
-        **({} if header is None else {"column_names": names, "header": None}),
+        # By name, as `datasets` calls a column without one, such as the index of pandas, otherwise.
+        "column_names": names,
+        "header": 0 if header is None else None,
     }
 
 

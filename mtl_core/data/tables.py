@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from mtl_core.data.example import Answer, ColumnKind, Example, LabelValue
 from mtl_core.data.splits import Columns
 from mtl_core.data.table_files import TableSource
+from mtl_core.data.text_files import words_with_tags
 from mtl_core.errors import DataError, did_you_mean
 
 if TYPE_CHECKING:
@@ -73,7 +74,10 @@ def _example(
     columns: Columns,
     names: Mapping[str, Sequence[str] | None],
 ) -> Example:
-    words = tuple(str(word) for word in _cells(row[layout.text]))
+    text = row[layout.text]
+    if isinstance(text, str) and "tags" in columns.values():
+        text = words_with_tags(text)
+    words = tuple(str(word) for word in _cells(text))
     if not words:
         raise DataError(f"{where}: empty sentence in column '{layout.text}'")
     second = "" if layout.pair is None else _text(row[layout.pair])
@@ -88,10 +92,11 @@ def _example(
             labels[column] = _answers(value, second, place)
         else:
             labels[column] = _label_value(value, kind, names[column], layout, place)
-        if kind == "tags" and len(_cells(value)) != len(words):
+        tags = labels[column]
+        if kind == "tags" and isinstance(tags, tuple) and len(tags) != len(words):
             raise DataError(
                 f"{where}: expected {len(words)} tags in column '{column}', one per word of "
-                f"'{layout.text}', found {len(_cells(value))}"
+                f"'{layout.text}', found {len(tags)}"
             )
     features: tuple[float, ...] = ()
     if layout.features is not None:

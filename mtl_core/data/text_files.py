@@ -1,6 +1,7 @@
 """Reading text files so that an error names the file and the line."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -16,37 +17,53 @@ def read_text(path: Path) -> str:
     Raises:
         DataError: The file is missing, unreadable or not UTF-8.
     """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path}: cannot read the file: {error.strerror}") from error
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        found = content[error.start]
-        raise DataError(f"{path}:{line}: not UTF-8 text (byte 0x{found:02x})") from error
+    return _decode(_read(path), str(path))
 
 
 def read_lines(path: Path) -> list[str]:
-    """Returns the lines of a UTF-8 file, without line ends.
+    """Returns the lines of a UTF-8 file; see `lines_of`.
+
+    Raises:
+        DataError: The file is missing, unreadable or not UTF-8, or a line is too long.
+    """
+    return lines_of(_read(path), str(path))
+
+
+def lines_of(content: bytes, where: str) -> list[str]:
+    """Returns the lines of UTF-8 text, without line ends.
 
     Only line feeds end a line: `str.splitlines` would also cut at U+2028 and its like, which stand
     in real sentences, and the files of a split would no longer match.
 
     Raises:
-        DataError: The file is missing, unreadable or not UTF-8, or a line is too long.
+        DataError: It is not UTF-8, or a line is too long.
     """
-    lines = read_text(path).split("\n")
+    lines = _decode(content, where).split("\n")
     if lines[-1] == "":
         lines.pop()
     for number, line in enumerate(lines, start=1):
         if len(line) > LONGEST:
             raise DataError(
-                f"{path}:{number}: expected lines of at most {LONGEST:,} characters, found "
+                f"{where}:{number}: expected lines of at most {LONGEST:,} characters, found "
                 f"{len(line):,}"
             )
     return [line.removesuffix("\r") for line in lines]
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: cannot read the file: {error.strerror}") from error
+
+
+def _decode(content: bytes, where: str) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        found = content[error.start]
+        raise DataError(f"{where}:{line}: not UTF-8 text (byte 0x{found:02x})") from error
 
 
 def read_json(path: Path) -> Any:
@@ -61,6 +78,11 @@ def read_json(path: Path) -> Any:
         raise DataError(f"{path}:{error.lineno}: not JSON: {error.msg}") from error
     except RecursionError as error:
         raise DataError(f"{path}: not usable JSON: nested too deeply") from error
+
+
+def words_with_tags(text: str) -> tuple[str, ...]:
+    """Returns words or their tags: U+2028, U+00A0 and their like stand inside words."""
+    return tuple(re.findall(r"[^ \t\r\n\f\v]+", text))
 
 
 def cut_words(text: str, where: str) -> tuple[str, ...]:
