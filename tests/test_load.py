@@ -261,3 +261,35 @@ def test_a_section_of_a_union_is_not_told_to_be_a_number(write_study) -> None:
         load_study(path, ["datasets.corpus.limit={trian: 5}"])
     assert len(str(error.value).splitlines()) == 1
     assert "unknown key 'run.datasets.corpus.limit.trian'" in str(error.value)
+
+
+def test_paths_among_options_start_from_the_file(tmp_path, monkeypatch):
+    (tmp_path / "encoder").mkdir()
+    (tmp_path / "study.yaml").write_text(
+        "run:\n"
+        "  datasets:\n"
+        "    a: {kind: lines, splits: {train: a.txt, dev: 0.5}}\n"
+        "    b: {kind: lines, splits: {train: c.txt, dev: 0.5}}\n"
+        "    s: {kind: sample}\n"
+        "  tasks:\n"
+        "    words: {kind: masked_lm, dataset: [a, b]}\n"
+        "    intent: {kind: classification, dataset: s, column: intent}\n"
+        "search:\n"
+        "  datasets.a.splits.train: {choice: [a.txt, b.txt]}\n"
+        "  datasets.b:\n"
+        "    choice:\n"
+        "      - {kind: lines, splits: {train: c.txt, dev: 0.5}}\n"
+        "      - {kind: lines, splits: {train: d.txt, dev: d.txt}}\n"
+        "  encoder.name: {choice: [./encoder, a/hub-id]}\n"
+        "study: {trials: 3}\n"
+    )
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    search = load_study(str(tmp_path / "study.yaml")).search
+    assert search["datasets.a.splits.train"].choice == (f"{tmp_path}/a.txt", f"{tmp_path}/b.txt")
+    assert [option["splits"] for option in search["datasets.b"].choice] == [
+        {"train": f"{tmp_path}/c.txt", "dev": 0.5},
+        {"train": f"{tmp_path}/d.txt", "dev": f"{tmp_path}/d.txt"},
+    ]
+    assert search["encoder.name"].choice == (f"{tmp_path}/encoder", "a/hub-id")

@@ -6,6 +6,8 @@ from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from mtl_core.assets import Data, build_tasks, load_data
 from mtl_core.config import RunConfig
 from mtl_core.errors import ConfigError, did_you_mean
@@ -57,6 +59,8 @@ def load_study(study: str, assignments: Sequence[str] = ()) -> StudyFile:
         document = document.with_overrides({"study.name": name or "study"})
     document = document.with_overrides(dict(parse_assignment(text) for text in assignments))
     loaded = validate(document, StudyFile)
+    document = _with_absolute_options(document, loaded)
+    loaded = validate(document, StudyFile)
     written = _section(document, "study").get("trials", 1)
     if not loaded.search and written != 1:
         where = document.place(("study", "trials")).text
@@ -94,6 +98,43 @@ def check_data(study: StudyFile) -> Data:
         except ConfigError as error:
             raise ConfigError(f"{where}: {str(error).removeprefix('run.')}") from error
     return data
+
+
+def _with_absolute_options(document: Document, study: StudyFile) -> Document:
+    """Returns the document with the paths among the options of a choice made absolute.
+
+    Options are kept as plain text, in the study folder too, which no longer tells where it stood.
+    """
+    run, search = _section(document, "run"), dict(_section(document, "search"))
+    for key, entry in study.search.items():
+        if isinstance(entry, Choice):
+            written = search[key]
+            assert isinstance(written, Mapping)
+            options = [_absolute(run, key, option) for option in written["choice"]]
+            search[key] = {"choice": options}
+    return replace(document, data={**document.data, "search": search})
+
+
+def _absolute(run: Mapping[str, object], key: str, option: object) -> object:
+    """Returns an option of a key of `run` with its paths absolute."""
+    try:
+        config = RunConfig.model_validate(override(run, {key: option}))
+    except (ConfigError, ValidationError):  # Told later, or an option that holds entries itself.
+        return option
+    resolved: object = config.model_dump(mode="json")
+    for name in split_key(key):
+        resolved = resolved.get(name) if isinstance(resolved, Mapping) else None
+    return _with_paths_of(resolved, option)
+
+
+def _with_paths_of(resolved: object, written: object) -> object:
+    """Returns what was written with the absolute paths that it was resolved to."""
+    if isinstance(written, Mapping) and isinstance(resolved, Mapping):
+        return {k: _with_paths_of(resolved.get(k), value) for k, value in written.items()}
+    is_path = (
+        isinstance(written, str) and isinstance(resolved, str) and Path(resolved).is_absolute()
+    )
+    return resolved if is_path else written
 
 
 def _section(document: Document, name: str) -> Mapping[str, object]:
