@@ -66,9 +66,10 @@ def build_tasks(config: RunConfig, datasets: Mapping[str, EncodedDataset]) -> di
 
 
 def inputs_of(config: RunConfig, datasets: Mapping[str, EncodedDataset]) -> dict[str, str]:
-    """Returns what of a run's inputs its configuration only names -> a hash of what is there.
+    """Returns what a configuration only names -> a hash of what is there.
 
-    The data sets, and the code of task kinds that stand outside the package.
+    The data sets, and the code of task kinds that stand outside the package; an encoder is taken
+    to stay as it is.
     """
     data = {f"data set '{name}'": dataset.content for name, dataset in datasets.items()}
     code = {

@@ -130,11 +130,22 @@ def test_nash_follows_that_of_torchjd() -> None:
 
 
 def test_nash_bargains_for_tasks_that_never_meet() -> None:
-    weighting = on_gradients("nash", ONES | {"more": 1.0}, update_every=2)
+    weighting = on_gradients("nash", ONES | {"more": 1.0}, update_every=2, max_norm=100.0)
     for pair in [("intent", "slots"), ("topic", "more")] * 2:
         weighting.begin_step()
         weighting(GRADIENTS[:2], torch.ones(2), pair)
     assert all(weight != 1 for weight in weighting.current_weights().values())
+
+
+def test_nash_goes_on_where_it_was_between_bargains() -> None:
+    whole, cut = (on_gradients("nash", update_every=3, max_norm=100.0) for _ in range(2))
+    for weighting in (whole, cut):
+        combine(weighting, GRADIENTS)
+    resumed = on_gradients("nash", update_every=3, max_norm=100.0)
+    resumed.load_state_dict(cut.state_dict())
+    for step in range(1, 4):
+        gradients = GRADIENTS * torch.tensor([[1.0], [1.0 + step], [1.0]])
+        torch.testing.assert_close(combine(resumed, gradients), combine(whole, gradients))
 
 
 def test_nash_keeps_its_weights_between_bargains() -> None:

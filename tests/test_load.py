@@ -280,6 +280,7 @@ def test_paths_among_options_start_from_the_file(tmp_path, monkeypatch):
         "    choice:\n"
         "      - {kind: lines, splits: {train: c.txt, dev: 0.5}}\n"
         "      - {kind: lines, splits: {train: d.txt, dev: d.txt}}\n"
+        "      - {kind: lines, splits: {train: e.txt, dev: 0.5}, limit: {int_range: [5, 9]}}\n"
         "  encoder.name: {choice: [./encoder, a/hub-id]}\n"
         "study: {trials: 3}\n"
     )
@@ -291,5 +292,6 @@ def test_paths_among_options_start_from_the_file(tmp_path, monkeypatch):
     assert [option["splits"] for option in search["datasets.b"].choice] == [
         {"train": f"{tmp_path}/c.txt", "dev": 0.5},
         {"train": f"{tmp_path}/d.txt", "dev": f"{tmp_path}/d.txt"},
+        {"train": f"{tmp_path}/e.txt", "dev": 0.5},
     ]
     assert search["encoder.name"].choice == (f"{tmp_path}/encoder", "a/hub-id")

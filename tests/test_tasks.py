@@ -123,6 +123,9 @@ def test_thresholds_stand_half_way_to_the_next_probability() -> None:
     shares = np.array([[0.2, 0.6], [0.6, 0.8], [0.8, 0.7]], np.float32)
     gold = np.array([[0, 1], [1, 1], [1, 1]])
     assert best_thresholds(shares, gold).tolist() == pytest.approx([0.4, 0.3])
+    near = np.array([[0.5], [np.nextafter(np.float32(0.5), np.float32(1))]], np.float32)
+    found = best_thresholds(near, np.array([[0], [1]]))
+    assert (near >= found).tolist() == [[False], [True]]
 
 
 def test_thresholds_of_dev_are_used_ever_after() -> None:

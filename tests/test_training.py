@@ -173,6 +173,12 @@ def test_checkpoint_of_another_recipe_is_refused(
     labels = data / "train" / "label"
     labels.write_text("".join(reversed(labels.read_text().splitlines(keepends=True))))
     is_refused(config, "data set 'corpus'")
+    shutil.copy(corpus / "train" / "label", labels)
+    next(train(config, checkpoint=folder))
+    for split in ("train", "dev", "test"):  # other names, the same ids
+        tags = data / split / "seq.out"
+        tags.write_text(tags.read_text().replace("-date", "-date_"))
+    is_refused(config, "data set 'corpus'")
 
 
 @pytest.mark.parametrize("weighting", ["fixed", "uncertainty", "stch", "famo", "upgrad"])

@@ -17,7 +17,7 @@ from mtl_core.study_file import Document, override, parse_assignment, read_docum
 from mtl_core.training.objective import check_objective
 from mtl_core.validation import validate
 from tuning.config import StudyFile
-from tuning.search_entry import Choice, FloatRange, LogRange
+from tuning.search_entry import ENTRY_KEYS, Choice, FloatRange, LogRange
 
 
 def find_study(study: str) -> Path:
@@ -118,13 +118,23 @@ def _with_absolute_options(document: Document, study: StudyFile) -> Document:
 def _absolute(run: Mapping[str, object], key: str, option: object) -> object:
     """Returns an option of a key of `run` with its paths absolute."""
     try:
-        config = RunConfig.model_validate(override(run, {key: option}))
-    except (ConfigError, ValidationError):  # Told later, or an option that holds entries itself.
+        config = RunConfig.model_validate(override(run, {key: _first(option)}))
+    except (ConfigError, ValidationError):  # What is wrong with it is told later.
         return option
     resolved: object = config.model_dump(mode="json")
     for name in split_key(key):
         resolved = resolved.get(name) if isinstance(resolved, Mapping) else None
     return _with_paths_of(resolved, option)
+
+
+def _first(written: object) -> object:
+    """Returns an option with the first value in the place of each entry inside it."""
+    if not isinstance(written, Mapping):
+        return written
+    [key, *more] = [*written, None]
+    if more == [None] and key in ENTRY_KEYS:
+        return _first(written[key][0])
+    return {name: _first(value) for name, value in written.items()}
 
 
 def _with_paths_of(resolved: object, written: object) -> object:

@@ -47,7 +47,8 @@ class StudySummary:
         default: The study file's own recipe; None when it reached no score.
         seconds: Wall time of the study, over all its sessions.
         replay: The command that replays the best recipe.
-        num_test_sentences: Size of the test split; None leaves the noise unjudged.
+        num_test_sentences: Rows of test behind the scores of tasks that count; None leaves the
+            noise unjudged.
         importances: Parameter -> share of the variation in score that it explains, in [0, 1].
     """
 

@@ -194,12 +194,14 @@ def _count_sentences(config: RunConfig, datasets: Mapping[str, EncodedDataset]) 
     total = 0
     for dataset in datasets.values():
         test = dataset.splits.get("test")
-        counted = {name: labels for name, labels in (test.labels if test else {}).items()
-                   if not config.tasks[name].auxiliary}  # fmt: skip
-        if test is not None and test.questions is not None:
+        if test is None:
+            continue
+        counted = [labels for name, labels in test.labels.items()
+                   if not config.tasks[name].auxiliary]  # fmt: skip
+        if counted and test.questions is not None:
             total += sum(answers is not None for answers in test.questions.answers)
         else:
-            total += max(map(count_labelled, counted.values()), default=0)
+            total += max(map(count_labelled, counted), default=0)
     return total
 
 

@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 _MOST_KNOWN = 0.1
 """Share of a split's rows that may stand in train; some sentences are just frequent."""
-_FORMAT = 5
+_FORMAT = 6
 """Counts up when the files or how data are read change, so that old ones are built again."""
 
 
@@ -138,10 +138,11 @@ def _build(
             warn_of_cut_rows(encoded, where=f"{name} [{split}]", max_length=max_length)
             write_split(scratch, split, encoded)
         meta = {task: asdict(names) for task, names in labels.items()}
-        content = hash_files(sorted(scratch.iterdir()))
+        content = {"labels": meta, "splits": list(examples)}
+        parts = [json.dumps(content), hash_files(sorted(scratch.iterdir()))]
+        digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()
         (scratch / "meta.json").write_text(
-            json.dumps({"labels": meta, "splits": list(examples), "content": content}),
-            encoding="utf-8",
+            json.dumps({**content, "content": digest}), encoding="utf-8"
         )
         # The rename is atomic: a process that is killed here leaves no half-written data set.
         os.replace(scratch, folder)  # noqa: PTH105

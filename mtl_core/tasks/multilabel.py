@@ -145,5 +145,7 @@ def best_thresholds(
             f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
             best = int(np.argmax(f1[:-1]))
             # Half-way to the next lower probability: another batch or precision moves it a little.
-            thresholds[label] = (found[best] + (found[best - 1] if best else 0.0)) / 2
+            below = found[best - 1] if best else np.float32(0)
+            middle = (found[best] + below) / 2
+            thresholds[label] = middle if middle > below else found[best]
     return thresholds
