@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 from conftest import RunConfigFactory
-from runs import EAGER, Settings, assert_same, run
+from short_runs import EAGER, Settings, assert_same, run
 from torch import Tensor
 
 from mtl_core.assets import Assets, build_tasks

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import RunConfigFactory, write_seq_in_out
-from runs import EAGER, Settings, assert_same, run
+from short_runs import EAGER, Settings, assert_same, run
 
 from mtl_core.data.example import Example
 from mtl_core.model.encoder import load_tokenizer
