@@ -22,7 +22,7 @@ def test_an_answer_that_was_lost_is_asked_for_again(monkeypatch: pytest.MonkeyPa
         return answer
 
     monkeypatch.setattr(trainable.ray, "get", get)
-    monkeypatch.setattr(trainable, "_AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr(trainable, "AGAIN_SECONDS", 0.0)
     trial = PooledTrial.__new__(PooledTrial)
     trial._pool = pool = MagicMock()
     trial.reset_config({"number": 7, "overrides": {}, "trials": "trials"})

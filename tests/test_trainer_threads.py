@@ -14,6 +14,7 @@ from ray.exceptions import ActorUnavailableError
 from mtl_core.errors import TrainingError
 from tuning import trainers
 from tuning.config import Study
+from tuning.messages import Scored, ScoreJob
 
 
 class Held:
@@ -106,3 +107,24 @@ def test_a_network_that_was_away_is_no_failure(monkeypatch: pytest.MonkeyPatch) 
     found.check()
     with pytest.raises(TrainingError, match="no trainer can work any more: no disk"):
         found.check()
+
+
+def test_a_score_that_was_lost_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = iter([ActorUnavailableError("away", None), Scored(None, 0)])
+    pool = MagicMock()
+
+    def get(reference: object) -> object:
+        if reference is not pool.message.remote.return_value:
+            return None
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(trainers.ray, "wait", lambda refs, timeout=None: ([], refs))
+    monkeypatch.setattr(trainers.ray, "get", get)
+    monkeypatch.setattr(trainers, "AGAIN_SECONDS", 0.0)
+    found = trainers.Trainers(pool=pool, name="pool", namespace="tests")
+    job = ScoreJob(3, {}, Path("checkpoint"), export=None, dev={})
+    assert found.score(job) == Scored(None, 0)
+    pool.submit.remote.assert_called_once_with(job)

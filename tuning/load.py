@@ -131,8 +131,7 @@ def _first(written: object) -> object:
     """Returns an option with the first value in the place of each entry inside it."""
     if not isinstance(written, Mapping):
         return written
-    [key, *more] = [*written, None]
-    if more == [None] and key in ENTRY_KEYS:
+    if len(written) == 1 and (key := next(iter(written))) in ENTRY_KEYS:
         return _first(written[key][0])
     return {name: _first(value) for name, value in written.items()}
 

@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+AGAIN_SECONDS = 1.0
+"""Until a message is asked for again, when the answer was lost on the network."""
+
 
 @dataclass(frozen=True, slots=True)
 class TrialJob:

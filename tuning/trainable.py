@@ -13,9 +13,7 @@ import ray
 from ray.tune import Trainable
 
 from mtl_core.training.report import EpochReport
-from tuning.messages import Failed, Message, Reported, TrialJob
-
-_AGAIN_SECONDS = 1.0
+from tuning.messages import AGAIN_SECONDS, Failed, Message, Reported, TrialJob
 
 
 class TrialFailedError(Exception):
@@ -74,7 +72,7 @@ class PooledTrial(Trainable):  # type: ignore[misc]  # Ray carries no types
                 asked = self._pool.message.remote(self._number, self._num_received)
                 message: Message = ray.get(asked)
             except ray.exceptions.ActorUnavailableError:  # The network was away for a moment.
-                time.sleep(_AGAIN_SECONDS)
+                time.sleep(AGAIN_SECONDS)
             except ray.exceptions.ActorDiedError:
                 # Without a pool the study ends, which the driver sees, too; the trial has not
                 # failed.

@@ -17,7 +17,7 @@ from ray.train.v2.api.exceptions import TrainingFailedError
 
 from mtl_core.errors import TrainingError
 from tuning.config import Study
-from tuning.messages import Message, ScoreJob
+from tuning.messages import AGAIN_SECONDS, Message, ScoreJob
 from tuning.pool import TrialPool
 from tuning.worker import WorkerSettings, work
 
@@ -73,11 +73,16 @@ class Trainers:
             TrainingError: No trainer can work.
         """
         ray.get(self.pool.submit.remote(job))
-        coming = self.pool.message.remote(job.number, 0)
-        ray.wait([coming, self._failure])
-        self.check()
-        message: Message = ray.get(coming)
-        return message
+        while True:
+            coming = self.pool.message.remote(job.number, 0)
+            ray.wait([coming, self._failure])
+            self.check()
+            try:
+                message: Message = ray.get(coming)
+            except ray.exceptions.ActorUnavailableError:  # The network was away for a moment.
+                time.sleep(AGAIN_SECONDS)
+            else:
+                return message
 
 
 @contextmanager
