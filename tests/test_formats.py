@@ -1,22 +1,13 @@
-"""The formats: CoNLL, CoNLL-U, SQuAD, character spans, CLINC150, plain lines and tables."""
+"""The formats: CoNLL, CoNLL-U, SQuAD, character spans, CLINC150 and plain lines."""
 
 import json
-import math
-from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from formats import CONLLU, CONTEXT, SECTIONS, SQUAD, WriteRows, read
 from pydantic import ValidationError
-from seqeval.metrics.sequence_labeling import get_entities
-from seqeval.scheme import IOB1, IOBES, Entities
 
 from mtl_core.data.example import Answer, ColumnKind, Example
-from mtl_core.data.spans import CharSpan, Scheme, spans_to_tags, to_iob2
-from mtl_core.data.splits import read_splits
-from mtl_core.errors import DataError
 
 EWT = """\
 # newdoc id = weblog-1
@@ -219,139 +210,8 @@ def test_lines_skip_empty_ones(write_rows: WriteRows) -> None:
     assert [example.words for example in found] == [("one", "two"), ("three",)]
 
 
-def test_tables_hold_pairs_sets_numbers_and_features(write_rows: WriteRows) -> None:
-    rows = "a b\tx y\tred, blue\t0.5\t1 2.5\nc\tz\t\t-3\t0 1\n"
-    path = write_rows(rows)
-    columns: dict[str, ColumnKind] = {"colours": "labels", "rating": "number"}
-    section = SECTIONS.validate_python(
-        {
-            "kind": "csv",
-            "delimiter": "\t",
-            "columns": ["left", "right", "colours", "rating", "vector"],
-            "text": "left",
-            "text_pair": "right",
-            "features": "vector",
-            "splits": {"train": path, "dev": path},
-        }
-    )
-    assert read_splits(section, columns)["train"] == [
-        Example(("a", "b"), {"colours": ("red", "blue"), "rating": 0.5}, "x y", (1.0, 2.5)),
-        Example(("c",), {"colours": (), "rating": -3.0}, "z", (0.0, 1.0)),
-    ]
-
-
-def test_answers_come_from_tables_as_the_hub_keeps_them(write_rows: WriteRows) -> None:
-    context = "  Warsaw  is the capital. "  # spaces count
-    row = {"question": "what is it ?", "context": context}
-    answers = {"text": ["capital"], "answer_start": [17]}
-    lines = [{**row, "answers": answers}, {**row, "answers": {"text": [], "answer_start": []}}]
-    path = write_rows("\n".join(json.dumps(line) for line in lines))
-    columns: dict[str, ColumnKind] = {"answers": "answers"}
-    found = read(path, "jsonl", columns, text="question", text_pair="context")
-    assert [example.labels["answers"] for example in found] == [(Answer("capital", 17),), ()]
-    assert all(example.second == context for example in found)
-    wrong = write_rows(json.dumps({**row, "answers": {"text": ["x"], "answer_start": [0]}}))
-    with pytest.raises(DataError, match=r"row 1: column 'answers': the answer 'x' does not stand"):
-        read(wrong, "jsonl", columns, text="question", text_pair="context")
-    for bad in ({"text": ["a", "b"], "answer_start": [1]}, {"text": None, "answer_start": None}, 5):
-        wrong = write_rows(json.dumps({**row, "answers": bad}), "bad.jsonl")
-        with pytest.raises(DataError, match=r"row 1: column 'answers': .*lists text and answer_st"):
-            read(wrong, "jsonl", columns, text="question", text_pair="context")
-    with pytest.raises(DataError, match=r"answers need `text_pair`, the column of the contexts"):
-        read(path, "jsonl", columns, text="question")
-
-
-def test_quotes_are_text_when_nothing_quotes(write_rows: WriteRows) -> None:
-    path = write_rows('label\ttext\npos\t"so" good\nneg\tbad "\n', "rows.tsv")
-    found = read(path, "csv", {"label": "label"}, delimiter="\t", quote=None)
-    assert [example.words for example in found] == [('"so"', "good"), ("bad", '"')]
-
-
-def test_class_numbers_are_read_alike_as_integers_and_floats(tmp_path: Path) -> None:
-    """A column of floats is what pandas makes of integers once a label is missing."""
-    columns: dict[str, ColumnKind] = {"topic": "label", "topics": "labels", "rating": "number"}
-    rows = {"text": ["a", "b"], "topic": [1, 2], "topics": [[1], [2]], "rating": [1, 2]}
-    floats = {
-        "text": ["a", "b", "c"],
-        "topic": [1.0, 2.0, math.nan],
-        "topics": [[1.0], [2.0], None],
-        "rating": [1.0, 2.0, math.nan],
-    }
-    for name, content in (("whole", rows), ("floats", floats)):
-        pq.write_table(pa.table(content), tmp_path / f"{name}.parquet")
-    whole = read(tmp_path / "whole.parquet", "parquet", columns)
-    *labelled, missing = read(tmp_path / "floats.parquet", "parquet", columns)
-    assert labelled == whole
-    assert whole[0].labels == {"topic": "1", "topics": ("1",), "rating": 1.0}
-    assert missing.labels == {}
-
-
-def test_an_empty_cell_is_an_empty_set_of_labels(write_rows: WriteRows) -> None:
-    path = write_rows("text,topics,topic\na,,\nb,x,y\n")
-    found = read(path, "csv", {"topics": "labels", "topic": "label"})
-    assert [example.labels for example in found] == [
-        {"topics": ()}, {"topics": ("x",), "topic": "y"}
-    ]  # fmt: skip
-
-
-def test_cells_may_be_as_long_as_lines(write_rows: WriteRows) -> None:
-    [found] = read(write_rows(f"text,label\n{'word ' * 150_000},x\n"), "csv", {"label": "label"})
-    assert len(found.words) == 150_000
-
-
 def test_schemes_are_of_columns_that_are_there() -> None:
     raw = {"kind": "conll", "splits": {"train": "a", "dev": "a"}, "columns": {"ner": 1}}
     message = r"schemes: there is no column 'nre'; columns: ner\. Did you mean 'ner'\?"
     with pytest.raises(ValidationError, match=message):
         SECTIONS.validate_python({**raw, "schemes": {"nre": "iob1"}})
-
-
-def test_an_empty_list_is_an_empty_set_of_labels(write_rows: WriteRows) -> None:
-    path = write_rows(
-        '{"text": "a", "topics": []}\n{"text": "b", "topics": ["x"]}\n{"text": "c"}\n'
-    )
-    found = read(path, "jsonl", {"topics": "labels"})
-    assert [example.labels for example in found] == [{"topics": ()}, {"topics": ("x",)}, {}]
-
-
-@pytest.mark.parametrize(
-    ("scheme", "reference", "tags"),
-    [
-        ("iob1", IOB1, "I-A I-A O I-B B-B I-B I-A O I-A"),
-        ("iob1", IOB1, "O I-A B-A B-A I-A I-B"),
-        ("iobes", IOBES, "B-A I-A E-A S-B O B-B E-B S-A S-A"),
-    ],
-)
-def test_schemes_keep_the_entities_that_seqeval_finds(
-    scheme: Scheme, reference: type, tags: str
-) -> None:
-    [expected] = Entities([tags.split()], reference).entities
-    found = get_entities(list(to_iob2(tags.split(), scheme)))
-    assert found == [(entity.tag, entity.start, entity.end - 1) for entity in expected]
-
-
-def test_bilou_is_read_as_iobes() -> None:
-    assert to_iob2(["B-A", "I-A", "L-A", "U-B", "U-B"], "iobes") == (
-        "B-A", "I-A", "I-A", "B-B", "B-B"
-    )  # fmt: skip
-
-
-def test_an_inside_tag_without_a_beginning_stays_and_is_no_entity() -> None:
-    assert to_iob2(["O", "I-A"], "iob2") == ("O", "I-A")
-
-
-def test_spans_and_tags_go_back_and_forth() -> None:
-    text = " a  table for two , in Paris "
-    spans = [CharSpan(14, 17, "people"), CharSpan(23, 28, "place"), CharSpan(4, 9, "thing")]
-    assert [text[start:end] for start, end, _ in spans] == ["two", "Paris", "table"]
-    tags = spans_to_tags(text, spans)
-    assert tags == ("O", "B-thing", "O", "B-people", "O", "O", "B-place")
-    # A span that cuts a word takes the whole word.
-    assert spans_to_tags("in Paris.", [CharSpan(4, 6, "x")]) == ("O", "B-x")
-
-
-def test_of_overlapping_spans_the_longest_stays_when_asked() -> None:
-    spans = [CharSpan(2, 3, "b"), CharSpan(0, 3, "a")]
-    assert spans_to_tags("x y z", spans, overlaps="longest") == ("B-a", "I-a", "O")
-    with pytest.raises(ValueError, match=r"span 0-3 \(a\) takes the word 'y', which .*\(b\) has"):
-        spans_to_tags("x y z", spans)

@@ -1,0 +1,102 @@
+"""Tables: pairs, sets of labels, numbers, features and answers in cells."""
+
+import json
+import math
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from formats import SECTIONS, WriteRows, read
+
+from mtl_core.data.example import Answer, ColumnKind, Example
+from mtl_core.data.splits import read_splits
+from mtl_core.errors import DataError
+
+
+def test_tables_hold_pairs_sets_numbers_and_features(write_rows: WriteRows) -> None:
+    rows = "a b\tx y\tred, blue\t0.5\t1 2.5\nc\tz\t\t-3\t0 1\n"
+    path = write_rows(rows)
+    columns: dict[str, ColumnKind] = {"colours": "labels", "rating": "number"}
+    section = SECTIONS.validate_python(
+        {
+            "kind": "csv",
+            "delimiter": "\t",
+            "columns": ["left", "right", "colours", "rating", "vector"],
+            "text": "left",
+            "text_pair": "right",
+            "features": "vector",
+            "splits": {"train": path, "dev": path},
+        }
+    )
+    assert read_splits(section, columns)["train"] == [
+        Example(("a", "b"), {"colours": ("red", "blue"), "rating": 0.5}, "x y", (1.0, 2.5)),
+        Example(("c",), {"colours": (), "rating": -3.0}, "z", (0.0, 1.0)),
+    ]
+
+
+def test_answers_come_from_tables_as_the_hub_keeps_them(write_rows: WriteRows) -> None:
+    context = "  Warsaw  is the capital. "  # spaces count
+    row = {"question": "what is it ?", "context": context}
+    answers = {"text": ["capital"], "answer_start": [17]}
+    lines = [{**row, "answers": answers}, {**row, "answers": {"text": [], "answer_start": []}}]
+    path = write_rows("\n".join(json.dumps(line) for line in lines))
+    columns: dict[str, ColumnKind] = {"answers": "answers"}
+    found = read(path, "jsonl", columns, text="question", text_pair="context")
+    assert [example.labels["answers"] for example in found] == [(Answer("capital", 17),), ()]
+    assert all(example.second == context for example in found)
+    wrong = write_rows(json.dumps({**row, "answers": {"text": ["x"], "answer_start": [0]}}))
+    with pytest.raises(DataError, match=r"row 1: column 'answers': the answer 'x' does not stand"):
+        read(wrong, "jsonl", columns, text="question", text_pair="context")
+    for bad in ({"text": ["a", "b"], "answer_start": [1]}, {"text": None, "answer_start": None}, 5):
+        wrong = write_rows(json.dumps({**row, "answers": bad}), "bad.jsonl")
+        with pytest.raises(DataError, match=r"row 1: column 'answers': .*lists text and answer_st"):
+            read(wrong, "jsonl", columns, text="question", text_pair="context")
+    with pytest.raises(DataError, match=r"answers need `text_pair`, the column of the contexts"):
+        read(path, "jsonl", columns, text="question")
+
+
+def test_quotes_are_text_when_nothing_quotes(write_rows: WriteRows) -> None:
+    path = write_rows('label\ttext\npos\t"so" good\nneg\tbad "\n', "rows.tsv")
+    found = read(path, "csv", {"label": "label"}, delimiter="\t", quote=None)
+    assert [example.words for example in found] == [('"so"', "good"), ("bad", '"')]
+
+
+def test_class_numbers_are_read_alike_as_integers_and_floats(tmp_path: Path) -> None:
+    """A column of floats is what pandas makes of integers once a label is missing."""
+    columns: dict[str, ColumnKind] = {"topic": "label", "topics": "labels", "rating": "number"}
+    rows = {"text": ["a", "b"], "topic": [1, 2], "topics": [[1], [2]], "rating": [1, 2]}
+    floats = {
+        "text": ["a", "b", "c"],
+        "topic": [1.0, 2.0, math.nan],
+        "topics": [[1.0], [2.0], None],
+        "rating": [1.0, 2.0, math.nan],
+    }
+    for name, content in (("whole", rows), ("floats", floats)):
+        pq.write_table(pa.table(content), tmp_path / f"{name}.parquet")
+    whole = read(tmp_path / "whole.parquet", "parquet", columns)
+    *labelled, missing = read(tmp_path / "floats.parquet", "parquet", columns)
+    assert labelled == whole
+    assert whole[0].labels == {"topic": "1", "topics": ("1",), "rating": 1.0}
+    assert missing.labels == {}
+
+
+def test_an_empty_cell_is_an_empty_set_of_labels(write_rows: WriteRows) -> None:
+    path = write_rows("text,topics,topic\na,,\nb,x,y\n")
+    found = read(path, "csv", {"topics": "labels", "topic": "label"})
+    assert [example.labels for example in found] == [
+        {"topics": ()}, {"topics": ("x",), "topic": "y"}
+    ]  # fmt: skip
+
+
+def test_cells_may_be_as_long_as_lines(write_rows: WriteRows) -> None:
+    [found] = read(write_rows(f"text,label\n{'word ' * 150_000},x\n"), "csv", {"label": "label"})
+    assert len(found.words) == 150_000
+
+
+def test_an_empty_list_is_an_empty_set_of_labels(write_rows: WriteRows) -> None:
+    path = write_rows(
+        '{"text": "a", "topics": []}\n{"text": "b", "topics": ["x"]}\n{"text": "c"}\n'
+    )
+    found = read(path, "jsonl", {"topics": "labels"})
+    assert [example.labels for example in found] == [{"topics": ()}, {"topics": ("x",)}, {}]
