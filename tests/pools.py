@@ -1,0 +1,38 @@
+"""A pool with jobs in it, for tests."""
+
+import asyncio
+from collections.abc import Coroutine
+from pathlib import Path
+
+from tuning.messages import Reported, ScoreJob, TrialJob
+from tuning.pool import TrialPool
+
+GOES_ON = Reported("{}", is_last=False)
+LAST = Reported("{}", is_last=True)
+
+
+def run(scenario: Coroutine[object, object, None]) -> None:
+    asyncio.run(asyncio.wait_for(scenario, timeout=10))
+
+
+def job(number: int) -> TrialJob:
+    return TrialJob(number, {"seed": number}, Path("checkpoint"))
+
+
+def score_job(number: int) -> ScoreJob:
+    return ScoreJob(number, {}, Path("checkpoint"), export=None, dev={})
+
+
+async def started_pool(*, max_attempts: int = 2, jobs: int = 1, trainers: int = 2) -> TrialPool:
+    """A pool with trainer 0 inside and some jobs queued."""
+    pool = TrialPool(max_attempts=max_attempts, trainers=trainers)
+    await pool.enter(0)
+    for number in range(jobs):
+        await pool.submit(job(number))
+    return pool
+
+
+async def idle() -> None:
+    """Lets every other task run until it waits."""
+    for _ in range(20):
+        await asyncio.sleep(0)
