@@ -11,8 +11,8 @@ from pydantic import ValidationError
 from mtl_core.assets import Data, build_tasks, load_data
 from mtl_core.config import RunConfig
 from mtl_core.errors import ConfigError, did_you_mean
-from mtl_core.model.encoder import empty_encoder
 from mtl_core.model.layers import separate_layers
+from mtl_core.model.outline import encoder_outline
 from mtl_core.study_file import Document, override, parse_assignment, read_document, split_key
 from mtl_core.training.objective import check_objective
 from mtl_core.validation import validate
@@ -86,7 +86,7 @@ def check_data(study: StudyFile) -> Data:
     """
     data = load_data(study.run)
     check_objective(study.study.objective, build_tasks(study.run, data.datasets).values())
-    encoder = empty_encoder(study.run.encoder.name, revision=study.run.encoder.revision)
+    encoder = encoder_outline(study.run.encoder.name, revision=study.run.encoder.revision)
     raw = study.run.model_dump(mode="json")
     recipes = [("run", raw), *((f"search.{k}", override(raw, o)) for k, o in study.space.corners())]
     for where, recipe in recipes:

@@ -8,7 +8,7 @@ from rich.table import Table
 from mtl_core.assets import Data
 from mtl_core.data.encoded import LabelNames, count_labelled
 from mtl_core.errors import ConfigError
-from mtl_core.model.encoder import empty_encoder
+from mtl_core.model.outline import encoder_outline
 from mtl_core.model.trained import describe_encoder
 from mtl_core.scores import flatten, show_score
 from mtl_core.training.evaluation import Evaluation
@@ -50,7 +50,7 @@ def show_check(study: StudyFile, data: Data) -> None:
     for parameter in study.space.parameters:
         space.add_row(parameter.name, _domain(parameter), str(defaults.get(parameter.name, "-")))
     console.print(rows, labels, space)
-    encoder = empty_encoder(study.run.encoder.name, revision=study.run.encoder.revision)
+    encoder = encoder_outline(study.run.encoder.name, revision=study.run.encoder.revision)
     trained = describe_encoder(encoder, study.run.freezing, epoch=study.run.training.epochs)
     console.print(f"{study.run.encoder.name}: {trained}")
     trials = study.trials

@@ -105,16 +105,15 @@ def load_encoder(name: str, *, revision: str | None = None) -> "PreTrainedModel"
     return without_pooler(encoder)
 
 
-def empty_encoder(name: str, *, revision: str | None = None) -> "PreTrainedModel":
-    """Returns an encoder without weights, on torch's device "meta": quick, to look at its layers.
+def empty_encoder(config: "PreTrainedConfig", name: str) -> "PreTrainedModel":
+    """Returns an encoder without weights, on torch's device "meta".
 
     Raises:
-        ConfigError: Its configuration cannot be loaded.
+        ConfigError: There is none of this configuration; `name` is for the error.
     """
     import torch
     from transformers import AutoModel
 
-    config = _load_configuration(name, revision)
     with _loading("configuration", name), torch.device("meta"):
         return without_pooler(AutoModel.from_config(config))
 
@@ -132,7 +131,7 @@ def longest_input(tokenizer: "PreTrainedTokenizerFast", encoder: Encoder) -> int
     Raises:
         ConfigError: The study file asks for more, or has to ask, as the encoder names no limit.
     """
-    config = _load_configuration(encoder.name, encoder.revision)
+    config = load_configuration(encoder.name, encoder.revision)
     positions = getattr(config, "max_position_embeddings", None) or _NO_LIMIT
     if positions < 0:  # XLNet's way to say that there is no limit
         positions = _NO_LIMIT
@@ -152,7 +151,12 @@ def longest_input(tokenizer: "PreTrainedTokenizerFast", encoder: Encoder) -> int
     return encoder.max_length or allowed
 
 
-def _load_configuration(name: str, revision: str | None) -> "PreTrainedConfig":
+def load_configuration(name: str, revision: str | None) -> "PreTrainedConfig":
+    """Loads the configuration of an encoder.
+
+    Raises:
+        ConfigError: It cannot be loaded.
+    """
     from transformers import AutoConfig
 
     source = resolve_encoder(name)

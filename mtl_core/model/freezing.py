@@ -1,6 +1,6 @@
 """Freezing: which parameters of the shared encoder keep their pretrained weights, and when."""
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 from torch import nn
@@ -10,9 +10,6 @@ from mtl_core.model.adapters import Adapters, find_targets
 from mtl_core.model.layers import encoder_parts, separate_layers
 from mtl_core.model.prefix import WHOLE
 from mtl_core.section import Section
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
 
 
 class Freezing(Section):
@@ -57,7 +54,7 @@ class Freezing(Section):
         """Returns whether less is frozen in an epoch than in the one before."""
         return False
 
-    def add_adapters(self, encoder: "PreTrainedModel") -> Adapters | None:
+    def add_adapters(self, encoder: nn.Module) -> Adapters | None:
         """Puts trainable adapters into the encoder, when this kind has some."""
         return None
 
@@ -197,7 +194,7 @@ class Lora(Freezing):
         """Refuses names of layers that the encoder does not have."""
         find_targets(encoder, self.targets)
 
-    def add_adapters(self, encoder: "PreTrainedModel") -> Adapters:
+    def add_adapters(self, encoder: nn.Module) -> Adapters:
         """Puts the adapters into the encoder."""
         return Adapters(
             encoder,

@@ -1,7 +1,6 @@
 """Which parameters train, and how many."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from torch import nn
 
@@ -9,9 +8,6 @@ from mtl_core.errors import ConfigError
 from mtl_core.model.freezing import Freezing
 from mtl_core.model.layers import encoder_parts
 from mtl_core.model.multitask import MultiTaskModel
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
 
 
 def trained_parameters(model: MultiTaskModel, tasks: Sequence[str]) -> dict[str, int]:
@@ -40,13 +36,13 @@ def trained_parameters(model: MultiTaskModel, tasks: Sequence[str]) -> dict[str,
     return counts
 
 
-def describe_encoder(encoder: "PreTrainedModel", freezing: Freezing, *, epoch: int) -> str:
-    """Returns how much of an encoder trains in an epoch (from 1), in words.
+def describe_encoder(encoder: nn.Module, freezing: Freezing, *, epoch: int) -> str:
+    """Returns how much of an encoder, or its outline, trains in an epoch (from 1), in words.
 
-    Its weights may be on "meta"; adapters stay in it.
+    Adapters stay in it.
     """
     size = sum(parameter.numel() for parameter in encoder.parameters())
-    with encoder.device:
+    with next(encoder.parameters()).device:
         freezing.add_adapters(encoder)
     frozen = freezing.frozen_parameters(encoder, epoch=epoch)
     counts = {

@@ -1,0 +1,106 @@
+"""An encoder's outline: freezing says of it what it says of the encoder, importing no code."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from encoders import FAMILIES, tiny
+from pydantic import TypeAdapter
+from torch import nn
+
+from mtl_core.errors import ConfigError
+from mtl_core.model.freezing import FreezingSection
+from mtl_core.model.layers import separate_layers
+from mtl_core.model.outline import encoder_outline
+from mtl_core.model.trained import describe_encoder
+from mtl_core.paths import cache_folder
+
+KINDS: TypeAdapter[FreezingSection] = TypeAdapter(FreezingSection)
+FREEZING: list[dict[str, object]] = [
+    {"kind": "none"},
+    {"kind": "embeddings"},
+    {"kind": "lower_layers", "layers": 2},
+    {"kind": "lower_layers", "layers": 4},
+    {"kind": "upper_layers", "layers": 1},
+    {"kind": "encoder"},
+    {"kind": "gradual"},
+    {"kind": "bias_only"},
+    {"kind": "lora", "rank": 2},
+    {"kind": "lora", "targets": ["nowhere"]},
+]
+
+
+def saved(folder: Path, encoder: nn.Module) -> str:
+    encoder.save_pretrained(folder)
+    return str(folder)
+
+
+def verdict(encoder: nn.Module, kind: dict[str, object]) -> str | list[object]:
+    """Returns all that freezing has to say of an encoder, or the error."""
+    section = KINDS.validate_python(kind)
+    names = {p: name for name, p in encoder.named_parameters()}
+    modules = {module: name for name, module in encoder.named_modules()}
+    try:
+        section.check(encoder)
+        frozen = section.frozen_parameters(encoder, epoch=2)
+        return [
+            sorted(names[p] for p in frozen),
+            [modules[module] for module in section.frozen_modules(encoder, epoch=2)],
+            section.frozen_depth(encoder, epoch=2),
+            describe_encoder(encoder, section, epoch=2),  # The last: it leaves adapters behind.
+        ]
+    except ConfigError as error:
+        return str(error)
+
+
+@pytest.mark.parametrize("family", [*FAMILIES, "t5"])
+def test_freezing_says_the_same_of_an_outline(family: str, tmp_path: Path):
+    name = saved(tmp_path / "encoder", tiny(family))
+    for kind in FREEZING:
+        for _ in range(2):  # Taken from the encoder, and read from the file.
+            assert verdict(encoder_outline(name), kind) == verdict(tiny(family), kind)
+    shapes = {key: p.shape for key, p in tiny(family).named_parameters()}
+    assert {key: p.shape for key, p in encoder_outline(name).named_parameters()} == shapes
+    if family not in ("albert", "t5"):
+        assert len(separate_layers(encoder_outline(name), "key").layers) == 3
+
+
+def test_weights_with_two_names_count_once(tmp_path: Path):
+    # T5 has one table of words for its encoder and its decoder.
+    outline = encoder_outline(saved(tmp_path / "encoder", tiny("t5")))
+    words = outline.get_parameter("encoder.embed_tokens.weight")
+    assert words is outline.get_parameter("decoder.embed_tokens.weight")
+    count = sum(p.numel() for p in tiny("t5").parameters())
+    assert sum(p.numel() for p in outline.parameters()) == count
+
+
+@pytest.mark.parametrize("broken", ["", "[]", '{"modules": [], "parameters": []}'])
+def test_broken_file_is_taken_anew(broken: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("MTL_CACHE", str(tmp_path / "cache"))
+    name = saved(tmp_path / "encoder", tiny("bert"))
+    count = len(list(encoder_outline(name).parameters()))
+    (file,) = (cache_folder() / "outlines").iterdir()
+    whole = file.read_text()
+    file.write_text(broken)
+    assert len(list(encoder_outline(name).parameters())) == count
+    assert file.read_text() == whole
+    assert list(file.parent.iterdir()) == [file]
+
+
+def test_other_configuration_has_another_outline(tmp_path: Path):
+    before = encoder_outline(saved(tmp_path / "encoder", tiny("bert")))
+    after = encoder_outline(saved(tmp_path / "encoder", tiny("bert", num_hidden_layers=1)))
+    assert len(separate_layers(before, "key").layers) == 3
+    assert len(separate_layers(after, "key").layers) == 1
+
+
+def test_second_time_imports_no_code_of_the_family(tmp_path: Path):
+    name = saved(tmp_path / "encoder", tiny("bert"))
+    code = (
+        "import sys; from mtl_core.model.outline import encoder_outline;"
+        f"encoder_outline({name!r}); print('transformers.modeling_utils' in sys.modules)"
+    )
+    run = [sys.executable, "-c", code]
+    said = [subprocess.run(run, capture_output=True, text=True, check=True).stdout for _ in "12"]
+    assert said == ["True\n", "False\n"]
