@@ -1,6 +1,7 @@
 import os
 
 import pytest
+from pydantic import ValidationError
 
 from mtl_core.errors import ConfigError
 from tuning.config import Resources
@@ -23,6 +24,9 @@ TWO_SMALL = [Node(cpus=1, gpus=0), Node(cpus=1, gpus=0)]
         ({"cpus": 1, "gpus": 1}, SERVER, 4),
         ({"cpus": 1, "gpus": 0.1}, [Node(64, 1)], 10),
         ({"cpus": 4, "gpus": 0.5}, SERVER, 4),
+        ({"cpus": 1, "gpus": 0.6}, [Node(16, 2)], 2),
+        ({"cpus": 1, "gpus": 0.4}, [Node(16, 2)], 4),
+        ({"cpus": 1, "gpus": 2}, [Node(16, 3), Node(16, 3)], 2),
         ({"cpus": 2, "gpus": 1}, [*SERVER, *LAPTOP], 4),
         ({"workers": 3, "cpus": 1, "gpus": 1}, SERVER * 2, 2),
     ],
@@ -106,3 +110,9 @@ def test_this_machine_has_the_cpus_that_the_process_may_use() -> None:
         assert this_machine().cpus == 1
     finally:
         os.sched_setaffinity(0, allowed)
+
+
+@pytest.mark.parametrize("resources", [{"gpus": 1.5}, {"gpus": 0.5, "workers": 2}])
+def test_parts_of_gpus_that_no_worker_can_have(resources: dict) -> None:
+    with pytest.raises(ValidationError, match=r"gpus: expected a whole number, or a fraction of"):
+        Resources(**resources)

@@ -1,9 +1,8 @@
 """The planner: how many trainers the cluster holds, and what to change when it holds none."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import floor, inf
+from math import floor
 
 from mtl_core.errors import ConfigError
 from tuning.config import Resources
@@ -19,11 +18,11 @@ class Node:
 
 def this_machine() -> Node:
     """Returns what a Ray started on this machine has."""
+    import joblib
     import torch
 
     # The CPUs this process may use, which in a container are fewer than the machine's.
-    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return Node(float(cpus or 1), float(torch.cuda.device_count()))
+    return Node(float(joblib.cpu_count()), float(torch.cuda.device_count()))
 
 
 def plan_trainers(resources: Resources, nodes: Sequence[Node], *, trials: int) -> int:
@@ -51,9 +50,12 @@ def plan_trainers(resources: Resources, nodes: Sequence[Node], *, trials: int) -
 
 
 def _workers_on(node: Node, resources: Resources) -> int:
-    by_cpu = node.cpus / resources.cpus
-    by_gpu = node.gpus / resources.gpus if resources.gpus else inf
-    return floor(min(by_cpu, by_gpu) + 1e-9)
+    by_cpu = floor(node.cpus / resources.cpus + 1e-9)
+    if not resources.gpus:
+        return by_cpu
+    if resources.gpus < 1:  # A worker's share lies on one GPU.
+        return min(by_cpu, floor(node.gpus) * floor(1 / resources.gpus + 1e-9))
+    return min(by_cpu, floor(node.gpus / resources.gpus))
 
 
 def _advice(resources: Resources, nodes: Sequence[Node]) -> str:
