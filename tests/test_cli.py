@@ -1,6 +1,7 @@
 """The command line: exit codes, one line for each mistake, what commands print and leave behind."""
 
 import json
+import math
 import re
 import shutil
 import subprocess
@@ -12,11 +13,11 @@ from types import SimpleNamespace
 from unittest.mock import Mock
 
 import pytest
-from rich.console import Console
 
 from mtl_core.errors import TrainingError
 from mtl_core.study_file import dump
 from mtl_core.training.report import EpochReport
+from tuning.console import plain_console
 from tuning.live import LiveTable
 from tuning.load import load_study
 from tuning.records import TrialRecord
@@ -149,6 +150,17 @@ def test_check_shows_tasks_without_labels(workplace, mtl):
     assert re.search(r"stars\W+regression\W+9\b", outcome.out)
 
 
+def test_check_shows_labels_as_they_are(workplace, mtl):
+    labels = ["[/INST]", "joy [mild]", ":smile:"]
+    rows = "".join(f"word {n},{labels[n % 3]}\n" for n in range(9))
+    Path("rows.csv").write_text(f"text,mood\n{rows}", encoding="utf-8")
+    rated = "datasets.rated={kind: csv, splits: {train: rows.csv, dev: rows.csv}}"
+    task = "tasks.mood={kind: classification, dataset: rated, column: mood}"
+    outcome = mtl("check", "study.yaml", "--set", rated, "--set", task)
+    assert outcome.code == 0, outcome.err
+    assert all(f"{label} 3" in outcome.out for label in labels)
+
+
 def test_check_of_a_study_for_a_cluster_says_that_it_does_not_fit_here(workplace, mtl):
     epochs = "search={training.epochs: {int_range: [1, 7]}}"
     settings = ["--set", "study.resources.workers=1000", "--set", epochs]
@@ -265,7 +277,7 @@ def test_without_a_terminal_there_is_one_line_a_stage_and_one_an_ended_trial(mon
     now = [10.0]
     monkeypatch.setattr("tuning.live.time", SimpleNamespace(monotonic=lambda: now[0]))
     output = StringIO()
-    with LiveTable("demo", Console(file=output, width=40)) as table:
+    with LiveTable("demo", plain_console(file=output, width=40)) as table:
         for _ in range(2):
             table.stage("starting Ray")
         table.planned(trials=5, ended=2, epochs=3, trainers=1)
@@ -274,21 +286,22 @@ def test_without_a_terminal_there_is_one_line_a_stage_and_one_an_ended_trial(mon
         now[0] = 40.0
         table.ended(_record(2, "complete", 0.5, 0.75, 0.7))
         now[0] = 50.0
-        table.ended(replace(_record(3, "failed"), error="no disk"))
+        table.ended(replace(_record(3, "failed"), error="no [disk]"))
     assert output.getvalue().splitlines() == [
         "demo: starting Ray",
         "demo: searching: 5 trials, 1 at a time",
         # 30 s for the first trial of this session, 2 to go; then 20 s each, 1 to go
         "[3/5] trial 0002 complete after 3 epochs: combined 0.7500  intent 0.750  "
         "encoder_lr=0.0002  about 1:00 left",
-        "[4/5] trial 0003 failed after 0 epochs: no disk    encoder_lr=0.0002  about 0:20 left",
+        "[4/5] trial 0003 failed after 0 epochs: no [disk]    encoder_lr=0.0002  about 0:20 left",
     ]
 
 
 def test_on_a_terminal_running_trials_stand_above_the_best_ended_ones():
-    console = Console(file=StringIO(), width=120, force_terminal=True)
+    console = plain_console(file=StringIO(), width=120, force_terminal=True)
     table = LiveTable("demo", console)
     table.planned(trials=20, ended=0, epochs=3, trainers=2)
+    table.ended(_record(9, "failed", math.nan))
     for number in range(8):
         table.ended(_record(number, "complete", number / 10))
     table.began(_record(8, "running"))
@@ -296,4 +309,4 @@ def test_on_a_terminal_running_trials_stand_above_the_best_ended_ones():
         console.print(table._render())
     trials = re.findall(r"^\W+(000\d) ", shown.get(), re.MULTILINE)
     assert trials == ["0008", "0007", "0006", "0005", "0004", "0003"]
-    assert "8/20 trials" in shown.get()
+    assert "9/20 trials" in shown.get()

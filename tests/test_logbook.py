@@ -270,3 +270,13 @@ def test_a_trial_that_never_started_may_fail(driver: Driver) -> None:
     trial = SimpleNamespace(config=config, last_result={}, error_file=str(error_file))
     driver.logbook.on_trial_error(0, [], trial)
     assert driver.logbook.records[0].status == "failed"
+
+
+def test_looking_at_a_study_takes_none_of_its_time(driver: Driver, tmp_path: Path) -> None:
+    driver.run(0, [0.5])
+    driver.logbook.close()
+    seconds = driver.optuna_study.user_attrs["seconds"]
+    later = Driver(study_file(tmp_path), driver.folder)
+    later.logbook._trainers = None
+    later.logbook.close()
+    assert later.optuna_study.user_attrs["seconds"] == seconds

@@ -15,6 +15,22 @@ def test_jobs_are_taken_in_the_order_they_came() -> None:
     run(scenario())
 
 
+def test_a_job_that_is_queued_twice_is_done_once() -> None:
+    """As after an answer that was lost on its way."""
+
+    async def scenario() -> None:
+        pool = await started_pool(jobs=1)
+        await pool.submit(job(0))
+        assert await pool.take(0) == job(0)
+        await pool.submit(job(0))
+        await pool.report(0, LAST)
+        assert await pool.message(0, 0) == LAST
+        await pool.submit(score_job(0))
+        assert await pool.take(0) == score_job(0)
+
+    run(scenario())
+
+
 def test_a_trainer_waits_for_a_job() -> None:
     async def scenario() -> None:
         pool = await started_pool(jobs=0)

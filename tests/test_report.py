@@ -1,11 +1,13 @@
 import io
+import math
 from dataclasses import replace
 
+import numpy as np
 import pandas
 import pytest
 
 from mtl_core.training.report import EpochReport
-from tuning.interval import difference_interval
+from tuning.interval import difference_interval, worth_in_rows
 from tuning.records import TrialRecord
 from tuning.report import FinalScores, StudySummary, render_report, trials_frame
 
@@ -151,17 +153,17 @@ def test_the_headline_says_plainly_what_was_not_won(
 def test_a_difference_within_the_noise_is_called_so() -> None:
     # Textbook interval: 0.10 +- 1.96 * sqrt((0.75 * 0.25 + 0.65 * 0.35) / n) is +-12.6 points at
     # n = 100 and +-2.8 at n = 2000.
-    assert "within the noise" in render_report(replace(SUMMARY, num_test_sentences=100))
-    large = render_report(replace(SUMMARY, num_test_sentences=2000))
+    assert "within the noise" in render_report(replace(SUMMARY, num_test_rows=100))
+    large = render_report(replace(SUMMARY, num_test_rows=2000))
     assert "(95 % interval)" in large
     assert "within the noise" not in large
-    worse = replace(SUMMARY, best=replace(BEST, test={"combined": 0.55}), num_test_sentences=2000)
+    worse = replace(SUMMARY, best=replace(BEST, test={"combined": 0.55}), num_test_rows=2000)
     assert "within the noise" not in render_report(worse)
 
 
 def test_a_relative_gain_gets_no_interval() -> None:
     best = replace(BEST, test={"combined": 1.2})
-    text = render_report(replace(SUMMARY, best=best, num_test_sentences=100))
+    text = render_report(replace(SUMMARY, best=best, num_test_rows=100))
     assert "interval" not in text
 
 
@@ -184,6 +186,45 @@ def test_the_interval_tends_to_the_textbook_one_in_large_samples() -> None:
     margin = 1.959964 * ((0.75 * 0.25 + 0.65 * 0.35) / 1e6) ** 0.5
     interval = difference_interval(0.75, 0.65, 1_000_000)
     assert interval == pytest.approx((0.10 - margin, 0.10 + margin), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("tasks", "kind"),
+    [
+        ([{"a": 700}], "mean"),
+        ([{"a": 700}, {"a": 700}], "mean"),
+        ([{"a": 2000}, {"b": 200}], "mean"),
+        ([{"a": 2000}, {"b": 200}, {"b": 200}], "geometric_mean"),
+        ([{"a": 400}, {"a": 400, "b": 900}], "mean"),
+    ],
+)
+def test_a_score_varies_as_a_share_of_the_rows_it_is_worth(
+    tasks: list[dict[str, int]], kind: str
+) -> None:
+    """Simulated: whether a row of a data set is right is the same for all tasks on it."""
+    share, draws = 0.8, 20_000
+    generator = np.random.default_rng(0)
+    sizes = {name: count for rows in tasks for name, count in rows.items()}
+    right = {name: generator.binomial(n, share, draws) for name, n in sizes.items()}
+    scores = [sum(right[name] for name in rows) / sum(rows.values()) for rows in tasks]
+    variance = np.mean(scores, axis=0).var()
+    assert share * (1 - share) / worth_in_rows(kind, tasks) == pytest.approx(variance, rel=0.05)
+
+
+def test_what_rows_other_objectives_are_worth() -> None:
+    tasks = [{"a": 100, "b": 50}, {"a": 90}, {"c": 400}]
+    assert worth_in_rows("minimum", tasks) == 90
+    assert worth_in_rows("joint_accuracy", tasks) == 100 + 50 + 400
+    assert worth_in_rows("mean", [*tasks, {}]) == worth_in_rows("mean", []) == 0
+
+
+def test_a_score_that_is_no_number_ranks_last() -> None:
+    broken = replace(RECORDS[0], number=7, reports=(epoch_report(1, math.nan, 0.5),))
+    rows = rows_of(
+        render_report(replace(SUMMARY, records=[broken, *RECORDS])), "Trials, best first"
+    )
+    assert [row[1] for row in rows] == ["0001", "0000", "0007", "0002"]
+    assert rows[2][3] == "-"
 
 
 def test_the_recipe_stands_beside_the_default() -> None:

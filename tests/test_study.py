@@ -1,5 +1,7 @@
 import shlex
 from pathlib import Path
+from types import SimpleNamespace
+from unittest.mock import MagicMock
 
 import optuna
 import pytest
@@ -8,7 +10,10 @@ from conftest import RunConfigFactory
 from mtl_core.errors import ConfigError
 from mtl_core.study_file import parse_assignment
 from tuning.config import StudyFile
-from tuning.result import _importances, replay_command
+from tuning.folder import StudyFolder
+from tuning.records import TrialRecord
+from tuning.result import _importances, replay_command, summarise
+from tuning.session import Session
 from tuning.study import is_local, tune_study
 
 
@@ -40,6 +45,8 @@ def test_the_longest_trial_of_a_space(
         {"optimizer.encoder_lr": 1.0123456789e-05, "seed": 3},
         {"freezing": {"kind": "lower_layers", "layers": 2}, "encoder.pooling": "mean"},
         {"optimizer.clip_norm": None, "tasks.intent.weight": 1.0},
+        {"a": "null", "b": "true", "c": "x #y", "d": "a: b", "e": "[x", "f": "1e-3", "g": "plain"},
+        {"a": "{x", "b": "'", "c": "two words", "d": "grün 😀: x", "e": " ", "f": ""},
     ],
 )
 def test_the_replay_command_gives_the_overrides_back(overrides: dict[str, object]) -> None:
@@ -76,3 +83,26 @@ def test_the_parameter_that_matters_is_the_most_important() -> None:
     found = _importances(study)
     assert set(found) == {"rate", "idle"}
     assert found["rate"] > 0.8
+
+
+def test_a_model_that_was_deleted_is_made_again(tmp_path: Path) -> None:
+    session = object.__new__(Session)
+    record = TrialRecord(3, "complete", {}, {}, reports=(MagicMock(combined=0.5),))
+    session.logbook = SimpleNamespace(records={3: record})  # type: ignore[assignment]
+    session.folder = StudyFolder(tmp_path)
+    session.folder.write_result({"tests": {"0003": None}, "model": "0003"})
+    session.folder.best.mkdir()
+    assert session._unscored() == []
+    session.folder.best.rmdir()
+    assert session._unscored() == [record]
+
+
+@pytest.mark.parametrize(("journal", "shown"), [(100.4, 100.4), (900.0, 900.0), (80.0, 100.0)])
+def test_time_of_a_session_that_wrote_no_result_counts(
+    run_config: RunConfigFactory, tmp_path: Path, journal: float, shown: float
+) -> None:
+    study = study_file(run_config().model_dump(mode="json"), {}, storage=str(tmp_path))
+    trials = optuna.create_study()
+    trials.set_user_attr("seconds", journal)
+    summary = summarise(study, StudyFolder(study.folder), trials, {}, {"seconds": 100.0})
+    assert summary.seconds == shown

@@ -6,14 +6,14 @@ from unittest.mock import MagicMock, call
 import pytest
 from ray.exceptions import ActorUnavailableError
 
-from tuning import trainable
+from tuning import asking, trainable
 from tuning.messages import Failed, Message
 from tuning.trainable import PooledTrial, TrialFailedError
 
 
 def test_an_answer_that_was_lost_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
     away = ActorUnavailableError("away", None)
-    answers: Iterator[Message | Exception | None] = iter([None, away, away, Failed("boom")])
+    answers: Iterator[Message | Exception | None] = iter([away, None, away, away, Failed("boom")])
 
     def get(reference: object) -> Message | None:
         answer = next(answers)
@@ -22,10 +22,11 @@ def test_an_answer_that_was_lost_is_asked_for_again(monkeypatch: pytest.MonkeyPa
         return answer
 
     monkeypatch.setattr(trainable.ray, "get", get)
-    monkeypatch.setattr(trainable, "AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr(asking, "AGAIN_SECONDS", 0.0)
     trial = PooledTrial.__new__(PooledTrial)
     trial._pool = pool = MagicMock()
     trial.reset_config({"number": 7, "overrides": {}, "trials": "trials"})
     with pytest.raises(TrialFailedError, match="boom"):
         trial.step()
+    assert len(pool.submit.remote.mock_calls) == 2
     assert pool.message.remote.mock_calls == [call(7, 0)] * 3

@@ -6,13 +6,13 @@ import weakref
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
-from unittest.mock import MagicMock
+from unittest.mock import MagicMock, call
 
 import pytest
 from ray.exceptions import ActorUnavailableError
 
 from mtl_core.errors import TrainingError
-from tuning import trainers
+from tuning import asking, trainers
 from tuning.config import Study
 from tuning.messages import Scored, ScoreJob
 
@@ -110,12 +110,14 @@ def test_a_network_that_was_away_is_no_failure(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_score_that_was_lost_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    answers = iter([ActorUnavailableError("away", None), Scored(None, 0)])
+    away = ActorUnavailableError("away", None)
     pool = MagicMock()
+    calls = [pool.submit.remote.return_value, pool.message.remote.return_value]
+    expected = iter([calls[0], calls[0], calls[1], calls[1]])
+    answers = iter([away, None, away, Scored(None, 0)])
 
     def get(reference: object) -> object:
-        if reference is not pool.message.remote.return_value:
-            return None
+        assert reference is next(expected)
         answer = next(answers)
         if isinstance(answer, Exception):
             raise answer
@@ -123,8 +125,9 @@ def test_a_score_that_was_lost_is_asked_for_again(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(trainers.ray, "wait", lambda refs, timeout=None: ([], refs))
     monkeypatch.setattr(trainers.ray, "get", get)
+    monkeypatch.setattr(asking, "AGAIN_SECONDS", 0.0)
     monkeypatch.setattr(trainers, "AGAIN_SECONDS", 0.0)
     found = trainers.Trainers(pool=pool, name="pool", namespace="tests")
     job = ScoreJob(3, {}, Path("checkpoint"), export=None, dev={})
     assert found.score(job) == Scored(None, 0)
-    pool.submit.remote.assert_called_once_with(job)
+    assert pool.submit.remote.mock_calls == [call(job)] * 2

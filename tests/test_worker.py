@@ -3,12 +3,14 @@
 import gc
 import weakref
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
 from conftest import RunConfigFactory
+from ray.exceptions import ActorUnavailableError
 
 from mtl_core.assets import assets_key
 from mtl_core.config import RunConfig
@@ -85,6 +87,22 @@ def test_other_assets_free_those_before_them(
     assert first() is None
 
 
+def test_workers_wait_together_for_as_long_as_other_trials_take(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made: list[dict[str, object]] = []
+    monkeypatch.setattr(module.dist, "new_group", lambda **settings: made.append(settings))
+    monkeypatch.setattr(module.ray, "get_actor", lambda *_, **__: None)
+    monkeypatch.setattr(
+        module.Place, "current", classmethod(lambda _: SimpleNamespace(world_size=2, rank=1))
+    )
+    _Worker(SimpleNamespace(pool="pool", namespace="tests"))  # type: ignore[arg-type]
+    [settings] = made
+    assert settings["backend"] == "gloo"
+    assert isinstance(settings["timeout"], timedelta)
+    assert settings["timeout"] > timedelta(days=30)
+
+
 class UnexpectedError(Exception):
     """An error that nobody expects."""
 
@@ -96,6 +114,7 @@ class UnexpectedError(Exception):
         (DataError("a.conll:3: no"), 1, ["DataError: a.conll:3: no"], False),
         (DataError("a.conll:3: no"), 2, ["DataError: a.conll:3: no"], True),
         (UnexpectedError("boom"), 2, ["UnexpectedError: boom"], True),
+        (ActorUnavailableError("the answer was lost", None), 1, [], True),
     ],
 )
 def test_a_worker_whose_error_the_others_may_not_share_leaves_them(
@@ -167,7 +186,7 @@ def test_tasks_that_do_not_count_make_no_test_score(
     assert isinstance(reported, Reported)
     assert isinstance(scored, Scored)
     assert scored.scores is not None
-    assert scored.num_sentences == (24 if has_test else 0)
+    assert scored.worth_in_rows == (24 if has_test else 0)
     names = {"combined", "intent", "slots"} if has_test else set()
     assert scored.scores.keys() == {"joint_accuracy", "words", *names}
 

@@ -25,6 +25,9 @@ def tune(study: str | Path, overrides: Mapping[str, object] | None = None) -> "S
     from tuning.study import tune_study
 
     # JSON is YAML: the values take the same road as `--set` on the command line.
-    values = {key: json.dumps(value, default=str) for key, value in (overrides or {}).items()}
+    values = {
+        key: json.dumps(value, default=str, ensure_ascii=False)
+        for key, value in (overrides or {}).items()
+    }
     assignments = [f"{key}={value}" for key, value in values.items()]
     return tune_study(load_study(str(study), assignments))

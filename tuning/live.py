@@ -8,7 +8,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from tuning.records import TrialRecord
+from tuning.console import plain_console
+from tuning.records import TrialRecord, rank
 
 _SHOWN = 5
 """Ended trials in the table: the best so far."""
@@ -19,7 +20,7 @@ class LiveTable:
 
     def __init__(self, name: str, console: Console | None = None) -> None:
         self._name = name
-        self._console = console or Console(highlight=False)
+        self._console = console or plain_console()
         self._start = time.monotonic()
         self._search_start = self._start
         self._stage = ""
@@ -79,7 +80,6 @@ class LiveTable:
                 f"[{self._num_ended}/{self._trials}] {_line(record)}"
                 + (f"  about {_clock(left)} left" if left else ""),
                 soft_wrap=True,
-                markup=False,
             )
 
     def _render(self) -> Group:
@@ -93,7 +93,7 @@ class LiveTable:
         table = Table("trial", "status", "epoch", "combined", "scores", "parameters", expand=True)
         running = [record for record in self._records.values() if record.status == "running"]
         ended = [record for record in self._records.values() if record.status != "running"]
-        ended.sort(key=lambda record: record.best.combined if record.best else -1.0, reverse=True)
+        ended.sort(key=rank)
         for record in (*running, *ended[:_SHOWN]):
             table.add_row(
                 record.id,

@@ -18,7 +18,7 @@ from mtl_core.training.report import EpochReport
 from tuning.config import StudyFile
 from tuning.folder import StudyFolder
 from tuning.observer import Observer
-from tuning.records import Status, TrialRecord, Value
+from tuning.records import Status, TrialRecord, Value, rank
 from tuning.report import trials_frame
 from tuning.tensorboard import StudyBoard
 from tuning.trainable import TrialFailedError
@@ -175,7 +175,8 @@ class Logbook(Callback):  # type: ignore[misc]  # Ray carries no types
 
     def close(self) -> None:
         """Writes what is still to write, and closes the event files."""
-        self._note_seconds()
+        if self._trainers is not None:  # To look at what is there takes no time of the study.
+            self._note_seconds()
         self.write_trials()
         self._board.close()
 
@@ -201,7 +202,7 @@ class Logbook(Callback):  # type: ignore[misc]  # Ray carries no types
     def _drop_losers(self) -> None:
         """Removes the checkpoints that nobody will read: disks are finite."""
         ended = [record for record in self.records.values() if record.status != "running"]
-        ranked = sorted(ended, key=_rank, reverse=True)
+        ranked = sorted(ended, key=rank)
         keep = {record.number for record in ranked[: self._study.study.keep_checkpoints]}
         for record in ended:
             if record.number not in keep | {0}:
@@ -217,9 +218,4 @@ def best_record(records: Mapping[int, TrialRecord]) -> TrialRecord | None:
     """Returns the ended trial with the best dev score; the earlier one among equals."""
     ended = [record for record in records.values() if record.status in ("complete", "stopped")]
     scored = [record for record in ended if record.best is not None]
-    return max(scored, key=_rank, default=None)
-
-
-def _rank(record: TrialRecord) -> tuple[bool, float, int]:
-    score = record.best.combined if record.best is not None else float("-inf")
-    return (record.status != "failed", score, -record.number)
+    return min(scored, key=rank, default=None)

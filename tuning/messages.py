@@ -4,9 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-AGAIN_SECONDS = 1.0
-"""Until a message is asked for again, when the answer was lost on the network."""
-
 
 @dataclass(frozen=True, slots=True)
 class TrialJob:
@@ -61,11 +58,12 @@ class Scored:
 
     Attributes:
         scores: None without any test split; without "combined" where a task that counts has none.
-        num_sentences: Rows of test behind the scores of tasks that count.
+        worth_in_rows: Of how many rows of test the combined score is a share; see
+            `tuning.interval`.
     """
 
     scores: dict[str, float | Mapping[str, float]] | None
-    num_sentences: int
+    worth_in_rows: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,7 +69,13 @@ class TrialPool:
         self._failure: str | None = None
 
     async def submit(self, job: Job) -> None:
-        """Queues a job; what comes of it is read with `message`."""
+        """Queues a job; what comes of it is read with `message`.
+
+        One that was queued before, by a call whose answer was lost, stays as it is.
+        """
+        known = self._orders.get(job.number)
+        if known is not None and known.job == job:
+            return
         order = self._orders[job.number] = _Order(job)
         self._waiting.append(order)
         await self._wake()

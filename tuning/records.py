@@ -1,5 +1,6 @@
 """What is known of one trial; tables, TensorBoard and reports show it."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -44,3 +45,10 @@ class TrialRecord:
     def best(self) -> EpochReport | None:
         """The report with the highest `combined` dev score; the first one among equals."""
         return max(self.reports, key=lambda report: report.combined, default=None)
+
+
+def rank(record: TrialRecord) -> tuple[bool, float, int]:
+    """Returns a key that sorts trials, the best first, failed ones last, the earlier of equals."""
+    score = record.best.combined if record.best is not None else math.nan
+    is_failed = record.status == "failed"
+    return is_failed, -score if math.isfinite(score) else math.inf, record.number

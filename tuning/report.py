@@ -1,7 +1,6 @@
 """The trials of a study as a table, and `report.md`: what was found and how far to trust it."""
 
 import json
-import math
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,7 +13,7 @@ import pandas
 from mtl_core.scores import ScoreTree, flatten, show_difference, show_score
 from tuning.interval import difference_interval
 from tuning.markdown import code, percent, points, shell, table
-from tuning.records import Status, TrialRecord, Value
+from tuning.records import Status, TrialRecord, Value, rank
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +46,8 @@ class StudySummary:
         default: The study file's own recipe; None when it reached no score.
         seconds: Wall time of the study, over all its sessions.
         replay: The command that replays the best recipe.
-        num_test_sentences: Rows of test behind the scores of tasks that count; None leaves the
-            noise unjudged.
+        num_test_rows: What the test data are worth, in rows; see `tuning.interval`. None leaves
+            the noise unjudged.
         importances: Parameter -> share of the variation in score that it explains, in [0, 1].
     """
 
@@ -60,7 +59,7 @@ class StudySummary:
     default: FinalScores | None
     seconds: float
     replay: str
-    num_test_sentences: int | None = None
+    num_test_rows: int | None = None
     importances: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -145,7 +144,7 @@ def _headline(summary: StudySummary) -> list[str]:
     comparison = [_compare("dev", best.dev, default.dev)]
     if _has_combined(best.test) and _has_combined(default.test):
         comparison.append(_compare("test", best.test, default.test))
-    comparison.extend(_judge_noise(best.test, default.test, summary.num_test_sentences))
+    comparison.extend(_judge_noise(best.test, default.test, summary.num_test_rows))
     return [f"**{_verdict(best, default)}**", " ".join(comparison), facts]
 
 
@@ -187,7 +186,8 @@ def _judge_noise(best: ScoreTree | None, default: ScoreTree | None, count: int |
         return []
     low, high = difference_interval(ours, theirs, count)
     text = (
-        f"Read as shares of {count} test sentences, the difference lies between {points(low)} "
+        f"Read as shares of {count} rows, what its test data are worth, the difference lies "
+        f"between {points(low)} "
         f"and {points(high)} points (95 % interval)."
     )
     if low <= 0 <= high:
@@ -239,13 +239,13 @@ def _trial_table(records: Sequence[TrialRecord]) -> str:
             str(rank),
             record.id,
             record.status,
-            percent(record.best.combined if record.best else None),
+            show_score("combined", record.best.combined if record.best else None),
             *(show_score(name, _main_scores(record).get(name)) for name in main_scores),
             *(_parameter(record.parameters, name) for name in parameters),
             str(_num_epochs(record)),
             f"{record.seconds:.0f}",
         ]
-        for rank, record in enumerate(sorted(records, key=_rank), start=1)
+        for rank, record in enumerate(sorted(records, key=rank), start=1)
     ]
     return table([*header, "epochs", "seconds"], rows)
 
@@ -253,10 +253,6 @@ def _trial_table(records: Sequence[TrialRecord]) -> str:
 def _main_scores(record: TrialRecord) -> dict[str, float]:
     tasks = record.best.dev if record.best else {}
     return flatten({task: dict(list(scores.items())[:1]) for task, scores in tasks.items()}, ".")
-
-
-def _rank(record: TrialRecord) -> tuple[float, int]:
-    return (-record.best.combined if record.best else math.inf, record.number)
 
 
 def _importance_table(importances: Mapping[str, float]) -> str:

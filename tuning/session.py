@@ -51,12 +51,13 @@ class Session:
         self.verbose = verbose
 
     def run(self, count: int) -> StudyResult:
-        """Searches with `count` trainers, scores, and writes the result."""
+        """Searches with up to `count` trainers, scores, and writes the result."""
         epochs = self.study.max_epochs
         records = self.logbook.records
         ended = sum(record.status != "running" for record in records.values())
         total = self.study.trials
         if ended < total or self._unscored():
+            count = max(1, min(count, total - ended))
             self.observer.stage(f"starting {count} trainer{'s' if count > 1 else ''}")
             with start_trainers(
                 self.study.study, self.run_data, count=count, scratch=self.folder.scratch
@@ -119,7 +120,8 @@ class Session:
         best = best_record(self.logbook.records)
         default = self.logbook.records.get(0)
         wanted = {record.number: record for record in (best, default) if record and record.best}
-        has_model = best is not None and self.folder.read_result().get("model") == best.id
+        model = self.folder.read_result().get("model") if self.folder.best.is_dir() else None
+        has_model = best is not None and model == best.id
         return [
             record
             for record in wanted.values()
@@ -157,7 +159,7 @@ class Session:
             status: sum(record.status == status for record in records.values())
             for status in ("complete", "stopped", "failed")
         }
-        sentences = max((scored.num_sentences for scored in tests.values()), default=0)
+        rows = max((scored.worth_in_rows for scored in tests.values()), default=0)
         result = {
             "status": "complete" if best is not None else "failed",
             "trials": counts,
@@ -167,7 +169,7 @@ class Session:
             "best": as_json(best),
             "default": as_json(default),
             "objective": self.study.study.objective.kind,
-            "test_sentences": sentences or previous.get("test_sentences"),
+            "test_rows": rows or previous.get("test_rows"),
             "model": best.trial if best is not None else None,
             "tests": known,
         }

@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.table import Table
 
 from mtl_core.assets import Data
@@ -13,6 +12,7 @@ from mtl_core.model.trained import describe_encoder
 from mtl_core.scores import flatten, show_score
 from mtl_core.training.evaluation import Evaluation
 from tuning.config import StudyFile
+from tuning.console import plain_console
 from tuning.planner import plan_trainers, this_machine
 from tuning.space import Parameter
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def show_check(study: StudyFile, data: Data) -> None:
     """Prints what a study will do."""
-    console = Console(highlight=False)
+    console = plain_console()
     rows = Table("data set", "split", "sentences", title="Data")
     for dataset in data.datasets.values():
         for split, encoded in dataset.splits.items():
@@ -78,7 +78,7 @@ def _trainers_here(study: StudyFile) -> str:
 
 def show_result(result: "StudyResult") -> None:
     """Prints the best recipe, its scores, and how to go on from here."""
-    console = Console(highlight=False)
+    console = plain_console()
     best, default = result.best, result.default
     if best is None:
         return
@@ -108,7 +108,7 @@ def show_result(result: "StudyResult") -> None:
         ("predict", f'mtl predict {result.folder} "some text"'),
         ("curves", f"tensorboard --logdir {result.folder / 'tensorboard'}"),
     ):
-        console.print(f"{what + ':':9}{command}", soft_wrap=True, markup=False)
+        console.print(f"{what + ':':9}{command}", soft_wrap=True)
 
 
 def show_evaluation(evaluation: Evaluation, split: str) -> None:
@@ -119,7 +119,7 @@ def show_evaluation(evaluation: Evaluation, split: str) -> None:
             table.add_row(task, name, show_score(name, value))
     joint = show_score("joint_accuracy", evaluation.joint_accuracy)
     table.add_row("all", "joint_accuracy", joint)
-    Console(highlight=False).print(table)
+    plain_console().print(table)
 
 
 def _scores(final: "FinalScores | None", split: str) -> dict[str, float]:

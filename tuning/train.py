@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import torch
-from rich.console import Console
 
 from mtl_core.assets import Assets
 from mtl_core.errors import ConfigError
@@ -13,6 +12,7 @@ from mtl_core.training.distributed import Place
 from mtl_core.training.loop import train
 from mtl_core.training.report import EpochReport
 from tuning.config import StudyFile
+from tuning.console import plain_console
 
 
 def train_study(study: StudyFile, output: Path) -> Path:
@@ -29,7 +29,7 @@ def train_study(study: StudyFile, output: Path) -> Path:
         ConfigError: The folder cannot be written or holds another recipe.
         TrainingError: The loss is not finite.
     """
-    console = Console(highlight=False)
+    console = plain_console()
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -4,8 +4,7 @@ It imports neither torch nor transformers, and Tune reuses it for trial after tr
 """
 
 import threading
-import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,8 @@ import ray
 from ray.tune import Trainable
 
 from mtl_core.training.report import EpochReport
-from tuning.messages import AGAIN_SECONDS, Failed, Message, Reported, TrialJob
+from tuning.asking import ask
+from tuning.messages import Failed, Message, Reported, TrialJob
 
 
 class TrialFailedError(Exception):
@@ -67,23 +67,22 @@ class PooledTrial(Trainable):  # type: ignore[misc]  # Ray carries no types
         """Has nothing to do: the trainer goes on from the checkpoint in the study folder."""
 
     def _next_message(self) -> Message:
-        while True:
-            try:
-                asked = self._pool.message.remote(self._number, self._num_received)
-                message: Message = ray.get(asked)
-            except ray.exceptions.ActorUnavailableError:  # The network was away for a moment.
-                time.sleep(AGAIN_SECONDS)
-            except ray.exceptions.ActorDiedError:
-                # Without a pool the study ends, which the driver sees, too; the trial has not
-                # failed.
-                threading.Event().wait()
-            else:
-                self._num_received += 1
-                return message
+        message = self._ask(lambda: self._pool.message.remote(self._number, self._num_received))
+        self._num_received += 1
+        return message  # type: ignore[no-any-return]
 
     def _submit(self, config: Mapping[str, Any]) -> None:
         self._number = int(config["number"])
         self._num_received = 0
         folder = Path(config["trials"]) / f"{self._number:04d}"
         job = TrialJob(self._number, config["overrides"], folder / "checkpoint")
-        ray.get(self._pool.submit.remote(job))
+        self._ask(lambda: self._pool.submit.remote(job))
+
+    @staticmethod
+    def _ask(call: Callable[[], Any]) -> Any:
+        try:
+            return ask(call)
+        except ray.exceptions.ActorDiedError:
+            # Without a pool the study ends, which the driver sees, too; the trial has not failed.
+            threading.Event().wait()
+            raise

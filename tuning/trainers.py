@@ -16,8 +16,9 @@ from ray.train.torch import TorchTrainer
 from ray.train.v2.api.exceptions import TrainingFailedError
 
 from mtl_core.errors import TrainingError
+from tuning.asking import AGAIN_SECONDS, ask
 from tuning.config import Study
-from tuning.messages import AGAIN_SECONDS, Message, ScoreJob
+from tuning.messages import Message, ScoreJob
 from tuning.pool import TrialPool
 from tuning.worker import WorkerSettings, work
 
@@ -72,7 +73,7 @@ class Trainers:
         Raises:
             TrainingError: No trainer can work.
         """
-        ray.get(self.pool.submit.remote(job))
+        ask(lambda: self.pool.submit.remote(job))
         while True:
             coming = self.pool.message.remote(job.number, 0)
             ray.wait([coming, self._failure])

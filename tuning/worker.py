@@ -5,6 +5,7 @@ import traceback
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import psutil
@@ -14,7 +15,7 @@ import torch.distributed as dist
 
 from mtl_core.assets import Assets, assets_key, build_collator, build_tasks
 from mtl_core.config import RunConfig
-from mtl_core.data.encoded import count_labelled
+from mtl_core.data.encoded import EncodedSplit, count_labelled
 from mtl_core.data.store import EncodedDataset
 from mtl_core.errors import MtlError, TrainingError
 from mtl_core.export import export_best
@@ -25,7 +26,11 @@ from mtl_core.training.evaluation import evaluate
 from mtl_core.training.loop import train
 from mtl_core.training.objective import ObjectiveSection
 from mtl_core.validation import validate_data
+from tuning.interval import worth_in_rows
 from tuning.messages import Failed, Job, Message, Reported, Scored, ScoreJob, TrialJob
+
+_ENDLESS = timedelta(days=365)
+"""Torch would end workers that wait for longer than half an hour."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +84,10 @@ class _Worker:
         self.settings = settings
         self.place = Place.current()
         # Messages between workers are small Python objects; they must not need a GPU.
-        self.control = dist.new_group(backend="gloo") if self.place.world_size > 1 else None
+        # At the end of a study a trainer may wait for others' trials, as long as these take.
+        self.control = (
+            dist.new_group(backend="gloo", timeout=_ENDLESS) if self.place.world_size > 1 else None
+        )
         self.pool = ray.get_actor(settings.pool, namespace=settings.namespace)
         self.assets: Assets | None = None
 
@@ -108,6 +116,9 @@ class _Worker:
         except TrainingError as error:
             # Losses are summed over the workers, so all of them meet this at the same place.
             self._send(Failed(_one_line(error)))
+        except ray.exceptions.RayActorError:
+            # The pool's answer was lost. The job has not failed: new workers get it again.
+            raise
         except Exception as error:
             text = _one_line(error) if isinstance(error, MtlError) else traceback.format_exc()
             self._report(Failed(text))
@@ -158,7 +169,8 @@ class _Worker:
             export_best(
                 job.checkpoint, job.export, config=config, assets=assets, dev=job.dev, test=scores
             )
-        self._send(Scored(scores, _count_sentences(config, assets.data.datasets)))
+        rows = _test_rows(config, assets.data.datasets)
+        self._send(Scored(scores, worth_in_rows(self.settings.objective.kind, rows)))
 
     def _config(self, job: Job) -> RunConfig:
         # The space was checked key by key; values of two keys may not go together.
@@ -189,20 +201,22 @@ class _Worker:
         return values[0]
 
 
-def _count_sentences(config: RunConfig, datasets: Mapping[str, EncodedDataset]) -> int:
-    """Returns how many rows of test, or questions, a task that counts has labels of."""
-    total = 0
-    for dataset in datasets.values():
-        test = dataset.splits.get("test")
-        if test is None:
+def _test_rows(config: RunConfig, datasets: Mapping[str, EncodedDataset]) -> list[dict[str, int]]:
+    """Returns for each task that counts: data set -> rows of test, or questions, with labels."""
+    found: list[dict[str, int]] = []
+    for name, section in config.tasks.items():
+        if section.auxiliary:
             continue
-        counted = [labels for name, labels in test.labels.items()
-                   if not config.tasks[name].auxiliary]  # fmt: skip
-        if counted and test.questions is not None:
-            total += sum(answers is not None for answers in test.questions.answers)
-        else:
-            total += max(map(count_labelled, counted), default=0)
-    return total
+        splits = {key: datasets[key].splits.get("test") for key in section.datasets}
+        counts = {key: _count(split, name) for key, split in splits.items() if split is not None}
+        found.append({key: count for key, count in counts.items() if count})
+    return found
+
+
+def _count(split: EncodedSplit, task: str) -> int:
+    if split.questions is not None:
+        return sum(answers is not None for answers in split.questions.answers)
+    return count_labelled(split.labels[task])
 
 
 def _one_line(error: MtlError) -> str:

@@ -1,0 +1,23 @@
+"""Answers of actors over a network that may be away for a moment."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import ray
+
+AGAIN_SECONDS = 1.0
+"""Until an actor is asked again, when its answer was lost."""
+
+
+def ask(call: Callable[[], Any]) -> Any:
+    """Returns what an actor answers, asking again for an answer that was lost.
+
+    Args:
+        call: Makes a call that comes to the same when made twice; returns its reference.
+    """
+    while True:
+        try:
+            return ray.get(call())
+        except ray.exceptions.ActorUnavailableError:
+            time.sleep(AGAIN_SECONDS)
