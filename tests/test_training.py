@@ -226,6 +226,28 @@ def test_weightings_in_bf16_stay_near_fp32(run_config: RunConfigFactory, kind: s
     assert half[-1].weights == pytest.approx(single[-1].weights, rel=0.2, abs=0.05)
 
 
+def test_famo_passes_over_steps_in_which_nothing_trains(run_config: RunConfigFactory) -> None:
+    config = run_config({"weighting.kind": "famo"})
+    assets = Assets.load(config, device=torch.device("cpu"))
+    model = assets.new_model(config, build_tasks(config, assets.data.datasets))
+    model.requires_grad_(False)
+    model.head("slots").requires_grad_(True)
+    weighting = config.weighting.build({"intent": 1.0, "slots": 1.0}, seed=0)
+    stepper = Stepper(
+        TaskLosses(model), weighting, Place.current(),
+        task_weights={"intent": 1.0, "slots": 1.0}, precision="fp32",
+    )  # fmt: skip
+    stepper.wrap(has_unused_parameters=True)
+    batch = make_batch(assets.data.datasets["corpus"].splits["train"], range(4), pad_token_id=0)
+    seen = []
+    for name in ("intent", "slots", "intent"):
+        stepper.backward([(batch, [name])], {name: 4})
+        stepper.after_update([(batch, [name])], {name: 4})
+        seen.append(weighting.current_weights())
+    assert seen[0] == {"intent": 1.0, "slots": 1.0}
+    assert seen[1] == seen[2] != seen[0]
+
+
 @pytest.mark.parametrize("parts", [1, 3])
 def test_gradients_of_tasks_are_those_of_autograd(run_config: RunConfigFactory, parts: int) -> None:
     config = run_config({"encoder.pooling": "attention"})

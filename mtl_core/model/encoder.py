@@ -74,13 +74,32 @@ def load_tokenizer(name: str, *, revision: str | None = None) -> "PreTrainedToke
     with _loading("tokenizer", name):
         tokenizer = AutoTokenizer.from_pretrained(source, revision=revision or "main")
         if getattr(tokenizer, "add_prefix_space", None) is False:
-            # Byte-level tokenizers refuse pre-split words unless each is taken as a new word.
+            # Some byte-level tokenizers refuse words otherwise.
             tokenizer = AutoTokenizer.from_pretrained(
                 source, revision=revision or "main", add_prefix_space=True
             )
     if not tokenizer.is_fast:
         raise ConfigError(f"run.encoder.name: '{name}' has no fast tokenizer (tokenizer.json)")
+    _read_words_as_in_text(tokenizer)
     return tokenizer
+
+
+def _read_words_as_in_text(tokenizer: "PreTrainedTokenizerFast") -> None:
+    """Puts a space before every word, where a tokenizer reads words without one as something else.
+
+    So do byte-level tokenizers, and not all take `add_prefix_space` (ModernBERT's does not).
+    """
+    from tokenizers import normalizers
+
+    backend = tokenizer.backend_tokenizer
+
+    def ids(text: str | list[str]) -> list[int]:
+        is_words = isinstance(text, list)
+        return list(backend.encode(text, is_pretokenized=is_words, add_special_tokens=False).ids)
+
+    if ids(["a"]) != ids("a a")[len(ids("a")) :]:
+        space, own = normalizers.Prepend(" "), backend.normalizer
+        backend.normalizer = space if own is None else normalizers.Sequence([space, own])
 
 
 def load_encoder(name: str, *, revision: str | None = None) -> "PreTrainedModel":

@@ -66,6 +66,7 @@ class Stepper:
         self._module: nn.Module = losses
         self._memory = torch.empty(0, device=place.device)
         self._learning: set[str] = set()
+        self._is_weighted = False
 
     def wrap(self, *, has_unused_parameters: bool) -> None:
         """Puts the model behind DistributedDataParallel; again when other parameters train."""
@@ -104,6 +105,8 @@ class Stepper:
     def after_update(self, parts: Sequence[Part], counts: Mapping[str, int]) -> None:
         """Tells the weighting the losses after the update, when it asks for them."""
         weighting = self.weighting
+        if not self._is_weighted:  # Nothing trained, so nothing has changed.
+            return
         if isinstance(weighting, LossWeighting) and weighting.wants_losses_after_step:
             present = [name for name, count in counts.items() if count]
             weighting.after_step(self._totals(self._without_gradients(parts), counts, present))
@@ -155,6 +158,7 @@ class Stepper:
                 # It averages over workers, too; the parts have to add up.
                 torch.autograd.backward(torch.stack(terms).sum() * self.place.world_size)
             _add(sums, local)
+        self._is_weighted = factors is not None
         self._sum_rows()
         if any(parameter.requires_grad for parameter in weighting.parameters()):
             totals = self._totals(sums, counts, present)

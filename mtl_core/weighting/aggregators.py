@@ -1,5 +1,6 @@
-"""How the gradients of tasks become one: by factors that a solver of torchjd finds, or by signs."""
+"""How the gradients of tasks become one: by factors that a solver finds, or by signs."""
 
+import math
 import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -10,11 +11,14 @@ from torch import Tensor
 from mtl_core.weighting.base import GradientWeighting, Weights
 
 if TYPE_CHECKING:
-    from torchjd.aggregation import GradVacWeighting, NashMTL, Weighting
+    from torchjd.aggregation import GradVacWeighting, Weighting
     from torchjd.linalg import PSDMatrix
 
 _PIECE = 2**16
 """Numbers of each gradient that GradDrop works on at a time."""
+
+_NEWTON_STEPS, _SOLVED = 200, 1e-9
+"""Steps after which a bargain is given up, and the decrement, a relative error, that ends it."""
 
 
 class _Aggregator(GradientWeighting):
@@ -96,17 +100,23 @@ class GramianWeighting(_Aggregator):
         solver: "Weighting[PSDMatrix]",
         *,
         seed: int,
-        hangs_on_scale: bool = False,
+        degree: float = 0.0,
     ) -> None:
+        """Makes one.
+
+        Args:
+            weights: Task name -> factor of its gradient.
+            solver: Finds the factors.
+            seed: Of what the solver draws.
+            degree: Of inner products c times as large the factors are c**degree times as large.
+        """
         super().__init__(weights, seed=seed)
         self._solver = solver
-        self._hangs_on_scale = hangs_on_scale
+        self._degree = degree
 
     def _solve(self, gradients: Tensor, gramian: Tensor, tasks: Sequence[str]) -> Tensor:
-        if not self._hangs_on_scale:
-            gramian = _scaled(gramian)
-        found: Tensor = self._solver(gramian)
-        return found.to(gradients)
+        found: Tensor = self._solver(_scaled(gramian))
+        return (found * gramian.double().trace() ** self._degree).to(gradients)
 
 
 class RunningCosines(_Aggregator):
@@ -131,13 +141,12 @@ class RunningCosines(_Aggregator):
 
 
 class NashBargaining(_Aggregator):
-    """Nash-MTL; every task starts from its own weight at the last step that it was in."""
+    """Nash-MTL; between bargains every task keeps its weight."""
 
     def __init__(self, weights: Weights, *, max_norm: float, update_every: int) -> None:
         super().__init__(weights)
         self._max_norm = max_norm
         self._update_every = update_every
-        self._solvers: dict[int, NashMTL] = {}
         self._num_steps: dict[str, int] = {}
         self.register_buffer("alphas", torch.ones(len(weights), dtype=torch.float64))
 
@@ -148,10 +157,8 @@ class NashBargaining(_Aggregator):
         together = ",".join(tasks)
         step = self._num_steps[together] = self._num_steps.get(together, 0) + 1
         if (step - 1) % self._update_every == 0:
-            solver = self._solver(len(tasks))
-            solver.prvs_alpha = alphas[rows].cpu().numpy()
-            solver(gradients)
-            alphas[rows] = torch.as_tensor(solver.prvs_alpha).to(alphas)
+            size = gramian.double().trace().sqrt()
+            alphas[rows] = (bargain(_scaled(gramian)) / size).to(alphas)
         found = alphas[rows].to(gradients)
         norm = (found @ gramian @ found).clamp(min=0).sqrt()
         return found * (self._max_norm / norm).clamp(max=1)
@@ -165,20 +172,34 @@ class NashBargaining(_Aggregator):
         super().set_extra_state(state)
         self._num_steps = dict(state["num_steps"])
 
-    def _solver(self, count: int) -> Any:
-        # Its problem is written for a number of tasks, and compiled once.
-        if count not in self._solvers:
-            from torchjd.aggregation import NashMTL
 
-            self._solvers[count] = NashMTL(count, max_norm=0)
-        return self._solvers[count].weighting
+def bargain(products: Tensor) -> Tensor:
+    """Returns the weights w > 0 with products @ w = 1 / w; NaN where there are none.
+
+    They minimise the convex `w @ products @ w / 2 - log(w).sum()`, and damped Newton steps reach
+    that from anywhere (Nesterov and Nemirovskii 1994). The chain of convex problems of the paper,
+    which torchjd solves, ends far from it where a gradient became three times as long.
+
+    Args:
+        products: Inner products of gradients, (tasks, tasks), double, of about size 1.
+    """
+    weights = products.diagonal().rsqrt()
+    for _ in range(_NEWTON_STEPS):
+        slope = products @ weights - 1 / weights
+        step = torch.linalg.solve_ex(products + torch.diag(weights**-2), slope).result
+        decrement = float((slope @ step).clamp(min=0).sqrt())
+        if decrement < _SOLVED:
+            return weights
+        if not math.isfinite(decrement):
+            break
+        weights = weights - step / (1 + decrement)
+    return torch.full_like(weights, math.nan)
 
 
 def _scaled(gramian: Tensor) -> Tensor:
     """Returns inner products, double, as of gradients whose squared norms add up to 1.
 
-    Methods whose factors are the same at any scale are solved there: torchjd takes small gradients
-    for none at all.
+    All methods are solved there: torchjd takes small gradients for none at all.
     """
     products = gramian.double()
     return products / products.trace()

@@ -149,7 +149,9 @@ class FairGrad(Section):
         from torchjd.aggregation import FairGradWeighting
 
         solver = FairGradWeighting(self.alpha)
-        return GramianWeighting(weights, solver, seed=seed, hangs_on_scale=True)
+        # Its weights solve G w = w**(-1 / alpha).
+        degree = -self.alpha / (1 + self.alpha)
+        return GramianWeighting(weights, solver, seed=seed, degree=degree)
 
 
 class ImtlG(Section):
