@@ -95,13 +95,16 @@ def build_collator(config: RunConfig, tokenizer: "PreTrainedTokenizerFast") -> C
 
 
 def count_features(config: RunConfig, datasets: Mapping[str, EncodedDataset]) -> dict[str, int]:
-    """Returns task name -> extra dense numbers of its sentences.
+    """Returns task name -> extra dense numbers of its sentences; 0 for tasks on words.
 
     Raises:
         DataError: The data sets of a task differ in it.
     """
     found: dict[str, int] = {}
     for name, section in config.tasks.items():
+        if section.column_kind == "tags":  # They follow the vector of the sentence.
+            found[name] = 0
+            continue
         sizes = {key: _num_features(datasets[key]) for key in section.datasets}
         if len(set(sizes.values())) > 1:
             text = ", ".join(f"{key} {size}" for key, size in sizes.items())

@@ -19,7 +19,7 @@ from mtl_core.data.encode import encode_split
 from mtl_core.data.encoded import EncodedSplit, LabelNames, TaskColumn
 from mtl_core.data.merge import merge_labels
 from mtl_core.data.store import load_dataset
-from mtl_core.data.windows import encode_windows
+from mtl_core.data.windows import encode_windows, has_room
 from mtl_core.errors import ConfigError, DataError
 from mtl_core.export import FORMAT
 from mtl_core.model.encoder import without_pooler
@@ -44,9 +44,10 @@ class Predictor:
     """A loaded model; call it with texts.
 
     Words are cut at white space, as in training. Text longer than the model takes is cut, and the
-    words beyond get no tag; contexts of questions may have any length. Each task reads what it was
-    trained on: of a pair only the first text, when its data sets had single texts, and features
-    only when they had some. Computes in fp32, on a GPU when there is one.
+    words beyond get no tag. Contexts of questions may have any length; a question that leaves no
+    room for its context gets no answer. Each task reads what it was trained on: of a pair only the
+    first text, when its data sets had single texts, and features only when they had some. Computes
+    in fp32, on a GPU when there is one.
     """
 
     def __init__(
@@ -206,8 +207,14 @@ class Predictor:
             section = self.config.tasks[name]
             overlap = section.column_in(section.datasets[0], name).length
             column = TaskColumn(name, "answers", "answers", length=overlap)
+            sizes = {"max_length": self.max_length, "overlap": overlap}
+            layout = Layout(has_second=True, num_features=0)
+            examples = [(row, row.example(layout)) for row in rows]
+            asked = [(r, e) for r, e in examples if has_room(e, self.tokenizer, **sizes)]
+            if not asked:
+                continue
             windows = encode_windows(
-                [row.example(Layout(has_second=True, num_features=0)) for row in rows],
+                [example for _, example in asked],
                 self.tokenizer,
                 [column],
                 max_length=self.max_length,
@@ -219,7 +226,7 @@ class Predictor:
             assert windows.questions is not None
             in_order = [predicted[window] for window in range(len(windows))]
             answers = best_answers(in_order, windows.questions, least_lead(self.model.head(name)))
-            for row, answer in zip(rows, answers, strict=True):
+            for (row, _), answer in zip(asked, answers, strict=True):
                 row.outputs[name] = answer
 
     def _batches(

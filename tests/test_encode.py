@@ -93,10 +93,17 @@ def test_label_ids_of_labelled_and_unlabelled_rows(tokenizer: PreTrainedTokenize
     assert rows(slots) == [[1, 2], [-100, -100]]
 
 
-def test_tags_that_are_not_bio_are_refused() -> None:
-    splits = {name: [Example(("x",), {"slots": ("X-y",)})] for name in ("train", "dev")}
-    with pytest.raises(DataError, match=r"task 'slots' holds the tag 'X-y'; allowed are BIO"):
+@pytest.mark.parametrize("tag", ["X-y", "B", "B-", "I--", "B--y", "I-y-", "o"])
+def test_tags_that_are_not_bio_are_refused(tag: str) -> None:
+    splits = {name: [Example(("x",), {"slots": (tag,)})] for name in ("train", "dev")}
+    with pytest.raises(DataError, match=rf"task 'slots' holds the tag '{tag}'; allowed are BIO"):
         collect_labels(splits, SLOTS, where="d")
+
+
+@pytest.mark.parametrize("tag", ["O", "B-y", "I-y", "B-a-b", "I-a b", "B-é"])
+def test_tags_that_are_bio_are_taken(tag: str) -> None:
+    splits = {name: [Example(("x",), {"slots": (tag,)})] for name in ("train", "dev")}
+    assert tag in collect_labels(splits, SLOTS, where="d").trained
 
 
 @pytest.mark.parametrize("split", ["train", "dev"])
@@ -235,30 +242,6 @@ def test_killed_build_and_two_at_once_leave_one_whole_data_set(
     outputs = [process.communicate(timeout=100)[0].split() for process in processes]
     assert sorted(outputs) == [["1"], ["built", "1"]]
     assert not left.exists()
-
-
-def test_byte_level_tokenizer_takes_words(tmp_path: Path, sample: dict[str, list[Example]]) -> None:
-    from tokenizers import ByteLevelBPETokenizer
-    from transformers import RobertaConfig, RobertaModel, RobertaTokenizerFast
-
-    specials = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
-    trained = ByteLevelBPETokenizer()
-    texts = [" ".join(example.words) for example in sample["train"][:200]]
-    trained.train_from_iterator(texts, vocab_size=500, special_tokens=specials)
-    trained.save_model(str(tmp_path))
-    vocabulary = json.loads((tmp_path / "vocab.json").read_text())
-    merges = [
-        tuple(line.split()) for line in (tmp_path / "merges.txt").read_text().splitlines()[1:]
-    ]
-    RobertaTokenizerFast(vocab=vocabulary, merges=merges).save_pretrained(tmp_path)
-    config = RobertaConfig(
-        vocab_size=500, hidden_size=8, num_hidden_layers=1, num_attention_heads=1
-    )
-    RobertaModel(config).save_pretrained(tmp_path)
-
-    tokenizer = load_tokenizer(str(tmp_path))
-    encoded = encode_split([Example(("play", "it"))], tokenizer, [], {}, max_length=16)
-    assert tokenizer.decode(rows(encoded.token_ids)[0][1:-1]) == " play it"
 
 
 @pytest.mark.parametrize(("known", "warns"), [(1, False), (2, True)])

@@ -1,11 +1,17 @@
 """Labels of one task from several data sets: one numbering, by name."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
+from conftest import RunConfigFactory
 
+from mtl_core.assets import build_tasks, load_data
 from mtl_core.data.encoded import EncodedSplit, LabelArray, LabelNames, Ragged
 from mtl_core.data.merge import merge_labels, merge_names
 from mtl_core.data.store import EncodedDataset
+from mtl_core.errors import DataError
 
 
 def dataset(name: str, labels: LabelNames, values: LabelArray) -> EncodedDataset:
@@ -65,3 +71,26 @@ def test_a_data_set_alone_is_left_as_it_is() -> None:
     alone = dataset("a", LabelNames(("x",), (), (1,)), np.array([0, 0, 0], np.int32))
     assert merge_labels({"a": alone})["a"].splits is not None
     assert merge_labels({"a": alone})["a"].splits["train"] is alone.splits["train"]
+
+
+def test_a_data_set_of_empty_sets_takes_labels_from_another(
+    run_config: RunConfigFactory, tmp_path: Path
+) -> None:
+    datasets = {}
+    for name, topics in {"some": [["x"], [], ["y", "x"]], "none": [[], [], []]}.items():
+        rows = "\n".join(json.dumps({"text": "play it", "topics": labels}) for labels in topics)
+        path = tmp_path / f"{name}.jsonl"
+        path.write_text(rows, encoding="utf-8")
+        splits = dict.fromkeys(("train", "dev"), str(path))
+        datasets[f"datasets.{name}"] = {"kind": "jsonl", "splits": splits}
+    task = {"kind": "multilabel", "column": "topics"}
+    both = run_config({**datasets, "tasks.topics": {**task, "dataset": ["some", "none"]}})
+    for _ in range(2):  # built, and opened
+        found = load_data(both).datasets
+        labels = {name: found[name].splits["train"].labels["topics"] for name in ("some", "none")}
+        assert labels["some"].tolist() == [[1, 0], [0, 0], [1, 1]]  # type: ignore[union-attr]
+        assert labels["none"].tolist() == [[0, 0]] * 3  # type: ignore[union-attr]
+    del datasets["datasets.some"]
+    alone = run_config({**datasets, "tasks.topics": {**task, "dataset": "none"}})
+    with pytest.raises(DataError, match=r"'topics': no row of the train split has any label"):
+        build_tasks(alone, load_data(alone).datasets)

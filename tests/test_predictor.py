@@ -254,6 +254,29 @@ def test_predictions_are_those_that_are_scored(mixed: Path) -> None:
         assert right / len(rows) == pytest.approx(scores[task][score])
 
 
+def test_a_question_without_room_for_its_context_gets_no_answer(mixed: Path) -> None:
+    predictor = Predictor.load(mixed)
+    long = ("where is " * predictor.max_length, PAIR[1])
+    [alone] = predictor([long])
+    assert alone["answer"] is None
+    assert isinstance(alone["same"], Label)
+    [beside, other] = probabilities(predictor([long, PAIR]))
+    assert beside == probabilities([alone])[0]
+    assert other == probabilities(predictor([PAIR]))[0]
+
+
+def test_tags_need_no_features(run_config: RunConfigFactory, tmp_path: Path) -> None:
+    row = {"text": ["play", "jazz"], "tags": ["O", "B-genre"], "vector": [0.5, 1.0]}
+    (tmp_path / "rows.jsonl").write_text("\n".join([json.dumps(row)] * 8), encoding="utf-8")
+    splits = dict.fromkeys(("train", "dev"), str(tmp_path / "rows.jsonl"))
+    config = run_config({"training.epochs": 1}).model_dump(mode="json")
+    config["datasets"] = {"rows": {"kind": "jsonl", "features": "vector", "splits": splits}}
+    config["tasks"] = {"slots": {"kind": "tagging", "dataset": "rows", "column": "tags"}}
+    train_and_export(RunConfig.model_validate(config), tmp_path)
+    [found] = Predictor.load(tmp_path / "model")("play jazz")
+    assert found["slots"] is not None
+
+
 def test_features_of_another_size_are_refused(mixed: Path) -> None:
     with pytest.raises(DataError, match=r"features: the model takes 2 numbers .*of \[1\] numbers"):
         Predictor.load(mixed)(PAIR, features=[[1.0]])

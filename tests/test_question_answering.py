@@ -185,6 +185,8 @@ def test_a_context_without_tokens_answers_nothing(
         ("Paris", (), 0.0, 0.0),
         ("", ("Paris",), 0.0, 0.0),
         ("cat cat", ("cat",), 0.0, 2 / 3),  # a word counts as often as both have it
+        ("a", ("big big the", "the"), 0.0, 0.0),  # of "the" nothing is left
+        ("", ("the",), 1.0, 1.0),
     ],
 )
 def test_scores_of_hand_worked_answers(

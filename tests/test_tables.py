@@ -89,6 +89,24 @@ def test_an_empty_cell_is_an_empty_set_of_labels(write_rows: WriteRows) -> None:
     ]  # fmt: skip
 
 
+def test_a_blank_cell_is_no_label(write_rows: WriteRows) -> None:
+    found = read(write_rows("text,topic\na,  \nb,x\n"), "csv", {"topic": "label"})
+    assert [example.labels for example in found] == [{}, {"topic": "x"}]
+
+
+def test_a_number_is_a_set_of_one_label(write_rows: WriteRows) -> None:
+    path = write_rows('{"text": "a", "topics": 3}\n{"text": "b", "topics": 7}\n')
+    found = read(path, "jsonl", {"topics": "labels"})
+    assert [example.labels for example in found] == [{"topics": ("3",)}, {"topics": ("7",)}]
+
+
+@pytest.mark.parametrize("kind", ["tags", "labels"])
+def test_null_is_no_label_in_a_list(write_rows: WriteRows, kind: ColumnKind) -> None:
+    path = write_rows('{"text": "a b", "t": ["x", "y"]}\n{"text": "a b", "t": ["x", null]}\n')
+    with pytest.raises(DataError, match=r"row 2: column 't': expected one label, found null"):
+        read(path, "jsonl", {"t": kind})
+
+
 def test_cells_may_be_as_long_as_lines(write_rows: WriteRows) -> None:
     [found] = read(write_rows(f"text,label\n{'word ' * 150_000},x\n"), "csv", {"label": "label"})
     assert len(found.words) == 150_000

@@ -6,6 +6,7 @@ running text (`pack_words`).
 """
 
 import logging
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -32,6 +33,8 @@ logger = logging.getLogger(__name__)
 
 _CHUNK = 1000
 """Rows a call of the tokenizer: it works on many at once, and needs memory for all of them."""
+_BIO = re.compile(r"[BI]-[^-](.*[^-])?", re.DOTALL)
+"""Tags of spans; seqeval drops hyphens at the ends of a type, so that B--A would be B-A."""
 
 
 def collect_labels(
@@ -178,12 +181,12 @@ def _labels_of(example: Example, column: TaskColumn) -> Sequence[str]:
 
 
 def _check_bio(tags: set[str], column: TaskColumn, where: str) -> None:
-    wrong = sorted(tag for tag in tags if tag != "O" and tag[:2] not in ("B-", "I-"))
+    wrong = sorted(tag for tag in tags if tag != "O" and not _BIO.fullmatch(tag))
     if wrong:
         raise DataError(
             f"{where}: column '{column.column}' of task '{column.task_name}' holds the tag "
-            f"'{wrong[0]}'; allowed are BIO tags: O, B-<type>, I-<type> "
-            "(or set the task's scheme: plain)"
+            f"'{wrong[0]}'; allowed are BIO tags: O, B-<type>, I-<type>, where a type neither "
+            "begins nor ends with '-' (or set the task's scheme: plain)"
         )
 
 
@@ -229,7 +232,8 @@ def _label_array(
 
 
 def _indicators(rows: Sequence[Sequence[int]], is_known: Sequence[bool], width: int) -> Int32Array:
-    array = np.zeros((len(rows), width), dtype=np.int32)
+    # One column where all sets are empty: another data set may have labels for the task.
+    array = np.zeros((len(rows), max(width, 1)), dtype=np.int32)
     for number, (row, known) in enumerate(zip(rows, is_known, strict=True)):
         array[number, row] = 1
         if not known:

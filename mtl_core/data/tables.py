@@ -109,7 +109,7 @@ def _is_missing(value: object, kind: ColumnKind) -> bool:
     """Returns whether a row has no label; an empty cell or list is one where sets are asked for."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return True
-    return kind != "labels" and value in ("", [])
+    return kind != "labels" and (value == [] or (isinstance(value, str) and not value.strip()))
 
 
 def _text(value: object) -> str:
@@ -127,6 +127,8 @@ def _label_value(
     if kind == "labels" and isinstance(value, str):
         parts = (part.strip() for part in value.split(layout.label_separator))
         return tuple(part for part in parts if part)
+    if kind == "labels" and not isinstance(value, Sequence):
+        return (_label(value, names, where),)
     return tuple(_label(cell, names, where) for cell in _cells(value))
 
 
@@ -183,8 +185,9 @@ def _label_names(dataset: "Dataset", column: str) -> Sequence[str] | None:
 
 
 def _label(value: object, names: Sequence[str] | None, where: str) -> str:
-    if isinstance(value, list | dict):
-        raise DataError(f"{where}: expected one label, found {str(value)[:40]}")
+    if value is None or isinstance(value, list | dict):
+        found = "null" if value is None else str(value)[:40]
+        raise DataError(f"{where}: expected one label, found {found}")
     if names is not None and isinstance(value, int):
         return names[value]
     if isinstance(value, float) and value.is_integer():

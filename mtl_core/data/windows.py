@@ -94,6 +94,15 @@ def encode_windows(
     )
 
 
+def has_room(
+    example: Example, tokenizer: "PreTrainedTokenizerFast", *, max_length: int, overlap: int
+) -> bool:
+    """Returns whether a question leaves room for pieces of its context that share tokens."""
+    question = tokenizer(" ".join(example.words), add_special_tokens=False)["input_ids"]
+    special = tokenizer.num_special_tokens_to_add(pair=True)
+    return bool(max_length - len(question) - special > overlap)
+
+
 @dataclass(frozen=True, slots=True)
 class _Window:
     """A window's tokens and their segments; where they begin and end in the context, else -1."""
@@ -109,8 +118,7 @@ def _cut(
 ) -> Iterator[_Window]:
     """Yields the windows of a question."""
     question = " ".join(example.words)
-    room = max_length - len(tokenizer(question, add_special_tokens=False)["input_ids"])
-    if room - tokenizer.num_special_tokens_to_add(pair=True) <= overlap:
+    if not has_room(example, tokenizer, max_length=max_length, overlap=overlap):
         raise DataError(
             f"question '{question[:60]}': too long for windows of {max_length} tokens that "
             f"share {overlap}; raise run.encoder.max_length or lower the task's overlap"
@@ -131,9 +139,16 @@ def _cut(
         yield _Window(
             ids,
             encoded["token_type_ids"][window],
-            [start if is_in else -1 for (start, _), is_in in offsets],
+            [_first_letter(example.second, *span) if is_in else -1 for span, is_in in offsets],
             [end if is_in else -1 for (_, end), is_in in offsets],
         )
+
+
+def _first_letter(text: str, start: int, end: int) -> int:
+    """Returns where a token begins; for some tokenizers the space in front of a word is in it."""
+    while start < end and text[start].isspace():
+        start += 1
+    return start
 
 
 def _answers(example: Example, columns: Sequence[TaskColumn]) -> tuple[Answer, ...] | None:

@@ -235,12 +235,17 @@ def best_threshold(
 
 def exact_match(predicted: str, gold: Sequence[str]) -> float:
     """Returns 1 when the text is one of the answers after normalisation, else 0."""
-    return float(normalise(predicted) in {normalise(answer) for answer in gold or ("",)})
+    return float(normalise(predicted) in _normal_answers(gold))
 
 
 def answer_f1(predicted: str, gold: Sequence[str]) -> float:
     """Returns the highest F1 of the words of the text and those of an answer."""
-    return max(_word_f1(normalise(predicted), normalise(answer)) for answer in gold or ("",))
+    return max(_word_f1(normalise(predicted), answer) for answer in _normal_answers(gold))
+
+
+def _normal_answers(gold: Sequence[str]) -> set[str]:
+    """Returns the answers of which something is left after normalisation; {""} without any."""
+    return {text for answer in gold if (text := normalise(answer))} or {""}
 
 
 def normalise(text: str) -> str:
