@@ -5,6 +5,7 @@ import shutil
 import tempfile
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from safetensors.torch import save_file
 
@@ -15,6 +16,9 @@ from mtl_core.model_card import render_card
 from mtl_core.scores import ScoreTree
 from mtl_core.study_file import dump
 from mtl_core.training.checkpoint import load_best
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
 
 FORMAT = 4
 """Version of the folder; any other is refused."""
@@ -66,7 +70,7 @@ def save_model(
         weights = {name: value.cpu().contiguous() for name, value in model.state_dict().items()}
         save_file(weights, scratch / "model.safetensors", metadata={"format": "pt"})
         model.encoder.config.save_pretrained(scratch)
-        assets.data.tokenizer.save_pretrained(scratch)
+        _save_tokenizer(scratch, assets.data.tokenizer)
         meta = {
             "format": FORMAT,
             "max_length": assets.data.max_length,
@@ -90,3 +94,12 @@ def save_model(
         scratch.replace(folder)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _save_tokenizer(folder: Path, tokenizer: "PreTrainedTokenizerFast") -> None:
+    """Saves a tokenizer as one of the general class, which reads as `tokenizer.json` says."""
+    tokenizer.save_pretrained(folder)
+    path = folder / "tokenizer_config.json"
+    settings = json.loads(path.read_text(encoding="utf-8"))
+    settings["tokenizer_class"] = "PreTrainedTokenizerFast"
+    path.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")

@@ -91,7 +91,7 @@ class Predictor:
         Raises:
             ConfigError: The folder holds no model, or one of another format.
         """
-        from transformers import AutoConfig, AutoModel, AutoTokenizer
+        from transformers import AutoConfig, AutoModel, PreTrainedTokenizerFast
 
         folder = Path(folder)
         meta = _read_meta(folder)
@@ -120,7 +120,8 @@ class Predictor:
             config,
             model.to(Place.current().device),
             tasks,
-            AutoTokenizer.from_pretrained(folder),
+            # As it was saved: classes of families build some parts of their own anew.
+            PreTrainedTokenizerFast.from_pretrained(folder),
             max_length=int(meta["max_length"]),
             parts={name: meta["tasks"][name]["parts"] for name in tasks},
         )

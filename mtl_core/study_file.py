@@ -1,6 +1,7 @@
 """The study file and `--set key=value` as plain data that knows its place, before any checking."""
 
 import json
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from io import StringIO
@@ -17,6 +18,7 @@ ROOTS = ("run", "search", "study")
 DEFAULT_ROOT = "run"
 """The part that a key on the command line belongs to when it names none."""
 _DOTTED_ROOT = "search"
+_UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff]")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -151,6 +153,20 @@ def dump(data: BaseModel | Mapping[str, object]) -> str:
     stream = StringIO()
     yaml.dump(data.model_dump(mode="json") if isinstance(data, BaseModel) else data, stream)
     return stream.getvalue()
+
+
+def as_assignment(key: str, value: object) -> str:
+    """Returns the `key=value` that `--set` reads as the value; text without quotes where it can."""
+    if isinstance(value, str):
+        try:
+            if parse_assignment(f"{key}={value}")[1] == value:
+                return f"{key}={value}"
+        except ConfigError:
+            pass
+    # JSON is YAML, but for what YAML does not print and for letters that JSON writes as two.
+    text = json.dumps(value, default=str, ensure_ascii=False)
+    text = _UNPRINTABLE.sub(lambda found: rf"\u{ord(found[0]):04x}", text)
+    return f"{key}={text}"
 
 
 def describe(value: object) -> str:

@@ -9,9 +9,14 @@ from conftest import RunConfigFactory
 
 from mtl_core.assets import Assets, build_collator, build_tasks
 from mtl_core.config import RunConfig
+from mtl_core.data.encoded import LabelNames
 from mtl_core.model.multitask import MultiTaskModel
+from mtl_core.tasks.base import TaskSection, build_task
+from mtl_core.tasks.classification import Classification
+from mtl_core.tasks.regression import Regression
 from mtl_core.training.distributed import Place
 from mtl_core.training.evaluation import evaluate
+from mtl_core.training.objective import JointAccuracy, Mean, counted_tasks
 
 CPU = torch.device("cpu")
 
@@ -71,3 +76,15 @@ def test_evaluation_computes_in_the_precision_of_the_run(
     model.head("intent").register_forward_hook(lambda _, __, logits: seen.append(logits.dtype))
     evaluate_new_model(config, model, assets, "dev")
     assert set(seen) == {dtype}
+
+
+def test_joint_accuracy_hangs_on_tasks_that_know_right_from_wrong() -> None:
+    labels = LabelNames(("a", "b"), (), (1, 1))
+    sections: dict[str, TaskSection] = {
+        "intent": Classification(dataset="d", column="c"),
+        "rating": Regression(dataset="d", column="c"),
+        "extra": Classification(dataset="d", column="c", auxiliary=True),
+    }
+    tasks = {name: build_task(name, section, labels) for name, section in sections.items()}
+    assert counted_tasks(Mean(), tasks) == ["intent", "rating"]
+    assert counted_tasks(JointAccuracy(), tasks) == ["intent"]

@@ -1,6 +1,8 @@
 import os
+from io import StringIO
 
 import pytest
+from joblib.externals.loky.backend import context
 from pydantic import ValidationError
 
 from mtl_core.errors import ConfigError
@@ -110,6 +112,16 @@ def test_this_machine_has_the_cpus_that_the_process_may_use() -> None:
         assert this_machine().cpus == 1
     finally:
         os.sched_setaffinity(0, allowed)
+
+
+def test_this_machine_has_the_cpus_of_its_container(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `docker --cpus 1.5` sets them."""
+    monkeypatch.setattr(context, "_cpu_count_affinity", lambda count: count)
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    files = {"/sys/fs/cgroup/cpu.max": "150000 100000"}
+    monkeypatch.setattr(os.path, "exists", files.__contains__)
+    monkeypatch.setattr("builtins.open", lambda name: StringIO(files[name]))
+    assert this_machine().cpus == 2
 
 
 @pytest.mark.parametrize("resources", [{"gpus": 1.5}, {"gpus": 0.5, "workers": 2}])

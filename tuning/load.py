@@ -85,7 +85,7 @@ def check_data(study: StudyFile) -> Data:
         DataError: The data cannot be used.
     """
     data = load_data(study.run)
-    check_objective(study.study.objective, build_tasks(study.run, data.datasets).values())
+    check_objective(study.study.objective, build_tasks(study.run, data.datasets))
     encoder = encoder_outline(study.run.encoder.name, revision=study.run.encoder.revision)
     raw = study.run.model_dump(mode="json")
     recipes = [("run", raw), *((f"search.{k}", override(raw, o)) for k, o in study.space.corners())]

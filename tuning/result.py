@@ -1,6 +1,5 @@
 """The result of a study: result.json, report.md and what a notebook gets back."""
 
-import json
 import shlex
 import warnings
 from collections.abc import Mapping
@@ -12,7 +11,7 @@ import optuna
 from optuna.trial import TrialState
 
 from mtl_core.errors import ConfigError
-from mtl_core.study_file import parse_assignment
+from mtl_core.study_file import as_assignment
 from tuning.config import StudyFile
 from tuning.folder import StudyFolder
 from tuning.logbook import best_record, read_records
@@ -86,19 +85,8 @@ def replay_command(folder: Path, overrides: Mapping[str, object]) -> str:
     """Returns the command that trains a recipe again."""
     words = ["mtl", "train", str(folder / "study.yaml")]
     for key, value in overrides.items():
-        words += ["--set", f"{key}={_as_yaml(key, value)}"]
+        words += ["--set", as_assignment(key, value)]
     return shlex.join(words)
-
-
-def _as_yaml(key: str, value: object) -> str:
-    """Returns a value as `--set` reads it: text without quotes where that comes to the same."""
-    if isinstance(value, str):
-        try:
-            if parse_assignment(f"{key}={value}")[1] == value:
-                return value
-        except ConfigError:
-            pass
-    return json.dumps(value, ensure_ascii=False)
 
 
 def dev_scores(record: TrialRecord) -> dict[str, float | Mapping[str, float]]:

@@ -2,7 +2,7 @@
 
 import gc
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
@@ -24,7 +24,7 @@ from mtl_core.training.checkpoint import load_best
 from mtl_core.training.distributed import Place
 from mtl_core.training.evaluation import evaluate
 from mtl_core.training.loop import train
-from mtl_core.training.objective import ObjectiveSection
+from mtl_core.training.objective import ObjectiveSection, counted_tasks
 from mtl_core.validation import validate_data
 from tuning.interval import worth_in_rows
 from tuning.messages import Failed, Job, Message, Reported, Scored, ScoreJob, TrialJob
@@ -169,8 +169,9 @@ class _Worker:
             export_best(
                 job.checkpoint, job.export, config=config, assets=assets, dev=job.dev, test=scores
             )
-        rows = _test_rows(config, assets.data.datasets)
-        self._send(Scored(scores, worth_in_rows(self.settings.objective.kind, rows)))
+        objective = self.settings.objective
+        rows = _test_rows(config, assets.data.datasets, counted_tasks(objective, tasks))
+        self._send(Scored(scores, worth_in_rows(objective.kind, rows)))
 
     def _config(self, job: Job) -> RunConfig:
         # The space was checked key by key; values of two keys may not go together.
@@ -201,13 +202,13 @@ class _Worker:
         return values[0]
 
 
-def _test_rows(config: RunConfig, datasets: Mapping[str, EncodedDataset]) -> list[dict[str, int]]:
-    """Returns for each task that counts: data set -> rows of test, or questions, with labels."""
+def _test_rows(
+    config: RunConfig, datasets: Mapping[str, EncodedDataset], tasks: Sequence[str]
+) -> list[dict[str, int]]:
+    """Returns for each of the tasks: data set -> rows of test, or questions, with labels."""
     found: list[dict[str, int]] = []
-    for name, section in config.tasks.items():
-        if section.auxiliary:
-            continue
-        splits = {key: datasets[key].splits.get("test") for key in section.datasets}
+    for name in tasks:
+        splits = {key: datasets[key].splits.get("test") for key in config.tasks[name].datasets}
         counts = {key: _count(split, name) for key, split in splits.items() if split is not None}
         found.append({key: count for key, count in counts.items() if count})
     return found

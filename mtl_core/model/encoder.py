@@ -92,13 +92,13 @@ def _read_words_as_in_text(tokenizer: "PreTrainedTokenizerFast") -> None:
     """
     from tokenizers import normalizers
 
-    backend = tokenizer.backend_tokenizer
-
     def ids(text: str | list[str]) -> list[int]:
         is_words = isinstance(text, list)
-        return list(backend.encode(text, is_pretokenized=is_words, add_special_tokens=False).ids)
+        encoded = tokenizer(text, is_split_into_words=is_words, add_special_tokens=False)
+        return list(encoded["input_ids"])
 
     if ids(["a"]) != ids("a a")[len(ids("a")) :]:
+        backend = tokenizer.backend_tokenizer
         space, own = normalizers.Prepend(" "), backend.normalizer
         backend.normalizer = space if own is None else normalizers.Sequence([space, own])
 

@@ -91,7 +91,7 @@ class _Run:
         self.assets = assets or Assets.load(config, device=self.place.device)
         self.datasets: Mapping[str, EncodedDataset] = self.assets.data.datasets
         self.tasks = build_tasks(config, self.datasets)
-        check_objective(objective, self.tasks.values())
+        check_objective(objective, self.tasks)
         self.collator = build_collator(config, self.assets.data.tokenizer)
         weights = {name: task.weight for name, task in config.tasks.items()}
         self.trained = [name for name, weight in weights.items() if weight > 0]

@@ -5,7 +5,7 @@ reward small weights.
 """
 
 import math
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -61,15 +61,24 @@ ObjectiveSection = Annotated[
 ]
 
 
-def check_objective(objective: ObjectiveSection, tasks: Iterable[Task]) -> None:
+def counted_tasks(objective: ObjectiveSection, tasks: Mapping[str, Task]) -> list[str]:
+    """Returns the names of the tasks that an objective hangs on."""
+    nothing = Outcome([], [])
+    return [
+        name
+        for name, task in tasks.items()
+        if not task.is_auxiliary
+        and not (isinstance(objective, JointAccuracy) and task.is_right(nothing) is None)
+    ]
+
+
+def check_objective(objective: ObjectiveSection, tasks: Mapping[str, Task]) -> None:
     """Refuses an objective that no task has a score for.
 
     Raises:
         ConfigError: Joint accuracy is asked for, and no task knows right from wrong.
     """
-    nothing = Outcome([], [])
-    judged = [t for t in tasks if not t.is_auxiliary and t.is_right(nothing) is not None]
-    if isinstance(objective, JointAccuracy) and not judged:
+    if isinstance(objective, JointAccuracy) and not counted_tasks(objective, tasks):
         raise ConfigError(
             "study.objective: joint_accuracy needs a task whose sentences are right or wrong, such "
             "as classification or tagging; found none; allowed here: mean, geometric_mean, minimum"

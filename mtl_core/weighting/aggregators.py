@@ -160,6 +160,8 @@ class NashBargaining(_Aggregator):
             size = gramian.double().trace().sqrt()
             alphas[rows] = (bargain(_scaled(gramian)) / size).to(alphas)
         found = alphas[rows].to(gradients)
+        if not found.isfinite().all():
+            found = torch.full_like(found, 1 / len(tasks))
         norm = (found @ gramian @ found).clamp(min=0).sqrt()
         return found * (self._max_norm / norm).clamp(max=1)
 
@@ -187,10 +189,10 @@ def bargain(products: Tensor) -> Tensor:
     for _ in range(_NEWTON_STEPS):
         slope = products @ weights - 1 / weights
         step = torch.linalg.solve_ex(products + torch.diag(weights**-2), slope).result
-        decrement = float((slope @ step).clamp(min=0).sqrt())
+        decrement = float((slope @ step).sqrt())
         if decrement < _SOLVED:
             return weights
-        if not math.isfinite(decrement):
+        if not math.isfinite(decrement):  # Rounded, the products may be those of no gradients.
             break
         weights = weights - step / (1 + decrement)
     return torch.full_like(weights, math.nan)
