@@ -214,6 +214,27 @@ def test_graddrop_keeps_gradients_of_one_sign() -> None:
     assert (combined[:, 1:] == torch.tensor([4.0, -2.0, 0.0])).all()
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_gradnorm_goes_down_the_slope_of_the_papers_objective(seed: int) -> None:
+    """By autograd, with the target taken for a constant; a step of the same sum, as the paper's."""
+    generator = torch.Generator().manual_seed(seed)
+    gradients = torch.randn(3, 6, generator=generator) * torch.tensor([[1.0], [3.0], [0.3]])
+    first, now = torch.rand(2, 3, generator=generator) + 0.2
+    weighting = on_gradients("gradnorm", alpha=1.5, lr=1e-3)
+    names = tuple(ONES)
+    weighting(gradients, first, names)
+    start = torch.tensor(list(weighting.current_weights().values()))
+    weighting(gradients, now, names)
+    moved = torch.tensor(list(weighting.current_weights().values()))
+    weights = start.clone().requires_grad_()
+    sizes = (weights.unsqueeze(1) * gradients).norm(dim=1)
+    ratios = now / first
+    target = (sizes.mean() * (ratios / ratios.mean()) ** 1.5).detach()
+    [slope] = torch.autograd.grad((sizes - target).abs().sum(), weights)
+    new = start - 1e-3 * slope / gradients.norm(dim=1).mean()
+    torch.testing.assert_close(moved, new * start.sum() / new.sum())
+
+
 def test_gradnorm_by_hand() -> None:
     weighting = on_gradients("gradnorm", {"intent": 1.0, "slots": 1.0}, alpha=1.0, lr=0.1)
     gradients = torch.tensor([[3.0, 0.0], [0.0, 1.0]])
