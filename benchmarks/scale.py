@@ -65,8 +65,9 @@ def real_trials() -> Iterator[Row]:
 def searcher_of(folder: Path, total: int) -> tuple[Any, Any]:
     """Returns an Optuna study in a journal on disk, and our searcher on it."""
     from tuning.config import StudyFile
+    from tuning.journal import open_optuna
     from tuning.samplers import Tpe
-    from tuning.searcher import OptunaSearcher, open_optuna
+    from tuning.searcher import OptunaSearcher
 
     run = {
         "datasets": {"data": {"kind": "sample"}},

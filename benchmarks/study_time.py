@@ -37,13 +37,13 @@ Curve = list[tuple[float, float]]
 def ours(storage: Path, trials: int, seed: int) -> Curve:
     """Runs our study."""
     from tuning.load import load_study
-    from tuning.observer import Silence
     from tuning.records import TrialRecord
     from tuning.study import tune_study
+    from tuning.watch.observer import Observer
 
     start, curve = time.perf_counter(), Curve()
 
-    class Watch(Silence):
+    class Watch(Observer):
         def reported(self, record: TrialRecord) -> None:
             curve.append((time.perf_counter() - start, record.reports[-1].combined))
 

@@ -6,8 +6,8 @@ from mtl_core.errors import ConfigError
 from tuning import autoscaling
 from tuning.autoscaling import provided_trainers
 from tuning.config import Resources
-from tuning.observer import Observer, Silence
 from tuning.planner import Node
+from tuning.watch.observer import Observer
 
 HEAD, WORKER = Node(cpus=8, gpus=0), Node(cpus=4, gpus=1)
 
@@ -37,12 +37,12 @@ class Cluster:
 
 
 def provided(resources: Resources, stages: list[str] | None = None) -> int:
-    class Notes(Silence):
+    class Notes(Observer):
         def stage(self, text: str) -> None:
             assert stages is not None
             stages.append(text)
 
-    observer: Observer = Silence() if stages is None else Notes()
+    observer: Observer = Observer() if stages is None else Notes()
     with provided_trainers(resources, trials=10, observer=observer) as count:
         return count
 

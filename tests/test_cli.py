@@ -1,13 +1,11 @@
 """The command line: exit codes, one line for each mistake, what commands print and leave behind."""
 
 import json
-import math
 import re
 import shutil
 import subprocess
 import sys
-from dataclasses import replace
-from io import BytesIO, StringIO
+from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import Mock
@@ -16,11 +14,7 @@ import pytest
 
 from mtl_core.errors import TrainingError
 from mtl_core.study_file import dump
-from mtl_core.training.report import EpochReport
-from tuning.console import plain_console
-from tuning.live import LiveTable
 from tuning.load import load_study
-from tuning.records import TrialRecord
 
 STUDY = """run:
   encoder: {{name: {encoder}}}
@@ -261,52 +255,3 @@ def test_the_package_runs_as_a_program():
 def _python(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, *arguments]
     return subprocess.run(command, check=False, capture_output=True, text=True)
-
-
-def _report(epoch: int, score: float) -> EpochReport:
-    dev, at = {"intent": {"accuracy": score}}, float(epoch)
-    return EpochReport(epoch, at, epoch, {}, {}, {}, dev, 0.5, score, score, epoch, 1.0, 1.0)
-
-
-def _record(number: int, status: str, *combined: float) -> TrialRecord:
-    reports = tuple(_report(epoch, score) for epoch, score in enumerate(combined, start=1))
-    return TrialRecord(number, status, {"optimizer.encoder_lr": 2e-4}, {}, reports)  # type: ignore[arg-type]
-
-
-def test_without_a_terminal_there_is_one_line_a_stage_and_one_an_ended_trial(monkeypatch):
-    now = [10.0]
-    monkeypatch.setattr("tuning.live.time", SimpleNamespace(monotonic=lambda: now[0]))
-    output = StringIO()
-    with LiveTable("demo", plain_console(file=output, width=40)) as table:
-        for _ in range(2):
-            table.stage("starting Ray")
-        table.planned(trials=5, ended=2, epochs=3, trainers=1)
-        table.began(_record(2, "running"))
-        table.reported(_record(2, "running", 0.5))
-        now[0] = 40.0
-        table.ended(_record(2, "complete", 0.5, 0.75, 0.7))
-        now[0] = 50.0
-        table.ended(replace(_record(3, "failed"), error="no [disk]"))
-    assert output.getvalue().splitlines() == [
-        "demo: starting Ray",
-        "demo: searching: 5 trials, 1 at a time",
-        # 30 s for the first trial of this session, 2 to go; then 20 s each, 1 to go
-        "[3/5] trial 0002 complete after 3 epochs: combined 0.7500  intent 0.750  "
-        "encoder_lr=0.0002  about 1:00 left",
-        "[4/5] trial 0003 failed after 0 epochs: no [disk]    encoder_lr=0.0002  about 0:20 left",
-    ]
-
-
-def test_on_a_terminal_running_trials_stand_above_the_best_ended_ones():
-    console = plain_console(file=StringIO(), width=120, force_terminal=True)
-    table = LiveTable("demo", console)
-    table.planned(trials=20, ended=0, epochs=3, trainers=2)
-    table.ended(_record(9, "failed", math.nan))
-    for number in range(8):
-        table.ended(_record(number, "complete", number / 10))
-    table.began(_record(8, "running"))
-    with console.capture() as shown:
-        console.print(table._render())
-    trials = re.findall(r"^\W+(000\d) ", shown.get(), re.MULTILINE)
-    assert trials == ["0008", "0007", "0006", "0005", "0004", "0003"]
-    assert "9/20 trials" in shown.get()

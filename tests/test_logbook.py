@@ -12,10 +12,11 @@ from mtl_core.training.report import EpochReport
 from mtl_core.validation import validate
 from tuning.config import StudyFile
 from tuning.folder import StudyFolder
-from tuning.logbook import Logbook, best_record
-from tuning.observer import Silence
+from tuning.history import best_record
+from tuning.journal import open_optuna
+from tuning.logbook import Logbook
 from tuning.records import TrialRecord
-from tuning.searcher import open_optuna
+from tuning.watch.observer import Observer
 
 LEARNING_RATES = [1e-3, 2e-3, 3e-3, 4e-3]
 
@@ -44,7 +45,7 @@ class Driver:
             self.optuna_study.enqueue_trial({"optimizer.head_lr": value})
             study.space.sample(self.optuna_study.ask())
         self.trainers = Trainers()
-        self.logbook = Logbook(study, folder, self.optuna_study, Silence(), start=0.0)
+        self.logbook = Logbook(study, folder, self.optuna_study, Observer(), start=0.0)
         self.logbook.attach(self.trainers)
         self.trials: dict[int, SimpleNamespace] = {}
 

@@ -11,8 +11,9 @@ from ray.tune.search import ConcurrencyLimiter
 
 from mtl_core.errors import ConfigError
 from mtl_core.training.report import EpochReport
+from tuning.journal import open_optuna, read_optuna
 from tuning.samplers import Sampler
-from tuning.searcher import OptunaSearcher, open_optuna, read_optuna
+from tuning.searcher import OptunaSearcher
 from tuning.space import Entry, Space
 
 ENTRIES = {

@@ -13,11 +13,11 @@ from mtl_core.study_file import parse_assignment
 from tuning import session as session_module
 from tuning.config import StudyFile
 from tuning.folder import StudyFolder
-from tuning.observer import Silence
 from tuning.records import TrialRecord
 from tuning.result import _importances, replay_command, summarise
 from tuning.session import Session
 from tuning.study import is_local, tune_study
+from tuning.watch.observer import Observer
 
 
 def study_file(run: object, search: dict[str, object], **study: object) -> StudyFile:
@@ -120,7 +120,7 @@ def test_no_more_trainers_start_than_trials_are_left(
     monkeypatch.setattr(session_module, "start_trainers", started)
     session = object.__new__(Session)
     session.study = MagicMock(trials=10)
-    session.folder, session.observer, session.run_data = MagicMock(), Silence(), {}
+    session.folder, session.observer, session.run_data = MagicMock(), Observer(), {}
     records = {n: TrialRecord(n, "failed", {}, {}) for n in range(10 - left)}
     session.logbook = SimpleNamespace(records=records)  # type: ignore[assignment]
     monkeypatch.setattr(session, "_unscored", lambda: [records[0]])

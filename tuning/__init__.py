@@ -6,15 +6,38 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tuning.result import StudyResult
+    from tuning.watch.display import study_display as study_display
+    from tuning.watch.observer import Observer as Observer
+
+_HOMES = {
+    "Observer": "tuning.watch.observer",
+    "study_display": "tuning.watch.display",
+}
 
 
-def tune(study: str | Path, overrides: Mapping[str, object] | None = None) -> "StudyResult":
-    """Runs a study and returns what it found; the way for notebooks.
+def __getattr__(name: str) -> object:
+    """Imports a public name when it is first used: `mtl --help` needs none of them."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'tuning' has no attribute '{name}'")
+    import importlib
+
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def tune(
+    study: str | Path,
+    overrides: Mapping[str, object] | None = None,
+    *,
+    observer: "Observer | None" = None,
+) -> "StudyResult":
+    """Runs a study and returns what it found; the way for notebooks and scripts.
 
     Args:
         study: Path of a study file, or the name of a bundled one.
         overrides: Dotted key -> value, such as {"run.training.epochs": 3}; relative paths start
             from the current folder.
+        observer: Told what happens, see `Observer`; None = shown in a notebook, and silent
+            elsewhere. `study_display` makes the one of the command line.
 
     Raises:
         MtlError: The study cannot be run.
@@ -22,6 +45,12 @@ def tune(study: str | Path, overrides: Mapping[str, object] | None = None) -> "S
     from mtl_core.study_file import as_assignment
     from tuning.load import load_study
     from tuning.study import tune_study
+    from tuning.watch.display import study_display
+    from tuning.watch.notebook import is_notebook
 
     assignments = [as_assignment(key, value) for key, value in (overrides or {}).items()]
-    return tune_study(load_study(str(study), assignments))
+    loaded = load_study(str(study), assignments)
+    if observer is not None:
+        return tune_study(loaded, observer=observer)
+    with study_display(loaded.study.name, is_quiet=not is_notebook()) as display:
+        return tune_study(loaded, observer=display)

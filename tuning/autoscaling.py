@@ -9,8 +9,8 @@ from ray.autoscaler.sdk import request_resources
 
 from mtl_core.errors import ConfigError
 from tuning.config import Resources
-from tuning.observer import Observer
 from tuning.planner import Node, plan_trainers
+from tuning.watch.observer import Observer
 
 _LOOK_SECONDS = 2.0
 

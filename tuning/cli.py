@@ -35,6 +35,12 @@ TrustCode = Annotated[
     bool, typer.Option(help="Runs the Python files that a model's own kinds of tasks stand in.")
 ]
 Verbose = Annotated[bool, typer.Option("--verbose", help="Shows what Ray and the libraries log.")]
+LogFile = Annotated[
+    Path | None, typer.Option(help="Also logs what happens to a file, with levels and times.")
+]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", help="Shows warnings, errors and the result, no progress.")
+]
 
 
 @app.command()
@@ -54,14 +60,22 @@ def train(
     output: Annotated[
         Path | None, typer.Option(help="Folder of the run; default: runs/train/NAME.")
     ] = None,
+    log_file: LogFile = None,
+    quiet: Quiet = False,
 ) -> None:
     """Train one model with the recipe of the study file, here and without a search."""
-    from tuning.load import check_data, load_study
-    from tuning.train import train_study
+    from tuning.watch.log_lines import logging_to
+    from tuning.watch.run_display import run_display
 
-    loaded = load_study(study, assignments or ())
-    check_data(loaded)
-    train_study(loaded, output or Path("runs", "train", loaded.study.name))
+    with logging_to(log_file), run_display(study, is_quiet=quiet) as display:
+        display.stage("reading the study file")
+        from tuning.load import check_data, load_study
+        from tuning.train import train_study
+
+        loaded = load_study(study, assignments or ())
+        display.stage("reading the data")
+        check_data(loaded)
+        train_study(loaded, output or Path("runs", "train", loaded.study.name), display)
 
 
 @app.command()
@@ -72,28 +86,56 @@ def tune(
         str | None,
         typer.Option(help="A running Ray cluster; default: RAY_ADDRESS, or one on this machine."),
     ] = None,
+    log_file: LogFile = None,
+    quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
     """Search the best recipe, score it on test and save its model; goes on after a crash."""
-    from tuning.live import LiveTable
-    from tuning.load import load_study
-    from tuning.show import show_result
+    from tuning.watch.display import study_display
+    from tuning.watch.log_lines import logging_to
 
-    loaded = load_study(study, assignments or ())
-    # What `ray job stop` and batch systems send; the study ends as with Ctrl-C.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        with LiveTable(loaded.study.name) as live:
-            from tuning.study import tune_study
+    with logging_to(log_file):
+        with study_display(study, is_quiet=quiet) as display:
+            # Shown before the imports below, which take seconds.
+            display.stage("reading the study file")
+            from tuning.load import load_study
 
-            result = tune_study(loaded, observer=live, address=address, verbose=verbose)
-    except KeyboardInterrupt:
-        words = ["mtl", "tune", study]
-        words += [word for assignment in assignments or () for word in ("--set", assignment)]
-        words += ["--address", address] if address else []
-        _say_how_to_go_on(words, loaded)
-        raise
-    show_result(result)
+            loaded = load_study(study, assignments or ())
+            display.rename(loaded.study.name)
+            # What `ray job stop` and batch systems send; the study ends as with Ctrl-C.
+            signal.signal(signal.SIGTERM, signal.default_int_handler)
+            try:
+                from tuning.study import tune_study
+
+                result = tune_study(loaded, observer=display, address=address, verbose=verbose)
+            except KeyboardInterrupt:
+                words = ["mtl", "tune", study]
+                words += [word for text in assignments or () for word in ("--set", text)]
+                words += ["--address", address] if address else []
+                is_interrupted = True
+            else:
+                is_interrupted = False
+        # Below the last state of the display.
+        if is_interrupted:
+            _say_how_to_go_on(words, loaded)
+            raise KeyboardInterrupt
+        from tuning.show import show_result
+
+        show_result(result)
+
+
+@app.command()
+def status(
+    folder: Annotated[Path, typer.Argument(help="A study folder.")],
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Shows it anew every two seconds, to the study's end.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Say where a study stands: whether its driver lives, what runs, the best so far."""
+    from tuning.status import show_status
+
+    show_status(folder, is_watching=watch, as_json=as_json)
 
 
 @app.command()

@@ -8,16 +8,19 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
-from mtl_core.config import RunConfig
 from mtl_core.errors import ConfigError
 from mtl_core.scores import without_nan
 from mtl_core.study_file import dump, read_document
 from mtl_core.training.report import EpochReport
 from mtl_core.validation import validate
-from tuning.config import StudyFile
+
+if TYPE_CHECKING:
+    from mtl_core.config import RunConfig
+    from tuning.config import StudyFile
 
 _MAY_CHANGE = frozenset(
     {
@@ -49,12 +52,13 @@ class StudyFolder:
         self.report = path / "report.md"
         self.scratch = path / ".scratch"
         self._result = path / "result.json"
-        self._study = path / "study.yaml"
+        self.study = path / "study.yaml"
         self._inputs = path / "inputs.json"
+        self.status = path / "status.json"
 
     @classmethod
     @contextmanager
-    def opened(cls, study: StudyFile, inputs: Mapping[str, str]) -> Iterator["StudyFolder"]:
+    def opened(cls, study: "StudyFile", inputs: Mapping[str, str]) -> Iterator["StudyFolder"]:
         """Makes the folder of a study, or opens the one of an earlier session; locks it.
 
         Args:
@@ -79,7 +83,7 @@ class StudyFolder:
         except OSError as error:
             raise folder._not_writable(error.strerror) from error
         try:
-            write_text(folder._study, dump(study))
+            write_text(folder.study, dump(study))
             write_json(folder._inputs, inputs)
             write_json(folder.path / "versions.json", _versions())
             yield folder
@@ -87,15 +91,26 @@ class StudyFolder:
             shutil.rmtree(folder.scratch, ignore_errors=True)
             lock.release()
 
-    def read_study(self) -> StudyFile:
+    def read_study(self) -> "StudyFile":
         """Returns the study that the folder was made for.
 
         Raises:
             ConfigError: It is no study folder.
         """
-        if not self._study.is_file():
+        # With the schema come torch and more, which a look at the folder alone can do without.
+        from tuning.config import StudyFile
+
+        self.check_is_study()
+        return validate(read_document(self.study), StudyFile)
+
+    def check_is_study(self) -> None:
+        """Refuses any other folder.
+
+        Raises:
+            ConfigError: There is no study in it.
+        """
+        if not self.study.is_file():
             raise ConfigError(f"{self.path}: not a study folder, there is no study.yaml in it")
-        return validate(read_document(self._study), StudyFile)
 
     def trial(self, number: int) -> Path:
         """Returns the folder of a trial."""
@@ -105,7 +120,7 @@ class StudyFolder:
         """Returns the checkpoint folder of a trial."""
         return self.trial(number) / "checkpoint"
 
-    def begin_trial(self, number: int, run: RunConfig | Mapping[str, object]) -> None:
+    def begin_trial(self, number: int, run: "RunConfig | Mapping[str, object]") -> None:
         """Writes the configuration of a trial.
 
         Cuts off the report that a killed driver left unfinished: more will be appended.
@@ -178,7 +193,7 @@ class StudyFolder:
             "choose another folder: --set study.storage=FOLDER"
         )
 
-    def check_same(self, study: StudyFile) -> None:
+    def check_same(self, study: "StudyFile") -> None:
         """Refuses to continue a study with another one.
 
         Raises:
@@ -186,7 +201,7 @@ class StudyFolder:
                 cannot be read.
         """
         try:
-            if not self._study.is_file():
+            if not self.study.is_file():
                 return
         except OSError as error:
             raise ConfigError(
@@ -202,7 +217,7 @@ class StudyFolder:
                 f"--set study.name={_free_name(study)}"
             )
 
-    def _check_inputs(self, study: StudyFile, inputs: Mapping[str, str]) -> None:
+    def _check_inputs(self, study: "StudyFile", inputs: Mapping[str, str]) -> None:
         if not self._inputs.is_file():
             return
         before = json.loads(self._inputs.read_text(encoding="utf-8"))
@@ -232,7 +247,7 @@ def _whole_lines(path: Path) -> str:
     return content[: content.rfind("\n") + 1]
 
 
-def _identity(study: StudyFile) -> dict[str, object]:
+def _identity(study: "StudyFile") -> dict[str, object]:
     """Returns what makes two studies the same, flat: dotted key -> value."""
     data = study.model_dump(mode="json")
     data["study"] = {key: value for key, value in data["study"].items() if key not in _MAY_CHANGE}
@@ -255,7 +270,7 @@ def _differences(
     return {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
 
 
-def _free_name(study: StudyFile) -> str:
+def _free_name(study: "StudyFile") -> str:
     number = 2
     while (study.study.storage / f"{study.study.name}-{number}").exists():
         number += 1

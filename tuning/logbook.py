@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from optuna import Study as OptunaStudy
-from optuna.trial import TrialState
 from pydantic import ValidationError
 from ray.tune import Callback
 
@@ -17,42 +16,16 @@ from mtl_core.study_file import override
 from mtl_core.training.report import EpochReport
 from tuning.config import StudyFile
 from tuning.folder import StudyFolder
-from tuning.observer import Observer
-from tuning.records import Status, TrialRecord, Value, rank
+from tuning.history import read_records
+from tuning.records import Status, TrialRecord, rank
 from tuning.report import trials_frame
 from tuning.tensorboard import StudyBoard
 from tuning.trainable import TrialFailedError
 from tuning.trainers import Trainers
+from tuning.watch.observer import Observer
 
 _CHECK_SECONDS = 0.5
 """Between looks at the trainers: Tune steps once per event, up to a thousand times a second."""
-
-_STATUS: Mapping[TrialState, Status] = {
-    TrialState.RUNNING: "running",
-    TrialState.COMPLETE: "complete",
-    TrialState.PRUNED: "stopped",
-    TrialState.FAIL: "failed",
-}
-
-
-def read_records(
-    folder: StudyFolder, optuna_study: OptunaStudy, default_parameters: Mapping[str, Value]
-) -> dict[int, TrialRecord]:
-    """Returns trial number -> what the study folder knows of it."""
-    records = {}
-    for trial in optuna_study.get_trials(deepcopy=False):
-        if trial.state in _STATUS:
-            reports = folder.read_reports(trial.number)
-            records[trial.number] = TrialRecord(
-                number=trial.number,
-                status=_STATUS[trial.state],
-                parameters=dict(trial.params if trial.number else default_parameters),
-                overrides=dict(trial.user_attrs.get("overrides", {})),
-                reports=reports,
-                seconds=sum(report.seconds for report in reports),
-                error=folder.read_error(trial.number),
-            )
-    return records
 
 
 class Logbook(Callback):  # type: ignore[misc]  # Ray carries no types
@@ -100,6 +73,9 @@ class Logbook(Callback):  # type: ignore[misc]  # Ray carries no types
         if self._trainers is not None and now - self._checked >= _CHECK_SECONDS:
             self._checked = now
             self._trainers.check()
+            statuses = self._trainers.statuses()
+            if statuses is not None:
+                self._observer.progressed(statuses)
 
     def on_trial_start(
         self, iteration: int, trials: Sequence[Any], trial: Any, **info: Any
@@ -212,10 +188,3 @@ class Logbook(Callback):  # type: ignore[misc]  # Ray carries no types
         """Writes trials.csv."""
         records = [self.records[number] for number in sorted(self.records)]
         trials_frame(records).to_csv(self._folder.trials_csv, index=False)
-
-
-def best_record(records: Mapping[int, TrialRecord]) -> TrialRecord | None:
-    """Returns the ended trial with the best dev score; the earlier one among equals."""
-    ended = [record for record in records.values() if record.status in ("complete", "stopped")]
-    scored = [record for record in ended if record.best is not None]
-    return min(scored, key=rank, default=None)

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from mtl_core.training.progress import Progress
+
 
 @dataclass(frozen=True, slots=True)
 class TrialJob:
@@ -74,3 +76,19 @@ class Failed:
 
 
 Message = Reported | Scored | Failed
+
+
+@dataclass(frozen=True, slots=True)
+class TrainerStatus:
+    """What a trainer does at a moment.
+
+    Attributes:
+        is_ready: Whether its workers have started.
+        job: Number of the trial that it works on; None while it waits for one.
+        progress: Where the training run of that trial stands; None while it loads data and
+            encoder, and while it scores on test.
+    """
+
+    is_ready: bool
+    job: int | None = None
+    progress: Progress | None = None

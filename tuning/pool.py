@@ -7,7 +7,8 @@ import asyncio
 from collections import deque
 from dataclasses import dataclass, field, replace
 
-from tuning.messages import Failed, Job, Message, Reported, TrialJob
+from mtl_core.training.progress import Progress
+from tuning.messages import Failed, Job, Message, Reported, TrainerStatus, TrialJob
 
 
 @dataclass(slots=True)
@@ -59,9 +60,11 @@ class TrialPool:
     def __init__(self, *, max_attempts: int, trainers: int) -> None:
         self._max_attempts = max_attempts
         self._fit = set(range(trainers))
+        self._num_trainers = trainers
         self._orders: dict[int, _Order] = {}
         self._waiting: deque[_Order] = deque()
         self._working: dict[int, _Order] = {}
+        self._progress: dict[int, Progress] = {}
         self._starts: dict[int, int] = {}
         self._deaths: dict[int, int] = {}
         self._news = asyncio.Condition()
@@ -119,6 +122,7 @@ class TrialPool:
     async def take(self, trainer: int) -> Job | None:
         """Waits for a job, which counts as started once it is begun; None = there will be none."""
         self._working.pop(trainer, None)
+        self._progress.pop(trainer, None)
         start = self._starts.get(trainer)
 
         def is_dead() -> bool:
@@ -161,6 +165,23 @@ class TrialPool:
         order.send(message)
         return await order.decision
 
+    async def progress(self, trainer: int, progress: Progress) -> None:
+        """Takes note of where a trainer's run stands; nobody waits for this."""
+        if trainer in self._working:
+            self._progress[trainer] = progress
+
+    async def statuses(self) -> list[TrainerStatus]:
+        """Returns what each trainer does now."""
+        return [self._status(trainer) for trainer in range(self._num_trainers)]
+
+    def _status(self, trainer: int) -> TrainerStatus:
+        order = self._working.get(trainer)
+        return TrainerStatus(
+            is_ready=trainer in self._starts,
+            job=order.job.number if order is not None else None,
+            progress=self._progress.get(trainer),
+        )
+
     async def retire(self, trainer: int, reason: str) -> None:
         """Gives a trainer that cannot work no more jobs; the study fails with the last one."""
         self._fit.discard(trainer)
@@ -188,6 +209,7 @@ class TrialPool:
     def _take_back(self, trainer: int) -> None:
         """Queues the job that a trainer left, before all others, or fails it after its last try."""
         order = self._working.pop(trainer, None)
+        self._progress.pop(trainer, None)
         if order is None or order.is_over:
             return
         if order.is_begun and order.attempts >= self._max_attempts:

@@ -9,8 +9,9 @@ from mtl_core.training.report import EpochReport
 Value = str | int | float | bool | None
 """A sampled scalar."""
 
-Status = Literal["running", "complete", "stopped", "failed"]
-"""`stopped` = ended early by the scheduler; `complete` = ran all its epochs."""
+Status = Literal["running", "complete", "stopped", "failed", "interrupted"]
+"""`stopped` = ended early by the scheduler; `complete` = ran all its epochs; `interrupted` = its
+driver is gone, and the study goes on with it."""
 
 
 @dataclass(frozen=True, slots=True)

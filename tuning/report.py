@@ -33,6 +33,23 @@ class FinalScores:
     test: ScoreTree | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """How far a study is that is not finished.
+
+    Attributes:
+        ended: Trials that ended.
+        trials: Trials of the whole study.
+        state: "running" while a driver works on it, else "interrupted".
+        go_on: The command that goes on with it.
+    """
+
+    ended: int
+    trials: int
+    state: str
+    go_on: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudySummary:
     """What `render_report` shows of a study.
@@ -49,6 +66,7 @@ class StudySummary:
         num_test_rows: What the test data are worth, in rows; see `tuning.interval`. None leaves
             the noise unjudged.
         importances: Parameter -> share of the variation in score that it explains, in [0, 1].
+        unfinished: Of a study that is not finished; `best` is then the best so far.
     """
 
     name: str
@@ -61,6 +79,7 @@ class StudySummary:
     replay: str
     num_test_rows: int | None = None
     importances: Mapping[str, float] = field(default_factory=dict)
+    unfinished: Unfinished | None = None
 
 
 def trials_frame(records: Sequence[TrialRecord]) -> pandas.DataFrame:
@@ -90,10 +109,11 @@ def trials_frame(records: Sequence[TrialRecord]) -> pandas.DataFrame:
 def render_report(summary: StudySummary) -> str:
     """Returns the text of `report.md`: Markdown without HTML, scores in percent."""
     best, default = summary.best, summary.default
+    so_far = " so far" if summary.unfinished is not None else ""
     sections = [
         [f"# Study {summary.name}"],
         _headline(summary),
-        ["## Best recipe", _recipe_table(best, default)] if best else [],
+        [f"## Best recipe{so_far}", _recipe_table(best, default)] if best else [],
         ["## Scores, in percent", _score_table(best, default)] if best else [],
         ["## Trials by status", _status_table(summary.records)],
         ["## Trials, best first", _trial_table(summary.records)],
@@ -133,6 +153,8 @@ def _headline(summary: StudySummary) -> list[str]:
         f"{len(summary.records)} trials in {timedelta(seconds=round(summary.seconds))} (h:mm:ss); "
         f"objective on dev: {summary.objective}."
     )
+    if summary.unfinished is not None:
+        return [*_so_far(summary.unfinished, best), facts]
     if best is None:
         return ["**No trial reached a score, so there is no best recipe.**", facts]
     if default is None:
@@ -146,6 +168,24 @@ def _headline(summary: StudySummary) -> list[str]:
         comparison.append(_compare("test", best.test, default.test))
     comparison.extend(_judge_noise(best.test, default.test, summary.num_test_rows))
     return [f"**{_verdict(best, default)}**", " ".join(comparison), facts]
+
+
+def _so_far(unfinished: Unfinished, best: FinalScores | None) -> list[str]:
+    done = f"{unfinished.ended} of {unfinished.trials} trials have ended"
+    if unfinished.state == "running":
+        lines = [f"**This study is still running: {done}.**"]
+    else:
+        lines = [
+            f"**This study is not finished: {done}, and no driver runs.** Go on with:",
+            shell(unfinished.go_on),
+        ]
+    if best is None:
+        return [*lines, "No trial has reported a score yet."]
+    return [
+        *lines,
+        f"The best so far is trial {best.trial} with {percent(_combined(best.dev))} on dev; test "
+        "is opened when all trials have ended.",
+    ]
 
 
 def _verdict(best: FinalScores, default: FinalScores) -> str:
@@ -227,7 +267,9 @@ def _compare_cells(name: str, ours: float | None, theirs: float | None) -> list[
 
 def _status_table(records: Sequence[TrialRecord]) -> str:
     counts = Counter(record.status for record in records)
-    return table(["status", "trials"], [[name, str(counts[name])] for name in get_args(Status)])
+    # Of a finished study nobody wants to read that no trial is interrupted.
+    names = [name for name in get_args(Status) if counts[name] or name != "interrupted"]
+    return table(["status", "trials"], [[name, str(counts[name])] for name in names])
 
 
 def _trial_table(records: Sequence[TrialRecord]) -> str:

@@ -3,7 +3,7 @@
 import shlex
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +14,11 @@ from mtl_core.errors import ConfigError
 from mtl_core.study_file import as_assignment
 from tuning.config import StudyFile
 from tuning.folder import StudyFolder
-from tuning.logbook import best_record, read_records
+from tuning.history import best_record, best_so_far, read_records
+from tuning.journal import read_optuna
 from tuning.records import TrialRecord
-from tuning.report import FinalScores, StudySummary, render_report
-from tuning.searcher import read_optuna
+from tuning.report import FinalScores, StudySummary, Unfinished, render_report
+from tuning.status import StudyStatus, read_status
 
 if TYPE_CHECKING:
     import pandas
@@ -73,12 +74,37 @@ def write_report(path: Path) -> str:
     optuna_study = read_optuna(folder.journal)
     records = read_records(folder, optuna_study, study.default_parameters)
     result = folder.read_result()
-    text = render_report(summarise(study, folder, optuna_study, records, result))
+    summary = summarise(study, folder, optuna_study, records, result)
+    status = read_status(path)
+    if status.state in ("running", "interrupted"):
+        summary = _so_far(summary, status, records)
+    text = render_report(summary)
     try:
         folder.report.write_text(text, encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"{folder.report}: cannot be written: {error.strerror}") from error
     return text
+
+
+def _so_far(
+    summary: StudySummary, status: StudyStatus, records: Mapping[int, TrialRecord]
+) -> StudySummary:
+    """Returns what a report shows of a study that is not finished."""
+    best = best_so_far(records)
+    if status.state == "interrupted":
+        # The journal calls them running until the study goes on.
+        records = {
+            number: replace(record, status="interrupted") if record.status == "running" else record
+            for number, record in records.items()
+        }
+    return replace(
+        summary,
+        records=[records[number] for number in sorted(records)],
+        best=final_scores(best, {}),
+        default=final_scores(records.get(0), {}),
+        replay=replay_command(Path(summary.folder), best.overrides if best else {}),
+        unfinished=Unfinished(status.ended, status.trials, status.state, status.go_on),
+    )
 
 
 def replay_command(folder: Path, overrides: Mapping[str, object]) -> str:

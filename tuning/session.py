@@ -7,9 +7,10 @@ from ray import tune
 from mtl_core.errors import TrainingError
 from tuning.config import StudyFile
 from tuning.folder import StudyFolder
-from tuning.logbook import Logbook, best_record
+from tuning.history import best_record
+from tuning.journal import open_optuna
+from tuning.logbook import Logbook
 from tuning.messages import Failed, Scored, ScoreJob
-from tuning.observer import Observer
 from tuning.records import TrialRecord
 from tuning.report import render_report, trials_frame
 from tuning.result import (
@@ -20,9 +21,10 @@ from tuning.result import (
     known_tests,
     summarise,
 )
-from tuning.searcher import OptunaSearcher, open_optuna
+from tuning.searcher import OptunaSearcher
 from tuning.trainable import PooledTrial
 from tuning.trainers import Trainers, start_trainers
+from tuning.watch.observer import Observer
 
 _HEAD_NODE = "node:__internal_head__"
 """A resource that Ray gives to the head node: Tune's actors take a crumb of it, so that trainers

@@ -9,8 +9,10 @@ from tuning.cluster import cluster
 from tuning.config import StudyFile
 from tuning.folder import StudyFolder
 from tuning.load import check_data
-from tuning.observer import Observer, Silence
 from tuning.planner import plan_trainers, this_machine
+from tuning.watch.observer import Observer, Observers
+from tuning.watch.state import StudyState
+from tuning.watch.status_file import status_file
 
 if TYPE_CHECKING:
     from tuning.result import StudyResult
@@ -27,7 +29,7 @@ def tune_study(
 
     Args:
         study: The study.
-        observer: Told what happens.
+        observer: Told what happens; see `tuning.Observer`.
         address: A running Ray cluster; None = the one of `RAY_ADDRESS`, or one on this machine.
         verbose: Shows what Ray logs.
 
@@ -36,7 +38,8 @@ def tune_study(
         KeyboardInterrupt: After an orderly stop; the same call goes on.
     """
     start = time.monotonic()
-    observer = observer or Silence()
+    state = StudyState(study.study.name)
+    watching = Observers([state, *([observer] if observer is not None else [])])
     StudyFolder(study.folder).check_writable()
     StudyFolder(study.folder).check_same(study)
     machine = this_machine()
@@ -44,8 +47,10 @@ def tune_study(
     if is_local(address):
         # Before Ray starts: seconds sooner, and the error stands alone.
         plan_trainers(resources, [machine], trials=study.trials)
-    observer.stage("starting Ray and reading the data")
-    with cluster(address, num_cpus=int(machine.cpus), verbose=verbose) as connected:
+    watching.stage("starting Ray and reading the data")
+    with cluster(
+        address, num_cpus=int(machine.cpus), verbose=verbose, tell=watching.stage
+    ) as connected:
         # Imports of seconds, while Ray's processes start on the other cores.
         from tuning.autoscaling import provided_trainers
         from tuning.session import Session
@@ -53,10 +58,11 @@ def tune_study(
         data = check_data(study)
         connected()
         with (
-            provided_trainers(resources, trials=study.trials, observer=observer) as count,
+            provided_trainers(resources, trials=study.trials, observer=watching) as count,
             StudyFolder.opened(study, inputs_of(study.run, data.datasets)) as folder,
+            status_file(folder.status, state),
         ):
-            session = Session(study, folder, observer, start=start, verbose=verbose)
+            session = Session(study, folder, watching, start=start, verbose=verbose)
             try:
                 return session.run(count)
             finally:

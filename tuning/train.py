@@ -12,15 +12,16 @@ from mtl_core.training.distributed import Place
 from mtl_core.training.loop import train
 from mtl_core.training.report import EpochReport
 from tuning.config import StudyFile
-from tuning.console import plain_console
+from tuning.watch.run_display import RunDisplay
 
 
-def train_study(study: StudyFile, output: Path) -> Path:
+def train_study(study: StudyFile, output: Path, display: RunDisplay) -> Path:
     """Trains the recipe of a study file; goes on when the folder holds its checkpoint.
 
     Args:
         study: The study; its `search` is passed over.
         output: Folder for checkpoint/ and model/.
+        display: Shows epochs and steps.
 
     Returns:
         The folder of the model at its best epoch.
@@ -29,27 +30,32 @@ def train_study(study: StudyFile, output: Path) -> Path:
         ConfigError: The folder cannot be written or holds another recipe.
         TrainingError: The loss is not finite.
     """
-    console = plain_console()
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(f"--output: cannot write to {output}: {error.strerror}") from error
     # As many threads as a trainer has: the numbers of a replayed trial depend on it.
     torch.set_num_threads(study.study.resources.cpus)
+    display.stage("loading the encoder")
     assets = Assets.load(study.run, device=Place.current().device)
     checkpoint = output / "checkpoint"
     last: EpochReport | None = None
     best: EpochReport | None = None
     for report in train(
-        study.run, objective=study.study.objective, checkpoint=checkpoint, assets=assets
+        study.run,
+        objective=study.study.objective,
+        checkpoint=checkpoint,
+        assets=assets,
+        on_progress=display.step,
     ):
         if last is None or report.trained != last.trained:
-            console.print(f"trains: {describe_trained(report.trained)}")
-        console.print(_line(report, study.run.training.epochs))
+            display.line(f"trains: {describe_trained(report.trained)}")
+        display.line(_line(report, study.run.training.epochs))
         last = report
         best = report if report.best_epoch == report.epoch else best
     assert last is not None
     assert best is not None
+    display.stage("saving the model")
     export_best(
         checkpoint,
         output / "model",
@@ -58,7 +64,7 @@ def train_study(study: StudyFile, output: Path) -> Path:
         dev={"combined": best.combined, "joint_accuracy": best.joint_accuracy, **best.dev},
         test=None,
     )
-    console.print(f"best epoch {best.epoch}: combined {best.combined:.4f}; {output / 'model'}")
+    display.line(f"best epoch {best.epoch}: combined {best.combined:.4f}; {output / 'model'}")
     return output / "model"
 
 

@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,7 @@ from ray.train.v2.api.exceptions import TrainingFailedError
 from mtl_core.errors import TrainingError
 from tuning.asking import AGAIN_SECONDS, ask
 from tuning.config import Study
-from tuning.messages import Message, ScoreJob
+from tuning.messages import Message, ScoreJob, TrainerStatus
 from tuning.pool import TrialPool
 from tuning.worker import WorkerSettings, work
 
@@ -42,6 +42,7 @@ class Trainers:
         self.name = name
         self.namespace = namespace
         self._failure = pool.failure.remote()
+        self._asked: Any = None
 
     def check(self) -> None:
         """Looks whether a trainer can still work, without waiting.
@@ -62,6 +63,24 @@ class Trainers:
                 f"no trainer can work any more: {reason}; the trials that are not done are kept, "
                 "and the same command goes on"
             )
+
+    def statuses(self) -> Sequence[TrainerStatus] | None:
+        """Returns what each trainer does, as asked for by the call before; never waits.
+
+        None while there is no answer yet.
+        """
+        asked, answered = self._asked, False
+        if asked is not None:
+            answered = bool(ray.wait([asked], timeout=0)[0])
+        if asked is None or answered:
+            self._asked = self.pool.statuses.remote()
+        if not answered:
+            return None
+        try:
+            found: Sequence[TrainerStatus] = ray.get(asked)
+        except ray.exceptions.RayActorError:  # `check` tells of a pool that is gone.
+            return None
+        return found
 
     def stop(self, number: int) -> None:
         """Ends a trial that the scheduler does not want any more, without waiting."""

@@ -1,6 +1,7 @@
 """A worker of a warm trainer: takes job after job and keeps what they share in memory."""
 
 import gc
+import time
 import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import closing
@@ -25,10 +26,13 @@ from mtl_core.training.distributed import Place
 from mtl_core.training.evaluation import evaluate
 from mtl_core.training.loop import train
 from mtl_core.training.objective import ObjectiveSection, counted_tasks
+from mtl_core.training.progress import Progress
 from mtl_core.validation import validate_data
 from tuning.interval import worth_in_rows
 from tuning.messages import Failed, Job, Message, Reported, Scored, ScoreJob, TrialJob
 
+_TELL_SECONDS = 1.0
+"""Between messages of progress: a person reads them."""
 _ENDLESS = timedelta(days=365)
 """Torch would end workers that wait for longer than half an hour."""
 
@@ -90,6 +94,7 @@ class _Worker:
         )
         self.pool = ray.get_actor(settings.pool, namespace=settings.namespace)
         self.assets: Assets | None = None
+        self.told = 0.0
 
     def enter(self) -> None:
         """Tells the pool that the workers are there."""
@@ -133,6 +138,7 @@ class _Worker:
             objective=self.settings.objective,
             checkpoint=job.checkpoint,
             assets=self._assets_for(config),
+            on_progress=self._tell if self.place.rank == 0 else None,
         )
         with closing(reports):
             for report in reports:
@@ -141,6 +147,13 @@ class _Worker:
                 is_last = report.epoch == config.training.epochs
                 if not self._send(Reported(report.to_json(), is_last)):
                     break
+
+    def _tell(self, progress: Progress) -> None:
+        """Tells the pool where the run stands, now and then, without waiting for an answer."""
+        now = time.monotonic()
+        if now - self.told >= _TELL_SECONDS or progress.phase != "training":
+            self.told = now
+            self.pool.progress.remote(self.settings.trainer, progress)
 
     def _score(self, job: ScoreJob) -> None:
         config = self._config(job)

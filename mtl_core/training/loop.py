@@ -25,6 +25,7 @@ from mtl_core.training.objective import Mean, ObjectiveSection, check_objective
 from mtl_core.training.optimizer import build_optimizer, build_schedule, learning_rates
 from mtl_core.training.plan import GlobalBatch, TrainingPlan, part_rows
 from mtl_core.training.prefix_cache import PrefixSettings
+from mtl_core.training.progress import EpochProgress, Listener
 from mtl_core.training.report import EpochReport
 from mtl_core.training.step import Part, Stepper, TaskLosses
 
@@ -38,6 +39,7 @@ def train(
     objective: ObjectiveSection | None = None,
     checkpoint: Path | None = None,
     assets: Assets | None = None,
+    on_progress: Listener | None = None,
 ) -> Generator[EpochReport, None, None]:
     """Trains one multi-task model.
 
@@ -52,6 +54,7 @@ def train(
             numbers are those of a run that was never interrupted, bit by bit in fp32 on one CPU
             worker.
         assets: Data and encoder of an earlier run with the same `assets_key`.
+        on_progress: Told after every step how far the epoch is; training waits for it.
 
     Yields:
         A report after every epoch.
@@ -71,7 +74,7 @@ def train(
         load_checkpoint(checkpoint, run.trainer, recipe=recipe)
     yield from tuple(run.trainer.reports)
     for epoch in range(len(run.trainer.reports) + 1, config.training.epochs + 1):
-        report = run.run_epoch(epoch)
+        report = run.run_epoch(epoch, on_progress)
         if checkpoint is not None:
             if run.place.rank == 0:
                 save_checkpoint(checkpoint, run.trainer, recipe=recipe)
@@ -140,9 +143,15 @@ class _Run:
         self.label_counts = dict.fromkeys(self.tasks, 0)
         self.diagnostics = GradientDiagnostics()
 
-    def run_epoch(self, epoch: int) -> EpochReport:
+    def run_epoch(self, epoch: int, on_progress: Listener | None = None) -> EpochReport:
         """Trains and evaluates one epoch, and adds its report to the run."""
         start = time.perf_counter()
+        progress = EpochProgress(
+            on_progress,
+            epoch=epoch,
+            epochs=self.config.training.epochs,
+            steps=self.plan.steps_per_epoch,
+        )
         # Seeded by epoch, so that a run resumed here draws what an uninterrupted one would.
         _seed(self.config.seed, "epoch", epoch, self.place.rank)
         generator = np.random.default_rng([self.config.seed, epoch])
@@ -153,14 +162,17 @@ class _Run:
         self.diagnostics = GradientDiagnostics()
         main_scores = [self._main_scores(report) for report in self.trainer.reports]
         steps = self.plan.epoch(epoch, generator, main_scores)
+        progress.train()
         for number, batch in enumerate(steps, start=1):
             self._train_step(batch, epoch, number)
+            progress.step(batch.num_rows)
             if number % _CHECK_EVERY == 0 or number == self.plan.steps_per_epoch:
                 losses = self._mean_losses(epoch, number)
         if self.words is not None:
             self.words.settle()
         self.trainer.weighting.after_epoch(losses)
         training_seconds = time.perf_counter() - start
+        progress.score()
         result = evaluate(
             self.trainer.model,
             self.tasks,

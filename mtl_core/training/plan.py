@@ -32,6 +32,11 @@ class GlobalBatch:
     pieces: tuple[tuple[str, Int64Array], ...]
     counts: Mapping[str, int]
 
+    @property
+    def num_rows(self) -> int:
+        """Rows of all pieces together."""
+        return sum(len(rows) for _, rows in self.pieces)
+
 
 class TrainingPlan:
     """Makes the same plan on every worker from the same generator.

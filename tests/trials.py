@@ -1,0 +1,29 @@
+"""Reports and records of trials, for tests."""
+
+from mtl_core.training.progress import Phase, Progress
+from mtl_core.training.report import EpochReport
+from tuning.messages import TrainerStatus
+from tuning.records import Status, TrialRecord
+
+
+def report(epoch: int, score: float, *, seconds: float = 1.0) -> EpochReport:
+    """The report of an epoch with this score, which took these seconds."""
+    return EpochReport(
+        epoch=epoch, progress=float(epoch), step=epoch, losses={}, weights={}, learning_rates={},
+        dev={"intent": {"accuracy": score}}, joint_accuracy=0.5, combined=score,
+        best_combined=score, best_epoch=epoch, seconds=seconds, sentences_per_second=1.0,
+    )  # fmt: skip
+
+
+def record(number: int, status: Status, *scores: float, seconds: float = 1.0) -> TrialRecord:
+    """A trial with these scores, one an epoch."""
+    reports = tuple(report(epoch, one, seconds=seconds) for epoch, one in enumerate(scores, 1))
+    return TrialRecord(number, status, {"optimizer.encoder_lr": 2e-4}, {}, reports)
+
+
+def at_work(
+    number: int, *, epoch: int, step: int, seconds: float, phase: Phase = "training"
+) -> TrainerStatus:
+    """A trainer in epoch `epoch` of 3, of 20 steps of 10 sentences each."""
+    progress = Progress(phase, epoch, 3, step, 20, 10 * step, seconds)
+    return TrainerStatus(is_ready=True, job=number, progress=progress)

@@ -1,0 +1,37 @@
+"""Private parts of Ray that are used, as of Ray 2.60; where one is missing, it is done without."""
+
+import time
+from typing import Any
+
+from ray._private import services
+
+_NODE_SECONDS = 180.0
+"""How long a node of our own may take to register; Ray gives up after 30, with no setting for it.
+
+A raylet registers after its agents have started, which import for seconds: with 18 processes on 2
+CPUs that took 31 to 40 s.
+"""
+
+
+def wait_for_own_node() -> None:
+    """Lets `ray.init` wait for longer until the node that it started is there.
+
+    `ray._private.node.Node` asks `services.get_node` in a loop, and gives up when 30 s have passed
+    and the answer is still a RuntimeError. So the answer itself is made to wait.
+    """
+    original = getattr(services, "get_node", None)
+    if original is None or getattr(original, "waits", False):
+        return
+
+    def get_node(*arguments: Any, **named: Any) -> Any:
+        deadline = time.monotonic() + _NODE_SECONDS
+        while True:
+            try:
+                return original(*arguments, **named)
+            except RuntimeError:
+                if time.monotonic() >= deadline:
+                    raise
+            time.sleep(0.1)
+
+    get_node.waits = True  # type: ignore[attr-defined]
+    services.get_node = get_node

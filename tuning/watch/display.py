@@ -1,0 +1,52 @@
+"""The display that suits where the output goes: a terminal, a notebook, a file, or nowhere."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+
+from tuning.console import plain_console
+from tuning.watch.live_table import LiveTable
+from tuning.watch.log_lines import LogLines
+from tuning.watch.notebook import NotebookView, is_notebook
+from tuning.watch.observer import Observer, Observers
+from tuning.watch.plain_lines import PlainLines
+from tuning.watch.state import StudyState
+from tuning.watch.ticker import Ticker
+
+_TICK_SECONDS = 1.0
+
+
+class Display(Observers):
+    """The display of one study, and the state behind it."""
+
+    def __init__(self, state: StudyState, *shown: Observer) -> None:
+        """Tells the state first: what is shown is read from it."""
+        super().__init__([state, *shown, LogLines()])
+        self.rename = state.rename
+
+
+@contextmanager
+def study_display(
+    name: str, *, is_quiet: bool = False, console: Console | None = None
+) -> Iterator[Display]:
+    """Shows a study as long as the context lasts.
+
+    Args:
+        name: What the study is called as long as its file has not been read.
+        is_quiet: Shows nothing.
+        console: Where it is shown; default: standard output.
+    """
+    state = StudyState(name)
+    console = console or plain_console()
+    if is_quiet:
+        yield Display(state)
+    elif is_notebook():
+        yield Display(state, NotebookView(state))
+    elif console.is_terminal:
+        with LiveTable(state, console) as table:
+            yield Display(state, table)
+    else:
+        lines = PlainLines(state, console)
+        with Ticker(_TICK_SECONDS, lines.tick):
+            yield Display(state, lines)

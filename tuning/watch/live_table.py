@@ -1,0 +1,117 @@
+"""The live display of `mtl tune` on a terminal: bars of what runs, a table of the best trials."""
+
+from types import TracebackType
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from tuning.records import Status
+from tuning.watch.observer import Observer
+from tuning.watch.plain_lines import long_warning
+from tuning.watch.state import Snapshot, StudyState
+from tuning.watch.wording import clock, left, parameters, scores, trainers, work
+
+_BEST_SHOWN = 5
+"""Ended trials in the table: the best so far."""
+
+_RUNNING_SHOWN = 8
+"""Running trials with a bar; a terminal has 24 lines."""
+
+_LONG_SECONDS = 2 * 3600.0
+
+_STYLES: dict[Status, str] = {"complete": "green", "stopped": "yellow", "failed": "red"}
+
+
+class LiveTable(Observer):
+    """Redraws itself twice a second between enter and exit; its last state stays on the screen."""
+
+    def __init__(self, state: StudyState, console: Console) -> None:
+        """Makes one of a `state` that is told of everything first."""
+        self._state = state
+        self._live = Live(
+            get_renderable=self._render,
+            console=console,
+            refresh_per_second=2,
+            transient=False,
+        )
+        self._is_warned = False
+
+    def __enter__(self) -> "LiveTable":
+        """Starts drawing."""
+        self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Draws the last state, and stops."""
+        self._live.stop()
+
+    def _render(self) -> RenderableType:
+        now = self._state.snapshot()
+        if now.estimate and now.estimate.seconds > _LONG_SECONDS and not self._is_warned:
+            self._is_warned = True
+            return Group(Text(long_warning(now), style="yellow"), study_view(now))
+        return study_view(now)
+
+
+def study_view(now: Snapshot) -> RenderableType:
+    """Returns what is shown of a study; nothing is cut from 60 columns on."""
+    head = "  ".join(
+        part for part in (now.stage, clock(now.seconds), left(now.estimate), trainers(now)) if part
+    )
+    title = Text.assemble((now.name, "bold"), "  ", head)
+    if not now.trials:
+        return title
+    parts: list[RenderableType] = [title, _bars(now)]
+    if now.ranked:
+        parts.append(_table(now))
+    if now.best is not None:
+        parts.append(Text(f"best so far, {now.best.id}: {parameters(now.best)}"))
+    return Group(*parts)
+
+
+def _bars(now: Snapshot) -> Table:
+    grid = Table.grid(padding=(0, 1), expand=True)
+    grid.add_column(no_wrap=True)
+    grid.add_column(ratio=1, min_width=8)
+    grid.add_column(overflow="fold")
+    grid.add_row(
+        "trials",
+        ProgressBar(total=now.trials, completed=now.ended),
+        Text(f"{now.ended}/{now.trials}"),
+    )
+    for record in now.running[:_RUNNING_SHOWN]:
+        status = now.status_of(record)
+        share = status.progress.share if status is not None and status.progress else 0.0
+        grid.add_row(
+            Text(record.id),
+            ProgressBar(total=1.0, completed=share),
+            Text(work(record, status, now.epochs)),
+        )
+    if len(now.running) > _RUNNING_SHOWN:
+        grid.add_row("", "", Text(f"and {len(now.running) - _RUNNING_SHOWN} more trials"))
+    return grid
+
+
+def _table(now: Snapshot) -> Table:
+    """Returns the best trials; long cells take several lines, none is cut."""
+    table = Table(expand=True)
+    for name in ("trial", "status", "epochs", "combined"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("scores", overflow="fold", ratio=1)
+    for record in now.ranked[:_BEST_SHOWN]:
+        table.add_row(
+            Text(record.id),
+            Text(record.status, style=_STYLES.get(record.status, "")),
+            Text(f"{len(record.reports)}/{now.epochs}"),
+            Text(f"{record.best.combined:.4f}" if record.best else "-"),
+            Text(scores(record) if record.status != "failed" else record.error or ""),
+        )
+    return table

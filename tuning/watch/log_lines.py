@@ -1,0 +1,86 @@
+"""The log file of a study: what happens, with levels and times, beside what libraries log."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from mtl_core.errors import ConfigError
+from tuning.records import TrialRecord
+from tuning.watch.observer import Observer
+from tuning.watch.wording import outcome, parameters, scores
+
+logger = logging.getLogger(__name__)
+
+_FORMAT = "%(asctime)s %(levelname)-8s %(name)s: %(message)s"
+_OURS = ("tuning", "mtl_core")
+
+
+class LogLines(Observer):
+    """Logs stages, reports and outcomes at INFO, failed trials at ERROR."""
+
+    def stage(self, text: str) -> None:
+        """Logs the stage."""
+        logger.info("%s", text)
+
+    def planned(self, *, trials: int, ended: int, epochs: int, trainers: int) -> None:
+        """Logs the size of the search."""
+        logger.info(
+            "searching: %d trials of up to %d epochs, %d ended before, %d at a time",
+            trials, epochs, ended, trainers,
+        )  # fmt: skip
+
+    def began(self, record: TrialRecord) -> None:
+        """Logs the recipe."""
+        logger.info("trial %s began: %s", record.id, parameters(record))
+
+    def reported(self, record: TrialRecord) -> None:
+        """Logs the scores of an epoch."""
+        report = record.reports[-1]
+        logger.info(
+            "trial %s epoch %d: combined %.4f  %s  %.0f sentences/s  %.1f s",
+            record.id, report.epoch, report.combined, scores(record),
+            report.sentences_per_second, report.seconds,
+        )  # fmt: skip
+
+    def ended(self, record: TrialRecord) -> None:
+        """Logs the outcome."""
+        level = logging.ERROR if record.status == "failed" else logging.INFO
+        logger.log(level, "%s", outcome(record))
+
+
+@contextmanager
+def logging_to(path: Path | None) -> Iterator[None]:
+    """Logs to a file besides: all of this project, warnings of the libraries; appends to it.
+
+    Args:
+        path: The file; None = no log file.
+
+    Raises:
+        ConfigError: It cannot be written.
+    """
+    if path is None:
+        yield
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handler = logging.FileHandler(path, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"--log-file: cannot write to {path}: {error.strerror}") from error
+    handler.setFormatter(logging.Formatter(_FORMAT))
+    root = logging.getLogger()
+    # What goes to the terminal stays as it is: warnings and worse.
+    for other in root.handlers:
+        other.setLevel(max(other.level, root.level))
+    ours = [logging.getLogger(name) for name in _OURS]
+    levels = [one.level for one in ours]
+    root.addHandler(handler)
+    try:
+        for one in ours:
+            one.setLevel(logging.INFO)
+        yield
+    finally:
+        for one, level in zip(ours, levels, strict=True):
+            one.setLevel(level)
+        root.removeHandler(handler)
+        handler.close()

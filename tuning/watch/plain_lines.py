@@ -1,0 +1,98 @@
+"""Lines for where there is no terminal: each stage, each ended trial, and a sign of life."""
+
+import threading
+import time
+
+from rich.console import Console
+
+from tuning.records import TrialRecord
+from tuning.watch.observer import Observer
+from tuning.watch.state import Snapshot, StudyState
+from tuning.watch.wording import clock, left, outcome, trainers, work
+
+QUIET_SECONDS = 30.0
+"""After so long without a line comes one that says what is going on."""
+
+_LONG_SECONDS = 2 * 3600.0
+"""An estimate that is worth a warning: most people are at their desk to see a study end."""
+
+_SHOWN = 4
+"""Running trials in a line."""
+
+
+class PlainLines(Observer):
+    """Prints a line for what happens; `tick` has to be called now and then, from any thread."""
+
+    def __init__(self, state: StudyState, console: Console) -> None:
+        """Makes one.
+
+        Args:
+            state: Has to be told of everything first.
+            console: Where the lines go.
+        """
+        self._state = state
+        self._console = console
+        self._lock = threading.Lock()
+        self._printed = time.monotonic()
+        self._shown_stage = ""
+        self._is_estimated = False
+
+    def stage(self, text: str) -> None:
+        """Prints the stage; repeated ones once."""
+        if text != self._shown_stage:
+            self._shown_stage = text
+            self._print(f"{self._state.snapshot().name}: {text}")
+
+    def planned(self, *, trials: int, ended: int, epochs: int, trainers: int) -> None:
+        """Prints the size of the search."""
+        done = f" ({ended} of them ended before)" if ended else ""
+        self.stage(f"searching: {trials} trials{done}, {trainers} at a time")
+
+    def ended(self, record: TrialRecord) -> None:
+        """Prints how a trial ended."""
+        now = self._state.snapshot()
+        rest = f"  {left(now.estimate)}" if now.estimate and now.ended < now.trials else ""
+        self._print(f"[{now.ended}/{now.trials}] {outcome(record)}{rest}")
+
+    def tick(self) -> None:
+        """Prints the first estimate, and what goes on after `QUIET_SECONDS` without a line."""
+        now = self._state.snapshot()
+        if now.estimate is not None and not self._is_estimated:
+            self._is_estimated = True
+            self._print(f"{now.name}: {left(now.estimate)}, by the speed of the first steps")
+            if now.estimate.seconds > _LONG_SECONDS:
+                self._print(long_warning(now))
+        elif time.monotonic() - self._printed >= QUIET_SECONDS:
+            self._print(sign_of_life(now))
+
+    def _print(self, text: str) -> None:
+        with self._lock:
+            self._printed = time.monotonic()
+            self._console.print(text, soft_wrap=True)
+
+
+def sign_of_life(now: Snapshot) -> str:
+    """Returns a line with the clock and what is going on."""
+    parts = [f"[{clock(now.seconds)}] {now.name}: {now.stage}"]
+    if now.trials:
+        parts[0] += f" {now.ended}/{now.trials}"
+        parts += [
+            f"{record.id} {work(record, now.status_of(record), now.epochs)}"
+            for record in now.running[:_SHOWN]
+        ]
+        if len(now.running) > _SHOWN:
+            parts.append(f"{len(now.running) - _SHOWN} more trials")
+        if now.best is not None and now.best.best is not None:
+            parts.append(f"best {now.best.id} {now.best.best.combined:.4f}")
+    parts += [trainers(now), left(now.estimate)]
+    return "; ".join(part for part in parts if part)
+
+
+def long_warning(now: Snapshot) -> str:
+    """Returns what to do about a study that takes hours."""
+    assert now.estimate is not None
+    return (
+        f"{now.name}: this may take {now.estimate.seconds / 3600:.1f} hours; Ctrl-C stops it, and "
+        "the same command goes on. Fewer trials: --set study.trials=N; shorter ones: "
+        "--set training.epochs=N"
+    )

@@ -1,0 +1,92 @@
+"""The display of `mtl train`: a line for each epoch, and steps within it on a terminal."""
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from mtl_core.training import progress as training
+from tuning.console import plain_console
+from tuning.watch.plain_lines import QUIET_SECONDS
+from tuning.watch.ticker import Ticker
+from tuning.watch.wording import clock
+
+logger = logging.getLogger(__name__)
+
+_TICK_SECONDS = 1.0
+
+
+class RunDisplay:
+    """What one run shows; `line` stays, the rest is a bar on a terminal and a clock elsewhere."""
+
+    def __init__(self, name: str, console: Console, bar: Progress | None, *, is_quiet: bool):
+        """Makes one; without a bar, `tick` has to be called now and then."""
+        self._name = name
+        self._console = console
+        self._bar = bar
+        self._is_quiet = is_quiet
+        self._task = bar.add_task("", total=None) if bar is not None else None
+        self._start = self._printed = time.monotonic()
+        self._what = ""
+
+    def stage(self, text: str) -> None:
+        """Shows what goes on before and after the training."""
+        logger.info("%s", text)
+        self._what = text
+        if self._bar is not None:
+            assert self._task is not None
+            self._bar.update(self._task, description=text)
+        elif not self._is_quiet:
+            self._print(f"{self._name}: {text}")
+
+    def line(self, text: str) -> None:
+        """Prints a line that stays."""
+        logger.info("%s", text)
+        if not self._is_quiet:
+            self._print(text)
+
+    def step(self, progress: training.Progress) -> None:
+        """Shows a step; see `mtl_core.train`."""
+        speed = progress.sentences_per_second
+        pace = f" {speed:.0f} sentences/s" if speed is not None else ""
+        self._what = f"epoch {progress.epoch}/{progress.epochs}" + (
+            f" step {progress.step}/{progress.steps}{pace}"
+            if progress.phase == "training"
+            else f" {progress.phase}"
+        )
+        if self._bar is not None:
+            assert self._task is not None
+            done = (progress.epoch - 1) * progress.steps + progress.step
+            total = progress.epochs * progress.steps
+            self._bar.update(self._task, description=self._what, completed=done, total=total)
+
+    def tick(self) -> None:
+        """Prints a clock and what goes on, when nothing was printed for long."""
+        if not self._is_quiet and time.monotonic() - self._printed >= QUIET_SECONDS:
+            self._print(f"[{clock(time.monotonic() - self._start)}] {self._name}: {self._what}")
+
+    def _print(self, text: str) -> None:
+        self._printed = time.monotonic()
+        self._console.print(text, soft_wrap=True)
+
+
+@contextmanager
+def run_display(name: str, *, is_quiet: bool = False) -> Iterator[RunDisplay]:
+    """Shows a run as long as the context lasts, on standard output."""
+    console = plain_console()
+    if console.is_terminal and not is_quiet:
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=None),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=console, transient=True, expand=True) as bar:
+            yield RunDisplay(name, console, bar, is_quiet=False)
+        return
+    display = RunDisplay(name, console, None, is_quiet=is_quiet)
+    with Ticker(_TICK_SECONDS, display.tick):
+        yield display

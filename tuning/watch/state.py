@@ -1,0 +1,176 @@
+"""What is known of a study that runs, in one place: displays render it, `status.json` holds it."""
+
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from tuning.messages import TrainerStatus
+from tuning.records import TrialRecord, rank
+from tuning.watch.observer import Observer
+
+_ENOUGH_ENDED = 3
+"""Ended trials from which on their mean length stands for that of the trials to come."""
+
+_EVALUATION = 1.1
+"""An epoch takes about this many times its training, before the first has ended."""
+
+_LEAST_SECONDS = 5.0
+"""Of training, before its speed says anything: first steps are slow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """How long a study will still take.
+
+    Attributes:
+        seconds: From now to its end.
+        is_bound: Whether no trial is taken to be stopped early, as long as too few have ended.
+    """
+
+    seconds: float
+    is_bound: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A study at a moment.
+
+    Attributes:
+        name: Of the study.
+        stage: What it is doing.
+        seconds: Since the command began.
+        trials: In all; 0 before the search.
+        ended: Of them.
+        epochs: Of a full trial.
+        trainers: What each trainer does.
+        running: Trials that run, by number.
+        ranked: Trials that ended, best first.
+        estimate: How long it will take; None as long as nobody can tell.
+    """
+
+    name: str
+    stage: str
+    seconds: float
+    trials: int
+    ended: int
+    epochs: int
+    trainers: Sequence[TrainerStatus]
+    running: Sequence[TrialRecord]
+    ranked: Sequence[TrialRecord]
+    estimate: Estimate | None
+
+    @property
+    def best(self) -> TrialRecord | None:
+        """The best trial so far, also one that still runs."""
+        scored = [record for record in (*self.ranked, *self.running) if record.best is not None]
+        return min(scored, key=rank, default=None)
+
+    def status_of(self, record: TrialRecord) -> TrainerStatus | None:
+        """Returns the status of the trainer that works on a trial."""
+        return next((one for one in self.trainers if one.job == record.number), None)
+
+
+class StudyState(Observer):
+    """Remembers what happened; any thread may take a snapshot."""
+
+    def __init__(self, name: str) -> None:
+        """Starts the clock of the study `name`."""
+        self._lock = threading.Lock()
+        self._name = name
+        self._start = time.monotonic()
+        self._stage = ""
+        self._trials = self._ended = self._epochs = self._num_trainers = 0
+        self._records: dict[int, TrialRecord] = {}
+        self._trainers: Sequence[TrainerStatus] = ()
+
+    def rename(self, name: str) -> None:
+        """Gives the study the name that its file turned out to have."""
+        with self._lock:
+            self._name = name
+
+    def stage(self, text: str) -> None:
+        """Notes the stage."""
+        with self._lock:
+            self._stage = text
+
+    def planned(self, *, trials: int, ended: int, epochs: int, trainers: int) -> None:
+        """Notes the size of the search."""
+        with self._lock:
+            self._trials, self._ended, self._epochs = trials, ended, epochs
+            self._num_trainers = trainers
+            self._stage = "searching"
+
+    def began(self, record: TrialRecord) -> None:
+        """Notes a running trial."""
+        self._note(record)
+
+    def progressed(self, trainers: Sequence[TrainerStatus]) -> None:
+        """Notes what the trainers do."""
+        with self._lock:
+            self._trainers = trainers
+
+    def reported(self, record: TrialRecord) -> None:
+        """Notes a trial's newest scores."""
+        self._note(record)
+
+    def ended(self, record: TrialRecord) -> None:
+        """Counts an ended trial."""
+        with self._lock:
+            self._records[record.number] = record
+            self._ended += 1
+
+    def snapshot(self) -> Snapshot:
+        """Returns where the study stands now."""
+        with self._lock:
+            records = dict(self._records)
+            return Snapshot(
+                name=self._name,
+                stage=self._stage,
+                seconds=time.monotonic() - self._start,
+                trials=self._trials,
+                ended=self._ended,
+                epochs=self._epochs,
+                trainers=self._trainers,
+                running=[r for _, r in sorted(records.items()) if r.status == "running"],
+                ranked=sorted((r for r in records.values() if r.status != "running"), key=rank),
+                estimate=self._estimate(records),
+            )
+
+    def _note(self, record: TrialRecord) -> None:
+        with self._lock:
+            self._records[record.number] = record
+
+    def _estimate(self, records: Mapping[int, TrialRecord]) -> Estimate | None:
+        """Epochs that are left, times what an epoch has taken so far, over the trainers."""
+        epoch_seconds = self._epoch_seconds(records)
+        if epoch_seconds is None or self._stage != "searching":
+            return None
+        lengths = [len(r.reports) for r in records.values() if r.status in ("complete", "stopped")]
+        is_bound = len(lengths) < _ENOUGH_ENDED
+        usual = float(self._epochs) if is_bound else sum(lengths) / len(lengths)
+        running = [record for record in records.values() if record.status == "running"]
+        left = (self._trials - self._ended - len(running)) * usual
+        for record in running:
+            left += max(usual - self._epochs_done(record), 0.5)
+        at_a_time = max(1, min(self._num_trainers, self._trials - self._ended))
+        return Estimate(left * epoch_seconds / at_a_time, is_bound)
+
+    def _epoch_seconds(self, records: Mapping[int, TrialRecord]) -> float | None:
+        """Returns the mean wall time of an epoch; from the speed of steps before the first ends."""
+        reports = [report for record in records.values() for report in record.reports]
+        if reports:
+            return sum(report.seconds for report in reports) / len(reports)
+        found = [
+            status.progress.epoch_seconds
+            for status in self._trainers
+            if status.progress is not None and status.progress.seconds >= _LEAST_SECONDS
+        ]
+        known = [seconds for seconds in found if seconds is not None]
+        return _EVALUATION * sum(known) / len(known) if known else None
+
+    def _epochs_done(self, record: TrialRecord) -> float:
+        status = next((one for one in self._trainers if one.job == record.number), None)
+        if status is None or status.progress is None:
+            return len(record.reports)
+        return status.progress.share * status.progress.epochs

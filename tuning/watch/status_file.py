@@ -1,0 +1,115 @@
+"""`status.json` of a study folder: what its driver does, for `mtl status` and for scripts."""
+
+import contextlib
+import json
+import socket
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from tuning.folder import write_json
+from tuning.watch.state import StudyState
+from tuning.watch.ticker import Ticker
+from tuning.watch.wording import work
+
+_WRITE_SECONDS = 2.0
+
+_SILENT_SECONDS = 60.0
+"""Without news of a driver on another machine after which it is taken to be gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class DriverStatus:
+    """What a study folder tells of its driver.
+
+    Attributes:
+        is_alive: Whether the driver runs.
+        host: Its machine.
+        pid: Its process.
+        stage: What it does, or did last.
+        seconds: Since its command began, when it last wrote.
+        silent_seconds: Since it last wrote.
+        running: Trial id -> what is done on it.
+        seconds_left: Its estimate, None without one.
+        is_bound: Whether that is an upper bound.
+    """
+
+    is_alive: bool
+    host: str
+    pid: int
+    stage: str
+    seconds: float
+    silent_seconds: float
+    running: Mapping[str, str]
+    seconds_left: float | None
+    is_bound: bool
+
+
+@contextmanager
+def status_file(path: Path, state: StudyState) -> Iterator[None]:
+    """Writes the state of a study into a file every two seconds, as long as the context lasts."""
+    process = psutil.Process()
+    driver = {
+        "pid": process.pid,
+        "process_started": process.create_time(),
+        "host": socket.gethostname(),
+    }
+
+    def write(*, is_over: bool = False) -> None:
+        # A full disk, say, is for the writers of results to report.
+        with contextlib.suppress(OSError):
+            write_json(path, driver | _content(state) | {"is_over": is_over})
+
+    write()
+    with Ticker(_WRITE_SECONDS, write):
+        yield
+    write(is_over=True)
+
+
+def _content(state: StudyState) -> dict[str, object]:
+    now = state.snapshot()
+    return {
+        "updated": time.time(),
+        "stage": now.stage,
+        "seconds": round(now.seconds, 1),
+        "trials": now.trials,
+        "ended": now.ended,
+        "running": {r.id: work(r, now.status_of(r), now.epochs) for r in now.running},
+        "seconds_left": round(now.estimate.seconds, 1) if now.estimate else None,
+        "is_bound": now.estimate.is_bound if now.estimate else False,
+    }
+
+
+def read_driver(path: Path) -> DriverStatus | None:
+    """Returns what `status_file` wrote, and whether that driver lives; None when there is none."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        silent = max(0.0, time.time() - float(found["updated"]))
+        return DriverStatus(
+            is_alive=not found["is_over"] and _is_alive(found, silent),
+            host=str(found["host"]),
+            pid=int(found["pid"]),
+            stage=str(found["stage"]),
+            seconds=float(found["seconds"]),
+            silent_seconds=silent,
+            running={str(trial): str(text) for trial, text in found["running"].items()},
+            seconds_left=found["seconds_left"],
+            is_bound=bool(found["is_bound"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _is_alive(found: Mapping[str, object], silent_seconds: float) -> bool:
+    if found["host"] != socket.gethostname():
+        return silent_seconds < _SILENT_SECONDS
+    try:
+        # Process ids are given again; the time of the start tells another process apart.
+        started = psutil.Process(int(str(found["pid"]))).create_time()
+    except psutil.NoSuchProcess:
+        return False
+    return abs(started - float(str(found["process_started"]))) < 1.0

@@ -1,0 +1,73 @@
+"""How trials, times and speeds are written on the terminal and in lines of text."""
+
+from tuning.messages import TrainerStatus
+from tuning.records import TrialRecord
+from tuning.watch.state import Estimate, Snapshot
+
+
+def clock(seconds: float) -> str:
+    """Returns m:ss, or h:mm:ss from an hour on."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def left(estimate: Estimate | None) -> str:
+    """Returns "about 4:10 left", "at most 9:30 left", or "" without an estimate."""
+    if estimate is None:
+        return ""
+    return f"{'at most' if estimate.is_bound else 'about'} {clock(estimate.seconds)} left"
+
+
+def scores(record: TrialRecord) -> str:
+    """Returns the main score of every task at the trial's best epoch."""
+    if record.best is None:
+        return ""
+    return " ".join(f"{task} {next(iter(s.values())):.3f}" for task, s in record.best.dev.items())
+
+
+def parameters(record: TrialRecord) -> str:
+    """Returns the trial's parameters as key=value."""
+    return " ".join(
+        f"{name.removeprefix('optimizer.')}={value:.3g}"
+        if isinstance(value, float)
+        else f"{name}={value}"
+        for name, value in record.parameters.items()
+    )
+
+
+def outcome(record: TrialRecord) -> str:
+    """Returns in one line how a trial ended."""
+    score = f"combined {record.best.combined:.4f}" if record.best else "no score"
+    if record.status == "failed":
+        score = record.error or "no reason known"
+    epochs = f"{len(record.reports)} epoch{'' if len(record.reports) == 1 else 's'}"
+    parts = [
+        f"trial {record.id} {record.status} after {epochs}: {score}",
+        scores(record),
+        parameters(record),
+    ]
+    return "  ".join(part for part in parts if part)
+
+
+def work(record: TrialRecord, status: TrainerStatus | None, epochs: int) -> str:
+    """Returns what is done on a running trial, such as "epoch 2/3 step 14/25 260 sentences/s"."""
+    if status is None:
+        return "waiting for a trainer"
+    progress = status.progress
+    if progress is None:
+        return "loading"
+    text = f"epoch {progress.epoch}/{progress.epochs}"
+    if progress.phase != "training":
+        return f"{text} {progress.phase}"
+    speed = progress.sentences_per_second
+    return f"{text} step {progress.step}/{progress.steps}" + (
+        f" {speed:.0f} sentences/s" if speed is not None else ""
+    )
+
+
+def trainers(snapshot: Snapshot) -> str:
+    """Returns how many trainers are ready, "" when all of them are."""
+    ready = sum(status.is_ready for status in snapshot.trainers)
+    count = len(snapshot.trainers)
+    return f"{ready} of {count} trainers started" if ready < count else ""
