@@ -12,7 +12,7 @@ LAST = Reported("{}", is_last=True)
 
 
 def run(scenario: Coroutine[object, object, None]) -> None:
-    asyncio.run(asyncio.wait_for(scenario, timeout=10))
+    asyncio.run(asyncio.wait_for(scenario, timeout=120))
 
 
 def job(number: int) -> TrialJob:

@@ -16,13 +16,14 @@ from mtl_core.errors import ConfigError
 from tuning.console import plain_console
 from tuning.messages import TrainerStatus
 from tuning.records import TrialRecord
-from tuning.watch import plain_lines
+from tuning.watch import plain_lines, run_display
 from tuning.watch.display import Display
 from tuning.watch.live_table import LiveTable, study_view
 from tuning.watch.log_lines import LogLines, logging_to
 from tuning.watch.notebook import as_html
 from tuning.watch.observer import Observer, Observers
 from tuning.watch.plain_lines import PlainLines
+from tuning.watch.run_display import RunDisplay
 from tuning.watch.state import StudyState
 
 WAITS = TrainerStatus(is_ready=False)
@@ -192,7 +193,8 @@ def test_statuses_have_colours(busy: StudyState) -> None:
     assert "\x1b[32mcomplete" in console.file.getvalue()
 
 
-def test_a_notebook_shows_the_same_view(busy: StudyState) -> None:
+def test_a_notebook_shows_the_same_view(busy: StudyState, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
     html = as_html(busy)
     assert html.startswith("<pre")
     assert "searching" in html
@@ -255,3 +257,36 @@ def test_an_observer_that_raises_is_told_no_more_and_harms_nobody(
     assert told == ["faulty one", "sound one", "sound two"]
     assert "Faulty failed in `stage`" in caplog.text
     assert "my own mistake" in caplog.text
+
+
+def test_a_run_without_a_terminal_shows_its_lines_and_signs_of_life(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hand = SimpleNamespace(now=0.0)
+    monkeypatch.setattr(run_display, "time", SimpleNamespace(monotonic=lambda: hand.now))
+    output = StringIO()
+    display = RunDisplay("demo", plain_console(file=output, width=40), None, is_quiet=False)
+    display.stage("reading the data")
+    display.line("epoch 1/3  dev: combined 0.5000")
+    progress = at_work(0, epoch=2, step=5, seconds=0.5).progress
+    assert progress is not None
+    display.step(progress)
+    hand.now = 29.0
+    display.tick()
+    hand.now = 31.0
+    display.tick()
+    display.tick()
+    assert output.getvalue().splitlines() == [
+        "demo: reading the data",
+        "epoch 1/3  dev: combined 0.5000",
+        "[0:31] demo: epoch 2/3 step 5/20 100 sentences/s",
+    ]
+
+
+def test_a_quiet_run_shows_nothing() -> None:
+    output = StringIO()
+    display = RunDisplay("demo", plain_console(file=output), None, is_quiet=True)
+    display.stage("reading the data")
+    display.line("epoch 1/3")
+    display.tick()
+    assert output.getvalue() == ""

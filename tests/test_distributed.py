@@ -204,7 +204,7 @@ def work(rank: int, folder: Path, configs: dict[str, object]) -> None:
         init_method=f"file://{folder / 'rendezvous'}",
         rank=rank,
         world_size=2,
-        timeout=timedelta(seconds=60),
+        timeout=timedelta(seconds=300),
     )
     for name, config in configs.items():
         reports = train(RunConfig.model_validate(config), checkpoint=folder / name)

@@ -234,12 +234,12 @@ def test_killed_build_and_two_at_once_leave_one_whole_data_set(
 ) -> None:
     folder_of(tmp_path, "killed while building")
     with build_elsewhere("killed", tiny_encoder, tmp_path) as process:
-        process.communicate(timeout=100)
+        process.communicate(timeout=280)
     assert process.returncode == -9
     [left] = (cache / "encoded").glob("*.part")
 
     processes = [build_elsewhere("whole", tiny_encoder, tmp_path) for _ in range(2)]
-    outputs = [process.communicate(timeout=100)[0].split() for process in processes]
+    outputs = [process.communicate(timeout=280)[0].split() for process in processes]
     assert sorted(outputs) == [["1"], ["built", "1"]]
     assert not left.exists()
 

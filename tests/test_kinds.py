@@ -1,4 +1,4 @@
-"""A kind of task from outside the package: the one that the README shows."""
+"""A kind of task from outside the package: the one that the documentation shows."""
 
 import re
 import sys
@@ -27,8 +27,8 @@ ROOT = Path(__file__).parent.parent
 
 @pytest.fixture
 def study(tmp_path: Path, tiny_encoder: Path) -> Path:
-    """A study with the file of the README and reviews of one to four stars."""
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    """A study with the file of docs/own_task.md and reviews of one to four stars."""
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "own_task.md").read_text(), re.DOTALL)
     [code] = [block for block in blocks if "class Ordinal(" in block]
     (tmp_path / "ordinal.py").write_text(code, encoding="utf-8")
     words = ["rain", "now", "play", "jazz"]

@@ -16,7 +16,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-pytestmark = [pytest.mark.ray, pytest.mark.slow]
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(1500)]
+
+_SECONDS = 300
+"""For what takes seconds: a machine that is busy with other work may take that long."""
 
 
 class Head:
@@ -75,11 +78,11 @@ def head() -> Iterator[Head]:
             yield head
         finally:
             process.terminate()  # with `--block`, all processes of the head end with this one
-            process.wait(60)
+            process.wait(_SECONDS)
 
 
 def wait_until_ready(head: Head, process: "subprocess.Popen[bytes]") -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + _SECONDS
     while process.poll() is None and time.monotonic() < deadline:
         connection = HTTPConnection(head.address.removeprefix("http://"))
         try:
@@ -112,14 +115,14 @@ def project(tmp_path: Path) -> Path:
 
 def test_submitted_study_runs_on_the_head(head: Head, project: Path) -> None:
     process = head.submit(project, "exit=0")
-    shown, _ = process.communicate(timeout=60)
+    shown, _ = process.communicate(timeout=_SECONDS)
     assert "started tune demo --set exit=0 1.0\n" in shown
     assert process.returncode == 0
 
 
 def test_exit_code_of_a_failed_study_comes_back(head: Head, project: Path) -> None:
     process = head.submit(project, "exit=2")
-    process.communicate(timeout=60)
+    process.communicate(timeout=_SECONDS)
     assert process.returncode == 2
 
 
@@ -129,11 +132,12 @@ def test_interrupted_study_goes_on_until_it_is_stopped(head: Head, project: Path
     while not process.stdout.readline().startswith("started"):
         assert process.poll() is None
     process.send_signal(signal.SIGINT)
-    shown, _ = process.communicate(timeout=60)
+    shown, _ = process.communicate(timeout=_SECONDS)
     assert process.returncode == 130
     told = subprocess.run(
         shown.partition("stop it with:")[2].strip(),
-        shell=True, check=True, env=head.environment, capture_output=True, text=True, timeout=60,
+        shell=True, check=True, env=head.environment, capture_output=True, text=True,
+        timeout=_SECONDS,
     )  # fmt: skip
     assert "was stopped" in told.stdout
 
@@ -143,12 +147,11 @@ def test_plain_ray_job_submit_works_too(head: Head, project: Path) -> None:
     done = subprocess.run(
         head.ray(*shlex.split(command)), check=True, cwd=project,
         env=head.environment | {"RAY_AUTH_MODE": "token", "RAY_ADDRESS": head.address},
-        capture_output=True, text=True, timeout=60,
+        capture_output=True, text=True, timeout=_SECONDS,
     )  # fmt: skip
     assert "started tune demo --set exit=0 1.0\n" in done.stdout
 
 
-@pytest.mark.timeout(400)
 def test_the_real_command_ends_well_as_a_ray_job(
     head: Head, tiny_encoder: Path, corpus: Path, cache: Path, tmp_path: Path
 ) -> None:
@@ -167,7 +170,7 @@ def test_the_real_command_ends_well_as_a_ray_job(
         head.ray(*words), check=False, cwd=ROOT,
         env=head.environment
         | {"RAY_AUTH_MODE": "token", "RAY_ADDRESS": head.address, "MTL_CACHE": str(cache)},
-        capture_output=True, text=True, timeout=300,
+        capture_output=True, text=True, timeout=_SECONDS,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     result = json.loads((tmp_path / "demo" / "result.json").read_text())

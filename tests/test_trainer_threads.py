@@ -45,9 +45,10 @@ class Thread:
         self._thread = threading.Thread(target=trainers._keep_training, args=arguments, daemon=True)
         self._thread.start()
 
-    def go_on(self) -> None:
+    def go_on(self, *, seconds: float = 100.0) -> None:
+        """Lets the thread go on to its end, or for some seconds when it has none."""
         self._goes_on.set()
-        self._thread.join(timeout=0.5)
+        self._thread.join(timeout=seconds)
         gc.collect()
 
 
@@ -57,7 +58,7 @@ def test_what_it_holds_is_kept_while_ray_shuts_down(
 ) -> None:
     thread = Thread(monkeypatch, error)
     thread.is_leaving.set()
-    thread.go_on()
+    thread.go_on(seconds=0.5)
     assert thread.held[0]() is not None
     thread.pool.retire.remote.assert_not_called()
 

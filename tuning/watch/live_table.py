@@ -73,7 +73,8 @@ def study_view(now: Snapshot) -> RenderableType:
     if now.ranked:
         parts.append(_table(now))
     if now.best is not None:
-        parts.append(Text(f"best so far, {now.best.id}: {parameters(now.best)}"))
+        score = f"{now.best.best.combined:.4f}" if now.best.best else "-"
+        parts.append(Text(f"best so far, {now.best.id} with {score}: {parameters(now.best)}"))
     return Group(*parts)
 
 

@@ -64,6 +64,12 @@ class NotebookView(Observer):
 
 def as_html(state: StudyState) -> str:
     """Returns the view of a study as a piece of HTML."""
-    console = plain_console(record=True, width=_COLUMNS, file=StringIO(), force_terminal=True)
+    console = plain_console(
+        record=True,
+        width=_COLUMNS,
+        file=StringIO(),
+        force_terminal=True,
+        force_jupyter=False,  # Rich would show each view of its own, one below the other.
+    )
     console.print(study_view(state.snapshot()))
     return console.export_html(inline_styles=True, code_format=_HTML)
