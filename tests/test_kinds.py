@@ -28,7 +28,8 @@ ROOT = Path(__file__).parent.parent
 @pytest.fixture
 def study(tmp_path: Path, tiny_encoder: Path) -> Path:
     """A study with the file of docs/own_task.md and reviews of one to four stars."""
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "own_task.md").read_text(), re.DOTALL)
+    text = (ROOT / "docs" / "own_task.md").read_text()
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     [code] = [block for block in blocks if "class Ordinal(" in block]
     (tmp_path / "ordinal.py").write_text(code, encoding="utf-8")
     words = ["rain", "now", "play", "jazz"]
