@@ -27,6 +27,12 @@ RunConfigFactory = Callable[..., "RunConfig"]
 _SIZES = {"train": 60, "dev": 24, "test": 24}
 
 
+def pytest_configure() -> None:
+    """Undoes what a shell does to its background jobs: their processes would ignore Ctrl-C."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Runs the fast tests first, then those that start Ray, one at a time, then the slow ones."""

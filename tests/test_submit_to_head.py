@@ -56,8 +56,6 @@ class Head:
         return subprocess.Popen(
             [sys.executable, "-c", code],
             env=self.environment, stdout=subprocess.PIPE, text=True,
-            # A shell has its background jobs, of which these tests may be one, ignore it.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )  # fmt: skip
 
 
