@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from mtl_core.errors import ConfigError, did_you_mean
+from mtl_core.printable import one_line
 from mtl_core.study_file import Document, Place, describe, split_key
 from mtl_core.yaml_text import KeyPath, key_text
 
@@ -60,7 +61,8 @@ def validate(document: Document, schema: type[S]) -> S:
             is_arm = all(details["type"].endswith("_type") for details in group)
             if not (is_arm and any(_is_below(other, path) for other, _ in groups)):
                 problems += checker.explain(path, group)
-        lines = [f"{place.text}: {text}" for place, text in sorted(problems)]
+        # A key or value may hold a line end, which would look like another error.
+        lines = [one_line(f"{place.text}: {text}") for place, text in sorted(problems)]
         raise ConfigError("\n".join(dict.fromkeys(lines))) from error
 
 
