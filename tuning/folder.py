@@ -15,6 +15,7 @@ from mtl_core.config import RunConfig
 from mtl_core.errors import ConfigError
 from mtl_core.scores import without_nan
 from mtl_core.study_file import dump, read_document
+from mtl_core.tasks.kinds import outside_kinds
 from mtl_core.training.report import EpochReport
 from mtl_core.validation import validate
 from tuning.config import StudyFile
@@ -88,14 +89,15 @@ class StudyFolder:
             lock.release()
 
     def read_study(self) -> StudyFile:
-        """Returns the study that the folder was made for.
+        """Returns the study that the folder was made for; imports no kinds of tasks.
 
         Raises:
             ConfigError: It is no study folder.
         """
         if not self._study.is_file():
             raise ConfigError(f"{self.path}: not a study folder, there is no study.yaml in it")
-        return validate(read_document(self._study), StudyFile)
+        with outside_kinds("leave"):
+            return validate(read_document(self._study), StudyFile)
 
     def trial(self, number: int) -> Path:
         """Returns the folder of a trial."""
@@ -218,6 +220,7 @@ class StudyFolder:
 def write_text(path: Path, text: str) -> None:
     """Writes a file at once or not at all."""
     part = path.with_name(f".{path.name}.part")
+    part.unlink(missing_ok=True)  # A link there would lead the text into another file.
     part.write_text(text, encoding="utf-8")
     os.replace(part, path)  # noqa: PTH105
 

@@ -12,8 +12,9 @@ from optuna.trial import TrialState
 
 from mtl_core.errors import ConfigError
 from mtl_core.study_file import as_assignment
+from mtl_core.tasks.kinds import outside_kinds
 from tuning.config import StudyFile
-from tuning.folder import StudyFolder
+from tuning.folder import StudyFolder, write_text
 from tuning.logbook import best_record, read_records
 from tuning.records import TrialRecord
 from tuning.report import FinalScores, StudySummary, render_report
@@ -71,11 +72,12 @@ def write_report(path: Path) -> str:
     folder = StudyFolder(path)
     study = folder.read_study()
     optuna_study = read_optuna(folder.journal)
-    records = read_records(folder, optuna_study, study.default_parameters)
+    with outside_kinds("leave"):
+        records = read_records(folder, optuna_study, study.default_parameters)
     result = folder.read_result()
     text = render_report(summarise(study, folder, optuna_study, records, result))
     try:
-        folder.report.write_text(text, encoding="utf-8")
+        write_text(folder.report, text)
     except OSError as error:
         raise ConfigError(f"{folder.report}: cannot be written: {error.strerror}") from error
     return text
