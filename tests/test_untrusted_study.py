@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import subprocess
 import sys
 import time
@@ -10,8 +11,10 @@ from pathlib import Path
 import optuna
 import pytest
 from conftest import Mtl, RunConfigFactory
-from strangers import BOMB, MARK, PAYLOAD
+from strangers import BOMB, MARK, PAYLOAD, Pickled
 
+from mtl_core.data.table_files import hub_source
+from mtl_core.errors import ConfigError, DataError
 from mtl_core.study_file import dump
 from tuning.folder import StudyFolder
 from tuning.load import load_study
@@ -83,7 +86,7 @@ study: {{name: study, storage: ., trials: 1}}
 """
     )
     mine = load_study("mine.yaml")
-    with pytest.raises(Exception, match=r"^\S*study: holds a study with run\."):
+    with pytest.raises(ConfigError, match=r"^\S*study: holds a study with run\."):
         StudyFolder(study).check_same(mine)
     assert not was_run(workplace)
 
@@ -172,3 +175,52 @@ def test_a_study_file_that_never_ends_is_refused_at_once(text: str, workplace: P
     assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, "", 1)
     assert done.stderr.startswith("error: study.yaml:")
     assert seconds < 5
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("result.json", "[" * 100_000, "a file of the study is nested too deeply"),
+        ("result.json", "{", "a file of the study is broken: JSONDecodeError"),
+        ("result.json", '{"seconds": "x"}', "a file of the study is broken: TypeError"),
+        ("optuna.journal", "[]\n", "a file of the study is broken: "),
+        ("trials/0000/reports.jsonl", "{}\n", "a file of the study is broken: "),
+        ("study.yaml", BOMB, "at most 10,000 keys and values"),
+    ],
+)
+def test_a_broken_study_folder_is_refused_in_one_line(
+    name: str, content: str, message: str, study: Path, mtl: Mtl
+) -> None:
+    (study / name).parent.mkdir(parents=True, exist_ok=True)
+    (study / name).write_text(content)
+    refused = mtl("report", "study")
+    assert (refused.code, refused.out, len(refused.err.splitlines())) == (2, "", 1)
+    assert message in refused.err
+
+
+def test_a_pickle_in_the_place_of_a_checkpoint_is_not_run(
+    workplace: Path, corpus: Path, tiny_encoder: Path, mtl: Mtl
+) -> None:
+    (workplace / "study.yaml").write_text(
+        f"run:\n  encoder: {{name: {tiny_encoder}}}\n"
+        f"  datasets: {{corpus: {{kind: seq_in_out, path: {corpus}}}}}\n"
+        "  tasks: {intent: {kind: classification, dataset: corpus, column: intent}}\n"
+        "  training: {epochs: 1, precision: fp32}\n"
+        "study: {trials: 1}\n"
+    )
+    (workplace / "out" / "checkpoint").mkdir(parents=True)
+    (workplace / "out" / "checkpoint" / "state.pt").write_bytes(pickle.dumps(Pickled(), protocol=2))
+    refused = mtl("train", "study.yaml", "--output", "out")
+    assert (refused.code, refused.out, len(refused.err.splitlines())) == (2, "", 1)
+    assert "state.pt: not a checkpoint: " in refused.err
+    assert not was_run(workplace)
+
+
+@pytest.mark.parametrize("name", ["pandas", "./table"])
+def test_data_sets_of_strangers_run_nothing(name: str, workplace: Path) -> None:
+    (workplace / "train.pkl").write_bytes(pickle.dumps(Pickled()))
+    (workplace / "table").mkdir()
+    (workplace / "table" / "table.py").write_text(PAYLOAD)
+    with pytest.raises(DataError, match=r"reads pickles|scripts are no longer supported"):
+        hub_source(name, config=None, revision=None, split="train")
+    assert not was_run(workplace)
