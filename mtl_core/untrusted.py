@@ -55,8 +55,10 @@ def check_model(folder: Path, *, trust_code: bool) -> Document:
         # Not a pipe either, from which nothing may ever come.
         if not (folder / name).is_file():
             raise ConfigError(f"{folder}: no model in this folder, there is no {name} in it")
+    read_settings(folder / "mtl.json")
     for name in ("config.json", "tokenizer_config.json"):
         check_settings(read_settings(folder / name), where=str(folder / name))
+    _check_weights(folder / "model.safetensors")
     document = read_document(folder / "run.yaml")
     for name, kind in () if trust_code else _outside_kinds(document):
         place = document.place(("tasks", name, "kind")).text
@@ -110,6 +112,15 @@ def read_settings(path: Path) -> Mapping[str, object]:
     if not isinstance(settings, dict):
         raise ConfigError(f"{path}: expected an object, found {quoted(str(settings)[:40])}")
     return settings
+
+
+def _check_weights(path: Path) -> None:
+    """Refuses a file that only has the name of safe weights, for instance a pickle."""
+    with path.open("rb") as file:
+        start = file.read(9)
+    length = int.from_bytes(start[:8], "little")  # Of the JSON object that comes then.
+    if start[8:] != b"{" or length > path.stat().st_size - 8:
+        raise ConfigError(f"{path}: expected weights of safetensors, found something else")
 
 
 def _sections(value: object) -> Iterator[Mapping[str, object]]:

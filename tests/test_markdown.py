@@ -35,11 +35,6 @@ def texts(text: str) -> list[str]:
     return [t.content for t in tokens(text) if t.type in ("code_inline", "text", "fence")]
 
 
-def seen(text: str) -> str:
-    """A text as a reader should see it: on one line, spaces around it dropped."""
-    return " ".join(one_line(" ".join(text.split("\n"))).split(" ")).strip()
-
-
 @pytest.mark.parametrize("text", TEXTS)
 def test_a_text_becomes_itself_and_nothing_else(text: str) -> None:
     for made in (code(text), plain(text)):

@@ -1,6 +1,7 @@
 """Saved models of strangers: whatever their files say, nothing of them runs."""
 
 import json
+import pickle
 import shutil
 import sys
 import time
@@ -13,6 +14,7 @@ from strangers import (
     BOMB,
     MARK,
     PAYLOAD,
+    Pickled,
     added,
     both,
     huge,
@@ -90,6 +92,10 @@ REFUSED = {
         settings("tokenizer_config.json", auto_map=["evil.EvilTokenizer", None]), NEVER_RUN
     ),
     "pickled weights": (pickled_weights, "there is no model.safetensors in it"),
+    "pickled weights by another name": (
+        text("model.safetensors", pickle.dumps(Pickled())), "expected weights of safetensors"
+    ),
+    "empty weights": (text("model.safetensors", b""), "expected weights of safetensors"),
     "weights that are a pipe": (pipe("model.safetensors"), "there is no model.safetensors in it"),
     "settings that are a pipe": (pipe("config.json"), "there is no config.json in it"),
     "a recipe that is a pipe": (pipe("run.yaml"), "there is no run.yaml in it"),
@@ -115,7 +121,10 @@ LATER = {
     "a broken tokenizer": (text("tokenizer.json", '{"version": 1}'), "tokenizer.json: "),
     "labels that are none": (settings("mtl.json", tasks={"intent": {"trained": 5}}), "mtl.json: "),
     "no tasks": (settings("mtl.json", tasks=[]), "mtl.json: cannot be used: TypeError"),
-    "broken weights": (text("model.safetensors", PAYLOAD), "model.safetensors does not fit"),
+    "broken weights": (
+        text("model.safetensors", (2).to_bytes(8, "little") + b"{}"),
+        "model.safetensors does not fit",
+    ),
 }
 """Refused when the libraries meet it."""
 
