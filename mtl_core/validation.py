@@ -35,6 +35,8 @@ _EXPECTED = {
 """Pydantic's error types of which the message names Python types instead of YAML ones."""
 _BOUNDS = {"greater_than", "greater_than_equal", "less_than", "less_than_equal"}
 _NOTHING = object()
+_MOST_ERRORS = 50
+"""Lines of one text: a file with more is in another format."""
 
 
 def validate(document: Document, schema: type[S]) -> S:
@@ -44,7 +46,7 @@ def validate(document: Document, schema: type[S]) -> S:
     a line that begins with "key.below: " is shown at that key.
 
     Raises:
-        ConfigError: One line for every error, in the order of the file.
+        ConfigError: One line for every error, in the order of the file; only the first of many.
     """
     try:
         return schema.model_validate(document.data)
@@ -62,8 +64,11 @@ def validate(document: Document, schema: type[S]) -> S:
             if not (is_arm and any(_is_below(other, path) for other, _ in groups)):
                 problems += checker.explain(path, group)
         # A key or value may hold a line end, which would look like another error.
-        lines = [one_line(f"{place.text}: {text}") for place, text in sorted(problems)]
-        raise ConfigError("\n".join(dict.fromkeys(lines))) from error
+        told = [one_line(f"{place.text}: {text}") for place, text in sorted(problems)]
+        lines = list(dict.fromkeys(told))
+        if len(lines) > _MOST_ERRORS:
+            lines[_MOST_ERRORS:] = [f"and {len(lines) - _MOST_ERRORS:,} more errors like these"]
+        raise ConfigError("\n".join(lines)) from error
 
 
 def validate_data(data: Mapping[str, object], schema: type[S], *, where: str) -> S:

@@ -11,7 +11,9 @@ from ruamel.yaml import YAML
 from strangers import BOMB
 
 from mtl_core.errors import ConfigError
+from mtl_core.model.encoder import Encoder
 from mtl_core.study_file import dump, parse_assignment, read_document
+from mtl_core.validation import validate
 
 ANSWERED = 3.0
 """Seconds; an answer takes a tenth of it on a machine that is not busy."""
@@ -115,6 +117,15 @@ def test_bundled_studies_are_read_as_another_parser_reads_them() -> None:
         if file.name.endswith(".yaml"):
             path = Path(str(file))
             assert read_document(path).data == YAML(typ="safe", pure=True).load(path)
+
+
+def test_of_thousands_of_errors_the_first_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "study.yaml"
+    path.write_text("".join(f"k{n}: 1\n" for n in range(4000)), encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"yaml:1: unknown key 'k0'") as refused:
+        validate(read_document(path), Encoder)
+    lines = str(refused.value).splitlines()
+    assert (len(lines), lines[-1]) == (51, "and 3,950 more errors like these")
 
 
 def test_a_large_study_is_read_back(tmp_path: Path) -> None:
