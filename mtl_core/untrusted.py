@@ -15,14 +15,6 @@ from mtl_core.study_file import Document, read_document
 OUTSIDE = "is code from outside this package; allow that with trust_code=True, or --trust-code"
 """What is said of a kind of task that a model would have imported."""
 
-_FILES = (
-    "mtl.json",
-    "run.yaml",
-    "config.json",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "model.safetensors",
-)
 _REFUSED = {
     "auto_map": "names code of the model's own, which is never run",
     "configuration_files": "names other files to be read in its place",
@@ -51,18 +43,17 @@ def check_model(folder: Path, *, trust_code: bool) -> Document:
     Raises:
         ConfigError: So it is, or files are missing or cannot be read.
     """
-    for name in _FILES:
-        # Not a pipe either, from which nothing may ever come.
-        if not (folder / name).is_file():
-            raise ConfigError(f"{folder}: no model in this folder, there is no {name} in it")
-    read_settings(folder / "mtl.json")
-    for name in ("config.json", "tokenizer_config.json"):
-        check_settings(read_settings(folder / name), where=str(folder / name))
-    _check_weights(folder / "model.safetensors")
-    document = read_document(folder / "run.yaml")
+    # What names code first: that a file is missing as well tells less.
+    read_settings(_file(folder, "mtl.json"))
+    document = read_document(_file(folder, "run.yaml"))
     for name, kind in () if trust_code else _outside_kinds(document):
         place = document.place(("tasks", name, "kind")).text
         raise ConfigError(f"{place}: tasks.{one_line(name)}.kind: {quoted(kind)} {OUTSIDE}")
+    for name in ("config.json", "tokenizer_config.json"):
+        path = _file(folder, name)
+        check_settings(read_settings(path), where=str(path))
+    _file(folder, "tokenizer.json")
+    _check_weights(_file(folder, "model.safetensors"))
     return document
 
 
@@ -112,6 +103,14 @@ def read_settings(path: Path) -> Mapping[str, object]:
     if not isinstance(settings, dict):
         raise ConfigError(f"{path}: expected an object, found {quoted(str(settings)[:40])}")
     return settings
+
+
+def _file(folder: Path, name: str) -> Path:
+    path = folder / name
+    # Not a pipe either, from which nothing may ever come.
+    if not path.is_file():
+        raise ConfigError(f"{folder}: no model in this folder, there is no {name} in it")
+    return path
 
 
 def _check_weights(path: Path) -> None:
