@@ -70,6 +70,7 @@ def save_model(
         weights = {name: value.cpu().contiguous() for name, value in model.state_dict().items()}
         save_file(weights, scratch / "model.safetensors", metadata={"format": "pt"})
         model.encoder.config.save_pretrained(scratch)
+        _change(scratch / "config.json", auto_map=None)
         _save_tokenizer(scratch, assets.data.tokenizer)
         meta = {
             "format": FORMAT,
@@ -99,7 +100,15 @@ def save_model(
 def _save_tokenizer(folder: Path, tokenizer: "PreTrainedTokenizerFast") -> None:
     """Saves a tokenizer as one of the general class, which reads as `tokenizer.json` says."""
     tokenizer.save_pretrained(folder)
-    path = folder / "tokenizer_config.json"
-    settings = json.loads(path.read_text(encoding="utf-8"))
-    settings["tokenizer_class"] = "PreTrainedTokenizerFast"
-    path.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
+    general = "PreTrainedTokenizerFast"
+    _change(folder / "tokenizer_config.json", tokenizer_class=general, auto_map=None)
+
+
+def _change(path: Path, **changes: str | None) -> None:
+    """Changes settings that Transformers has written; None takes one out.
+
+    `auto_map` is taken out as the class that was trained is always one of Transformers' own.
+    """
+    settings = json.loads(path.read_text(encoding="utf-8")) | changes
+    kept = {key: value for key, value in settings.items() if key not in changes or value}
+    path.write_text(json.dumps(kept, indent=2) + "\n", encoding="utf-8")

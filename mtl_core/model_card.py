@@ -2,9 +2,12 @@
 
 import datetime
 import importlib.metadata
+import json
+import re
 from collections.abc import Mapping
 
 from mtl_core.config import RunConfig
+from mtl_core.markdown import code, plain
 from mtl_core.scores import ScoreTree, flatten, show_score
 
 _USE = """## Use
@@ -47,21 +50,23 @@ def render_card(
         test: Test scores, when they were computed.
     """
     tasks = "\n".join(
-        f"- `{name}` ({_kind(section.kind)}){_describe(labels[name])}"
+        f"- {code(name)} ({plain(_kind(section.kind))}){_describe(labels[name])}"
         for name, section in config.tasks.items()
     )
     versions = ", ".join(
         f"{package} {importlib.metadata.version(package)}" for package in ("torch", "transformers")
     )
     kinds = sorted({_kind(task.kind) for task in config.tasks.values()})
+    # Words in quotes: YAML would read a kind that is called `no` as something else.
+    tags = json.dumps(["multi-task", *(re.sub(r"[^\w-]", "-", kind) for kind in kinds)])
     return f"""---
 library_name: mtl
-tags: [multi-task, {", ".join(kinds)}]
+tags: {tags}
 ---
 
-# Multi-task model: {", ".join(config.tasks)}
+# Multi-task model: {", ".join(map(plain, config.tasks))}
 
-One encoder (`{_encoder_name(config)}`) with one head a task:
+One encoder ({code(_encoder_name(config))}) with one head a task:
 
 {tasks}
 
@@ -74,7 +79,7 @@ One encoder (`{_encoder_name(config)}`) with one head a task:
 
 ## Recipe
 
-`run.yaml` holds every setting of the run. Data sets: {", ".join(config.datasets)}.
+`run.yaml` holds every setting of the run. Data sets: {", ".join(map(plain, config.datasets))}.
 Saved {datetime.date.today().isoformat()} with {versions}.
 
 {_LIMITS}"""
@@ -95,13 +100,13 @@ def _describe(labels: tuple[str, ...], most: int = 12) -> str:
     if not labels:
         return ""
     more = f" and {len(labels) - most} more" if len(labels) > most else ""
-    return f": {len(labels)} labels: {', '.join(labels[:most])}{more}"
+    return f": {len(labels)} labels: {', '.join(map(code, labels[:most]))}{more}"
 
 
 def _score_table(dev: ScoreTree, test: ScoreTree | None) -> str:
     flat_dev, flat_test = flatten(dev), flatten(test)
     rows = [
-        f"| {name} | {show_score(name, value)} | {show_score(name, flat_test.get(name))} |"
+        f"| {plain(name)} | {show_score(name, value)} | {show_score(name, flat_test.get(name))} |"
         for name, value in flat_dev.items()
     ]
     return "\n".join(["| score, shares in % | dev | test |", "|---|---|---|", *rows])

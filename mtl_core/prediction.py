@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from mtl_core.data.example import Example
+from mtl_core.printable import printable_json
 from mtl_core.tasks.outputs import Output, TextView, to_plain
 
 Text = str | tuple[str, str]
@@ -41,7 +42,7 @@ class Prediction(Mapping[str, Output]):
         """Returns one line of JSON: "text", "text_pair" where there is one, then a key a task."""
         texts = {"text": self.text} | ({"text_pair": self.text_pair} if self.text_pair else {})
         plain = {task: to_plain(output) for task, output in self.outputs.items()}
-        return json.dumps({**texts, **plain}, ensure_ascii=False)
+        return printable_json(json.dumps({**texts, **plain}, ensure_ascii=False))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,40 +1,31 @@
 """The predictor: a saved model applied to texts."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import nullcontext
 from pathlib import Path
 from re import finditer
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
 from mtl_core.assets import build_collator
 from mtl_core.config import RunConfig
 from mtl_core.data.batching import Batch, make_batch
 from mtl_core.data.encode import encode_split
-from mtl_core.data.encoded import EncodedSplit, LabelNames, TaskColumn
+from mtl_core.data.encoded import EncodedSplit, TaskColumn
 from mtl_core.data.merge import merge_labels
 from mtl_core.data.store import load_dataset
 from mtl_core.data.windows import encode_windows, has_room
-from mtl_core.errors import ConfigError, DataError
-from mtl_core.export import FORMAT
-from mtl_core.model.encoder import without_pooler
+from mtl_core.errors import DataError
 from mtl_core.model.multitask import MultiTaskModel
-from mtl_core.model.pooling import Pooler
 from mtl_core.prediction import Layout, Prediction, Row, Text
-from mtl_core.study_file import read_document
+from mtl_core.saved_model import load_model
 from mtl_core.tasks.base import Prediction as HeadPrediction
 from mtl_core.tasks.base import Task, build_task
-from mtl_core.tasks.kinds import without_task_files
 from mtl_core.tasks.outputs import TextView
 from mtl_core.tasks.question_answering import best_answers, least_lead
 from mtl_core.training.distributed import Place
 from mtl_core.training.evaluation import Evaluation, evaluate
-from mtl_core.validation import validate
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -86,44 +77,19 @@ class Predictor:
 
         Args:
             folder: The folder.
-            trust_code: Runs the Python files that the model's own kinds of tasks stand in.
+            trust_code: Runs the code of the model's own kinds of tasks: files and packages.
 
         Raises:
-            ConfigError: The folder holds no model, or one of another format.
+            ConfigError: The folder holds no model, one of another format, or one that names code.
         """
-        from transformers import AutoConfig, AutoModel, PreTrainedTokenizerFast
-
-        folder = Path(folder)
-        meta = _read_meta(folder)
-        with nullcontext() if trust_code else without_task_files():
-            config = validate(read_document(folder / "run.yaml"), RunConfig)
-        tasks = {
-            name: build_task(name, section, _labels(meta["tasks"][name]))
-            for name, section in config.tasks.items()
-        }
-        encoder = without_pooler(AutoModel.from_config(AutoConfig.from_pretrained(folder)))
-        settings = config.encoder
-        model = MultiTaskModel(
-            encoder,
-            tasks,
-            Pooler(settings.pooling, encoder.config.hidden_size, settings.normalize),
-            num_features={name: int(meta["tasks"][name]["features"]) for name in tasks},
-        )
-        try:
-            model.load_state_dict(load_file(folder / "model.safetensors"))
-        except (OSError, RuntimeError, SafetensorError) as error:
-            reason = str(error).strip().splitlines()[0]
-            raise ConfigError(
-                f"{folder}: model.safetensors does not fit mtl.json and config.json: {reason}"
-            ) from error
+        saved = load_model(Path(folder), trust_code=trust_code)
         return cls(
-            config,
-            model.to(Place.current().device),
-            tasks,
-            # As it was saved: classes of families build some parts of their own anew.
-            PreTrainedTokenizerFast.from_pretrained(folder),
-            max_length=int(meta["max_length"]),
-            parts={name: meta["tasks"][name]["parts"] for name in tasks},
+            saved.config,
+            saved.model.to(Place.current().device),
+            saved.tasks,
+            saved.tokenizer,
+            max_length=saved.max_length,
+            parts=saved.parts,
         )
 
     def __call__(
@@ -310,22 +276,3 @@ def _pair(text: object) -> tuple[str, str]:
         case [first, second] if len(parts) == 2:
             return first, second
     raise DataError(f"texts: expected strings or pairs (text, second) of them, found {text!r}")
-
-
-def _labels(meta: Mapping[str, Any]) -> LabelNames:
-    return LabelNames(
-        tuple(meta["trained"]), (), tuple(meta["counts"]), meta["mean"], meta["deviation"]
-    )
-
-
-def _read_meta(folder: Path) -> dict[str, Any]:
-    path = folder / "mtl.json"
-    if not path.is_file():
-        raise ConfigError(f"{folder}: no model in this folder, there is no mtl.json in it")
-    meta = json.loads(path.read_text(encoding="utf-8"))
-    if meta.get("format") != FORMAT:
-        raise ConfigError(
-            f"{path}: expected format {FORMAT}, found {meta.get('format')}; "
-            "it was saved by another version of mtl"
-        )
-    return dict(meta)

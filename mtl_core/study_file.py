@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from ruamel.yaml import YAML
 
 from mtl_core.errors import ConfigError, did_you_mean
+from mtl_core.yaml_bounds import MOST_BYTES
 from mtl_core.yaml_text import KeyPath, parse
 
 ROOTS = ("run", "search", "study")
@@ -185,7 +186,8 @@ def describe(value: object) -> str:
 
 def _read_text(path: Path) -> str:
     try:
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
     except FileNotFoundError:
         near = did_you_mean(path.name, (other.name for other in path.parent.glob("*.yaml")))
         raise ConfigError(f"{path}: no such file.{near}") from None
@@ -193,6 +195,10 @@ def _read_text(path: Path) -> str:
         raise ConfigError(f"{path}: expected a YAML file, found a folder") from None
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    if len(content) > MOST_BYTES:
+        raise ConfigError(
+            f"{path}: expected a study file, of at most {MOST_BYTES // 1024} KiB; it is larger"
+        )
     try:
         return content.decode()
     except UnicodeDecodeError as error:

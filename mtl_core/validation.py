@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from mtl_core.errors import ConfigError, did_you_mean
+from mtl_core.printable import one_line
 from mtl_core.study_file import Document, Place, describe, split_key
 from mtl_core.yaml_text import KeyPath, key_text
 
@@ -34,6 +35,8 @@ _EXPECTED = {
 """Pydantic's error types of which the message names Python types instead of YAML ones."""
 _BOUNDS = {"greater_than", "greater_than_equal", "less_than", "less_than_equal"}
 _NOTHING = object()
+_MOST_ERRORS = 50
+"""Lines of one text: a file with more is in another format."""
 
 
 def validate(document: Document, schema: type[S]) -> S:
@@ -43,7 +46,7 @@ def validate(document: Document, schema: type[S]) -> S:
     a line that begins with "key.below: " is shown at that key.
 
     Raises:
-        ConfigError: One line for every error, in the order of the file.
+        ConfigError: One line for every error, in the order of the file; only the first of many.
     """
     try:
         return schema.model_validate(document.data)
@@ -60,8 +63,12 @@ def validate(document: Document, schema: type[S]) -> S:
             is_arm = all(details["type"].endswith("_type") for details in group)
             if not (is_arm and any(_is_below(other, path) for other, _ in groups)):
                 problems += checker.explain(path, group)
-        lines = [f"{place.text}: {text}" for place, text in sorted(problems)]
-        raise ConfigError("\n".join(dict.fromkeys(lines))) from error
+        # A key or value may hold a line end, which would look like another error.
+        told = [one_line(f"{place.text}: {text}") for place, text in sorted(problems)]
+        lines = list(dict.fromkeys(told))
+        if len(lines) > _MOST_ERRORS:
+            lines[_MOST_ERRORS:] = [f"and {len(lines) - _MOST_ERRORS:,} more errors like these"]
+        raise ConfigError("\n".join(lines)) from error
 
 
 def validate_data(data: Mapping[str, object], schema: type[S], *, where: str) -> S:

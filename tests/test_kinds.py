@@ -63,7 +63,7 @@ def test_a_task_from_a_file_trains_is_saved_and_predicts(study: Path, tmp_path: 
     export_best(
         tmp_path / "run", tmp_path / "model", config=config, assets=assets, dev={}, test=None
     )
-    with pytest.raises(ConfigError, match=r"runs code from a file; allow that with trust_code"):
+    with pytest.raises(ConfigError, match=r"is code from outside this package; allow that"):
         Predictor.load(tmp_path / "model")
     predictor = Predictor.load(tmp_path / "model", trust_code=True)
     found = [p["stars"] for p in predictor(["rain", "rain now play jazz"])]
@@ -91,7 +91,7 @@ def test_the_command_line_runs_the_code_of_a_model_only_when_told(
     export_best(tmp_path / "run", model, config=config, assets=assets, dev={}, test=None)
     refused = mtl("predict", str(model), "rain")
     assert (refused.code, refused.out) == (2, "")
-    assert "it runs code from a file; allow that with trust_code" in refused.err
+    assert "is code from outside this package; allow that with trust_code" in refused.err
     allowed = mtl("predict", str(model), "rain", "--trust-code")
     assert (allowed.code, allowed.err) == (0, "")
     assert "stars: " in allowed.out

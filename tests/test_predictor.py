@@ -142,7 +142,7 @@ def test_a_model_on_an_encoder_of_half_precision_can_be_used(
     [
         ("mtl.json", None, r"no model in this folder"),
         ("mtl.json", '{"format": 99}', r"mtl\.json: expected format 4, found 99"),
-        ("model.safetensors", "x", r"model\.safetensors does not fit"),
+        ("model.safetensors", "x", r"model\.safetensors: expected weights of safetensors"),
     ],
 )
 def test_broken_folders_are_refused(

@@ -32,7 +32,7 @@ Set = Annotated[
 ]
 Model = Annotated[Path, typer.Argument(help="Folder of a saved model, or of a study.")]
 TrustCode = Annotated[
-    bool, typer.Option(help="Runs the Python files that a model's own kinds of tasks stand in.")
+    bool, typer.Option(help="Runs the code of a model's own kinds of tasks: files and packages.")
 ]
 Verbose = Annotated[bool, typer.Option("--verbose", help="Shows what Ray and the libraries log.")]
 LogFile = Annotated[
@@ -46,6 +46,7 @@ Quiet = Annotated[
 @app.command()
 def check(study: Study, assignments: Set = None) -> None:
     """Check a study file, its search space and its data; train nothing."""
+    _check_text(study)
     from tuning.load import check_data, load_study
     from tuning.show import show_check
 
@@ -64,6 +65,7 @@ def train(
     quiet: Quiet = False,
 ) -> None:
     """Train one model with the recipe of the study file, here and without a search."""
+    _check_text(study)
     from tuning.watch.log_lines import logging_to
     from tuning.watch.run_display import run_display
 
@@ -91,6 +93,7 @@ def tune(
     verbose: Verbose = False,
 ) -> None:
     """Search the best recipe, score it on test and save its model; goes on after a crash."""
+    _check_text(study)
     from tuning.watch.display import study_display
     from tuning.watch.log_lines import logging_to
 
@@ -145,10 +148,11 @@ def evaluate(
     trust_code: TrustCode = False,
 ) -> None:
     """Score a saved model on the data it was trained for."""
+    folder = _model_folder(model, trust_code=trust_code)
     from mtl_core.predictor import evaluate_model
     from tuning.show import show_evaluation
 
-    evaluation = evaluate_model(_model_folder(model), split=split, trust_code=trust_code)
+    evaluation = evaluate_model(folder, split=split, trust_code=trust_code)
     show_evaluation(evaluation, split)
 
 
@@ -165,7 +169,6 @@ def predict(
     A tab parts the sentences of a pair, or a question from its context.
     """
     from mtl_core.data.text_files import lines_of, read_lines
-    from mtl_core.predictor import Predictor
 
     if texts and file:
         raise ConfigError("--file: give texts or a file, not both")
@@ -173,7 +176,10 @@ def predict(
         texts = read_lines(file)
     elif not texts:
         texts = lines_of(sys.stdin.buffer.read(), "stdin")
-    predictor = Predictor.load(_model_folder(model), trust_code=trust_code)
+    folder = _model_folder(model, trust_code=trust_code)
+    from mtl_core.predictor import Predictor
+
+    predictor = Predictor.load(folder, trust_code=trust_code)
     pairs = [_pair(text) for text in texts] if predictor.takes_pairs else texts
     for prediction in predictor(pairs):
         typer.echo(prediction.to_json() if as_json else _readable(prediction))
@@ -182,9 +188,10 @@ def predict(
 @app.command()
 def report(folder: Annotated[Path, typer.Argument(help="A study folder.")]) -> None:
     """Write report.md of a study folder anew, and print it."""
+    from mtl_core.printable import printable
     from tuning.result import write_report
 
-    typer.echo(write_report(folder))
+    typer.echo(printable(write_report(folder)))
 
 
 @app.command()
@@ -220,23 +227,37 @@ def submit(
 def main() -> NoReturn:
     """Runs the command line; a user's mistake is one line on stderr and no traceback."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(_spell_out)
     # It tells of each of its many tries to reach the hub; the error at the end says it all.
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     try:
         app(standalone_mode=True)
-    except (ConfigError, DataError, CacheError) as error:
-        _exit(str(error), BAD_INPUT)
+    except ConfigError as error:  # Of a study file all at once, one a line.
+        _exit(str(error).split("\n"), BAD_INPUT)
+    except (DataError, CacheError) as error:
+        _exit([str(error)], BAD_INPUT)
     except MtlError as error:
-        _exit(str(error), FAILED)
+        _exit(str(error).split("\n"), FAILED)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     sys.exit(0)
 
 
-def _exit(message: str, code: int) -> NoReturn:
-    for line in message.splitlines():
-        sys.stderr.write(f"error: {line}\n")
+def _exit(lines: Sequence[str], code: int) -> NoReturn:
+    from mtl_core.printable import one_line
+
+    for line in lines:
+        sys.stderr.write(f"error: {one_line(line)}\n")
     sys.exit(code)
+
+
+def _spell_out(record: logging.LogRecord) -> bool:
+    """Lets a message through, with what data may have brought into it spelt out."""
+    from mtl_core.printable import printable
+
+    record.msg, record.args = printable(record.getMessage()), ()
+    return True
 
 
 def _say_how_to_go_on(words: Sequence[str], loaded: "StudyFile") -> None:
@@ -246,11 +267,27 @@ def _say_how_to_go_on(words: Sequence[str], loaded: "StudyFile") -> None:
     sys.stderr.write(f"Interrupted; {done}. The same command goes on: {shlex.join(words)}\n")
 
 
-def _model_folder(folder: Path) -> Path:
-    """Returns the folder of the model: a study holds it in best/, `mtl train` in model/."""
+def _check_text(study: str) -> None:
+    """Refuses a study file that is no YAML, before imports that take seconds."""
+    from mtl_core.study_file import read_document
+
+    if Path(study).is_file():
+        read_document(Path(study))
+
+
+def _model_folder(folder: Path, *, trust_code: bool) -> Path:
+    """Returns the folder of the model: a study holds it in best/, `mtl train` in model/.
+
+    Checks it as well, before imports that take seconds.
+    """
+    from mtl_core.untrusted import check_model
+
     if (folder / "study.yaml").is_file():
-        return folder / "best"
-    return folder / "model" if (folder / "model" / "mtl.json").is_file() else folder
+        folder = folder / "best"
+    elif (folder / "model" / "mtl.json").is_file():
+        folder = folder / "model"
+    check_model(folder, trust_code=trust_code)
+    return folder
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -259,8 +296,9 @@ def _pair(text: str) -> tuple[str, str]:
 
 
 def _readable(prediction: "Prediction") -> str:
+    from mtl_core.printable import one_line
     from mtl_core.tasks.outputs import to_text
 
     lines = (f"  {task}: {to_text(output)}" for task, output in prediction.items())
-    texts = [text for text in (prediction.text, prediction.text_pair) if text]
+    texts = [one_line(text) for text in (prediction.text, prediction.text_pair) if text]
     return "\n".join(["\t".join(texts), *lines])

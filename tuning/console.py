@@ -1,10 +1,42 @@
 """The terminal that commands print on."""
 
+from collections.abc import Iterator
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderableType, RenderHook
+from rich.segment import Segment
+
+from mtl_core.printable import printable
 
 
 def plain_console(**settings: Any) -> Console:
-    """Returns a terminal that shows text as it is: data may hold what Rich takes for markup."""
-    return Console(highlight=False, markup=False, emoji=False, **settings)
+    """Returns a terminal that shows text as it is: data may hold what Rich takes for markup.
+
+    What data may hold that terminals take for theirs is spelt out; see `Printable`.
+    """
+    console = Console(highlight=False, markup=False, emoji=False, **settings)
+    console.push_render_hook(_AllPrintable())
+    return console
+
+
+class Printable:
+    """What Rich renders, with its texts `printable`; Rich's own colours and moves stay.
+
+    Everything printed on a `plain_console` is one already. A `Live` display is not: what it shows
+    has to be made one.
+    """
+
+    def __init__(self, renderable: RenderableType) -> None:
+        self._renderable = renderable
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
+        for segment in console.render(self._renderable, options):
+            if segment.control:
+                yield segment
+            else:
+                yield Segment(printable(segment.text), segment.style)
+
+
+class _AllPrintable(RenderHook):
+    def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
+        return [Printable(renderable) for renderable in renderables]

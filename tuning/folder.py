@@ -92,16 +92,18 @@ class StudyFolder:
             lock.release()
 
     def read_study(self) -> "StudyFile":
-        """Returns the study that the folder was made for.
+        """Returns the study that the folder was made for; imports no kinds of tasks.
 
         Raises:
             ConfigError: It is no study folder.
         """
         # With the schema come torch and more, which a look at the folder alone can do without.
+        from mtl_core.tasks.kinds import outside_kinds
         from tuning.config import StudyFile
 
         self.check_is_study()
-        return validate(read_document(self.study), StudyFile)
+        with outside_kinds("leave"):
+            return validate(read_document(self.study), StudyFile)
 
     def check_is_study(self) -> None:
         """Refuses any other folder.
@@ -233,6 +235,7 @@ class StudyFolder:
 def write_text(path: Path, text: str) -> None:
     """Writes a file at once or not at all."""
     part = path.with_name(f".{path.name}.part")
+    part.unlink(missing_ok=True)  # A link there would lead the text into another file.
     part.write_text(text, encoding="utf-8")
     os.replace(part, path)  # noqa: PTH105
 

@@ -3,23 +3,21 @@
 import re
 from collections.abc import Iterable, Sequence
 
+from mtl_core.printable import printable
+
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Returns a table; the cells are Markdown already."""
+    """Returns a table; the cells are Markdown already, but for the bars in them."""
     lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-
-
-def code(text: str) -> str:
-    """Returns `text` as a code span on one line, in which only the bar of a table is special."""
-    longest = max(map(len, re.findall("`+", text)), default=0)
-    ticks, space = "`" * (longest + 1), " " if longest else ""
-    return f"{ticks}{space}{' '.join(text.split())}{space}{ticks}".replace("|", r"\|")
+    escaped = ([cell.replace("|", r"\|") for cell in cells] for cells in lines)
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in escaped)
 
 
 def shell(command: str) -> str:
     """Returns a block with a command to copy."""
-    return f"```sh\n{command}\n```"
+    # The fence is longer than any in the command.
+    ticks = "`" * max([2, *map(len, re.findall("`+", command))]) + "`"
+    return f"{ticks}sh\n{printable(command)}\n{ticks}"
 
 
 def percent(share: float | None) -> str:

@@ -10,9 +10,10 @@ from typing import TypeGuard, get_args
 
 import pandas
 
+from mtl_core.markdown import code, plain
 from mtl_core.scores import ScoreTree, flatten, show_difference, show_score
 from tuning.interval import difference_interval
-from tuning.markdown import code, percent, points, shell, table
+from tuning.markdown import percent, points, shell, table
 from tuning.records import Status, TrialRecord, Value, rank
 
 
@@ -111,7 +112,7 @@ def render_report(summary: StudySummary) -> str:
     best, default = summary.best, summary.default
     so_far = " so far" if summary.unfinished is not None else ""
     sections = [
-        [f"# Study {summary.name}"],
+        [f"# Study {plain(summary.name)}"],
         _headline(summary),
         [f"## Best recipe{so_far}", _recipe_table(best, default)] if best else [],
         ["## Scores, in percent", _score_table(best, default)] if best else [],

@@ -11,9 +11,11 @@ import optuna
 from optuna.trial import TrialState
 
 from mtl_core.errors import ConfigError
+from mtl_core.printable import one_line
 from mtl_core.study_file import as_assignment
+from mtl_core.tasks.kinds import outside_kinds
 from tuning.config import StudyFile
-from tuning.folder import StudyFolder
+from tuning.folder import StudyFolder, write_text
 from tuning.history import best_record, best_so_far, read_records
 from tuning.journal import read_optuna
 from tuning.records import TrialRecord
@@ -67,23 +69,34 @@ def write_report(path: Path) -> str:
     """Writes report.md of a study folder anew from what is in the folder; returns its text.
 
     Raises:
-        ConfigError: It is no study folder, or cannot be written.
+        ConfigError: It is no study folder, its files are broken, or it cannot be written.
     """
     folder = StudyFolder(path)
     study = folder.read_study()
-    optuna_study = read_optuna(folder.journal)
-    records = read_records(folder, optuna_study, study.default_parameters)
-    result = folder.read_result()
-    summary = summarise(study, folder, optuna_study, records, result)
-    status = read_status(path)
-    if status.state in ("running", "interrupted"):
-        summary = _so_far(summary, status, records)
-    text = render_report(summary)
     try:
-        folder.report.write_text(text, encoding="utf-8")
+        text = _report(folder, study)
+    # What others have written into the files of a folder may be anything.
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        reason = f"{type(error).__name__}: {one_line(str(error)[:200])}"
+        raise ConfigError(f"{path}: a file of the study is broken: {reason}") from error
+    except RecursionError as error:
+        raise ConfigError(f"{path}: a file of the study is nested too deeply") from error
+    try:
+        write_text(folder.report, text)
     except OSError as error:
         raise ConfigError(f"{folder.report}: cannot be written: {error.strerror}") from error
     return text
+
+
+def _report(folder: StudyFolder, study: StudyFile) -> str:
+    optuna_study = read_optuna(folder.journal)
+    with outside_kinds("leave"):
+        records = read_records(folder, optuna_study, study.default_parameters)
+    summary = summarise(study, folder, optuna_study, records, folder.read_result())
+    status = read_status(folder.path)
+    if status.state in ("running", "interrupted"):
+        summary = _so_far(summary, status, records)
+    return render_report(summary)
 
 
 def _so_far(

@@ -9,6 +9,7 @@ from mtl_core.data.encoded import LabelNames, count_labelled
 from mtl_core.errors import ConfigError
 from mtl_core.model.outline import encoder_outline
 from mtl_core.model.trained import describe_encoder
+from mtl_core.printable import one_line
 from mtl_core.scores import flatten, show_score
 from mtl_core.training.evaluation import Evaluation
 from tuning.config import StudyFile
@@ -43,7 +44,7 @@ def show_check(study: StudyFile, data: Data) -> None:
             f"{count:,}",
             str(len(names.trained) or "-"),
             _most_frequent(names),
-            ", ".join(names.unseen) or "-",
+            ", ".join(map(one_line, names.unseen)) or "-",
         )
     space = Table("parameter", "values", "default", title="Search space")
     defaults = study.default_parameters
@@ -63,7 +64,7 @@ def show_check(study: StudyFile, data: Data) -> None:
 def _most_frequent(names: LabelNames, most: int = 3) -> str:
     # A number column counts its rows, and has no labels.
     pairs = sorted(zip(names.trained, names.counts, strict=False), key=lambda pair: -pair[1])
-    return "\n".join(f"{name} {count:,}" for name, count in pairs[:most]) or "-"
+    return "\n".join(f"{one_line(name)} {count:,}" for name, count in pairs[:most]) or "-"
 
 
 def _trainers_here(study: StudyFile) -> str:

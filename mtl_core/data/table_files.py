@@ -16,6 +16,9 @@ from mtl_core.paths import cache_folder
 if TYPE_CHECKING:
     from datasets import Dataset
 
+_PICKLES = ("pandas",)
+"""What `datasets` reads pickled files in the current folder by, until version 5."""
+
 
 @dataclass(frozen=True, slots=True)
 class TableSource:
@@ -76,6 +79,8 @@ def hub_source(name: str, *, config: str | None, revision: str | None, split: st
     Raises:
         DataError: It cannot be loaded; the message of `datasets` follows.
     """
+    if name in _PICKLES:
+        raise DataError(f"{name}: reads pickles, which can hold code; expected a table without")
     where, content = f"{name} [{split}]", _hash_folder(Path(name))
     return _load(where, content, name, config, revision=revision, split=split)
 

@@ -12,7 +12,9 @@ from pydantic import Field
 
 from mtl_core.errors import ConfigError
 from mtl_core.model.pooling import Normalization, PoolingKind
+from mtl_core.printable import one_line
 from mtl_core.section import IdOrFolder, Section
+from mtl_core.untrusted import check_settings
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
@@ -71,13 +73,18 @@ def load_tokenizer(name: str, *, revision: str | None = None) -> "PreTrainedToke
     """
     from transformers import AutoTokenizer
 
-    source = resolve_encoder(name)
+    source = _checked_source(name, revision)
     with _loading("tokenizer", name):
-        tokenizer = AutoTokenizer.from_pretrained(source, revision=revision or "main")
+        tokenizer = AutoTokenizer.from_pretrained(
+            source, revision=revision or "main", trust_remote_code=False
+        )
         if getattr(tokenizer, "add_prefix_space", None) is False:
             # Some byte-level tokenizers refuse words otherwise.
             tokenizer = AutoTokenizer.from_pretrained(
-                source, revision=revision or "main", add_prefix_space=True
+                source,
+                revision=revision or "main",
+                trust_remote_code=False,
+                add_prefix_space=True,
             )
     if not tokenizer.is_fast:
         raise ConfigError(f"run.encoder.name: '{name}' has no fast tokenizer (tokenizer.json)")
@@ -112,15 +119,25 @@ def load_encoder(name: str, *, revision: str | None = None) -> "PreTrainedModel"
     import torch
     import transformers
     from transformers import AutoModel
+    from transformers.utils import find_adapter_config_file
 
-    source = resolve_encoder(name)
+    source = _checked_source(name, revision)
     transformers.utils.logging.disable_progress_bar()
     transformers.utils.logging.set_verbosity_error()
     with _loading("weights", name):
+        if find_adapter_config_file(source, revision=revision or "main") is not None:
+            raise ValueError(
+                "there is an adapter_config.json beside them, of weights that would be added from "
+                "another place; merge the adapter into the encoder first"
+            )
         # Also weights that are stored as half precision; autocast does the rest. The encoder's
         # configuration, which is saved with a trained model, then says so too.
         encoder = AutoModel.from_pretrained(
-            source, revision=revision or "main", use_safetensors=True, dtype=torch.float32
+            source,
+            revision=revision or "main",
+            trust_remote_code=False,
+            use_safetensors=True,
+            dtype=torch.float32,
         )
     return without_pooler(encoder)
 
@@ -135,7 +152,7 @@ def empty_encoder(config: "PreTrainedConfig", name: str) -> "PreTrainedModel":
     from transformers import AutoModel
 
     with _loading("configuration", name), torch.device("meta"):
-        return without_pooler(AutoModel.from_config(config))
+        return without_pooler(AutoModel.from_config(config, trust_remote_code=False))
 
 
 def without_pooler(encoder: "PreTrainedModel") -> "PreTrainedModel":
@@ -179,9 +196,25 @@ def load_configuration(name: str, revision: str | None) -> "PreTrainedConfig":
     """
     from transformers import AutoConfig
 
+    source = _checked_source(name, revision)
+    with _loading("configuration", name):
+        return AutoConfig.from_pretrained(
+            source, revision=revision or "main", trust_remote_code=False
+        )
+
+
+def _checked_source(name: str, revision: str | None) -> str:
+    """Returns where an encoder is loaded from, when its configuration leads to no other code."""
+    from transformers import CONFIG_MAPPING, PreTrainedConfig
+
     source = resolve_encoder(name)
     with _loading("configuration", name):
-        return AutoConfig.from_pretrained(source, revision=revision or "main")
+        settings, _ = PreTrainedConfig.get_config_dict(source, revision=revision or "main")
+        if settings.get("model_type") in CONFIG_MAPPING:
+            # Transformers has a class of its own for it, and passes over the model's.
+            settings = {key: value for key, value in settings.items() if key != "auto_map"}
+        check_settings(settings, where="config.json")
+    return source
 
 
 def _package_folder(package: str) -> Path:
@@ -233,8 +266,8 @@ def _loading(what: str, name: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # Broken files end in errors of any kind, from four libraries.
-        reason = next(iter(str(error).strip().splitlines()), "")
-        if not isinstance(error, OSError | ValueError):
+        reason = one_line(next(iter(str(error).strip().splitlines()), ""))
+        if not isinstance(error, OSError | ValueError | ConfigError):
             reason = f"{type(error).__name__}: {reason}"
         raise ConfigError(
             f"run.encoder.name: cannot load the {what} of '{name}': {reason}"

@@ -9,10 +9,12 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 from types import ModuleType
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Discriminator, PlainValidator, SerializeAsAny, Tag
+from pydantic import ConfigDict, Discriminator, PlainValidator, SerializeAsAny, Tag
 
+from mtl_core.data.encoded import TaskColumn
+from mtl_core.printable import one_line
 from mtl_core.section import PlacedText, resolve_path
 from mtl_core.tasks.base import TaskSection
 from mtl_core.tasks.classification import Classification
@@ -21,19 +23,41 @@ from mtl_core.tasks.multilabel import Multilabel
 from mtl_core.tasks.question_answering import QuestionAnswering
 from mtl_core.tasks.regression import Regression
 from mtl_core.tasks.tagging import Tagging
+from mtl_core.untrusted import OUTSIDE
 
 _IMPORTED = "file.py:Class or package.module:Class"
-_are_files_trusted: ContextVar[bool] = ContextVar("are_files_trusted", default=True)
+_treatment: ContextVar[Literal["import", "refuse", "leave"]] = ContextVar(
+    "treatment", default="import"
+)
+"""What is done with kinds that stand outside the package."""
 
 
 @contextmanager
-def without_task_files() -> Iterator[None]:
-    """Refuses task kinds in files: a study file is the user's own, a saved model may not be."""
-    token = _are_files_trusted.set(False)
+def outside_kinds(treatment: Literal["refuse", "leave"]) -> Iterator[None]:
+    """Imports no kind that stands outside the package.
+
+    A study file that a user names is the user's own, but a saved model or a study folder may come
+    from a stranger.
+
+    Args:
+        treatment: `refuse` = they are an error; `leave` = they become an `UnreadTask`.
+    """
+    token = _treatment.set(treatment)
     try:
         yield
     finally:
-        _are_files_trusted.reset(token)
+        _treatment.reset(token)
+
+
+class UnreadTask(TaskSection):
+    """A task of a kind that is not imported: its settings as they were written, to look at."""
+
+    model_config = ConfigDict(extra="allow")
+    column_kind: ClassVar = "label"
+
+    def column_in(self, dataset: str, name: str) -> TaskColumn:
+        """Returns a column of its own: which kind its real one has, only its code can tell."""
+        return TaskColumn(name, f"{name}:{dataset}", self.column_kind)
 
 
 def imported_section(value: Any) -> TaskSection:
@@ -43,11 +67,15 @@ def imported_section(value: Any) -> TaskSection:
     file; the path is made absolute, so that every worker finds it.
 
     Raises:
-        ValueError: The class cannot be imported, or is no task section.
+        ValueError: The class cannot or must not be imported, or is no task section.
     """
     if isinstance(value, TaskSection):
         return value
     kind = value["kind"]
+    if _treatment.get() == "leave":
+        return UnreadTask.model_validate({**value, "kind": str(kind)})
+    if _treatment.get() == "refuse":
+        raise ValueError(f"kind: '{one_line(kind)}' {OUTSIDE}")
     source, _, class_name = str(kind).rpartition(":")
     try:
         if source.endswith(".py"):
@@ -65,10 +93,6 @@ def imported_section(value: Any) -> TaskSection:
 
 
 def _module_of(path: Path) -> ModuleType:
-    if not _are_files_trusted.get():
-        raise PermissionError(
-            "it runs code from a file; allow that with trust_code=True, or --trust-code"
-        )
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}")
     name = f"mtl_task_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"

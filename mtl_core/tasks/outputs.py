@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
+from mtl_core.printable import one_line, quoted
+
 
 @dataclass(frozen=True, slots=True)
 class TextView:
@@ -27,7 +29,7 @@ class Label:
     probability: float
 
     def __str__(self) -> str:
-        return f"{self.label} ({self.probability:.3f})"
+        return f"{one_line(self.label)} ({self.probability:.3f})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ class Span:
     text: str
 
     def __str__(self) -> str:
-        return f"{self.type}={self.text!r} [{self.start}:{self.end}]"
+        return f"{one_line(self.type)}={quoted(self.text)} [{self.start}:{self.end}]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ class FoundAnswer:
     probability: float
 
     def __str__(self) -> str:
-        return f"{self.text!r} [{self.start}:{self.end}] ({self.probability:.3f})"
+        return f"{quoted(self.text)} [{self.start}:{self.end}] ({self.probability:.3f})"
 
 
 Output = Label | tuple[Label, ...] | tuple[Span, ...] | FoundAnswer | float | None

@@ -5,6 +5,7 @@ the pretrained ones, known to everybody.
 """
 
 import os
+import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,12 +70,17 @@ def load_checkpoint(folder: Path, trainer: Trainer, *, recipe: Recipe) -> None:
     """Brings a run to the state of its last checkpoint; does nothing when there is none.
 
     Raises:
-        ConfigError: The folder holds the checkpoint of another recipe; says what differs.
+        ConfigError: The folder holds the checkpoint of another recipe (says what differs), or
+            something else, such as pickled code, which is not run.
     """
     path = folder / _STATE
     if not path.is_file():
         return
-    state = torch.load(path, map_location="cpu", weights_only=True)
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, EOFError, OSError, RuntimeError, ValueError) as error:
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise ConfigError(f"{path}: not a checkpoint: {reason}; remove it to go on") from error
     if state["recipe"] != recipe:
         names = [name for name in recipe if state["recipe"].get(name) != recipe[name]]
         raise ConfigError(

@@ -8,6 +8,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from tuning.console import Printable
 from tuning.records import Status
 from tuning.watch.observer import Observer
 from tuning.watch.plain_lines import long_warning
@@ -57,8 +58,9 @@ class LiveTable(Observer):
         now = self._state.snapshot()
         if now.estimate and now.estimate.seconds > _LONG_SECONDS and not self._is_warned:
             self._is_warned = True
-            return Group(Text(long_warning(now), style="yellow"), study_view(now))
-        return study_view(now)
+            warning = Text(long_warning(now), style="yellow")
+            return Printable(Group(warning, study_view(now)))
+        return Printable(study_view(now))
 
 
 def study_view(now: Snapshot) -> RenderableType:

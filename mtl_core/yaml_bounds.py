@@ -1,0 +1,74 @@
+"""How large a YAML document may be: far more than any study file, and far less than hurts.
+
+A few lines of aliases stand for billions of values, and the scanner takes time that grows with the
+square of the depth; so both are counted before anything is built.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+
+from ruamel.yaml.events import (
+    AliasEvent,
+    CollectionEndEvent,
+    CollectionStartEvent,
+    Event,
+    NodeEvent,
+    ScalarEvent,
+)
+
+from mtl_core.errors import ConfigError
+
+MOST_BYTES = 256 * 1024
+"""Of a file; the largest bundled study has 2 KiB."""
+_MOST_VALUES = 10_000
+"""Keys, values, mappings and lists, each as often as an alias repeats it."""
+_MOST_LEVELS = 50
+_MOST_CHARACTERS = 10_000
+"""Of one text or key."""
+
+
+def check_bounds(events: Iterable[Event], where: Callable[[int], str]) -> None:
+    """Refuses a document that is larger than any study file.
+
+    Args:
+        events: What the parser finds in the document; it is asked for no more than is needed.
+        where: Gives the beginning of an error message for a line, counted from 1.
+
+    Raises:
+        ConfigError: So it is.
+    """
+    open_: list[tuple[str | None, int]] = []  # Anchor of each open collection, values before it.
+    sizes: dict[str, int] = {}  # Anchor -> values that an alias to it stands for.
+    count = 0
+    for event in _nodes(events):
+        at = where(event.start_mark.line + 1)
+        if isinstance(event, CollectionEndEvent):
+            anchor, before = open_.pop()
+            if anchor is not None:
+                sizes[anchor] = count - before
+            continue
+        before = count
+        # An alias to what is still open, or to nothing, is told of when the document is composed.
+        count += sizes.get(event.anchor, 1) if isinstance(event, AliasEvent) else 1
+        if isinstance(event, CollectionStartEvent):
+            open_.append((event.anchor, before))
+        elif isinstance(event, ScalarEvent):
+            sizes |= {event.anchor: 1} if event.anchor is not None else {}
+            if len(event.value) > _MOST_CHARACTERS:
+                raise _too_large(at, "text", _MOST_CHARACTERS, "characters", len(event.value))
+        if len(open_) > _MOST_LEVELS:
+            raise ConfigError(f"{at}: nested too deeply; allowed: {_MOST_LEVELS} levels")
+        if count > _MOST_VALUES:
+            raise _too_large(at, "a document", _MOST_VALUES, "keys and values", count)
+
+
+def _nodes(events: Iterable[Event]) -> Iterator[Event]:
+    return (event for event in events if isinstance(event, NodeEvent | CollectionEndEvent))
+
+
+def _too_large(at: str, what: str, most: int, unit: str, found: int) -> ConfigError:
+    return ConfigError(f"{at}: expected {what} of at most {most:,} {unit}, found {_shown(found)}")
+
+
+def _shown(found: int) -> str:
+    # Aliases of aliases make numbers that are too long to be written.
+    return f"{found:,}" if found < 10**15 else "far more"
