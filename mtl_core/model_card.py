@@ -35,6 +35,7 @@ def render_card(
     config: RunConfig,
     labels: Mapping[str, tuple[str, ...]],
     *,
+    precision: str,
     dev: ScoreTree,
     test: ScoreTree | None,
 ) -> str:
@@ -43,6 +44,7 @@ def render_card(
     Args:
         config: The run that trained the model.
         labels: Task name -> labels the model predicts.
+        precision: What the run computed in.
         dev: Dev scores of the saved epoch, as `result.json` holds them; may be empty.
         test: Test scores, when they were computed.
     """
@@ -75,7 +77,7 @@ One encoder (`{_encoder_name(config)}`) with one head a task:
 ## Recipe
 
 `run.yaml` holds every setting of the run. Data sets: {", ".join(config.datasets)}.
-Saved {datetime.date.today().isoformat()} with {versions}.
+Trained in {precision}. Saved {datetime.date.today().isoformat()} with {versions}.
 
 {_LIMITS}"""
 
