@@ -25,12 +25,14 @@ class FinalScores:
         parameters: Dotted key of `run` -> value in effect.
         dev: Scores on the dev split, at the best epoch.
         test: Scores on the test split; None when it was not scored.
+        precision: What it was computed in; empty when that is not known.
     """
 
     trial: str
     parameters: Mapping[str, Value]
     dev: ScoreTree
     test: ScoreTree | None = None
+    precision: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +133,7 @@ def _headline(summary: StudySummary) -> list[str]:
     best, default = summary.best, summary.default
     facts = (
         f"{len(summary.records)} trials in {timedelta(seconds=round(summary.seconds))} (h:mm:ss); "
-        f"objective on dev: {summary.objective}."
+        f"objective on dev: {summary.objective}.{_precisions(summary.records)}"
     )
     if best is None:
         return ["**No trial reached a score, so there is no best recipe.**", facts]
@@ -146,6 +148,16 @@ def _headline(summary: StudySummary) -> list[str]:
         comparison.append(_compare("test", best.test, default.test))
     comparison.extend(_judge_noise(best.test, default.test, summary.num_test_rows))
     return [f"**{_verdict(best, default)}**", " ".join(comparison), facts]
+
+
+def _precisions(records: Sequence[TrialRecord]) -> str:
+    """Returns a sentence on what the trials were computed in."""
+    found = Counter(record.reports[-1].precision for record in records if record.reports)
+    found.pop("", None)
+    if len(found) > 1:
+        counts = ", ".join(f"{count} in {name}" for name, count in sorted(found.items()))
+        return f" Caution: trials were computed in different precisions, {counts}."
+    return "".join(f" Computed in {name}." for name in found)
 
 
 def _verdict(best: FinalScores, default: FinalScores) -> str:
