@@ -18,7 +18,7 @@ from mtl_core.training import precision
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
 Load = Callable[[str], ModuleType]
-RowsOf = Callable[[ModuleType], list[Any]]
+RowsOf = Callable[..., list[Any]]
 
 
 @pytest.fixture
@@ -45,11 +45,11 @@ def small(load: Load, monkeypatch: pytest.MonkeyPatch) -> Load:
 
 @pytest.fixture
 def rows_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RowsOf:
-    """Runs a benchmark's main and returns the rows that it writes."""
+    """Runs a benchmark's main with options and returns the rows that it writes."""
 
-    def run(benchmark: ModuleType) -> list[Any]:
+    def run(benchmark: ModuleType, *options: str) -> list[Any]:
         path = tmp_path / "out.json"
-        monkeypatch.setattr("sys.argv", ["benchmark.py", "--json", str(path)])
+        monkeypatch.setattr("sys.argv", ["benchmark.py", "--json", str(path), *options])
         benchmark.main()
         rows: list[Any] = json.loads(path.read_text(encoding="utf-8"))["rows"]
         return rows
@@ -188,7 +188,7 @@ def test_attention_is_measured_against_torchs(
         return fast_attention(*parts, **settings)
 
     monkeypatch.setattr(benchmark, "fast_attention", slow)
-    rows = rows_of(benchmark)
+    rows = rows_of(benchmark, "--precision", "bf16")
     assert all(row["ratio"] < 1 for row in rows)
     assert [row["what"].partition(" (")[0] for row in rows] == ["rows of 5", "rows of 20"]
     for row in rows:

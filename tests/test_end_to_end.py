@@ -110,7 +110,7 @@ def check_complete(folder: Path) -> None:
         assert [epoch for epoch, *_ in reports] == list(range(1, len(reports) + 1)), trial
     assert len(scores_of(folder)["0000"]) == _EPOCHS
     for name in ("best", "default"):
-        assert set(result[name]) == {"trial", "parameters", "dev", "test"}
+        assert set(result[name]) == {"trial", "parameters", "precision", "dev", "test"}
         assert set(result[name]["test"]) >= {"combined", "intent", "slots"}
     assert (folder / "best" / "model.safetensors").is_file()
 
