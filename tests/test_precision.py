@@ -6,6 +6,7 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 from types import SimpleNamespace
@@ -25,6 +26,7 @@ from mtl_core.training.precision import Choice, advise, agreed, autocast, choose
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 ENCODER = SimpleNamespace(hidden_size=64, intermediate_size=256)
+SetProcessor = Callable[[str, float | None], None]
 
 
 @pytest.fixture(autouse=True)
@@ -35,23 +37,18 @@ def nothing_measured() -> None:
 
 
 @pytest.fixture
-def processor(monkeypatch: pytest.MonkeyPatch) -> "SetProcessor":
-    return SetProcessor(monkeypatch)
-
-
-class SetProcessor:
+def processor(monkeypatch: pytest.MonkeyPatch) -> SetProcessor:
     """Makes this one look like another: what it says of itself, and the share that is measured."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self._patch = monkeypatch
-
-    def __call__(self, instructions: str, share: float | None) -> None:
+    def set_to(instructions: str, share: float | None) -> None:
         def measure(*_: object) -> float:
             assert share is not None, "nothing was to be timed"
             return share
 
-        self._patch.setattr(precision, "bf16_instructions", lambda: instructions)
-        self._patch.setattr(precision, "product_share", measure)
+        monkeypatch.setattr(precision, "bf16_instructions", lambda: instructions)
+        monkeypatch.setattr(precision, "product_share", measure)
+
+    return set_to
 
 
 @pytest.mark.parametrize(
@@ -77,9 +74,8 @@ def test_auto_on_processors(
     choice = choose("auto", CPU, ENCODER)
     assert (choice.precision, choice.advice) == (expected, "")
     assert choice.reason.startswith(reason)
-    assert describe("auto", choice) == f"precision: auto = {expected} on this machine: " + (
-        choice.reason
-    )
+    line = f"precision: auto = {expected} on this machine: {choice.reason}"
+    assert describe("auto", choice) == line
 
 
 @pytest.mark.parametrize(
@@ -190,9 +186,14 @@ def test_slow_bf16_is_not_chosen_though_the_flags_say_yes(monkeypatch: pytest.Mo
     assert choose("auto", CPU, ENCODER).precision == "fp32"
 
 
-def test_measuring_draws_no_random_numbers() -> None:
-    state = torch.get_rng_state()
-    precision.product_share("bf16", 8, 16)
+def test_measuring_leaves_random_numbers_and_threads_alone() -> None:
+    state, threads = torch.get_rng_state(), torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        precision.product_share("bf16", 8, 16)
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(threads)
     assert torch.equal(torch.get_rng_state(), state)
 
 

@@ -8,7 +8,8 @@ in bf16 takes 5 to 9 times as long as in fp32, and GPUs have units for bf16 from
 import logging
 import platform
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Final, Literal
@@ -113,7 +114,8 @@ def product_share(precision: Precision, hidden: int, inner: int) -> float:
     """Returns the time of a product in a precision over its time in fp32, on this processor.
 
     Measured once a process, in turn, so that what else runs here slows both; the least time of
-    each counts.
+    each counts. On one thread: several wait for each other where cores are busy, many times longer
+    than a product takes.
 
     Args:
         precision: The precision.
@@ -125,13 +127,23 @@ def product_share(precision: Precision, hidden: int, inner: int) -> float:
     # Not random: the run's own random numbers stay as they are.
     factors = [[torch.ones(shape, dtype=DTYPES[name]) for shape in shapes] for name in names]
     least = [float("inf")] * 2
-    with torch.inference_mode():
+    with torch.inference_mode(), _one_thread():
         # The first products make kernels.
         for is_timed in (False, *[True] * _ROUNDS):
             for number, (rows, weight) in enumerate(factors):
                 taken = _seconds(rows, weight)
                 least[number] = min(least[number], taken) if is_timed else least[number]
     return least[1] / least[0]
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _seconds(rows: torch.Tensor, weight: torch.Tensor) -> float:

@@ -13,7 +13,7 @@ Scores = dict[str, dict[str, float]]
 
 @dataclass(frozen=True, slots=True)
 class EpochReport:
-    """The state of a run after an epoch; plain numbers and words only, so that every logger takes it.
+    """The state of a run after an epoch; plain values only, so that every logger takes it.
 
     Attributes:
         epoch: Epochs done, from 1.
