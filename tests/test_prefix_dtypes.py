@@ -7,7 +7,9 @@ import torch
 from conftest import RunConfigFactory
 
 from mtl_core.assets import Assets
+from mtl_core.errors import TrainingError
 from mtl_core.training import loop
+from mtl_core.training.loop import train
 from mtl_core.training.precision import Choice, Precision
 from mtl_core.training.prefix_cache import PrefixSettings
 
@@ -50,3 +52,12 @@ def test_auto_keeps_the_precision_of_the_computation(
     frozen = run.datasets["corpus"].splits["train"].frozen
     assert frozen is not None
     assert frozen.values.dtype == dtype
+
+
+def test_hidden_states_beyond_fp16_are_refused(run_config: RunConfigFactory) -> None:
+    config = run_config({"training.prefix_cache": "fp16", "freezing.kind": "embeddings"})
+    assets = Assets.load(config, device=CPU)
+    scale = assets._pristine["embeddings.LayerNorm.weight"]
+    scale.mul_(1e6)
+    with pytest.raises(TrainingError, match=r"^training\.prefix_cache: .* range of fp16 \(65504\)"):
+        next(train(config, assets=assets))

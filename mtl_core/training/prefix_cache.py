@@ -26,6 +26,7 @@ from torch import Tensor
 from mtl_core.data.batching import make_batch, rows_by_length
 from mtl_core.data.encoded import EncodedSplit, FrozenStates
 from mtl_core.data.store import EncodedDataset
+from mtl_core.errors import TrainingError
 from mtl_core.model.prefix import as_inputs, run_prefix
 from mtl_core.paths import cache_folder
 from mtl_core.training.precision import DTYPES, Precision, autocast
@@ -195,7 +196,11 @@ def _open_or_build(
 def _build(
     path: Path, split: EncodedSplit, encoder: "PreTrainedModel", settings: PrefixSettings
 ) -> int:
-    """Computes the hidden states of a split into a file; returns its checksum."""
+    """Computes the hidden states of a split into a file; returns its checksum.
+
+    Raises:
+        TrainingError: fp16 cannot hold them.
+    """
     width = int(encoder.config.hidden_size)
     size = int(split.token_ids.offsets[-1])
     dtype = DTYPES[settings.dtype]
@@ -211,7 +216,13 @@ def _build(
             is_token = batch.attention_mask.bool()
             places = split.token_ids.offsets[rows][:, None] + np.arange(is_token.shape[1])
             source = torch.from_numpy(places)[is_token.cpu()]
-            states[source] = hidden[is_token].to(dtype).cpu()
+            kept = hidden[is_token].to(dtype)
+            if dtype == torch.float16 and not kept.isfinite().all():
+                raise TrainingError(
+                    "training.prefix_cache: what the frozen layers make of the data is beyond the "
+                    "range of fp16 (65504); use bf16 or fp32 there and for training.precision"
+                )
+            states[source] = kept.cpu()
     del states
     return _checksum(path)
 
