@@ -60,7 +60,7 @@ def train(
     Raises:
         ConfigError: The configuration cannot be run.
         DataError: A data set cannot be used.
-        TrainingError: The loss is not finite.
+        TrainingError: The loss is not finite, or gradients are beyond fp16 at any loss scale.
     """
     run = _Run(config, objective or Mean(), assets, checkpoint)
     recipe = {
