@@ -45,6 +45,6 @@ lint: install
 
 bench: install
 	@mkdir -p benchmarks/results
-	@for file in $(filter-out benchmarks/table.py benchmarks/_%,$(wildcard benchmarks/*.py)); do \
+	@for file in $(filter-out benchmarks/table.py benchmarks/gpu.py benchmarks/_%,$(wildcard benchmarks/*.py)); do \
 		$(BIN)/python $$file --json benchmarks/results/$$(basename $$file .py).json || exit 1; done
 	$(BIN)/python benchmarks/table.py

@@ -5,14 +5,21 @@ import importlib.metadata
 import json
 import os
 import platform
+import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
 from rich.console import Console
 from rich.table import Table
+
+if TYPE_CHECKING:
+    from mtl_core.training.precision import Precision, Wanted
+
+MASKS = ("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA")
+"""What makes torch, and the library of its products, see less of a processor than it has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +49,51 @@ class Row:
 
 def machine() -> dict[str, str | int | float]:
     """Describes this machine and the libraries that matter."""
+    import torch
+
+    from mtl_core.training.precision import bf16_instructions
+
     versions = {name: importlib.metadata.version(name) for name in ("ray", "optuna", "torch")}
+    masks = [f"{name}={os.environ[name]}" for name in MASKS if name in os.environ]
     return {
         "cpu": _processor(),
         "cores": os.cpu_count() or 1,
+        "capability": torch.backends.cpu.get_cpu_capability(),
+        "bf16": bf16_instructions() or "none",
+        "masks": " ".join(masks) or "none",
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
         "python": platform.python_version(),
         **versions,
+        **_gpu(),
     }
+
+
+def _gpu() -> dict[str, str]:
+    """Describes the first GPU; nothing when there is none."""
+    import torch
+
+    if not torch.cuda.is_available():
+        return {}
+    command = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
+    try:
+        driver = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        driver = ""
+    return {
+        "gpu": torch.cuda.get_device_name(),
+        "driver": next(iter(driver.split()), "unknown"),
+        "cuda": str(torch.version.cuda),
+    }
+
+
+def name_of(machine: Mapping[str, Any]) -> str:
+    """Returns a line that names the processor fully."""
+    gpu = f"; {machine['gpu']}, driver {machine['driver']}" if "gpu" in machine else ""
+    return (
+        f"{machine['cpu']}, {machine['cores']} cores, torch {machine['torch']} for "
+        f"{machine['capability']}; bf16 instructions: {machine['bf16']}; masks: "
+        f"{machine['masks']}{gpu}"
+    )
 
 
 def _processor() -> str:
@@ -73,9 +117,39 @@ def output_path() -> Path | None:
     return path
 
 
-def write(benchmark: str, rows: list[Row], path: Path | None, raw: object = None) -> None:
+def with_precision(parser: argparse.ArgumentParser | None = None) -> argparse.Namespace:
+    """Reads the command line of a benchmark that takes `--precision`; `auto` comes resolved."""
+    parser = parser or argparse.ArgumentParser()
+    parser.add_argument("--precision", choices=["auto", "bf16", "fp16", "fp32"], default="auto")
+    options = command_line(parser)
+    options.precision = resolve(options.precision)
+    return options
+
+
+def resolve(wanted: "Wanted") -> "Precision":
+    """Returns what the bundled encoder computes in on this machine."""
+    from mtl_core.model.encoder import Encoder, load_configuration
+    from mtl_core.training.distributed import Place
+    from mtl_core.training.precision import choose
+
+    return choose(
+        wanted, Place.current().device, load_configuration(Encoder().name, None)
+    ).precision
+
+
+def write(
+    benchmark: str,
+    rows: list[Row],
+    path: Path | None,
+    raw: object = None,
+    *,
+    precision: str | None = None,
+) -> None:
     """Prints the rows; given a path, writes them as JSON, with what they were made of."""
-    content = {"benchmark": benchmark, "machine": machine(), "rows": [asdict(row) for row in rows]}
+    content: dict[str, object] = {"benchmark": benchmark, "machine": machine()}
+    if precision is not None:
+        content["precision"] = precision
+    content["rows"] = [asdict(row) for row in rows]
     if raw is not None:
         content["raw"] = raw
     show([content])
@@ -85,7 +159,7 @@ def write(benchmark: str, rows: list[Row], path: Path | None, raw: object = None
 
 
 def show(results: Sequence[Mapping[str, Any]]) -> None:
-    """Prints a table; a row that misses its target is marked `below`."""
+    """Prints a table and the machines; a row that misses its target is marked `below`."""
     table = Table("benchmark", "what", "ours", "theirs", "unit", "ratio", "target", "")
     for result in results:
         for row in result["rows"]:
@@ -97,4 +171,7 @@ def show(results: Sequence[Mapping[str, Any]]) -> None:
             table.add_row(
                 str(result["benchmark"]), row["what"], *numbers, row["unit"], *ratios, mark
             )
-    Console(width=140).print(table)
+    console = Console(width=140)
+    console.print(table)
+    for name in dict.fromkeys(name_of(result["machine"]) for result in results):
+        console.print(name, soft_wrap=True, highlight=False)

@@ -14,16 +14,16 @@ if TYPE_CHECKING:
     from mtl_core.data.batching import Batch
     from mtl_core.data.encoded import EncodedSplit
     from mtl_core.model.multitask import MultiTaskModel
+    from mtl_core.training.precision import Precision
     from mtl_core.weighting.base import Weighting
 
 
 def load(config: "RunConfig") -> "Assets":
-    """Loads data and encoder."""
-    import torch
-
+    """Loads data and encoder, onto a GPU when there is one."""
     from mtl_core.assets import Assets
+    from mtl_core.training.distributed import Place
 
-    return Assets.load(config, device=torch.device("cpu"))
+    return Assets.load(config, device=Place.current().device)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +82,7 @@ def parts(config: "RunConfig", *, fused: bool | None = True) -> Peer:
 
 def loss_of(peer: Peer, batch: "Batch") -> "torch.Tensor":
     """Returns the objective of a batch over the mean loss of each task in it."""
+    batch = batch.to(peer.model.encoder.device)
     present = [name for name, labels in batch.labels.items() if (labels != -100).any()]
     logits = peer.model(batch, present)
     losses = {
@@ -118,10 +119,17 @@ def score(config: "RunConfig", peer: Peer) -> float:
         datasets,
         split="dev",
         place=Place.current(),
-        precision=config.training.precision,
+        precision=precision_of(config),
         collator=build_collator(config, peer.assets.data.tokenizer),
     )
     return statistics.mean(result.main.values())
+
+
+def precision_of(config: "RunConfig") -> "Precision":
+    """Returns the precision of a run, which both sides were told."""
+    precision = config.training.precision
+    assert precision != "auto"
+    return precision
 
 
 def train_split(assets: "Assets") -> "EncodedSplit":
@@ -179,8 +187,9 @@ def fit_trainer(
                 output_dir=folder,
                 per_device_train_batch_size=config.training.batch_size,
                 num_train_epochs=config.training.epochs,
-                bf16=config.training.precision == "bf16",
-                use_cpu=True,
+                bf16=precision_of(config) == "bf16",
+                fp16=precision_of(config) == "fp16",
+                use_cpu=peer.model.encoder.device.type == "cpu",
                 save_strategy="no",
                 logging_strategy="no",
                 disable_tqdm=True,

@@ -1,8 +1,8 @@
 """A layer's attention, forward and backward on one thread, against torch's own in training.
 
-Shapes of the bundled encoder (12 heads of 32), 32 rows, bf16, dropout 0.1, the shortest third of
-the rows padded. Both run in turn, many times; each row says how far their outputs differ where
-nothing is dropped, of numbers around 1.
+Shapes of the bundled encoder (12 heads of 32), 32 rows, dropout 0.1, the shortest third of the rows
+padded, in what `auto` is here or in `--precision`. Both run in turn, many times; each row says how
+far their outputs differ where nothing is dropped, of numbers around 1.
 """
 
 import statistics
@@ -11,11 +11,12 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from _harness import Row, output_path, write
+from _harness import Row, with_precision, write
 from torch import Tensor, nn
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 from mtl_core.model.attention import fast_attention
+from mtl_core.training.precision import DTYPES, Precision
 
 ROWS, HEADS, SIZE, DROPOUT = 32, 12, 32, 0.1
 NOTHING = 1e-9
@@ -25,12 +26,15 @@ LENGTHS = [8, 11, 14, 24, 48, 128]
 Attention = Callable[..., tuple[Tensor, Any]]
 
 
-def make_parts(length: int) -> tuple[tuple[Tensor, ...], Tensor]:
+def make_parts(length: int, precision: Precision) -> tuple[tuple[Tensor, ...], Tensor]:
     """Returns queries, keys and values, (rows, heads, length, size), and their mask."""
     shape = (ROWS, length, HEADS, SIZE)
     generator = torch.Generator().manual_seed(0)
     parts = tuple(
-        torch.randn(shape, generator=generator).to(torch.bfloat16).transpose(1, 2).requires_grad_()
+        torch.randn(shape, generator=generator)
+        .to(DTYPES[precision])
+        .transpose(1, 2)
+        .requires_grad_()
         for _ in range(3)
     )
     lengths = torch.full((ROWS, 1), length)
@@ -38,11 +42,11 @@ def make_parts(length: int) -> tuple[tuple[Tensor, ...], Tensor]:
     return parts, (torch.arange(length) < lengths)[:, None, None]
 
 
-def measure(length: int) -> Row:
+def measure(length: int, precision: Precision) -> Row:
     """Measures rows of a length."""
     layer = nn.Module()
     layer.is_causal = False  # type: ignore[assignment]
-    parts, mask = make_parts(length)
+    parts, mask = make_parts(length, precision)
 
     def train(attention: Attention) -> float:
         """Returns milliseconds."""
@@ -64,8 +68,10 @@ def measure(length: int) -> Row:
 
 def main() -> None:
     """Measures short and long rows."""
+    options = with_precision()
     torch.set_num_threads(1)
-    write("attention", [measure(length) for length in LENGTHS], output_path())
+    rows = [measure(length, options.precision) for length in LENGTHS]
+    write("attention", rows, options.json, precision=options.precision)
 
 
 if __name__ == "__main__":

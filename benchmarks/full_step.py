@@ -5,11 +5,12 @@ at hand in ../shared/data/snips, else of the sample corpus), learning rates, sch
 and clipping everywhere. Against it:
 
 - a Transformers `Trainer` in its defaults (fp32, random batches padded to their longest sentence),
-  in bf16, and in fp32 with every sentence padded to 50;
-- a plain loop with bf16, batches of similar length and torch's AdamW in its defaults.
+  in the precision of ours when that is another, and in fp32 with every sentence padded to 50;
+- a plain loop in ours, batches of similar length and torch's AdamW in its defaults.
 
-Each runs in a process of its own, one after the other, in rounds. The first epoch warms up and is
-not timed. Each row says the dev score that both reached after the last.
+Ours computes in what `auto` is on this machine, or in `--precision`. Each runs in a process of its
+own, one after the other, in rounds. The first epoch warms up and is not timed. Each row says the
+dev score that both reached after the last.
 """
 
 import argparse
@@ -23,21 +24,23 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from _harness import Row, command_line, write
+from _harness import Row, with_precision, write
 from _peers import fit_trainer, load, loss_of, parts, score, train_split
 
 if TYPE_CHECKING:
     from mtl_core.assets import Assets
     from mtl_core.config import RunConfig
+    from mtl_core.training.precision import Precision
 
 SNIPS = Path(__file__).parent.parent.parent / "shared" / "data" / "snips"
 SENTENCES, DEV, EPOCHS, BATCH, WIDTH = 1500, 300, 3, 32, 50
 AGAINST = {
-    "trainer": ("a Transformers Trainer, its defaults", 3.0),
+    "trainer": ("a Transformers Trainer, its defaults (fp32)", 3.0),
     "trainer_padded": (f"a Transformers Trainer, padded to {WIDTH}", 6.5),
-    "trainer_bf16": ("a Transformers Trainer, bf16", None),
-    "plain": ("a plain loop, bf16, similar lengths", 1.35),
+    "trainer_half": ("a Transformers Trainer, {precision}", None),
+    "plain": ("a plain loop, {precision}, similar lengths", 1.35),
 }
+"""The others, and how many times faster ours should be, whatever it computes in."""
 GROUPS = {
     "products of matrices": ("mm", "addmm", "bmm", "baddbmm"),
     "copies between dtypes": ("copy_",),
@@ -49,7 +52,7 @@ GROUPS = {
 }
 
 
-def configure(precision: str = "bf16") -> "RunConfig":
+def configure(precision: "Precision") -> "RunConfig":
     """Returns the run that all make."""
     from mtl_core.config import RunConfig
 
@@ -70,13 +73,13 @@ def configure(precision: str = "bf16") -> "RunConfig":
     )
 
 
-def run_ours() -> dict[str, Any]:
+def run_ours(precision: "Precision") -> dict[str, Any]:
     """Trains with `mtl_core.train`."""
     from mtl_core.model.encoder import load_encoder
     from mtl_core.model.layers import encoder_parts
     from mtl_core.training.loop import train
 
-    config = configure()
+    config = configure(precision)
     assets = load(config)
     reports = list(train(config, assets=assets))
     layers = encoder_parts(load_encoder(config.encoder.name)).layers
@@ -107,56 +110,69 @@ def count_tokens(config: "RunConfig", assets: "Assets") -> int:
     return tokens
 
 
-def run_trainer(*, bf16: bool = False, width: int = 0) -> dict[str, Any]:
+def run_trainer(precision: "Precision", *, width: int = 0) -> dict[str, Any]:
     """Trains with a Transformers `Trainer`."""
-    config = configure("bf16" if bf16 else "fp32")
+    config = configure(precision)
     peer = parts(config)
     ends: list[float] = []
-    fit_trainer(config, peer, lambda: ends.append(time.perf_counter()), width=width)
+    fit_trainer(config, peer, lambda: ends.append(now()), width=width)
     speed = (EPOCHS - 1) * len(train_split(peer.assets)) / (ends[-1] - ends[0])
     return {"speed": speed, "score": score(config, peer)}
 
 
-def run_plain() -> dict[str, Any]:
+def now() -> float:
+    """Returns seconds, once a GPU has done all that it was given."""
+    import torch
+
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter()
+
+
+def run_plain(precision: "Precision") -> dict[str, Any]:
     """Trains with a loop as one would write it."""
     import numpy as np
     import torch
 
     from mtl_core.data.batching import make_batch, similar_length_batches
+    from mtl_core.training.precision import autocast
 
-    config = configure()
+    config = configure(precision)
     peer = parts(config, fused=None)
     split = train_split(peer.assets)
     generator = np.random.default_rng(0)
     peer.model.train()
     for epoch in range(EPOCHS):
         if epoch == 1:
-            start = time.perf_counter()
+            start = now()
         for rows in similar_length_batches(
             split.token_ids.lengths(), batch_size=BATCH, generator=generator
         ):
             peer.optimizer.zero_grad()
-            with torch.autocast("cpu", torch.bfloat16):
+            with autocast(peer.model.encoder.device, precision):
                 loss = loss_of(peer, make_batch(split, rows, pad_token_id=0))
             loss.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(peer.model.parameters(), 1.0)
             peer.optimizer.step()
             peer.schedule.step()
-    speed = (EPOCHS - 1) * len(split) / (time.perf_counter() - start)
+    speed = (EPOCHS - 1) * len(split) / (now() - start)
     return {"speed": speed, "score": score(config, peer)}
 
 
-def run_products() -> dict[str, Any]:
-    """Multiplies matrices in bf16 in the shapes of the encoder's layers, forward and backward."""
+def run_products(precision: "Precision") -> dict[str, Any]:
+    """Multiplies matrices in the shapes of the encoder's layers, forward and backward."""
     import torch
 
+    from mtl_core.training.precision import DTYPES
+
+    dtype = DTYPES[precision]
     tokens = BATCH * 14
     shapes = [(384, 384)] * 4 + [(384, 1536), (1536, 384)]
     triples = [
         (
-            torch.randn(tokens, inner, dtype=torch.bfloat16),
-            torch.randn(outer, inner, dtype=torch.bfloat16),
-            torch.randn(tokens, outer, dtype=torch.bfloat16),
+            torch.randn(tokens, inner, dtype=dtype),
+            torch.randn(outer, inner, dtype=dtype),
+            torch.randn(tokens, outer, dtype=dtype),
         )
         for inner, outer in shapes
     ]
@@ -170,14 +186,14 @@ def run_products() -> dict[str, Any]:
     return {"gflops": statistics.median(speeds[5:])}
 
 
-def run_profile() -> dict[str, Any]:
+def run_profile(precision: "Precision") -> dict[str, Any]:
     """Says which share of our steps each group of operations takes."""
     import numpy as np
     from torch.profiler import ProfilerActivity, profile
 
     from mtl_core.training import loop
 
-    config = configure()
+    config = configure(precision)
     run = loop._Run(config, loop.Mean(), load(config))
     run.run_epoch(1)
     run.trainer.model.train()
@@ -194,36 +210,41 @@ def run_profile() -> dict[str, Any]:
     return {"shares": shares | {"all else": 1 - sum(shares.values())}}
 
 
-CONTENDERS: dict[str, Callable[[], dict[str, Any]]] = {
+CONTENDERS: dict[str, Callable[["Precision"], dict[str, Any]]] = {
     "ours": run_ours,
-    "trainer": run_trainer,
-    "trainer_padded": lambda: run_trainer(width=WIDTH),
-    "trainer_bf16": lambda: run_trainer(bf16=True),
+    "trainer": lambda _: run_trainer("fp32"),
+    "trainer_padded": lambda _: run_trainer("fp32", width=WIDTH),
+    "trainer_half": run_trainer,
     "plain": run_plain,
     "products": run_products,
     "profile": run_profile,
 }
 
 
-def measure(contender: str) -> dict[str, Any]:
+def measure(contender: str, precision: "Precision") -> dict[str, Any]:
     """Runs a contender in a process of its own."""
-    command = [sys.executable, __file__, "--contender", contender]
+    command = [sys.executable, __file__, "--contender", contender, "--precision", precision]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
 
 
-def rows(rounds: int) -> Iterator[Row]:
+def rows(rounds: int, precision: "Precision") -> Iterator[Row]:
     """Measures all and yields the comparisons."""
-    found: dict[str, list[dict[str, Any]]] = {name: [] for name in CONTENDERS}
+    # In fp32 a Trainer in the precision of ours is the one in its defaults.
+    left_out = {"trainer_half"} if precision == "fp32" else set()
+    found: dict[str, list[dict[str, Any]]] = {n: [] for n in CONTENDERS if n not in left_out}
     for _ in range(rounds):
-        for name in CONTENDERS:
-            found[name].append(measure(name))
+        for name, runs in found.items():
+            runs.append(measure(name, precision))
 
     def median(name: str, key: str) -> float:
         return statistics.median(float(run[key]) for run in found[name])
 
-    for name, (what, target) in AGAINST.items():
+    for name, (text, target) in AGAINST.items():
+        if name in left_out:
+            continue
+        what = text.format(precision=precision)
         scores = f"(dev {median('ours', 'score'):.3f}, {median(name, 'score'):.3f})"
         ours, theirs = median("ours", "speed"), median(name, "speed")
         yield Row.of(f"{what} {scores}", ours, theirs, "sentences/s", ours / theirs, target)
@@ -242,11 +263,13 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--contender", choices=CONTENDERS, help="only this one, in this process")
     parser.add_argument("--rounds", type=int, default=2)
-    options = command_line(parser)
+    options = with_precision(parser)
+    precision = options.precision
     if options.contender is None:
-        write("full_step", list(rows(options.rounds)), options.json)
+        found = list(rows(options.rounds, precision))
+        write("full_step", found, options.json, precision=precision)
         return
-    result = CONTENDERS[options.contender]()
+    result = CONTENDERS[options.contender](precision)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(json.dumps(result | {"peak": peak}))
 

@@ -1,7 +1,8 @@
 """Head-only trials side by side over one read of the cached features, against one after the other.
 
 Four trials that differ in the heads' learning rate, encoder frozen: 2,000 sentences of snips where
-it is at hand (../shared/data/snips), else of the sample corpus; one thread, bf16, batches of 32.
+it is at hand (../shared/data/snips), else of the sample corpus; one thread, batches of 32, in what
+`auto` is here or in `--precision`.
 Side by side, each batch is read and padded once and all four train on it in turn. The two ways run
 in turn, an epoch each, several rounds; the first round builds the cache and is left out.
 """
@@ -12,16 +13,17 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
-from _harness import Row, output_path, write
+from _harness import Row, with_precision, write
 from prefix_cache import ROUNDS, configure
 
 from mtl_core.assets import Assets
+from mtl_core.config import RunConfig
 from mtl_core.training import loop
+from mtl_core.training.distributed import Place
 from mtl_core.training.evaluation import evaluate
 from mtl_core.training.plan import GlobalBatch
 from mtl_core.training.step import Part
 
-CONFIG = configure({"kind": "encoder"}, "auto")
 RATES = (3e-4, 1e-3, 3e-3, 1e-2)
 
 
@@ -44,13 +46,13 @@ class HeadRun(loop._Run):
         self.trainer.model.train()
 
 
-def make_runs(assets: Assets) -> list[HeadRun]:
+def make_runs(config: RunConfig, assets: Assets) -> list[HeadRun]:
     """Returns new runs."""
     runs = []
     for rate in RATES:
-        optimizer = CONFIG.optimizer.model_copy(update={"head_lr": rate})
-        config = CONFIG.model_copy(update={"optimizer": optimizer})
-        runs.append(HeadRun(config, loop.Mean(), assets))
+        optimizer = config.optimizer.model_copy(update={"head_lr": rate})
+        changed = config.model_copy(update={"optimizer": optimizer})
+        runs.append(HeadRun(changed, loop.Mean(), assets))
     return runs
 
 
@@ -81,7 +83,7 @@ def best_score(runs: list[HeadRun]) -> float:
         statistics.mean(
             evaluate(
                 run.trainer.model, run.tasks, run.datasets, split="dev", place=run.place,
-                precision="bf16", collator=run.collator,
+                precision=run.trainer.precision, collator=run.collator,
             ).main.values()
         )
         for run in runs
@@ -90,9 +92,11 @@ def best_score(runs: list[HeadRun]) -> float:
 
 def main() -> None:
     """Measures both ways."""
+    options = with_precision()
     torch.set_num_threads(1)
-    assets = Assets.load(CONFIG, device=torch.device("cpu"))
-    ways = {one_by_one: make_runs(assets), side_by_side: make_runs(assets)}
+    config = configure({"kind": "encoder"}, "auto", options.precision)
+    assets = Assets.load(config, device=Place.current().device)
+    ways = {way: make_runs(config, assets) for way in (one_by_one, side_by_side)}
     seconds: dict[object, list[float]] = {way: [] for way in ways}
     for epoch in range(1, ROUNDS + 2):
         for way, runs in ways.items():
@@ -104,7 +108,7 @@ def main() -> None:
     scores = ", ".join(f"{best_score(runs):.4f}" for runs in reversed(ways.values()))
     what = f"{len(RATES)} head-only trials side by side: one by one (best dev {scores})"
     rows = [Row.of(what, ours, theirs, "seconds an epoch", theirs / ours, None)]
-    write("heads_together", rows, output_path())
+    write("heads_together", rows, options.json, precision=options.precision)
 
 
 if __name__ == "__main__":

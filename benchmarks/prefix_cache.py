@@ -1,9 +1,9 @@
 """Training sentences/s with frozen layers computed once, against the same run without the cache.
 
 The bundled encoder on 2,000 sentences of snips where it is at hand (../shared/data/snips), else of
-the sample corpus; one thread, bf16, batches of 32. The two run in turn, an epoch each, several
-rounds; the first round builds the cache and is left out. Each row says which dev score both
-reached.
+the sample corpus; one thread, batches of 32, in what `auto` is here or in `--precision`. The two
+run in turn, an epoch each, several rounds; the first round builds the cache and is left out. Each
+row says which dev score both reached.
 """
 
 import statistics
@@ -11,11 +11,13 @@ from collections.abc import Generator
 from pathlib import Path
 
 import torch
-from _harness import Row, output_path, write
+from _harness import Row, with_precision, write
 
 from mtl_core.assets import Assets
 from mtl_core.config import RunConfig
+from mtl_core.training.distributed import Place
 from mtl_core.training.loop import train
+from mtl_core.training.precision import Precision
 from mtl_core.training.report import EpochReport
 
 SNIPS = Path(__file__).parent.parent.parent / "shared" / "data" / "snips"
@@ -28,7 +30,7 @@ CASES = [
 ]
 
 
-def configure(freezing: dict[str, object], cache: str) -> RunConfig:
+def configure(freezing: dict[str, object], cache: str, precision: Precision) -> RunConfig:
     """Returns the run of a case."""
     limit = {"train": SENTENCES, "dev": DEV}
     source: dict[str, object] = {"kind": "sample", "limit": limit}
@@ -42,33 +44,38 @@ def configure(freezing: dict[str, object], cache: str) -> RunConfig:
                 "slots": {"kind": "tagging", "dataset": "data", "column": "slots"},
             },
             "freezing": freezing,
-            "training": {"epochs": ROUNDS + 1, "prefix_cache": cache},
+            "training": {"epochs": ROUNDS + 1, "prefix_cache": cache, "precision": precision},
         }
     )
 
 
+def compare(
+    what: str, freezing: dict[str, object], target: float | None, precision: Precision
+) -> Row:
+    """Measures a case, with the cache and without it."""
+    runs: dict[str, Generator[EpochReport, None, None]] = {}
+    speeds: dict[str, list[float]] = {"auto": [], "off": []}
+    scores: dict[str, float] = {}
+    for cache in speeds:
+        config = configure(freezing, cache, precision)
+        runs[cache] = train(config, assets=Assets.load(config, device=Place.current().device))
+    for round_ in range(ROUNDS + 1):
+        for cache, run in runs.items():
+            report = next(run)
+            scores[cache] = report.combined
+            if round_:
+                speeds[cache].append(report.sentences_per_second)
+    ours, theirs = (statistics.median(speeds[cache]) for cache in ("auto", "off"))
+    reached = f"{what} (dev {scores['auto']:.4f}, {scores['off']:.4f})"
+    return Row.of(reached, ours, theirs, "sentences/s", ours / theirs, target)
+
+
 def main() -> None:
     """Measures all cases."""
+    options = with_precision()
     torch.set_num_threads(1)
-    rows = []
-    for what, freezing, target in CASES:
-        runs: dict[str, Generator[EpochReport, None, None]] = {}
-        speeds: dict[str, list[float]] = {"auto": [], "off": []}
-        scores: dict[str, float] = {}
-        for cache in speeds:
-            config = configure(freezing, cache)
-            runs[cache] = train(config, assets=Assets.load(config, device=torch.device("cpu")))
-        for round_ in range(ROUNDS + 1):
-            for cache, run in runs.items():
-                report = next(run)
-                scores[cache] = report.combined
-                if round_:
-                    speeds[cache].append(report.sentences_per_second)
-        ours, theirs = (statistics.median(speeds[cache]) for cache in ("auto", "off"))
-        reached = f"{what} (dev {scores['auto']:.4f}, {scores['off']:.4f})"
-        ratio = ours / theirs
-        rows.append(Row(reached, ours, theirs, "sentences/s", ratio, target, met=ratio >= target))
-    write("prefix_cache", rows, output_path())
+    rows = [compare(*case, options.precision) for case in CASES]
+    write("prefix_cache", rows, options.json, precision=options.precision)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ Both search the same space (loss weights, weighting, learning rates, freezing) o
 with 16 trials (`--trials`) of up to 3 epochs, two at a time on 2 cores, by TPE and ASHA, with the
 bundled encoder:
 
-- ours: `mtl tune demo`, here on the whole corpus;
+- ours: `mtl tune demo`, here on the whole corpus, in what `auto` is here or in `--precision`;
 - theirs: Ray Tune with its OptunaSearch and ASHA over one TorchTrainer per trial, in each of which
   a Transformers `Trainer` in its defaults (fp32) trains the same model and reports every epoch.
 
@@ -24,7 +24,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from _harness import Row, command_line, write
+from _harness import Row, with_precision, write
 from ray._private.services import find_gcs_addresses
 
 CORES = 2
@@ -34,8 +34,8 @@ Curve = list[tuple[float, float]]
 """(seconds since the start, dev score), of every report."""
 
 
-def ours(storage: Path, trials: int, seed: int) -> Curve:
-    """Runs our study."""
+def ours(storage: Path, trials: int, seed: int, settings: Sequence[str] = ()) -> Curve:
+    """Runs our study, with settings as on the command line."""
     from tuning.load import load_study
     from tuning.records import TrialRecord
     from tuning.study import tune_study
@@ -48,7 +48,8 @@ def ours(storage: Path, trials: int, seed: int) -> Curve:
             curve.append((time.perf_counter() - start, record.reports[-1].combined))
 
     options = {"storage": storage, "trials": trials, "seed": seed}
-    study = load_study("demo", [ALL, *(f"study.{key}={value}" for key, value in options.items())])
+    given = [f"study.{key}={value}" for key, value in options.items()]
+    study = load_study("demo", [ALL, *given, *settings])
     result = tune_study(study, observer=Watch())
     assert result.trials["status"].isin(["complete", "stopped"]).all()
     return curve
@@ -78,8 +79,8 @@ def one_trainer_per_trial(config: dict[str, Any]) -> None:
     fit_torch_trainer(train_with_transformers, drawn, config["storage"])
 
 
-def theirs(storage: Path, trials: int, seed: int) -> Curve:
-    """Runs their study."""
+def theirs(storage: Path, trials: int, seed: int, settings: Sequence[str] = ()) -> Curve:
+    """Runs their study; settings are those of ours alone."""
     start, curve = time.perf_counter(), Curve()
     import ray
     from ray import tune
@@ -190,7 +191,8 @@ def main() -> None:
     parser.add_argument("--plot", type=Path, help="SVG file for the curves")
     parser.add_argument("--trials", type=int, default=16)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="of the searchers")
-    options = command_line(parser)
+    options = with_precision(parser)
+    settings = [f"run.training.precision={options.precision}"]
     if find_gcs_addresses():
         # Train's question after a stopped trial then has two addresses to go to, and fails.
         raise SystemExit("study_time: stop the other Ray on this machine first")
@@ -198,7 +200,8 @@ def main() -> None:
     for seed in options.seeds:
         with tempfile.TemporaryDirectory() as scratch:
             for name, run in ((OURS, ours), (THEIRS, theirs)):
-                curves[name].append(run(Path(scratch) / run.__name__, options.trials, seed))
+                curve = run(Path(scratch) / run.__name__, options.trials, seed, settings)
+                curves[name].append(curve)
     pairs = [
         compare(seed, *both)
         for seed, both in zip(options.seeds, zip(*curves.values(), strict=True), strict=True)
@@ -207,7 +210,7 @@ def main() -> None:
     if len(pairs) > 1:
         shared, whole = zip(*pairs, strict=True)
         rows += [median("median, same dev score", shared), median("median, all trials", whole)]
-    write("study_time", rows, options.json, curves)
+    write("study_time", rows, options.json, curves, precision=options.precision)
     if options.plot is not None:
         draw(options.plot, curves)
 

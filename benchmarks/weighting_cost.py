@@ -1,8 +1,8 @@
 """Seconds of a training step with each weighting, against the fixed one, in turn in one process.
 
 A step here is forward and backward of the bundled encoder on 32 sentences of the sample corpus with
-two tasks, in bf16, without the optimiser. Weightings of losses need one backward pass, FAMO one
-more forward pass; those of gradients need one backward pass per task.
+two tasks, without the optimiser, in what `auto` is here or in `--precision`. Weightings of losses
+need one backward pass, FAMO one more forward pass; those of gradients one backward pass per task.
 """
 
 import random
@@ -10,7 +10,7 @@ import statistics
 import time
 
 import torch
-from _harness import Row, output_path, write
+from _harness import Row, with_precision, write
 
 from mtl_core.assets import Assets, build_collator, build_tasks
 from mtl_core.config import RunConfig
@@ -30,6 +30,7 @@ TARGETS = dict.fromkeys(GRADIENTS, 0.4) | {"famo": 0.65, "graddrop": 0.25}
 
 def main() -> None:
     """Measures all kinds."""
+    options = with_precision()
     torch.set_num_threads(1)
     raw = {
         "datasets": {"sample": {"kind": "sample"}},
@@ -53,7 +54,11 @@ def main() -> None:
         changed = RunConfig.model_validate({**raw, "weighting": {"kind": kind}})
         weighting = changed.weighting.build(weights, seed=0)
         stepper = Stepper(
-            TaskLosses(model), weighting, place, task_weights=weights, precision="bf16"
+            TaskLosses(model),
+            weighting,
+            place,
+            task_weights=weights,
+            precision=options.precision,
         )
         stepper.wrap(has_unused_parameters=False)
         steppers[kind] = stepper
@@ -73,7 +78,7 @@ def main() -> None:
         rows.append(
             Row(what, median[kind], median["fixed"], "s", ratio, target, met=ratio >= target)
         )
-    write("weighting_cost", rows, output_path())
+    write("weighting_cost", rows, options.json, precision=options.precision)
 
 
 def seconds_of(stepper: Stepper, parts: list[Part], counts: dict[str, int]) -> float:

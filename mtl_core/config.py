@@ -15,6 +15,7 @@ from mtl_core.section import Section
 from mtl_core.tasks.base import TaskSection
 from mtl_core.tasks.kinds import AnyTaskSection
 from mtl_core.training.optimizer import Optimizer
+from mtl_core.training.precision import Wanted
 from mtl_core.weighting.kinds import WeightingSection
 from mtl_core.weighting.losses import Fixed
 
@@ -41,9 +42,13 @@ class Training(Section):
     """Sentences an optimiser step, over all workers, data sets and accumulated parts."""
     accumulation: int = Field(default=1, ge=1)
     """Parts that a batch is cut into to save memory; the update stays the same."""
-    precision: Literal["bf16", "fp32"] = "bf16"
-    """`bf16` = autocast of the forward pass, weights stay fp32."""
-    prefix_cache: Literal["auto", "bf16", "fp32", "off"] = "auto"
+    precision: Wanted = "auto"
+    """`bf16`, `fp16` = autocast of the forward pass, weights stay fp32; `auto` = as it is faster.
+
+    `auto` = bf16 where every worker's device is faster with it, else fp32. `fp16` is for GPUs
+    without bf16; its loss is scaled.
+    """
+    prefix_cache: Literal["auto", "bf16", "fp16", "fp32", "off"] = "auto"
     """How the output of frozen lower layers is kept on disk; `auto` = in the run's precision."""
     prefix_cache_gib: float = Field(default=16.0, ge=0)
     """Disk for them, of all runs on a machine; the least recently used ones make room."""

@@ -16,6 +16,7 @@ from mtl_core.model_card import render_card
 from mtl_core.scores import ScoreTree
 from mtl_core.study_file import dump
 from mtl_core.training.checkpoint import load_best
+from mtl_core.training.precision import Precision
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -45,9 +46,9 @@ def export_best(
     """
     tasks = build_tasks(config, assets.data.datasets)
     model = assets.new_model(config, tasks)
-    load_best(checkpoint, model)
+    precision = load_best(checkpoint, model)
     assets.merge_adapters()
-    save_model(folder, model, config=config, assets=assets, dev=dev, test=test)
+    save_model(folder, model, config=config, assets=assets, precision=precision, dev=dev, test=test)
 
 
 def save_model(
@@ -56,6 +57,7 @@ def save_model(
     *,
     config: RunConfig,
     assets: Assets,
+    precision: Precision,
     dev: ScoreTree,
     test: ScoreTree | None,
 ) -> None:
@@ -75,6 +77,7 @@ def save_model(
         meta = {
             "format": FORMAT,
             "max_length": assets.data.max_length,
+            "precision": precision,
             "tasks": {
                 name: {
                     "kind": section.kind,
@@ -88,7 +91,7 @@ def save_model(
         }
         (scratch / "mtl.json").write_text(json.dumps(meta, indent=2) + "\n", encoding="utf-8")
         (scratch / "run.yaml").write_text(dump(config), encoding="utf-8")
-        card = render_card(config, labels, dev=dev, test=test)
+        card = render_card(config, labels, precision=precision, dev=dev, test=test)
         (scratch / "README.md").write_text(card, encoding="utf-8")
         scratch.chmod(0o755)
         shutil.rmtree(folder, ignore_errors=True)

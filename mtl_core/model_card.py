@@ -38,6 +38,7 @@ def render_card(
     config: RunConfig,
     labels: Mapping[str, tuple[str, ...]],
     *,
+    precision: str,
     dev: ScoreTree,
     test: ScoreTree | None,
 ) -> str:
@@ -46,6 +47,7 @@ def render_card(
     Args:
         config: The run that trained the model.
         labels: Task name -> labels the model predicts.
+        precision: What the run computed in.
         dev: Dev scores of the saved epoch, as `result.json` holds them; may be empty.
         test: Test scores, when they were computed.
     """
@@ -80,7 +82,7 @@ One encoder ({code(_encoder_name(config))}) with one head a task:
 ## Recipe
 
 `run.yaml` holds every setting of the run. Data sets: {", ".join(map(plain, config.datasets))}.
-Saved {datetime.date.today().isoformat()} with {versions}.
+Trained in {precision}. Saved {datetime.date.today().isoformat()} with {versions}.
 
 {_LIMITS}"""
 

@@ -26,6 +26,7 @@ from mtl_core.tasks.outputs import TextView
 from mtl_core.tasks.question_answering import best_answers, least_lead
 from mtl_core.training.distributed import Place
 from mtl_core.training.evaluation import Evaluation, evaluate
+from mtl_core.training.precision import choose
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -227,6 +228,8 @@ def evaluate_model(
 ) -> Evaluation:
     """Scores a saved model on a split of the data that its run.yaml names; see `Predictor.load`.
 
+    Computes in the precision of run.yaml; `auto` is what is faster here, whatever the run was in.
+
     Raises:
         ConfigError: The folder holds no model.
         DataError: The data cannot be read, lacks the split, or has other train labels.
@@ -256,13 +259,14 @@ def evaluate_model(
     known = {name: None for dataset in datasets.values() for name in dataset.splits}
     if split not in known:
         raise DataError(f"--split: the data has no split '{split}'; there are {', '.join(known)}")
+    place, encoder = Place.current(), predictor.model.encoder
     return evaluate(
         predictor.model,
         tasks,
         datasets,
         split=split,
-        place=Place.current(),
-        precision=config.training.precision,
+        place=place,
+        precision=choose(config.training.precision, place.device, encoder.config).precision,
         collator=build_collator(config, predictor.tokenizer),
     )
 

@@ -13,11 +13,12 @@ import pytest
 import torch
 
 from mtl_core.model.attention import fast_attention
+from mtl_core.training import precision
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
 Load = Callable[[str], ModuleType]
-RowsOf = Callable[[ModuleType], list[Any]]
+RowsOf = Callable[..., list[Any]]
 
 
 @pytest.fixture
@@ -44,11 +45,11 @@ def small(load: Load, monkeypatch: pytest.MonkeyPatch) -> Load:
 
 @pytest.fixture
 def rows_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RowsOf:
-    """Runs a benchmark's main and returns the rows that it writes."""
+    """Runs a benchmark's main with options and returns the rows that it writes."""
 
-    def run(benchmark: ModuleType) -> list[Any]:
+    def run(benchmark: ModuleType, *options: str) -> list[Any]:
         path = tmp_path / "out.json"
-        monkeypatch.setattr("sys.argv", ["benchmark.py", "--json", str(path)])
+        monkeypatch.setattr("sys.argv", ["benchmark.py", "--json", str(path), *options])
         benchmark.main()
         rows: list[Any] = json.loads(path.read_text(encoding="utf-8"))["rows"]
         return rows
@@ -72,6 +73,7 @@ def test_json_holds_the_benchmark_the_machine_and_the_rows(load: Load, tmp_path:
     assert content["benchmark"] == "tiny"
     machine = content["machine"]
     assert {"cpu", "cores", "memory_gib", "python", "ray", "torch"} <= machine.keys()
+    assert machine["capability"] == torch.backends.cpu.get_cpu_capability()
     assert all(machine.values())
     assert content["rows"][0] == {
         "what": "fast",
@@ -109,21 +111,64 @@ def test_json_is_written_where_the_command_line_says(
     assert load("_harness").output_path() == path
 
 
-@pytest.mark.parametrize("contender", ["ours", "trainer", "plain"])
+def test_the_table_names_the_processor_and_its_masks(
+    load: Load, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
+    monkeypatch.delenv("ATEN_CPU_CAPABILITY", raising=False)
+    monkeypatch.setattr(precision, "bf16_instructions", lambda: "AVX512 bf16")
+    write_two_rows(load("_harness"), tmp_path / "tiny.json")
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert f"torch {torch.__version__.partition('+')[0]}" in last
+    assert last.endswith("; bf16 instructions: AVX512 bf16; masks: ONEDNN_MAX_CPU_ISA=AVX2")
+
+
+@pytest.mark.parametrize(("share", "expected"), [(0.4, "bf16"), (5.0, "fp32")])
+def test_the_precision_is_resolved_once(
+    load: Load, monkeypatch: pytest.MonkeyPatch, share: float, expected: str
+) -> None:
+    """Contenders are told it; where it is fp32, none is left that stands for half precision."""
+    monkeypatch.setattr(precision, "bf16_instructions", lambda: "AVX512 bf16")
+    monkeypatch.setattr(precision, "product_share", lambda *_: share)
+    monkeypatch.setattr("sys.argv", ["full_step.py"])
+    assert load("_harness").with_precision().precision == expected
+    benchmark, told = load("full_step"), []
+    found = {"speed": 2.0, "score": 0.9, "peak": 100.0, "gflops": 1.0}
+    shares = dict.fromkeys([*benchmark.GROUPS, "all else"], 0.1)
+
+    def measure(contender: str, precision: str) -> dict[str, Any]:
+        told.append((contender, precision))
+        return found | {"shares": shares}
+
+    monkeypatch.setattr(benchmark, "measure", measure)
+    rows = list(benchmark.rows(1, expected))
+    assert {precision for _, precision in told} == {expected}
+    assert ("trainer_half" in dict(told)) == (expected == "bf16")
+    whats = [row.what.partition(" (dev")[0] for row in rows]
+    assert whats[0] == "a Transformers Trainer, its defaults (fp32)"
+    assert rows[0].target == 3.0
+    assert ("a Transformers Trainer, bf16" in whats) == (expected == "bf16")
+    assert f"a plain loop, {expected}, similar lengths" in whats
+
+
+@pytest.mark.parametrize(
+    ("contender", "precision"),
+    [("ours", "fp32"), ("trainer", "bf16"), ("trainer_half", "bf16"), ("plain", "bf16")],
+)
 def test_contenders_of_the_full_step_train(
-    small: Load, contender: str, monkeypatch: pytest.MonkeyPatch
+    small: Load, contender: str, precision: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On 40 sentences: each says how fast it was and what it reached."""
     benchmark = small("full_step")
     monkeypatch.setattr(benchmark, "EPOCHS", 2)
-    found = benchmark.CONTENDERS[contender]()
+    found = benchmark.CONTENDERS[contender](precision)
     assert found["speed"] > 0
     assert 0 <= found["score"] <= 1
 
 
 def test_others_train_with_torchs_own_parts(small: Load) -> None:
     benchmark = small("full_step")
-    model = benchmark.parts(benchmark.configure()).model
+    model = benchmark.parts(benchmark.configure("fp32")).model
     assert model.encoder.config._attn_implementation == "sdpa"
     dropouts = {
         type(module).__name__ for module in model.modules() if "dropout" in str(type(module))
@@ -143,7 +188,7 @@ def test_attention_is_measured_against_torchs(
         return fast_attention(*parts, **settings)
 
     monkeypatch.setattr(benchmark, "fast_attention", slow)
-    rows = rows_of(benchmark)
+    rows = rows_of(benchmark, "--precision", "bf16")
     assert all(row["ratio"] < 1 for row in rows)
     assert [row["what"].partition(" (")[0] for row in rows] == ["rows of 5", "rows of 20"]
     for row in rows:
@@ -153,7 +198,7 @@ def test_attention_is_measured_against_torchs(
 
 def test_most_of_a_step_are_products_of_matrices(small: Load) -> None:
     benchmark = small("full_step")
-    shares = benchmark.run_profile()["shares"]
+    shares = benchmark.run_profile("fp32")["shares"]
     assert max(shares, key=shares.get) == "products of matrices"
     assert all(0 < share < 1 for share in shares.values())
 

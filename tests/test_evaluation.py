@@ -2,20 +2,25 @@
 
 import json
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 import torch
 from conftest import RunConfigFactory
 
+from mtl_core import predictor
 from mtl_core.assets import Assets, build_collator, build_tasks
 from mtl_core.config import RunConfig
 from mtl_core.data.encoded import LabelNames
+from mtl_core.export import export_best
 from mtl_core.model.multitask import MultiTaskModel
 from mtl_core.tasks.base import TaskSection, build_task
 from mtl_core.tasks.classification import Classification
 from mtl_core.tasks.regression import Regression
+from mtl_core.training import precision
 from mtl_core.training.distributed import Place
 from mtl_core.training.evaluation import evaluate
+from mtl_core.training.loop import train
 from mtl_core.training.objective import JointAccuracy, Mean, counted_tasks
 
 CPU = torch.device("cpu")
@@ -64,18 +69,44 @@ def test_thresholds_are_set_on_dev_and_never_on_test(config: RunConfig) -> None:
 
 
 @pytest.mark.parametrize(
-    ("precision", "dtype"), [("bf16", torch.bfloat16), ("fp32", torch.float32)]
+    ("name", "dtype"),
+    [("bf16", torch.bfloat16), ("fp16", torch.float16), ("fp32", torch.float32)],
 )
 def test_evaluation_computes_in_the_precision_of_the_run(
-    run_config: RunConfigFactory, precision: str, dtype: torch.dtype
+    run_config: RunConfigFactory, name: str, dtype: torch.dtype
 ) -> None:
-    config = run_config({"training.precision": precision})
+    config = run_config({"training.precision": name})
     assets = Assets.load(config, device=CPU)
     model = assets.new_model(config, build_tasks(config, assets.data.datasets))
     seen = []
     model.head("intent").register_forward_hook(lambda _, __, logits: seen.append(logits.dtype))
     evaluate_new_model(config, model, assets, "dev")
     assert set(seen) == {dtype}
+
+
+@pytest.mark.parametrize(("wanted", "expected"), [("auto", "fp32"), ("bf16", "bf16")])
+def test_a_saved_model_is_scored_in_what_auto_is_here(
+    run_config: RunConfigFactory,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    wanted: str,
+    expected: str,
+) -> None:
+    """Its run computed in bf16; where it is scored, bf16 is slow."""
+    config = run_config({"training.precision": wanted, "training.epochs": 1})
+    assets = Assets.load(config, device=CPU)
+    monkeypatch.setattr(precision, "bf16_instructions", lambda: "AMX")
+    monkeypatch.setattr(precision, "product_share", lambda *_: 0.4)
+    [report] = train(config, checkpoint=tmp_path / "checkpoint", assets=assets)
+    assert report.precision == "bf16"
+    model = tmp_path / "model"
+    export_best(tmp_path / "checkpoint", model, config=config, assets=assets, dev={}, test=None)
+    monkeypatch.setattr(precision, "product_share", lambda *_: 5.0)
+    watched = Mock(wraps=evaluate)
+    monkeypatch.setattr(predictor, "evaluate", watched)
+    scores = predictor.evaluate_model(model, split="dev").scores
+    assert scores["intent"]["accuracy"] == pytest.approx(report.dev["intent"]["accuracy"], abs=0.05)
+    assert watched.call_args.kwargs["precision"] == expected
 
 
 def test_joint_accuracy_hangs_on_tasks_that_know_right_from_wrong() -> None:

@@ -21,6 +21,7 @@ from mtl_core.model.word_rows import RowEmbedding, use_row_embedding
 from mtl_core.training import lazy_rows, loop
 from mtl_core.training.lazy_rows import LazyRows
 from mtl_core.training.report import EpochReport
+from mtl_core.training.update import update
 
 VOCABULARY = 50
 
@@ -320,12 +321,15 @@ def test_clipping_is_that_of_torch(
     _, ours = outcome_of(config)
     unclipped = outcome_of(run_config({"optimizer.clip_norm": None}))[1]
 
-    def clip(run: loop._Run, norm: float) -> None:
-        groups = run.trainer.optimizer.param_groups
-        rows = [] if run.words is None else [run.words.rows]
-        nn.utils.clip_grad_norm_([p for group in groups for p in group["params"]] + rows, norm)
+    def clip_first(
+        optimizer: AdamW, words: LazyRows | None, scale: None, *, clip_norm: float
+    ) -> bool:
+        rows = [] if words is None else [words.rows]
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        nn.utils.clip_grad_norm_(parameters + rows, clip_norm)
+        return update(optimizer, words, scale, clip_norm=None)
 
-    monkeypatch.setattr(loop._Run, "_clip", clip)
+    monkeypatch.setattr(loop, "update", clip_first)
     _, theirs = outcome_of(config)
     for name, value in ours.items():
         torch.testing.assert_close(value, theirs[name], rtol=1e-3, atol=1e-5)

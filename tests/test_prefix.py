@@ -216,6 +216,7 @@ def test_what_shapes_hidden_states_builds_them_again(
     assert use(replace(plain, depth=2)) == 2
     assert use(replace(plain, precision="bf16")) == 2
     assert use(replace(plain, dtype="bf16")) == 2
+    assert use(replace(plain, dtype="fp16")) == 2
     typed = {
         name: replace(split, token_types=replace(ids, values=np.ones_like(ids.values)))
         for name, split in dataset.splits.items()

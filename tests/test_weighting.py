@@ -11,7 +11,7 @@ from torch import Tensor
 from torchjd import scalarization
 from weightings import GRADIENT_KINDS, KINDS, LOSSES, ONES
 
-from mtl_core.training.step import loss_factors
+from mtl_core.training.gradients import loss_factors
 from mtl_core.weighting.base import GradientWeighting, LossWeighting
 from mtl_core.weighting.kinds import WeightingSection
 

@@ -6,15 +6,19 @@ from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
+import torch
 from pydantic import ValidationError
 
 from mtl_core.assets import Data, build_tasks, load_data
 from mtl_core.config import RunConfig
 from mtl_core.errors import ConfigError, did_you_mean
+from mtl_core.model.encoder import load_configuration
 from mtl_core.model.layers import separate_layers
 from mtl_core.model.outline import encoder_outline
 from mtl_core.study_file import Document, override, parse_assignment, read_document, split_key
 from mtl_core.training.objective import check_objective
+from mtl_core.training.precision import Choice as PrecisionChoice
+from mtl_core.training.precision import choose
 from mtl_core.validation import validate
 from tuning.config import StudyFile
 from tuning.search_entry import ENTRY_KEYS, Choice, FloatRange, LogRange
@@ -98,6 +102,23 @@ def check_data(study: StudyFile) -> Data:
         except ConfigError as error:
             raise ConfigError(f"{where}: {str(error).removeprefix('run.')}") from error
     return data
+
+
+def precision_here(study: StudyFile) -> PrecisionChoice | None:
+    """Returns what the trainers of a study would compute in on this machine.
+
+    None when they take GPUs and there is none here.
+
+    Raises:
+        ConfigError: The encoder's configuration cannot be loaded.
+    """
+    takes_gpus = study.study.resources.gpus > 0
+    if takes_gpus and not torch.cuda.is_available():
+        return None
+    encoder = load_configuration(study.run.encoder.name, study.run.encoder.revision)
+    return choose(
+        study.run.training.precision, torch.device("cuda" if takes_gpus else "cpu"), encoder
+    )
 
 
 def _with_absolute_options(document: Document, study: StudyFile) -> Document:

@@ -26,12 +26,14 @@ class FinalScores:
         parameters: Dotted key of `run` -> value in effect.
         dev: Scores on the dev split, at the best epoch.
         test: Scores on the test split; None when it was not scored.
+        precision: What it was computed in; empty when that is not known.
     """
 
     trial: str
     parameters: Mapping[str, Value]
     dev: ScoreTree
     test: ScoreTree | None = None
+    precision: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +154,7 @@ def _headline(summary: StudySummary) -> list[str]:
     best, default = summary.best, summary.default
     facts = (
         f"{len(summary.records)} trials in {timedelta(seconds=round(summary.seconds))} (h:mm:ss); "
-        f"objective on dev: {summary.objective}."
+        f"objective on dev: {summary.objective}.{_precisions(summary.records)}"
     )
     if summary.unfinished is not None:
         return [*_so_far(summary.unfinished, best), facts]
@@ -187,6 +189,16 @@ def _so_far(unfinished: Unfinished, best: FinalScores | None) -> list[str]:
         f"The best so far is trial {best.trial} with {percent(_combined(best.dev))} on dev; test "
         "is opened when all trials have ended.",
     ]
+
+
+def _precisions(records: Sequence[TrialRecord]) -> str:
+    """Returns a sentence on what the trials were computed in."""
+    found = Counter(record.reports[-1].precision for record in records if record.reports)
+    found.pop("", None)
+    if len(found) > 1:
+        counts = ", ".join(f"{count} in {name}" for name, count in sorted(found.items()))
+        return f" Caution: trials were computed in different precisions, {counts}."
+    return "".join(f" Computed in {name}." for name in found)
 
 
 def _verdict(best: FinalScores, default: FinalScores) -> str:

@@ -143,7 +143,13 @@ def final_scores(record: TrialRecord | None, tests: Mapping[str, Any]) -> FinalS
     """Returns the scores of a trial, with its test scores when they are known."""
     if record is None or record.best is None:
         return None
-    return FinalScores(record.id, record.parameters, dev_scores(record), tests.get(record.id))
+    return FinalScores(
+        record.id,
+        record.parameters,
+        dev_scores(record),
+        tests.get(record.id),
+        record.best.precision,
+    )
 
 
 def known_tests(result: Mapping[str, Any]) -> dict[str, Any]:
@@ -158,6 +164,7 @@ def as_json(final: FinalScores | None) -> dict[str, object] | None:
     return {
         "trial": final.trial,
         "parameters": dict(final.parameters),
+        "precision": final.precision,
         "dev": final.dev,
         "test": final.test,
     }

@@ -12,8 +12,10 @@ from mtl_core.model.trained import describe_encoder
 from mtl_core.printable import one_line
 from mtl_core.scores import flatten, show_score
 from mtl_core.training.evaluation import Evaluation
+from mtl_core.training.precision import describe
 from tuning.config import StudyFile
 from tuning.console import plain_console
+from tuning.load import precision_here
 from tuning.planner import plan_trainers, this_machine
 from tuning.space import Parameter
 
@@ -54,6 +56,7 @@ def show_check(study: StudyFile, data: Data) -> None:
     encoder = encoder_outline(study.run.encoder.name, revision=study.run.encoder.revision)
     trained = describe_encoder(encoder, study.run.freezing, epoch=study.run.training.epochs)
     console.print(f"{study.run.encoder.name}: {trained}")
+    console.print(_precision(study), soft_wrap=True)
     trials = study.trials
     console.print(
         f"{trials} trial{'s' if trials > 1 else ''} of up to {study.max_epochs} epochs, "
@@ -65,6 +68,13 @@ def _most_frequent(names: LabelNames, most: int = 3) -> str:
     # A number column counts its rows, and has no labels.
     pairs = sorted(zip(names.trained, names.counts, strict=False), key=lambda pair: -pair[1])
     return "\n".join(f"{one_line(name)} {count:,}" for name, count in pairs[:most]) or "-"
+
+
+def _precision(study: StudyFile) -> str:
+    wanted, choice = study.run.training.precision, precision_here(study)
+    if choice is None:
+        return f"precision: {wanted}, on GPUs that this machine does not have"
+    return describe(wanted, choice)
 
 
 def _trainers_here(study: StudyFile) -> str:

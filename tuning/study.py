@@ -5,10 +5,11 @@ import time
 from typing import TYPE_CHECKING
 
 from mtl_core.assets import inputs_of
+from mtl_core.training.precision import advise
 from tuning.cluster import cluster
 from tuning.config import StudyFile
 from tuning.folder import StudyFolder
-from tuning.load import check_data
+from tuning.load import check_data, precision_here
 from tuning.planner import plan_trainers, this_machine
 from tuning.watch.observer import Observer, Observers
 from tuning.watch.state import StudyState
@@ -56,6 +57,8 @@ def tune_study(
         from tuning.session import Session
 
         data = check_data(study)
+        if is_local(address) and (choice := precision_here(study)):
+            advise(choice)  # What a trainer logs does not come to the user.
         connected()
         with (
             provided_trainers(resources, trials=study.trials, observer=watching) as count,

@@ -160,7 +160,7 @@ class _Worker:
         assets = self._assets_for(config)
         tasks = build_tasks(config, assets.data.datasets)
         model = assets.new_model(config, tasks)
-        load_best(job.checkpoint, model)
+        precision = load_best(job.checkpoint, model)
         scores: dict[str, float | Mapping[str, float]] | None = None
         if any("test" in dataset.splits for dataset in assets.data.datasets.values()):
             result = evaluate(
@@ -169,7 +169,7 @@ class _Worker:
                 assets.data.datasets,
                 split="test",
                 place=self.place,
-                precision=config.training.precision,
+                precision=precision,
                 collator=build_collator(config, assets.data.tokenizer),
             )
             scores = {"joint_accuracy": result.joint_accuracy, **result.scores}

@@ -73,8 +73,8 @@ class FrozenStates:
 
     Attributes:
         depth: Layers below; 0 = the embeddings alone, -1 = the whole encoder.
-        values: One row a sub-word of the split, (sub-words, hidden), bf16 or fp32, mapped from a
-            file.
+        values: One row a sub-word of the split, (sub-words, hidden), bf16, fp16 or fp32, mapped
+            from a file.
     """
 
     depth: int

@@ -7,10 +7,12 @@ the pretrained ones, known to everybody.
 import os
 import pickle
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import get_args
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.optim import AdamW
@@ -18,6 +20,8 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from mtl_core.errors import ConfigError
 from mtl_core.model.multitask import MultiTaskModel
+from mtl_core.training.loss_scale import LossScale
+from mtl_core.training.precision import Precision
 from mtl_core.training.report import EpochReport
 from mtl_core.weighting.base import Weighting
 
@@ -30,13 +34,20 @@ _BEST = "best.safetensors"
 
 @dataclass(slots=True)
 class Trainer:
-    """The parts of a run that change while it trains."""
+    """The parts of a run that change while it trains, and its precision, which it keeps.
+
+    Attributes:
+        precision: What it computes in.
+        scale: The loss scale of fp16; None in other precisions.
+    """
 
     model: MultiTaskModel
     weighting: Weighting
     optimizer: AdamW
     schedule: LambdaLR
     reports: list[EpochReport]
+    precision: Precision
+    scale: LossScale | None
 
 
 def save_checkpoint(folder: Path, trainer: Trainer, *, recipe: Recipe) -> None:
@@ -52,7 +63,7 @@ def save_checkpoint(folder: Path, trainer: Trainer, *, recipe: Recipe) -> None:
     trained = trained_weights(trainer)
     if report.best_epoch == report.epoch:
         # Written first: killed between the two files, the run does this epoch again.
-        save_file(trained, _scratch(folder / _BEST))
+        save_file(trained, _scratch(folder / _BEST), metadata={"precision": trainer.precision})
         os.replace(_scratch(folder / _BEST), folder / _BEST)  # noqa: PTH105
     state = {
         "recipe": dict(recipe),
@@ -61,6 +72,7 @@ def save_checkpoint(folder: Path, trainer: Trainer, *, recipe: Recipe) -> None:
         "optimizer": trainer.optimizer.state_dict(),
         "schedule": trainer.schedule.state_dict(),
         "reports": [report.to_json() for report in trainer.reports],
+        "loss_scale": None if trainer.scale is None else asdict(trainer.scale),
     }
     torch.save(state, _scratch(folder / _STATE))
     os.replace(_scratch(folder / _STATE), folder / _STATE)  # noqa: PTH105
@@ -92,11 +104,41 @@ def load_checkpoint(folder: Path, trainer: Trainer, *, recipe: Recipe) -> None:
     trainer.optimizer.load_state_dict(state["optimizer"])
     trainer.schedule.load_state_dict(state["schedule"])
     trainer.reports.extend(EpochReport.from_json(line) for line in state["reports"])
+    if trainer.scale is not None:
+        for name, value in state["loss_scale"].items():
+            setattr(trainer.scale, name, value)
 
 
-def load_best(folder: Path, model: nn.Module) -> None:
-    """Brings a model with pretrained weights to its best epoch."""
+def saved_precision(folder: Path) -> Precision | None:
+    """Returns what the run of a checkpoint folder computes in; None when there is no checkpoint.
+
+    Raises:
+        ConfigError: It was written by another version.
+    """
+    path = folder / _BEST
+    if not path.is_file():
+        return None
+    with safe_open(path, framework="pt") as file:
+        found = (file.metadata() or {}).get("precision")
+    for precision in get_args(Precision):
+        if precision == found:
+            return precision  # type: ignore[no-any-return]
+    raise ConfigError(
+        f"{folder}: the checkpoint names no precision, it was written by another version of mtl; "
+        "choose another folder or remove it"
+    )
+
+
+def load_best(folder: Path, model: nn.Module) -> Precision:
+    """Brings a model with pretrained weights to its best epoch; returns what it computed in.
+
+    Raises:
+        ConfigError: The checkpoint was written by another version.
+    """
+    precision = saved_precision(folder)
     copy_weights(model, load_file(folder / _BEST))
+    assert precision is not None
+    return precision
 
 
 def trained_weights(trainer: Trainer) -> dict[str, Tensor]:

@@ -18,7 +18,12 @@ class GradientDiagnostics:
         self._values: dict[str, list[float]] = {}
 
     def add(self, gradients: Tensor, tasks: Sequence[str]) -> None:
-        """Takes the gradients of a step in, (tasks, shared parameters)."""
+        """Takes the gradients of a step in, (tasks, shared parameters).
+
+        One in which fp16 overflows says nothing and is left out.
+        """
+        if not gradients.isfinite().all():
+            return
         norms = gradients.norm(dim=1)
         for task, norm in zip(tasks, norms.tolist(), strict=True):
             self._note(f"norm/{task}", norm)

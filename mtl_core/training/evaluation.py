@@ -13,6 +13,7 @@ from mtl_core.data.store import EncodedDataset
 from mtl_core.model.multitask import MultiTaskModel
 from mtl_core.tasks.base import Outcome, Prediction, Task, gold_labels
 from mtl_core.training.distributed import Place
+from mtl_core.training.precision import Precision, autocast
 from mtl_core.training.report import Scores
 
 _EVALUATION_BATCH = 128
@@ -43,7 +44,7 @@ def evaluate(
     *,
     split: str,
     place: Place,
-    precision: str,
+    precision: Precision,
     collator: Collator,
 ) -> Evaluation:
     """Scores a model on a split of all data sets; every worker gets the same result.
@@ -56,7 +57,7 @@ def evaluate(
         datasets: Data set name -> encoded data; those without the split are passed over.
         split: "dev" or "test".
         place: The workers share the sentences among them.
-        precision: "bf16" or "fp32".
+        precision: What is computed in.
         collator: Makes batches.
     """
     was_training = model.training
@@ -94,17 +95,14 @@ def predict_split(
     tasks: Mapping[str, Task],
     *,
     place: Place,
-    precision: str,
+    precision: Precision,
     collator: Collator,
 ) -> dict[str, Outcome]:
     """Returns task name -> predictions and gold labels of all rows, in order."""
     names = [name for name in rows.labels if name in tasks]
     batches = rows_by_length(rows, batch_size=_EVALUATION_BATCH)[place.rank :: place.world_size]
     local: dict[str, dict[int, Prediction]] = {name: {} for name in names}
-    with (
-        torch.inference_mode(),
-        torch.autocast(place.device.type, torch.bfloat16, enabled=precision == "bf16"),
-    ):
+    with torch.inference_mode(), autocast(place.device, precision):
         for numbers in batches:
             batch = collator(rows, numbers, seed=()).to(place.device)
             for name, logits in model(batch, names).items():

@@ -7,27 +7,28 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch.nn.utils import get_total_norm
 
 from mtl_core.assets import Assets, build_collator, build_tasks, inputs_of
 from mtl_core.config import RunConfig
-from mtl_core.data.encoded import Int64Array
 from mtl_core.data.store import EncodedDataset
 from mtl_core.errors import ConfigError, TrainingError
 from mtl_core.model.multitask import MultiTaskModel
 from mtl_core.model.trained import trained_parameters
-from mtl_core.training.checkpoint import Trainer, load_checkpoint, save_checkpoint
+from mtl_core.training.checkpoint import Trainer, load_checkpoint, save_checkpoint, saved_precision
 from mtl_core.training.diagnostics import GradientDiagnostics
 from mtl_core.training.distributed import Place
 from mtl_core.training.evaluation import Evaluation, evaluate
 from mtl_core.training.lazy_rows import LazyRows
+from mtl_core.training.loss_scale import LossScale
 from mtl_core.training.objective import Mean, ObjectiveSection, check_objective
 from mtl_core.training.optimizer import build_optimizer, build_schedule, learning_rates
-from mtl_core.training.plan import GlobalBatch, TrainingPlan, part_rows
+from mtl_core.training.plan import GlobalBatch, TrainingPlan, part_rows, token_ids
+from mtl_core.training.precision import Precision, advise, agreed, choose
 from mtl_core.training.prefix_cache import PrefixSettings
 from mtl_core.training.progress import EpochProgress, Listener
 from mtl_core.training.report import EpochReport
 from mtl_core.training.step import Part, Stepper, TaskLosses
+from mtl_core.training.update import update
 
 _CHECK_EVERY = 20
 """Steps between looks at the loss: each look waits for the device."""
@@ -52,7 +53,7 @@ def train(
         checkpoint: Folder of the checkpoint. When it holds one of this recipe, objective and data,
             the run goes on from there, after yielding the reports that were already made; the
             numbers are those of a run that was never interrupted, bit by bit in fp32 on one CPU
-            worker.
+            worker. It keeps its precision, whatever `auto` would be here.
         assets: Data and encoder of an earlier run with the same `assets_key`.
         on_progress: Told after every step how far the epoch is; training waits for it.
 
@@ -62,9 +63,9 @@ def train(
     Raises:
         ConfigError: The configuration cannot be run.
         DataError: A data set cannot be used.
-        TrainingError: The loss is not finite.
+        TrainingError: The loss is not finite, or gradients are beyond fp16 at any loss scale.
     """
-    run = _Run(config, objective or Mean(), assets)
+    run = _Run(config, objective or Mean(), assets, checkpoint)
     recipe = {
         "run": config.model_dump_json(),
         "objective": run.objective.model_dump_json(),
@@ -86,7 +87,11 @@ class _Run:
     """A run between its epochs."""
 
     def __init__(
-        self, config: RunConfig, objective: ObjectiveSection, assets: Assets | None
+        self,
+        config: RunConfig,
+        objective: ObjectiveSection,
+        assets: Assets | None,
+        checkpoint: Path | None = None,
     ) -> None:
         self.config = config
         self.objective = objective
@@ -116,12 +121,16 @@ class _Run:
         self.words: LazyRows | None = None
         # A step on one data set meets only its heads.
         self.has_unused_parameters = len(self.datasets) > 1
+        saved = None if checkpoint is None else saved_precision(checkpoint)
+        precision = saved or self._choose_precision(model)
+        scale = LossScale() if precision == "fp16" else None
         self.stepper = Stepper(
             TaskLosses(model),
             weighting,
             self.place,
             task_weights=weights,
-            precision=config.training.precision,
+            precision=precision,
+            scale=scale,
         )
         optimizer = build_optimizer(
             model,
@@ -138,10 +147,15 @@ class _Run:
             warmup=config.optimizer.warmup,
             total_steps=self.plan.steps_per_epoch * config.training.epochs,
         )
-        self.trainer = Trainer(model, weighting, optimizer, schedule, [])
+        self.trainer = Trainer(model, weighting, optimizer, schedule, [], precision, scale)
         self.loss_sums = torch.zeros(len(self.tasks), device=self.place.device)
         self.label_counts = dict.fromkeys(self.tasks, 0)
         self.diagnostics = GradientDiagnostics()
+
+    def _choose_precision(self, model: MultiTaskModel) -> Precision:
+        choice = choose(self.config.training.precision, self.place.device, model.encoder.config)
+        advise(choice)
+        return agreed(self.place.gather(choice.precision))
 
     def run_epoch(self, epoch: int, on_progress: Listener | None = None) -> EpochReport:
         """Trains and evaluates one epoch, and adds its report to the run."""
@@ -179,7 +193,7 @@ class _Run:
             self.datasets,
             split="dev",
             place=self.place,
-            precision=self.config.training.precision,
+            precision=self.trainer.precision,
             collator=self.collator,
         )
         return self._report(epoch, losses, result, start, training_seconds)
@@ -216,6 +230,7 @@ class _Run:
             sentences_per_second=self.plan.rows_per_epoch / training_seconds,
             gradients=self.diagnostics.means(),
             trained=trained_parameters(self.trainer.model, list(self.tasks)),
+            precision=self.trainer.precision,
         )
         self.trainer.reports.append(report)
         return report
@@ -241,7 +256,7 @@ class _Run:
 
     def _with_frozen_states(self, epoch: int) -> Mapping[str, EncodedDataset]:
         """Returns the data sets with what frozen layers make of them, where that never changes."""
-        training = self.config.training
+        training, precision = self.config.training, self.trainer.precision
         encoder = self.trainer.model.encoder
         depth = self.config.freezing.frozen_depth(encoder, epoch=epoch)
         every = self.assets.data.datasets
@@ -249,8 +264,8 @@ class _Run:
             return every
         settings = PrefixSettings(
             depth=depth,
-            precision=training.precision,
-            dtype=training.precision if training.prefix_cache == "auto" else training.prefix_cache,
+            precision=precision,
+            dtype=precision if training.prefix_cache == "auto" else training.prefix_cache,
             budget=int(training.prefix_cache_gib * 2**30),
         )
         texts = {d for task in self.config.tasks.values() for d in task.datasets
@@ -266,7 +281,7 @@ class _Run:
         """Makes one optimiser step, in parts when gradients are accumulated."""
         optimizer = self.trainer.optimizer
         if self.words is not None:
-            self.words.pick(self._token_ids(batch))
+            self.words.pick(token_ids(batch, self.datasets, self.collator.pad_token_id))
         parts = list(self._parts(batch, epoch))
         every = self.config.training.gradients_every
         if every and number % every == 0:
@@ -274,41 +289,14 @@ class _Run:
             self.diagnostics.add(self.stepper.task_gradients(parts, batch.counts), present)
         optimizer.zero_grad(set_to_none=True)
         sums = self.stepper.backward(parts, batch.counts)
-        if self.config.optimizer.clip_norm is not None:
-            self._clip(self.config.optimizer.clip_norm)
-        optimizer.step()
-        if self.words is not None:
-            self.words.step()
-        self.stepper.after_update(parts, batch.counts)
-        self.trainer.schedule.step()
+        clip_norm = self.config.optimizer.clip_norm
+        if update(optimizer, self.words, self.trainer.scale, clip_norm=clip_norm):
+            self.stepper.after_update(parts, batch.counts)
+            self.trainer.schedule.step()
         for name, value in sums.items():
             self.loss_sums[self._position(name)] += value
         for name, count in batch.counts.items():
             self.label_counts[name] += count
-
-    def _clip(self, norm: float) -> None:
-        """Scales the whole gradient down to a norm.
-
-        The fused optimiser divides by `grad_scale` while it reads the gradients: no pass of its
-        own over all of them, as `clip_grad_norm_` makes.
-        """
-        optimizer = self.trainer.optimizer
-        parameters = [p for group in optimizer.param_groups for p in group["params"]]
-        rows = [] if self.words is None else [self.words.rows]
-        found = [p.grad for p in [*parameters, *rows] if p.grad is not None]
-        scale = ((get_total_norm(found) + 1e-6) / norm).clamp(min=1.0)
-        optimizer.grad_scale = scale  # type: ignore[attr-defined]
-        for gradient in (row.grad for row in rows):
-            if gradient is not None:
-                gradient.div_(scale)
-
-    def _token_ids(self, batch: GlobalBatch) -> Int64Array:
-        """Returns the token ids of a step, of all workers and parts, that of padding included."""
-        found = [np.array([self.collator.pad_token_id])]
-        for dataset, rows in batch.pieces:
-            ragged = self.datasets[dataset].splits["train"].token_ids
-            found += [ragged.row(row) for row in rows.tolist()]
-        return np.concatenate(found)
 
     def _parts(self, batch: GlobalBatch, epoch: int) -> Iterator[Part]:
         """Yields this worker's parts of a step."""
@@ -341,11 +329,16 @@ class _Run:
                     f"epoch {epoch}, step {step}: the loss of task '{name}' is {loss}; lower "
                     f"optimizer.encoder_lr ({self.config.optimizer.encoder_lr:g}) or "
                     f"optimizer.head_lr ({self.config.optimizer.head_lr:g}), or clip gradients"
+                    f"{_beyond_range(self.trainer.precision)}"
                 )
         return losses
 
     def _position(self, task_name: str) -> int:
         return list(self.tasks).index(task_name)
+
+
+def _beyond_range(precision: Precision) -> str:
+    return "; fp16 ends at 65504, so try training.precision=fp32" if precision == "fp16" else ""
 
 
 def _seed(*parts: int | str) -> None:

@@ -169,3 +169,14 @@ def label_counts(split: EncodedSplit, task: str) -> Int64Array:
     first = labels if labels.ndim == 1 else labels[:, 0]
     is_missing = np.isnan(first) if np.issubdtype(first.dtype, np.floating) else first == NO_LABEL
     return np.asarray(~is_missing, dtype=np.int64)
+
+
+def token_ids(
+    batch: GlobalBatch, datasets: Mapping[str, EncodedDataset], pad_token_id: int
+) -> Int64Array:
+    """Returns the token ids of a step, of all workers and parts, that of padding included."""
+    found = [np.array([pad_token_id])]
+    for dataset, rows in batch.pieces:
+        ragged = datasets[dataset].splits["train"].token_ids
+        found += [ragged.row(row) for row in rows.tolist()]
+    return np.concatenate(found)

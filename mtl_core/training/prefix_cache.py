@@ -26,8 +26,10 @@ from torch import Tensor
 from mtl_core.data.batching import make_batch, rows_by_length
 from mtl_core.data.encoded import EncodedSplit, FrozenStates
 from mtl_core.data.store import EncodedDataset
+from mtl_core.errors import TrainingError
 from mtl_core.model.prefix import as_inputs, run_prefix
 from mtl_core.paths import cache_folder
+from mtl_core.training.precision import DTYPES, Precision, autocast
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -38,7 +40,6 @@ _SPLITS = ("train", "dev")
 _BATCH = 64
 _FORMAT = 1
 """Counts up when the files change, so that old ones are built again."""
-_DTYPES = {"bf16": torch.bfloat16, "fp32": torch.float32}
 _CHUNK = 2**24
 _NOT_COMPUTED_WITH = {"_name_or_path", "architectures", "dtype", "transformers_version"}
 """What an encoder's configuration says of its file; `weights_hash` and the settings know better."""
@@ -50,14 +51,14 @@ class PrefixSettings:
 
     Attributes:
         depth: Layers below; see `FrozenStates`.
-        precision: Of the computation, "bf16" or "fp32".
-        dtype: Of the files, "bf16" or "fp32".
+        precision: Of the computation.
+        dtype: Of the files.
         budget: Bytes that all hidden states on this machine may take.
     """
 
     depth: int
-    precision: str
-    dtype: str
+    precision: Precision
+    dtype: Precision
     budget: int
 
 
@@ -166,7 +167,7 @@ def _open_or_build(
         found = _open(folder, sizes, width, settings)
         if found is not None:
             return found
-        needed = sum(sizes.values()) * _DTYPES[settings.dtype].itemsize
+        needed = sum(sizes.values()) * DTYPES[settings.dtype].itemsize
         if not _make_room(root, needed, settings.budget):
             logger.warning(
                 "the hidden states of data set '%s' take %.1f GiB, more than there is room for "
@@ -195,20 +196,19 @@ def _open_or_build(
 def _build(
     path: Path, split: EncodedSplit, encoder: "PreTrainedModel", settings: PrefixSettings
 ) -> int:
-    """Computes the hidden states of a split into a file; returns its checksum."""
+    """Computes the hidden states of a split into a file; returns its checksum.
+
+    Raises:
+        TrainingError: fp16 cannot hold them.
+    """
     width = int(encoder.config.hidden_size)
     size = int(split.token_ids.offsets[-1])
-    dtype = _DTYPES[settings.dtype]
+    dtype = DTYPES[settings.dtype]
     with path.open("wb") as file:
         file.truncate(size * width * dtype.itemsize)
     states = torch.from_file(str(path), shared=True, size=size * width, dtype=dtype)
     states = states.view(size, width)
-    is_bf16 = settings.precision == "bf16"
-    with (
-        _evaluating(encoder),
-        torch.no_grad(),
-        torch.autocast(encoder.device.type, torch.bfloat16, enabled=is_bf16),
-    ):
+    with _evaluating(encoder), torch.no_grad(), autocast(encoder.device, settings.precision):
         for rows in rows_by_length(split, batch_size=_BATCH):
             batch = make_batch(split, rows, pad_token_id=0).to(encoder.device)
             inputs = as_inputs(batch.token_ids, batch.attention_mask, batch.token_types)
@@ -216,7 +216,13 @@ def _build(
             is_token = batch.attention_mask.bool()
             places = split.token_ids.offsets[rows][:, None] + np.arange(is_token.shape[1])
             source = torch.from_numpy(places)[is_token.cpu()]
-            states[source] = hidden[is_token].to(dtype).cpu()
+            kept = hidden[is_token].to(dtype)
+            if dtype == torch.float16 and not kept.isfinite().all():
+                raise TrainingError(
+                    "training.prefix_cache: what the frozen layers make of the data is beyond the "
+                    "range of fp16 (65504); use bf16 or fp32 there and for training.precision"
+                )
+            states[source] = kept.cpu()
     del states
     return _checksum(path)
 
@@ -226,7 +232,7 @@ def _open(
 ) -> dict[str, Tensor] | None:
     """Maps the files of a folder; None when there are none or they are not what was written."""
     meta = folder / "meta.json"
-    dtype = _DTYPES[settings.dtype]
+    dtype = DTYPES[settings.dtype]
     try:
         checks = json.loads(meta.read_text(encoding="utf-8"))
         paths = {split: folder / f"{split}.bin" for split in sizes}

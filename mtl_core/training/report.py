@@ -13,7 +13,7 @@ Scores = dict[str, dict[str, float]]
 
 @dataclass(frozen=True, slots=True)
 class EpochReport:
-    """The state of a run after an epoch; plain numbers only, so that every logger takes it.
+    """The state of a run after an epoch; plain values only, so that every logger takes it.
 
     Attributes:
         epoch: Epochs done, from 1.
@@ -32,6 +32,7 @@ class EpochReport:
         gradients: "norm/<task>" and "cosine/<task>/<task>" on the shared layers, means over the
             steps that were looked at; empty unless `training.gradients_every` is set.
         trained: Part of the model -> its parameters that trained in this epoch.
+        precision: What the run computes in, `auto` resolved; empty in reports from before.
     """
 
     epoch: int
@@ -49,6 +50,7 @@ class EpochReport:
     sentences_per_second: float
     gradients: dict[str, float] = field(default_factory=dict)
     trained: dict[str, int] = field(default_factory=dict)
+    precision: str = ""
 
     def to_json(self) -> str:
         """Returns the report as one line of JSON, without a line break."""

@@ -9,6 +9,9 @@ from torch import Tensor, nn
 from mtl_core.data.batching import Batch
 from mtl_core.model.multitask import MultiTaskModel
 from mtl_core.training.distributed import Place
+from mtl_core.training.gradients import accumulate, divide, loss_factors, split_like
+from mtl_core.training.loss_scale import LossScale
+from mtl_core.training.precision import Precision, autocast
 from mtl_core.weighting.base import GradientWeighting, LossWeighting, Weighting
 
 Losses = dict[str, Tensor]
@@ -38,6 +41,11 @@ class Stepper:
 
     Each part's summed losses are divided by the labels of the whole step. Weightings see the
     losses (or gradients) of the whole step, whichever worker or part they come from.
+
+    In fp16 losses are multiplied by the loss scale before each backward pass, and gradients divided
+    by it afterwards: weightings and the optimiser see neither. A step whose gradients overflow
+    leaves some that are not finite, and passes gradient weightings by, so that they do not keep
+    what they make of it.
     """
 
     def __init__(
@@ -47,7 +55,8 @@ class Stepper:
         place: Place,
         *,
         task_weights: Mapping[str, float],
-        precision: str,
+        precision: Precision,
+        scale: LossScale | None = None,
     ) -> None:
         """Makes a stepper.
 
@@ -56,13 +65,15 @@ class Stepper:
             weighting: How the losses become one update.
             place: This worker.
             task_weights: Task name -> factor of its gradients; loss weightings know it already.
-            precision: "bf16" or "fp32".
+            precision: What the forward pass computes in.
+            scale: The loss scale of fp16.
         """
         self.place = place
         self.weighting = weighting
         self._task_weights = dict(task_weights)
         self._bare = losses
         self._precision = precision
+        self._scale = scale
         self._module: nn.Module = losses
         self._memory = torch.empty(0, device=place.device)
         self._learning: set[str] = set()
@@ -86,7 +97,7 @@ class Stepper:
             )
 
     def backward(self, parts: Sequence[Part], counts: Mapping[str, int]) -> Losses:
-        """Fills the gradients of all parameters that train.
+        """Fills the gradients of all parameters that train; in fp16 some may not be finite.
 
         Args:
             parts: This worker's parts of the step.
@@ -156,10 +167,14 @@ class Stepper:
                     for name in names
                 ]
                 # It averages over workers, too; the parts have to add up.
-                torch.autograd.backward(torch.stack(terms).sum() * self.place.world_size)
+                scale = self.place.world_size * self._loss_scale
+                torch.autograd.backward(torch.stack(terms).sum() * scale)
             _add(sums, local)
         self._is_weighted = factors is not None
         self._sum_rows()
+        if self._scale is not None:
+            model = self._bare.model
+            divide([*model.parameters(), *model.shared_parameters()], self._loss_scale)
         if any(parameter.requires_grad for parameter in weighting.parameters()):
             totals = self._totals(sums, counts, present)
             torch.autograd.backward(weighting(totals))
@@ -173,6 +188,10 @@ class Stepper:
             assert embedding.rows.grad is not None
             self.place.sum(embedding.rows.grad).div_(self.place.world_size)
 
+    @property
+    def _loss_scale(self) -> float:
+        return 1.0 if self._scale is None else self._scale.factor
+
     def _combine_gradients(
         self, parts: Sequence[Part], counts: Mapping[str, int], present: Sequence[str]
     ) -> Losses:
@@ -182,8 +201,11 @@ class Stepper:
         )
         totals = self._totals(sums, counts, present)
         losses = torch.stack([weights[name] * totals[name] for name in present])
-        with torch.no_grad():
-            combined = self.weighting(matrix, losses, present)
+        if self._scale is not None and not matrix.isfinite().all():
+            combined = matrix.sum(dim=0)  # Not finite either, so the step is skipped.
+        else:
+            with torch.no_grad():
+                combined = self.weighting(matrix, losses, present)
         shared = list(self._bare.model.shared_parameters())
         for parameter, part in zip(shared, split_like(combined, shared), strict=True):
             parameter.grad = part
@@ -213,12 +235,14 @@ class Stepper:
             local = self._forward(self._bare, batch, names)
             here = [name for name in names if name in present]
             for name in here:
-                loss = local[name] * (weight(name) / counts[name])
+                loss = local[name] * (weight(name) / counts[name] * self._loss_scale)
                 if not loss.requires_grad:  # All that the task meets is frozen.
                     continue
                 found = torch.autograd.grad(
                     loss, [*shared, *own[name]], retain_graph=name != here[-1], allow_unused=True
                 )
+                if self._scale is not None:
+                    found = tuple(None if g is None else g / self._loss_scale for g in found)
                 row = split_like(matrix[present.index(name)], shared)
                 for total, gradient in zip(row, found[: len(shared)], strict=True):
                     if gradient is not None:
@@ -241,8 +265,7 @@ class Stepper:
         return self._memory[: rows * columns].view(rows, columns).zero_()
 
     def _forward(self, module: nn.Module, batch: Batch, names: Sequence[str]) -> Losses:
-        is_bf16 = self._precision == "bf16"
-        with torch.autocast(self.place.device.type, torch.bfloat16, enabled=is_bf16):
+        with autocast(self.place.device, self._precision):
             losses: Losses = module(batch, names)
         return losses
 
@@ -261,31 +284,6 @@ class Stepper:
         local = torch.stack([sums.get(name, zero).detach().float() for name in present])
         totals = self.place.sum(local)
         return {name: totals[n] / counts[name] for n, name in enumerate(present)}
-
-
-def loss_factors(weighting: LossWeighting, totals: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Returns the derivative of a weighting's objective by each loss: the factor of its gradient.
-
-    The gradients that the weighting's own parameters get on the way are thrown away.
-    """
-    leaves = {name: value.detach().requires_grad_() for name, value in totals.items()}
-    found = torch.autograd.grad(
-        weighting(leaves), list(leaves.values()), allow_unused=True, materialize_grads=True
-    )
-    return dict(zip(leaves, found, strict=True))
-
-
-def split_like(vector: Tensor, parameters: Sequence[Tensor]) -> list[Tensor]:
-    """Returns views of a vector in the shapes of the parameters, one after the other."""
-    parts = torch.split(vector, [parameter.numel() for parameter in parameters])
-    return [part.view_as(p) for part, p in zip(parts, parameters, strict=True)]
-
-
-def accumulate(parameters: Sequence[Tensor], gradients: Sequence[Tensor | None]) -> None:
-    """Adds gradients to those that the parameters have."""
-    for parameter, gradient in zip(parameters, gradients, strict=True):
-        if gradient is not None:
-            parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient
 
 
 @contextmanager

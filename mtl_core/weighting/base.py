@@ -56,7 +56,11 @@ class LossWeighting(Weighting):
 
 
 class GradientWeighting(Weighting):
-    """Combines the gradients of the tasks on the parameters that they share."""
+    """Combines the gradients of the tasks on the parameters that they share.
+
+    In fp16 too they come as they are, the loss scale taken out; of a step in which one overflows
+    the weighting is told nothing.
+    """
 
     @abstractmethod
     def forward(self, gradients: Tensor, losses: Tensor, tasks: Sequence[str]) -> Tensor:

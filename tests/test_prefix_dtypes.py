@@ -1,0 +1,63 @@
+"""The cache of hidden states in every precision, of the computation and of the files."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import RunConfigFactory
+
+from mtl_core.assets import Assets
+from mtl_core.errors import TrainingError
+from mtl_core.training import loop
+from mtl_core.training.loop import train
+from mtl_core.training.precision import Choice, Precision
+from mtl_core.training.prefix_cache import PrefixSettings
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MTL_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.mark.parametrize("dtype", ["bf16", "fp16", "fp32"])
+@pytest.mark.parametrize("computed_in", ["bf16", "fp16", "fp32"])
+def test_files_may_have_any_dtype(
+    run_config: RunConfigFactory, computed_in: Precision, dtype: Precision
+) -> None:
+    """Their numbers are those of the computation, rounded."""
+    assets = Assets.load(run_config(), device=CPU)
+
+    def use(kept: Precision) -> torch.Tensor:
+        settings = PrefixSettings(depth=2, precision=computed_in, dtype=kept, budget=2**30)
+        data = assets.prefix_cache.apply(assets.data.datasets, assets._encoder, settings)
+        frozen = data["corpus"].splits["train"].frozen
+        assert frozen is not None
+        return frozen.values
+
+    values, exact = use(dtype), use("fp32")
+    assert values.dtype == {"bf16": torch.bfloat16, "fp16": torch.float16}.get(dtype, torch.float32)
+    assert torch.equal(values, exact.to(values.dtype))
+
+
+@pytest.mark.parametrize(("cache", "dtype"), [("auto", torch.bfloat16), ("fp16", torch.float16)])
+def test_auto_keeps_the_precision_of_the_computation(
+    run_config: RunConfigFactory, monkeypatch: pytest.MonkeyPatch, cache: str, dtype: torch.dtype
+) -> None:
+    monkeypatch.setattr(loop, "choose", lambda *_: Choice("bf16"))
+    config = run_config({"training.prefix_cache": cache, "freezing.kind": "encoder"})
+    run = loop._Run(config, loop.Mean(), None)
+    run.run_epoch(1)
+    frozen = run.datasets["corpus"].splits["train"].frozen
+    assert frozen is not None
+    assert frozen.values.dtype == dtype
+
+
+def test_hidden_states_beyond_fp16_are_refused(run_config: RunConfigFactory) -> None:
+    config = run_config({"training.prefix_cache": "fp16", "freezing.kind": "embeddings"})
+    assets = Assets.load(config, device=CPU)
+    scale = assets._pristine["embeddings.LayerNorm.weight"]
+    scale.mul_(1e6)
+    with pytest.raises(TrainingError, match=r"^training\.prefix_cache: .* range of fp16 \(65504\)"):
+        next(train(config, assets=assets))
