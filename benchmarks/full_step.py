@@ -6,7 +6,8 @@ and clipping everywhere. Against it:
 
 - a Transformers `Trainer` in its defaults (fp32, random batches padded to their longest sentence),
   in the precision of ours when that is another, and in fp32 with every sentence padded to 50;
-- a plain loop in ours, batches of similar length and torch's AdamW in its defaults.
+- a plain loop in ours, batches of similar length and torch's AdamW in its defaults;
+- ours with one of its levers taken away: what it brings.
 
 Ours computes in what `auto` is on this machine, or in `--precision`. Each runs in a process of its
 own, one after the other, in rounds. The first epoch warms up and is not timed. Each row says the
@@ -21,6 +22,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +43,12 @@ AGAINST = {
     "plain": ("a plain loop, {precision}, similar lengths", 1.35),
 }
 """The others, and how many times faster ours should be, whatever it computes in."""
+LEVERS = {
+    "no_attention": ("ours with torch's attention", "use_fast_attention"),
+    "no_dropout": ("ours with torch's dropout", "use_fast_dropout"),
+    "no_rows": ("ours with the gradient of all word embeddings", "use_row_embedding"),
+}
+"""Ours without -> what a row calls it, and the function of `mtl_core.model.multitask` left out."""
 GROUPS = {
     "products of matrices": ("mm", "addmm", "bmm", "baddbmm"),
     "copies between dtypes": ("copy_",),
@@ -89,6 +97,17 @@ def run_ours(precision: "Precision") -> dict[str, Any]:
     # A weight takes part in one multiply-add forward and two backward.
     flops = 6 * weights * count_tokens(config, assets) / seconds
     return {"speed": speed, "score": reports[-1].combined, "gflops": flops / 1e9}
+
+
+def run_without(lever: str, precision: "Precision") -> dict[str, Any]:
+    """Trains with `mtl_core.train` less one of its levers."""
+    from mtl_core.model import multitask
+
+    def leave(*parts: Any) -> Any:
+        return parts[-1]  # the word embeddings as they are; the others change what they are given
+
+    setattr(multitask, LEVERS[lever][1], leave)
+    return run_ours(precision)
 
 
 def count_tokens(config: "RunConfig", assets: "Assets") -> int:
@@ -216,6 +235,7 @@ CONTENDERS: dict[str, Callable[["Precision"], dict[str, Any]]] = {
     "trainer_padded": lambda _: run_trainer("fp32", width=WIDTH),
     "trainer_half": run_trainer,
     "plain": run_plain,
+    **{lever: partial(run_without, lever) for lever in LEVERS},
     "products": run_products,
     "profile": run_profile,
 }
@@ -248,6 +268,9 @@ def rows(rounds: int, precision: "Precision") -> Iterator[Row]:
         scores = f"(dev {median('ours', 'score'):.3f}, {median(name, 'score'):.3f})"
         ours, theirs = median("ours", "speed"), median(name, "speed")
         yield Row.of(f"{what} {scores}", ours, theirs, "sentences/s", ours / theirs, target)
+    for name, (text, _) in LEVERS.items():
+        ours, theirs = median("ours", "speed"), median(name, "speed")
+        yield Row.of(text, ours, theirs, "sentences/s", ours / theirs, None)
     ours, theirs = median("ours", "peak"), median("trainer", "peak")
     # A larger ratio is better in every row: theirs by ours, at least 1 / 1.1.
     yield Row.of("peak memory, a Trainer", ours, theirs, "MiB", theirs / ours, 1 / 1.1)

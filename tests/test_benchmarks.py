@@ -12,7 +12,10 @@ from typing import Any
 import pytest
 import torch
 
+from mtl_core.assets import build_tasks
+from mtl_core.model import multitask
 from mtl_core.model.attention import fast_attention
+from mtl_core.model.multitask import MultiTaskModel
 from mtl_core.training import precision
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
@@ -164,6 +167,32 @@ def test_contenders_of_the_full_step_train(
     found = benchmark.CONTENDERS[contender](precision)
     assert found["speed"] > 0
     assert 0 <= found["score"] <= 1
+
+
+def test_ours_without_its_levers_computes_as_torch_does(
+    small: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    benchmark = small("full_step")
+    models: list[MultiTaskModel] = []
+
+    def run_ours(precision: str) -> dict[str, Any]:
+        config = benchmark.configure(precision)
+        assets = benchmark.load(config)
+        models.append(assets.new_model(config, build_tasks(config, assets.data.datasets)))
+        return {}
+
+    monkeypatch.setattr(benchmark, "run_ours", run_ours)
+    for _, function in benchmark.LEVERS.values():
+        # Put back after this test, as each contender has a process of its own otherwise.
+        monkeypatch.setattr(multitask, function, getattr(multitask, function))
+    for lever in benchmark.LEVERS:
+        benchmark.CONTENDERS[lever]("fp32")
+    last = models[-1]  # By now all of them are taken away.
+    assert last.encoder.config._attn_implementation == "sdpa"
+    assert last.row_embedding is None
+    names = {type(module).__name__ for module in last.modules()}
+    assert "Dropout" in names
+    assert not any(name != "Dropout" and "Dropout" in name for name in names)
 
 
 def test_others_train_with_torchs_own_parts(small: Load) -> None:

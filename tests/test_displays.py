@@ -2,6 +2,7 @@
 
 import logging
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from io import StringIO
@@ -16,7 +17,7 @@ from mtl_core.errors import ConfigError
 from tuning.console import plain_console
 from tuning.messages import TrainerStatus
 from tuning.records import TrialRecord
-from tuning.watch import plain_lines, run_display
+from tuning.watch import plain_lines, run_display, waiting
 from tuning.watch.display import Display
 from tuning.watch.live_table import LiveTable, study_view
 from tuning.watch.log_lines import LogLines, logging_to
@@ -290,3 +291,22 @@ def test_a_quiet_run_shows_nothing() -> None:
     display.line("epoch 1/3")
     display.tick()
     assert output.getvalue() == ""
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_waiting_shows_a_clock_on_stderr_alone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], is_terminal: bool
+) -> None:
+    monkeypatch.setattr(waiting, "QUIET_SECONDS", 0.01)
+    if is_terminal:
+        monkeypatch.setenv("FORCE_COLOR", "1")
+    with waiting.waiting("scoring on test"):
+        deadline = time.monotonic() + 100
+        shown = ""
+        while "scoring on test" not in shown and time.monotonic() < deadline:
+            time.sleep(0.01)
+            shown += capsys.readouterr().err
+    out, err = capsys.readouterr()
+    assert "scoring on test" in shown
+    assert out == ""
+    assert is_terminal or not err.startswith("\x1b")

@@ -73,8 +73,10 @@ def test_the_card_shows_labels_as_they_are(text: str, run_config: RunConfigFacto
     labels = {"intent": (text, "other"), "slots": ()}
     plainly = {"intent": ("x", "other"), "slots": ()}
     dev = {f"intent {text}": 0.5, "end": 0.5}
-    card = render_card(config, labels, dev=dev, test=None)
-    usual = render_card(config, plainly, dev={"intent x": 0.5, "end": 0.5}, test=None)
+    card = render_card(config, labels, dev=dev, test=None, precision="fp32")
+    usual = render_card(
+        config, plainly, dev={"intent x": 0.5, "end": 0.5}, test=None, precision="fp32"
+    )
     assert card == printable(card)
     assert not {"html_inline", "html_block", "link_open", "image"} & types(card)
     kinds = [token.type for token in tokens(card) if "inline" not in token.type]
@@ -89,7 +91,7 @@ def test_the_front_matter_of_a_card_is_yaml(run_config: RunConfigFactory) -> Non
     evil = 'x]\n---\n"<b>'
     task = config.tasks["intent"].model_copy(update={"kind": f"a:{evil}"})
     changed = config.model_copy(update={"tasks": {"intent": task}})
-    card = render_card(changed, {"intent": ()}, dev={}, test=None)
+    card = render_card(changed, {"intent": ()}, dev={}, test=None, precision="fp32")
     front = YAML(typ="safe").load(card.split("---\n")[1])
     assert front == {"library_name": "mtl", "tags": ["multi-task", "x--------b-"]}
     assert not {"html_inline", "html_block", "link_open", "image"} & types(card)

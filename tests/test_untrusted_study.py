@@ -17,8 +17,8 @@ from mtl_core.data.table_files import hub_source
 from mtl_core.errors import ConfigError, DataError
 from mtl_core.study_file import dump
 from tuning.folder import StudyFolder
+from tuning.journal import open_optuna
 from tuning.load import load_study
-from tuning.searcher import open_optuna
 
 ROOT = Path(__file__).parent.parent
 

@@ -17,6 +17,7 @@ from mtl_core.config import RunConfig
 from mtl_core.errors import DataError, TrainingError
 from mtl_core.training.distributed import Place
 from mtl_core.training.objective import Mean
+from mtl_core.training.progress import Progress
 from tuning import worker as module
 from tuning.messages import Failed, Reported, Scored, ScoreJob, TrialJob
 from tuning.worker import WorkerSettings, _Worker, work
@@ -159,6 +160,9 @@ class Desk(_Worker):
         self.place = Place.current()
         self.control = self.assets = None
         self.sent: list[object] = []
+
+    def _tell(self, progress: Progress) -> None:
+        """Has no pool to tell."""
 
     def _report(self, message: object) -> bool:
         self.sent.append(message)

@@ -47,11 +47,15 @@ Quiet = Annotated[
 def check(study: Study, assignments: Set = None) -> None:
     """Check a study file, its search space and its data; train nothing."""
     _check_text(study)
-    from tuning.load import check_data, load_study
-    from tuning.show import show_check
+    from tuning.watch.waiting import waiting
 
-    loaded = load_study(study, assignments or ())
-    show_check(loaded, check_data(loaded))
+    with waiting("reading the study file and its data"):
+        from tuning.load import check_data, load_study
+        from tuning.show import show_check
+
+        loaded = load_study(study, assignments or ())
+        data = check_data(loaded)
+    show_check(loaded, data)
 
 
 @app.command()
@@ -149,10 +153,13 @@ def evaluate(
 ) -> None:
     """Score a saved model on the data it was trained for."""
     folder = _model_folder(model, trust_code=trust_code)
-    from mtl_core.predictor import evaluate_model
-    from tuning.show import show_evaluation
+    from tuning.watch.waiting import waiting
 
-    evaluation = evaluate_model(folder, split=split, trust_code=trust_code)
+    with waiting(f"scoring on {split}"):
+        from mtl_core.predictor import evaluate_model
+        from tuning.show import show_evaluation
+
+        evaluation = evaluate_model(folder, split=split, trust_code=trust_code)
     show_evaluation(evaluation, split)
 
 
@@ -177,11 +184,15 @@ def predict(
     elif not texts:
         texts = lines_of(sys.stdin.buffer.read(), "stdin")
     folder = _model_folder(model, trust_code=trust_code)
-    from mtl_core.predictor import Predictor
+    from tuning.watch.waiting import waiting
 
-    predictor = Predictor.load(folder, trust_code=trust_code)
-    pairs = [_pair(text) for text in texts] if predictor.takes_pairs else texts
-    for prediction in predictor(pairs):
+    with waiting("loading the model, predicting"):
+        from mtl_core.predictor import Predictor
+
+        predictor = Predictor.load(folder, trust_code=trust_code)
+        pairs = [_pair(text) for text in texts] if predictor.takes_pairs else texts
+        predictions = predictor(pairs)
+    for prediction in predictions:
         typer.echo(prediction.to_json() if as_json else _readable(prediction))
 
 

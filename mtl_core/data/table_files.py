@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 _PICKLES = ("pandas",)
-"""What `datasets` reads pickled files in the current folder by, until version 5."""
+"""Names that `datasets` takes for its own readers of pickled files."""
 
 
 @dataclass(frozen=True, slots=True)
