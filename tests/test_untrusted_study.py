@@ -16,6 +16,7 @@ from strangers import BOMB, MARK, PAYLOAD, Pickled
 from mtl_core.data.table_files import hub_source
 from mtl_core.errors import ConfigError, DataError
 from mtl_core.study_file import dump
+from mtl_core.training.checkpoint import saved_precision
 from tuning.folder import StudyFolder
 from tuning.journal import open_optuna
 from tuning.load import load_study
@@ -211,7 +212,7 @@ def test_a_pickle_in_the_place_of_a_checkpoint_is_not_run(
     (workplace / "out" / "checkpoint").mkdir(parents=True)
     (workplace / "out" / "checkpoint" / "state.pt").write_bytes(pickle.dumps(Pickled(), protocol=2))
     refused = mtl("train", "study.yaml", "--output", "out")
-    assert (refused.code, refused.out, len(refused.err.splitlines())) == (2, "", 1)
+    assert (refused.code, len(refused.err.splitlines())) == (2, 1)
     assert "state.pt: not a checkpoint: " in refused.err
     assert not was_run(workplace)
 
@@ -224,3 +225,9 @@ def test_data_sets_of_strangers_run_nothing(name: str, workplace: Path) -> None:
     with pytest.raises(DataError, match=r"reads pickles|scripts are no longer supported"):
         hub_source(name, config=None, revision=None, split="train")
     assert not was_run(workplace)
+
+
+def test_broken_weights_of_a_checkpoint_are_one_line(tmp_path: Path) -> None:
+    (tmp_path / "best.safetensors").write_bytes(b"\x08\x00\x00\x00\x00\x00\x00\x00{broken}")
+    with pytest.raises(ConfigError, match=r"^.*best\.safetensors: not weights of a checkpoint: .*"):
+        saved_precision(tmp_path)

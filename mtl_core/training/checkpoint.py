@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import get_args
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.optim import AdamW
@@ -20,6 +20,7 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from mtl_core.errors import ConfigError
 from mtl_core.model.multitask import MultiTaskModel
+from mtl_core.printable import one_line
 from mtl_core.training.loss_scale import LossScale
 from mtl_core.training.precision import Precision
 from mtl_core.training.report import EpochReport
@@ -113,13 +114,17 @@ def saved_precision(folder: Path) -> Precision | None:
     """Returns what the run of a checkpoint folder computes in; None when there is no checkpoint.
 
     Raises:
-        ConfigError: It was written by another version.
+        ConfigError: It was written by another version, or is broken.
     """
     path = folder / _BEST
     if not path.is_file():
         return None
-    with safe_open(path, framework="pt") as file:
-        found = (file.metadata() or {}).get("precision")
+    try:
+        with safe_open(path, framework="pt") as file:
+            found = (file.metadata() or {}).get("precision")
+    except (OSError, SafetensorError) as error:
+        reason = one_line(str(error))
+        raise ConfigError(f"{path}: not weights of a checkpoint: {reason}; remove it") from error
     for precision in get_args(Precision):
         if precision == found:
             return precision  # type: ignore[no-any-return]
