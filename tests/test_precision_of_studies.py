@@ -13,8 +13,9 @@ from mtl_core.training.report import EpochReport
 from tuning import study as study_module
 from tuning.config import StudyFile
 from tuning.records import TrialRecord
-from tuning.report import StudySummary, render_report
+from tuning.report import render_report
 from tuning.result import as_json, final_scores
+from tuning.summary import StudySummary
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,11 @@ import pandas
 import pytest
 
 from mtl_core.training.report import EpochReport
+from tuning.frame import trials_frame
 from tuning.interval import difference_interval, worth_in_rows
 from tuning.records import TrialRecord
-from tuning.report import FinalScores, StudySummary, render_report, trials_frame
+from tuning.report import render_report
+from tuning.summary import FinalScores, StudySummary
 
 
 def epoch_report(epoch: int, accuracy: float, f1: float) -> EpochReport:

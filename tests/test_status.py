@@ -140,7 +140,8 @@ def test_watching_ends_with_the_driver(folder: Path, mtl: Mtl) -> None:
 
 
 def test_a_report_of_an_unfinished_study_says_just_that(folder: Path) -> None:
-    from tuning.report import FinalScores, StudySummary, Unfinished, render_report
+    from tuning.report import render_report
+    from tuning.summary import FinalScores, StudySummary, Unfinished
 
     best = FinalScores("0001", {"seed": 1}, {"combined": 0.6, "intent": {"accuracy": 0.6}})
     text = render_report(

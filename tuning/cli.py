@@ -46,7 +46,9 @@ Quiet = Annotated[
 @app.command()
 def check(study: Study, assignments: Set = None) -> None:
     """Check a study file, its search space and its data; train nothing."""
-    _check_text(study)
+    from tuning.arguments import check_text
+
+    check_text(study)
     from tuning.watch.waiting import waiting
 
     with waiting("reading the study file and its data"):
@@ -69,7 +71,9 @@ def train(
     quiet: Quiet = False,
 ) -> None:
     """Train one model with the recipe of the study file, here and without a search."""
-    _check_text(study)
+    from tuning.arguments import check_text
+
+    check_text(study)
     from tuning.watch.log_lines import logging_to
     from tuning.watch.run_display import run_display
 
@@ -97,12 +101,15 @@ def tune(
     verbose: Verbose = False,
 ) -> None:
     """Search the best recipe, score it on test and save its model; goes on after a crash."""
-    _check_text(study)
+    from tuning.arguments import check_text
+
+    check_text(study)
     from tuning.watch.display import study_display
     from tuning.watch.log_lines import logging_to
 
-    with logging_to(log_file):
-        with study_display(study, is_quiet=quiet) as display:
+    loaded = None
+    try:
+        with logging_to(log_file), study_display(study, is_quiet=quiet) as display:
             # Shown before the imports below, which take seconds.
             display.stage("reading the study file")
             from tuning.load import load_study
@@ -111,24 +118,19 @@ def tune(
             display.rename(loaded.study.name)
             # What `ray job stop` and batch systems send; the study ends as with Ctrl-C.
             signal.signal(signal.SIGTERM, signal.default_int_handler)
-            try:
-                from tuning.study import tune_study
+            from tuning.study import tune_study
 
-                result = tune_study(loaded, observer=display, address=address, verbose=verbose)
-            except KeyboardInterrupt:
-                words = ["mtl", "tune", study]
-                words += [word for text in assignments or () for word in ("--set", text)]
-                words += ["--address", address] if address else []
-                is_interrupted = True
-            else:
-                is_interrupted = False
-        # Below the last state of the display.
-        if is_interrupted:
+            result = tune_study(loaded, observer=display, address=address, verbose=verbose)
+    except KeyboardInterrupt:
+        if loaded is not None:
+            words = ["mtl", "tune", study]
+            words += [word for assignment in assignments or () for word in ("--set", assignment)]
+            words += ["--address", address] if address else []
             _say_how_to_go_on(words, loaded)
-            raise KeyboardInterrupt
-        from tuning.show import show_result
+        raise
+    from tuning.show import show_result
 
-        show_result(result)
+    show_result(result)
 
 
 @app.command()
@@ -152,7 +154,9 @@ def evaluate(
     trust_code: TrustCode = False,
 ) -> None:
     """Score a saved model on the data it was trained for."""
-    folder = _model_folder(model, trust_code=trust_code)
+    from tuning.arguments import model_folder
+
+    folder = model_folder(model, trust_code=trust_code)
     from tuning.watch.waiting import waiting
 
     with waiting(f"scoring on {split}"):
@@ -183,14 +187,16 @@ def predict(
         texts = read_lines(file)
     elif not texts:
         texts = lines_of(sys.stdin.buffer.read(), "stdin")
-    folder = _model_folder(model, trust_code=trust_code)
+    from tuning.arguments import model_folder, pair
+
+    folder = model_folder(model, trust_code=trust_code)
     from tuning.watch.waiting import waiting
 
     with waiting("loading the model, predicting"):
         from mtl_core.predictor import Predictor
 
         predictor = Predictor.load(folder, trust_code=trust_code)
-        pairs = [_pair(text) for text in texts] if predictor.takes_pairs else texts
+        pairs = [pair(text) for text in texts] if predictor.takes_pairs else texts
         predictions = predictor(pairs)
     for prediction in predictions:
         typer.echo(prediction.to_json() if as_json else _readable(prediction))
@@ -276,34 +282,6 @@ def _say_how_to_go_on(words: Sequence[str], loaded: "StudyFile") -> None:
 
     done = f"what was done is in {loaded.folder}" if loaded.folder.exists() else "nothing was begun"
     sys.stderr.write(f"Interrupted; {done}. The same command goes on: {shlex.join(words)}\n")
-
-
-def _check_text(study: str) -> None:
-    """Refuses a study file that is no YAML, before imports that take seconds."""
-    from mtl_core.study_file import read_document
-
-    if Path(study).is_file():
-        read_document(Path(study))
-
-
-def _model_folder(folder: Path, *, trust_code: bool) -> Path:
-    """Returns the folder of the model: a study holds it in best/, `mtl train` in model/.
-
-    Checks it as well, before imports that take seconds.
-    """
-    from mtl_core.untrusted import check_model
-
-    if (folder / "study.yaml").is_file():
-        folder = folder / "best"
-    elif (folder / "model" / "mtl.json").is_file():
-        folder = folder / "model"
-    check_model(folder, trust_code=trust_code)
-    return folder
-
-
-def _pair(text: str) -> tuple[str, str]:
-    first, _, second = text.partition("\t")
-    return first, second
 
 
 def _readable(prediction: "Prediction") -> str:

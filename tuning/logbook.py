@@ -16,9 +16,9 @@ from mtl_core.study_file import override
 from mtl_core.training.report import EpochReport
 from tuning.config import StudyFile
 from tuning.folder import StudyFolder
+from tuning.frame import trials_frame
 from tuning.history import read_records
 from tuning.records import Status, TrialRecord, rank
-from tuning.report import trials_frame
 from tuning.tensorboard import StudyBoard
 from tuning.trainable import TrialFailedError
 from tuning.trainers import Trainers

@@ -1,6 +1,7 @@
 """What is known of one trial; tables, TensorBoard and reports show it."""
 
 import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -43,6 +44,11 @@ class TrialRecord:
         return f"{self.number:04d}"
 
     @property
+    def num_epochs(self) -> int:
+        """Epochs that it has run."""
+        return self.reports[-1].epoch if self.reports else 0
+
+    @property
     def best(self) -> EpochReport | None:
         """The report with the highest `combined` dev score; the first one among equals."""
         return max(self.reports, key=lambda report: report.combined, default=None)
@@ -53,3 +59,8 @@ def rank(record: TrialRecord) -> tuple[bool, float, int]:
     score = record.best.combined if record.best is not None else math.nan
     is_failed = record.status == "failed"
     return is_failed, -score if math.isfinite(score) else math.inf, record.number
+
+
+def keys_of_all(mappings: Iterable[Mapping[str, object]]) -> list[str]:
+    """Returns the keys of all mappings, each once, in order of first appearance."""
+    return list(dict.fromkeys(key for mapping in mappings for key in mapping))

@@ -1,112 +1,18 @@
-"""The trials of a study as a table, and `report.md`: what was found and how far to trust it."""
+"""`report.md`: what was found and how far to trust it."""
 
 import json
 import shlex
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TypeGuard, get_args
-
-import pandas
 
 from mtl_core.markdown import code, plain
 from mtl_core.scores import ScoreTree, flatten, show_difference, show_score
 from tuning.interval import difference_interval
 from tuning.markdown import percent, points, shell, table
-from tuning.records import Status, TrialRecord, Value, rank
-
-
-@dataclass(frozen=True, slots=True)
-class FinalScores:
-    """A recipe and its scores, as it stands in result.json.
-
-    Attributes:
-        trial: Id of the trial.
-        parameters: Dotted key of `run` -> value in effect.
-        dev: Scores on the dev split, at the best epoch.
-        test: Scores on the test split; None when it was not scored.
-        precision: What it was computed in; empty when that is not known.
-    """
-
-    trial: str
-    parameters: Mapping[str, Value]
-    dev: ScoreTree
-    test: ScoreTree | None = None
-    precision: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Unfinished:
-    """How far a study is that is not finished.
-
-    Attributes:
-        ended: Trials that ended.
-        trials: Trials of the whole study.
-        state: "running" while a driver works on it, else "interrupted".
-        go_on: The command that goes on with it.
-    """
-
-    ended: int
-    trials: int
-    state: str
-    go_on: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StudySummary:
-    """What `render_report` shows of a study.
-
-    Attributes:
-        name: Name of the study.
-        objective: Kind of the objective that `combined` stands for.
-        folder: The study folder, as the user would type it.
-        records: All trials; the first score of a task is taken as its main one.
-        best: The best recipe; None when no trial reached a score.
-        default: The study file's own recipe; None when it reached no score.
-        seconds: Wall time of the study, over all its sessions.
-        replay: The command that replays the best recipe.
-        num_test_rows: What the test data are worth, in rows; see `tuning.interval`. None leaves
-            the noise unjudged.
-        importances: Parameter -> share of the variation in score that it explains, in [0, 1].
-        unfinished: Of a study that is not finished; `best` is then the best so far.
-    """
-
-    name: str
-    objective: str
-    folder: str
-    records: Sequence[TrialRecord]
-    best: FinalScores | None
-    default: FinalScores | None
-    seconds: float
-    replay: str
-    num_test_rows: int | None = None
-    importances: Mapping[str, float] = field(default_factory=dict)
-    unfinished: Unfinished | None = None
-
-
-def trials_frame(records: Sequence[TrialRecord]) -> pandas.DataFrame:
-    """Returns one row per trial: id, status, parameters, dev scores at the best epoch, cost.
-
-    The columns are "trial", "status", one per parameter, "combined", "joint_accuracy",
-    "<task>.<score>", "best_epoch", "epochs" and "seconds". What a trial lacks is missing: a
-    parameter of a section that it did not choose, the scores of a trial that never reported.
-    """
-    scores = [_dev_scores(record) for record in records]
-    score_names = _union([{"combined": 0.0, "joint_accuracy": 0.0}, *scores])
-    columns: dict[str, list[Value]] = {
-        "trial": [record.id for record in records],
-        "status": [record.status for record in records],
-        **{
-            name: [record.parameters.get(name) for record in records]
-            for name in _union(record.parameters for record in records)
-        },
-        **{name: [row.get(name) for row in scores] for name in score_names},
-        "best_epoch": [record.best.epoch if record.best else None for record in records],
-        "epochs": [_num_epochs(record) for record in records],
-        "seconds": [record.seconds for record in records],
-    }
-    return pandas.DataFrame({name: _series(values) for name, values in columns.items()})
+from tuning.records import Status, TrialRecord, Value, keys_of_all, rank
+from tuning.summary import FinalScores, StudySummary, Unfinished
 
 
 def render_report(summary: StudySummary) -> str:
@@ -125,29 +31,6 @@ def render_report(summary: StudySummary) -> str:
         ["## How to go on", *_commands(summary)],
     ]
     return "\n\n".join(part for section in sections for part in section) + "\n"
-
-
-def _union(mappings: Iterable[Mapping[str, object]]) -> list[str]:
-    """Returns the keys of all mappings, each once, in order of first appearance."""
-    return list(dict.fromkeys(key for mapping in mappings for key in mapping))
-
-
-def _dev_scores(record: TrialRecord) -> dict[str, float]:
-    best = record.best
-    if best is None:
-        return {}
-    tree: ScoreTree = {"combined": best.combined, "joint_accuracy": best.joint_accuracy, **best.dev}
-    return flatten(tree, ".")
-
-
-def _num_epochs(record: TrialRecord) -> int:
-    return record.reports[-1].epoch if record.reports else 0
-
-
-def _series(values: list[Value]) -> pandas.Series:
-    # Without the nullable type a whole number becomes 3.0 as soon as one trial lacks it.
-    is_whole = {type(value) for value in values if value is not None} == {int}
-    return pandas.Series(values, dtype="Int64" if is_whole else None)
 
 
 def _headline(summary: StudySummary) -> list[str]:
@@ -252,7 +135,7 @@ def _recipe_table(best: FinalScores, default: FinalScores | None) -> str:
     defaults = default.parameters if default else {}
     rows = [
         [code(name), _parameter(best.parameters, name), _parameter(defaults, name)]
-        for name in _union([best.parameters, defaults])
+        for name in keys_of_all([best.parameters, defaults])
     ]
     return table(["parameter", "best", "default"], rows)
 
@@ -265,7 +148,7 @@ def _score_table(best: FinalScores, default: FinalScores | None) -> str:
         for split in ("dev", "test")
     }
     rows = []
-    for name in _union(scores for pair in splits.values() for scores in pair):
+    for name in keys_of_all(scores for pair in splits.values() for scores in pair):
         pairs = [(ours.get(name), theirs.get(name)) for ours, theirs in splits.values()]
         rows.append([code(name), *(cell for pair in pairs for cell in _compare_cells(name, *pair))])
     columns = ("best", "default", "difference")
@@ -286,8 +169,8 @@ def _status_table(records: Sequence[TrialRecord]) -> str:
 
 
 def _trial_table(records: Sequence[TrialRecord]) -> str:
-    parameters = _union(record.parameters for record in records)
-    main_scores = _union(_main_scores(record) for record in records)
+    parameters = keys_of_all(record.parameters for record in records)
+    main_scores = keys_of_all(_main_scores(record) for record in records)
     header = ["rank", "trial", "status", "combined", *map(code, [*main_scores, *parameters])]
     rows = [
         [
@@ -297,7 +180,7 @@ def _trial_table(records: Sequence[TrialRecord]) -> str:
             show_score("combined", record.best.combined if record.best else None),
             *(show_score(name, _main_scores(record).get(name)) for name in main_scores),
             *(_parameter(record.parameters, name) for name in parameters),
-            str(_num_epochs(record)),
+            str(record.num_epochs),
             f"{record.seconds:.0f}",
         ]
         for rank, record in enumerate(sorted(records, key=rank), start=1)

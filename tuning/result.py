@@ -19,8 +19,9 @@ from tuning.folder import StudyFolder, write_text
 from tuning.history import best_record, best_so_far, read_records
 from tuning.journal import read_optuna
 from tuning.records import TrialRecord
-from tuning.report import FinalScores, StudySummary, Unfinished, render_report
+from tuning.report import render_report
 from tuning.status import StudyStatus, read_status
+from tuning.summary import FinalScores, StudySummary, Unfinished
 
 if TYPE_CHECKING:
     import pandas

@@ -7,12 +7,13 @@ from ray import tune
 from mtl_core.errors import TrainingError
 from tuning.config import StudyFile
 from tuning.folder import StudyFolder
+from tuning.frame import trials_frame
 from tuning.history import best_record
 from tuning.journal import open_optuna
 from tuning.logbook import Logbook
 from tuning.messages import Failed, Scored, ScoreJob
 from tuning.records import TrialRecord
-from tuning.report import render_report, trials_frame
+from tuning.report import render_report
 from tuning.result import (
     StudyResult,
     as_json,

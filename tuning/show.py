@@ -20,8 +20,8 @@ from tuning.planner import plan_trainers, this_machine
 from tuning.space import Parameter
 
 if TYPE_CHECKING:
-    from tuning.report import FinalScores
     from tuning.result import StudyResult
+    from tuning.summary import FinalScores
 
 
 def show_check(study: StudyFile, data: Data) -> None:

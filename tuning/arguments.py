@@ -1,0 +1,31 @@
+"""What commands are given, looked at before the imports that take seconds."""
+
+from pathlib import Path
+
+from mtl_core.study_file import read_document
+from mtl_core.untrusted import check_model
+
+
+def check_text(study: str) -> None:
+    """Refuses a study file that is no YAML, before imports that take seconds."""
+    if Path(study).is_file():
+        read_document(Path(study))
+
+
+def model_folder(folder: Path, *, trust_code: bool) -> Path:
+    """Returns the folder of the model: a study holds it in best/, `mtl train` in model/.
+
+    Checks it as well, before imports that take seconds.
+    """
+    if (folder / "study.yaml").is_file():
+        folder = folder / "best"
+    elif (folder / "model" / "mtl.json").is_file():
+        folder = folder / "model"
+    check_model(folder, trust_code=trust_code)
+    return folder
+
+
+def pair(text: str) -> tuple[str, str]:
+    """Returns the two texts that a tab parts; the second is "" where there is none."""
+    first, _, second = text.partition("\t")
+    return first, second

@@ -1,0 +1,46 @@
+"""The trials of a study as a table: trials.csv, and the DataFrame of a notebook."""
+
+from collections.abc import Sequence
+
+import pandas
+
+from mtl_core.scores import ScoreTree, flatten
+from tuning.records import TrialRecord, Value, keys_of_all
+
+
+def trials_frame(records: Sequence[TrialRecord]) -> pandas.DataFrame:
+    """Returns one row per trial: id, status, parameters, dev scores at the best epoch, cost.
+
+    The columns are "trial", "status", one per parameter, "combined", "joint_accuracy",
+    "<task>.<score>", "best_epoch", "epochs" and "seconds". What a trial lacks is missing: a
+    parameter of a section that it did not choose, the scores of a trial that never reported.
+    """
+    scores = [_dev_scores(record) for record in records]
+    score_names = keys_of_all([{"combined": 0.0, "joint_accuracy": 0.0}, *scores])
+    columns: dict[str, list[Value]] = {
+        "trial": [record.id for record in records],
+        "status": [record.status for record in records],
+        **{
+            name: [record.parameters.get(name) for record in records]
+            for name in keys_of_all(record.parameters for record in records)
+        },
+        **{name: [row.get(name) for row in scores] for name in score_names},
+        "best_epoch": [record.best.epoch if record.best else None for record in records],
+        "epochs": [record.num_epochs for record in records],
+        "seconds": [record.seconds for record in records],
+    }
+    return pandas.DataFrame({name: _series(values) for name, values in columns.items()})
+
+
+def _dev_scores(record: TrialRecord) -> dict[str, float]:
+    best = record.best
+    if best is None:
+        return {}
+    tree: ScoreTree = {"combined": best.combined, "joint_accuracy": best.joint_accuracy, **best.dev}
+    return flatten(tree, ".")
+
+
+def _series(values: list[Value]) -> pandas.Series:
+    # Without the nullable type a whole number becomes 3.0 as soon as one trial lacks it.
+    is_whole = {type(value) for value in values if value is not None} == {int}
+    return pandas.Series(values, dtype="Int64" if is_whole else None)
