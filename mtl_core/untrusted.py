@@ -5,6 +5,7 @@ that a refusal comes before the imports that take seconds.
 """
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -107,16 +108,20 @@ def read_settings(path: Path) -> Mapping[str, object]:
 
 def _file(folder: Path, name: str) -> Path:
     path = folder / name
-    # Not a pipe either, from which nothing may ever come.
-    if not path.is_file():
+    # Not a pipe either, from which nothing may ever come. `os.path` raises nothing in a folder that
+    # may not be entered.
+    if not os.path.isfile(path):  # noqa: PTH113
         raise ConfigError(f"{folder}: no model in this folder, there is no {name} in it")
     return path
 
 
 def _check_weights(path: Path) -> None:
     """Refuses a file that only has the name of safe weights, for instance a pickle."""
-    with path.open("rb") as file:
-        start = file.read(9)
+    try:
+        with path.open("rb") as file:
+            start = file.read(9)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
     length = int.from_bytes(start[:8], "little")  # Of the JSON object that comes then.
     if start[8:] != b"{" or length > path.stat().st_size - 8:
         raise ConfigError(f"{path}: expected weights of safetensors, found something else")

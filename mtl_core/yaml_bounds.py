@@ -66,9 +66,4 @@ def _nodes(events: Iterable[Event]) -> Iterator[Event]:
 
 
 def _too_large(at: str, what: str, most: int, unit: str, found: int) -> ConfigError:
-    return ConfigError(f"{at}: expected {what} of at most {most:,} {unit}, found {_shown(found)}")
-
-
-def _shown(found: int) -> str:
-    # Aliases of aliases make numbers that are too long to be written.
-    return f"{found:,}" if found < 10**15 else "far more"
+    return ConfigError(f"{at}: expected {what} of at most {most:,} {unit}, found {found:,}")

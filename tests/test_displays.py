@@ -14,7 +14,7 @@ from rich.console import Console
 from trials import at_work, record
 
 from mtl_core.errors import ConfigError
-from tuning.console import plain_console
+from tuning.console import can_redraw, plain_console
 from tuning.messages import TrainerStatus
 from tuning.records import TrialRecord
 from tuning.watch import plain_lines, run_display, waiting
@@ -61,7 +61,9 @@ def test_a_line_for_each_stage_and_each_ended_trial(
 ) -> None:
     for _ in range(2):
         lines.show.stage("starting Ray")
-    lines.show.planned(trials=5, ended=2, epochs=3, trainers=1)
+    lines.show.planned(
+        trials=5, ended=[record(0, "failed"), record(1, "failed")], epochs=3, trainers=1
+    )
     lines.show.began(record(2, "running"))
     lines.show.ended(record(2, "complete", 0.5, 0.75, 0.7, seconds=10.0))
     lines.show.ended(replace(record(3, "failed"), error="no [disk]"))
@@ -78,7 +80,7 @@ def test_a_line_for_each_stage_and_each_ended_trial(
 def test_after_half_a_minute_of_silence_there_is_a_sign_of_life(
     lines: SimpleNamespace, clock: SimpleNamespace
 ) -> None:
-    lines.show.planned(trials=12, ended=0, epochs=3, trainers=2)
+    lines.show.planned(trials=12, ended=[], epochs=3, trainers=2)
     lines.show.began(record(0, "running"))
     lines.show.reported(record(0, "running", 0.5))
     lines.tick()  # the estimate
@@ -91,7 +93,7 @@ def test_after_half_a_minute_of_silence_there_is_a_sign_of_life(
     lines.tick()
     assert lines.printed()[2:] == [
         "[0:30] demo: searching 0/12; 0000 epoch 2/3 step 5/20 100 sentences/s; best 0000 0.5000; "
-        "1 of 2 trainers started; at most 0:17 left"
+        "1 of 2 trainers started; at most 0:19 left"
     ]
     lines.tick()
     assert len(lines.printed()) == 3
@@ -107,7 +109,7 @@ def test_a_stage_before_the_search_has_signs_of_life_too(
 
 
 def test_a_study_of_hours_is_warned_of_once(lines: SimpleNamespace, clock: SimpleNamespace) -> None:
-    lines.show.planned(trials=100, ended=0, epochs=3, trainers=1)
+    lines.show.planned(trials=100, ended=[], epochs=3, trainers=1)
     lines.show.began(record(0, "running"))
     lines.show.progressed([at_work(0, epoch=1, step=1, seconds=6.0)])
     lines.tick()
@@ -131,7 +133,7 @@ def view(state: StudyState, width: int) -> list[str]:
 def busy(clock: SimpleNamespace) -> StudyState:
     """A study of 20 trials, of which 7 ended and one runs, with many tasks and parameters."""
     state = StudyState("demo")
-    state.planned(trials=20, ended=0, epochs=3, trainers=2)
+    state.planned(trials=20, ended=[], epochs=3, trainers=2)
     for number in range(6):
         state.ended(wide(record(number, "complete", number / 10)))
     state.ended(
@@ -201,6 +203,46 @@ def test_a_notebook_shows_the_same_view(busy: StudyState, monkeypatch: pytest.Mo
     assert "searching" in html
     assert "epoch 2/3 step 10/20" in html
     assert "\x1b" not in html
+
+
+def test_best_so_far_is_seen_on_a_terminal_of_24_lines(busy: StudyState) -> None:
+    output = StringIO()
+    console = plain_console(file=output, width=80, height=24, force_terminal=True)
+    with LiveTable(busy, console):
+        pass
+    assert "best so far, 0005 with 0.5000" in output.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("term", "is_a_terminal", "expected"),
+    [("xterm", True, True), ("dumb", True, False), ("xterm", False, False)],
+)
+def test_only_a_terminal_that_can_is_redrawn(
+    monkeypatch: pytest.MonkeyPatch, term: str, is_a_terminal: bool, expected: bool
+) -> None:
+    monkeypatch.setenv("TERM", term)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    file = StringIO()
+    monkeypatch.setattr(file, "isatty", lambda: is_a_terminal)
+    assert can_redraw(plain_console(file=file)) is expected
+
+
+def test_a_closed_pipe_ends_the_lines_and_not_the_study() -> None:
+    told: list[str] = []
+
+    class Closed(StringIO):
+        def write(self, text: str) -> int:
+            raise BrokenPipeError
+
+    class Sound(Observer):
+        def stage(self, text: str) -> None:
+            told.append(text)
+
+    state = StudyState("demo")
+    display = Display(state, PlainLines(state, plain_console(file=Closed())), Sound())
+    display.stage("one")
+    display.stage("two")
+    assert told == ["one", "two"]
 
 
 @pytest.fixture
@@ -300,6 +342,7 @@ def test_waiting_shows_a_clock_on_stderr_alone(
     monkeypatch.setattr(waiting, "QUIET_SECONDS", 0.01)
     if is_terminal:
         monkeypatch.setenv("FORCE_COLOR", "1")
+        monkeypatch.setattr(waiting, "can_redraw", lambda _: True)
     with waiting.waiting("scoring on test"):
         deadline = time.monotonic() + 100
         shown = ""

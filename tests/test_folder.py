@@ -10,7 +10,8 @@ from mtl_core.errors import ConfigError
 from mtl_core.study_file import override
 from mtl_core.training.report import EpochReport
 from tuning.config import StudyFile
-from tuning.folder import StudyFolder, write_json
+from tuning.files import write_json
+from tuning.folder import StudyFolder
 
 _HOLD = "from filelock import FileLock; import sys; lock = FileLock(sys.argv[1]); lock.acquire(); "
 _HOLD += "print('held', flush=True); sys.stdin.read()"

@@ -1,6 +1,7 @@
 """How far a run is: what the loop tells, and what of it reaches the driver."""
 
 import math
+from types import SimpleNamespace
 
 import pytest
 from conftest import RunConfigFactory
@@ -8,8 +9,9 @@ from pools import LAST, job, run, score_job, started_pool
 from trials import at_work
 
 from mtl_core.training.loop import train
-from mtl_core.training.progress import Progress
+from mtl_core.training.progress import Phase, Progress
 from tuning.messages import TrainerStatus
+from tuning.worker import _Worker
 
 
 def test_every_step_is_told_and_all_sentences_are_counted(run_config: RunConfigFactory) -> None:
@@ -90,3 +92,16 @@ def test_a_trainer_that_died_does_nothing() -> None:
         assert await pool.take(0) == job(0)
 
     run(scenario())
+
+
+def test_a_worker_tells_every_change_of_phase_and_little_else() -> None:
+    told: list[tuple[str, int]] = []
+    pool = SimpleNamespace(
+        progress=SimpleNamespace(remote=lambda _, one: told.append((one.phase, one.step)))
+    )
+    worker = SimpleNamespace(told=0.0, phase="", pool=pool, settings=SimpleNamespace(trainer=0))
+    phases: list[Phase] = ["preparing", "training", "training", "training", "scoring"]
+    for step, phase in enumerate(phases):
+        progress = at_work(0, epoch=1, step=step, seconds=1.0, phase=phase).progress
+        _Worker._tell(worker, progress)  # type: ignore[arg-type]
+    assert told == [("preparing", 0), ("training", 1), ("scoring", 4)]

@@ -114,8 +114,49 @@ def test_a_folder_that_was_moved_goes_on_where_it_is(folder: Path, mtl: Mtl) -> 
 def test_a_finished_study(folder: Path, mtl: Mtl) -> None:
     text = (folder / "study.yaml").read_text().replace("trials: 4", "trials: 1")
     (folder / "study.yaml").write_text(text)
-    (folder / "result.json").write_text('{"status": "complete"}')
+    (folder / "result.json").write_text('{"status": "complete", "trials": {"complete": 1}}')
     assert mtl("status", str(folder)).out.startswith("tiny: complete, 1 of 1 trials ended\n")
+
+
+def test_the_result_of_fewer_trials_finishes_no_study(folder: Path, mtl: Mtl) -> None:
+    text = (folder / "study.yaml").read_text().replace("trials: 4", "trials: 1")
+    (folder / "study.yaml").write_text(text)
+    (folder / "result.json").write_text('{"status": "complete", "trials": {"complete": 0}}')
+    assert mtl("status", str(folder)).out.startswith("tiny: interrupted, 1 of 1 trials ended\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("study.yaml", "search: {a: 1}\nstudy: {trials: abc}"),
+        ("optuna.journal", "no journal\nat all\n"),
+        ("result.json", "[1"),
+        ("trials/0000/reports.jsonl", "{}\n"),
+    ],
+)
+def test_a_broken_file_is_one_line(folder: Path, mtl: Mtl, name: str, content: str) -> None:
+    if name == "result.json":  # read once all trials have ended
+        (folder / "study.yaml").write_text("study: {trials: 1}")
+    (folder / name).write_text(content)
+    outcome = mtl("status", str(folder))
+    assert (outcome.code, outcome.out) == (2, "")
+    assert re.fullmatch(r"error: .*a file of the study is broken: .*\n", outcome.err)
+
+
+@pytest.mark.parametrize("changes", [{"seconds": float("inf")}, {"seconds_left": "soon"}])
+def test_a_broken_status_file_is_none(folder: Path, mtl: Mtl, changes: dict[str, object]) -> None:
+    write_driver(folder, **changes)
+    assert mtl("status", str(folder)).out.startswith("tiny: interrupted")
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
+def test_a_driver_that_ends_by_an_error_is_gone(tmp_path: Path, error: type[BaseException]) -> None:
+    path = tmp_path / "status.json"
+    with pytest.raises(error), status_file(path, StudyState("tiny")):
+        raise error
+    driver = read_driver(path)
+    assert driver is not None
+    assert not driver.is_alive
 
 
 def test_status_as_json(folder: Path, mtl: Mtl) -> None:
@@ -162,7 +203,7 @@ def test_a_report_of_an_unfinished_study_says_just_that(folder: Path) -> None:
 def test_the_driver_s_file_follows_the_study(tmp_path: Path) -> None:
     path = tmp_path / "status.json"
     state = StudyState("tiny")
-    state.planned(trials=4, ended=0, epochs=3, trainers=1)
+    state.planned(trials=4, ended=[], epochs=3, trainers=1)
     state.began(record(0, "running"))
     state.progressed([at_work(0, epoch=2, step=5, seconds=0.5)])
     with status_file(path, state):

@@ -1,4 +1,5 @@
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import MagicMock
@@ -6,6 +7,7 @@ from unittest.mock import MagicMock
 import optuna
 import pytest
 from conftest import RunConfigFactory
+from trials import record
 
 import tuning
 from mtl_core.errors import ConfigError
@@ -13,8 +15,9 @@ from mtl_core.study_file import parse_assignment
 from tuning import session as session_module
 from tuning.config import StudyFile
 from tuning.folder import StudyFolder
+from tuning.load import load_study
 from tuning.records import TrialRecord
-from tuning.result import _importances, replay_command, summarise
+from tuning.result import _importances, replay_command, replay_overrides, summarise
 from tuning.session import Session
 from tuning.study import is_local, tune_study
 from tuning.watch.observer import Observer
@@ -135,3 +138,18 @@ def test_values_from_python_stay_what_they_are(monkeypatch: pytest.MonkeyPatch) 
     tuning.tune("demo", {"study.storage": Path("/runs/a: 😀"), "run.seed": 3})
     study = found.call_args.args[0]
     assert (study.study.storage, study.run.seed) == (Path("/runs/a: 😀"), 3)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "computed", "expected"),
+    [("auto", "bf16", {"seed": 3, "training.precision": "bf16"}), ("fp32", "fp32", {"seed": 3})],
+)
+def test_a_replay_computes_in_the_precision_of_the_trial(
+    wanted: str, computed: str, expected: dict[str, object]
+) -> None:
+    study = load_study("demo", [f"training.precision={wanted}"])
+    best = record(1, "complete", 0.5)
+    reports = tuple(replace(report, precision=computed) for report in best.reports)
+    best = replace(best, overrides={"seed": 3}, reports=reports)
+    assert replay_overrides(study, best) == expected
+    assert replay_overrides(study, None) == {}

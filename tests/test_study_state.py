@@ -1,15 +1,19 @@
 """What is known of a running study: best, counts, and how long it will take."""
 
 import math
+from collections.abc import Sequence
 
 import pytest
 from trials import at_work, record
 
 from tuning.messages import TrainerStatus
+from tuning.records import TrialRecord
 from tuning.watch.state import Snapshot, StudyState
 
 
-def searching(*, trials: int = 10, ended: int = 0, trainers: int = 2) -> StudyState:
+def searching(
+    *, trials: int = 10, ended: Sequence[TrialRecord] = (), trainers: int = 2
+) -> StudyState:
     state = StudyState("demo")
     state.planned(trials=trials, ended=ended, epochs=3, trainers=trainers)
     return state
@@ -31,9 +35,9 @@ def test_first_steps_bound_the_whole_study() -> None:
     state = searching()
     state.began(record(0, "running"))
     state.progressed([at_work(0, epoch=1, step=10, seconds=10.0)])
-    # 20 steps of 1 s and a tenth for dev: 22 s an epoch. 9 trials of 3 epochs wait, one has 2.5
-    # left; two trainers share them.
-    assert seconds_left(state) == (22 * (9 * 3 + 2.5) / 2, True)
+    # 20 steps of 1 s and a tenth for dev: 22 s an epoch. The first trial has 2.5 left; 9 trials of
+    # 3 wait, which are 5 rounds of two trainers.
+    assert seconds_left(state) == (22 * (2.5 + 5 * 3), True)
 
 
 def test_reports_replace_the_speed_of_steps() -> None:
@@ -54,12 +58,16 @@ def test_trials_to_come_are_as_long_as_those_that_ended() -> None:
 
 
 def test_trials_of_earlier_sessions_are_done() -> None:
-    state = searching(trials=10, ended=9, trainers=2)
+    before = [record(number, "complete", 0.1, 0.9, 0.2, seconds=10.0) for number in range(9)]
+    state = searching(trials=10, ended=before, trainers=2)
     state.began(record(9, "running"))
     state.reported(record(9, "running", 0.5, seconds=10.0))
-    # one trial cannot use two trainers
-    assert seconds_left(state) == (10 * 2, True)
-    assert state.snapshot().ended == 9
+    # as long as those before, and one trial cannot use two trainers
+    assert seconds_left(state) == (10 * 2, False)
+    now = state.snapshot()
+    assert now.ended == 9
+    assert now.best is not None
+    assert now.best.number == 0
 
 
 def test_only_the_search_is_estimated() -> None:

@@ -243,9 +243,9 @@ def submit(
 
 def main() -> NoReturn:
     """Runs the command line; a user's mistake is one line on stderr and no traceback."""
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
-    for handler in logging.getLogger().handlers:
-        handler.addFilter(_spell_out)
+    from tuning.watch.log_lines import log_to_stderr
+
+    log_to_stderr()
     # It tells of each of its many tries to reach the hub; the error at the end says it all.
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     try:
@@ -267,14 +267,6 @@ def _exit(lines: Sequence[str], code: int) -> NoReturn:
     for line in lines:
         sys.stderr.write(f"error: {one_line(line)}\n")
     sys.exit(code)
-
-
-def _spell_out(record: logging.LogRecord) -> bool:
-    """Lets a message through, with what data may have brought into it spelt out."""
-    from mtl_core.printable import printable
-
-    record.msg, record.args = printable(record.getMessage()), ()
-    return True
 
 
 def _say_how_to_go_on(words: Sequence[str], loaded: "StudyFile") -> None:

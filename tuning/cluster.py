@@ -128,6 +128,8 @@ class _Connection:
             self._outcome.set_result(self._try(options))
         except BaseException as error:  # noqa: BLE001 (Ray raises all kinds)
             self._outcome.set_exception(error)
+        if self._is_left.is_set():
+            ray.shutdown()  # It started after all, when nobody waited for it any more.
         # Ray's processes die with the thread that started them, so it has to outlive them.
         self._is_left.wait()
 

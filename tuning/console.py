@@ -19,6 +19,14 @@ def plain_console(**settings: Any) -> Console:
     return console
 
 
+def can_redraw(console: Console) -> bool:
+    """Returns whether a display can go back over its lines: on a terminal that knows how to.
+
+    Rich also takes a pipe for a terminal when it is told to show colours (`FORCE_COLOR`, as in CI).
+    """
+    return console.is_terminal and not console.is_dumb_terminal and console.file.isatty()
+
+
 class Printable:
     """What Rich renders, with its texts `printable`; Rich's own colours and moves stay.
 

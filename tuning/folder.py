@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 
 from mtl_core.errors import ConfigError
-from mtl_core.scores import without_nan
 from mtl_core.study_file import dump, read_document
 from mtl_core.training.report import EpochReport
 from mtl_core.validation import validate
+from tuning.files import write_json, write_text
 
 if TYPE_CHECKING:
     from mtl_core.config import RunConfig
@@ -230,19 +230,6 @@ class StudyFolder:
                 "began, so new trials could not be compared with those before; put it back, or "
                 f"start a new study: --set study.name={_free_name(study)}"
             )
-
-
-def write_text(path: Path, text: str) -> None:
-    """Writes a file at once or not at all."""
-    part = path.with_name(f".{path.name}.part")
-    part.unlink(missing_ok=True)  # A link there would lead the text into another file.
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)  # noqa: PTH105
-
-
-def write_json(path: Path, content: object) -> None:
-    """Writes a JSON file at once or not at all."""
-    write_text(path, json.dumps(without_nan(content), indent=2) + "\n")
 
 
 def _whole_lines(path: Path) -> str:

@@ -11,11 +11,11 @@ import optuna
 from optuna.trial import TrialState
 
 from mtl_core.errors import ConfigError
-from mtl_core.printable import one_line
 from mtl_core.study_file import as_assignment
 from mtl_core.tasks.kinds import outside_kinds
 from tuning.config import StudyFile
-from tuning.folder import StudyFolder, write_text
+from tuning.files import telling_what_is_broken, write_text
+from tuning.folder import StudyFolder
 from tuning.history import best_record, best_so_far, read_records
 from tuning.journal import read_optuna
 from tuning.records import TrialRecord
@@ -74,14 +74,8 @@ def write_report(path: Path) -> str:
     """
     folder = StudyFolder(path)
     study = folder.read_study()
-    try:
+    with telling_what_is_broken(path):
         text = _report(folder, study)
-    # What others have written into the files of a folder may be anything.
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-        reason = f"{type(error).__name__}: {one_line(str(error)[:200])}"
-        raise ConfigError(f"{path}: a file of the study is broken: {reason}") from error
-    except RecursionError as error:
-        raise ConfigError(f"{path}: a file of the study is nested too deeply") from error
     try:
         write_text(folder.report, text)
     except OSError as error:
@@ -96,12 +90,15 @@ def _report(folder: StudyFolder, study: StudyFile) -> str:
     summary = summarise(study, folder, optuna_study, records, folder.read_result())
     status = read_status(folder.path)
     if status.state in ("running", "interrupted"):
-        summary = _so_far(summary, status, records)
+        summary = _so_far(study, summary, status, records)
     return render_report(summary)
 
 
 def _so_far(
-    summary: StudySummary, status: StudyStatus, records: Mapping[int, TrialRecord]
+    study: StudyFile,
+    summary: StudySummary,
+    status: StudyStatus,
+    records: Mapping[int, TrialRecord],
 ) -> StudySummary:
     """Returns what a report shows of a study that is not finished."""
     best = best_so_far(records)
@@ -116,9 +113,19 @@ def _so_far(
         records=[records[number] for number in sorted(records)],
         best=final_scores(best, {}),
         default=final_scores(records.get(0), {}),
-        replay=replay_command(Path(summary.folder), best.overrides if best else {}),
+        replay=replay_command(Path(summary.folder), replay_overrides(study, best)),
         unfinished=Unfinished(status.ended, status.trials, status.state, status.go_on),
     )
+
+
+def replay_overrides(study: StudyFile, best: TrialRecord | None) -> dict[str, object]:
+    """Returns what trains the recipe of a trial again, in its own precision."""
+    overrides = dict(best.overrides) if best is not None else {}
+    precision = best.reports[-1].precision if best is not None and best.reports else ""
+    if precision and study.run.training.precision == "auto":
+        # On another machine `auto` may be another one.
+        overrides.setdefault("training.precision", precision)
+    return overrides
 
 
 def replay_command(folder: Path, overrides: Mapping[str, object]) -> str:
@@ -190,7 +197,7 @@ def summarise(
         default=final_scores(records.get(0), tests),
         # The journal has those of a session that ended before it wrote a result.
         seconds=max(source.get("seconds", 0.0) for source in (result, optuna_study.user_attrs)),
-        replay=replay_command(Path(_short(folder.path)), best.overrides if best else {}),
+        replay=replay_command(Path(_short(folder.path)), replay_overrides(study, best)),
         num_test_rows=result.get("test_rows"),
         importances=_importances(optuna_study),
     )

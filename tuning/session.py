@@ -6,6 +6,7 @@ from ray import tune
 
 from mtl_core.errors import TrainingError
 from tuning.config import StudyFile
+from tuning.files import write_text
 from tuning.folder import StudyFolder
 from tuning.frame import trials_frame
 from tuning.history import best_record
@@ -57,7 +58,8 @@ class Session:
         """Searches with up to `count` trainers, scores, and writes the result."""
         epochs = self.study.max_epochs
         records = self.logbook.records
-        ended = sum(record.status != "running" for record in records.values())
+        before = [record for record in records.values() if record.status != "running"]
+        ended = len(before)
         total = self.study.trials
         if ended < total or self._unscored():
             count = max(1, min(count, total - ended))
@@ -66,7 +68,7 @@ class Session:
                 self.study.study, self.run_data, count=count, scratch=self.folder.scratch
             ) as trainers:
                 self.logbook.attach(trainers)
-                self.observer.planned(trials=total, ended=ended, epochs=epochs, trainers=count)
+                self.observer.planned(trials=total, ended=before, epochs=epochs, trainers=count)
                 if ended < total:
                     self._search(trainers, count, epochs)
                 self.observer.stage("scoring on test")
@@ -179,7 +181,7 @@ class Session:
         self.folder.write_result(result)
         self.logbook.write_trials()
         summary = summarise(self.study, self.folder, self.optuna_study, records, result)
-        self.folder.report.write_text(render_report(summary), encoding="utf-8")
+        write_text(self.folder.report, render_report(summary))
         if best is None:
             errors = {record.error for record in records.values() if record.error}
             raise TrainingError(

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Literal
 
 from mtl_core.errors import ConfigError
+from mtl_core.scores import without_nan
 from mtl_core.study_file import read_document
-from tuning.console import plain_console
+from tuning.console import can_redraw, plain_console
+from tuning.files import telling_what_is_broken
 from tuning.folder import StudyFolder
 from tuning.history import best_so_far, read_records
 from tuning.journal import read_optuna
@@ -52,25 +54,24 @@ class StudyStatus:
         best = self.best
         report = best.best if best is not None else None
         driver = self.driver
-        return json.dumps(
-            {
-                "folder": str(self.folder),
-                "state": self.state,
-                "trials": self.trials,
-                "ended": self.ended,
-                "stage": driver.stage if driver and driver.is_alive else None,
-                "running": dict(driver.running) if driver and driver.is_alive else {},
-                "seconds_left": driver.seconds_left if driver and driver.is_alive else None,
-                "best": None
-                if best is None or report is None
-                else {
-                    "trial": best.id,
-                    "combined": report.combined,
-                    "parameters": best.parameters,
-                },
-                "go_on": self.go_on,
-            }
-        )
+        content = {
+            "folder": str(self.folder),
+            "state": self.state,
+            "trials": self.trials,
+            "ended": self.ended,
+            "stage": driver.stage if driver and driver.is_alive else None,
+            "running": dict(driver.running) if driver and driver.is_alive else {},
+            "seconds_left": driver.seconds_left if driver and driver.is_alive else None,
+            "best": None
+            if best is None or report is None
+            else {
+                "trial": best.id,
+                "combined": report.combined,
+                "parameters": best.parameters,
+            },
+            "go_on": self.go_on,
+        }
+        return json.dumps(without_nan(content))
 
     def lines(self) -> list[str]:
         """Returns the status as lines of text."""
@@ -97,6 +98,12 @@ def read_status(path: Path) -> StudyStatus:
         ConfigError: It is no study folder, or a file in it cannot be read.
     """
     folder = StudyFolder(path)
+    folder.check_is_study()
+    with telling_what_is_broken(path):
+        return _read(folder, path)
+
+
+def _read(folder: StudyFolder, path: Path) -> StudyStatus:
     trials = _num_trials(folder)
     try:
         records = read_records(folder, read_optuna(folder.journal))
@@ -106,7 +113,7 @@ def read_status(path: Path) -> StudyStatus:
     driver = read_driver(folder.status)
     return StudyStatus(
         folder=path,
-        state=_state(folder, driver, is_done=ended >= trials),
+        state=_state(folder, driver, trials=trials, ended=ended),
         trials=trials,
         ended=ended,
         driver=driver,
@@ -139,11 +146,14 @@ def _driver_lines(driver: DriverStatus) -> list[str]:
     return [*lines, *(f"  {trial} {text}" for trial, text in driver.running.items())]
 
 
-def _state(folder: StudyFolder, driver: DriverStatus | None, *, is_done: bool) -> State:
+def _state(folder: StudyFolder, driver: DriverStatus | None, *, trials: int, ended: int) -> State:
     if driver is not None and driver.is_alive:
         return "running"
     result = folder.read_result()
-    if not is_done or not result:
+    counts = result.get("trials")
+    # Of a study that went on to more trials, and not to its new result, there is an old one.
+    is_old = not isinstance(counts, Mapping) or sum(counts.values()) < ended
+    if ended < trials or is_old:
         return "interrupted"
     return "complete" if result.get("status") == "complete" else "failed"
 
@@ -174,7 +184,7 @@ def show_status(path: Path, *, is_watching: bool, as_json: bool) -> None:
     while True:
         status = read_status(path)
         lines = [status.to_json()] if as_json else status.lines()
-        if is_watching and console.is_terminal and not as_json:
+        if is_watching and can_redraw(console) and not as_json:
             console.clear()
         elif lines == shown:
             lines = []

@@ -94,7 +94,7 @@ class _Worker:
         )
         self.pool = ray.get_actor(settings.pool, namespace=settings.namespace)
         self.assets: Assets | None = None
-        self.told = 0.0
+        self.told, self.phase = 0.0, ""
 
     def enter(self) -> None:
         """Tells the pool that the workers are there."""
@@ -151,8 +151,8 @@ class _Worker:
     def _tell(self, progress: Progress) -> None:
         """Tells the pool where the run stands, now and then, without waiting for an answer."""
         now = time.monotonic()
-        if now - self.told >= _TELL_SECONDS or progress.phase != "training":
-            self.told = now
+        if now - self.told >= _TELL_SECONDS or progress.phase != self.phase:
+            self.told, self.phase = now, progress.phase
             self.pool.progress.remote(self.settings.trainer, progress)
 
     def _score(self, job: ScoreJob) -> None:

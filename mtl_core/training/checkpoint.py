@@ -94,6 +94,8 @@ def load_checkpoint(folder: Path, trainer: Trainer, *, recipe: Recipe) -> None:
     except (pickle.UnpicklingError, EOFError, OSError, RuntimeError, ValueError) as error:
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise ConfigError(f"{path}: not a checkpoint: {reason}; remove it to go on") from error
+    if not isinstance(state, dict) or not isinstance(state.get("recipe"), dict):
+        raise ConfigError(f"{path}: not a checkpoint: it holds no recipe; remove it to go on")
     if state["recipe"] != recipe:
         names = [name for name in recipe if state["recipe"].get(name) != recipe[name]]
         raise ConfigError(

@@ -154,7 +154,8 @@ class _Run:
 
     def _choose_precision(self, model: MultiTaskModel) -> Precision:
         choice = choose(self.config.training.precision, self.place.device, model.encoder.config)
-        advise(choice)
+        if self.place.rank == 0:
+            advise(choice)
         return agreed(self.place.gather(choice.precision))
 
     def run_epoch(self, epoch: int, on_progress: Listener | None = None) -> EpochReport:

@@ -12,7 +12,7 @@ from mtl_core.errors import TrainingError
 _GROWTH, _BACKOFF = 2.0, 0.5
 _LARGEST = 2.0**127
 _SMALLEST = 2.0**-14
-"""Thirty overflows in a row: what has no finite gradient at this scale has none at any."""
+"""What has no finite gradient at this scale has none at any."""
 
 
 @dataclass(slots=True)

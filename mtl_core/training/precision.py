@@ -71,7 +71,10 @@ def choose(wanted: Wanted, device: torch.device, encoder: "PreTrainedConfig") ->
 
 def agreed(found: Sequence[Precision]) -> Precision:
     """Returns the precision of all workers of a run: fp32 when they would choose differently."""
-    return found[0] if len(set(found)) == 1 else "fp32"
+    if len(set(found)) == 1:
+        return found[0]
+    logger.warning("workers would choose %s; all compute in fp32", ", ".join(found))
+    return "fp32"
 
 
 def describe(wanted: Wanted, choice: Choice) -> str:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from rich.console import Console
 
-from tuning.console import plain_console
+from tuning.console import can_redraw, plain_console
 from tuning.watch.live_table import LiveTable
 from tuning.watch.log_lines import LogLines
 from tuning.watch.notebook import NotebookView, is_notebook
@@ -43,7 +43,7 @@ def study_display(
         yield Display(state)
     elif is_notebook():
         yield Display(state, NotebookView(state))
-    elif console.is_terminal:
+    elif can_redraw(console):
         with LiveTable(state, console) as table:
             yield Display(state, table)
     else:

@@ -72,11 +72,11 @@ def study_view(now: Snapshot) -> RenderableType:
     if not now.trials:
         return title
     parts: list[RenderableType] = [title, _bars(now)]
-    if now.ranked:
-        parts.append(_table(now))
     if now.best is not None:
         score = f"{now.best.best.combined:.4f}" if now.best.best else "-"
         parts.append(Text(f"best so far, {now.best.id} with {score}: {parameters(now.best)}"))
+    if now.ranked:
+        parts.append(_table(now))  # Last: a terminal of few lines cuts what stands below.
     return Group(*parts)
 
 

@@ -1,11 +1,13 @@
 """The log file of a study: what happens, with levels and times, beside what libraries log."""
 
 import logging
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from mtl_core.errors import ConfigError
+from mtl_core.printable import printable
 from tuning.records import TrialRecord
 from tuning.watch.observer import Observer
 from tuning.watch.wording import outcome, parameters, scores
@@ -23,11 +25,13 @@ class LogLines(Observer):
         """Logs the stage."""
         logger.info("%s", text)
 
-    def planned(self, *, trials: int, ended: int, epochs: int, trainers: int) -> None:
+    def planned(
+        self, *, trials: int, ended: Sequence[TrialRecord], epochs: int, trainers: int
+    ) -> None:
         """Logs the size of the search."""
         logger.info(
             "searching: %d trials of up to %d epochs, %d ended before, %d at a time",
-            trials, epochs, ended, trainers,
+            trials, epochs, len(ended), trainers,
         )  # fmt: skip
 
     def began(self, record: TrialRecord) -> None:
@@ -70,8 +74,9 @@ def logging_to(path: Path | None) -> Iterator[None]:
     handler.setFormatter(logging.Formatter(_FORMAT))
     root = logging.getLogger()
     # What goes to the terminal stays as it is: warnings and worse.
-    for other in root.handlers:
-        other.setLevel(max(other.level, root.level))
+    others = {other: other.level for other in root.handlers}
+    for other, level in others.items():
+        other.setLevel(max(level, root.level))
     ours = [logging.getLogger(name) for name in _OURS]
     levels = [one.level for one in ours]
     root.addHandler(handler)
@@ -82,5 +87,30 @@ def logging_to(path: Path | None) -> Iterator[None]:
     finally:
         for one, level in zip(ours, levels, strict=True):
             one.setLevel(level)
+        for other, level in others.items():
+            other.setLevel(level)
         root.removeHandler(handler)
         handler.close()
+
+
+def log_to_stderr() -> None:
+    """Shows warnings and worse on standard error, as the command line does."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=_Stderr())
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(_spell_out)
+
+
+class _Stderr:
+    """Standard error as it is when something is written: a live display puts its own there."""
+
+    def write(self, text: str) -> object:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+
+def _spell_out(record: logging.LogRecord) -> bool:
+    """Lets a message through, with what data may have brought into it spelt out."""
+    record.msg, record.args = printable(record.getMessage()), ()
+    return True

@@ -38,7 +38,9 @@ class NotebookView(Observer):
         """Draws the stage."""
         self._draw()
 
-    def planned(self, *, trials: int, ended: int, epochs: int, trainers: int) -> None:
+    def planned(
+        self, *, trials: int, ended: Sequence[TrialRecord], epochs: int, trainers: int
+    ) -> None:
         """Draws the empty table."""
         self._draw()
 

@@ -19,7 +19,9 @@ class Observer:
     def stage(self, text: str) -> None:
         """A new stage began, for instance "starting 2 trainers"; may be told again."""
 
-    def planned(self, *, trials: int, ended: int, epochs: int, trainers: int) -> None:
+    def planned(
+        self, *, trials: int, ended: Sequence[TrialRecord], epochs: int, trainers: int
+    ) -> None:
         """The search begins: trials in all, those that ended before, epochs of a full trial."""
 
     def began(self, record: TrialRecord) -> None:
@@ -48,7 +50,9 @@ class Observers(Observer):
         """Tells all."""
         self._tell("stage", text)
 
-    def planned(self, *, trials: int, ended: int, epochs: int, trainers: int) -> None:
+    def planned(
+        self, *, trials: int, ended: Sequence[TrialRecord], epochs: int, trainers: int
+    ) -> None:
         """Tells all."""
         self._tell("planned", trials=trials, ended=ended, epochs=epochs, trainers=trainers)
 
@@ -72,6 +76,8 @@ class Observers(Observer):
         for observer in tuple(self._observers):
             try:
                 getattr(observer, what)(*values, **named)
+            except SystemExit:  # Rich's, when nobody reads the pipe any more that it prints to.
+                self._observers.remove(observer)
             except Exception:
                 self._observers.remove(observer)
                 logger.exception(

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Sequence
 
 from rich.console import Console
 
@@ -43,9 +44,11 @@ class PlainLines(Observer):
             self._shown_stage = text
             self._print(f"{self._state.snapshot().name}: {text}")
 
-    def planned(self, *, trials: int, ended: int, epochs: int, trainers: int) -> None:
+    def planned(
+        self, *, trials: int, ended: Sequence[TrialRecord], epochs: int, trainers: int
+    ) -> None:
         """Prints the size of the search."""
-        done = f" ({ended} of them ended before)" if ended else ""
+        done = f" ({len(ended)} of them ended before)" if ended else ""
         self.stage(f"searching: {trials} trials{done}, {trainers} at a time")
 
     def ended(self, record: TrialRecord) -> None:

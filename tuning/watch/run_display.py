@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from mtl_core.training import progress as training
-from tuning.console import plain_console
+from tuning.console import can_redraw, plain_console
 from tuning.watch.plain_lines import QUIET_SECONDS
 from tuning.watch.ticker import Ticker
 from tuning.watch.wording import clock
@@ -77,7 +77,7 @@ class RunDisplay:
 def run_display(name: str, *, is_quiet: bool = False) -> Iterator[RunDisplay]:
     """Shows a run as long as the context lasts, on standard output."""
     console = plain_console()
-    if console.is_terminal and not is_quiet:
+    if can_redraw(console) and not is_quiet:
         columns = (
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=None),

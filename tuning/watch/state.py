@@ -1,5 +1,6 @@
 """What is known of a study that runs, in one place: displays render it, `status.json` holds it."""
 
+import math
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -94,10 +95,13 @@ class StudyState(Observer):
         with self._lock:
             self._stage = text
 
-    def planned(self, *, trials: int, ended: int, epochs: int, trainers: int) -> None:
+    def planned(
+        self, *, trials: int, ended: Sequence[TrialRecord], epochs: int, trainers: int
+    ) -> None:
         """Notes the size of the search."""
         with self._lock:
-            self._trials, self._ended, self._epochs = trials, ended, epochs
+            self._trials, self._ended, self._epochs = trials, len(ended), epochs
+            self._records = {record.number: record for record in ended}
             self._num_trainers = trainers
             self._stage = "searching"
 
@@ -142,7 +146,10 @@ class StudyState(Observer):
             self._records[record.number] = record
 
     def _estimate(self, records: Mapping[int, TrialRecord]) -> Estimate | None:
-        """Epochs that are left, times what an epoch has taken so far, over the trainers."""
+        """Epochs that are left, times what an epoch has taken so far, over the trainers.
+
+        As a bound they are counted in rounds: all trainers wait for the longest trial of a round.
+        """
         epoch_seconds = self._epoch_seconds(records)
         if epoch_seconds is None or self._stage != "searching":
             return None
@@ -150,11 +157,14 @@ class StudyState(Observer):
         is_bound = len(lengths) < _ENOUGH_ENDED
         usual = float(self._epochs) if is_bound else sum(lengths) / len(lengths)
         running = [record for record in records.values() if record.status == "running"]
-        left = (self._trials - self._ended - len(running)) * usual
-        for record in running:
-            left += max(usual - self._epochs_done(record), 0.5)
+        rests = [max(usual - self._epochs_done(record), 0.5) for record in running]
+        waiting = self._trials - self._ended - len(running)
         at_a_time = max(1, min(self._num_trainers, self._trials - self._ended))
-        return Estimate(left * epoch_seconds / at_a_time, is_bound)
+        if is_bound:
+            left = max(rests, default=0.0) + math.ceil(waiting / at_a_time) * usual
+        else:
+            left = (sum(rests) + waiting * usual) / at_a_time
+        return Estimate(left * epoch_seconds, is_bound)
 
     def _epoch_seconds(self, records: Mapping[int, TrialRecord]) -> float | None:
         """Returns the mean wall time of an epoch; from the speed of steps before the first ends."""

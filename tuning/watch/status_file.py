@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 import socket
 import time
 from collections.abc import Iterator, Mapping
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from tuning.folder import write_json
+from tuning.files import write_json
 from tuning.watch.state import StudyState
 from tuning.watch.ticker import Ticker
 from tuning.watch.wording import work
@@ -65,9 +66,12 @@ def status_file(path: Path, state: StudyState) -> Iterator[None]:
             write_json(path, driver | _content(state) | {"is_over": is_over})
 
     write()
-    with Ticker(_WRITE_SECONDS, write):
-        yield
-    write(is_over=True)
+    try:
+        with Ticker(_WRITE_SECONDS, write):
+            yield
+    finally:
+        # Also after Ctrl-C or an error: in a notebook this process lives on.
+        write(is_over=True)
 
 
 def _content(state: StudyState) -> dict[str, object]:
@@ -88,20 +92,28 @@ def read_driver(path: Path) -> DriverStatus | None:
     """Returns what `status_file` wrote, and whether that driver lives; None when there is none."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-        silent = max(0.0, time.time() - float(found["updated"]))
+        silent = max(0.0, time.time() - _finite(found["updated"]))
+        left = found["seconds_left"]
         return DriverStatus(
             is_alive=not found["is_over"] and _is_alive(found, silent),
             host=str(found["host"]),
             pid=int(found["pid"]),
             stage=str(found["stage"]),
-            seconds=float(found["seconds"]),
+            seconds=_finite(found["seconds"]),
             silent_seconds=silent,
             running={str(trial): str(text) for trial, text in found["running"].items()},
-            seconds_left=found["seconds_left"],
+            seconds_left=None if left is None else _finite(left),
             is_bound=bool(found["is_bound"]),
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
+
+
+def _finite(value: object) -> float:
+    number = float(str(value))
+    if not math.isfinite(number):
+        raise ValueError(f"{value} is no number of seconds")
+    return number
 
 
 def _is_alive(found: Mapping[str, object], silent_seconds: float) -> bool:
@@ -109,7 +121,8 @@ def _is_alive(found: Mapping[str, object], silent_seconds: float) -> bool:
         return silent_seconds < _SILENT_SECONDS
     try:
         # Process ids are given again; the time of the start tells another process apart.
-        started = psutil.Process(int(str(found["pid"]))).create_time()
+        process = psutil.Process(int(str(found["pid"])))
+        started, is_dead = process.create_time(), process.status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
-    return abs(started - float(str(found["process_started"]))) < 1.0
+    return not is_dead and abs(started - float(str(found["process_started"]))) < 1.0

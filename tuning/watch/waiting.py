@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from tuning.console import plain_console
+from tuning.console import can_redraw, plain_console
 from tuning.watch.plain_lines import QUIET_SECONDS
 from tuning.watch.ticker import Ticker
 from tuning.watch.wording import clock
@@ -16,7 +16,7 @@ from tuning.watch.wording import clock
 def waiting(what: str) -> Iterator[None]:
     """Says what is waited for: a clock that goes away on a terminal, else a line now and then."""
     console = plain_console(stderr=True)
-    if console.is_terminal:
+    if can_redraw(console):
         columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
         with Progress(*columns, console=console, transient=True) as progress:
             progress.add_task(what, total=None)
