@@ -76,6 +76,10 @@ class Session:
             return self._write(tests, seconds=self.logbook.seconds)
         return self._write({}, seconds=None)
 
+    def close(self) -> None:
+        """Writes what is still to write."""
+        self.logbook.close()
+
     def _search(self, trainers: Trainers, count: int, epochs: int) -> None:
         records = self.logbook.records
         searcher = OptunaSearcher(

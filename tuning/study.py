@@ -2,6 +2,7 @@
 
 import os
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from mtl_core.assets import inputs_of
@@ -64,12 +65,9 @@ def tune_study(
             provided_trainers(resources, trials=study.trials, observer=watching) as count,
             StudyFolder.opened(study, inputs_of(study.run, data.datasets)) as folder,
             status_file(folder.status, state),
+            closing(Session(study, folder, watching, start=start, verbose=verbose)) as session,
         ):
-            session = Session(study, folder, watching, start=start, verbose=verbose)
-            try:
-                return session.run(count)
-            finally:
-                session.logbook.close()
+            return session.run(count)
 
 
 def is_local(address: str | None) -> bool:

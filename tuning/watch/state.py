@@ -126,6 +126,7 @@ class StudyState(Observer):
 
     def snapshot(self) -> Snapshot:
         """Returns where the study stands now."""
+        # Displays ask from threads of their own, while the study writes.
         with self._lock:
             records = dict(self._records)
             return Snapshot(
@@ -157,6 +158,7 @@ class StudyState(Observer):
         is_bound = len(lengths) < _ENOUGH_ENDED
         usual = float(self._epochs) if is_bound else sum(lengths) / len(lengths)
         running = [record for record in records.values() if record.status == "running"]
+        # A trial that runs for longer than usual has not ended yet: half an epoch, not nothing.
         rests = [max(usual - self._epochs_done(record), 0.5) for record in running]
         waiting = self._trials - self._ended - len(running)
         at_a_time = max(1, min(self._num_trainers, self._trials - self._ended))
