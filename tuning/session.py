@@ -67,6 +67,7 @@ class Session:
             with start_trainers(
                 self.study.study, self.run_data, count=count, scratch=self.folder.scratch
             ) as trainers:
+                # Before the search: a trial that ends in it has to be stopped at the trainers too.
                 self.logbook.attach(trainers)
                 self.observer.planned(trials=total, ended=before, epochs=epochs, trainers=count)
                 if ended < total:
