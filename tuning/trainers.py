@@ -12,10 +12,10 @@ from typing import Any
 
 import ray
 from ray.train import FailureConfig, RunConfig, ScalingConfig
-from ray.train.torch import TorchTrainer
 from ray.train.v2.api.exceptions import TrainingFailedError
 
 from mtl_core.errors import TrainingError
+from tuning._ray_train import LeavableTrainer, LeaveError, answer
 from tuning.asking import AGAIN_SECONDS, ask
 from tuning.config import Study
 from tuning.messages import Message, ScoreJob, TrainerStatus
@@ -24,8 +24,11 @@ from tuning.worker import WorkerSettings, work
 
 logger = logging.getLogger(__name__)
 
-_LEAVE_SECONDS = 20.0
+_END_SECONDS = 20.0
 """How long trainers may take to end before the cluster ends them."""
+
+_LEAVE_SECONDS = 30.0
+"""How long the threads that keep trainers may take to leave; on an idle machine it is 0.2."""
 
 _MOST_FAILURES = 3
 """Deaths of workers after which a TorchTrainer ends; another takes its place if it ever worked."""
@@ -146,15 +149,18 @@ def start_trainers(
         thread.start()
     try:
         yield Trainers(pool=pool, name=name, namespace=namespace)
-    except BaseException:
-        # Nobody waits for trainers in the middle of an epoch; they end with the connection.
+        ray.get(pool.close.remote())
+        _join(threads, time.monotonic() + _END_SECONDS)
+    finally:
+        # After an error nobody waits for trainers in the middle of an epoch: they end with the
+        # connection. The threads have to be gone before it is (see `answer`).
         is_leaving.set()
-        raise
-    ray.get(pool.close.remote())
-    deadline = time.monotonic() + _LEAVE_SECONDS
+        _join(threads, time.monotonic() + _LEAVE_SECONDS)
+
+
+def _join(threads: Sequence[threading.Thread], deadline: float) -> None:
     for thread in threads:
         thread.join(timeout=max(0.0, deadline - time.monotonic()))
-    is_leaving.set()
 
 
 def _worker_settings(
@@ -178,21 +184,19 @@ def _keep_training(
     """Runs one trainer, and another one after each that ended, while it is wanted."""
     number = settings.trainer
     try:
-        while not is_leaving.is_set() and ray.get(pool.is_wanted.remote(number)):
-            starts = ray.get(pool.starts.remote(number))
+        while answer(pool.is_wanted.remote(number), is_leaving):
+            starts = answer(pool.starts.remote(number), is_leaving)
             name = f"trainer-{number}-{uuid.uuid4().hex[:8]}"
             try:
-                _build_trainer(study, settings, scratch, name).fit()
+                _build_trainer(study, settings, scratch, name, is_leaving).fit()
             except TrainingFailedError:
-                if ray.get(pool.starts.remote(number)) == starts:
+                if answer(pool.starts.remote(number), is_leaving) == starts:
                     raise
+    except LeaveError:
+        return
     except BaseException as error:
-        if is_leaving.is_set():
-            # Ray is being shut down. To release what the frames of this error hold would call a Ray
-            # that is gone, and Ray ends the whole process over that: keep them, to the end of it.
-            threading.Event().wait()
         logger.debug("trainer %d ended", number, exc_info=True)
-        ray.get(pool.retire.remote(number, f"it did not start: {_reason(error)}"))
+        pool.retire.remote(number, f"it did not start: {_reason(error)}")
 
 
 def _reason(error: BaseException) -> str:
@@ -201,11 +205,12 @@ def _reason(error: BaseException) -> str:
 
 
 def _build_trainer(
-    study: Study, settings: WorkerSettings, scratch: Path, name: str
-) -> TorchTrainer:
+    study: Study, settings: WorkerSettings, scratch: Path, name: str, is_leaving: threading.Event
+) -> LeavableTrainer:
     resources = study.resources
-    return TorchTrainer(
+    return LeavableTrainer(
         partial(work, settings),
+        is_leaving=is_leaving,
         scaling_config=ScalingConfig(
             num_workers=resources.workers,
             use_gpu=resources.gpus > 0,
