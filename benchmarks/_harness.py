@@ -128,7 +128,7 @@ def with_precision(parser: argparse.ArgumentParser | None = None) -> argparse.Na
 
 def resolve(wanted: "Wanted") -> "Precision":
     """Returns what the bundled encoder computes in on this machine."""
-    from mtl_core.model.encoder import Encoder, load_configuration
+    from mtl_core.model.backbones.encoder import Encoder, load_configuration
     from mtl_core.training.distributed import Place
     from mtl_core.training.precision import choose
 

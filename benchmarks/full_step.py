@@ -83,7 +83,7 @@ def configure(precision: "Precision") -> "RunConfig":
 
 def run_ours(precision: "Precision") -> dict[str, Any]:
     """Trains with `mtl_core.train`."""
-    from mtl_core.model.encoder import load_encoder
+    from mtl_core.model.backbones.encoder import load_encoder
     from mtl_core.model.layers import encoder_parts
     from mtl_core.training.loop import train
 

@@ -64,10 +64,10 @@ def real_trials() -> Iterator[Row]:
 
 def searcher_of(folder: Path, total: int) -> tuple[Any, Any]:
     """Returns an Optuna study in a journal on disk, and our searcher on it."""
-    from tuning.config import StudyFile
-    from tuning.journal import open_optuna
-    from tuning.samplers import Tpe
-    from tuning.searcher import OptunaSearcher
+    from tuning.search.samplers import Tpe
+    from tuning.search.searcher import OptunaSearcher
+    from tuning.study.config import StudyFile
+    from tuning.study.journal import open_optuna
 
     run = {
         "datasets": {"data": {"kind": "sample"}},
@@ -151,7 +151,7 @@ def report(epoch: int, score: float, *, is_last: bool) -> dict[str, Any]:
 
 def simulation() -> Iterator[Row]:
     """Plays a study with many trainers through searcher and scheduler."""
-    from tuning.schedulers import Asha
+    from tuning.search.schedulers import Asha
 
     drawn = random.Random(1)
     with tempfile.TemporaryDirectory() as folder:

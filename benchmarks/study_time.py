@@ -36,9 +36,9 @@ Curve = list[tuple[float, float]]
 
 def ours(storage: Path, trials: int, seed: int, settings: Sequence[str] = ()) -> Curve:
     """Runs our study, with settings as on the command line."""
-    from tuning.load import load_study
     from tuning.records import TrialRecord
-    from tuning.study import tune_study
+    from tuning.run.tune import tune_study
+    from tuning.study.load import load_study
     from tuning.watch.observer import Observer
 
     start, curve = time.perf_counter(), Curve()
@@ -87,7 +87,7 @@ def theirs(storage: Path, trials: int, seed: int, settings: Sequence[str] = ()) 
     from ray.tune.schedulers import AsyncHyperBandScheduler
     from ray.tune.search.optuna import OptunaSearch
 
-    from tuning.load import load_study
+    from tuning.study.load import load_study
 
     class Watch(tune.Callback):  # type: ignore[misc]
         def on_trial_result(self, result: dict[str, Any], **info: Any) -> None:

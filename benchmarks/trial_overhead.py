@@ -28,7 +28,7 @@ def make_inputs(folder: Path) -> dict[str, Any]:
     from tokenizers import Tokenizer, models, pre_tokenizers, processors
     from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
-    from mtl_core.data.sample import generate_sample
+    from mtl_core.data.formats.sample import generate_sample
 
     examples = [row for row in generate_sample()["train"] if len(row.labels) == 2][:SENTENCES]
     for split in ("train", "dev", "test"):
@@ -73,8 +73,8 @@ def make_inputs(folder: Path) -> dict[str, Any]:
 
 def seconds_of_ours(run: dict[str, Any], storage: Path, trials: int) -> float:
     """Returns the seconds of a study with one warm trainer."""
-    from tuning.config import StudyFile
-    from tuning.study import tune_study
+    from tuning.run.tune import tune_study
+    from tuning.study.config import StudyFile
 
     study = StudyFile.model_validate(
         {

@@ -6,14 +6,14 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from mtl_core.data.encoded import TaskColumn
-from mtl_core.data.mixing import MixingSection, Proportional
-from mtl_core.data.readers import DatasetSection
+from mtl_core.data.formats.kinds import DatasetSection
 from mtl_core.errors import did_you_mean
-from mtl_core.model.encoder import Encoder
+from mtl_core.model.backbones.encoder import Encoder
 from mtl_core.model.freezing import FreezingSection, NoFreezing
 from mtl_core.section import Section
 from mtl_core.tasks.base import TaskSection
 from mtl_core.tasks.kinds import AnyTaskSection
+from mtl_core.training.mixing import MixingSection, Proportional
 from mtl_core.training.optimizer import Optimizer
 from mtl_core.training.precision import Wanted
 from mtl_core.weighting.kinds import WeightingSection

@@ -11,11 +11,11 @@ from torch import Tensor
 from mtl_core.assets import build_collator
 from mtl_core.config import RunConfig
 from mtl_core.data.batching import Batch, make_batch
-from mtl_core.data.encode import encode_split
 from mtl_core.data.encoded import EncodedSplit, TaskColumn
+from mtl_core.data.layouts.sentences import encode_split
+from mtl_core.data.layouts.windows import encode_windows, has_room
 from mtl_core.data.merge import merge_labels
 from mtl_core.data.store import load_dataset
-from mtl_core.data.windows import encode_windows, has_room
 from mtl_core.errors import DataError
 from mtl_core.model.multitask import MultiTaskModel
 from mtl_core.prediction import Layout, Prediction, Row, Text

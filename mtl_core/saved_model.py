@@ -13,7 +13,7 @@ from mtl_core.config import RunConfig
 from mtl_core.data.encoded import LabelNames
 from mtl_core.errors import ConfigError
 from mtl_core.export import FORMAT
-from mtl_core.model.encoder import without_pooler
+from mtl_core.model.backbones.encoder import without_pooler
 from mtl_core.model.multitask import MultiTaskModel
 from mtl_core.model.pooling import Pooler
 from mtl_core.printable import one_line

@@ -17,7 +17,7 @@ import pytest
 from formats import WriteRows
 
 from mtl_core.data.example import Example
-from mtl_core.data.sample import generate_sample
+from mtl_core.data.formats.sample import generate_sample
 
 if TYPE_CHECKING:
     from mtl_core.config import RunConfig
@@ -120,7 +120,7 @@ Mtl = Callable[..., Outcome]
 @pytest.fixture
 def mtl(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Mtl]:
     """Runs the command line in this process."""
-    from tuning.cli import main
+    from tuning.cli.app import main
 
     on_term = signal.getsignal(signal.SIGTERM)
 

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from mtl_core.data.example import ColumnKind, Example
-from mtl_core.data.readers import DatasetSection
+from mtl_core.data.formats.kinds import DatasetSection
 from mtl_core.data.splits import read_splits
 
 WriteRows = Callable[..., Path]

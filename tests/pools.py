@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Coroutine
 from pathlib import Path
 
-from tuning.messages import Reported, ScoreJob, TrialJob
-from tuning.pool import TrialPool
+from tuning.trainers.messages import Reported, ScoreJob, TrialJob
+from tuning.trainers.pool import TrialPool
 
 GOES_ON = Reported("{}", is_last=False)
 LAST = Reported("{}", is_last=True)

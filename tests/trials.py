@@ -2,8 +2,8 @@
 
 from mtl_core.training.progress import Phase, Progress
 from mtl_core.training.report import EpochReport
-from tuning.messages import TrainerStatus
 from tuning.records import Status, TrialRecord
+from tuning.trainers.messages import TrainerStatus
 
 
 def report(epoch: int, score: float, *, seconds: float = 1.0) -> EpochReport:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tuning.result import StudyResult
+    from tuning.study.result import StudyResult
     from tuning.watch.display import study_display as study_display
     from tuning.watch.observer import Observer as Observer
 
@@ -43,8 +43,8 @@ def tune(
         MtlError: The study cannot be run.
     """
     from mtl_core.study_file import as_assignment
-    from tuning.load import load_study
-    from tuning.study import tune_study
+    from tuning.run.tune import tune_study
+    from tuning.study.load import load_study
     from tuning.watch.display import study_display
     from tuning.watch.notebook import is_notebook
 

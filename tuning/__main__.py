@@ -1,5 +1,5 @@
 """`python -m tuning` is `mtl`."""
 
-from tuning.cli import main
+from tuning.cli.app import main
 
 main()

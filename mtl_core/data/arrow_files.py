@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from mtl_core.data.encoded import EncodedSplit, LabelArray, Ragged
-from mtl_core.data.windows import Questions
+from mtl_core.data.layouts.windows import Questions
 
 
 def write_split(folder: Path, name: str, split: EncodedSplit) -> None:

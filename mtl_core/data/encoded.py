@@ -12,7 +12,7 @@ from mtl_core.data.example import ColumnKind
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from mtl_core.data.windows import Questions
+    from mtl_core.data.layouts.windows import Questions
 
 NO_LABEL = -100
 """Label id of a row that lacks the task's label; the value that `cross_entropy` passes over."""

@@ -17,12 +17,17 @@ from typing import TYPE_CHECKING
 from filelock import FileLock
 
 from mtl_core.data.arrow_files import open_split, write_split
-from mtl_core.data.encode import collect_labels, encode_split, pack_words, warn_of_cut_rows
 from mtl_core.data.encoded import EncodedSplit, LabelNames, TaskColumn
 from mtl_core.data.example import Example
-from mtl_core.data.readers import DatasetSection
+from mtl_core.data.formats.kinds import DatasetSection
+from mtl_core.data.layouts.sentences import (
+    collect_labels,
+    encode_split,
+    pack_words,
+    warn_of_cut_rows,
+)
+from mtl_core.data.layouts.windows import encode_windows
 from mtl_core.data.splits import hash_files, read_splits
-from mtl_core.data.windows import encode_windows
 from mtl_core.errors import DataError
 from mtl_core.paths import cache_folder
 

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from mtl_core.model.encoder import empty_encoder, load_configuration
+from mtl_core.model.backbones.encoder import empty_encoder, load_configuration
 from mtl_core.paths import cache_folder
 
 _FORMAT = 1

@@ -15,7 +15,7 @@ from torch.nn.functional import cross_entropy
 
 from mtl_core.data.batching import Batch
 from mtl_core.data.encoded import NO_LABEL, LabelNames
-from mtl_core.data.windows import Questions
+from mtl_core.data.layouts.windows import Questions
 from mtl_core.tasks.base import Head, Outcome, Prediction, Task, TaskSection
 from mtl_core.tasks.hidden import Hidden, HiddenSize, gather_positions
 from mtl_core.tasks.outputs import FoundAnswer, Output, TextView

@@ -7,7 +7,8 @@ import numpy as np
 
 from mtl_core.data.batching import similar_length_batches
 from mtl_core.data.encoded import NO_LABEL, EncodedSplit, Int64Array, Ragged
-from mtl_core.data.mixing import (
+from mtl_core.data.store import EncodedDataset
+from mtl_core.training.mixing import (
     Joint,
     MixingSection,
     Proportional,
@@ -15,7 +16,6 @@ from mtl_core.data.mixing import (
     movement,
     quotas,
 )
-from mtl_core.data.store import EncodedDataset
 
 _PROPORTIONAL = Proportional()
 
@@ -42,7 +42,7 @@ class TrainingPlan:
     """Makes the same plan on every worker from the same generator.
 
     Rows that carry no label of a task that trains are left out. An epoch has the steps that it
-    takes to show all others once; see `mtl_core.data.mixing`.
+    takes to show all others once; see `mtl_core.training.mixing`.
     """
 
     def __init__(

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from rich.console import Console
 
-from tuning.console import can_redraw, plain_console
+from tuning.watch.console import can_redraw, plain_console
 from tuning.watch.live_table import LiveTable
 from tuning.watch.log_lines import LogLines
 from tuning.watch.notebook import NotebookView, is_notebook

@@ -8,8 +8,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from tuning.console import Printable
 from tuning.records import Status
+from tuning.watch.console import Printable
 from tuning.watch.observer import Observer
 from tuning.watch.plain_lines import long_warning
 from tuning.watch.state import Snapshot, StudyState

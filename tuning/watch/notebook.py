@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from io import StringIO
 from typing import Any
 
-from tuning.console import plain_console
-from tuning.messages import TrainerStatus
 from tuning.records import TrialRecord
+from tuning.trainers.messages import TrainerStatus
+from tuning.watch.console import plain_console
 from tuning.watch.live_table import study_view
 from tuning.watch.observer import Observer
 from tuning.watch.state import StudyState

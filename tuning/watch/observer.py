@@ -3,8 +3,8 @@
 import logging
 from collections.abc import Iterable, Sequence
 
-from tuning.messages import TrainerStatus
 from tuning.records import TrialRecord
+from tuning.trainers.messages import TrainerStatus
 
 logger = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from mtl_core.training import progress as training
-from tuning.console import can_redraw, plain_console
+from tuning.watch.console import can_redraw, plain_console
 from tuning.watch.plain_lines import QUIET_SECONDS
 from tuning.watch.ticker import Ticker
 from tuning.watch.wording import clock

@@ -6,8 +6,8 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tuning.messages import TrainerStatus
 from tuning.records import TrialRecord, rank
+from tuning.trainers.messages import TrainerStatus
 from tuning.watch.observer import Observer
 
 _ENOUGH_ENDED = 3

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from tuning.console import can_redraw, plain_console
+from tuning.watch.console import can_redraw, plain_console
 from tuning.watch.plain_lines import QUIET_SECONDS
 from tuning.watch.ticker import Ticker
 from tuning.watch.wording import clock

@@ -1,7 +1,7 @@
 """How trials, times and speeds are written on the terminal and in lines of text."""
 
-from tuning.messages import TrainerStatus
 from tuning.records import TrialRecord
+from tuning.trainers.messages import TrainerStatus
 from tuning.watch.state import Estimate, Snapshot
 
 

@@ -1,0 +1,142 @@
+"""The `sample` corpus: sentences for intents and slots, generated so that nothing need be fetched.
+
+It is meant to be learnable yet easy to learn badly: words shared between slots, distracting
+clauses, values and wordings that only dev or test show, wrong and missing labels in train.
+"""
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from mtl_core.data.example import Example
+from mtl_core.data.formats.sample_grammar import (
+    ASIDE_TEMPLATES,
+    CLOSING_TEMPLATES,
+    INTENT_TEMPLATES,
+    PHRASES,
+    SLOT_VALUES,
+)
+
+_Wordings = Mapping[str, Sequence[str]]
+"""Name of an intent, phrase or slot -> the ways to word it."""
+
+_SIZES = {"train": 2000, "dev": 300, "test": 500}
+_KNOWN_SHARE = {"train": 0.75, "dev": 0.85, "test": 1.0}
+"""Split -> share of the templates, phrases and slot values that it may use; dev and still more
+test hold what train never shows."""
+
+_ASIDE_PROBABILITY = 0.15
+_CLOSING_PROBABILITY = 0.15
+_WRONG_INTENT_SHARE = 0.03
+_MISSING_LABEL_SHARE = 0.05
+_MAX_WORDS = 20
+
+
+def generate_sample(*, seed: int = 0) -> dict[str, list[Example]]:
+    """Generates the corpus; the same seed gives the same sentences on every machine.
+
+    Args:
+        seed: Picks the sentences, what train never shows, and the rows with spoilt labels.
+
+    Returns:
+        The splits train, dev and test of 2,000, 300 and 500 sentences, all different. Columns
+        are "intent" (one label) and "slots" (one IOB2 tag per word). In train 3 % of the rows
+        have a wrong intent and 5 % lack one column; dev and test are clean.
+    """
+    # Not a NumPy generator: its streams may change between versions, those of `random` do not.
+    generator = random.Random(seed)
+    intents, phrases, values = (
+        {name: generator.sample(wordings, k=len(wordings)) for name, wordings in table.items()}
+        for table in (INTENT_TEMPLATES, PHRASES, SLOT_VALUES)
+    )
+    corpus: dict[str, list[Example]] = {}
+    seen: set[tuple[str, ...]] = set()
+    for split, size in _SIZES.items():
+        share = _KNOWN_SHARE[split]
+        speaker = _Speaker(
+            generator=generator,
+            intents=_first_share(intents, share),
+            phrases=_first_share(phrases, share),
+            values=_first_share(values, share),
+        )
+        corpus[split] = _generate_distinct(speaker, size=size, seen=seen)
+    _mislabel(corpus["train"], generator)
+    _withhold_labels(corpus["train"], generator)
+    return corpus
+
+
+def _first_share(table: _Wordings, share: float) -> _Wordings:
+    """Returns the table with only the first `share` of every name's wordings."""
+    return {name: wordings[: round(share * len(wordings))] for name, wordings in table.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class _Speaker:
+    """Says sentences of the grammar with the wordings it knows."""
+
+    generator: random.Random
+    intents: _Wordings
+    phrases: _Wordings
+    values: _Wordings
+
+    def say(self) -> Example:
+        """Returns a sentence with its true labels."""
+        intent = self.generator.choice(tuple(self.intents))
+        template = self.generator.choice(self.intents[intent])
+        if self.generator.random() < _ASIDE_PROBABILITY:
+            template = f"{self.generator.choice(ASIDE_TEMPLATES)} {template}"
+        if self.generator.random() < _CLOSING_PROBABILITY:
+            template = f"{template} {self.generator.choice(CLOSING_TEMPLATES)}"
+        words, tags = zip(*self._expand(template), strict=True)
+        return Example(words=words, labels={"intent": intent, "slots": tags})
+
+    def _expand(self, template: str) -> Iterator[tuple[str, str]]:
+        """Yields the words of a template with their tags."""
+        for symbol in template.split():
+            name = symbol[1:-1]
+            if symbol.startswith("<"):
+                yield from self._expand(self.generator.choice(self.phrases[name]))
+            elif symbol.startswith("{"):
+                value = self.generator.choice(self.values[name.removeprefix("-")])
+                yield from zip(value.split(), _tags(name), strict=False)
+            else:
+                yield symbol, "O"
+
+
+def _tags(slot: str) -> Iterator[str]:
+    """Yields the tags of the words of a slot value, without end; "-slot" is a mere mention."""
+    is_mention = slot.startswith("-")
+    yield "O" if is_mention else f"B-{slot}"
+    while True:
+        yield "O" if is_mention else f"I-{slot}"
+
+
+def _generate_distinct(
+    speaker: _Speaker, *, size: int, seen: set[tuple[str, ...]]
+) -> list[Example]:
+    """Collects sentences that are not in `seen`, and adds them to it."""
+    examples: list[Example] = []
+    while len(examples) < size:
+        example = speaker.say()
+        if example.words not in seen and len(example.words) <= _MAX_WORDS:
+            seen.add(example.words)
+            examples.append(example)
+    return examples
+
+
+def _mislabel(examples: list[Example], generator: random.Random) -> None:
+    """Gives some of the examples the intent of another frame."""
+    for row in generator.sample(range(len(examples)), k=round(_WRONG_INTENT_SHARE * len(examples))):
+        example = examples[row]
+        wrong = [intent for intent in INTENT_TEMPLATES if intent != example.labels["intent"]]
+        labels = {**example.labels, "intent": generator.choice(wrong)}
+        examples[row] = Example(words=example.words, labels=labels)
+
+
+def _withhold_labels(examples: list[Example], generator: random.Random) -> None:
+    """Takes one of the two columns from some of the examples."""
+    rows = generator.sample(range(len(examples)), k=round(_MISSING_LABEL_SHARE * len(examples)))
+    for row in rows:
+        example = examples[row]
+        kept = generator.choice(("intent", "slots"))
+        examples[row] = Example(words=example.words, labels={kept: example.labels[kept]})

@@ -1,0 +1,272 @@
+"""Encoding and its store: alignment of words, label ids, cut text, and one build for everybody."""
+
+import json
+import logging
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import write_seq_in_out
+from pydantic import TypeAdapter
+from transformers import PreTrainedTokenizerFast
+
+from mtl_core.data import store
+from mtl_core.data.encoded import LabelNames, Ragged, TaskColumn, count_labelled
+from mtl_core.data.example import Example
+from mtl_core.data.formats.kinds import DatasetSection, SeqInOut
+from mtl_core.data.layouts.sentences import collect_labels, encode_split, warn_of_cut_rows
+from mtl_core.data.splits import read_splits
+from mtl_core.data.store import EncodedDataset, load_dataset
+from mtl_core.errors import DataError
+from mtl_core.model.backbones.encoder import load_tokenizer
+
+SLOTS = TaskColumn("slots", "slots", "tags", is_bio=True)
+INTENT = TaskColumn("intent", "intent", "label")
+LABELS = {"intent": LabelNames(("a", "b"), ()), "slots": LabelNames(("B-x", "O"), ("I-x",))}
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tiny_encoder: Path) -> PreTrainedTokenizerFast:
+    return load_tokenizer(str(tiny_encoder))
+
+
+def rows(ragged: Ragged) -> list[list[int]]:
+    bounds = zip(ragged.offsets[:-1], ragged.offsets[1:], strict=True)
+    return [ragged.values[start:end].tolist() for start, end in bounds]
+
+
+def folder_of(path: Path, text: str = "play music") -> SeqInOut:
+    example = Example(tuple(text.split()), {"intent": "a", "slots": ("O",) * len(text.split())})
+    for split in ("train", "dev", "test"):
+        write_seq_in_out(path / split, [example])
+    return SeqInOut(path=path)
+
+
+def load(section: SeqInOut, tokenizer: PreTrainedTokenizerFast, **changes: int) -> EncodedDataset:
+    settings = {"max_length": 16} | changes
+    return load_dataset("d", section, [INTENT, SLOTS], tokenizer, **settings)
+
+
+def test_words_start_at_their_first_piece(
+    tokenizer: PreTrainedTokenizerFast, sample: dict[str, list[Example]]
+) -> None:
+    examples = sample["dev"]
+    encoded = encode_split(examples, tokenizer, [], {}, max_length=64)
+    for row, example in enumerate(examples):
+        ids = [tokenizer.cls_token_id]
+        starts = []
+        for word in example.words:  # one word at a time: no alignment to get wrong
+            starts.append(len(ids))
+            ids += tokenizer(word, add_special_tokens=False)["input_ids"]
+        assert rows(encoded.token_ids)[row] == [*ids, tokenizer.sep_token_id]
+        assert rows(encoded.word_starts)[row] == starts
+
+
+def test_words_without_pieces_are_read_as_unknown(tokenizer: PreTrainedTokenizerFast) -> None:
+    example = Example(("play", "\u200b", "it"), {"slots": ("O", "B-x", "O")})
+    encoded = encode_split([example], tokenizer, [SLOTS], LABELS, max_length=16)
+    assert rows(encoded.word_starts) == [[1, 2, 3]]
+    assert rows(encoded.token_ids)[0][2] == tokenizer.unk_token_id
+
+
+def test_unseen_labels_come_after_the_trained_ones() -> None:
+    splits = {
+        "train": [Example(("x",), {"intent": "m"}), Example(("x",), {"intent": "c"})],
+        "dev": [Example(("x",), {"intent": "c"}), Example(("x",), {"intent": "b"})],
+        "test": [Example(("x",), {"intent": "a"})],
+    }
+    assert collect_labels(splits, INTENT, where="d") == LabelNames(("c", "m"), ("a", "b"), (1, 1))
+
+
+def test_label_ids_of_labelled_and_unlabelled_rows(tokenizer: PreTrainedTokenizerFast) -> None:
+    examples = [
+        Example(("one", "two"), {"intent": "b", "slots": ("O", "I-x")}),
+        Example(("one", "two")),
+    ]
+    encoded = encode_split(examples, tokenizer, [INTENT, SLOTS], LABELS, max_length=16)
+    intent, slots = encoded.labels["intent"], encoded.labels["slots"]
+    assert isinstance(intent, np.ndarray)
+    assert isinstance(slots, Ragged)
+    assert intent.tolist() == [1, -100]
+    assert rows(slots) == [[1, 2], [-100, -100]]
+
+
+@pytest.mark.parametrize("tag", ["X-y", "B", "B-", "I--", "B--y", "I-y-", "o"])
+def test_tags_that_are_not_bio_are_refused(tag: str) -> None:
+    splits = {name: [Example(("x",), {"slots": (tag,)})] for name in ("train", "dev")}
+    with pytest.raises(DataError, match=rf"task 'slots' holds the tag '{tag}'; allowed are BIO"):
+        collect_labels(splits, SLOTS, where="d")
+
+
+@pytest.mark.parametrize("tag", ["O", "B-y", "I-y", "B-a-b", "I-a b", "B-é"])
+def test_tags_that_are_bio_are_taken(tag: str) -> None:
+    splits = {name: [Example(("x",), {"slots": (tag,)})] for name in ("train", "dev")}
+    assert tag in collect_labels(splits, SLOTS, where="d").trained
+
+
+@pytest.mark.parametrize("split", ["train", "dev"])
+def test_split_without_labels_of_a_task_is_refused(split: str) -> None:
+    splits = {name: [Example(("x",), {"intent": "a"})] for name in ("train", "dev")}
+    with pytest.raises(DataError, match=rf"{split}.*intent"):
+        collect_labels(splits | {split: [Example(("x",))]}, INTENT, where="d")
+
+
+def test_cut_text_is_told_once_with_its_counts(
+    tokenizer: PreTrainedTokenizerFast, caplog: pytest.LogCaptureFixture
+) -> None:
+    # [CLS] and [SEP] take two of eight places; these words are one piece each.
+    examples = [Example(("play",) * count) for count in (6, 7, 9)]
+    encoded = encode_split(examples, tokenizer, [], {}, max_length=8)
+    assert [starts[6:] for starts in rows(encoded.word_starts)] == [[], [-1], [-1, -1, -1]]
+    with caplog.at_level(logging.WARNING):
+        warn_of_cut_rows(encoded, where="d [dev]", max_length=8)
+    assert caplog.messages == [
+        "d [dev]: 2 of 3 sentences lose words, cut after 8 sub-words; 4 of 22 words are not "
+        "read, and tags on them count as wrong"
+    ]
+
+
+def test_second_load_reads_no_examples(
+    tokenizer: PreTrainedTokenizerFast, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    section = folder_of(tmp_path)
+    first = load(section, tokenizer)
+    monkeypatch.setattr(store, "read_splits", lambda *_: pytest.fail("read the data again"))
+    second = load(section, tokenizer)
+    assert second.labels == first.labels
+    assert rows(second.splits["test"].token_ids) == rows(first.splits["test"].token_ids)
+
+
+def test_stored_arrays_equal_the_encoded_ones_and_are_mapped(
+    tokenizer: PreTrainedTokenizerFast, corpus: Path
+) -> None:
+    dataset = load(SeqInOut(path=corpus), tokenizer, max_length=64)
+    examples = read_splits(SeqInOut(path=corpus), {"intent": "label", "slots": "tags"})
+    for split, stored in dataset.splits.items():
+        fresh = encode_split(
+            examples[split], tokenizer, [INTENT, SLOTS], dataset.labels, max_length=64
+        )
+        assert rows(stored.token_ids) == rows(fresh.token_ids)
+        assert rows(stored.word_starts) == rows(fresh.word_starts)
+        assert np.array_equal(stored.labels["intent"], fresh.labels["intent"])
+        assert rows(stored.labels["slots"]) == rows(fresh.labels["slots"])
+        # Memory-mapped files are read-only and owned by nobody's heap.
+        assert not stored.token_ids.values.flags.writeable
+        assert not stored.token_ids.values.flags.owndata
+
+
+def test_changed_content_and_settings_are_encoded_anew(
+    tokenizer: PreTrainedTokenizerFast, tmp_path: Path
+) -> None:
+    section = folder_of(tmp_path)
+    assert len(rows(load(section, tokenizer).splits["dev"].word_starts)[0]) == 2
+    folder_of(tmp_path, "play some music")
+    assert len(rows(load(section, tokenizer).splits["dev"].word_starts)[0]) == 3
+    assert rows(load(section, tokenizer, max_length=4).splits["dev"].word_starts)[0][2] == -1
+
+
+def test_empty_split_is_refused(tokenizer: PreTrainedTokenizerFast, tmp_path: Path) -> None:
+    section = folder_of(tmp_path, "nothing on dev")
+    write_seq_in_out(tmp_path / "dev", [])
+    with pytest.raises(DataError, match=r"data set 'd': split 'dev' is empty"):
+        load(section, tokenizer)
+
+
+def test_build_that_fails_leaves_nothing(
+    tokenizer: PreTrainedTokenizerFast,
+    tmp_path: Path,
+    cache: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    section = folder_of(tmp_path, "stop half way")
+    before = {path for path in (cache / "encoded").iterdir() if path.is_dir()}
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_text", lambda *_, **__: (_ for _ in ()).throw(OSError("full")))
+        with pytest.raises(OSError, match="full"):
+            load(section, tokenizer)
+    assert {path for path in (cache / "encoded").iterdir() if path.is_dir()} == before
+    assert len(load(section, tokenizer).splits["train"]) == 1
+
+
+_BUILD = """
+import os, signal, sys
+from pathlib import Path
+from mtl_core.data import store
+from mtl_core.data.encoded import TaskColumn
+from mtl_core.data.formats.kinds import SeqInOut
+from mtl_core.model.backbones.encoder import load_tokenizer
+
+mode, encoder, path = sys.argv[1:]
+write, read = store.write_split, store.read_splits
+
+def counted(*args):
+    print("built", flush=True)
+    return read(*args)
+
+def killed(*args):
+    write(*args)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+store.read_splits = counted
+if mode == "killed":
+    store.write_split = killed
+columns = [TaskColumn("intent", "intent", "label")]
+data = store.load_dataset(
+    "d", SeqInOut(path=path), columns, load_tokenizer(encoder), max_length=16
+)
+print(len(data.splits["train"]))
+"""
+
+
+def build_elsewhere(mode: str, encoder: Path, path: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", _BUILD, mode, str(encoder), str(path)],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.slow
+def test_killed_build_and_two_at_once_leave_one_whole_data_set(
+    tiny_encoder: Path, tmp_path: Path, cache: Path
+) -> None:
+    folder_of(tmp_path, "killed while building")
+    with build_elsewhere("killed", tiny_encoder, tmp_path) as process:
+        process.communicate(timeout=280)
+    assert process.returncode == -9
+    [left] = (cache / "encoded").glob("*.part")
+
+    processes = [build_elsewhere("whole", tiny_encoder, tmp_path) for _ in range(2)]
+    outputs = [process.communicate(timeout=280)[0].split() for process in processes]
+    assert sorted(outputs) == [["1"], ["built", "1"]]
+    assert not left.exists()
+
+
+@pytest.mark.parametrize(("known", "warns"), [(1, False), (2, True)])
+def test_rows_of_train_in_dev_are_told(
+    tokenizer: PreTrainedTokenizerFast,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    known: int,
+    warns: bool,
+) -> None:
+    rows = [{"text": f"word {number}", "intent": "ab"[number % 2]} for number in range(30)]
+    dev = rows[:known] + [{"text": f"other {number}", "intent": "a"} for number in range(10)]
+    for name, content in (("train", rows), ("dev", dev)):
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(map(json.dumps, content)))
+    splits = {name: str(tmp_path / f"{name}.jsonl") for name in ("train", "dev")}
+    section = TypeAdapter(DatasetSection).validate_python({"kind": "jsonl", "splits": splits})
+    with caplog.at_level(logging.WARNING):
+        load_dataset("d", section, [INTENT], tokenizer, max_length=16)
+    told = f"d [dev]: {known} of {10 + known} rows stand in train, too; scores on them say little"
+    assert caplog.messages == ([told] if warns else [])
+
+
+def test_labelled_rows_are_counted() -> None:
+    tags = Ragged.from_rows([[-100, 1], [-100, -100], [], [0]])
+    assert count_labelled(tags) == 2
+    assert count_labelled(np.array([0, -100, 3], dtype=np.int32)) == 2
+    assert count_labelled(np.array([[0, 1], [-100, -100]], dtype=np.int32)) == 1
+    assert count_labelled(np.array([0.0, np.nan], dtype=np.float32)) == 1

@@ -1,0 +1,264 @@
+"""Question answering: windows, answers put together, and the scores as SQuAD 2.0 defines them."""
+
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from transformers import PreTrainedTokenizerFast
+
+from mtl_core.data.arrow_files import open_split, write_split
+from mtl_core.data.batching import make_batch
+from mtl_core.data.encoded import EncodedSplit, LabelNames, Ragged, TaskColumn
+from mtl_core.data.example import Answer, Example
+from mtl_core.data.layouts.windows import Questions, encode_windows
+from mtl_core.errors import DataError
+from mtl_core.model.backbones.encoder import load_tokenizer
+from mtl_core.tasks.base import Outcome
+from mtl_core.tasks.hidden import HiddenSize
+from mtl_core.tasks.question_answering import (
+    QuestionAnswering,
+    QuestionAnsweringHead,
+    answer_f1,
+    best_answers,
+    best_threshold,
+    exact_match,
+    least_lead,
+    normalise,
+)
+
+CONTEXT = "play some jazz music in the kitchen then book a table for two in paris tonight please"
+QUESTION = Example(
+    ("where", "is", "the", "table"),
+    {"answers": (Answer("paris", CONTEXT.index("paris")),)},
+    second=CONTEXT,
+)
+NOTHING = Example(("who", "is", "it"), {"answers": ()}, second=CONTEXT)
+UNKNOWN = Example(("what", "is", "it"), second=CONTEXT)
+TASK = QuestionAnswering(dataset="d").build("qa", LabelNames((), ()))
+COLUMN = TaskColumn("qa", "answers", "answers", length=4)
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tiny_encoder: Path) -> PreTrainedTokenizerFast:
+    return load_tokenizer(str(tiny_encoder))
+
+
+@pytest.fixture(scope="module")
+def windows(tokenizer: PreTrainedTokenizerFast) -> EncodedSplit:
+    return encode_windows([QUESTION, NOTHING], tokenizer, [COLUMN], max_length=24)
+
+
+def questions_of(split: EncodedSplit) -> Questions:
+    assert split.questions is not None
+    return split.questions
+
+
+def test_windows_cover_the_context_and_overlap(windows: EncodedSplit) -> None:
+    questions = questions_of(windows)
+    assert len(windows) > 3
+    for number in range(2):
+        rows = np.flatnonzero(questions.of_row == number)
+        spans = []
+        for row in rows:
+            starts, ends = questions.char_starts.row(row), questions.char_ends.row(row)
+            spans.append({(s, e) for s, e in zip(starts, ends, strict=True) if s >= 0})
+        assert all(len(a & b) == 4 for a, b in pairwise(spans))
+        covered = {place for span in spans for s, e in span for place in range(s, e)}
+        assert covered == {p for p, letter in enumerate(CONTEXT) if letter != " "}
+
+
+def test_labels_are_the_tokens_of_the_answer(windows: EncodedSplit) -> None:
+    questions, labels = questions_of(windows), windows.labels["qa"]
+    found = []
+    for row in range(len(windows)):
+        first, last = labels[row]
+        if last:
+            start = questions.char_starts.row(row)[first]
+            found.append(CONTEXT[start : questions.char_ends.row(row)[last]])
+            assert questions.of_row[row] == 0
+    assert set(found) == {"paris"}
+    assert (labels[questions.of_row == 1] == 0).all()
+
+
+def test_windows_survive_the_disk(windows: EncodedSplit, tmp_path: Path) -> None:
+    write_split(tmp_path, "dev", windows)
+    opened = open_split(tmp_path, "dev")
+    assert np.array_equal(opened.labels["qa"], windows.labels["qa"])
+    first, second = questions_of(opened), questions_of(windows)
+    assert np.array_equal(first.char_ends.values, second.char_ends.values)
+    assert second.answers == [("paris",), ()]
+    assert first.answers == [["paris"], []]
+
+
+def test_unknown_answers_survive_the_disk(
+    tokenizer: PreTrainedTokenizerFast, tmp_path: Path
+) -> None:
+    split = encode_windows([NOTHING, UNKNOWN], tokenizer, [COLUMN], max_length=24)
+    write_split(tmp_path, "dev", split)
+    opened = open_split(tmp_path, "dev")
+    assert questions_of(opened).answers == [[], None]
+    of_row = questions_of(split).of_row
+    assert set(np.asarray(opened.labels["qa"])[of_row == 1].flatten()) == {-100}
+
+
+def test_question_that_fills_the_window_is_refused(tokenizer: PreTrainedTokenizerFast) -> None:
+    long = Example(("play",) * 30, {"answers": ()}, second=CONTEXT)
+    with pytest.raises(DataError, match=r"question 'play play.*': too long for windows of 24"):
+        encode_windows([long], tokenizer, [COLUMN], max_length=24)
+
+
+def test_the_likeliest_span_of_the_context_is_decoded(windows: EncodedSplit) -> None:
+    labels = windows.labels["qa"]
+    row = int(np.flatnonzero(labels[:, 1])[0])
+    batch = make_batch(windows, [row], pad_token_id=0)
+    logits = torch.zeros(1, batch.token_ids.shape[1], 2)
+    logits[0, 1] = 9.0  # the likeliest of all, but a word of the question
+    first, last = (int(place) for place in labels[row])
+    logits[0, first, 0] = logits[0, last, 1] = 5.0
+    logits[0, first - 1, 1] = 8.0  # ends before it begins
+    head = QuestionAnsweringHead(torch.nn.Identity(), max_answer=30)
+    decoded = head.decode(logits, batch)[0]
+    assert decoded[2:].tolist() in ([first, last], [first - 1, first - 1])
+    [answer] = best_answers([decoded], one_question(windows, row))
+    assert answer is not None
+    assert CONTEXT[answer.start : answer.end] == answer.text
+
+
+def one_question(split: EncodedSplit, row: int) -> Questions:
+    questions = questions_of(split)
+    return Questions(
+        np.zeros(1, dtype=np.int32),
+        Ragged.from_rows([questions.char_starts.row(row).tolist()]),
+        Ragged.from_rows([questions.char_ends.row(row).tolist()]),
+        [CONTEXT],
+        [("paris",)],
+    )
+
+
+def test_answers_are_no_longer_than_allowed(windows: EncodedSplit) -> None:
+    batch = make_batch(windows, [0], pad_token_id=0)
+    places = batch.word_starts[0, batch.is_word[0]]
+    logits = torch.zeros(1, batch.token_ids.shape[1], 2)
+    logits[0, places[0], 0] = logits[0, places[5], 1] = 9.0
+    for most, expected in ((6, 5), (5, None)):
+        head = QuestionAnsweringHead(torch.nn.Identity(), max_answer=most)
+        _, _, first, last = head.decode(logits, batch)[0]
+        is_whole = (first, last) == (places[0], places[5])
+        assert is_whole == (expected is not None)
+        assert last - first < most
+
+
+def test_the_best_of_all_windows_answers() -> None:
+    spans = Ragged.from_rows([[-1, 0, 5], [-1, 5, 10]])
+    ends = Ragged.from_rows([[-1, 4, 9], [-1, 9, 14]])
+    questions = Questions(np.array([0, 0], np.int32), spans, ends, ["play jazz now!"], [("jazz",)])
+    first, second = np.array([-1.0, -3.0, 1, 1]), np.array([-2.5, -2.0, 1, 1])
+    [answer] = best_answers([first, second], questions)
+    assert answer is not None
+    assert (answer.text, answer.start, answer.end) == ("jazz", 5, 9)
+    assert answer.probability == pytest.approx(1 / (1 + np.exp(-0.5)))
+    # No answer, once that is likelier in the window that thinks least of it.
+    assert best_answers([first, second - [0, 1, 0, 0]], questions) == [None]
+
+
+@pytest.mark.parametrize("others", [[], [QUESTION]])
+def test_a_context_without_tokens_answers_nothing(
+    tokenizer: PreTrainedTokenizerFast, others: list[Example]
+) -> None:
+    empty = Example(("where", "is", "it"), {"answers": ()}, second="\u200b\u200d")
+    split = encode_windows([empty, *others], tokenizer, [COLUMN], max_length=24)
+    batch = make_batch(split, np.arange(len(split)), pad_token_id=0)
+    head = QuestionAnsweringHead(torch.nn.Identity(), max_answer=30)
+    decoded = head.decode(torch.zeros(*batch.token_ids.shape, 2), batch)
+    assert best_answers(decoded, questions_of(split), least=-1e12)[0] is None
+
+
+@pytest.mark.parametrize(
+    ("predicted", "gold", "exact", "f1"),
+    [
+        ("The  Eiffel tower.", ("eiffel tower",), 1.0, 1.0),
+        ("tower", ("Eiffel Tower",), 0.0, 2 / 3),
+        ("big red cat", ("red dog", "the big cat"), 0.0, 0.8),
+        ("", (), 1.0, 1.0),
+        ("Paris", (), 0.0, 0.0),
+        ("", ("Paris",), 0.0, 0.0),
+        ("cat cat", ("cat",), 0.0, 2 / 3),  # a word counts as often as both have it
+        ("a", ("big big the", "the"), 0.0, 0.0),  # of "the" nothing is left
+        ("", ("the",), 1.0, 1.0),
+    ],
+)
+def test_scores_of_hand_worked_answers(
+    predicted: str, gold: tuple[str, ...], exact: float, f1: float
+) -> None:
+    assert exact_match(predicted, gold) == exact
+    assert answer_f1(predicted, gold) == pytest.approx(f1)
+
+
+def test_normalisation_is_that_of_squad() -> None:
+    assert normalise("The U.S.-based an Apple, (a) THE  Theatre") == "usbased apple theatre"
+
+
+def test_scores_are_means_over_questions(windows: EncodedSplit) -> None:
+    head = TASK.make_head(HiddenSize(4))
+    # The right place where there is one; "no answer" likelier everywhere else.
+    right = outcome_of(windows, nothing=-5.0, answer=-1.0)
+    assert TASK.score(TASK.finish(head, right)) == {
+        "f1": 1.0, "exact_match": 1.0, "has_answer_f1": 1.0, "no_answer_accuracy": 1.0,
+    }  # fmt: skip
+    wrong = outcome_of(windows, nothing=-5.0, answer=-11.0)
+    scores = TASK.score(TASK.finish(head, wrong))
+    assert (scores["f1"], scores["has_answer_f1"], scores["no_answer_accuracy"]) == (0.5, 0, 1)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_threshold_is_the_best_of_all(seed: int) -> None:
+    """Against every cut, tried one by one."""
+    generator = np.random.default_rng(seed)
+    count = int(generator.integers(1, 30))
+    leads = generator.integers(-5, 6, count).astype(np.float64)  # with ties
+    silent = generator.integers(0, 2, count).astype(np.float64)
+    answered = np.where(silent == 1, 0.0, generator.random(count))
+    cuts = np.arange(-7.5, 8.0)
+    best = max(np.where(leads > cut, answered, silent).mean() for cut in cuts)
+    chosen = best_threshold(leads, answered, silent)
+    assert np.where(leads > chosen, answered, silent).mean() == pytest.approx(best)
+    rounded = float(np.float32(chosen))  # as the head keeps it
+    assert np.where(leads > rounded, answered, silent).mean() == pytest.approx(best)
+
+
+def test_calibration_finds_the_lead_that_right_answers_have(windows: EncodedSplit) -> None:
+    """Right answers all lag 2 behind "no answer"; without a threshold none would be given."""
+    outcome = outcome_of(windows, nothing=-1.0, answer=-3.0)
+    head = TASK.make_head(HiddenSize(4))
+    assert TASK.score(TASK.finish(head, outcome))["f1"] == 0.5
+    TASK.calibrate(head, outcome)
+    assert TASK.score(TASK.finish(head, outcome))["f1"] == 1.0
+    assert "least_lead" in head.state_dict()  # a saved model answers alike
+
+
+def test_questions_whose_answers_are_unknown_neither_count_nor_calibrate(
+    tokenizer: PreTrainedTokenizerFast, windows: EncodedSplit
+) -> None:
+    more = encode_windows([QUESTION, NOTHING, UNKNOWN], tokenizer, [COLUMN], max_length=24)
+    known, partly = (outcome_of(split, nothing=-1.0, answer=-3.0) for split in (windows, more))
+    assert len(partly.predicted) == 2
+    heads = [TASK.make_head(HiddenSize(4)) for _ in range(2)]
+    for head, outcome in zip(heads, (known, partly), strict=True):
+        TASK.calibrate(head, outcome)
+    assert least_lead(heads[0]) == least_lead(heads[1])
+    alone = encode_windows([UNKNOWN], tokenizer, [COLUMN], max_length=24)
+    scores = TASK.score(TASK.finish(heads[0], outcome_of(alone, nothing=-1.0, answer=-3.0)))
+    assert np.isnan([scores["f1"], scores["exact_match"]]).all()
+
+
+def outcome_of(split: EncodedSplit, *, nothing: float, answer: float) -> Outcome:
+    """Returns the questions, answered rightly in the windows that hold the answer."""
+    labels = split.labels["qa"]
+    assert isinstance(labels, np.ndarray)
+    rows = [
+        np.array([nothing, answer, first, last] if last > 0 else [nothing, -9.0, 8, 8])
+        for first, last in labels
+    ]
+    return TASK.collect(Outcome(rows, [np.ones(1)] * len(rows), split))

@@ -1,0 +1,257 @@
+"""The command line: exit codes, one line for each mistake, what commands print and leave behind."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from io import BytesIO
+from pathlib import Path
+from types import SimpleNamespace
+from unittest.mock import Mock
+
+import pytest
+
+from mtl_core.errors import TrainingError
+from mtl_core.study_file import dump
+from tuning.study.load import load_study
+
+STUDY = """run:
+  encoder: {{name: {encoder}}}
+  datasets: {{corpus: {{kind: seq_in_out, path: {corpus}}}}}
+  tasks:
+    intent: {{kind: classification, dataset: corpus, column: intent}}
+    slots: {{kind: tagging, dataset: corpus, column: slots}}
+  training: {{epochs: 2, batch_size: 16, precision: fp32}}
+search:
+  optimizer.head_lr: {{log_range: [1.0e-4, 1.0e-2]}}
+study: {{trials: 2}}
+"""
+
+
+@pytest.fixture
+def workplace(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, corpus: Path, tiny_encoder: Path
+) -> Path:
+    """The current folder: study.yaml, and things that are broken."""
+    monkeypatch.chdir(tmp_path)
+    text = STUDY.format(encoder=tiny_encoder, corpus=corpus)
+    Path("study.yaml").write_text(text, encoding="utf-8")
+    Path("latin.yaml").write_bytes(b"run:\n  seed: \xe9\n")
+    for name in ("empty", "uneven", "latin"):
+        shutil.copytree(corpus, name)
+    for file in Path("empty/dev").iterdir():
+        file.write_text("", encoding="utf-8")
+    tags = Path("uneven/dev/seq.out").read_text(encoding="utf-8").splitlines(keepends=True)
+    Path("uneven/dev/seq.out").write_text("".join(tags[:-1]), encoding="utf-8")
+    Path("latin/dev/label").write_bytes(b"caf\xe9\n" * 24)
+    shutil.copytree(tiny_encoder, "weightless", ignore=shutil.ignore_patterns("*.safetensors"))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("study", "assignment", "message"),
+    [
+        ("study.yaml", "training.epoch=3", "--set training.epoch=3: unknown key .* 'epochs'"),
+        ("study.yaml", "training.epochs=x", "--set training.epochs=x: expected a whole number"),
+        ("study.yaml", "training.epochs", "--set training.epochs: expected key=value"),
+        ("nowhere.yaml", "seed=1", r"nowhere.yaml: no such file\."),
+        ("demoo", "seed=1", "demoo: .*bundled: atis, demo, .*snips. Did you mean 'demo'"),
+        ("latin.yaml", "seed=1", "latin.yaml:2: not UTF-8: byte 0xe9"),
+        ("study.yaml", "datasets.corpus.path=gone", "gone/train/seq.in: .*No such file"),
+        ("study.yaml", "datasets.corpus.path=empty", "data set 'corpus': split 'dev' is empty"),
+        ("study.yaml", "datasets.corpus.path=uneven", "uneven/dev/seq.out:23: .*seq.out 23"),
+        ("study.yaml", "datasets.corpus.path=latin", "latin/dev/label:1: .*UTF-8"),
+        ("study.yaml", "tasks.intent.column=intnt", "no column 'intnt'"),
+        ("study.yaml", "tasks.intent.dataset=corps", "no data set 'corps'.*Did you mean 'corpus'"),
+        (
+            "study.yaml",
+            "search.seeds={int_range: [0, 1]}",
+            "search.seeds=.*unknown key 'run.seeds'",
+        ),
+        ("study.yaml", "search.seed={int_range: [-1, 1]}", "expected a number greater than or"),
+        ("study.yaml", "tasks={}", "--set tasks={}: .*at least 1"),
+        ("study.yaml", "encoder.name=./weightless", "weightless holds no weights"),
+        ("study.yaml", "study.resources.workers=999", "study.resources: .*999 workers .*would fit"),
+    ],
+)
+def test_bad_input_is_one_line_and_leaves_nothing(workplace, mtl, study, assignment, message):
+    outcome = mtl("tune", study, "--set", assignment)
+    assert outcome.code == 2
+    assert re.fullmatch(rf"error: .*{message}.*\n", outcome.err)
+    assert not (workplace / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "lines"),
+    [
+        ("tasks.intent.weight=0", "tasks.slots.weight=0", ["study.yaml:4: .*the weights of all"]),
+        ("seed=-1", "study.trials=no", ["--set seed=-1: .*", "--set study.trials=no: .*"]),
+    ],
+)
+def test_every_error_has_its_own_line(workplace, mtl, first, second, lines):
+    outcome = mtl("check", "study.yaml", "--set", first, "--set", second)
+    assert outcome.code == 2
+    assert re.fullmatch("".join(rf"error: {line}.*\n" for line in lines), outcome.err)
+
+
+def test_a_study_folder_of_another_space_is_kept_and_a_new_name_offered(workplace, mtl):
+    folder = workplace / "runs/study"
+    folder.mkdir(parents=True)
+    before = dump(load_study("study.yaml", ["search.optimizer.head_lr={range: [1, 2]}"]))
+    (folder / "study.yaml").write_text(before, encoding="utf-8")
+    outcome = mtl("tune", "study.yaml")
+    assert outcome.code == 2
+    offer = r"error: .*search.optimizer.head_lr.range = \[1.0, 2.0\].*study.name=study-2\n"
+    assert re.fullmatch(offer, outcome.err)
+    assert [path.name for path in folder.iterdir()] == ["study.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["evaluate", "."], "no model in this folder"),
+        (["predict", ".", "hello"], "no model in this folder"),
+        (["predict", ".", "hello", "--file", "study.yaml"], "--file: give texts or a file"),
+        (["predict", ".", "--file", "gone.txt"], "gone.txt: .*No such file"),
+        (["report", "empty"], "not a study folder"),
+        (["train", "study.yaml", "--output", "study.yaml/x"], "--output: .*study.yaml/x"),
+    ],
+)
+def test_other_commands_refuse_in_one_line(workplace, mtl, arguments, message):
+    outcome = mtl(*arguments)
+    assert outcome.code == 2
+    assert re.fullmatch(rf"error: .*{message}.*\n", outcome.err)
+
+
+def test_check_shows_rows_labels_and_space(workplace, mtl, corpus):
+    outcome = mtl("check", "study.yaml")
+    num_intents = len(set((corpus / "train/label").read_text(encoding="utf-8").split()))
+    assert outcome.code == 0
+    assert re.search(r"corpus\W+train\W+60\b", outcome.out)
+    assert re.search(rf"intent\W+classification\W+60\W+{num_intents}\b", outcome.out)
+    assert re.search(r"optimizer.head_lr\W+0.0001 to 0.01 \(log\)\W+0.001\b", outcome.out)
+    assert "2 trials of up to 2 epochs" in outcome.out
+
+
+def test_check_shows_tasks_without_labels(workplace, mtl):
+    rows = "\n".join(f'{{"text": "word {n}", "stars": {n / 2}}}' for n in range(9))
+    Path("rows.jsonl").write_text(rows, encoding="utf-8")
+    rated = "datasets.rated={kind: jsonl, splits: {train: rows.jsonl, dev: rows.jsonl}}"
+    task = "tasks.stars={kind: regression, dataset: rated, column: stars}"
+    outcome = mtl("check", "study.yaml", "--set", rated, "--set", task)
+    assert outcome.code == 0, outcome.err
+    assert re.search(r"stars\W+regression\W+9\b", outcome.out)
+
+
+def test_check_shows_labels_as_they_are(workplace, mtl):
+    labels = ["[/INST]", "joy [mild]", ":smile:"]
+    rows = "".join(f"word {n},{labels[n % 3]}\n" for n in range(9))
+    Path("rows.csv").write_text(f"text,mood\n{rows}", encoding="utf-8")
+    rated = "datasets.rated={kind: csv, splits: {train: rows.csv, dev: rows.csv}}"
+    task = "tasks.mood={kind: classification, dataset: rated, column: mood}"
+    outcome = mtl("check", "study.yaml", "--set", rated, "--set", task)
+    assert outcome.code == 0, outcome.err
+    assert all(f"{label} 3" in outcome.out for label in labels)
+
+
+def test_check_of_a_study_for_a_cluster_says_that_it_does_not_fit_here(workplace, mtl):
+    epochs = "search={training.epochs: {int_range: [1, 7]}}"
+    settings = ["--set", "study.resources.workers=1000", "--set", epochs]
+    outcome = mtl("check", "study.yaml", *settings)
+    assert outcome.code == 0
+    text = " ".join(outcome.out.split())
+    assert "2 trials of up to 7 epochs, not on this machine (study.resources: 1 trainer of" in text
+
+
+def test_train_evaluate_and_predict_in_a_row(workplace, mtl):
+    first = mtl("train", "study.yaml")
+    assert first.code == 0
+    assert re.findall(r"^epoch (\d)/2 ", first.out, re.MULTILINE) == ["1", "2"]
+    assert mtl("train", "study.yaml").out == first.out  # read from the checkpoint, seconds and all
+    model = workplace / "runs/train/study/model"
+    dev = re.findall(r"^epoch .* joint (0\.\d+)", first.out, re.MULTILINE)
+    best = int(re.findall(r"^best epoch (\d)", first.out, re.MULTILINE)[0])
+    scored = mtl("evaluate", str(model), "--split", "dev")
+    assert re.search(rf"joint_accuracy\W+{100 * float(dev[best - 1]):.2f}", scored.out)
+    assert mtl("evaluate", str(model), "--split", "dve").code == 2
+
+
+def test_predict_takes_texts_a_file_or_stdin_and_a_study_folder(workplace, mtl, monkeypatch):
+    assert mtl("train", "study.yaml", "--output", "out").code == 0
+    texts = ["book a  table", "play jazz"]
+    by_argument = mtl("predict", "out/model", "--json", *texts).out
+    Path("texts.txt").write_text("\n".join(texts) + "\n", encoding="utf-8")
+    by_file = mtl("predict", "out/model", "--json", "--file", "texts.txt").out
+    stdin = BytesIO(("\n".join(texts) + "\n").encode())
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=stdin))
+    by_stdin = mtl("predict", "out/model", "--json").out
+    Path("out/model").rename("out/best")
+    shutil.copy("study.yaml", "out")
+    assert by_argument == by_file == by_stdin == mtl("predict", "out", "--json", *texts).out
+    lines = [json.loads(line) for line in by_argument.splitlines()]
+    assert [line["text"] for line in lines] == texts
+    intent = lines[1]["intent"]
+    readable = f"play jazz\n  intent: {intent['label']} ({intent['probability']:.3f})\n  slots: "
+    assert mtl("predict", "out", "play jazz").out.startswith(readable)
+
+
+def test_stdin_in_another_encoding_is_named(workplace, mtl, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=BytesIO(b"tea\ncaf\xe9\n")))
+    found = mtl("predict", "out")
+    assert (found.code, found.out) == (2, "")
+    assert "stdin:2: not UTF-8 text (byte 0xe9)" in found.err
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (TrainingError("no trial reached a score"), 1, "error: no trial reached a score\n"),
+        (
+            KeyboardInterrupt(),
+            130,
+            r"Interrupted; nothing was begun\. The same command goes on: "
+            r"mtl tune study.yaml --set 'search=\{\}' --set study.trials=1\n",
+        ),
+    ],
+)
+def test_how_a_study_ends_is_the_exit_code(workplace, mtl, monkeypatch, error, code, message):
+    monkeypatch.setattr("tuning.run.tune.tune_study", Mock(side_effect=error))
+    outcome = mtl("tune", "study.yaml", "--set", "search={}", "--set", "study.trials=1")
+    assert outcome.code == code
+    assert re.fullmatch(message, outcome.err)
+
+
+def test_submit_passes_everything_on_and_returns_the_exit_code_of_the_job(mtl, monkeypatch):
+    send = Mock(return_value=7)
+    monkeypatch.setattr("tuning.cluster.submit.submit_study", send)
+    arguments = ["--set", "seed=1", "--address", "http://head:8265", "--storage", "/data"]
+    assert mtl("submit", "demo", *arguments, "--working-dir", "code", "--no-follow").code == 7
+    send.assert_called_once_with(
+        study="demo",
+        overrides=["seed=1"],
+        address="http://head:8265",
+        working_dir=Path("code"),
+        storage="/data",
+        follow=False,
+    )
+
+
+def test_help_imports_nothing_heavy():
+    heavy = "{'torch', 'ray', 'transformers', 'optuna', 'pandas', 'numpy'}"
+    code = f"import sys, tuning.cli.app; print({heavy} & set(sys.modules))"
+    assert _python("-c", code).stdout == "set()\n"
+
+
+def test_the_package_runs_as_a_program():
+    usage = _python("-m", "tuning", "--help")
+    for name in ("check", "train", "tune", "evaluate", "predict", "report", "submit"):
+        assert re.search(rf"\b{name} {{2}}", usage.stdout)
+    refused = _python("-m", "tuning", "check", "demoo")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert re.fullmatch(r"error: demoo: .*\n", refused.stderr)
+
+
+def _python(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, *arguments]
+    return subprocess.run(command, check=False, capture_output=True, text=True)

@@ -1,0 +1,283 @@
+import io
+import math
+from dataclasses import replace
+
+import numpy as np
+import pandas
+import pytest
+
+from mtl_core.training.report import EpochReport
+from tuning.records import TrialRecord
+from tuning.report.frame import trials_frame
+from tuning.report.render import render_report
+from tuning.report.statistics import difference_interval, worth_in_rows
+from tuning.report.summary import FinalScores, StudySummary
+
+
+def epoch_report(epoch: int, accuracy: float, f1: float) -> EpochReport:
+    return EpochReport(
+        epoch=epoch,
+        progress=float(epoch),
+        step=10 * epoch,
+        losses={"intent": 0.5, "slots": 0.25},
+        weights={"intent": 1.0, "slots": 1.0},
+        learning_rates={"encoder": 1e-4},
+        dev={"intent": {"accuracy": accuracy, "macro_f1": 0.1}, "slots": {"f1": f1}},
+        joint_accuracy=0.5,
+        combined=(accuracy + f1) / 2,
+        best_combined=1.0,
+        best_epoch=epoch,
+        seconds=2.0,
+        sentences_per_second=100.0,
+    )
+
+
+RECORDS = [
+    TrialRecord(
+        number=0,
+        status="complete",
+        parameters={"optimizer.encoder_lr": 2e-4, "freezing": "none"},
+        overrides={},
+        reports=(epoch_report(1, 0.80, 0.60),),
+        seconds=4.0,
+    ),
+    TrialRecord(
+        number=1,
+        status="stopped",
+        parameters={"optimizer.encoder_lr": 1e-3, "freezing": "a|b", "freezing.layers": 3},
+        overrides={},
+        reports=(epoch_report(1, 0.90, 0.80), epoch_report(2, 0.80, 0.70)),
+        seconds=5.5,
+    ),
+    TrialRecord(
+        number=2,
+        status="failed",
+        parameters={"optimizer.encoder_lr": 1e-5, "freezing": "none"},
+        overrides={},
+        error="ValueError: shape (2|3)\nwith `ticks`",
+    ),
+]
+DEFAULT = FinalScores(
+    trial="0000",
+    parameters=RECORDS[0].parameters,
+    dev={"combined": 0.70, "intent": {"accuracy": 0.80}},
+    test={"combined": 0.65, "intent": {"accuracy": 0.75}},
+)
+BEST = FinalScores(
+    trial="0001",
+    parameters=RECORDS[1].parameters,
+    dev={"combined": 0.85, "intent": {"accuracy": 0.90}},
+    test={"combined": 0.75, "intent": {"accuracy": 0.85}},
+)
+SUMMARY = StudySummary(
+    name="demo",
+    objective="mean",
+    folder="runs/my demo",
+    records=RECORDS,
+    best=BEST,
+    default=DEFAULT,
+    seconds=432.0,
+    replay="mtl train demo --set optimizer.encoder_lr=0.001",
+    importances={"freezing": 0.25, "optimizer.encoder_lr": 0.75},
+)
+
+
+def rows_of(text: str, heading: str) -> list[list[str]]:
+    """The cells of the table under a heading; the bar inside a cell stands as a line break."""
+    section = text.split(f"## {heading}\n\n")[1].split("\n\n")[0].replace(r"\|", "\0")
+    rows = [line.strip("|").split("|") for line in section.splitlines()]
+    assert len({len(row) for row in rows}) == 1
+    return [[cell.strip().replace("\0", "|") for cell in row] for row in rows[2:]]
+
+
+def test_the_frame_has_a_row_per_trial_and_the_scores_of_its_best_epoch() -> None:
+    frame = trials_frame(RECORDS)
+    assert list(frame.columns) == [
+        *("trial", "status", "optimizer.encoder_lr", "freezing", "freezing.layers"),
+        *("combined", "joint_accuracy", "intent.accuracy", "intent.macro_f1", "slots.f1"),
+        *("best_epoch", "epochs", "seconds"),
+    ]
+    stopped = frame.set_index("trial").loc["0001"]
+    assert stopped["combined"] == pytest.approx(0.85)
+    assert stopped["slots.f1"] == 0.80
+    assert (stopped["best_epoch"], stopped["epochs"], stopped["seconds"]) == (1, 2, 5.5)
+
+
+def test_the_frame_leaves_missing_cells_empty_and_whole_numbers_whole_in_csv() -> None:
+    text = trials_frame(RECORDS).to_csv(index=False)
+    default, stopped, failed = text.splitlines()[1:]
+    assert default.startswith("0000,complete,0.0002,none,,")
+    assert stopped.startswith("0001,stopped,0.001,a|b,3,")
+    assert failed == "0002,failed,1e-05,none,,,,,,,,0,0.0"
+    assert len(pandas.read_csv(io.StringIO(text), dtype={"trial": str})) == 3
+
+
+def test_the_frame_of_a_study_without_reports_still_has_its_score_columns() -> None:
+    frame = trials_frame(RECORDS[2:])
+    assert frame["combined"].isna().all()
+    assert list(frame["epochs"]) == [0]
+    assert list(trials_frame([]).columns)[:2] == ["trial", "status"]
+
+
+def test_the_headline_tells_by_how_much_the_best_beats_the_default() -> None:
+    text = render_report(SUMMARY)
+    assert "**The best recipe, trial 0001, beats the default on dev and on test.**" in text
+    assert "On dev it scores 85.00 against 70.00 of the default: +15.00 points." in text
+    assert "On test it scores 75.00 against 65.00 of the default: +10.00 points." in text
+    assert "3 trials in 0:07:12" in text
+
+
+@pytest.mark.parametrize(
+    ("change", "headline"),
+    [
+        ({"best": replace(BEST, test={"combined": 0.6})}, "on dev, but not on test"),
+        ({"best": replace(BEST, test=None)}, "on dev; on test they were not compared"),
+        (
+            {"best": replace(BEST, test={"joint_accuracy": 0.5})},
+            "on dev; on test they were not compared",
+        ),
+        (
+            {"best": replace(BEST, dev={"combined": 0.7})},
+            "on dev, but does on test",
+        ),
+        ({"best": DEFAULT}, "No trial beats the default recipe, trial 0000, on dev: keep it."),
+        ({"default": None}, "trial 0001; the default has no score to compare"),
+        ({"best": None, "default": None}, "No trial reached a score"),
+    ],
+)
+def test_the_headline_says_plainly_what_was_not_won(
+    change: dict[str, FinalScores | None], headline: str
+) -> None:
+    bold = render_report(replace(SUMMARY, **change)).split("**")[1]
+    assert headline in bold
+
+
+def test_a_difference_within_the_noise_is_called_so() -> None:
+    # Textbook interval: 0.10 +- 1.96 * sqrt((0.75 * 0.25 + 0.65 * 0.35) / n) is +-12.6 points at
+    # n = 100 and +-2.8 at n = 2000.
+    assert "within the noise" in render_report(replace(SUMMARY, num_test_rows=100))
+    large = render_report(replace(SUMMARY, num_test_rows=2000))
+    assert "(95 % interval)" in large
+    assert "within the noise" not in large
+    worse = replace(SUMMARY, best=replace(BEST, test={"combined": 0.55}), num_test_rows=2000)
+    assert "within the noise" not in render_report(worse)
+
+
+def test_a_relative_gain_gets_no_interval() -> None:
+    best = replace(BEST, test={"combined": 1.2})
+    text = render_report(replace(SUMMARY, best=best, num_test_rows=100))
+    assert "interval" not in text
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "count", "low", "high"),
+    [
+        # Newcombe 1998, method 10, in closed form: both Wilson intervals at count = 10 are
+        # (0.7225, 1) for 10/10 and (0, 0.2775) for 0/10.
+        (1.0, 0.0, 10, 1 - (2 * 0.27753**2) ** 0.5, 1.0),
+        (1.0, 1.0, 10, -0.27753, 0.27753),
+    ],
+)
+def test_the_interval_agrees_with_the_hand_worked_case(
+    first: float, second: float, count: int, low: float, high: float
+) -> None:
+    assert difference_interval(first, second, count) == pytest.approx((low, high), abs=1e-4)
+
+
+def test_the_interval_tends_to_the_textbook_one_in_large_samples() -> None:
+    margin = 1.959964 * ((0.75 * 0.25 + 0.65 * 0.35) / 1e6) ** 0.5
+    interval = difference_interval(0.75, 0.65, 1_000_000)
+    assert interval == pytest.approx((0.10 - margin, 0.10 + margin), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("tasks", "kind"),
+    [
+        ([{"a": 700}], "mean"),
+        ([{"a": 700}, {"a": 700}], "mean"),
+        ([{"a": 2000}, {"b": 200}], "mean"),
+        ([{"a": 2000}, {"b": 200}, {"b": 200}], "geometric_mean"),
+        ([{"a": 400}, {"a": 400, "b": 900}], "mean"),
+    ],
+)
+def test_a_score_varies_as_a_share_of_the_rows_it_is_worth(
+    tasks: list[dict[str, int]], kind: str
+) -> None:
+    """Simulated: whether a row of a data set is right is the same for all tasks on it."""
+    share, draws = 0.8, 20_000
+    generator = np.random.default_rng(0)
+    sizes = {name: count for rows in tasks for name, count in rows.items()}
+    right = {name: generator.binomial(n, share, draws) for name, n in sizes.items()}
+    scores = [sum(right[name] for name in rows) / sum(rows.values()) for rows in tasks]
+    variance = np.mean(scores, axis=0).var()
+    assert share * (1 - share) / worth_in_rows(kind, tasks) == pytest.approx(variance, rel=0.05)
+
+
+def test_what_rows_other_objectives_are_worth() -> None:
+    tasks = [{"a": 100, "b": 50}, {"a": 90}, {"c": 400}]
+    assert worth_in_rows("minimum", tasks) == 90
+    assert worth_in_rows("joint_accuracy", tasks) == 100 + 50 + 400
+    assert worth_in_rows("mean", [*tasks, {}]) == worth_in_rows("mean", []) == 0
+
+
+def test_a_score_that_is_no_number_ranks_last() -> None:
+    broken = replace(RECORDS[0], number=7, reports=(epoch_report(1, math.nan, 0.5),))
+    rows = rows_of(
+        render_report(replace(SUMMARY, records=[broken, *RECORDS])), "Trials, best first"
+    )
+    assert [row[1] for row in rows] == ["0001", "0000", "0007", "0002"]
+    assert rows[2][3] == "-"
+
+
+def test_the_recipe_stands_beside_the_default() -> None:
+    assert rows_of(render_report(SUMMARY), "Best recipe") == [
+        ["`optimizer.encoder_lr`", "`0.001`", "`0.0002`"],
+        ["`freezing`", "`a|b`", "`none`"],
+        ["`freezing.layers`", "`3`", "-"],
+    ]
+
+
+def test_scores_are_compared_on_both_splits() -> None:
+    best = replace(BEST, test=None)
+    rows = rows_of(render_report(replace(SUMMARY, best=best)), "Scores, in percent")
+    assert rows == [
+        ["`combined`", "85.00", "70.00", "+15.00", "-", "65.00", "-"],
+        ["`intent.accuracy`", "90.00", "80.00", "+10.00", "-", "75.00", "-"],
+    ]
+
+
+def test_trials_are_counted_and_ranked_with_scoreless_ones_last() -> None:
+    text = render_report(SUMMARY)
+    counts = dict(rows_of(text, "Trials by status"))
+    assert counts == {"running": "0", "complete": "1", "stopped": "1", "failed": "1"}
+    rows = rows_of(text, "Trials, best first")
+    assert [row[:6] for row in rows] == [
+        ["1", "0001", "stopped", "85.00", "90.00", "80.00"],
+        ["2", "0000", "complete", "70.00", "80.00", "60.00"],
+        ["3", "0002", "failed", "-", "-", "-"],
+    ]
+    assert rows[0][6:] == ["`0.001`", "`a|b`", "`3`", "2", "6"]
+
+
+def test_an_error_with_bars_line_breaks_and_backticks_stays_one_cell() -> None:
+    rows = rows_of(render_report(SUMMARY), "Failed trials")
+    assert rows == [["0002", "`` ValueError: shape (2|3) with `ticks` ``"]]
+
+
+def test_importances_are_ranked() -> None:
+    rows = rows_of(render_report(SUMMARY), "Importance of the parameters")
+    assert rows == [["`optimizer.encoder_lr`", "75.00"], ["`freezing`", "25.00"]]
+
+
+def test_the_report_ends_with_the_commands() -> None:
+    text = render_report(SUMMARY)
+    assert "```sh\nmtl train demo --set optimizer.encoder_lr=0.001\n```" in text
+    assert "```sh\ntensorboard --logdir 'runs/my demo/tensorboard'\n```" in text
+
+
+def test_a_study_in_which_everything_failed_has_a_report() -> None:
+    empty = replace(SUMMARY, best=None, default=None, records=RECORDS[2:], importances={})
+    text = render_report(empty)
+    assert "## Best recipe" not in text
+    assert "Replay" not in text
+    assert "Not enough trials to tell." in text

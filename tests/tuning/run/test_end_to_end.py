@@ -1,0 +1,267 @@
+"""Whole studies on a local Ray: results, TensorBoard, crashes of the driver and of a worker."""
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+from conftest import RunConfigFactory
+
+from mtl_core.study_file import dump
+from mtl_core.training.report import EpochReport
+
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(1500)]
+
+_EPOCHS = 6
+_WAIT_SECONDS = 600
+"""For what takes seconds: a machine that is busy with other work may take that long."""
+
+_ENDLESS = ("--set", "training.epochs=100000", "--set", "study.scheduler={kind: none}")
+"""A study that cannot end before it is disturbed, however slow the test is."""
+
+_LONG_EPOCHS = 80
+_LONG = ("--set", f"training.epochs={_LONG_EPOCHS}")
+"""A study that is disturbed in its middle, and still ends."""
+
+
+@pytest.fixture
+def study_file(run_config: RunConfigFactory, tmp_path: Path) -> Path:
+    """A study of 4 tiny trials on one trainer; numbers repeat exactly in fp32 on one thread."""
+    run = dump(run_config({"training.epochs": _EPOCHS, "optimizer.head_lr": 1e-3}))
+    indented = "".join(f"  {line}\n" for line in run.splitlines())
+    path = tmp_path / "tiny.yaml"
+    path.write_text(
+        f"run:\n{indented}"
+        "search:\n"
+        "  optimizer.head_lr: {log_range: [1.0e-3, 1.0e-1]}\n"
+        "  freezing:\n"
+        "    choice:\n"
+        "      - {kind: none}\n"
+        "      - {kind: lower_layers, layers: {int_range: [1, 2]}}\n"
+        f"study: {{storage: {tmp_path / 'runs'}, trials: 4, scheduler: {{kind: asha}},"
+        " resources: {trainers: 1}}\n",
+        encoding="utf-8",
+    )
+    return path
+
+
+def start(study_file: Path, *words: str) -> subprocess.Popen[str]:
+    """Starts `mtl tune` as a user would, in a session of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "tuning", "tune", str(study_file), *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        cwd=Path(__file__).parents[3],
+    )
+
+
+def finish(process: subprocess.Popen[str], *, code: int) -> str:
+    output, _ = process.communicate(timeout=_WAIT_SECONDS)
+    assert process.returncode == code, output
+    return output
+
+
+def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + _WAIT_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, "timed out"
+        assert process.poll() is None, process.communicate()[0]
+        time.sleep(0.01)
+
+
+def reports_of(folder: Path, trial: str) -> list[EpochReport]:
+    path = folder / "trials" / trial / "reports.jsonl"
+    if not path.is_file():
+        return []
+    lines = path.read_text(encoding="utf-8").split("\n")[:-1]
+    return [EpochReport.from_json(line) for line in lines]
+
+
+def scores_of(folder: Path) -> dict[str, list[tuple[int, float, float]]]:
+    """Trial id -> (epoch, combined, loss) of every report in its file."""
+    return {
+        trial.name: [
+            (report.epoch, report.combined, sum(report.losses.values()))
+            for report in reports_of(folder, trial.name)
+        ]
+        for trial in sorted((folder / "trials").iterdir())
+    }
+
+
+def here(run_config: RunConfigFactory, **more: float) -> list[tuple[int, float, float]]:
+    """The reports of the default recipe, trained in this process without Ray."""
+    import torch
+
+    from mtl_core.training.loop import train
+
+    torch.set_num_threads(1)
+    config = run_config({"training.epochs": _EPOCHS, "optimizer.head_lr": 1e-3} | more)
+    return [(r.epoch, r.combined, sum(r.losses.values())) for r in train(config)]
+
+
+def check_complete(folder: Path, epochs: int = _EPOCHS) -> None:
+    """Every trial is there once, with epochs 1, 2, ... once each, and the result is whole."""
+    result = json.loads((folder / "result.json").read_text())
+    assert result["status"] == "complete"
+    assert sum(result["trials"].values()) == 4
+    assert result["trials"]["failed"] == 0
+    for trial, reports in scores_of(folder).items():
+        assert [epoch for epoch, *_ in reports] == list(range(1, len(reports) + 1)), trial
+    assert len(scores_of(folder)["0000"]) == epochs
+    for name in ("best", "default"):
+        assert set(result[name]) == {"trial", "parameters", "precision", "dev", "test"}
+        assert set(result[name]["test"]) >= {"combined", "intent", "slots"}
+    assert (folder / "best" / "model.safetensors").is_file()
+
+
+def ray_processes(session: int) -> list[psutil.Process]:
+    """The living Ray processes whose raylet was started by the driver of a session."""
+    found = []
+    for process in psutil.process_iter(["cmdline", "environ", "status"]):
+        command = " ".join(process.info["cmdline"] or ())
+        if ("raylet" in command or "gcs_server" in command or "ray::" in command) and (
+            process.info["environ"] or {}
+        ).get("MTL_TEST_SESSION") == str(session):
+            found.append(process)
+    return found
+
+
+def test_study_from_start_to_end_and_again(study_file: Path) -> None:
+    folder = study_file.parent / "runs" / "tiny"
+    output = finish(start(study_file), code=0)
+    check_complete(folder)
+    assert "trial 0000 complete" in output
+    assert "Traceback" not in output
+    check_tensorboard(folder)
+    check_replay(folder)
+
+    kept = [p for p in folder.rglob("*.json*") if p.name != "status.json"]  # of the last driver
+    before = {p: p.read_bytes() for p in kept}
+    finish(start(study_file), code=0)
+    assert {p: p.read_bytes() for p in before} == before, "a finished study changes nothing"
+
+    seconds = json.loads((folder / "result.json").read_text())["seconds"]
+    finish(start(study_file, "--set", "study.trials=5"), code=0)
+    assert len(scores_of(folder)) == 5
+    assert json.loads((folder / "result.json").read_text())["seconds"] > seconds
+
+
+def check_tensorboard(folder: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    for trial, reports in scores_of(folder).items():
+        events = EventAccumulator(str(folder / "tensorboard" / trial)).Reload()
+        shown = [(event.step, event.value) for event in events.Scalars("dev/combined")]
+        expected = [(epoch, pytest.approx(combined)) for epoch, combined, _ in reports]
+        assert shown == expected
+
+
+def check_replay(folder: Path) -> None:
+    """The command that the report names gives the best trial's numbers again."""
+    report = (folder / "report.md").read_text()
+    command = next(line for line in report.splitlines() if "mtl train" in line).strip("` ")
+    words = shlex.split(command)[1:]
+    output = subprocess.run(
+        [sys.executable, "-m", "tuning", *words, "--output", str(folder.parent / "replay")],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(__file__).parents[3],
+    ).stdout
+    best = json.loads((folder / "result.json").read_text())["best"]
+    assert f"combined {best['dev']['combined']:.4f}; " in output
+
+
+def test_killed_driver_goes_on_and_loses_nothing(
+    study_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = study_file.parent / "runs" / "tiny"
+    monkeypatch.setenv("MTL_TEST_SESSION", str(os.getpid()))
+    driver = start(study_file, *_LONG)
+    wait_for(lambda: len(reports_of(folder, "0001")) >= 1, driver)
+    driver.kill()
+    driver.wait()
+    assert driver.stdout is not None
+    driver.stdout.close()
+    before = scores_of(folder)
+    assert len(before["0000"]) == _LONG_EPOCHS
+    deadline = time.monotonic() + _WAIT_SECONDS
+    while alive := ray_processes(os.getpid()):
+        assert time.monotonic() < deadline, f"outlives a killed driver: {alive}"
+        time.sleep(0.2)
+
+    finish(start(study_file, *_LONG), code=0)
+    check_complete(folder, _LONG_EPOCHS)
+    after = scores_of(folder)
+    for trial, reports in before.items():
+        assert after[trial][: len(reports)] == reports, "what was reported stays"
+
+
+def test_killed_worker_finishes_its_trial_from_the_checkpoint(
+    study_file: Path, run_config: RunConfigFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = study_file.parent / "runs" / "tiny"
+    monkeypatch.setenv("MTL_TEST_SESSION", f"worker-{os.getpid()}")
+    driver = start(study_file, *_LONG)
+    wait_for(lambda: len(reports_of(folder, "0000")) >= 2, driver)
+    workers = [
+        process
+        for process in psutil.process_iter(["cmdline", "environ"])
+        if "RayTrainWorker" in " ".join(process.info["cmdline"] or ())
+        and (process.info["environ"] or {}).get("MTL_TEST_SESSION") == f"worker-{os.getpid()}"
+    ]
+    assert len(workers) == 1
+    workers[0].kill()
+    finish(driver, code=0)
+    check_complete(folder, _LONG_EPOCHS)
+    undisturbed = here(run_config, **{"training.epochs": _LONG_EPOCHS})
+    assert scores_of(folder)["0000"] == undisturbed, "as if nothing had happened"
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])  # Ctrl-C; `ray job stop`
+def test_interrupt_says_how_to_go_on(study_file: Path, sent: signal.Signals) -> None:
+    folder = study_file.parent / "runs" / "tiny"
+    driver = start(study_file, *_ENDLESS)
+    wait_for(lambda: len(reports_of(folder, "0000")) >= 1, driver)
+    driver.send_signal(sent)
+    output = finish(driver, code=130)
+    assert (
+        f"what was done is in {folder}. The same command goes on: mtl tune {study_file}" in output
+    )
+    assert "Traceback" not in output
+    assert "SIGTERM" not in output
+
+
+def test_two_workers_score_like_one(study_file: Path, run_config: RunConfigFactory) -> None:
+    # Workers draw their own dropout masks, so there is none here.
+    no_dropout = {"tasks.intent.head.dropout": 0.0, "tasks.slots.head.dropout": 0.0}
+    pair = ["--set", "study.resources.workers=2", "--set", "study.trials=1"]
+    words = [word for key in no_dropout for word in ("--set", f"{key}=0")]
+    finish(start(study_file, *pair, *words), code=0)
+    one = here(run_config, **no_dropout)
+    two = scores_of(study_file.parent / "runs" / "tiny")["0000"]
+    for (_, first, loss), (_, second, other) in zip(one, two, strict=True):
+        # fp32 sums in another order: 1e-4 in the losses, and at most a few labels apart.
+        assert loss == pytest.approx(other, rel=1e-4)
+        assert first == pytest.approx(second, abs=0.02)
+
+
+def test_failed_trials_leave_the_study_alive(study_file: Path) -> None:
+    space = "search={optimizer.encoder_lr: {choice: [1.0e+30, 1.0e-4]}}"
+    output = finish(start(study_file, "--set", space, "--set", "optimizer.clip_norm=null"), code=0)
+    folder = study_file.parent / "runs" / "tiny"
+    result = json.loads((folder / "result.json").read_text())
+    assert sum(result["trials"].values()) == 4
+    assert result["trials"]["complete"] >= 1
+    assert result["trials"]["failed"] >= 1
+    assert "TrainingError" in output
+    assert "is nan" in output or "is inf" in output

@@ -1,0 +1,283 @@
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pandas
+import pytest
+
+from mtl_core.config import RunConfig
+from mtl_core.errors import ConfigError, TrainingError
+from mtl_core.study_file import read_document
+from mtl_core.training.report import EpochReport
+from mtl_core.validation import validate
+from tuning.records import TrialRecord
+from tuning.run.logbook import Logbook
+from tuning.study.config import StudyFile
+from tuning.study.folder import StudyFolder
+from tuning.study.history import best_record
+from tuning.study.journal import open_optuna
+from tuning.watch.observer import Observer
+
+LEARNING_RATES = [1e-3, 2e-3, 3e-3, 4e-3]
+
+
+class Trainers:
+    """Notes which trials it was told to stop."""
+
+    def __init__(self) -> None:
+        self.stopped: list[int] = []
+
+    def stop(self, number: int) -> None:
+        self.stopped.append(number)
+
+    def check(self) -> None:
+        raise TrainingError("no trainer can work any more")
+
+
+class Driver:
+    """Plays Tune's callbacks on the logbook of a study of four trials."""
+
+    def __init__(self, study: StudyFile, folder: StudyFolder) -> None:
+        sampler = study.study.sampler.build(0)
+        self.folder = folder
+        self.optuna_study = open_optuna(folder.journal, name="demo", sampler=sampler)
+        for value in LEARNING_RATES[len(self.optuna_study.trials) :]:
+            self.optuna_study.enqueue_trial({"optimizer.head_lr": value})
+            study.space.sample(self.optuna_study.ask())
+        self.trainers = Trainers()
+        self.logbook = Logbook(study, folder, self.optuna_study, Observer(), start=0.0)
+        self.logbook.attach(self.trainers)
+        self.trials: dict[int, SimpleNamespace] = {}
+
+    def start(self, number: int) -> None:
+        overrides = {"optimizer.head_lr": LEARNING_RATES[number]} if number else {}
+        config = {"number": number, "overrides": overrides}
+        error_file = str(self.folder.path / "error-of-tune.txt")
+        trial = SimpleNamespace(config=config, last_result={}, error_file=error_file)
+        self.trials[number] = trial
+        self.logbook.on_trial_start(0, [], trial)
+        (self.folder.checkpoint(number)).mkdir(exist_ok=True)
+
+    def report(self, number: int, epoch: int, combined: float) -> None:
+        trial = self.trials[number]
+        trial.last_result = {
+            "report": epoch_report(epoch, combined).to_json(),
+            "finished": epoch == 3,
+        }
+        self.logbook.on_trial_result(0, [], trial, trial.last_result)
+
+    def end(self, number: int, error: str | None = None) -> None:
+        trial = self.trials[number]
+        if error is None:
+            self.logbook.on_trial_complete(0, [], trial)
+        else:
+            Path(trial.error_file).write_text(error)
+            self.logbook.on_trial_error(0, [], trial)
+
+    def run(self, number: int, values: list[float], error: str | None = None) -> None:
+        self.start(number)
+        for epoch, value in enumerate(values, start=1):
+            self.report(number, epoch, value)
+        self.end(number, error)
+
+    def kept(self) -> set[int]:
+        return {number for number in self.trials if self.folder.checkpoint(number).exists()}
+
+    def lines(self, number: int) -> list[str]:
+        return (self.folder.trial(number) / "reports.jsonl").read_text().splitlines()
+
+
+def epoch_report(epoch: int, combined: float) -> EpochReport:
+    return EpochReport(
+        epoch=epoch,
+        progress=float(epoch),
+        step=epoch,
+        losses={"intent": 0.5},
+        weights={"intent": 1.0},
+        learning_rates={"encoder": 1e-4},
+        dev={"intent": {"accuracy": combined}},
+        joint_accuracy=combined,
+        combined=combined,
+        best_combined=combined,
+        best_epoch=epoch,
+        seconds=1.5,
+        sentences_per_second=100.0,
+    )
+
+
+def study_file(storage: Path, keep_checkpoints: int = 1) -> StudyFile:
+    intent = {"kind": "classification", "dataset": "sample", "column": "intent"}
+    return StudyFile.model_validate(
+        {
+            "run": {"datasets": {"sample": {"kind": "sample"}}, "tasks": {"intent": intent}},
+            "search": {"optimizer.head_lr": {"log_range": [1e-4, 1e-2]}},
+            "study": {
+                "name": "demo",
+                "storage": str(storage),
+                "trials": 4,
+                "keep_checkpoints": keep_checkpoints,
+            },
+        }
+    )
+
+
+@pytest.fixture
+def driver(tmp_path: Path) -> Iterator[Driver]:
+    study = study_file(tmp_path)
+    with StudyFolder.opened(study, {}) as folder:
+        driver = Driver(study, folder)
+        yield driver
+        driver.logbook.close()
+
+
+def test_a_search_without_trainers_is_left(driver: Driver) -> None:
+    driver.start(0)
+    with pytest.raises(TrainingError, match="no trainer can work"):
+        driver.logbook.on_step_begin(0, [])
+    assert driver.logbook.records[0].status == "running"
+
+
+def test_every_report_is_a_line(driver: Driver) -> None:
+    driver.run(0, [0.25, 0.75])
+    expected = [epoch_report(1, 0.25), epoch_report(2, 0.75)]
+    assert [EpochReport.from_json(line) for line in driver.lines(0)] == expected
+
+
+def test_reports_that_a_resumed_trial_repeats_are_not_written_twice(driver: Driver) -> None:
+    driver.start(0)
+    driver.report(0, 1, 0.25)
+    driver.report(0, 2, 0.5)
+    driver.run(0, [0.25, 0.5, 0.75])
+    assert [EpochReport.from_json(line).epoch for line in driver.lines(0)] == [1, 2, 3]
+    assert driver.logbook.records[0].seconds == 3 * 1.5
+
+
+def test_a_later_session_knows_what_an_earlier_one_wrote(driver: Driver, tmp_path: Path) -> None:
+    driver.run(0, [0.25, 0.5])
+    driver.start(1)
+    driver.report(1, 1, 0.75)
+    later = Driver(study_file(tmp_path), driver.folder)
+    assert later.logbook.records[1].reports == (epoch_report(1, 0.75),)
+    later.run(1, [0.75, 0.25])
+    assert len(later.lines(1)) == 2
+    assert later.logbook.records[1].seconds == 3.0
+    later.logbook.close()
+
+
+def test_how_a_trial_ended(driver: Driver) -> None:
+    driver.run(0, [0.1, 0.2, 0.3])
+    driver.run(1, [0.1])
+    driver.run(2, [], error="ray::step()\ntuning.trainable.TrialFailedError: boom\nValueError: no")
+    records = driver.logbook.records
+    statuses = [records[number].status for number in range(3)]
+    assert statuses == ["complete", "stopped", "failed"]
+    assert records[2].error == "ValueError: no"
+    assert (driver.folder.trial(2) / "error.txt").read_text() == "boom\nValueError: no"
+
+
+def test_trainers_are_told_of_trials_that_they_do_not_end_themselves(driver: Driver) -> None:
+    driver.run(0, [0.1, 0.2, 0.3])
+    driver.run(1, [0.1])
+    driver.run(2, [], error="boom")
+    assert driver.trainers.stopped == [1, 2]
+
+
+def test_best_and_default_keep_their_checkpoints(driver: Driver) -> None:
+    driver.run(0, [0.1, 0.1, 0.1])
+    driver.run(1, [0.5])
+    driver.run(2, [0.4])
+    assert driver.kept() == {0, 1}
+    driver.run(3, [0.7, 0.2])
+    assert driver.kept() == {0, 3}
+
+
+def test_a_running_trial_keeps_its_checkpoint(driver: Driver) -> None:
+    driver.start(1)
+    driver.report(1, 1, 0.1)
+    driver.run(2, [0.5])
+    driver.run(3, [0.6])
+    assert driver.kept() == {1, 3}
+
+
+def test_a_failed_trial_is_never_the_best(driver: Driver) -> None:
+    driver.run(1, [0.9], error="boom")
+    driver.run(2, [0.4])
+    assert driver.kept() == {2}
+    assert best_record(driver.logbook.records).number == 2
+
+
+def test_more_checkpoints_are_kept_on_demand(tmp_path: Path) -> None:
+    study = study_file(tmp_path, keep_checkpoints=2)
+    with StudyFolder.opened(study, {}) as folder:
+        driver = Driver(study, folder)
+        for number, value in enumerate([0.1, 0.5, 0.2, 0.4]):
+            driver.run(number, [value])
+        assert driver.kept() == {0, 1, 3}
+        driver.logbook.close()
+
+
+def test_the_first_of_equals_is_the_best() -> None:
+    records = {
+        number: TrialRecord(number, "complete", {}, {}, (epoch_report(1, 0.5),))
+        for number in (2, 1)
+    }
+    assert best_record(records).number == 1
+    assert best_record({}) is None
+
+
+def test_trials_csv(driver: Driver) -> None:
+    driver.run(0, [0.1, 0.3, 0.2])
+    driver.run(1, [0.5])
+    table = pandas.read_csv(driver.folder.trials_csv, dtype={"trial": str})
+    assert list(table.columns) == [
+        *("trial", "status", "optimizer.head_lr", "combined", "joint_accuracy"),
+        *("intent.accuracy", "best_epoch", "epochs", "seconds"),
+    ]
+    assert list(table["trial"]) == ["0000", "0001", "0002", "0003"]
+    assert list(table["status"]) == ["complete", "stopped", "running", "running"]
+    assert list(table["combined"][:2]) == [0.3, 0.5]
+    assert list(table["seconds"][:2]) == [4.5, 1.5]
+
+
+def test_a_trial_folder_holds_the_recipe_that_ran(driver: Driver) -> None:
+    driver.run(3, [0.5])
+    path = driver.folder.trial(3) / "config.yaml"
+    assert validate(read_document(path), RunConfig).optimizer.head_lr == LEARNING_RATES[3]
+
+
+def test_a_recipe_that_cannot_be_is_written_and_left_to_its_trainer(driver: Driver) -> None:
+    config = {"number": 2, "overrides": {"tasks.intent.weight": 0}}
+    driver.logbook.on_trial_start(0, [], SimpleNamespace(config=config))
+    document = read_document(driver.folder.trial(2) / "config.yaml")
+    with pytest.raises(ConfigError, match="the weights of all tasks are 0"):
+        validate(document, RunConfig)
+    assert driver.logbook.records[2].status == "running"
+
+
+def test_a_trial_without_a_number_has_failed(driver: Driver) -> None:
+    driver.run(0, [0.1, float("nan"), 0.9])
+    driver.run(1, [0.2])
+    record = driver.logbook.records[0]
+    assert (record.status, record.error) == ("failed", "epoch 2: the objective is no number")
+    best = best_record(driver.logbook.records)
+    assert best is not None
+    assert best.number == 1
+
+
+def test_a_trial_that_never_started_may_fail(driver: Driver) -> None:
+    error_file = driver.folder.path / "error-of-tune.txt"
+    error_file.write_text("the actor could not be made")
+    config = {"number": 0, "overrides": {}}
+    trial = SimpleNamespace(config=config, last_result={}, error_file=str(error_file))
+    driver.logbook.on_trial_error(0, [], trial)
+    assert driver.logbook.records[0].status == "failed"
+
+
+def test_looking_at_a_study_takes_none_of_its_time(driver: Driver, tmp_path: Path) -> None:
+    driver.run(0, [0.5])
+    driver.logbook.close()
+    seconds = driver.optuna_study.user_attrs["seconds"]
+    later = Driver(study_file(tmp_path), driver.folder)
+    later.logbook._trainers = None
+    later.logbook.close()
+    assert later.optuna_study.user_attrs["seconds"] == seconds

@@ -1,0 +1,201 @@
+"""The pool: what becomes of a job whose trainer dies, and of a trainer that keeps dying."""
+
+import asyncio
+
+import pytest
+from pools import GOES_ON, LAST, idle, job, run, started_pool
+
+from tuning.trainers.messages import Failed, Reported, Scored
+from tuning.trainers.pool import TrialPool
+
+
+def test_a_trainer_that_died_gets_its_job_again_before_the_others() -> None:
+    async def scenario() -> None:
+        pool = await started_pool(jobs=2)
+        await pool.take(0)
+        for index in range(2):
+            reporting = asyncio.create_task(pool.report(0, GOES_ON))
+            await pool.message(0, index)
+        assert not reporting.done()
+        await pool.enter(0)
+        again = await pool.take(0)
+        assert (again.number, again.delivered) == (0, 2)
+
+    run(scenario())
+
+
+def test_a_job_whose_trainer_died_goes_to_another_that_waits() -> None:
+    async def scenario() -> None:
+        pool = await started_pool(jobs=1)
+        await pool.enter(1)
+        await pool.take(0)
+        waiting = asyncio.create_task(pool.take(1))
+        await idle()
+        await pool.enter(0)
+        assert (await waiting).number == 0
+
+    run(scenario())
+
+
+def test_a_call_that_a_dead_trainer_left_behind_takes_no_job() -> None:
+    async def scenario() -> None:
+        pool = await started_pool(jobs=0)
+        left_behind = asyncio.create_task(pool.take(0))
+        await idle()
+        await pool.enter(0)
+        assert await left_behind is None
+        await pool.submit(job(3))
+        assert (await pool.take(0)).number == 3
+
+    run(scenario())
+
+
+def test_a_job_fails_after_its_last_attempt() -> None:
+    async def scenario() -> None:
+        pool = await started_pool(max_attempts=2, jobs=2)
+        for _ in range(2):
+            assert (await pool.take(0)).number == 0
+            await pool.begin(0)
+            await pool.enter(0)
+        assert await pool.message(0, 0) == Failed("its worker died 2 times")
+        assert (await pool.take(0)).number == 1
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("last", [LAST, Failed("boom"), Scored(None, 0)])
+def test_a_job_that_is_over_is_not_done_again(last: Reported | Failed | Scored) -> None:
+    async def scenario() -> None:
+        pool = await started_pool(jobs=2)
+        await pool.take(0)
+        assert await pool.report(0, last) is False
+        await pool.enter(0)
+        assert (await pool.take(0)).number == 1
+        assert await pool.message(0, 0) == last
+
+    run(scenario())
+
+
+def test_a_stopped_trial_is_not_done_again_when_its_trainer_dies() -> None:
+    async def scenario() -> None:
+        pool = await started_pool(jobs=2)
+        await pool.take(0)
+        await pool.stop(0)
+        await pool.enter(0)
+        assert (await pool.take(0)).number == 1
+
+    run(scenario())
+
+
+def test_a_job_that_was_taken_and_not_begun_is_not_blamed() -> None:
+    async def scenario() -> None:
+        pool = await started_pool(max_attempts=1)
+        await pool.take(0)  # the call of a worker that is dead by now
+        await pool.enter(0)
+        assert (await pool.take(0)).number == 0
+        await pool.begin(0)
+        await pool.enter(0)
+        assert await pool.message(0, 0) == Failed("its worker died 1 times")
+
+    run(scenario())
+
+
+def test_a_retired_trainer_leaves_its_job_to_the_others() -> None:
+    async def scenario() -> None:
+        pool = await started_pool(jobs=2)
+        await pool.take(0)
+        await pool.begin(0)
+        await pool.retire(0, "no GPU")
+        assert not await pool.is_wanted(0)
+        assert await pool.is_wanted(1)
+        assert await pool.take(0) is None
+        assert [(await pool.take(1)).number for _ in range(2)] == [0, 1]
+
+    run(scenario())
+
+
+def test_a_trainer_is_retired_while_it_waits() -> None:
+    async def scenario() -> None:
+        pool = await started_pool(jobs=0)
+        waiting = asyncio.create_task(pool.take(0))
+        await idle()
+        await pool.retire(0, "no GPU")
+        assert await waiting is None
+
+    run(scenario())
+
+
+def test_the_study_fails_with_its_last_trainer_and_its_jobs_do_not() -> None:
+    async def scenario() -> None:
+        pool = await started_pool(jobs=2)
+        await pool.take(0)
+        failing = asyncio.create_task(pool.failure())
+        asking = asyncio.create_task(pool.message(0, 0))
+        await pool.retire(1, "no GPU")
+        await idle()
+        assert not failing.done()
+        await pool.retire(0, "no disk")
+        assert await failing == "trainer 0: no disk"
+        await idle()
+        assert not asking.done()
+
+    run(scenario())
+
+
+def test_trainers_that_leave_a_closed_pool_are_no_failure() -> None:
+    async def scenario() -> None:
+        pool = await started_pool(trainers=1)
+        failing = asyncio.create_task(pool.failure())
+        await pool.close()
+        await pool.retire(0, "it ended")
+        await idle()
+        assert not failing.done()
+        failing.cancel()
+
+    run(scenario())
+
+
+def test_a_trainer_whose_workers_die_over_three_jobs_is_to_blame() -> None:
+    async def scenario() -> None:
+        pool = await started_pool(max_attempts=2, jobs=4, trainers=1)
+        for _ in range(6):
+            assert await pool.is_wanted(0)
+            await pool.take(0)
+            await pool.begin(0)
+            await pool.enter(0)
+        assert not await pool.is_wanted(0)
+        assert await pool.failure() == "trainer 0: its workers died 6 times in a row"
+        died = Failed("its worker died 2 times")
+        assert [await pool.message(number, 0) for number in range(3)] == [died] * 3
+        asking = asyncio.create_task(pool.message(3, 0))
+        await idle()
+        assert not asking.done()
+        asking.cancel()
+
+    run(scenario())
+
+
+def test_workers_that_die_without_a_job_end_the_trainer() -> None:
+    async def scenario() -> None:
+        pool = TrialPool(max_attempts=2, trainers=1)
+        for _ in range(6):
+            await pool.enter(0)
+        assert await pool.is_wanted(0)
+        await pool.enter(0)
+        assert not await pool.is_wanted(0)
+        assert await pool.starts(0) == 7
+
+    run(scenario())
+
+
+def test_a_report_forgives_the_deaths_before_it() -> None:
+    async def scenario() -> None:
+        pool = await started_pool(max_attempts=1, jobs=10, trainers=1)
+        for _ in range(10):
+            await pool.take(0)
+            await pool.begin(0)
+            await pool.report(0, LAST)
+            await pool.enter(0)
+        assert await pool.is_wanted(0)
+
+    run(scenario())

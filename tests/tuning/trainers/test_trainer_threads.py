@@ -1,0 +1,135 @@
+"""The threads that keep trainers running, with a Ray that is not there."""
+
+import gc
+import threading
+import weakref
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import MagicMock, call
+
+import pytest
+from ray.exceptions import ActorUnavailableError
+
+from mtl_core.errors import TrainingError
+from tuning.cluster import asking
+from tuning.study.config import Study
+from tuning.trainers import trainers
+from tuning.trainers.messages import Scored, ScoreJob
+
+
+class Held:
+    """Stands for what belongs to Ray: an object reference, an actor."""
+
+
+class Thread:
+    """A thread in the middle of a trainer's run, which then ends with an error."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]) -> None:
+        self.pool = MagicMock()
+        self.pool.is_wanted.remote.return_value = True
+        self.pool.starts.remote.return_value = 1
+        self.is_leaving, self._goes_on = threading.Event(), threading.Event()
+        self.held: list[weakref.ref[Held]] = []
+
+        def fit() -> None:
+            held = Held()
+            self.held.append(weakref.ref(held))
+            self._goes_on.wait()
+            raise error("a reason")
+
+        monkeypatch.setattr(trainers.ray, "get", lambda value: value)
+        monkeypatch.setattr(trainers, "_build_trainer", lambda *_: SimpleNamespace(fit=fit))
+        settings: Any = SimpleNamespace(trainer=7)
+        study: Any = None
+        arguments = (self.pool, study, settings, Path(), self.is_leaving)
+        self._thread = threading.Thread(target=trainers._keep_training, args=arguments, daemon=True)
+        self._thread.start()
+
+    def go_on(self, *, seconds: float = 100.0) -> None:
+        """Lets the thread go on to its end, or for some seconds when it has none."""
+        self._goes_on.set()
+        self._thread.join(timeout=seconds)
+        gc.collect()
+
+
+@pytest.mark.parametrize("error", [RuntimeError, SystemExit])  # Ray raises both
+def test_what_it_holds_is_kept_while_ray_shuts_down(
+    monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
+) -> None:
+    thread = Thread(monkeypatch, error)
+    thread.is_leaving.set()
+    thread.go_on(seconds=0.5)
+    assert thread.held[0]() is not None
+    thread.pool.retire.remote.assert_not_called()
+
+
+@pytest.mark.parametrize("error", [RuntimeError, SystemExit])
+def test_a_trainer_that_ends_is_retired(
+    monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
+) -> None:
+    thread = Thread(monkeypatch, error)
+    thread.go_on()
+    thread.pool.retire.remote.assert_called_once_with(7, "it did not start: a reason")
+    assert thread.held[0]() is None
+
+
+def test_a_trainer_that_once_worked_is_followed_by_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    thread = Thread(monkeypatch, trainers.TrainingFailedError)
+    thread.pool.starts.remote.side_effect = [2, 2, 2]
+    thread.go_on()
+    assert len(thread.held) == 2, "the second one never worked"
+    thread.pool.retire.remote.assert_called_once_with(7, "it did not start: a reason")
+
+
+@pytest.mark.parametrize(("gpus", "hidden"), [(0, {"CUDA_VISIBLE_DEVICES": ""}), (1, {})])
+def test_workers_that_ask_for_no_gpu_see_none(
+    gpus: int, hidden: dict[str, str], tmp_path: Path
+) -> None:
+    study = Study.model_validate({"name": "x", "resources": {"gpus": gpus}})
+    settings: Any = None
+    trainer = trainers._build_trainer(study, settings, tmp_path, "name")
+    assert trainer.run_config.worker_runtime_env.get("env_vars", {}) == hidden
+
+
+def test_a_network_that_was_away_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    pool = MagicMock()
+    pool.failure.remote.side_effect = ["lost", "asked again"]
+    monkeypatch.setattr(trainers.ray, "wait", lambda refs, timeout: (refs, []))
+
+    def get(reference: str) -> str:
+        if reference == "lost":
+            raise ActorUnavailableError("away", None)
+        return "no disk"
+
+    monkeypatch.setattr(trainers.ray, "get", get)
+    found = trainers.Trainers(pool=pool, name="pool", namespace="tests")
+    found.check()
+    with pytest.raises(TrainingError, match="no trainer can work any more: no disk"):
+        found.check()
+
+
+def test_a_score_that_was_lost_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    away = ActorUnavailableError("away", None)
+    pool = MagicMock()
+    calls = [pool.submit.remote.return_value, pool.message.remote.return_value]
+    expected = iter([calls[0], calls[0], calls[1], calls[1]])
+    answers = iter([away, None, away, Scored(None, 0)])
+
+    def get(reference: object) -> object:
+        assert reference is next(expected)
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(trainers.ray, "wait", lambda refs, timeout=None: ([], refs))
+    monkeypatch.setattr(trainers.ray, "get", get)
+    monkeypatch.setattr(asking, "AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr(trainers, "AGAIN_SECONDS", 0.0)
+    found = trainers.Trainers(pool=pool, name="pool", namespace="tests")
+    job = ScoreJob(3, {}, Path("checkpoint"), export=None, dev={})
+    assert found.score(job) == Scored(None, 0)
+    assert pool.submit.remote.mock_calls == [call(job)] * 2

@@ -1,0 +1,203 @@
+"""Warm trainers on a local Ray, driven through the pool as the study drives them."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import psutil
+import pytest
+import ray
+from conftest import RunConfigFactory
+
+from mtl_core.training.report import EpochReport
+from tuning.cluster.connection import cluster
+from tuning.study.config import Study
+from tuning.trainers.messages import Failed, Message, Reported, TrialJob
+from tuning.trainers.trainers import Trainers, start_trainers
+
+pytestmark = [
+    pytest.mark.ray,
+    pytest.mark.slow,
+    pytest.mark.timeout(600),
+    # Ray warns of itself, and would end its trainers over it.
+    pytest.mark.filterwarnings("ignore:::ray"),
+]
+
+_MESSAGE_SECONDS = 600
+_RECIPES: list[dict[str, object]] = [
+    {"optimizer.encoder_lr": 1e-3},
+    {"freezing": {"kind": "lower_layers", "layers": 2}},
+    {"weighting": {"kind": "uncertainty"}},
+    {"freezing": {"kind": "encoder"}, "training.batch_size": 8},
+    {"seed": 3},
+    {"optimizer.encoder_lr": 1e30, "optimizer.clip_norm": None},  # ends with a loss that is NaN
+]
+
+StartTrainers = Callable[..., AbstractContextManager["Bench"]]
+
+
+class Bench:
+    """One trainer and the trials that it is given."""
+
+    def __init__(self, trainers: Trainers, folder: Path) -> None:
+        self._pool = trainers.pool
+        self._folder = folder
+        self._count = 0
+        self._received: Counter[int] = Counter()
+
+    def submit(self, overrides: dict[str, object]) -> int:
+        number, self._count = self._count, self._count + 1
+        checkpoint = self._folder / str(number)
+        ray.get(self._pool.submit.remote(TrialJob(number, overrides, checkpoint)))
+        return number
+
+    def next_message(self, number: int) -> Message:
+        asked = self._pool.message.remote(number, self._received[number])
+        self._received[number] += 1
+        return ray.get(asked, timeout=_MESSAGE_SECONDS)
+
+    def rest(self, number: int) -> list[EpochReport | Failed]:
+        """What still comes from a trial: its reports without times, or how it failed."""
+        message = self.next_message(number)
+        if isinstance(message, Failed):
+            return [message]
+        assert isinstance(message, Reported)
+        report = EpochReport.from_json(message.line)
+        report = replace(report, seconds=0.0, sentences_per_second=0.0)
+        return [report] if message.is_last else [report, *self.rest(number)]
+
+    def train(self, overrides: dict[str, object]) -> list[EpochReport | Failed]:
+        return self.rest(self.submit(overrides))
+
+    def wait_until_idle(self) -> None:
+        """Waits until the trainer has asked for its next job."""
+        while ray.get(self._pool.statuses.remote())[0].job is not None:
+            time.sleep(0.1)
+
+    def starts(self) -> int:
+        """How often the trainer's workers have started."""
+        return ray.get(self._pool.starts.remote(0))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def local_ray() -> Iterator[None]:
+    with cluster(None, num_cpus=2, verbose=False, tell=print) as connected:
+        connected()
+        yield
+
+
+@pytest.fixture(scope="module")
+def start(run_config: RunConfigFactory, tmp_path_factory: pytest.TempPathFactory) -> StartTrainers:
+    @contextmanager
+    def start(**settings: object) -> Iterator[Bench]:
+        folder = tmp_path_factory.mktemp("trainers")
+        study = Study.model_validate({"name": "tiny", "max_attempts": 2, **settings})
+        run = run_config({"training.epochs": 1}).model_dump(mode="json")
+        with start_trainers(study, run, count=1, scratch=folder / "scratch") as trainers:
+            yield Bench(trainers, folder)
+
+    return start
+
+
+@pytest.fixture(scope="module")
+def bench(start: StartTrainers) -> Iterator[Bench]:
+    with start() as bench:
+        yield bench
+
+
+def workers() -> list[psutil.Process]:
+    """The living workers of this process's Ray."""
+    found = []
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            if "RayTrainWorker" in child.name():
+                found.append(child)
+    return found
+
+
+def worker() -> psutil.Process:
+    deadline = time.monotonic() + _MESSAGE_SECONDS
+    while len(found := workers()) != 1:
+        assert time.monotonic() < deadline, "there is no worker"
+        time.sleep(0.1)
+    return found[0]
+
+
+@dataclass(frozen=True)
+class History:
+    """What a hundred trials of one worker left: the reports, and its memory after each."""
+
+    reports: list[list[EpochReport | Failed]]
+    memory: list[int]
+
+
+@pytest.fixture(scope="module")
+def history(bench: Bench) -> History:
+    history = History([], [])
+    for number in range(101):
+        recipe = _RECIPES[number % len(_RECIPES)] if number % 50 else {}
+        history.reports.append(bench.train(recipe))
+        history.memory.append(worker().memory_info().rss)
+    return history
+
+
+def test_a_trial_gives_the_same_numbers_first_fiftieth_and_hundredth(history: History) -> None:
+    first = history.reports[0]
+    assert isinstance(first[0], EpochReport)
+    assert first == history.reports[50] == history.reports[100]
+    assert len({str(reports) for reports in history.reports}) == len(_RECIPES) + 1
+
+
+def test_memory_stays_flat(history: History) -> None:
+    assert history.memory[100] <= 1.1 * history.memory[10]
+
+
+def test_a_failed_trial_says_why_and_the_worker_lives_on(bench: Bench) -> None:
+    before = worker().pid
+    (failure,) = bench.train(_RECIPES[-1])
+    assert isinstance(failure, Failed)
+    assert failure.error.startswith("TrainingError: ")
+    (report,) = bench.train({})
+    assert isinstance(report, EpochReport)
+    assert worker().pid == before
+
+
+def test_a_worker_that_died_idle_loses_no_trial(bench: Bench) -> None:
+    expected = bench.train({})
+    bench.wait_until_idle()
+    worker().kill()
+    assert [bench.train({}), bench.train({})] == [expected, expected]
+
+
+def test_a_killed_trial_goes_on_from_its_checkpoint(bench: Bench) -> None:
+    undisturbed = bench.train({"training.epochs": 4})
+    number = bench.submit({"training.epochs": 4})
+    first, second = bench.next_message(number), bench.next_message(number)
+    worker().kill()
+    rest = bench.rest(number)
+    assert [EpochReport.from_json(message.line).epoch for message in (first, second)] == [1, 2]
+    assert rest == undisturbed[2:]
+
+
+def test_a_trial_that_kills_its_worker_fails_at_last(bench: Bench) -> None:
+    number = bench.submit({"training.epochs": 1000})
+    for _ in range(2):
+        bench.next_message(number)
+        worker().kill()
+    failures = [m for m in bench.rest(number) if isinstance(m, Failed)]
+    assert failures == [Failed("its worker died 2 times")]
+    assert len(bench.train({})) == 1
+
+
+@pytest.mark.parametrize("settings", [{"isolation": "fresh"}, {"memory_growth_gib": 1e-9}])
+def test_recycled_workers_lose_no_trial(start: StartTrainers, settings: dict[str, object]) -> None:
+    with start(**settings) as bench:
+        # Heads alone take the least memory, so the second trial makes the worker grow.
+        numbers = [bench.submit({"freezing": {"kind": kind}}) for kind in ("encoder", "none")]
+        numbers.append(bench.submit({}))
+        for number in numbers:
+            assert isinstance(bench.rest(number)[-1], EpochReport)
+        assert bench.starts() >= 2

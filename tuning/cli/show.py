@@ -1,0 +1,149 @@
+"""What the commands print at their end: the check, the result of a study, scores."""
+
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+
+from mtl_core.assets import Data
+from mtl_core.data.encoded import LabelNames, count_labelled
+from mtl_core.errors import ConfigError
+from mtl_core.model.outline import encoder_outline
+from mtl_core.model.trained import describe_encoder
+from mtl_core.printable import one_line
+from mtl_core.scores import flatten, show_score
+from mtl_core.training.evaluation import Evaluation
+from mtl_core.training.precision import describe
+from tuning.cluster.planner import plan_trainers, this_machine
+from tuning.space.space import Parameter
+from tuning.study.config import StudyFile
+from tuning.study.load import precision_here
+from tuning.watch.console import plain_console
+
+if TYPE_CHECKING:
+    from tuning.report.summary import FinalScores
+    from tuning.study.result import StudyResult
+
+
+def show_check(study: StudyFile, data: Data) -> None:
+    """Prints what a study will do."""
+    console = plain_console()
+    rows = Table("data set", "split", "sentences", title="Data")
+    for dataset in data.datasets.values():
+        for split, encoded in dataset.splits.items():
+            rows.add_row(dataset.name, split, f"{len(encoded):,}")
+    labels = Table(
+        "task", "kind", "rows", "labels", "most frequent", "not in train", title="Tasks, in train"
+    )
+    for name, section in study.run.tasks.items():
+        names = data.datasets[section.datasets[0]].labels[name]
+        count = sum(
+            count_labelled(data.datasets[key].splits["train"].labels[name])
+            for key in section.datasets
+        )
+        labels.add_row(
+            name,
+            section.kind,
+            f"{count:,}",
+            str(len(names.trained) or "-"),
+            _most_frequent(names),
+            ", ".join(map(one_line, names.unseen)) or "-",
+        )
+    space = Table("parameter", "values", "default", title="Search space")
+    defaults = study.default_parameters
+    for parameter in study.space.parameters:
+        space.add_row(parameter.name, _domain(parameter), str(defaults.get(parameter.name, "-")))
+    console.print(rows, labels, space)
+    encoder = encoder_outline(study.run.encoder.name, revision=study.run.encoder.revision)
+    trained = describe_encoder(encoder, study.run.freezing, epoch=study.run.training.epochs)
+    console.print(f"{study.run.encoder.name}: {trained}")
+    console.print(_precision(study), soft_wrap=True)
+    trials = study.trials
+    console.print(
+        f"{trials} trial{'s' if trials > 1 else ''} of up to {study.max_epochs} epochs, "
+        f"{_trainers_here(study)}; study folder {study.folder}"
+    )
+
+
+def _most_frequent(names: LabelNames, most: int = 3) -> str:
+    # A number column counts its rows, and has no labels.
+    pairs = sorted(zip(names.trained, names.counts, strict=False), key=lambda pair: -pair[1])
+    return "\n".join(f"{one_line(name)} {count:,}" for name, count in pairs[:most]) or "-"
+
+
+def _precision(study: StudyFile) -> str:
+    wanted, choice = study.run.training.precision, precision_here(study)
+    if choice is None:
+        return f"precision: {wanted}, on GPUs that this machine does not have"
+    return describe(wanted, choice)
+
+
+def _trainers_here(study: StudyFile) -> str:
+    """Says how many trials run at a time; what is meant for a cluster may not fit here."""
+    try:
+        machine = [this_machine()]
+        count = plan_trainers(study.study.resources, machine, trials=study.trials)
+    except ConfigError as error:
+        return f"not on this machine ({error})"
+    return f"{count} at a time on this machine"
+
+
+def show_result(result: "StudyResult") -> None:
+    """Prints the best recipe, its scores, and how to go on from here."""
+    console = plain_console()
+    best, default = result.best, result.default
+    if best is None:
+        return
+    recipe = Table("parameter", "best", "default", title=f"Best recipe: trial {best.trial}")
+    for name in dict.fromkeys([*best.parameters, *(default.parameters if default else {})]):
+        theirs = default.parameters.get(name, "-") if default else "-"
+        recipe.add_row(name, _number(best.parameters.get(name, "-")), _number(theirs))
+    scores = Table("score, %", "best dev", "default dev", "best test", "default test")
+    columns = [
+        _scores(best, "dev"),
+        _scores(default, "dev"),
+        _scores(best, "test"),
+        _scores(default, "test"),
+    ]
+    for name in columns[0]:
+        scores.add_row(name, *(show_score(name, column.get(name)) for column in columns))
+    console.print(recipe, scores)
+    counts = result.trials["status"].value_counts().to_dict()
+    console.print(
+        f"{len(result.trials)} trials ({', '.join(f'{n} {s}' for s, n in counts.items())}) "
+        f"in {result.seconds / 60:.1f} minutes"
+    )
+    for what, command in (
+        ("model", str(result.folder / "best")),
+        ("report", str(result.folder / "report.md")),
+        ("replay", result.replay),
+        ("predict", f'mtl predict {result.folder} "some text"'),
+        ("curves", f"tensorboard --logdir {result.folder / 'tensorboard'}"),
+    ):
+        console.print(f"{what + ':':9}{command}", soft_wrap=True)
+
+
+def show_evaluation(evaluation: Evaluation, split: str) -> None:
+    """Prints the scores of a model."""
+    table = Table("task", "score", f"{split}, %")
+    for task, scores in evaluation.scores.items():
+        for name, value in scores.items():
+            table.add_row(task, name, show_score(name, value))
+    joint = show_score("joint_accuracy", evaluation.joint_accuracy)
+    table.add_row("all", "joint_accuracy", joint)
+    plain_console().print(table)
+
+
+def _scores(final: "FinalScores | None", split: str) -> dict[str, float]:
+    tree = (final.dev if split == "dev" else final.test) if final is not None else None
+    return flatten(tree)
+
+
+def _number(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def _domain(parameter: Parameter) -> str:
+    if parameter.low is None:
+        return ", ".join(str(option) for option in parameter.options)
+    scale = " (log)" if parameter.log else ""
+    return f"{_number(parameter.low)} to {_number(parameter.high)}{scale}"

@@ -1,0 +1,73 @@
+"""Autoscaling: nodes that a study lacks are asked for, waited for, and released at its end."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import ray
+from ray.autoscaler.sdk import request_resources
+
+from mtl_core.errors import ConfigError
+from tuning.cluster.planner import Node, plan_trainers
+from tuning.study.config import Resources
+from tuning.watch.observer import Observer
+
+_LOOK_SECONDS = 2.0
+
+
+def present_nodes() -> list[Node]:
+    """Returns the nodes of the connected cluster."""
+    return [
+        Node(float(node["Resources"].get("CPU", 0)), float(node["Resources"].get("GPU", 0)))
+        for node in ray.nodes()
+        if node["Alive"]
+    ]
+
+
+@contextmanager
+def provided_trainers(resources: Resources, *, trials: int, observer: Observer) -> Iterator[int]:
+    """Yields how many trainers run side by side in the connected cluster.
+
+    When they do not fit and `resources.wait_s` allows, the nodes are asked for: an autoscaler adds
+    them, and without one they may still come. Ray tells nobody how far a cluster can grow, so what
+    is asked for is `resources.trainers`. The request is taken back on leaving.
+
+    Args:
+        resources: What a trainer takes.
+        trials: Trials of the study.
+        observer: Told of the wait.
+
+    Raises:
+        ConfigError: Not one trainer fits, or fewer than asked for of a cluster that may not grow.
+    """
+    try:
+        count = plan_trainers(resources, present_nodes(), trials=trials)
+    except ConfigError:
+        if not resources.wait_s:
+            raise
+    else:
+        yield count
+        return
+    wanted = min(resources.trainers or 1, trials)
+    bundle = {"CPU": resources.cpus} | ({"GPU": resources.gpus} if resources.gpus else {})
+    try:
+        request_resources(bundles=[bundle] * (resources.workers * wanted))
+        yield _wait(resources, wanted, observer)
+    finally:
+        request_resources(bundles=[])
+
+
+def _wait(resources: Resources, wanted: int, observer: Observer) -> int:
+    """Returns how many of the wanted trainers there are nodes for, at the end of the wait."""
+    wanted_only = resources.model_copy(update={"trainers": wanted})
+    deadline = time.monotonic() + resources.wait_s
+    while time.monotonic() < deadline:
+        try:
+            return plan_trainers(wanted_only, present_nodes(), trials=wanted)
+        except ConfigError:
+            plural = "s" if wanted > 1 else ""
+            observer.stage(f"waiting for nodes: {wanted} trainer{plural} asked for")
+            time.sleep(_LOOK_SECONDS)
+    # Spot machines may be out of stock: fewer trainers are better than none.
+    any_number = resources.model_copy(update={"trainers": None})
+    return plan_trainers(any_number, present_nodes(), trials=wanted)

@@ -1,0 +1,224 @@
+"""`report.md`: what was found and how far to trust it."""
+
+import json
+import shlex
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import TypeGuard, get_args
+
+from mtl_core.markdown import code, plain
+from mtl_core.scores import ScoreTree, flatten, show_difference, show_score
+from tuning.records import Status, TrialRecord, Value, keys_of_all, rank
+from tuning.report.markdown import percent, points, shell, table
+from tuning.report.statistics import difference_interval
+from tuning.report.summary import FinalScores, StudySummary, Unfinished
+
+
+def render_report(summary: StudySummary) -> str:
+    """Returns the text of `report.md`: Markdown without HTML, scores in percent."""
+    best, default = summary.best, summary.default
+    so_far = " so far" if summary.unfinished is not None else ""
+    sections = [
+        [f"# Study {plain(summary.name)}"],
+        _headline(summary),
+        [f"## Best recipe{so_far}", _recipe_table(best, default)] if best else [],
+        ["## Scores, in percent", _score_table(best, default)] if best else [],
+        ["## Trials by status", _status_table(summary.records)],
+        ["## Trials, best first", _trial_table(summary.records)],
+        ["## Importance of the parameters", _importance_table(summary.importances)],
+        ["## Failed trials", _failure_table(summary.records)],
+        ["## How to go on", *_commands(summary)],
+    ]
+    return "\n\n".join(part for section in sections for part in section) + "\n"
+
+
+def _headline(summary: StudySummary) -> list[str]:
+    best, default = summary.best, summary.default
+    facts = (
+        f"{len(summary.records)} trials in {timedelta(seconds=round(summary.seconds))} (h:mm:ss); "
+        f"objective on dev: {summary.objective}.{_precisions(summary.records)}"
+    )
+    if summary.unfinished is not None:
+        return [*_so_far(summary.unfinished, best), facts]
+    if best is None:
+        return ["**No trial reached a score, so there is no best recipe.**", facts]
+    if default is None:
+        text = f"**The best recipe is trial {best.trial}; the default has no score to compare.**"
+        return [text, facts]
+    if best.trial == default.trial:
+        text = f"**No trial beats the default recipe, trial {default.trial}, on dev: keep it.**"
+        return [text, facts]
+    comparison = [_compare("dev", best.dev, default.dev)]
+    if _has_combined(best.test) and _has_combined(default.test):
+        comparison.append(_compare("test", best.test, default.test))
+    comparison.extend(_judge_noise(best.test, default.test, summary.num_test_rows))
+    return [f"**{_verdict(best, default)}**", " ".join(comparison), facts]
+
+
+def _so_far(unfinished: Unfinished, best: FinalScores | None) -> list[str]:
+    done = f"{unfinished.ended} of {unfinished.trials} trials have ended"
+    if unfinished.state == "running":
+        lines = [f"**This study is still running: {done}.**"]
+    else:
+        lines = [
+            f"**This study is not finished: {done}, and no driver runs.** Go on with:",
+            shell(unfinished.go_on),
+        ]
+    if best is None:
+        return [*lines, "No trial has reported a score yet."]
+    return [
+        *lines,
+        f"The best so far is trial {best.trial} with {percent(_combined(best.dev))} on dev; test "
+        "is opened when all trials have ended.",
+    ]
+
+
+def _precisions(records: Sequence[TrialRecord]) -> str:
+    """Returns a sentence on what the trials were computed in."""
+    found = Counter(record.reports[-1].precision for record in records if record.reports)
+    found.pop("", None)
+    if len(found) > 1:
+        counts = ", ".join(f"{count} in {name}" for name, count in sorted(found.items()))
+        return f" Caution: trials were computed in different precisions, {counts}."
+    return "".join(f" Computed in {name}." for name in found)
+
+
+def _verdict(best: FinalScores, default: FinalScores) -> str:
+    subject = f"The best recipe, trial {best.trial},"
+    beats_on_dev = _combined(best.dev) > _combined(default.dev)
+    verb = "beats" if beats_on_dev else "does not beat"
+    if not (_has_combined(best.test) and _has_combined(default.test)):
+        return f"{subject} {verb} the default on dev; on test they were not compared."
+    if beats_on_dev == (_combined(best.test) > _combined(default.test)):
+        return f"{subject} {verb} the default on dev {'and' if beats_on_dev else 'or'} on test."
+    other = "but not on test" if beats_on_dev else "but does on test"
+    return f"{subject} {verb} the default on dev, {other}."
+
+
+def _has_combined(scores: ScoreTree | None) -> TypeGuard[ScoreTree]:
+    """Returns whether there are scores for all tasks that count."""
+    return scores is not None and "combined" in scores
+
+
+def _combined(scores: ScoreTree) -> float:
+    return flatten(scores)["combined"]
+
+
+def _compare(split: str, best: ScoreTree, default: ScoreTree) -> str:
+    ours, theirs = _combined(best), _combined(default)
+    return (
+        f"On {split} it scores {percent(ours)} against {percent(theirs)} of the default: "
+        f"{points(ours - theirs)} points."
+    )
+
+
+def _judge_noise(best: ScoreTree | None, default: ScoreTree | None, count: int | None) -> list[str]:
+    if not (count and _has_combined(best) and _has_combined(default)):
+        return []
+    ours, theirs = _combined(best), _combined(default)
+    # An objective outside [0, 1], such as a relative gain, is no share of sentences.
+    if not (0 <= ours <= 1 and 0 <= theirs <= 1):
+        return []
+    low, high = difference_interval(ours, theirs, count)
+    text = (
+        f"Read as shares of {count} rows, what its test data are worth, the difference lies "
+        f"between {points(low)} "
+        f"and {points(high)} points (95 % interval)."
+    )
+    if low <= 0 <= high:
+        return [f"{text} Caution: that includes zero, the difference is within the noise."]
+    return [text]
+
+
+def _recipe_table(best: FinalScores, default: FinalScores | None) -> str:
+    defaults = default.parameters if default else {}
+    rows = [
+        [code(name), _parameter(best.parameters, name), _parameter(defaults, name)]
+        for name in keys_of_all([best.parameters, defaults])
+    ]
+    return table(["parameter", "best", "default"], rows)
+
+
+def _score_table(best: FinalScores, default: FinalScores | None) -> str:
+    splits = {
+        split: tuple(
+            flatten(getattr(final, split) if final else None, ".") for final in (best, default)
+        )
+        for split in ("dev", "test")
+    }
+    rows = []
+    for name in keys_of_all(scores for pair in splits.values() for scores in pair):
+        pairs = [(ours.get(name), theirs.get(name)) for ours, theirs in splits.values()]
+        rows.append([code(name), *(cell for pair in pairs for cell in _compare_cells(name, *pair))])
+    columns = ("best", "default", "difference")
+    return table(["score", *(f"{split} {column}" for split in splits for column in columns)], rows)
+
+
+def _compare_cells(name: str, ours: float | None, theirs: float | None) -> list[str]:
+    difference = None if ours is None or theirs is None else ours - theirs
+    shown = [show_score(name, value) for value in (ours, theirs)]
+    return [*shown, show_difference(name, difference)]
+
+
+def _status_table(records: Sequence[TrialRecord]) -> str:
+    counts = Counter(record.status for record in records)
+    # Of a finished study nobody wants to read that no trial is interrupted.
+    names = [name for name in get_args(Status) if counts[name] or name != "interrupted"]
+    return table(["status", "trials"], [[name, str(counts[name])] for name in names])
+
+
+def _trial_table(records: Sequence[TrialRecord]) -> str:
+    parameters = keys_of_all(record.parameters for record in records)
+    main_scores = keys_of_all(_main_scores(record) for record in records)
+    header = ["rank", "trial", "status", "combined", *map(code, [*main_scores, *parameters])]
+    rows = [
+        [
+            str(rank),
+            record.id,
+            record.status,
+            show_score("combined", record.best.combined if record.best else None),
+            *(show_score(name, _main_scores(record).get(name)) for name in main_scores),
+            *(_parameter(record.parameters, name) for name in parameters),
+            str(record.num_epochs),
+            f"{record.seconds:.0f}",
+        ]
+        for rank, record in enumerate(sorted(records, key=rank), start=1)
+    ]
+    return table([*header, "epochs", "seconds"], rows)
+
+
+def _main_scores(record: TrialRecord) -> dict[str, float]:
+    tasks = record.best.dev if record.best else {}
+    return flatten({task: dict(list(scores.items())[:1]) for task, scores in tasks.items()}, ".")
+
+
+def _importance_table(importances: Mapping[str, float]) -> str:
+    if not importances:
+        return "Not enough trials to tell."
+    ranked = sorted(importances.items(), key=lambda item: item[1], reverse=True)
+    rows = [[code(name), percent(share)] for name, share in ranked]
+    return table(["parameter", "share in reaching the best scores, in percent"], rows)
+
+
+def _failure_table(records: Sequence[TrialRecord]) -> str:
+    failed = [record for record in records if record.status == "failed"]
+    if not failed:
+        return "None."
+    rows = [[record.id, code(record.error or "no message")] for record in failed]
+    return table(["trial", "error"], rows)
+
+
+def _commands(summary: StudySummary) -> list[str]:
+    board = shlex.join(["tensorboard", "--logdir", f"{summary.folder}/tensorboard"])
+    replay = ["Replay the best recipe:", shell(summary.replay)] if summary.best else []
+    return [*replay, "See every trial in TensorBoard:", shell(board)]
+
+
+def _parameter(parameters: Mapping[str, Value], name: str) -> str:
+    if name not in parameters:
+        return "-"
+    value = parameters[name]
+    if isinstance(value, float):
+        return code(f"{value:.4g}")
+    return code(value if isinstance(value, str) else json.dumps(value))  # true and null, as in YAML

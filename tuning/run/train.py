@@ -1,0 +1,80 @@
+"""`mtl train`: one run in this process, with its checkpoint and model in a folder."""
+
+from pathlib import Path
+
+import torch
+
+from mtl_core.assets import Assets
+from mtl_core.errors import ConfigError
+from mtl_core.export import export_best
+from mtl_core.model.trained import describe_trained
+from mtl_core.training.distributed import Place
+from mtl_core.training.loop import train
+from mtl_core.training.report import EpochReport
+from tuning.study.config import StudyFile
+from tuning.watch.run_display import RunDisplay
+
+
+def train_study(study: StudyFile, output: Path, display: RunDisplay) -> Path:
+    """Trains the recipe of a study file; goes on when the folder holds its checkpoint.
+
+    Args:
+        study: The study; its `search` is passed over.
+        output: Folder for checkpoint/ and model/.
+        display: Shows epochs and steps.
+
+    Returns:
+        The folder of the model at its best epoch.
+
+    Raises:
+        ConfigError: The folder cannot be written or holds another recipe.
+        TrainingError: The loss is not finite.
+    """
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"--output: cannot write to {output}: {error.strerror}") from error
+    # As many threads as a trainer has: the numbers of a replayed trial depend on it.
+    torch.set_num_threads(study.study.resources.cpus)
+    display.stage("loading the encoder")
+    assets = Assets.load(study.run, device=Place.current().device)
+    checkpoint = output / "checkpoint"
+    last: EpochReport | None = None
+    best: EpochReport | None = None
+    for report in train(
+        study.run,
+        objective=study.study.objective,
+        checkpoint=checkpoint,
+        assets=assets,
+        on_progress=display.step,
+    ):
+        if last is None or report.trained != last.trained:
+            display.line(f"trains: {describe_trained(report.trained)}")
+        display.line(_line(report, study.run.training.epochs))
+        last = report
+        best = report if report.best_epoch == report.epoch else best
+    assert last is not None
+    assert best is not None
+    display.stage("saving the model")
+    export_best(
+        checkpoint,
+        output / "model",
+        config=study.run,
+        assets=assets,
+        dev={"combined": best.combined, "joint_accuracy": best.joint_accuracy, **best.dev},
+        test=None,
+    )
+    display.line(f"best epoch {best.epoch}: combined {best.combined:.4f}; {output / 'model'}")
+    return output / "model"
+
+
+def _line(report: EpochReport, epochs: int) -> str:
+    scores = "  ".join(
+        f"{task} {next(iter(scores.values())):.4f}" for task, scores in report.dev.items()
+    )
+    losses = "  ".join(f"{task} {loss:.3f}" for task, loss in report.losses.items())
+    return (
+        f"epoch {report.epoch}/{epochs}  dev: combined {report.combined:.4f}  {scores}  "
+        f"joint {report.joint_accuracy:.4f}  loss: {losses}  "
+        f"{report.sentences_per_second:.0f} sentences/s  {report.seconds:.1f} s"
+    )

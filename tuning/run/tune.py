@@ -1,0 +1,75 @@
+"""A study from start to end: what is checked before anything is written, and its session."""
+
+import os
+import time
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from mtl_core.assets import inputs_of
+from mtl_core.training.precision import advise
+from tuning.cluster.connection import cluster
+from tuning.cluster.planner import plan_trainers, this_machine
+from tuning.study.config import StudyFile
+from tuning.study.folder import StudyFolder
+from tuning.study.load import check_data, precision_here
+from tuning.watch.observer import Observer, Observers
+from tuning.watch.state import StudyState
+from tuning.watch.status_file import status_file
+
+if TYPE_CHECKING:
+    from tuning.study.result import StudyResult
+
+
+def tune_study(
+    study: StudyFile,
+    *,
+    observer: Observer | None = None,
+    address: str | None = None,
+    verbose: bool = False,
+) -> "StudyResult":
+    """Runs a study, or goes on with one that was interrupted; a finished one is only shown.
+
+    Args:
+        study: The study.
+        observer: Told what happens; see `tuning.Observer`.
+        address: A running Ray cluster; None = the one of `RAY_ADDRESS`, or one on this machine.
+        verbose: Shows what Ray logs.
+
+    Raises:
+        MtlError: The study cannot be run; nothing was written when the input is at fault.
+        KeyboardInterrupt: After an orderly stop; the same call goes on.
+    """
+    start = time.monotonic()
+    state = StudyState(study.study.name)
+    watching = Observers([state, *([observer] if observer is not None else [])])
+    StudyFolder(study.folder).check_writable()
+    StudyFolder(study.folder).check_same(study)
+    machine = this_machine()
+    resources = study.study.resources
+    if is_local(address):
+        # Before Ray starts: seconds sooner, and the error stands alone.
+        plan_trainers(resources, [machine], trials=study.trials)
+    watching.stage("starting Ray and reading the data")
+    with cluster(
+        address, num_cpus=int(machine.cpus), verbose=verbose, tell=watching.stage
+    ) as connected:
+        # Imports of seconds, while Ray's processes start on the other cores.
+        from tuning.cluster.autoscaling import provided_trainers
+        from tuning.run.session import Session
+
+        data = check_data(study)
+        if is_local(address) and (choice := precision_here(study)):
+            advise(choice)  # What a trainer logs does not come to the user.
+        connected()
+        with (
+            provided_trainers(resources, trials=study.trials, observer=watching) as count,
+            StudyFolder.opened(study, inputs_of(study.run, data.datasets)) as folder,
+            status_file(folder.status, state),
+            closing(Session(study, folder, watching, start=start, verbose=verbose)) as session,
+        ):
+            return session.run(count)
+
+
+def is_local(address: str | None) -> bool:
+    """Returns whether a study without further word runs on a Ray of its own."""
+    return address is None and not os.environ.get("RAY_ADDRESS")

@@ -1,0 +1,67 @@
+"""The schedulers that a study file can name; Ray is imported when one is built."""
+
+import logging
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field, PositiveInt
+
+from mtl_core.section import Section
+
+if TYPE_CHECKING:
+    from tuning.search.study_scheduler import StudyScheduler
+
+logger = logging.getLogger(__name__)
+
+
+class Asha(Section):
+    """Asynchronous successive halving: the worse trials end early (Li et al. 2020).
+
+    https://arxiv.org/abs/1810.05934, in the stopping form of Ray Tune: at every rung a trial goes
+    on if it belongs to the best 1 / reduction_factor of those that have come this far.
+    """
+
+    kind: Literal["asha"] = "asha"
+    grace_epochs: PositiveInt = 1
+    """Epochs that every trial runs; the first rung."""
+    reduction_factor: Annotated[float, Field(gt=1)] = 3.0
+    """Rungs lie this factor apart, and about one trial in so many passes each."""
+
+    def build(self, max_epochs: int) -> "StudyScheduler":
+        """Returns the scheduler of a study whose trials run up to `max_epochs`."""
+        from ray.tune.schedulers import AsyncHyperBandScheduler
+
+        from tuning.search.study_scheduler import METRIC, TIME, StudyScheduler
+
+        if self.grace_epochs >= max_epochs:
+            message = "scheduler asha stops no trial: grace_epochs is %d, and trials run %d epochs"
+            logger.warning(message, self.grace_epochs, max_epochs)
+        halving = AsyncHyperBandScheduler(
+            time_attr=TIME,
+            metric=METRIC,
+            mode="max",
+            max_t=max(max_epochs, self.grace_epochs),
+            grace_period=self.grace_epochs,
+            reduction_factor=self.reduction_factor,
+            # A trial ends by itself after its last epoch; stopping it there would call it stopped.
+            stop_last_trials=False,
+        )
+        return StudyScheduler(halving)
+
+
+class NoScheduler(Section):
+    """Every trial runs all its epochs."""
+
+    kind: Literal["none"] = "none"
+
+    def build(self, max_epochs: int) -> "StudyScheduler":
+        """Returns the scheduler of a study, which needs no number of epochs."""
+        from ray.tune.schedulers import FIFOScheduler
+
+        from tuning.search.study_scheduler import StudyScheduler
+
+        del max_epochs
+        return StudyScheduler(FIFOScheduler())
+
+
+Scheduler = Annotated[Asha | NoScheduler, Field(discriminator="kind")]
+"""Which trials end early."""

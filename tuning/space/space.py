@@ -1,0 +1,89 @@
+"""The search space of a study: draws the overrides of a trial, and knows every parameter."""
+
+from collections.abc import Callable, Iterator, Mapping
+
+from optuna.trial import BaseTrial
+
+from mtl_core.errors import ConfigError
+from tuning.records import Value
+from tuning.space.entries import Entry as Entry
+from tuning.space.parameters import Parameter as Parameter
+
+
+class Space:
+    """What is searched: draws overrides, and knows every parameter that can occur."""
+
+    def __init__(self, entries: Mapping[str, Entry]) -> None:
+        """Builds the space of a study.
+
+        Args:
+            entries: Dotted key of `run` -> what its value is drawn from.
+
+        Raises:
+            ConfigError: A key lies inside another one that is searched as a whole.
+        """
+        for key in entries:
+            for outer in entries:
+                if key.startswith(f"{outer}."):
+                    message = f"search.{key}: lies inside '{outer}', which is searched as a whole"
+                    raise ConfigError(message)
+        self._nodes = {key: entry.build(key) for key, entry in entries.items()}
+        self.parameters = [leaf for node in self._nodes.values() for leaf in node.leaves()]
+        """Every parameter that can occur, in the order of the study file."""
+        self._by_name = {parameter.name: parameter for parameter in self.parameters}
+
+    def sample(self, trial: BaseTrial) -> dict[str, object]:
+        """Draws a point: dotted key of `run` -> value, sections as {"kind": ..., ...}."""
+        return {key: node.sample(trial) for key, node in self._nodes.items()}
+
+    def contains(self, name: str, value: object) -> bool:
+        """Whether the parameter `name` exists and may take `value`."""
+        return name in self._by_name and self._by_name[name].contains(value)
+
+    def default_parameters(
+        self,
+        run: Mapping[str, object],
+        resolve: Callable[[Mapping[str, object]], Mapping[str, object]],
+    ) -> dict[str, Value]:
+        """Returns the parameters in effect in the study file's own recipe.
+
+        Args:
+            run: The resolved `run` section as plain nested data.
+            resolve: Puts overrides of `run` into it and returns the whole, defaults filled in.
+
+        Returns:
+            Parameter name -> value, which may lie outside the space; what the recipe leaves open
+            is left out.
+        """
+        found: dict[str, Value] = {}
+        for key, node in self._nodes.items():
+
+            def resolved(value: object, key: str = key) -> object:
+                return look_up(resolve({key: value}), key)
+
+            found |= dict(node.in_effect(look_up(run, key), resolved))
+        return found
+
+    def corners(self) -> Iterator[tuple[str, dict[str, object]]]:
+        """Yields (key, overrides) for both ends of every range and for every option of a choice.
+
+        Each sets one key and leaves the others alone; if all of them fit the schema of `run`,
+        so does what will be sampled.
+        """
+        for key, node in self._nodes.items():
+            for value in node.corners():
+                yield key, {key: value}
+
+    def between(self) -> Iterator[tuple[str, dict[str, object]]]:
+        """Yields (key, overrides) for a point inside every range, as `corners`."""
+        for key, node in self._nodes.items():
+            for value in node.between():
+                yield key, {key: value}
+
+
+def look_up(run: Mapping[str, object], dotted: str) -> object:
+    """Returns the value at a dotted key of nested data, None if there is none."""
+    value: object = run
+    for key in dotted.split("."):
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value

@@ -1,0 +1,125 @@
+"""The study file: `run` (one training run), `search` (what varies) and `study` (how to search)."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+
+from mtl_core.config import RunConfig
+from mtl_core.section import DataPath, Section
+from mtl_core.study_file import override
+from mtl_core.training.objective import Mean, ObjectiveSection
+from tuning.records import Value
+from tuning.search.samplers import Sampler, Tpe
+from tuning.search.schedulers import Asha, Scheduler
+from tuning.space.space import Entry, Space
+
+
+def _check_name(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+        raise ValueError(
+            f"expected the name of a folder, of letters, digits, '.', '_' and '-', found '{name}'"
+        )
+    return name
+
+
+StudyName = Annotated[str, AfterValidator(_check_name)]
+
+
+class Resources(Section):
+    """What a trainer takes; a trainer runs one trial at a time."""
+
+    workers: int = Field(default=1, ge=1)
+    """Processes that train one model together (data parallel)."""
+    cpus: int = Field(default=1, ge=1)
+    """CPUs a worker; also its number of threads."""
+    gpus: float = Field(default=0, ge=0)
+    """GPUs a worker; a fraction lets trainers of one worker share a GPU."""
+    trainers: int | None = Field(default=None, ge=1)
+    """Trials at the same time; null = as many as the cluster holds when the study starts."""
+    wait_s: float = Field(default=0, ge=0)
+    """Seconds to wait for nodes when these trainers do not fit; an autoscaler is asked for them."""
+
+    @model_validator(mode="after")
+    def _check_gpus(self) -> "Resources":
+        # Ray gives no part of a second GPU, and NCCL refuses two workers on one.
+        if self.gpus % 1 and (self.gpus > 1 or self.workers > 1):
+            raise ValueError(
+                f"gpus: expected a whole number, or a fraction of one GPU for a trainer of one "
+                f"worker; found {self.gpus:g}"
+            )
+        return self
+
+
+class Study(Section):
+    """How the search is run."""
+
+    name: StudyName
+    """Name of the study's folder; default: the name of the study file."""
+    storage: DataPath = Field(default=Path("runs"), validate_default=True)
+    """Folder of the study folders; on a cluster one that all nodes share."""
+    objective: ObjectiveSection = Mean()
+    """The dev score that chooses epoch and recipe."""
+    trials: int = Field(default=24, ge=1)
+    """Recipes to try, the study file's own one included."""
+    scheduler: Scheduler = Asha()
+    """What stops poor trials early."""
+    sampler: Sampler = Tpe()
+    """What picks the next recipe."""
+    seed: int = Field(default=0, ge=0)
+    """Seed of the search; `run.seed` is that of the training runs."""
+    resources: Resources = Resources()
+    """What a trainer takes."""
+    isolation: Literal["warm", "fresh"] = "warm"
+    """`warm` = trainers take trial after trial; `fresh` = new processes for every trial."""
+    max_attempts: int = Field(default=3, ge=1)
+    """How often a trial is started again after its worker died, first start included."""
+    keep_checkpoints: int = Field(default=1, ge=1)
+    """How many of the best trials keep their checkpoint; trial 0 keeps its own as well."""
+    memory_growth_gib: float = Field(default=2.0, gt=0)
+    """A trainer is started anew when its workers grew by more than this since their first trial."""
+
+
+class StudyFile(Section):
+    """A whole study file."""
+
+    run: RunConfig
+    """One training run: the default recipe."""
+    search: dict[str, Entry] = Field(default_factory=dict)
+    """Dotted key of `run` -> what to try there; nothing = only the default recipe is run."""
+    study: Study
+    """How the search is run."""
+
+    @property
+    def trials(self) -> int:
+        """Trials of the study: with nothing to search just one, of the default recipe."""
+        return self.study.trials if self.search else 1
+
+    @property
+    def space(self) -> Space:
+        """The search space."""
+        return Space(self.search)
+
+    @property
+    def default_parameters(self) -> dict[str, Value]:
+        """What the study file's own recipe sets of the parameters of the space."""
+        run = self.run.model_dump(mode="json")
+
+        def resolve(overrides: Mapping[str, object]) -> dict[str, object]:
+            return RunConfig.model_validate(override(run, overrides)).model_dump(mode="json")
+
+        return self.space.default_parameters(run, resolve)
+
+    @property
+    def max_epochs(self) -> int:
+        """Epochs of the longest trial that the space allows."""
+        run = self.run.model_dump(mode="json")
+        recipes = [run, *(override(run, corner) for _, corner in self.space.corners())]
+        return max(RunConfig.model_validate(recipe).training.epochs for recipe in recipes)
+
+    @property
+    def folder(self) -> Path:
+        """The study folder."""
+        return self.study.storage / self.study.name

@@ -1,0 +1,245 @@
+"""Loading a study: the file or bundled name, overrides, and every check that needs no cluster."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from importlib.resources import files
+from pathlib import Path
+
+import torch
+from pydantic import ValidationError
+
+from mtl_core.assets import Data, build_tasks, load_data
+from mtl_core.config import RunConfig
+from mtl_core.errors import ConfigError, did_you_mean
+from mtl_core.model.backbones.encoder import load_configuration
+from mtl_core.model.layers import separate_layers
+from mtl_core.model.outline import encoder_outline
+from mtl_core.study_file import Document, override, parse_assignment, read_document, split_key
+from mtl_core.training.objective import check_objective
+from mtl_core.training.precision import Choice as PrecisionChoice
+from mtl_core.training.precision import choose
+from mtl_core.validation import validate
+from tuning.space.entries import ENTRY_KEYS, Choice, FloatRange, LogRange
+from tuning.study.config import StudyFile
+
+
+def find_study(study: str) -> Path:
+    """Returns the file of a study: a path, or the name of a bundled study.
+
+    Raises:
+        ConfigError: There is neither.
+    """
+    path = Path(study)
+    if path.suffix in (".yaml", ".yml") or len(path.parts) > 1 or path.is_file():
+        return path
+    bundled = {
+        file.name.removesuffix(".yaml"): file
+        for file in files("search_spaces").iterdir()
+        if file.name.endswith(".yaml")
+    }
+    if study in bundled:
+        return Path(str(bundled[study]))
+    raise ConfigError(
+        f"{study}: there is no such file and no bundled study of this name; bundled: "
+        f"{', '.join(sorted(bundled))}.{did_you_mean(study, bundled)}"
+    )
+
+
+def load_study(study: str, assignments: Sequence[str] = ()) -> StudyFile:
+    """Reads a study file, applies `key=value` overrides and checks the space against the schema.
+
+    Args:
+        study: Path of a study file, or the name of a bundled one.
+        assignments: Overrides as on the command line.
+
+    Raises:
+        ConfigError: All errors of the file, one a line.
+    """
+    document = read_document(find_study(study))
+    if "name" not in _section(document, "study"):
+        # What a folder may be called; the file itself may be called anything.
+        name = re.sub(r"[^A-Za-z0-9._]+", "-", find_study(study).stem).lstrip("._-")
+        document = document.with_overrides({"study.name": name or "study"})
+    document = document.with_overrides(dict(parse_assignment(text) for text in assignments))
+    loaded = validate(document, StudyFile)
+    document = _with_absolute_options(document, loaded)
+    loaded = validate(document, StudyFile)
+    written = _section(document, "study").get("trials", 1)
+    if not loaded.search and written != 1:
+        where = document.place(("study", "trials")).text
+        raise ConfigError(
+            f"{where}: study.trials: with nothing to search only the default recipe is run; "
+            f"expected 1, found {written}"
+        )
+    errors = _space_errors(document, loaded)
+    if errors:
+        raise ConfigError("\n".join(errors))
+    return loaded
+
+
+def check_data(study: StudyFile) -> Data:
+    """Reads the data, and checks objective, encoder and freezing depth.
+
+    What is read stays in the cache.
+
+    Raises:
+        ConfigError: No task has a score for the objective, or the encoder cannot be used, or not
+            with a kind of freezing.
+        DataError: The data cannot be used.
+    """
+    data = load_data(study.run)
+    check_objective(study.study.objective, build_tasks(study.run, data.datasets))
+    encoder = encoder_outline(study.run.encoder.name, revision=study.run.encoder.revision)
+    raw = study.run.model_dump(mode="json")
+    recipes = [("run", raw), *((f"search.{k}", override(raw, o)) for k, o in study.space.corners())]
+    for where, recipe in recipes:
+        config = RunConfig.model_validate(recipe)
+        try:
+            config.freezing.check(encoder)
+            if config.optimizer.layer_decay < 1:
+                separate_layers(encoder, "run.optimizer.layer_decay")
+        except ConfigError as error:
+            raise ConfigError(f"{where}: {str(error).removeprefix('run.')}") from error
+    return data
+
+
+def precision_here(study: StudyFile) -> PrecisionChoice | None:
+    """Returns what the trainers of a study would compute in on this machine.
+
+    None when they take GPUs and there is none here.
+
+    Raises:
+        ConfigError: The encoder's configuration cannot be loaded.
+    """
+    takes_gpus = study.study.resources.gpus > 0
+    if takes_gpus and not torch.cuda.is_available():
+        return None
+    encoder = load_configuration(study.run.encoder.name, study.run.encoder.revision)
+    return choose(
+        study.run.training.precision, torch.device("cuda" if takes_gpus else "cpu"), encoder
+    )
+
+
+def _with_absolute_options(document: Document, study: StudyFile) -> Document:
+    """Returns the document with the paths among the options of a choice made absolute.
+
+    Options are kept as plain text, in the study folder too, which no longer tells where it stood.
+    """
+    run, search = _section(document, "run"), dict(_section(document, "search"))
+    for key, entry in study.search.items():
+        if isinstance(entry, Choice):
+            written = search[key]
+            assert isinstance(written, Mapping)
+            options = [_absolute(run, key, option) for option in written["choice"]]
+            search[key] = {"choice": options}
+    return replace(document, data={**document.data, "search": search})
+
+
+def _absolute(run: Mapping[str, object], key: str, option: object) -> object:
+    """Returns an option of a key of `run` with its paths absolute."""
+    try:
+        config = RunConfig.model_validate(override(run, {key: _first(option)}))
+    except (ConfigError, ValidationError):  # What is wrong with it is told later.
+        return option
+    resolved: object = config.model_dump(mode="json")
+    for name in split_key(key):
+        resolved = resolved.get(name) if isinstance(resolved, Mapping) else None
+    return _with_paths_of(resolved, option)
+
+
+def _first(written: object) -> object:
+    """Returns an option with the first value in the place of each entry inside it."""
+    if not isinstance(written, Mapping):
+        return written
+    if len(written) == 1 and (key := next(iter(written))) in ENTRY_KEYS:
+        return _first(written[key][0])
+    return {name: _first(value) for name, value in written.items()}
+
+
+def _with_paths_of(resolved: object, written: object) -> object:
+    """Returns what was written with the absolute paths that it was resolved to."""
+    if isinstance(written, Mapping) and isinstance(resolved, Mapping):
+        return {k: _with_paths_of(resolved.get(k), value) for k, value in written.items()}
+    is_path = (
+        isinstance(written, str) and isinstance(resolved, str) and Path(resolved).is_absolute()
+    )
+    return resolved if is_path else written
+
+
+def _section(document: Document, name: str) -> Mapping[str, object]:
+    section = document.data.get(name)
+    return section if isinstance(section, dict) else {}
+
+
+def _space_errors(document: Document, study: StudyFile) -> list[str]:
+    """Returns a line for every key of the space that the schema of `run` refuses."""
+    try:
+        corners = list(study.space.corners())
+    except ConfigError as error:
+        key = str(error).partition(": ")[0]
+        return [f"{document.place(split_key(key)).text}: {error}"]
+    lines: dict[str, str] = {}  # line -> its key
+    for key, corner in corners:
+        lines |= dict.fromkeys(_corner_errors(document, study, key, corner), key)
+    bad = set(lines.values())
+    for key, point in study.space.between():
+        if key not in bad:
+            lines |= dict.fromkeys(_corner_errors(document, study, key, point), key)
+    return list(lines)
+
+
+def _corner_errors(
+    document: Document, study: StudyFile, key: str, corner: Mapping[str, object]
+) -> Iterator[str]:
+    """Yields what the schema has against one corner, at the place of its key in `search`."""
+    place = document.place(("search", key))
+    is_typed = place.is_override and ("search", key) in document.places
+    where = place.text if is_typed else f"{place.text}: search.{key}"
+    if key.startswith("run."):
+        yield f"{where}: the keys of `search` are those of `run`; leave out 'run.'"
+        return
+    has_range = _has_float_range(study.search[key])
+    unknown = _unknown_name(study, key)
+    if unknown:
+        yield f"{where}: {unknown}"
+        return
+    tried = document.with_overrides({f"run.{name}": value for name, value in corner.items()})
+    path = split_key(f"run.{key}")
+    sections = (path[:length] for length in range(1, len(path)))
+    places = dict(tried.places)
+    # The corner was written nowhere; what is wrong with it is to be mended where the space stands.
+    for at in (path, *(section for section in sections if section not in places)):
+        places[at] = replace(place, is_override=True, text=where)
+    try:
+        validate(replace(tried, places=places), StudyFile)
+    except ConfigError as error:
+        for line in str(error).splitlines():
+            is_fraction = has_range and "expected a whole number" in line
+            hint = "; for whole numbers: int_range" if is_fraction else ""
+            yield (line if line.startswith(where) else f"{where}: {line}") + hint
+
+
+def _has_float_range(entry: object) -> bool:
+    """Returns whether an entry, or one inside its options, is a range of fractions."""
+    if isinstance(entry, Choice):
+        sections = [option for option in entry.choice if isinstance(option, dict)]
+        return any(_has_float_range(inner) for section in sections for inner in section.values())
+    return isinstance(entry, FloatRange | LogRange)
+
+
+def _unknown_name(study: StudyFile, key: str) -> str:
+    """Returns what is wrong with a key that names a task or data set that is not there, or ""."""
+    named: dict[str, Mapping[str, object]] = {
+        "tasks": study.run.tasks,
+        "datasets": study.run.datasets,
+    }
+    section, _, rest = key.partition(".")
+    name = rest.partition(".")[0]
+    if not name or section not in named or name in named[section]:
+        return ""
+    allowed = named[section]
+    return (
+        f"run.{section} has no '{name}'; allowed: {', '.join(allowed)}."
+        f"{did_you_mean(name, allowed)}"
+    )

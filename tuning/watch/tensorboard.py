@@ -1,0 +1,190 @@
+"""What TensorBoard shows of a study: curves of every trial, and one HPARAMS table over all of them.
+
+TensorBoard reads the columns of that table from a single experiment summary, so it is written once,
+at the root, with every parameter that can occur; each trial then adds its row from its own folder.
+"""
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from tensorboard.compat.proto.event_pb2 import Event
+from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.plugins.hparams import api_pb2, metadata
+from tensorboard.plugins.hparams.plugin_data_pb2 import (
+    HParamsPluginData,
+    SessionEndInfo,
+    SessionStartInfo,
+)
+from tensorboard.summary.writer.event_file_writer import EventFileWriter
+from tensorboard.summary.writer.record_writer import RecordWriter
+
+from mtl_core.training.report import EpochReport
+from tuning.records import TrialRecord, Value
+from tuning.space.space import Parameter
+
+EXPERIMENT_FILE = "events.out.tfevents.0.experiment"
+"""Name of the event file at the root; a fixed one, so that a resumed study finds it."""
+
+Cell = bool | float | str
+
+
+class StudyBoard:
+    """Writes the event files of a study; every call is on disk when it returns."""
+
+    def __init__(self, folder: Path, parameters: Sequence[Parameter]) -> None:
+        """Opens the board of a new or resumed study.
+
+        Args:
+            folder: The `tensorboard` folder of the study; made with the first trial.
+            parameters: Every parameter that can occur, conditional ones included.
+        """
+        self._folder = folder
+        self._parameters = tuple(parameters)
+        self._writers: dict[str, EventFileWriter] = {}
+        self._cells: dict[str, list[Cell]] = {parameter.name: [] for parameter in parameters}
+
+    def begin(self, record: TrialRecord) -> None:
+        """Adds a trial, or takes up again one that was interrupted."""
+        if record.id in self._writers:
+            return
+        self._writers[record.id] = EventFileWriter(str(self._folder / record.id))
+        start = SessionStartInfo(group_name=record.id, start_time_secs=time.time())
+        for name, cell in _row(self._parameters, record):
+            self._cells[name].append(cell)
+            _set(start.hparams[name], cell)
+        summary = _hparams(metadata.SESSION_START_INFO_TAG, session_start_info=start)
+        self._write(record.id, [summary])
+
+    def report(self, record_id: str, report: EpochReport) -> None:
+        """Adds a point to the curves of a trial that has begun.
+
+        "best/" holds the scores of the best epoch so far: a point whenever it changes, of which
+        the HPARAMS table shows the last.
+        """
+        scalars = _scalars(report)
+        values = [Summary.Value(tag=tag, simple_value=value) for tag, value in scalars.items()]
+        self._write(record_id, values, step=report.epoch)
+        # The names of the scores, thus the columns of the table, are known only now.
+        self._write_experiment([f"best/{name}" for name in _scores(report)])
+
+    def end(self, record: TrialRecord) -> None:
+        """Closes a trial that has begun, with its status."""
+        failed = record.status == "failed"
+        status = api_pb2.STATUS_FAILURE if failed else api_pb2.STATUS_SUCCESS
+        end = SessionEndInfo(status=status, end_time_secs=time.time())
+        self._write(record.id, [_hparams(metadata.SESSION_END_INFO_TAG, session_end_info=end)])
+        self._writers.pop(record.id).close()
+
+    def close(self) -> None:
+        """Closes all files; a trial that has not ended can be taken up by another board."""
+        while self._writers:
+            self._writers.popitem()[1].close()
+
+    def _write(self, record_id: str, values: Sequence[Summary.Value], step: int = 0) -> None:
+        writer = self._writers[record_id]
+        writer.add_event(_event(values, step))
+        writer.flush()
+
+    def _write_experiment(self, metric_tags: Sequence[str]) -> None:
+        path = self._folder / EXPERIMENT_FILE
+        if path.exists():
+            return
+        experiment = api_pb2.Experiment(
+            time_created_secs=time.time(),
+            hparam_infos=[_column(item, self._cells[item.name]) for item in self._parameters],
+            metric_infos=[
+                api_pb2.MetricInfo(name=api_pb2.MetricName(tag=tag)) for tag in metric_tags
+            ],
+        )
+        summary = _hparams(metadata.EXPERIMENT_TAG, experiment=experiment)
+        # TensorBoard believes the first summary that it meets: it must never see half of one.
+        partial = path.with_name("experiment.partial")
+        with partial.open("wb") as file:
+            RecordWriter(file).write(_event([summary]).SerializeToString())
+        partial.replace(path)
+
+
+def _event(values: Sequence[Summary.Value], step: int = 0) -> Event:
+    return Event(wall_time=time.time(), step=step, summary=Summary(value=values))
+
+
+def _hparams(tag: str, **content: object) -> Summary.Value:
+    # The plugin reads the metadata; a tensor must be there, but holds nothing.
+    description = metadata.create_summary_metadata(HParamsPluginData(**content))
+    return Summary.Value(tag=tag, metadata=description, tensor=metadata.NULL_TENSOR)
+
+
+def _scores(report: EpochReport) -> dict[str, float]:
+    """Returns {"combined": x, "joint_accuracy": x, "<task>/<score>": x}."""
+    scores = {"combined": report.combined, "joint_accuracy": report.joint_accuracy}
+    for task, values in report.dev.items():
+        scores |= {f"{task}/{score}": value for score, value in values.items()}
+    return scores
+
+
+def _scalars(report: EpochReport) -> dict[str, float]:
+    scores = _scores(report)
+    scalars = {f"dev/{name}": value for name, value in scores.items()}
+    if report.epoch == report.best_epoch:
+        scalars |= {f"best/{name}": value for name, value in scores.items()}
+    scalars |= {f"train/loss/{task}": value for task, value in report.losses.items()}
+    scalars |= {f"train/weight/{task}": value for task, value in report.weights.items()}
+    scalars |= {f"train/gradient/{name}": value for name, value in report.gradients.items()}
+    for group, value in report.learning_rates.items():
+        scalars[f"train/learning_rate/{group}"] = value
+    scalars["train/sentences_per_second"] = report.sentences_per_second
+    return scalars
+
+
+def _row(parameters: Sequence[Parameter], record: TrialRecord) -> Iterator[tuple[str, Cell]]:
+    """Yields (parameter, value); TensorBoard leaves the cell of a missing one empty."""
+    for parameter in parameters:
+        if parameter.name in record.parameters:
+            cell = _cell(_data_type(parameter), record.parameters[parameter.name])
+            if cell is not None:
+                yield parameter.name, cell
+
+
+def _data_type(parameter: Parameter) -> int:
+    types = {type(option) for option in parameter.options}
+    if types <= {int, float}:  # a range has no options
+        return int(api_pb2.DATA_TYPE_FLOAT64)
+    return int(api_pb2.DATA_TYPE_BOOL if types == {bool} else api_pb2.DATA_TYPE_STRING)
+
+
+def _cell(data_type: int, value: Value) -> Cell | None:
+    """Returns what a column of this type can hold; None for a default of another type."""
+    if data_type == api_pb2.DATA_TYPE_STRING:
+        return value if isinstance(value, str) else json.dumps(value)
+    wants_bool = data_type == api_pb2.DATA_TYPE_BOOL
+    if isinstance(value, bool):
+        return value if wants_bool else None
+    return value if isinstance(value, int | float) and not wants_bool else None
+
+
+def _column(parameter: Parameter, cells: Sequence[Cell]) -> api_pb2.HParamInfo:
+    """Describes a parameter; values in `cells` outside its domain (a default) widen the domain.
+
+    TensorBoard filters by the domain, and would hide the trial otherwise.
+    """
+    data_type = _data_type(parameter)
+    info = api_pb2.HParamInfo(name=parameter.name, type=data_type)
+    if parameter.low is None or parameter.high is None:
+        options = [_cell(data_type, option) for option in parameter.options]
+        info.domain_discrete.extend(dict.fromkeys([*options, *cells]))
+    else:
+        numbers = [float(cell) for cell in cells]
+        info.domain_interval.min_value = min([parameter.low, *numbers])
+        info.domain_interval.max_value = max([parameter.high, *numbers])
+    return info
+
+
+def _set(field: object, cell: Cell) -> None:
+    """Sets a protobuf value, which keeps booleans, numbers and texts apart."""
+    if isinstance(cell, bool):
+        name = "bool_value"
+    else:
+        name = "string_value" if isinstance(cell, str) else "number_value"
+    setattr(field, name, cell)
