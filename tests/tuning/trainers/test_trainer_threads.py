@@ -2,7 +2,9 @@
 
 import gc
 import threading
+import time
 import weakref
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,7 +16,7 @@ from ray.exceptions import ActorUnavailableError
 from mtl_core.errors import TrainingError
 from tuning.cluster import asking
 from tuning.study.config import Study
-from tuning.trainers import trainers
+from tuning.trainers import _ray_train, trainers
 from tuning.trainers.messages import Scored, ScoreJob
 
 
@@ -31,14 +33,17 @@ class Thread:
         self.pool.starts.remote.return_value = 1
         self.is_leaving, self._goes_on = threading.Event(), threading.Event()
         self.held: list[weakref.ref[Held]] = []
+        self.fails_with: Callable[[], object] = lambda: None
 
         def fit() -> None:
             held = Held()
             self.held.append(weakref.ref(held))
             self._goes_on.wait()
+            self.fails_with()
             raise error("a reason")
 
-        monkeypatch.setattr(trainers.ray, "get", lambda value: value)
+        monkeypatch.setattr(_ray_train.ray, "wait", lambda refs, timeout: (refs, []))
+        monkeypatch.setattr(_ray_train.ray, "get", lambda value: value)
         monkeypatch.setattr(trainers, "_build_trainer", lambda *_: SimpleNamespace(fit=fit))
         settings: Any = SimpleNamespace(trainer=7)
         study: Any = None
@@ -46,25 +51,36 @@ class Thread:
         self._thread = threading.Thread(target=trainers._keep_training, args=arguments, daemon=True)
         self._thread.start()
 
-    def go_on(self, *, seconds: float = 100.0) -> None:
-        """Lets the thread go on to its end, or for some seconds when it has none."""
+    def go_on(self) -> None:
+        """Lets the thread go on to its end."""
         self._goes_on.set()
-        self._thread.join(timeout=seconds)
+        self._thread.join(timeout=100)
         gc.collect()
 
+    def is_alive(self) -> bool:
+        return self._thread.is_alive()
 
-@pytest.mark.parametrize("error", [RuntimeError, SystemExit])  # Ray raises both
-def test_what_it_holds_is_kept_while_ray_shuts_down(
-    monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
-) -> None:
-    thread = Thread(monkeypatch, error)
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    while not condition():
+        time.sleep(0.01)
+
+
+def test_a_thread_leaves_ray_when_the_study_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A `ray.get` that still waits when Ray is shut down takes the process down (SIGSEGV)."""
+    thread = Thread(monkeypatch, RuntimeError)
+    wait_for(lambda: bool(thread.held))
+    # From now on no answer comes, as when workers are in the middle of an epoch.
+    monkeypatch.setattr(_ray_train.ray, "wait", lambda refs, timeout: ([], refs))
+    monkeypatch.setattr(_ray_train.ray, "get", lambda value: pytest.fail("waits without an end"))
+    thread.fails_with = lambda: _ray_train.answer("run", thread.is_leaving)
     thread.is_leaving.set()
-    thread.go_on(seconds=0.5)
-    assert thread.held[0]() is not None
+    thread.go_on()
+    assert not thread.is_alive()
     thread.pool.retire.remote.assert_not_called()
 
 
-@pytest.mark.parametrize("error", [RuntimeError, SystemExit])
+@pytest.mark.parametrize("error", [RuntimeError, SystemExit])  # Ray raises both
 def test_a_trainer_that_ends_is_retired(
     monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
 ) -> None:
@@ -90,7 +106,7 @@ def test_workers_that_ask_for_no_gpu_see_none(
 ) -> None:
     study = Study.model_validate({"name": "x", "resources": {"gpus": gpus}})
     settings: Any = None
-    trainer = trainers._build_trainer(study, settings, tmp_path, "name")
+    trainer = trainers._build_trainer(study, settings, tmp_path, "name", threading.Event())
     assert trainer.run_config.worker_runtime_env.get("env_vars", {}) == hidden
 
 
