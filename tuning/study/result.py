@@ -13,7 +13,6 @@ from optuna.trial import TrialState
 from mtl_core.errors import ConfigError
 from mtl_core.study_file import as_assignment
 from mtl_core.tasks.kinds import outside_kinds
-from tuning.cli.status import StudyStatus, read_status
 from tuning.files import telling_what_is_broken, write_text
 from tuning.records import TrialRecord
 from tuning.report.render import render_report
@@ -22,6 +21,7 @@ from tuning.study.config import StudyFile
 from tuning.study.folder import StudyFolder
 from tuning.study.history import best_record, best_so_far, read_records
 from tuning.study.journal import read_optuna
+from tuning.study.status import StudyStatus, read_status
 
 if TYPE_CHECKING:
     import pandas
