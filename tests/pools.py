@@ -4,23 +4,30 @@ import asyncio
 from collections.abc import Coroutine
 from pathlib import Path
 
-from tuning.trainers.messages import Reported, ScoreJob, TrialJob
+from trials import report
+
+from tuning.records import run_id_of
+from tuning.trainers.messages import Reported, ScoreJob, TrainJob, TrialSpec
 from tuning.trainers.pool import TrialPool
 
-GOES_ON = Reported("{}", is_last=False)
-LAST = Reported("{}", is_last=True)
+GOES_ON = Reported(report(1, 0.5), is_last=False)
+LAST = Reported(report(1, 0.5), is_last=True)
 
 
 def run(scenario: Coroutine[object, object, None]) -> None:
     asyncio.run(asyncio.wait_for(scenario, timeout=120))
 
 
-def job(number: int) -> TrialJob:
-    return TrialJob(number, {"seed": number}, Path("checkpoint"))
+def spec(number: int) -> TrialSpec:
+    return TrialSpec(run_id_of(number), {"seed": number}, Path("checkpoint"))
+
+
+def job(number: int) -> TrainJob:
+    return TrainJob(spec(number))
 
 
 def score_job(number: int) -> ScoreJob:
-    return ScoreJob(number, {}, Path("checkpoint"), export=None, dev={})
+    return ScoreJob(spec(number), export=None, dev={})
 
 
 async def started_pool(*, max_attempts: int = 2, jobs: int = 1, trainers: int = 2) -> TrialPool:

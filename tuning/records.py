@@ -15,12 +15,27 @@ Status = Literal["running", "complete", "stopped", "failed", "interrupted"]
 driver is gone, and the study goes on with it."""
 
 
+DEFAULT_ID = "0000"
+"""Run id of trial 0, the study file's own recipe."""
+
+
+def run_id_of(number: int) -> str:
+    """Returns the run id of a trial, for instance "0007" of the one with number 7."""
+    return f"{number:04d}"
+
+
+def order_of(run_id: str) -> tuple[int, str]:
+    """Returns a key that sorts run ids, trials in the order in which they were begun."""
+    # After "9999" comes "10000", which as a text alone would stand before it.
+    return len(run_id), run_id
+
+
 @dataclass(frozen=True, slots=True)
 class TrialRecord:
     """One trial of a study.
 
     Attributes:
-        number: Position in the study, from 0; trial 0 is the study file's own recipe.
+        id: Run id, for instance "0007"; the name of the trial's folder.
         status: Where the trial stands.
         parameters: Dotted key of `run` -> value in effect. A key of a section that this trial did
             not choose (conditional space) is absent.
@@ -30,18 +45,13 @@ class TrialRecord:
         error: Last line of the traceback of a failed trial.
     """
 
-    number: int
+    id: str
     status: Status
     parameters: dict[str, Value]
     overrides: dict[str, object]
     reports: tuple[EpochReport, ...] = ()
     seconds: float = 0.0
     error: str | None = None
-
-    @property
-    def id(self) -> str:
-        """The name of the trial's folder, for instance "0007"."""
-        return f"{self.number:04d}"
 
     @property
     def num_epochs(self) -> int:
@@ -54,11 +64,11 @@ class TrialRecord:
         return max(self.reports, key=lambda report: report.combined, default=None)
 
 
-def rank(record: TrialRecord) -> tuple[bool, float, int]:
+def rank(record: TrialRecord) -> tuple[bool, float, tuple[int, str]]:
     """Returns a key that sorts trials, the best first, failed ones last, the earlier of equals."""
     score = record.best.combined if record.best is not None else math.nan
     is_failed = record.status == "failed"
-    return is_failed, -score if math.isfinite(score) else math.inf, record.number
+    return is_failed, -score if math.isfinite(score) else math.inf, order_of(record.id)
 
 
 def keys_of_all(mappings: Iterable[Mapping[str, object]]) -> list[str]:

@@ -13,14 +13,13 @@ from ray.tune import Callback
 
 from mtl_core.config import RunConfig
 from mtl_core.study_file import override
-from mtl_core.training.report import EpochReport
-from tuning.records import Status, TrialRecord, rank
+from tuning.records import DEFAULT_ID, Status, TrialRecord, order_of, rank
 from tuning.report.frame import trials_frame
 from tuning.study.config import StudyFile
 from tuning.study.folder import StudyFolder
 from tuning.study.history import read_records
 from tuning.trainers.trainers import Trainers
-from tuning.trainers.tune_trial import TrialFailedError
+from tuning.trainers.tune_values import TrialConfig, TrialFailedError, TrialResult
 from tuning.watch.observer import Observer
 from tuning.watch.tensorboard import StudyBoard
 
@@ -50,7 +49,7 @@ class Logbook(Callback):  # type: ignore[misc]  # Ray carries no types
         self._board = StudyBoard(folder.tensorboard, study.space.parameters)
         self._trainers: Trainers | None = None
         self._checked = 0.0
-        self._started: set[int] = set()
+        self._started: set[str] = set()
         self._start = start
         self._seconds_before = float(optuna_study.user_attrs.get("seconds", 0.0))
         self.records = read_records(folder, optuna_study, self._defaults)
@@ -81,23 +80,25 @@ class Logbook(Callback):  # type: ignore[misc]  # Ray carries no types
         self, iteration: int, trials: Sequence[Any], trial: Any, **info: Any
     ) -> None:
         """Writes the trial's configuration; a trial that goes on keeps its reports."""
-        number, overrides = trial.config["number"], trial.config["overrides"]
+        config = TrialConfig.of(trial.config)
+        run_id, overrides = config.spec.id, config.spec.overrides
         run = override(self._run, overrides)
         try:
-            self._folder.begin_trial(number, RunConfig.model_validate(run))
+            self._folder.begin_trial(run_id, RunConfig.model_validate(run))
         except ValidationError:  # Values that do not go together: the trial will fail.
-            self._folder.begin_trial(number, run)
-        parameters = self._optuna_study.get_trials(deepcopy=False)[number].params
-        reports = self._folder.read_reports(number)
-        record = self.records[number] = TrialRecord(
-            number=number,
+            self._folder.begin_trial(run_id, run)
+        reports = self._folder.read_reports(run_id)
+        # Of the study file's own recipe Optuna knows only what lies in the space.
+        parameters = self._defaults if run_id == DEFAULT_ID else config.parameters
+        record = self.records[run_id] = TrialRecord(
+            id=run_id,
             status="running",
-            parameters=dict(parameters if number else self._defaults),
+            parameters=dict(parameters),
             overrides=dict(overrides),
             reports=reports,
             seconds=sum(report.seconds for report in reports),
         )
-        self._started.add(number)
+        self._started.add(run_id)
         self._board.begin(record)
         self._observer.began(record)
 
@@ -105,17 +106,18 @@ class Logbook(Callback):  # type: ignore[misc]  # Ray carries no types
         self, iteration: int, trials: Sequence[Any], trial: Any, result: Mapping[str, Any], **_: Any
     ) -> None:
         """Adds a report, unless a resumed trial only repeats it."""
-        report = EpochReport.from_json(result["report"])
-        record = self.records[trial.config["number"]]
+        found = TrialResult.of(result)
+        assert found is not None
+        report, record = found.report, self.records[TrialConfig.of(trial.config).spec.id]
         if report.epoch <= len(record.reports):
             return
-        self._folder.add_report(record.number, report)
+        self._folder.add_report(record.id, report)
         record = replace(
             record,
             reports=(*record.reports, report),
             seconds=record.seconds + report.seconds,
         )
-        self.records[record.number] = record
+        self.records[record.id] = record
         self._board.report(record.id, report)
         self._observer.reported(record)
 
@@ -123,15 +125,16 @@ class Logbook(Callback):  # type: ignore[misc]  # Ray carries no types
         self, iteration: int, trials: Sequence[Any], trial: Any, **info: Any
     ) -> None:
         """Notes that a trial ran all its epochs or was stopped; one without a number has failed."""
-        number = trial.config["number"]
-        for report in self.records[number].reports:
+        run_id = TrialConfig.of(trial.config).spec.id
+        for report in self.records[run_id].reports:
             if not math.isfinite(report.combined):
                 self._folder.write_error(
-                    number, f"epoch {report.epoch}: the objective is no number"
+                    run_id, f"epoch {report.epoch}: the objective is no number"
                 )
                 return self._end(trial, "failed")
-        is_finished = trial.last_result.get("finished", False)
-        return self._end(trial, "complete" if is_finished else "stopped")
+        last = TrialResult.of(trial.last_result)
+        is_complete = last is not None and last.is_last
+        return self._end(trial, "complete" if is_complete else "stopped")
 
     def on_trial_error(
         self, iteration: int, trials: Sequence[Any], trial: Any, **info: Any
@@ -139,9 +142,8 @@ class Logbook(Callback):  # type: ignore[misc]  # Ray carries no types
         """Keeps the traceback of a failed trial."""
         # Not `trial.get_error`, which reads a copy that Tune may make later.
         text = Path(trial.error_file).read_text(encoding="utf-8", errors="replace")
-        # What Ray puts before the trainer's own traceback says nothing of the trial.
-        _, _, error = text.rpartition(f"{TrialFailedError.__name__}: ")
-        self._folder.write_error(trial.config["number"], error)
+        run_id = TrialConfig.of(trial.config).spec.id
+        self._folder.write_error(run_id, TrialFailedError.told_in(text))
         self._end(trial, "failed")
 
     @property
@@ -160,15 +162,15 @@ class Logbook(Callback):  # type: ignore[misc]  # Ray carries no types
         self._optuna_study.set_user_attr("seconds", self.seconds)
 
     def _end(self, trial: Any, status: Status) -> None:
-        number = trial.config["number"]
+        run_id = TrialConfig.of(trial.config).spec.id
         if self._trainers is not None and status != "complete":
-            self._trainers.stop(number)
-        if number not in self._started:
+            self._trainers.stop(run_id)
+        if run_id not in self._started:
             # A trial whose actor could not be made ends without having started.
             self.on_trial_start(0, (), trial)
-        record = self.records[number]
-        record = replace(record, status=status, error=self._folder.read_error(number))
-        self.records[number] = record
+        record = self.records[run_id]
+        record = replace(record, status=status, error=self._folder.read_error(run_id))
+        self.records[run_id] = record
         self._board.end(record)
         self._drop_losers()
         self.write_trials()
@@ -179,12 +181,12 @@ class Logbook(Callback):  # type: ignore[misc]  # Ray carries no types
         """Removes the checkpoints that nobody will read: disks are finite."""
         ended = [record for record in self.records.values() if record.status != "running"]
         ranked = sorted(ended, key=rank)
-        keep = {record.number for record in ranked[: self._study.study.keep_checkpoints]}
+        keep = {record.id for record in ranked[: self._study.study.keep_checkpoints]}
         for record in ended:
-            if record.number not in keep | {0}:
-                self._folder.drop_checkpoint(record.number)
+            if record.id not in keep | {DEFAULT_ID}:
+                self._folder.drop_checkpoint(record.id)
 
     def write_trials(self) -> None:
         """Writes trials.csv."""
-        records = [self.records[number] for number in sorted(self.records)]
+        records = [self.records[run_id] for run_id in sorted(self.records, key=order_of)]
         trials_frame(records).to_csv(self._folder.trials_csv, index=False)

@@ -6,7 +6,7 @@ from ray import tune
 
 from mtl_core.errors import TrainingError
 from tuning.files import write_text
-from tuning.records import TrialRecord
+from tuning.records import DEFAULT_ID, TrialRecord, order_of
 from tuning.report.frame import trials_frame
 from tuning.report.render import render_report
 from tuning.run.logbook import Logbook
@@ -23,9 +23,10 @@ from tuning.study.result import (
     known_tests,
     summarise,
 )
-from tuning.trainers.messages import Failed, Scored, ScoreJob
+from tuning.trainers.messages import Failed, Scored, ScoreJob, TrialSpec
 from tuning.trainers.trainers import Trainers, start_trainers
 from tuning.trainers.tune_trial import PooledTrial
+from tuning.trainers.tune_values import METRIC
 from tuning.watch.observer import Observer
 
 _HEAD_NODE = "node:__internal_head__"
@@ -88,14 +89,11 @@ class Session:
             self.study.space,
             total=self.study.trials,
             default_parameters=self.study.default_parameters,
-            constants={
-                "pool": trainers.name,
-                "namespace": trainers.namespace,
-                "trials": str(self.folder.trials),
-            },
+            pool=trainers.address,
+            checkpoint_of=self.folder.checkpoint,
             decided={
-                number: len(record.reports)
-                for number, record in records.items()
+                run_id: len(record.reports)
+                for run_id, record in records.items()
                 if record.status == "running"
             },
         )
@@ -106,7 +104,7 @@ class Session:
                 PooledTrial, tune.PlacementGroupFactory([{"CPU": 0, _HEAD_NODE: 0.001}])
             ),
             tune_config=tune.TuneConfig(
-                metric="combined",
+                metric=METRIC,
                 mode="max",
                 search_alg=searcher,
                 scheduler=scheduler,
@@ -128,8 +126,8 @@ class Session:
         """Returns the trials whose test scores are wanted and not known: best and default."""
         known = known_tests(self.folder.read_result())
         best = best_record(self.logbook.records)
-        default = self.logbook.records.get(0)
-        wanted = {record.number: record for record in (best, default) if record and record.best}
+        default = self.logbook.records.get(DEFAULT_ID)
+        wanted = {record.id: record for record in (best, default) if record and record.best}
         model = self.folder.read_result().get("model") if self.folder.best.is_dir() else None
         has_model = best is not None and model == best.id
         return [
@@ -144,9 +142,7 @@ class Session:
         scored = {}
         for record in self._unscored():
             job = ScoreJob(
-                record.number,
-                record.overrides,
-                self.folder.checkpoint(record.number),
+                TrialSpec(record.id, record.overrides, self.folder.checkpoint(record.id)),
                 export=self.folder.best if record is best else None,
                 dev=dev_scores(record),
             )
@@ -164,7 +160,7 @@ class Session:
         known = known_tests(previous)
         known |= {trial: scored.scores for trial, scored in tests.items()}
         best = final_scores(best_record(records), known)
-        default = final_scores(records.get(0), known)
+        default = final_scores(records.get(DEFAULT_ID), known)
         counts = {
             status: sum(record.status == status for record in records.values())
             for status in ("complete", "stopped", "failed")
@@ -198,7 +194,7 @@ class Session:
             status=str(result["status"]),
             best=best,
             default=default,
-            trials=trials_frame([records[number] for number in sorted(records)]),
+            trials=trials_frame([records[run_id] for run_id in sorted(records, key=order_of)]),
             seconds=summary.seconds,
             replay=summary.replay,
         )

@@ -30,7 +30,8 @@ class Asha(Section):
         """Returns the scheduler of a study whose trials run up to `max_epochs`."""
         from ray.tune.schedulers import AsyncHyperBandScheduler
 
-        from tuning.search.study_scheduler import METRIC, TIME, StudyScheduler
+        from tuning.search.study_scheduler import StudyScheduler
+        from tuning.trainers.tune_values import METRIC, TIME
 
         if self.grace_epochs >= max_epochs:
             message = "scheduler asha stops no trial: grace_epochs is %d, and trials run %d epochs"

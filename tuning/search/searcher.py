@@ -7,23 +7,24 @@ Optuna journal is the truth: a searcher made anew on it goes on where the last o
 
 import math
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import optuna
 from optuna.trial import TrialState
 from ray.tune.search import Searcher
 
 from mtl_core.training.report import EpochReport
-from tuning.records import Value
-from tuning.search.study_scheduler import METRIC
+from tuning.records import Value, run_id_of
 from tuning.space.space import Space
+from tuning.trainers.messages import PoolAddress, TrialSpec
+from tuning.trainers.tune_values import METRIC, TrialConfig, TrialResult
 
 
 class OptunaSearcher(Searcher):  # type: ignore[misc]  # Ray carries no types
     """Hands the points of an Optuna study to Ray Tune, trial 0 being the study file's own recipe.
 
-    A result of a trial holds `progress` (epochs), `combined` (higher is better), `report` (the
-    line of `EpochReport.to_json`) and `finished` (true in the report of the last epoch).
+    Only here are trials known by Optuna's numbers; outside they are known by their run ids.
     """
 
     def __init__(
@@ -33,8 +34,9 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # Ray carries no types
         *,
         total: int,
         default_parameters: Mapping[str, Value],
-        constants: Mapping[str, object],
-        decided: Mapping[int, int] | None = None,
+        pool: PoolAddress,
+        checkpoint_of: Callable[[str], Path],
+        decided: Mapping[str, int] | None = None,
     ) -> None:
         """Starts where the study stands.
 
@@ -44,8 +46,9 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # Ray carries no types
             total: Trials of the study, those already there included.
             default_parameters: Parameters of the study file's own recipe; those outside the space
                 are not told to Optuna.
-            constants: Put into the configuration of every trial.
-            decided: Trial number -> reports of an unfinished trial that the scheduler has already
+            pool: Where trials are handed to trainers.
+            checkpoint_of: Returns the folder of a trial's checkpoint, given its run id.
+            decided: Run id -> reports of an unfinished trial that the scheduler has already
                 judged.
         """
         super().__init__(metric=METRIC, mode="max")
@@ -55,7 +58,8 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # Ray carries no types
         self._defaults = {
             name: value for name, value in default_parameters.items() if space.contains(name, value)
         }
-        self._constants = dict(constants)
+        self._pool = pool
+        self._checkpoint_of = checkpoint_of
         self._decided = dict(decided or {})
         running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
         self._interrupted = deque(trial._trial_id for trial in running)
@@ -73,12 +77,14 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # Ray carries no types
         overrides = self._overrides(trial)
         trial.set_user_attr("overrides", overrides)
         self._running[trial_id] = _RunningTrial(trial)
-        return {
-            **self._constants,
-            "number": trial.number,
-            "overrides": overrides,
-            "decided": self._decided.get(trial.number, 0),
-        }
+        run_id = run_id_of(trial.number)
+        config = TrialConfig(
+            spec=TrialSpec(run_id, overrides, self._checkpoint_of(run_id)),
+            parameters=dict(trial.params),
+            decided=self._decided.get(run_id, 0),
+            pool=self._pool,
+        )
+        return config.for_tune()
 
     def _next_trial(self) -> optuna.Trial | None:
         if self._interrupted:
@@ -102,7 +108,9 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # Ray carries no types
 
     def on_trial_result(self, trial_id: str, result: Mapping[str, object]) -> None:
         """Takes note of a report after which the trial goes on."""
-        self._running[trial_id].observe(result)
+        found = TrialResult.of(result)
+        if found is not None:
+            self._running[trial_id].observe(found.report)
 
     def on_trial_complete(
         self, trial_id: str, result: Mapping[str, object] | None = None, error: bool = False
@@ -111,11 +119,13 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # Ray carries no types
         running = self._running.pop(trial_id, None)
         if running is None:
             return
-        running.observe(result or {})
+        last = TrialResult.of(result)
+        if last is not None:
+            running.observe(last.report)
         running.describe()
         if error or running.best is None or running.is_broken:
             self._study.tell(running.trial, state=TrialState.FAIL)
-        elif result and result.get("finished"):
+        elif last is not None and last.is_last:
             self._study.tell(running.trial, running.best.combined)
         else:
             self._study.tell(running.trial, state=TrialState.PRUNED)
@@ -140,12 +150,8 @@ class _RunningTrial:
         frozen = trial.study.get_trials(deepcopy=False)[trial.number]
         self._steps = set(frozen.intermediate_values)
 
-    def observe(self, result: Mapping[str, object]) -> None:
+    def observe(self, report: EpochReport) -> None:
         """Takes note of a report and passes the best value so far to Optuna."""
-        line = result.get("report")
-        if not isinstance(line, str):
-            return
-        report = EpochReport.from_json(line)
         self._epochs = report.epoch
         if not math.isfinite(report.combined):
             self.is_broken = True

@@ -7,17 +7,12 @@ from typing import Any
 
 from ray.tune.schedulers import TrialScheduler
 
-from tuning.records import TrialRecord
-
-METRIC = "combined"
-"""The key of a Tune result that is maximised."""
-
-TIME = "progress"
-"""The key of a Tune result that says how far a trial is, in epochs."""
+from tuning.records import DEFAULT_ID, TrialRecord
+from tuning.trainers.tune_values import METRIC, TIME, TrialConfig, TrialResult
 
 
 @dataclass(frozen=True, slots=True)
-class _Numbered:
+class _Known:
     """What the inner scheduler knows of a trial: the same before and after a restart."""
 
     trial_id: str
@@ -30,7 +25,7 @@ class StudyScheduler(TrialScheduler):  # type: ignore[misc]  # Ray carries no ty
     were judged before a restart are recorded but not judged again. A report that holds no finite
     number is passed over, since it would spoil the cutoffs of all other trials.
 
-    The inner scheduler knows trials by their number in the study, not by Tune's id: a report that
+    The inner scheduler knows trials by their run id, not by Tune's id: a report that
     was replayed and is then repeated by the resumed trial counts once.
     """
 
@@ -43,12 +38,12 @@ class StudyScheduler(TrialScheduler):  # type: ignore[misc]  # Ray carries no ty
     def replay(self, records: Iterable[TrialRecord]) -> None:
         """Records what trials reported before a restart, unfinished ones included."""
         for record in records:
-            trial = _Numbered(str(record.number))
+            trial = _Known(record.id)
             self._inner.on_trial_add(None, trial)
             for report in record.reports:
                 self._record(trial, {TIME: report.progress, METRIC: report.combined})
 
-    def _record(self, trial: _Numbered, result: Mapping[str, Any]) -> str:
+    def _record(self, trial: _Known, result: Mapping[str, Any]) -> str:
         """Lets the inner scheduler see a result; returns its decision."""
         if not math.isfinite(result.get(METRIC, math.nan)):
             return str(TrialScheduler.CONTINUE)
@@ -61,14 +56,16 @@ class StudyScheduler(TrialScheduler):  # type: ignore[misc]  # Ray carries no ty
 
     def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
         """Makes the trial known to the inner scheduler."""
-        self._inner.on_trial_add(tune_controller, _numbered(trial))
+        self._inner.on_trial_add(tune_controller, _known(trial))
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: Mapping[str, Any]) -> str:
         """Returns `CONTINUE` or `STOP`."""
         del tune_controller
-        decision = self._record(_numbered(trial), result)
-        is_decided = result.get(TIME, 0) <= trial.config["decided"]
-        if trial.config["number"] == 0 or is_decided or result.get("finished"):
+        decision = self._record(_known(trial), result)
+        config, found = TrialConfig.of(trial.config), TrialResult.of(result)
+        if found is None or found.is_last or config.spec.id == DEFAULT_ID:
+            return str(TrialScheduler.CONTINUE)
+        if found.report.progress <= config.decided:
             return str(TrialScheduler.CONTINUE)
         return decision
 
@@ -77,15 +74,15 @@ class StudyScheduler(TrialScheduler):  # type: ignore[misc]  # Ray carries no ty
     ) -> None:
         """Records the last result, which Tune passes only here when the trial says it is done."""
         del tune_controller
-        self._record(_numbered(trial), result)
+        self._record(_known(trial), result)
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
         """Passes on that the trial has failed."""
-        self._inner.on_trial_error(tune_controller, _numbered(trial))
+        self._inner.on_trial_error(tune_controller, _known(trial))
 
     def on_trial_remove(self, tune_controller: Any, trial: Any) -> None:
         """Passes on that the trial was taken away before it ran."""
-        self._inner.on_trial_remove(tune_controller, _numbered(trial))
+        self._inner.on_trial_remove(tune_controller, _known(trial))
 
     def choose_trial_to_run(self, tune_controller: Any) -> Any:
         """Returns the next trial that waits, in the order of the searcher."""
@@ -96,5 +93,5 @@ class StudyScheduler(TrialScheduler):  # type: ignore[misc]  # Ray carries no ty
         return str(self._inner.debug_string())
 
 
-def _numbered(trial: Any) -> _Numbered:
-    return _Numbered(str(trial.config["number"]))
+def _known(trial: Any) -> _Known:
+    return _Known(TrialConfig.of(trial.config).spec.id)

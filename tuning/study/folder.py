@@ -114,56 +114,56 @@ class StudyFolder:
         if not self.study.is_file():
             raise ConfigError(f"{self.path}: not a study folder, there is no study.yaml in it")
 
-    def trial(self, number: int) -> Path:
-        """Returns the folder of a trial."""
-        return self.trials / f"{number:04d}"
+    def trial(self, run_id: str) -> Path:
+        """Returns the folder of a run."""
+        return self.trials / run_id
 
-    def checkpoint(self, number: int) -> Path:
+    def checkpoint(self, run_id: str) -> Path:
         """Returns the checkpoint folder of a trial."""
-        return self.trial(number) / "checkpoint"
+        return self.trial(run_id) / "checkpoint"
 
-    def begin_trial(self, number: int, run: "RunConfig | Mapping[str, object]") -> None:
+    def begin_trial(self, run_id: str, run: "RunConfig | Mapping[str, object]") -> None:
         """Writes the configuration of a trial.
 
         Cuts off the report that a killed driver left unfinished: more will be appended.
         """
-        self.trial(number).mkdir(exist_ok=True)
-        reports = self._reports(number)
+        self.trial(run_id).mkdir(parents=True, exist_ok=True)
+        reports = self._reports(run_id)
         if reports.is_file():
             write_text(reports, _whole_lines(reports))
-        write_text(self.trial(number) / "config.yaml", dump(run))
+        write_text(self.trial(run_id) / "config.yaml", dump(run))
 
-    def add_report(self, number: int, report: EpochReport) -> None:
+    def add_report(self, run_id: str, report: EpochReport) -> None:
         """Appends a report to the trial's file."""
-        with self._reports(number).open("a", encoding="utf-8") as file:
+        with self._reports(run_id).open("a", encoding="utf-8") as file:
             file.write(report.to_json() + "\n")
 
-    def read_reports(self, number: int) -> tuple[EpochReport, ...]:
+    def read_reports(self, run_id: str) -> tuple[EpochReport, ...]:
         """Returns the reports of a trial, without one that a killed driver left unfinished."""
-        path = self._reports(number)
+        path = self._reports(run_id)
         if not path.is_file():
             return ()
         return tuple(EpochReport.from_json(line) for line in _whole_lines(path).splitlines())
 
-    def _reports(self, number: int) -> Path:
-        return self.trial(number) / "reports.jsonl"
+    def _reports(self, run_id: str) -> Path:
+        return self.trial(run_id) / "reports.jsonl"
 
-    def write_error(self, number: int, error: str) -> None:
+    def write_error(self, run_id: str, error: str) -> None:
         """Keeps the traceback of a failed trial."""
-        self.trial(number).mkdir(exist_ok=True)
-        (self.trial(number) / "error.txt").write_text(error, encoding="utf-8")
+        self.trial(run_id).mkdir(parents=True, exist_ok=True)
+        (self.trial(run_id) / "error.txt").write_text(error, encoding="utf-8")
 
-    def read_error(self, number: int) -> str | None:
+    def read_error(self, run_id: str) -> str | None:
         """Returns the last line of the traceback of a failed trial."""
-        path = self.trial(number) / "error.txt"
+        path = self.trial(run_id) / "error.txt"
         if not path.is_file():
             return None
         lines = path.read_text(encoding="utf-8").strip().splitlines()
         return lines[-1] if lines else None
 
-    def drop_checkpoint(self, number: int) -> None:
+    def drop_checkpoint(self, run_id: str) -> None:
         """Removes the checkpoint of a trial that nothing will be read from."""
-        shutil.rmtree(self.checkpoint(number), ignore_errors=True)
+        shutil.rmtree(self.checkpoint(run_id), ignore_errors=True)
 
     def read_result(self) -> dict[str, object]:
         """Returns what `result.json` holds; empty before the first one is written."""

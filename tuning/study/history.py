@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from optuna import Study as OptunaStudy
 from optuna.trial import TrialState
 
-from tuning.records import Status, TrialRecord, Value, rank
+from tuning.records import DEFAULT_ID, Status, TrialRecord, Value, rank, run_id_of
 from tuning.study.folder import StudyFolder
 
 _STATUS: Mapping[TrialState, Status] = {
@@ -20,8 +20,8 @@ def read_records(
     folder: StudyFolder,
     optuna_study: OptunaStudy,
     default_parameters: Mapping[str, Value] | None = None,
-) -> dict[int, TrialRecord]:
-    """Returns trial number -> what the study folder knows of it.
+) -> dict[str, TrialRecord]:
+    """Returns run id -> what the study folder knows of it.
 
     Args:
         folder: The study folder.
@@ -31,30 +31,31 @@ def read_records(
     records = {}
     for trial in optuna_study.get_trials(deepcopy=False):
         if trial.state in _STATUS:
-            reports = folder.read_reports(trial.number)
+            run_id = run_id_of(trial.number)
+            reports = folder.read_reports(run_id)
             parameters = trial.params
-            if trial.number == 0 and default_parameters is not None:
+            if run_id == DEFAULT_ID and default_parameters is not None:
                 parameters = dict(default_parameters)
-            records[trial.number] = TrialRecord(
-                number=trial.number,
+            records[run_id] = TrialRecord(
+                id=run_id,
                 status=_STATUS[trial.state],
                 parameters=parameters,
                 overrides=dict(trial.user_attrs.get("overrides", {})),
                 reports=reports,
                 seconds=sum(report.seconds for report in reports),
-                error=folder.read_error(trial.number),
+                error=folder.read_error(run_id),
             )
     return records
 
 
-def best_record(records: Mapping[int, TrialRecord]) -> TrialRecord | None:
+def best_record(records: Mapping[str, TrialRecord]) -> TrialRecord | None:
     """Returns the ended trial with the best dev score; the earlier one among equals."""
     ended = [record for record in records.values() if record.status in ("complete", "stopped")]
     scored = [record for record in ended if record.best is not None]
     return min(scored, key=rank, default=None)
 
 
-def best_so_far(records: Mapping[int, TrialRecord]) -> TrialRecord | None:
+def best_so_far(records: Mapping[str, TrialRecord]) -> TrialRecord | None:
     """Returns the best trial of a study that still runs: also one that has not ended."""
     scored = [r for r in records.values() if r.status != "failed" and r.best is not None]
     return min(scored, key=rank, default=None)

@@ -14,7 +14,7 @@ from mtl_core.errors import ConfigError
 from mtl_core.study_file import as_assignment
 from mtl_core.tasks.kinds import outside_kinds
 from tuning.files import telling_what_is_broken, write_text
-from tuning.records import TrialRecord
+from tuning.records import DEFAULT_ID, TrialRecord, order_of
 from tuning.report.render import render_report
 from tuning.report.summary import FinalScores, StudySummary, Unfinished
 from tuning.study.config import StudyFile
@@ -98,21 +98,21 @@ def _so_far(
     study: StudyFile,
     summary: StudySummary,
     status: StudyStatus,
-    records: Mapping[int, TrialRecord],
+    records: Mapping[str, TrialRecord],
 ) -> StudySummary:
     """Returns what a report shows of a study that is not finished."""
     best = best_so_far(records)
     if status.state == "interrupted":
         # The journal calls them running until the study goes on.
         records = {
-            number: replace(record, status="interrupted") if record.status == "running" else record
-            for number, record in records.items()
+            run_id: replace(record, status="interrupted") if record.status == "running" else record
+            for run_id, record in records.items()
         }
     return replace(
         summary,
-        records=[records[number] for number in sorted(records)],
+        records=[records[run_id] for run_id in sorted(records, key=order_of)],
         best=final_scores(best, {}),
-        default=final_scores(records.get(0), {}),
+        default=final_scores(records.get(DEFAULT_ID), {}),
         replay=replay_command(Path(summary.folder), replay_overrides(study, best)),
         unfinished=Unfinished(status.ended, status.trials, status.state, status.go_on),
     )
@@ -182,7 +182,7 @@ def summarise(
     study: StudyFile,
     folder: StudyFolder,
     optuna_study: optuna.Study,
-    records: Mapping[int, TrialRecord],
+    records: Mapping[str, TrialRecord],
     result: Mapping[str, Any],
 ) -> StudySummary:
     """Gathers what the report shows."""
@@ -192,9 +192,9 @@ def summarise(
         name=study.study.name,
         objective=study.study.objective.kind,
         folder=_short(folder.path),
-        records=[records[number] for number in sorted(records)],
+        records=[records[run_id] for run_id in sorted(records, key=order_of)],
         best=final_scores(best, tests),
-        default=final_scores(records.get(0), tests),
+        default=final_scores(records.get(DEFAULT_ID), tests),
         # The journal has those of a session that ended before it wrote a result.
         seconds=max(source.get("seconds", 0.0) for source in (result, optuna_study.user_attrs)),
         replay=replay_command(Path(_short(folder.path)), replay_overrides(study, best)),

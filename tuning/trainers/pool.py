@@ -8,7 +8,7 @@ from collections import deque
 from dataclasses import dataclass, field, replace
 
 from mtl_core.training.progress import Progress
-from tuning.trainers.messages import Failed, Job, Message, Reported, TrainerStatus, TrialJob
+from tuning.trainers.messages import Failed, Job, Message, Reported, TrainerStatus, TrainJob
 
 
 @dataclass(slots=True)
@@ -61,7 +61,7 @@ class TrialPool:
         self._max_attempts = max_attempts
         self._fit = set(range(trainers))
         self._num_trainers = trainers
-        self._orders: dict[int, _Order] = {}
+        self._orders: dict[str, _Order] = {}
         self._waiting: deque[_Order] = deque()
         self._working: dict[int, _Order] = {}
         self._progress: dict[int, Progress] = {}
@@ -76,29 +76,29 @@ class TrialPool:
 
         One that was queued before, by a call whose answer was lost, stays as it is.
         """
-        known = self._orders.get(job.number)
+        known = self._orders.get(job.spec.id)
         if known is not None and known.job == job:
             return
-        order = self._orders[job.number] = _Order(job)
+        order = self._orders[job.spec.id] = _Order(job)
         self._waiting.append(order)
         await self._wake()
 
-    async def message(self, number: int, index: int) -> Message:
+    async def message(self, run_id: str, index: int) -> Message:
         """Waits for a message of a job; asking for the one to come means that the job may go on.
 
         Args:
-            number: The job.
+            run_id: The job's.
             index: Of its messages, from 0; one may be asked for again, when the answer was lost.
         """
-        order = self._orders[number]
+        order = self._orders[run_id]
         coming = order.message(index)
         if not coming.done():
             order.decide(go_on=True)
         return await asyncio.shield(coming)
 
-    async def stop(self, number: int) -> None:
+    async def stop(self, run_id: str) -> None:
         """Ends a job whose next report nobody wants."""
-        order = self._orders.get(number)
+        order = self._orders.get(run_id)
         if order is not None:
             order.end()
             if order in self._waiting:
@@ -139,7 +139,7 @@ class TrialPool:
             order = self._waiting.popleft()
         order.is_begun = False
         self._working[trainer] = order
-        if isinstance(order.job, TrialJob):
+        if isinstance(order.job, TrainJob):
             return replace(order.job, delivered=order.delivered)
         return order.job
 
@@ -178,7 +178,7 @@ class TrialPool:
         order = self._working.get(trainer)
         return TrainerStatus(
             is_ready=trainer in self._starts,
-            job=order.job.number if order is not None else None,
+            job=order.job.spec.id if order is not None else None,
             progress=self._progress.get(trainer),
         )
 

@@ -18,7 +18,7 @@ from mtl_core.errors import TrainingError
 from tuning.cluster.asking import AGAIN_SECONDS, ask
 from tuning.study.config import Study
 from tuning.trainers._ray_train import LeavableTrainer, LeaveError, answer
-from tuning.trainers.messages import Message, ScoreJob, TrainerStatus
+from tuning.trainers.messages import Message, PoolAddress, ScoreJob, TrainerStatus
 from tuning.trainers.pool import TrialPool
 from tuning.trainers.worker import WorkerSettings, work
 
@@ -40,10 +40,9 @@ _MOST_FAILED_STARTS = 10
 class Trainers:
     """The running trainers and the pool they take jobs from."""
 
-    def __init__(self, *, pool: Any, name: str, namespace: str) -> None:
+    def __init__(self, pool: Any, address: PoolAddress) -> None:
         self.pool = pool
-        self.name = name
-        self.namespace = namespace
+        self.address = address
         self._failure = pool.failure.remote()
         self._asked: Any = None
 
@@ -85,9 +84,9 @@ class Trainers:
             return None
         return found
 
-    def stop(self, number: int) -> None:
+    def stop(self, run_id: str) -> None:
         """Ends a trial that the scheduler does not want any more, without waiting."""
-        self.pool.stop.remote(number)
+        self.pool.stop.remote(run_id)
 
     def score(self, job: ScoreJob) -> Message:
         """Does a score job and returns what came out.
@@ -97,7 +96,7 @@ class Trainers:
         """
         ask(lambda: self.pool.submit.remote(job))
         while True:
-            coming = self.pool.message.remote(job.number, 0)
+            coming = self.pool.message.remote(job.spec.id, 0)
             ray.wait([coming, self._failure])
             self.check()
             try:
@@ -120,14 +119,14 @@ def start_trainers(
         count: Trainers side by side.
         scratch: Folder for what Ray writes of its own.
     """
-    name, namespace = f"mtl-pool-{uuid.uuid4().hex}", ray.get_runtime_context().namespace
+    address = PoolAddress(f"mtl-pool-{uuid.uuid4().hex}", ray.get_runtime_context().namespace)
     # Beside the driver: when the driver's node is gone, so is the study.
     driver = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
         ray.get_runtime_context().get_node_id(), soft=False
     )
     pool = (
         ray.remote(num_cpus=0)(TrialPool)
-        .options(name=name, scheduling_strategy=driver, max_concurrency=10_000)
+        .options(name=address.name, scheduling_strategy=driver, max_concurrency=10_000)
         .remote(max_attempts=study.max_attempts, trainers=count)
     )
     is_leaving = threading.Event()
@@ -137,7 +136,7 @@ def start_trainers(
             args=(
                 pool,
                 study,
-                _worker_settings(study, run, number, name, namespace),
+                _worker_settings(study, run, number, address),
                 scratch,
                 is_leaving,
             ),
@@ -148,7 +147,7 @@ def start_trainers(
     for thread in threads:
         thread.start()
     try:
-        yield Trainers(pool=pool, name=name, namespace=namespace)
+        yield Trainers(pool, address)
         ray.get(pool.close.remote())
         _join(threads, time.monotonic() + _END_SECONDS)
     finally:
@@ -164,12 +163,11 @@ def _join(threads: Sequence[threading.Thread], deadline: float) -> None:
 
 
 def _worker_settings(
-    study: Study, run: Mapping[str, object], number: int, pool: str, namespace: str
+    study: Study, run: Mapping[str, object], number: int, pool: PoolAddress
 ) -> WorkerSettings:
     return WorkerSettings(
         trainer=number,
         pool=pool,
-        namespace=namespace,
         run=run,
         objective=study.objective,
         threads=study.resources.cpus,

@@ -29,7 +29,17 @@ from mtl_core.training.objective import ObjectiveSection, counted_tasks
 from mtl_core.training.progress import Progress
 from mtl_core.validation import validate_data
 from tuning.report.statistics import worth_in_rows
-from tuning.trainers.messages import Failed, Job, Message, Reported, Scored, ScoreJob, TrialJob
+from tuning.trainers.messages import (
+    Failed,
+    Job,
+    Message,
+    PoolAddress,
+    Reported,
+    Scored,
+    ScoreJob,
+    TrainJob,
+    TrialSpec,
+)
 
 _TELL_SECONDS = 1.0
 """Between messages of progress: a person reads them."""
@@ -43,8 +53,7 @@ class WorkerSettings:
 
     Attributes:
         trainer: Number of the trainer it belongs to.
-        pool: Name of the pool's actor.
-        namespace: Ray namespace of the pool.
+        pool: Where the pool is found.
         run: The resolved `run` section as plain data.
         objective: The study's objective.
         threads: Threads of torch.
@@ -53,8 +62,7 @@ class WorkerSettings:
     """
 
     trainer: int
-    pool: str
-    namespace: str
+    pool: PoolAddress
     run: Mapping[str, object]
     objective: ObjectiveSection
     threads: int
@@ -92,7 +100,7 @@ class _Worker:
         self.control = (
             dist.new_group(backend="gloo", timeout=_ENDLESS) if self.place.world_size > 1 else None
         )
-        self.pool = ray.get_actor(settings.pool, namespace=settings.namespace)
+        self.pool = ray.get_actor(settings.pool.name, namespace=settings.pool.namespace)
         self.assets: Assets | None = None
         self.told, self.phase = 0.0, ""
 
@@ -114,7 +122,7 @@ class _Worker:
     def do(self, job: Job) -> None:
         """Does a job; whatever it raises fails the job and leaves the worker alive."""
         try:
-            if isinstance(job, TrialJob):
+            if isinstance(job, TrainJob):
                 self._train(job)
             else:
                 self._score(job)
@@ -131,21 +139,21 @@ class _Worker:
                 # The others may wait for this worker in the middle of a step: start all anew.
                 raise
 
-    def _train(self, job: TrialJob) -> None:
-        config = self._config(job)
+    def _train(self, job: TrainJob) -> None:
+        config = self._config(job.spec)
         reports = train(
             config,
             objective=self.settings.objective,
-            checkpoint=job.checkpoint,
+            checkpoint=job.spec.checkpoint,
             assets=self._assets_for(config),
             on_progress=self._tell if self.place.rank == 0 else None,
         )
+        last = min(job.spec.epochs or config.training.epochs, config.training.epochs)
         with closing(reports):
             for report in reports:
                 if report.epoch <= job.delivered:
                     continue
-                is_last = report.epoch == config.training.epochs
-                if not self._send(Reported(report.to_json(), is_last)):
+                if not self._send(Reported(report, is_last=report.epoch == last)):
                     break
 
     def _tell(self, progress: Progress) -> None:
@@ -156,11 +164,11 @@ class _Worker:
             self.pool.progress.remote(self.settings.trainer, progress)
 
     def _score(self, job: ScoreJob) -> None:
-        config = self._config(job)
+        config = self._config(job.spec)
         assets = self._assets_for(config)
         tasks = build_tasks(config, assets.data.datasets)
         model = assets.new_model(config, tasks)
-        precision = load_best(job.checkpoint, model)
+        precision = load_best(job.spec.checkpoint, model)
         scores: dict[str, float | Mapping[str, float]] | None = None
         if any("test" in dataset.splits for dataset in assets.data.datasets.values()):
             result = evaluate(
@@ -180,15 +188,20 @@ class _Worker:
                 scores = {"combined": combined, **scores}
         if job.export is not None and self.place.rank == 0:
             export_best(
-                job.checkpoint, job.export, config=config, assets=assets, dev=job.dev, test=scores
+                job.spec.checkpoint,
+                job.export,
+                config=config,
+                assets=assets,
+                dev=job.dev,
+                test=scores,
             )
         objective = self.settings.objective
         rows = _test_rows(config, assets.data.datasets, counted_tasks(objective, tasks))
         self._send(Scored(scores, worth_in_rows(objective.kind, rows)))
 
-    def _config(self, job: Job) -> RunConfig:
+    def _config(self, spec: TrialSpec) -> RunConfig:
         # The space was checked key by key; values of two keys may not go together.
-        return validate_data(override(self.settings.run, job.overrides), RunConfig, where="run")
+        return validate_data(override(self.settings.run, spec.overrides), RunConfig, where="run")
 
     def _assets_for(self, config: RunConfig) -> Assets:
         if self.assets is None or self.assets.key != assets_key(config):

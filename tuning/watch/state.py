@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tuning.records import TrialRecord, rank
+from tuning.records import TrialRecord, order_of, rank
 from tuning.trainers.messages import TrainerStatus
 from tuning.watch.observer import Observer
 
@@ -45,7 +45,7 @@ class Snapshot:
         ended: Of them.
         epochs: Of a full trial.
         trainers: What each trainer does.
-        running: Trials that run, by number.
+        running: Trials that run, in the order in which they were begun.
         ranked: Trials that ended, best first.
         estimate: How long it will take; None as long as nobody can tell.
     """
@@ -69,7 +69,7 @@ class Snapshot:
 
     def status_of(self, record: TrialRecord) -> TrainerStatus | None:
         """Returns the status of the trainer that works on a trial."""
-        return next((one for one in self.trainers if one.job == record.number), None)
+        return next((one for one in self.trainers if one.job == record.id), None)
 
 
 class StudyState(Observer):
@@ -82,7 +82,7 @@ class StudyState(Observer):
         self._start = time.monotonic()
         self._stage = ""
         self._trials = self._ended = self._epochs = self._num_trainers = 0
-        self._records: dict[int, TrialRecord] = {}
+        self._records: dict[str, TrialRecord] = {}
         self._trainers: Sequence[TrainerStatus] = ()
 
     def rename(self, name: str) -> None:
@@ -101,7 +101,7 @@ class StudyState(Observer):
         """Notes the size of the search."""
         with self._lock:
             self._trials, self._ended, self._epochs = trials, len(ended), epochs
-            self._records = {record.number: record for record in ended}
+            self._records = {record.id: record for record in ended}
             self._num_trainers = trainers
             self._stage = "searching"
 
@@ -121,7 +121,7 @@ class StudyState(Observer):
     def ended(self, record: TrialRecord) -> None:
         """Counts an ended trial."""
         with self._lock:
-            self._records[record.number] = record
+            self._records[record.id] = record
             self._ended += 1
 
     def snapshot(self) -> Snapshot:
@@ -137,16 +137,19 @@ class StudyState(Observer):
                 ended=self._ended,
                 epochs=self._epochs,
                 trainers=self._trainers,
-                running=[r for _, r in sorted(records.items()) if r.status == "running"],
+                running=sorted(
+                    (r for r in records.values() if r.status == "running"),
+                    key=lambda r: order_of(r.id),
+                ),
                 ranked=sorted((r for r in records.values() if r.status != "running"), key=rank),
                 estimate=self._estimate(records),
             )
 
     def _note(self, record: TrialRecord) -> None:
         with self._lock:
-            self._records[record.number] = record
+            self._records[record.id] = record
 
-    def _estimate(self, records: Mapping[int, TrialRecord]) -> Estimate | None:
+    def _estimate(self, records: Mapping[str, TrialRecord]) -> Estimate | None:
         """Epochs that are left, times what an epoch has taken so far, over the trainers.
 
         As a bound they are counted in rounds: all trainers wait for the longest trial of a round.
@@ -168,7 +171,7 @@ class StudyState(Observer):
             left = (sum(rests) + waiting * usual) / at_a_time
         return Estimate(left * epoch_seconds, is_bound)
 
-    def _epoch_seconds(self, records: Mapping[int, TrialRecord]) -> float | None:
+    def _epoch_seconds(self, records: Mapping[str, TrialRecord]) -> float | None:
         """Returns the mean wall time of an epoch; from the speed of steps before the first ends."""
         reports = [report for record in records.values() for report in record.reports]
         if reports:
@@ -182,7 +185,7 @@ class StudyState(Observer):
         return _EVALUATION * sum(known) / len(known) if known else None
 
     def _epochs_done(self, record: TrialRecord) -> float:
-        status = next((one for one in self._trainers if one.job == record.number), None)
+        status = next((one for one in self._trainers if one.job == record.id), None)
         if status is None or status.progress is None:
             return len(record.reports)
         return status.progress.share * status.progress.epochs

@@ -34,7 +34,7 @@ def epoch_report(epoch: int, accuracy: float, f1: float) -> EpochReport:
 
 RECORDS = [
     TrialRecord(
-        number=0,
+        id="0000",
         status="complete",
         parameters={"optimizer.encoder_lr": 2e-4, "freezing": "none"},
         overrides={},
@@ -42,7 +42,7 @@ RECORDS = [
         seconds=4.0,
     ),
     TrialRecord(
-        number=1,
+        id="0001",
         status="stopped",
         parameters={"optimizer.encoder_lr": 1e-3, "freezing": "a|b", "freezing.layers": 3},
         overrides={},
@@ -50,7 +50,7 @@ RECORDS = [
         seconds=5.5,
     ),
     TrialRecord(
-        number=2,
+        id="0002",
         status="failed",
         parameters={"optimizer.encoder_lr": 1e-5, "freezing": "none"},
         overrides={},
@@ -221,7 +221,7 @@ def test_what_rows_other_objectives_are_worth() -> None:
 
 
 def test_a_score_that_is_no_number_ranks_last() -> None:
-    broken = replace(RECORDS[0], number=7, reports=(epoch_report(1, math.nan, 0.5),))
+    broken = replace(RECORDS[0], id="0007", reports=(epoch_report(1, math.nan, 0.5),))
     rows = rows_of(
         render_report(replace(SUMMARY, records=[broken, *RECORDS])), "Trials, best first"
     )

@@ -10,7 +10,7 @@ from conftest import Mtl, RunConfigFactory
 
 from mtl_core.training import precision
 from mtl_core.training.report import EpochReport
-from tuning.records import TrialRecord
+from tuning.records import TrialRecord, run_id_of
 from tuning.report.render import render_report
 from tuning.report.summary import StudySummary
 from tuning.run import tune as study_module
@@ -82,7 +82,9 @@ def test_results_tell_the_precision() -> None:
 def records(*precisions: str) -> list[TrialRecord]:
     report = (1, 1.0, 1, {}, {}, {}, {}, 0.5, 0.5, 0.5, 1, 1.0, 1.0)
     return [
-        TrialRecord(number, "complete", {}, {}, reports=(EpochReport(*report, precision=name),))
+        TrialRecord(
+            run_id_of(number), "complete", {}, {}, reports=(EpochReport(*report, precision=name),)
+        )
         for number, name in enumerate(precisions)
     ]
 
@@ -99,7 +101,7 @@ def records(*precisions: str) -> list[TrialRecord]:
     ],
 )
 def test_the_report_says_what_trials_were_computed_in(precisions: list[str], sentence: str) -> None:
-    failed = TrialRecord(9, "failed", {}, {}, error="no memory")
+    failed = TrialRecord("0009", "failed", {}, {}, error="no memory")
     summary = StudySummary(
         name="tiny", objective="mean", folder="runs/tiny", records=[*records(*precisions), failed],
         best=None, default=None, seconds=1.0, replay="",

@@ -12,7 +12,7 @@ from trials import record
 import tuning
 from mtl_core.errors import ConfigError
 from mtl_core.study_file import parse_assignment
-from tuning.records import TrialRecord
+from tuning.records import DEFAULT_ID, TrialRecord, run_id_of
 from tuning.run import session as session_module
 from tuning.run.session import Session
 from tuning.run.tune import is_local, tune_study
@@ -94,8 +94,8 @@ def test_the_parameter_that_matters_is_the_most_important() -> None:
 
 def test_a_model_that_was_deleted_is_made_again(tmp_path: Path) -> None:
     session = object.__new__(Session)
-    record = TrialRecord(3, "complete", {}, {}, reports=(MagicMock(combined=0.5),))
-    session.logbook = SimpleNamespace(records={3: record})  # type: ignore[assignment]
+    record = TrialRecord("0003", "complete", {}, {}, reports=(MagicMock(combined=0.5),))
+    session.logbook = SimpleNamespace(records={record.id: record})  # type: ignore[assignment]
     session.folder = StudyFolder(tmp_path)
     session.folder.write_result({"tests": {"0003": None}, "model": "0003"})
     session.folder.best.mkdir()
@@ -124,9 +124,10 @@ def test_no_more_trainers_start_than_trials_are_left(
     session = object.__new__(Session)
     session.study = MagicMock(trials=10)
     session.folder, session.observer, session.run_data = MagicMock(), Observer(), {}
-    records = {n: TrialRecord(n, "failed", {}, {}) for n in range(10 - left)}
+    ids = [run_id_of(number) for number in range(10 - left)]
+    records = {one: TrialRecord(one, "failed", {}, {}) for one in ids}
     session.logbook = SimpleNamespace(records=records)  # type: ignore[assignment]
-    monkeypatch.setattr(session, "_unscored", lambda: [records[0]])
+    monkeypatch.setattr(session, "_unscored", lambda: [records[DEFAULT_ID]])
     with pytest.raises(KeyboardInterrupt):
         session.run(3)
     assert started.call_args.kwargs["count"] == count

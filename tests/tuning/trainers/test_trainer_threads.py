@@ -17,7 +17,7 @@ from mtl_core.errors import TrainingError
 from tuning.cluster import asking
 from tuning.study.config import Study
 from tuning.trainers import _ray_train, trainers
-from tuning.trainers.messages import Scored, ScoreJob
+from tuning.trainers.messages import PoolAddress, Scored, ScoreJob, TrialSpec
 
 
 class Held:
@@ -121,7 +121,7 @@ def test_a_network_that_was_away_is_no_failure(monkeypatch: pytest.MonkeyPatch) 
         return "no disk"
 
     monkeypatch.setattr(trainers.ray, "get", get)
-    found = trainers.Trainers(pool=pool, name="pool", namespace="tests")
+    found = trainers.Trainers(pool, PoolAddress("pool", "tests"))
     found.check()
     with pytest.raises(TrainingError, match="no trainer can work any more: no disk"):
         found.check()
@@ -145,7 +145,7 @@ def test_a_score_that_was_lost_is_asked_for_again(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(trainers.ray, "get", get)
     monkeypatch.setattr(asking, "AGAIN_SECONDS", 0.0)
     monkeypatch.setattr(trainers, "AGAIN_SECONDS", 0.0)
-    found = trainers.Trainers(pool=pool, name="pool", namespace="tests")
-    job = ScoreJob(3, {}, Path("checkpoint"), export=None, dev={})
+    found = trainers.Trainers(pool, PoolAddress("pool", "tests"))
+    job = ScoreJob(TrialSpec("0003", {}, Path("checkpoint")), export=None, dev={})
     assert found.score(job) == Scored(None, 0)
     assert pool.submit.remote.mock_calls == [call(job)] * 2

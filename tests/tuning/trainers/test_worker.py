@@ -19,7 +19,15 @@ from mtl_core.training.distributed import Place
 from mtl_core.training.objective import Mean
 from mtl_core.training.progress import Progress
 from tuning.trainers import worker as module
-from tuning.trainers.messages import Failed, Reported, Scored, ScoreJob, TrialJob
+from tuning.trainers.messages import (
+    Failed,
+    PoolAddress,
+    Reported,
+    Scored,
+    ScoreJob,
+    TrainJob,
+    TrialSpec,
+)
 from tuning.trainers.worker import WorkerSettings, _Worker, work
 
 
@@ -97,7 +105,7 @@ def test_workers_wait_together_for_as_long_as_other_trials_take(
     monkeypatch.setattr(
         module.Place, "current", classmethod(lambda _: SimpleNamespace(world_size=2, rank=1))
     )
-    _Worker(SimpleNamespace(pool="pool", namespace="tests"))  # type: ignore[arg-type]
+    _Worker(SimpleNamespace(pool=PoolAddress("pool", "tests")))  # type: ignore[arg-type]
     [settings] = made
     assert settings["backend"] == "gloo"
     assert isinstance(settings["timeout"], timedelta)
@@ -132,7 +140,7 @@ def test_a_worker_whose_error_the_others_may_not_share_leaves_them(
             self.place = SimpleNamespace(world_size=world_size, rank=1)  # type: ignore[assignment]
             self.control = None
 
-        def _train(self, job: TrialJob) -> None:
+        def _train(self, job: TrainJob) -> None:
             raise error
 
         def _report(self, message: object) -> bool:
@@ -143,7 +151,7 @@ def test_a_worker_whose_error_the_others_may_not_share_leaves_them(
         def _send(self, message: object) -> bool:
             return self._report(message)
 
-    worker, job = Worker(), TrialJob(0, {}, Path())
+    worker, job = Worker(), TrainJob(TrialSpec("0000", {}, Path()))
     if is_raised:
         with pytest.raises(type(error)):
             worker.do(job)
@@ -184,8 +192,9 @@ def test_tasks_that_do_not_count_make_no_test_score(
         }
     )
     desk = Desk(config)
-    desk.do(TrialJob(0, {}, tmp_path))
-    desk.do(ScoreJob(0, {}, tmp_path, export=None, dev={}))
+    spec = TrialSpec("0000", {}, tmp_path)
+    desk.do(TrainJob(spec))
+    desk.do(ScoreJob(spec, export=None, dev={}))
     reported, scored = desk.sent
     assert isinstance(reported, Reported)
     assert isinstance(scored, Scored)
@@ -199,7 +208,8 @@ def test_values_that_do_not_go_together_fail_the_trial(
     run_config: RunConfigFactory, tmp_path: Path
 ) -> None:
     desk = Desk(run_config({}))
-    desk.do(TrialJob(0, {"tasks.slots.crf": True, "tasks.slots.subwords": "all"}, tmp_path))
+    overrides = {"tasks.slots.crf": True, "tasks.slots.subwords": "all"}
+    desk.do(TrainJob(TrialSpec("0000", overrides, tmp_path)))
     [failed] = desk.sent
     assert isinstance(failed, Failed)
     assert failed.error.startswith("ConfigError: run: tasks.slots.crf: a CRF runs over words;")

@@ -13,7 +13,7 @@ from tensorboard.plugins.hparams import api_pb2, list_session_groups
 from tensorboard.plugins.hparams.backend_context import Context
 
 from mtl_core.training.report import EpochReport
-from tuning.records import Status, TrialRecord, Value
+from tuning.records import Status, TrialRecord, Value, run_id_of
 from tuning.space.space import Parameter
 from tuning.watch.tensorboard import StudyBoard
 
@@ -43,7 +43,7 @@ LOWER: dict[str, Value] = {
 
 
 def trial(number: int, parameters: dict[str, Value], status: Status = "running") -> TrialRecord:
-    return TrialRecord(number=number, status=status, parameters=parameters, overrides={})
+    return TrialRecord(run_id_of(number), status=status, parameters=parameters, overrides={})
 
 
 def report(epoch: int, combined: float, best_epoch: int) -> EpochReport:
