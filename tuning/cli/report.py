@@ -9,6 +9,6 @@ import typer
 def report(folder: Annotated[Path, typer.Argument(help="A study folder.")]) -> None:
     """Write report.md of a study folder anew, and print it."""
     from mtl_core.printable import printable
-    from tuning.study.result import write_report
+    from tuning.report.write import write_report
 
     typer.echo(printable(write_report(folder)))

@@ -7,7 +7,6 @@ from pathlib import Path
 from mtl_core.scores import without_nan
 from tuning.study.status import StudyStatus, read_status
 from tuning.watch.console import can_redraw, plain_console
-from tuning.watch.state import Estimate
 from tuning.watch.status_file import DriverStatus
 from tuning.watch.wording import clock, left, parameters, scores
 
@@ -41,15 +40,15 @@ def _as_json(status: StudyStatus) -> str:
     """Returns the status as one JSON object."""
     best = status.best
     report = best.best if best is not None else None
-    driver = status.driver
+    driver = status.driver if status.driver is not None and status.driver.is_alive else None
     content = {
         "folder": str(status.folder),
         "state": status.state,
         "trials": status.trials,
         "ended": status.ended,
-        "stage": driver.stage if driver and driver.is_alive else None,
-        "running": dict(driver.running) if driver and driver.is_alive else {},
-        "seconds_left": driver.seconds_left if driver and driver.is_alive else None,
+        "stage": driver.stage if driver else None,
+        "running": dict(driver.running) if driver else {},
+        "seconds_left": driver.estimate.seconds if driver and driver.estimate else None,
         "best": None
         if best is None or report is None
         else {
@@ -81,11 +80,8 @@ def _lines(status: StudyStatus) -> list[str]:
 
 
 def _driver_lines(driver: DriverStatus) -> list[str]:
-    estimate = (
-        Estimate(driver.seconds_left, driver.is_bound) if driver.seconds_left is not None else None
-    )
     facts = [f"process {driver.pid} on {driver.host} for {clock(driver.seconds)}: {driver.stage}"]
-    facts += [left(estimate)] if estimate is not None else []
+    facts += [left(driver.estimate)] if driver.estimate is not None else []
     lines = [", ".join(facts)]
     if driver.silent_seconds > 30:
         lines[0] += f", silent for {clock(driver.silent_seconds)}"

@@ -44,7 +44,7 @@ def tune(
             signal.signal(signal.SIGTERM, signal.default_int_handler)
             from tuning.run.tune import tune_study
 
-            result = tune_study(loaded, observer=display, address=address, verbose=verbose)
+            result = tune_study(loaded, watcher=display, address=address, verbose=verbose)
     except KeyboardInterrupt:
         if loaded is not None:
             words = ["mtl", "tune", study]

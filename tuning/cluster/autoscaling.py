@@ -10,7 +10,7 @@ from ray.autoscaler.sdk import request_resources
 from mtl_core.errors import ConfigError
 from tuning.cluster.planner import Node, plan_trainers
 from tuning.study.config import Resources
-from tuning.watch.observer import Observer
+from tuning.watch.watcher import Watcher
 
 _LOOK_SECONDS = 2.0
 
@@ -25,7 +25,7 @@ def present_nodes() -> list[Node]:
 
 
 @contextmanager
-def provided_trainers(resources: Resources, *, trials: int, observer: Observer) -> Iterator[int]:
+def provided_trainers(resources: Resources, *, trials: int, watcher: Watcher) -> Iterator[int]:
     """Yields how many trainers run side by side in the connected cluster.
 
     When they do not fit and `resources.wait_s` allows, the nodes are asked for: an autoscaler adds
@@ -35,7 +35,7 @@ def provided_trainers(resources: Resources, *, trials: int, observer: Observer) 
     Args:
         resources: What a trainer takes.
         trials: Trials of the study.
-        observer: Told of the wait.
+        watcher: Told of the wait.
 
     Raises:
         ConfigError: Not one trainer fits, or fewer than asked for of a cluster that may not grow.
@@ -52,12 +52,12 @@ def provided_trainers(resources: Resources, *, trials: int, observer: Observer) 
     bundle = {"CPU": resources.cpus} | ({"GPU": resources.gpus} if resources.gpus else {})
     try:
         request_resources(bundles=[bundle] * (resources.workers * wanted))
-        yield _wait(resources, wanted, observer)
+        yield _wait(resources, wanted, watcher)
     finally:
         request_resources(bundles=[])
 
 
-def _wait(resources: Resources, wanted: int, observer: Observer) -> int:
+def _wait(resources: Resources, wanted: int, watcher: Watcher) -> int:
     """Returns how many of the wanted trainers there are nodes for, at the end of the wait."""
     wanted_only = resources.model_copy(update={"trainers": wanted})
     deadline = time.monotonic() + resources.wait_s
@@ -66,7 +66,7 @@ def _wait(resources: Resources, wanted: int, observer: Observer) -> int:
             return plan_trainers(wanted_only, present_nodes(), trials=wanted)
         except ConfigError:
             plural = "s" if wanted > 1 else ""
-            observer.stage(f"waiting for nodes: {wanted} trainer{plural} asked for")
+            watcher.stage(f"waiting for nodes: {wanted} trainer{plural} asked for")
             time.sleep(_LOOK_SECONDS)
     # Spot machines may be out of stock: fewer trainers are better than none.
     any_number = resources.model_copy(update={"trainers": None})

@@ -11,8 +11,9 @@ from mtl_core.study_file import read_document
 from tuning.files import telling_what_is_broken
 from tuning.records import TrialRecord
 from tuning.study.folder import StudyFolder
-from tuning.study.history import best_so_far, read_records
+from tuning.study.history import History, read_history
 from tuning.study.journal import read_optuna
+from tuning.study.result import read_result
 from tuning.watch.status_file import DriverStatus, read_driver
 
 State = Literal["running", "interrupted", "complete", "failed"]
@@ -57,10 +58,10 @@ def read_status(path: Path) -> StudyStatus:
 def _read(folder: StudyFolder, path: Path) -> StudyStatus:
     trials = _num_trials(folder)
     try:
-        records = read_records(folder, read_optuna(folder.journal))
+        history = read_history(folder, read_optuna(folder.journal))
     except ConfigError:  # Its driver has not begun a trial yet.
-        records = {}
-    ended = sum(record.status != "running" for record in records.values())
+        history = History()
+    ended = len(history.ended)
     driver = read_driver(folder.status)
     return StudyStatus(
         folder=path,
@@ -68,7 +69,7 @@ def _read(folder: StudyFolder, path: Path) -> StudyStatus:
         trials=trials,
         ended=ended,
         driver=driver,
-        best=best_so_far(records),
+        best=history.best_so_far,
         go_on=command_to_go_on(path),
     )
 
@@ -88,13 +89,12 @@ def command_to_go_on(path: Path) -> str:
 def _state(folder: StudyFolder, driver: DriverStatus | None, *, trials: int, ended: int) -> State:
     if driver is not None and driver.is_alive:
         return "running"
-    result = folder.read_result()
-    counts = result.get("trials")
+    result = read_result(folder)
     # Of a study that went on to more trials, and not to its new result, there is an old one.
-    is_old = not isinstance(counts, Mapping) or sum(counts.values()) < ended
+    is_old = not result.trials or sum(result.trials.values()) < ended
     if ended < trials or is_old:
         return "interrupted"
-    return "complete" if result.get("status") == "complete" else "failed"
+    return "complete" if result.status == "complete" else "failed"
 
 
 def _num_trials(folder: StudyFolder) -> int:

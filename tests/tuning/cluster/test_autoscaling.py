@@ -7,7 +7,7 @@ from tuning.cluster import autoscaling
 from tuning.cluster.autoscaling import provided_trainers
 from tuning.cluster.planner import Node
 from tuning.study.config import Resources
-from tuning.watch.observer import Observer
+from tuning.watch.watcher import Watcher
 
 HEAD, WORKER = Node(cpus=8, gpus=0), Node(cpus=4, gpus=1)
 
@@ -37,13 +37,13 @@ class Cluster:
 
 
 def provided(resources: Resources, stages: list[str] | None = None) -> int:
-    class Notes(Observer):
+    class Notes(Watcher):
         def stage(self, text: str) -> None:
             assert stages is not None
             stages.append(text)
 
-    observer: Observer = Observer() if stages is None else Notes()
-    with provided_trainers(resources, trials=10, observer=observer) as count:
+    watcher: Watcher = Watcher() if stages is None else Notes()
+    with provided_trainers(resources, trials=10, watcher=watcher) as count:
         return count
 
 
