@@ -47,18 +47,20 @@ def tune(
             result = tune_study(loaded, watcher=display, address=address, verbose=verbose)
     except KeyboardInterrupt:
         if loaded is not None:
-            words = ["mtl", "tune", study]
-            words += [word for assignment in assignments or () for word in ("--set", assignment)]
-            words += ["--address", address] if address else []
-            _say_how_to_go_on(words, loaded)
+            _say_how_to_go_on(loaded, study, assignments or (), address)
         raise
     from tuning.cli.show import show_result
 
     show_result(result)
 
 
-def _say_how_to_go_on(words: Sequence[str], loaded: "StudyFile") -> None:
+def _say_how_to_go_on(
+    loaded: "StudyFile", study: str, assignments: Sequence[str], address: str | None
+) -> None:
     import shlex
 
+    words = ["mtl", "tune", study]
+    words += [word for assignment in assignments for word in ("--set", assignment)]
+    words += ["--address", address] if address else []
     done = f"what was done is in {loaded.folder}" if loaded.folder.exists() else "nothing was begun"
     sys.stderr.write(f"Interrupted; {done}. The same command goes on: {shlex.join(words)}\n")

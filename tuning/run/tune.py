@@ -5,15 +5,15 @@ import time
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from mtl_core.assets import inputs_of
+from mtl_core.assets import Data, inputs_of
 from mtl_core.training.precision import advise
 from tuning.cluster.connection import cluster
-from tuning.cluster.planner import plan_trainers, this_machine
+from tuning.cluster.planner import Node, plan_trainers, this_machine
 from tuning.study.config import StudyFile
 from tuning.study.folder import StudyFolder
 from tuning.study.load import check_data, precision_here
-from tuning.watch.state import StudyState
-from tuning.watch.watcher import Watcher, Watchers
+from tuning.watch.study_watchers import StudyWatchers
+from tuning.watch.watcher import Watcher
 
 if TYPE_CHECKING:
     from tuning.study.result import StudyResult
@@ -39,16 +39,8 @@ def tune_study(
         KeyboardInterrupt: After an orderly stop; the same call goes on.
     """
     start = time.monotonic()
-    state, files = StudyState(study.study.name), Watchers()
-    # Files first: who watches from outside finds in them what it is told of.
-    watching = Watchers([state, files, *([watcher] if watcher is not None else [])])
-    StudyFolder(study.folder).check_writable()
-    StudyFolder(study.folder).check_same(study)
-    machine = this_machine()
-    resources = study.study.resources
-    if is_local(address):
-        # Before Ray starts: seconds sooner, and the error stands alone.
-        plan_trainers(resources, [machine], trials=study.trials)
+    watching, machine = StudyWatchers(study.study.name, watcher), this_machine()
+    _check_folder_and_trainers(study, machine, address)
     watching.stage("starting Ray and reading the data")
     with cluster(
         address, num_cpus=int(machine.cpus), verbose=verbose, tell=watching.stage
@@ -56,11 +48,8 @@ def tune_study(
         # Imports of seconds, while Ray's processes start on the other cores.
         from tuning.cluster.autoscaling import provided_trainers
         from tuning.run.session import Session
-        from tuning.watch.study_watchers import study_watchers
 
-        data = check_data(study)
-        if is_local(address) and (choice := precision_here(study)):
-            advise(choice)  # What a trainer logs does not come to the user.
+        data, resources = _checked_data(study, address), study.study.resources
         connected()
         with (
             provided_trainers(resources, trials=study.trials, watcher=watching) as count,
@@ -68,15 +57,23 @@ def tune_study(
             closing(watching),
             closing(Session(study, folder, start=start)) as session,
         ):
-            files.add(
-                study_watchers(
-                    folder.path,
-                    state=state,
-                    parameters=study.space.parameters,
-                    records=session.history,
-                )
-            )
+            watching.open_files(folder.path, study.space.parameters, session.history)
             return session.run(count, watching, verbose=verbose)
+
+
+def _check_folder_and_trainers(study: StudyFile, machine: Node, address: str | None) -> None:
+    """Refuses what cannot be run before Ray starts: seconds sooner, and the error stands alone."""
+    StudyFolder(study.folder).check_writable()
+    StudyFolder(study.folder).check_same(study)
+    if is_local(address):
+        plan_trainers(study.study.resources, [machine], trials=study.trials)
+
+
+def _checked_data(study: StudyFile, address: str | None) -> Data:
+    data = check_data(study)
+    if is_local(address) and (choice := precision_here(study)):
+        advise(choice)  # What a trainer logs does not come to the user.
+    return data
 
 
 def is_local(address: str | None) -> bool:

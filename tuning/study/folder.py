@@ -17,24 +17,11 @@ from mtl_core.study_file import dump, read_document
 from mtl_core.training.report import EpochReport
 from mtl_core.validation import validate
 from tuning.files import write_json, write_text
+from tuning.study.identity import differences, free_name
 
 if TYPE_CHECKING:
     from mtl_core.config import RunConfig
     from tuning.study.config import StudyFile
-
-_MAY_CHANGE = frozenset(
-    {
-        "name",
-        "storage",
-        "trials",
-        "resources",
-        "isolation",
-        "max_attempts",
-        "keep_checkpoints",
-        "memory_growth_gib",
-    }
-)
-"""Keys of `study` that a study may be continued with other values of."""
 
 _PACKAGES = ("mtl", "ray", "optuna", "torch", "transformers", "datasets", "tokenizers", "numpy")
 
@@ -237,14 +224,14 @@ class StudyFolder:
             raise ConfigError(
                 f"study.storage: cannot read {self.path}: {error.strerror}"
             ) from error
-        differences = _differences(_identity(self.read_study()), _identity(study))
-        if differences:
-            key, (before, now) = next(iter(differences.items()))
-            more = f" and {len(differences) - 1} more" if len(differences) > 1 else ""
+        found = differences(self.read_study(), study)
+        if found:
+            key, (before, now) = next(iter(found.items()))
+            more = f" and {len(found) - 1} more" if len(found) > 1 else ""
             raise ConfigError(
                 f"{self.path}: holds a study with {key} = {before}, here it is {now}{more}; "
                 f"continue that one unchanged, or start a new one: "
-                f"--set study.name={_free_name(study)}"
+                f"--set study.name={free_name(study)}"
             )
 
     def _check_inputs(self, study: "StudyFile", inputs: Mapping[str, str]) -> None:
@@ -256,43 +243,13 @@ class StudyFolder:
             raise ConfigError(
                 f"{self.path}: the content of {', '.join(changed)} has changed since this study "
                 "began, so new trials could not be compared with those before; put it back, or "
-                f"start a new study: --set study.name={_free_name(study)}"
+                f"start a new study: --set study.name={free_name(study)}"
             )
 
 
 def _whole_lines(path: Path) -> str:
     content = path.read_text(encoding="utf-8")
     return content[: content.rfind("\n") + 1]
-
-
-def _identity(study: "StudyFile") -> dict[str, object]:
-    """Returns what makes two studies the same, flat: dotted key -> value."""
-    data = study.model_dump(mode="json")
-    data["study"] = {key: value for key, value in data["study"].items() if key not in _MAY_CHANGE}
-    return dict(_flat((), data))
-
-
-def _flat(path: tuple[str, ...], value: object) -> Iterator[tuple[str, object]]:
-    if isinstance(value, dict) and value:
-        for key, item in value.items():
-            yield from _flat((*path, key), item)
-    else:
-        yield ".".join(path), value
-
-
-def _differences(
-    before: Mapping[str, object], now: Mapping[str, object]
-) -> dict[str, tuple[object, object]]:
-    keys = [*before, *(key for key in now if key not in before)]
-    pairs = {key: (before.get(key, "absent"), now.get(key, "absent")) for key in keys}
-    return {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
-
-
-def _free_name(study: "StudyFile") -> str:
-    number = 2
-    while (study.study.storage / f"{study.study.name}-{number}").exists():
-        number += 1
-    return f"{study.study.name}-{number}"
 
 
 def _versions() -> dict[str, str]:

@@ -16,7 +16,10 @@ from tuning.study.facts import StudyFacts, facts_of, read_facts, write_facts
 from tuning.study.folder import StudyFolder
 from tuning.study.journal import open_optuna
 
-SEARCH = {"optimizer.head_lr": {"range": [0.5, 1.5]}, "weighting.kind": {"choice": ["fixed", "uncertainty"]}}
+SEARCH = {
+    "optimizer.head_lr": {"range": [0.5, 1.5]},
+    "weighting.kind": {"choice": ["fixed", "uncertainty"]},
+}
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ import pytest
 from trials import at_work, record
 
 import tuning.watch
+from tuning.records import TrialRecord
 from tuning.space.space import Parameter
 from tuning.watch.console import plain_console
 from tuning.watch.display import Display
@@ -24,7 +25,7 @@ from tuning.watch.notebook import NotebookView
 from tuning.watch.plain_lines import PlainLines
 from tuning.watch.state import StudyState
 from tuning.watch.status_file import StatusFile, read_driver
-from tuning.watch.study_watchers import study_watchers
+from tuning.watch.study_watchers import StudyWatchers
 from tuning.watch.tensorboard import TensorBoard
 from tuning.watch.trials_csv import TrialsCsv, trials_frame
 from tuning.watch.watcher import Watcher, Watchers
@@ -37,6 +38,7 @@ WATCHERS: dict[type[Watcher], Make] = {
     StudyState: lambda state, folder: state,
     Display: lambda state, folder: Display(StudyState("demo")),
     Watchers: lambda state, folder: Watchers(),
+    StudyWatchers: lambda state, folder: StudyWatchers("demo", None),
     LiveTable: lambda state, folder: LiveTable(state, plain_console(file=StringIO())),
     LogLines: lambda state, folder: LogLines(),
     NotebookView: lambda state, folder: NotebookView(state),
@@ -101,10 +103,17 @@ def test_a_watcher_keeps_to_the_contract(
 
 
 def test_the_files_of_a_study(tmp_path: Path) -> None:
-    state = StudyState("demo")
     before = record(0, "complete", 0.5)
-    files = study_watchers(tmp_path, state=state, parameters=PARAMETERS, records=[before])
-    tell(Watchers([state, *files]))
+    told: list[str] = []
+
+    class Last(Watcher):
+        def ended(self, record: TrialRecord) -> None:
+            told.append((tmp_path / "trials.csv").read_text().splitlines()[-1])
+
+    watchers = StudyWatchers("demo", Last())
+    watchers.open_files(tmp_path, PARAMETERS, [before])
+    tell(watchers)
+    assert [line[:8] for line in told] == ["0001,com", "0002,fai"]
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "status.json", "tensorboard", "trials.csv"
     ]  # fmt: skip

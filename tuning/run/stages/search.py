@@ -37,10 +37,9 @@ def search(
     Raises:
         TrainingError: No trainer can work any more.
     """
+    resources = tune.PlacementGroupFactory([{"CPU": 0, _HEAD_NODE: 0.001}])
     tuner = tune.Tuner(
-        tune.with_resources(
-            PooledTrial, tune.PlacementGroupFactory([{"CPU": 0, _HEAD_NODE: 0.001}])
-        ),
+        tune.with_resources(PooledTrial, resources),
         tune_config=tune.TuneConfig(
             metric=METRIC,
             mode="max",
