@@ -57,7 +57,7 @@ class StudySummary:
         seconds: Wall time of the study, over all its sessions.
         replay: The command that replays the best recipe.
         num_test_rows: What the test data are worth, in rows; see
-            `tuning.report.statistics`. None leaves the noise unjudged.
+            `tuning.trainers.scoring`. None leaves the noise unjudged.
         importances: Parameter -> share of the variation in score that it explains, in [0, 1].
         unfinished: Of a study that is not finished; `best` is then the best so far.
     """

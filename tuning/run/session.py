@@ -27,6 +27,7 @@ from tuning.trainers.messages import Failed, Scored, ScoreJob, TrialSpec
 from tuning.trainers.trainers import Trainers, start_trainers
 from tuning.trainers.tune_trial import PooledTrial
 from tuning.trainers.tune_values import METRIC
+from tuning.trainers.worker import WorkerSettings
 from tuning.watch.observer import Observer
 
 _HEAD_NODE = "node:__internal_head__"
@@ -57,7 +58,7 @@ class Session:
 
     def run(self, count: int) -> StudyResult:
         """Searches with up to `count` trainers, scores, and writes the result."""
-        epochs = self.study.max_epochs
+        epochs, settings = self.study.max_epochs, self.study.study
         records = self.logbook.records
         before = [record for record in records.values() if record.status != "running"]
         ended = len(before)
@@ -66,7 +67,17 @@ class Session:
             count = max(1, min(count, total - ended))
             self.observer.stage(f"starting {count} trainer{'s' if count > 1 else ''}")
             with start_trainers(
-                self.study.study, self.run_data, count=count, scratch=self.folder.scratch
+                WorkerSettings(
+                    run=self.run_data,
+                    objective=settings.objective,
+                    threads=settings.resources.cpus,
+                    memory_growth_bytes=settings.memory_growth_gib * 2**30,
+                    is_fresh=settings.isolation == "fresh",
+                ),
+                settings.resources,
+                max_attempts=settings.max_attempts,
+                count=count,
+                scratch=self.folder.scratch,
             ) as trainers:
                 # Before the search: a trial that ends in it has to be stopped at the trainers too.
                 self.logbook.attach(trainers)

@@ -62,7 +62,7 @@ def tune_study(
             advise(choice)  # What a trainer logs does not come to the user.
         connected()
         with (
-            provided_trainers(resources, trials=study.trials, observer=watching) as count,
+            provided_trainers(resources, trials=study.trials, tell=watching.stage) as count,
             StudyFolder.opened(study, inputs_of(study.run, data.datasets)) as folder,
             status_file(folder.status, state),
             closing(Session(study, folder, watching, start=start, verbose=verbose)) as session,

@@ -10,8 +10,9 @@ from mtl_core.training.report import EpochReport
 from tuning.records import TrialRecord
 from tuning.report.frame import trials_frame
 from tuning.report.render import render_report
-from tuning.report.statistics import difference_interval, worth_in_rows
+from tuning.report.statistics import difference_interval
 from tuning.report.summary import FinalScores, StudySummary
+from tuning.trainers.scoring import worth_in_rows
 
 
 def epoch_report(epoch: int, accuracy: float, f1: float) -> EpochReport:

@@ -16,7 +16,7 @@ from tuning.records import DEFAULT_ID, TrialRecord, run_id_of
 from tuning.run import session as session_module
 from tuning.run.session import Session
 from tuning.run.tune import is_local, tune_study
-from tuning.study.config import StudyFile
+from tuning.study.config import Study, StudyFile
 from tuning.study.folder import StudyFolder
 from tuning.study.load import load_study
 from tuning.study.result import _importances, replay_command, replay_overrides, summarise
@@ -122,7 +122,7 @@ def test_no_more_trainers_start_than_trials_are_left(
     started = MagicMock(side_effect=KeyboardInterrupt)
     monkeypatch.setattr(session_module, "start_trainers", started)
     session = object.__new__(Session)
-    session.study = MagicMock(trials=10)
+    session.study = MagicMock(trials=10, study=Study(name="tiny"))
     session.folder, session.observer, session.run_data = MagicMock(), Observer(), {}
     ids = [run_id_of(number) for number in range(10 - left)]
     records = {one: TrialRecord(one, "failed", {}, {}) for one in ids}
