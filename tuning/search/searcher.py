@@ -16,6 +16,7 @@ from ray.tune.search import Searcher
 
 from mtl_core.training.report import EpochReport
 from tuning.records import Value, run_id_of
+from tuning.search._optuna import interrupted_trials
 from tuning.space.space import Space
 from tuning.trainers.messages import PoolAddress, TrialSpec
 from tuning.trainers.tune_values import METRIC, TrialConfig, TrialResult
@@ -61,8 +62,7 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # Ray carries no types
         self._pool = pool
         self._checkpoint_of = checkpoint_of
         self._decided = dict(decided or {})
-        running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-        self._interrupted = deque(trial._trial_id for trial in running)
+        self._interrupted = deque(interrupted_trials(study))
         self._running: dict[str, _RunningTrial] = {}
 
     def suggest(self, trial_id: str) -> dict[str, object] | str:
