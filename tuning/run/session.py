@@ -11,6 +11,7 @@ from tuning.report.frame import trials_frame
 from tuning.report.render import render_report
 from tuning.run.logbook import Logbook
 from tuning.search.searcher import OptunaSearcher
+from tuning.search.study_scheduler import StudyScheduler
 from tuning.study.config import StudyFile
 from tuning.study.folder import StudyFolder
 from tuning.study.history import best_record
@@ -108,7 +109,7 @@ class Session:
                 if record.status == "running"
             },
         )
-        scheduler = self.study.study.scheduler.build(epochs)
+        scheduler = StudyScheduler(self.study.study.scheduler.build(epochs))
         scheduler.replay(records.values())
         tuner = tune.Tuner(
             tune.with_resources(

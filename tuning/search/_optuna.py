@@ -7,7 +7,7 @@ below, and each line of a journal is looked at as it is read.
 
 import enum
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +86,7 @@ class Journal(JournalFileBackend):
         self._guard = JournalFileSymlinkLock(str(path), grace_period=lock_seconds)
         super().__init__(str(path), lock_obj=self._guard)
 
-    def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:
+    def read_logs(self, log_number_from: int) -> Generator[dict[str, Any], None, None]:
         """Yields operations; raises a `JournalFormError` at the first of an unknown form."""
         for log in super().read_logs(log_number_from):
             check_form(log)

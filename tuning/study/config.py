@@ -13,8 +13,9 @@ from mtl_core.study_file import override
 from mtl_core.training.objective import Mean, ObjectiveSection
 from tuning.cluster.resources import Resources
 from tuning.records import Value
-from tuning.search.samplers import Sampler, Tpe
-from tuning.search.schedulers import Asha, Scheduler
+from tuning.search.kinds import SamplerSection, SchedulerSection
+from tuning.search.samplers import TpeSection
+from tuning.search.schedulers import AshaSection
 from tuning.space.space import Entry, Space
 
 
@@ -40,9 +41,9 @@ class Study(Section):
     """The dev score that chooses epoch and recipe."""
     trials: int = Field(default=24, ge=1)
     """Recipes to try, the study file's own one included."""
-    scheduler: Scheduler = Asha()
+    scheduler: SchedulerSection = AshaSection()
     """What stops poor trials early."""
-    sampler: Sampler = Tpe()
+    sampler: SamplerSection = TpeSection()
     """What picks the next recipe."""
     seed: int = Field(default=0, ge=0)
     """Seed of the search; `run.seed` is that of the training runs."""
