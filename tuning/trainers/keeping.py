@@ -65,8 +65,8 @@ def _reason(error: BaseException) -> str:
 
 def build_trainer(
     work: Callable[[], None],
-    resources: Resources,
     *,
+    resources: Resources,
     name: str,
     scratch: Path,
     is_leaving: threading.Event,

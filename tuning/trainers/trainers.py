@@ -118,21 +118,13 @@ def start_trainers(
     address = PoolAddress(f"mtl-pool-{uuid.uuid4().hex}", ray.get_runtime_context().namespace)
     pool = _start_pool(address.name, max_attempts=max_attempts, trainers=count)
     is_leaving = threading.Event()
-
-    def keep(number: int) -> None:
-        build = partial(
-            build_trainer,
-            partial(work, settings, address, number),
-            resources,
-            name=f"trainer-{number}",
-            scratch=scratch,
-            is_leaving=is_leaving,
-        )
-        keep_training(pool, number, build, is_leaving)
-
-    threads = [threading.Thread(target=keep, args=(n,), daemon=True) for n in range(count)]
-    for thread in threads:
-        thread.start()
+    build = partial(build_trainer, resources=resources, scratch=scratch, is_leaving=is_leaving)
+    threads = []
+    for number in range(count):
+        job = partial(work, settings, address, number)
+        arguments = (pool, number, partial(build, job, name=f"trainer-{number}"), is_leaving)
+        threads.append(threading.Thread(target=keep_training, args=arguments, daemon=True))
+        threads[-1].start()
     try:
         yield Trainers(pool, address)
         ray.get(pool.close.remote())

@@ -104,7 +104,7 @@ def test_workers_that_ask_for_no_gpu_see_none(
 ) -> None:
     trainer = build_trainer(
         lambda: None,
-        Resources(gpus=gpus),
+        resources=Resources(gpus=gpus),
         name="name",
         scratch=tmp_path,
         is_leaving=threading.Event(),
