@@ -64,7 +64,7 @@ def real_trials() -> Iterator[Row]:
 
 def searcher_of(folder: Path, total: int) -> tuple[Any, Any]:
     """Returns an Optuna study in a journal on disk, and our searcher on it."""
-    from tuning.search.samplers import Tpe
+    from tuning.search.samplers import TpeSection
     from tuning.search.searcher import OptunaSearcher
     from tuning.study.config import StudyFile
     from tuning.study.journal import open_optuna
@@ -79,7 +79,7 @@ def searcher_of(folder: Path, total: int) -> tuple[Any, Any]:
     }
     raw = {"run": run, "search": SPACE, "study": {"name": "scale", "trials": total}}
     space = StudyFile.model_validate(raw).space
-    sampler = Tpe().build(0)
+    sampler = TpeSection().build(0)
     study = open_optuna(folder / "optuna.journal", name="scale", sampler=sampler)
     searcher = OptunaSearcher(
         study,
@@ -155,12 +155,13 @@ def report(epoch: int, score: float, *, is_last: bool) -> dict[str, Any]:
 
 def simulation() -> Iterator[Row]:
     """Plays a study with many trainers through searcher and scheduler."""
-    from tuning.search.schedulers import Asha
+    from tuning.search.schedulers import AshaSection
+    from tuning.search.study_scheduler import StudyScheduler
 
     drawn = random.Random(1)
     with tempfile.TemporaryDirectory() as folder:
         _, searcher = searcher_of(Path(folder), SIMULATED)
-        scheduler = Asha().build(EPOCHS)
+        scheduler = StudyScheduler(AshaSection().build(EPOCHS))
         before, start = memory(), time.perf_counter()
         # (virtual time of the next report, trainer, trial, epoch, quality of the trial)
         events: list[tuple[float, int, Any, int, float]] = []

@@ -1,6 +1,7 @@
 """The session of a study on a running cluster: its stages in their order, and its result."""
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 
 from mtl_core.errors import TrainingError
 from tuning.files import write_text
@@ -22,6 +23,7 @@ from tuning.study.recorder import Recorder
 from tuning.study.result import Result, StudyResult, read_result, write_result
 from tuning.trainers.messages import Scored
 from tuning.trainers.trainers import Trainers, start_trainers
+from tuning.trainers.worker import WorkerSettings
 from tuning.watch.watcher import Watcher
 
 
@@ -53,9 +55,7 @@ class Session:
         watcher.stage(f"starting {count} trainer{'s' if count > 1 else ''}")
         run = self.study.run.model_dump(mode="json")
         epochs = self.study.max_epochs
-        with start_trainers(
-            self.study.study, run, count=count, scratch=self.folder.scratch
-        ) as trainers:
+        with self._started(run, count) as trainers:
             self.clock.count()
             watcher.planned(trials=total, ended=ended, epochs=epochs, trainers=count)
             if len(ended) < total:
@@ -76,6 +76,22 @@ class Session:
         """Notes how long the session took, whatever ended it."""
         self.clock.note()
 
+    def _started(self, run: Mapping[str, object], count: int) -> AbstractContextManager[Trainers]:
+        settings = self.study.study
+        return start_trainers(
+            WorkerSettings(
+                run=run,
+                objective=settings.objective,
+                threads=settings.resources.cpus,
+                memory_growth_bytes=settings.memory_growth_gib * 2**30,
+                is_fresh=settings.isolation == "fresh",
+            ),
+            settings.resources,
+            max_attempts=settings.max_attempts,
+            count=count,
+            scratch=self.folder.scratch,
+        )
+
     def _searcher(self, trainers: Trainers) -> OptunaSearcher:
         return OptunaSearcher(
             self.optuna_study,
@@ -92,7 +108,7 @@ class Session:
         )
 
     def _scheduler(self, epochs: int) -> StudyScheduler:
-        scheduler = self.study.study.scheduler.build(epochs)
+        scheduler = StudyScheduler(self.study.study.scheduler.build(epochs))
         scheduler.replay(self.history)
         return scheduler
 

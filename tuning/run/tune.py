@@ -52,7 +52,7 @@ def tune_study(
         data, resources = _checked_data(study, address), study.study.resources
         connected()
         with (
-            provided_trainers(resources, trials=study.trials, watcher=watching) as count,
+            provided_trainers(resources, trials=study.trials, tell=watching.stage) as count,
             StudyFolder.opened(study, inputs_of(study.run, data.datasets)) as folder,
             closing(watching),
             closing(Session(study, folder, start=start)) as session,

@@ -71,7 +71,7 @@ class Result:
         objective: Kind of the objective that `combined` stands for.
         best: The best recipe; None when no trial reached a score.
         default: The study file's own recipe; None when it reached no score.
-        test_rows: What the test data are worth, in rows; see `tuning.report.statistics`. None
+        test_rows: What the test data are worth, in rows; see `tuning.trainers.scoring`. None
             leaves the noise unjudged.
         earlier_tests: Scores on test of trials that were the best once: it is opened once for each.
     """

@@ -87,7 +87,8 @@ class Scored:
     Attributes:
         scores: None without any test split; without "combined" where a task that counts has none.
         worth_in_rows: Of how many rows of test the combined score is a share; see
-            `tuning.report.statistics`.
+            `worth_in_rows` in
+            `tuning.trainers.scoring`.
     """
 
     scores: dict[str, float | Mapping[str, float]] | None

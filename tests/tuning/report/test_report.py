@@ -9,9 +9,10 @@ import pytest
 from mtl_core.training.report import EpochReport
 from tuning.records import TrialRecord
 from tuning.report.render import render_report
-from tuning.report.statistics import difference_interval, worth_in_rows
+from tuning.report.statistics import difference_interval
 from tuning.report.summary import StudySummary
 from tuning.study.result import FinalScores, Result
+from tuning.trainers.scoring import worth_in_rows
 from tuning.watch.trials_csv import trials_frame
 
 

@@ -17,7 +17,7 @@ from tuning.run import session as session_module
 from tuning.run.session import Session
 from tuning.run.stages.finals import result_of, unscored
 from tuning.run.tune import is_local, tune_study
-from tuning.study.config import StudyFile
+from tuning.study.config import Study, StudyFile
 from tuning.study.facts import facts_of
 from tuning.study.folder import StudyFolder
 from tuning.study.history import History
@@ -144,7 +144,7 @@ def test_no_more_trainers_start_than_trials_are_left(
     started = MagicMock(side_effect=KeyboardInterrupt)
     monkeypatch.setattr(session_module, "start_trainers", started)
     session = object.__new__(Session)
-    session.study = MagicMock(trials=10)
+    session.study = MagicMock(trials=10, study=Study(name="tiny"))
     session.folder = StudyFolder(tmp_path)
     session.history = History(record(n, "complete", 0.5) for n in range(10 - left))
     with pytest.raises(KeyboardInterrupt):

@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 from trials import report
 
 from tuning.records import TrialRecord, run_id_of
-from tuning.search.schedulers import Scheduler
+from tuning.search.kinds import SchedulerSection
 from tuning.search.study_scheduler import StudyScheduler
 from tuning.trainers.messages import PoolAddress, TrialSpec
 from tuning.trainers.tune_values import TrialConfig, TrialResult
@@ -18,8 +18,12 @@ EPOCHS = 9
 
 
 def asha(**settings: object) -> StudyScheduler:
-    section = TypeAdapter(Scheduler).validate_python({"kind": "asha", **settings})
-    return section.build(max_epochs=EPOCHS)
+    return scheduler_of({"kind": "asha", **settings})
+
+
+def scheduler_of(raw: dict[str, object]) -> StudyScheduler:
+    section = TypeAdapter(SchedulerSection).validate_python(raw)
+    return StudyScheduler(section.build(max_epochs=EPOCHS))
 
 
 def tune_trial(number: int, decided: int = 0) -> SimpleNamespace:
@@ -161,7 +165,7 @@ def test_a_number_that_is_not_finite_spoils_no_cutoff(broken: float) -> None:
 
 
 def test_without_a_scheduler_nothing_is_stopped() -> None:
-    scheduler = TypeAdapter(Scheduler).validate_python({"kind": "none"}).build(EPOCHS)
+    scheduler = scheduler_of({"kind": "none"})
     scheduler.replay([record(1, [0.9, 0.9])])
     assert first_epoch(scheduler, 2, 0.1) == "CONTINUE"
 

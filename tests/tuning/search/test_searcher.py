@@ -12,7 +12,8 @@ from ray.tune.search import ConcurrencyLimiter
 
 from mtl_core.errors import ConfigError
 from mtl_core.training.report import EpochReport
-from tuning.search.samplers import Sampler
+from tuning.search.kinds import SamplerSection
+from tuning.search.samplers import TpeSection
 from tuning.search.searcher import OptunaSearcher
 from tuning.space.space import Entry, Space
 from tuning.study.journal import open_optuna, read_optuna
@@ -37,7 +38,7 @@ def searcher_on(
     journal: Path, *, total: int = 8, sampler: dict = TPE, **settings: object
 ) -> OptunaSearcher:
     space = Space(TypeAdapter(dict[str, Entry]).validate_python(ENTRIES))
-    section = TypeAdapter(Sampler).validate_python(sampler)
+    section = TypeAdapter(SamplerSection).validate_python(sampler)
     study = open_optuna(journal, name="demo", sampler=section.build(7))
     arguments = {"default_parameters": DEFAULTS, "pool": POOL, "checkpoint_of": Path, **settings}
     return OptunaSearcher(study, space, total=total, **arguments)
@@ -161,7 +162,8 @@ def test_killed_driver_leaves_its_trials_to_the_next(tmp_path: Path) -> None:
 def test_trial_that_was_killed_while_it_was_drawn_keeps_what_it_has(tmp_path: Path) -> None:
     first = searcher_on(tmp_path / "j")
     run(first, [0.5, 0.6, 0.7])
-    drawn = first._study.ask().suggest_float("optimizer.encoder_lr", 1e-5, 1e-3, log=True)
+    study = open_optuna(tmp_path / "j", name="demo", sampler=TpeSection().build(7))
+    drawn = study.ask().suggest_float("optimizer.encoder_lr", 1e-5, 1e-3, log=True)
     spec = asked(searcher_on(tmp_path / "j"), "id").spec
     assert spec.id == "0001"
     assert spec.overrides["optimizer.encoder_lr"] == drawn

@@ -4,6 +4,7 @@ import asyncio
 
 from pools import GOES_ON, LAST, idle, job, run, score_job, started_pool
 
+from tuning.trainers.decisions import GoOn, Stop
 from tuning.trainers.messages import Scored
 
 
@@ -52,8 +53,8 @@ def test_asking_for_the_next_report_lets_the_trial_go_on() -> None:
         await idle()
         assert not reporting.done()
         asking = asyncio.create_task(pool.message("0000", 1))
-        assert await reporting is True
-        assert await pool.report(0, LAST) is False
+        assert await reporting == GoOn()
+        assert await pool.report(0, LAST) == Stop()
         assert await asking == LAST
 
     run(scenario())
@@ -71,7 +72,7 @@ def test_a_message_comes_again_and_lets_nothing_go_on() -> None:
         await idle()
         assert not reporting.done()
         lost, again = (asyncio.create_task(pool.message("0000", 1)) for _ in range(2))
-        assert await reporting is True
+        assert await reporting == GoOn()
         lost.cancel()
         await pool.report(0, LAST)
         assert await again == LAST
@@ -86,7 +87,7 @@ def test_a_stopped_trial_ends_at_its_report() -> None:
         reporting = asyncio.create_task(pool.report(0, GOES_ON))
         await pool.message("0000", 0)
         await pool.stop("0000")
-        assert await reporting is False
+        assert await reporting == Stop()
 
     run(scenario())
 
@@ -96,7 +97,7 @@ def test_a_trial_stopped_between_reports_ends_at_the_next_one() -> None:
         pool = await started_pool()
         await pool.take(0)
         await pool.stop("0000")
-        assert await pool.report(0, GOES_ON) is False
+        assert await pool.report(0, GOES_ON) == Stop()
 
     run(scenario())
 

@@ -6,6 +6,7 @@ import pytest
 from pools import GOES_ON, LAST, idle, job, run, started_pool
 
 from tuning.records import run_id_of
+from tuning.trainers.decisions import Stop
 from tuning.trainers.messages import Failed, Reported, Scored
 from tuning.trainers.pool import TrialPool
 
@@ -69,7 +70,7 @@ def test_a_job_that_is_over_is_not_done_again(last: Reported | Failed | Scored) 
     async def scenario() -> None:
         pool = await started_pool(jobs=2)
         await pool.take(0)
-        assert await pool.report(0, last) is False
+        assert await pool.report(0, last) == Stop()
         await pool.enter(0)
         assert (await pool.take(0)).spec.id == "0001"
         assert await pool.message("0000", 0) == last

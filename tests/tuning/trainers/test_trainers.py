@@ -12,12 +12,14 @@ import pytest
 import ray
 from conftest import RunConfigFactory
 
+from mtl_core.training.objective import Mean
 from mtl_core.training.report import EpochReport
 from tuning.cluster.connection import cluster
+from tuning.cluster.resources import Resources
 from tuning.records import run_id_of
-from tuning.study.config import Study
 from tuning.trainers.messages import Failed, Message, Reported, TrainJob, TrialSpec
 from tuning.trainers.trainers import Trainers, start_trainers
+from tuning.trainers.worker import WorkerSettings
 
 pytestmark = [
     pytest.mark.ray,
@@ -94,9 +96,20 @@ def start(run_config: RunConfigFactory, tmp_path_factory: pytest.TempPathFactory
     @contextmanager
     def start(**settings: object) -> Iterator[Bench]:
         folder = tmp_path_factory.mktemp("trainers")
-        study = Study.model_validate({"name": "tiny", "max_attempts": 2, **settings})
-        run = run_config({"training.epochs": 1}).model_dump(mode="json")
-        with start_trainers(study, run, count=1, scratch=folder / "scratch") as trainers:
+        worker = WorkerSettings(
+            run=run_config({"training.epochs": 1}).model_dump(mode="json"),
+            objective=Mean(),
+            threads=1,
+            memory_growth_bytes=2 * 2**30,
+            is_fresh=False,
+        )
+        with start_trainers(
+            replace(worker, **settings),
+            Resources(),
+            max_attempts=2,
+            count=1,
+            scratch=folder / "scratch",
+        ) as trainers:
             yield Bench(trainers, folder)
 
     return start
@@ -192,7 +205,7 @@ def test_a_trial_that_kills_its_worker_fails_at_last(bench: Bench) -> None:
     assert len(bench.train({})) == 1
 
 
-@pytest.mark.parametrize("settings", [{"isolation": "fresh"}, {"memory_growth_gib": 1e-9}])
+@pytest.mark.parametrize("settings", [{"is_fresh": True}, {"memory_growth_bytes": 1}])
 def test_recycled_workers_lose_no_trial(start: StartTrainers, settings: dict[str, object]) -> None:
     with start(**settings) as bench:
         # Heads alone take the least memory, so the second trial makes the worker grow.
