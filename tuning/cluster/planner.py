@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import floor
 
 from mtl_core.errors import ConfigError
-from tuning.study.config import Resources
+from tuning.cluster.resources import Resources
 
 
 @dataclass(frozen=True, slots=True)
