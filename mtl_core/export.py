@@ -1,8 +1,6 @@
 """Saving a trained model as a folder that `Predictor.load` and the Hugging Face tools read."""
 
 import json
-import shutil
-import tempfile
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +9,7 @@ from safetensors.torch import save_file
 
 from mtl_core.assets import Assets, build_tasks, count_features, count_parts
 from mtl_core.config import RunConfig
+from mtl_core.files import whole_folder
 from mtl_core.model.multitask import MultiTaskModel
 from mtl_core.model_card import render_card
 from mtl_core.scores import ScoreTree
@@ -67,8 +66,7 @@ def save_model(
     parts = count_parts(config, assets.data.datasets)
     labels = {name: task.labels.trained for name, task in tasks.items()}
     folder.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
+    with whole_folder(folder) as scratch:
         weights = {name: value.cpu().contiguous() for name, value in model.state_dict().items()}
         save_file(weights, scratch / "model.safetensors", metadata={"format": "pt"})
         model.encoder.config.save_pretrained(scratch)
@@ -93,11 +91,6 @@ def save_model(
         (scratch / "run.yaml").write_text(dump(config), encoding="utf-8")
         card = render_card(config, labels, precision=precision, dev=dev, test=test)
         (scratch / "README.md").write_text(card, encoding="utf-8")
-        scratch.chmod(0o755)
-        shutil.rmtree(folder, ignore_errors=True)
-        scratch.replace(folder)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _save_tokenizer(folder: Path, tokenizer: "PreTrainedTokenizerFast") -> None:

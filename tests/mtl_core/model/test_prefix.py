@@ -141,13 +141,13 @@ def encoder_of(assets: Assets) -> PreTrainedModel:
 def builds(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The files that were built, by their names."""
     found: list[str] = []
-    build = prefix_cache._build
+    build = prefix_cache.build_states
 
     def counted(path: Path, *args: object) -> int:
         found.append(path.name)
         return build(path, *args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(prefix_cache, "_build", counted)
+    monkeypatch.setattr(prefix_cache, "build_states", counted)
     return found
 
 
@@ -173,7 +173,7 @@ def test_damaged_files_are_built_again(
     elif damage == "bad meta":
         meta.write_text("{", encoding="utf-8")
     else:
-        meta.parent.rename(meta.parent.with_name(f"{meta.parent.name}.part"))
+        meta.parent.rename(meta.parent.with_name(f".{meta.parent.name}.killed.part"))
     again = states(config, assets)["corpus"].splits["train"].frozen
     assert again is not None
     assert torch.equal(again.values, values)
