@@ -22,9 +22,9 @@ from mtl_core.errors import DataError
 from mtl_core.model.backbones.encoder import load_encoder, load_tokenizer, longest_input
 from mtl_core.model.multitask import MultiTaskModel
 from mtl_core.model.pooling import Pooler
+from mtl_core.model.prefix_cache import PrefixCache, weights_hash
 from mtl_core.tasks.base import Task, build_task
 from mtl_core.tasks.masked_lm import MaskedLm
-from mtl_core.training.prefix_cache import PrefixCache, weights_hash
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast

@@ -9,7 +9,8 @@ from mtl_core.data.encoded import TaskColumn
 from mtl_core.data.formats.kinds import DatasetSection
 from mtl_core.errors import did_you_mean
 from mtl_core.model.backbones.encoder import Encoder
-from mtl_core.model.freezing import FreezingSection, NoFreezing
+from mtl_core.model.freezing import NoFreezing
+from mtl_core.model.kinds import FreezingSection
 from mtl_core.section import Section
 from mtl_core.tasks.base import TaskSection
 from mtl_core.tasks.kinds import AnyTaskSection

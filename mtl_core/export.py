@@ -10,12 +10,12 @@ from safetensors.torch import save_file
 from mtl_core.assets import Assets, build_tasks, count_features, count_parts
 from mtl_core.config import RunConfig
 from mtl_core.files import whole_folder
+from mtl_core.model.autocast import Precision
 from mtl_core.model.multitask import MultiTaskModel
 from mtl_core.model_card import render_card
 from mtl_core.scores import ScoreTree
 from mtl_core.study_file import dump
 from mtl_core.training.checkpoint import load_best
-from mtl_core.training.precision import Precision
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast

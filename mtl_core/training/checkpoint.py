@@ -19,10 +19,10 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from mtl_core.errors import ConfigError
 from mtl_core.files import whole_file
+from mtl_core.model.autocast import Precision
 from mtl_core.model.multitask import MultiTaskModel
 from mtl_core.printable import one_line
 from mtl_core.training.loss_scale import LossScale
-from mtl_core.training.precision import Precision
 from mtl_core.training.report import EpochReport
 from mtl_core.weighting.base import Weighting
 
