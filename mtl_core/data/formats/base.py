@@ -57,7 +57,7 @@ class SplitNames(_Sources):
 
 
 class SplitFiles(_Sources):
-    """One file a split, or the shares to cut off train."""
+    """One file per split, or the shares to cut off train."""
 
     train: DataPath
     """Sentences to train on."""
@@ -115,10 +115,10 @@ class DatasetBase(Section, ABC):
 
 
 class FilesBase(DatasetBase):
-    """What data sets of one file a split have."""
+    """What data sets of one file per split have."""
 
     splits: SplitFiles
-    """One file a split; dev and test may be a share of train, such as 0.1."""
+    """One file per split; dev and test may be a share of train, such as 0.1."""
 
     def fingerprint(self) -> str:
         """Returns a hash of the content of all files."""

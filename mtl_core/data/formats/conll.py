@@ -17,11 +17,12 @@ Separator = Literal["whitespace", "tab"]
 
 
 class Conll(FilesBase):
-    """Columns with one word a line and an empty line between sentences.
+    """Columns with one word per line and an empty line between sentences.
 
-    Lines `# key = value` before a sentence are columns too, with one label a sentence. A line that
-    starts with the sign of comments is a row all the same, of a hashtag for instance, where it has
-    as many columns as the rows of the file (with tabs: any tab) and does not read `# key = value`.
+    Lines `# key = value` before a sentence are columns too, with one label per sentence. A line
+    that starts with the sign of comments is a row all the same, of a hashtag for instance, where it
+    has as many columns as the rows of the file (with tabs: any tab) and does not read
+    `# key = value`.
     """
 
     kind: Literal["conll"] = "conll"

@@ -17,7 +17,7 @@ from mtl_core.errors import DataError
 class SpansJson(FilesBase):
     """JSON (a list, or lines) of texts with character spans, which become tags of words.
 
-    The columns are `spans`, and any other key for one label a sentence. Keys are joined by dots
+    The columns are `spans`, and any other key for one label per sentence. Keys are joined by dots
     where objects stand in objects.
     """
 
