@@ -12,7 +12,9 @@ from mtl_core.assets import Assets, build_collator, build_tasks, inputs_of
 from mtl_core.config import RunConfig
 from mtl_core.data.store import EncodedDataset
 from mtl_core.errors import ConfigError, TrainingError
+from mtl_core.model.autocast import Precision
 from mtl_core.model.multitask import MultiTaskModel
+from mtl_core.model.prefix_cache import PrefixSettings
 from mtl_core.model.trained import trained_parameters
 from mtl_core.training.checkpoint import Trainer, load_checkpoint, save_checkpoint, saved_precision
 from mtl_core.training.diagnostics import GradientDiagnostics
@@ -23,8 +25,7 @@ from mtl_core.training.loss_scale import LossScale
 from mtl_core.training.objective import Mean, ObjectiveSection, check_objective
 from mtl_core.training.optimizer import build_optimizer, build_schedule, learning_rates
 from mtl_core.training.plan import GlobalBatch, TrainingPlan, part_rows, token_ids
-from mtl_core.training.precision import Precision, advise, agreed, choose
-from mtl_core.training.prefix_cache import PrefixSettings
+from mtl_core.training.precision import advise, agreed, choose
 from mtl_core.training.progress import EpochProgress, Listener
 from mtl_core.training.report import EpochReport
 from mtl_core.training.step import Part, Stepper, TaskLosses

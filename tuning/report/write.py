@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from mtl_core.errors import ConfigError
-from tuning.files import telling_what_is_broken, write_text
+from mtl_core.files import telling_what_is_broken, write_text
 from tuning.report.render import render_report
 from tuning.report.summary import so_far, summarise
 from tuning.study.facts import read_facts

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 
 from mtl_core.errors import TrainingError
-from tuning.files import write_text
+from mtl_core.files import write_text
 from tuning.records import TrialRecord
 from tuning.report.render import render_report
 from tuning.report.summary import summarise

@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from tuning.files import write_json
+from mtl_core.files import write_json
 from tuning.records import Value
 from tuning.study.folder import StudyFolder
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mtl_core.files import write_json
 from mtl_core.scores import ScoreTree
-from tuning.files import write_json
 from tuning.records import TrialRecord, Value
 from tuning.study.folder import StudyFolder
 from tuning.study.history import History

@@ -24,7 +24,7 @@ from mtl_core.training.objective import GeometricMean, JointAccuracy, Mean, Mini
 from mtl_core.training.plan import GlobalBatch, TrainingPlan
 from mtl_core.training.report import EpochReport
 from mtl_core.training.step import Stepper, TaskLosses
-from mtl_core.weighting.aggregators import GramianWeighting
+from mtl_core.weighting.gramian import GramianWeighting
 
 
 def without_times(reports: list[EpochReport]) -> list[EpochReport]:
