@@ -78,6 +78,10 @@ class TrainingPlan:
         """Optimiser steps an epoch; the same for all kinds of mixing."""
         return sum(-(-len(rows) // self._batch_size) for rows in self._rows.values())
 
+    def tasks(self, dataset: str) -> list[str]:
+        """Returns the names of the tasks that train on a data set of the plan."""
+        return list(self._counts[dataset])
+
     def epoch(
         self,
         number: int,
@@ -169,14 +173,3 @@ def label_counts(split: EncodedSplit, task: str) -> Int64Array:
     first = labels if labels.ndim == 1 else labels[:, 0]
     is_missing = np.isnan(first) if np.issubdtype(first.dtype, np.floating) else first == NO_LABEL
     return np.asarray(~is_missing, dtype=np.int64)
-
-
-def token_ids(
-    batch: GlobalBatch, datasets: Mapping[str, EncodedDataset], pad_token_id: int
-) -> Int64Array:
-    """Returns the token ids of a step, of all workers and parts, that of padding included."""
-    found = [np.array([pad_token_id])]
-    for dataset, rows in batch.pieces:
-        ragged = datasets[dataset].splits["train"].token_ids
-        found += [ragged.row(row) for row in rows.tolist()]
-    return np.concatenate(found)
