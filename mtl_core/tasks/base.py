@@ -99,14 +99,7 @@ class Outcome:
 
 
 class Head(nn.Module, ABC):
-    """The layers of one task, its loss, and how its logits are read.
-
-    Attributes:
-        shares_embeddings: Whether it computes with `HiddenSize.embeddings`: then all rows of the
-            word embeddings train in every step.
-    """
-
-    shares_embeddings: ClassVar[bool] = False
+    """The layers of one task, its loss, and how its logits are read."""
 
     @abstractmethod
     def forward(self, hidden: Hidden) -> Tensor:

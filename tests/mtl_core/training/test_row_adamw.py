@@ -16,12 +16,14 @@ from mtl_core.assets import Assets
 from mtl_core.config import RunConfig
 from mtl_core.data.example import Example
 from mtl_core.errors import TrainingError
-from mtl_core.model.dropout import FastDropout
+from mtl_core.model.multitask import MultiTaskModel
 from mtl_core.model.word_rows import RowEmbedding, use_row_embedding
-from mtl_core.training import lazy_rows, loop
 from mtl_core.training.lazy_rows import LazyRows
+from mtl_core.training.loop import train
+from mtl_core.training.objective import Mean
 from mtl_core.training.report import EpochReport
-from mtl_core.training.update import update
+from mtl_core.training.row_adamw import RowAdamW
+from mtl_core.training.run import Run
 
 VOCABULARY = 50
 
@@ -50,16 +52,15 @@ def train_rows(
     settle_every: int = 10**9,
 ) -> list[float]:
     """Trains the rows of each step; returns the loss of each step."""
-    rows = LazyRows(embedding, optimizer)
+    rows = RowAdamW(optimizer, embedding)
     losses = []
     for number, ids in enumerate(batches, start=1):
-        rows.pick(ids.numpy())
+        rows.begin(ids.numpy)
         loss = loss_of(embedding, ids)
         losses.append(loss.item())
         loss.backward()
         assert embedding.weight.grad is None
-        optimizer.step()  # leaves the matrix alone, which has no gradient
-        rows.step()
+        assert rows.step()
         schedule.step()
         if number % settle_every == 0:
             rows.settle()
@@ -131,19 +132,19 @@ def test_goes_on_from_the_state_that_adamw_left() -> None:
 
 def test_an_id_that_was_not_picked_is_an_error() -> None:
     _, ours = embeddings()
-    rows = LazyRows(ours, make_optimizer(ours.weight)[0])
-    rows.pick(np.array([3, 5]))
-    rows.pick(np.array([4, 5]))
+    rows = RowAdamW(make_optimizer(ours.weight)[0], ours)
+    rows.begin(lambda: np.array([3, 5]))
+    rows.begin(lambda: np.array([4, 5]))
     with pytest.raises(IndexError):
         ours(torch.tensor([3]))
 
 
-def test_a_head_that_does_not_say_it_uses_the_embeddings_is_refused() -> None:
+def test_a_gradient_of_the_whole_matrix_is_refused() -> None:
     _, ours = embeddings()
-    rows = LazyRows(ours, make_optimizer(ours.weight)[0])
-    rows.pick(np.array([3, 5]))
+    rows = RowAdamW(make_optimizer(ours.weight)[0], ours)
+    rows.begin(lambda: np.array([3, 5]))
     (ours(torch.tensor([3])).sum() + ours.weight.sum()).backward()
-    with pytest.raises(TrainingError, match="shares_embeddings"):
+    with pytest.raises(TrainingError, match=r"HiddenSize\.vocabulary\.tie"):
         rows.step()
 
 
@@ -158,8 +159,7 @@ def test_every_family_looks_up_alike(family: str) -> None:
     assert isinstance(embedding, RowEmbedding)
     assert encoder.get_input_embeddings() is embedding
     assert list(encoder.state_dict()) == names
-    rows = LazyRows(embedding, make_optimizer(embedding.weight)[0])
-    rows.pick(ids.numpy())
+    RowAdamW(make_optimizer(embedding.weight)[0], embedding).begin(ids.numpy)
     found = encoder(input_ids=ids, attention_mask=mask).last_hidden_state
     torch.testing.assert_close(found, expected)
 
@@ -185,7 +185,7 @@ def test_a_run_is_the_run_over_all_rows(
     ours, our_weights = outcome_of(config)
     assert picked
     picked.clear()
-    monkeypatch.setattr(loop.MultiTaskModel, "row_embedding", None)
+    monkeypatch.setattr(MultiTaskModel, "row_embedding", None)
     theirs, their_weights = outcome_of(config)
     assert not picked
     for mine, other in zip(ours, theirs, strict=True):
@@ -215,7 +215,7 @@ def test_the_tokenizer_need_not_pad_with_what_the_encoder_takes_for_padding(
     tiny(family, vocab_size=size, **settings).save_pretrained(tmp_path)
     config = run_config({"encoder.name": str(tmp_path), "optimizer.encoder_lr": 1e-3})
     ours, our_weights = outcome_of(config)
-    monkeypatch.setattr(loop.MultiTaskModel, "row_embedding", None)
+    monkeypatch.setattr(MultiTaskModel, "row_embedding", None)
     theirs, their_weights = outcome_of(config)
     assert ours[-1].losses == pytest.approx(theirs[-1].losses, rel=1e-4)
     for name, value in our_weights.items():
@@ -223,9 +223,9 @@ def test_the_tokenizer_need_not_pad_with_what_the_encoder_takes_for_padding(
 
 
 def outcome_of(config: RunConfig) -> tuple[list[EpochReport], dict[str, Tensor]]:
-    assets = Assets.load(config, device=torch.device("cpu"))
-    reports = list(loop.train(config, assets=assets))
-    return reports, {n: v.clone() for n, v in assets._encoder.state_dict().items()}
+    run = Run(config, Mean())
+    reports = [run.run_epoch(epoch) for epoch in range(1, config.training.epochs + 1)]
+    return reports, {n: v.clone() for n, v in run.state.model.encoder.state_dict().items()}
 
 
 def test_a_broken_run_leaves_nothing_behind(
@@ -233,77 +233,12 @@ def test_a_broken_run_leaves_nothing_behind(
 ) -> None:
     config = run_config({"training.precision": "fp32"})
     assets = Assets.load(config, device=torch.device("cpu"))
-    expected = [report.losses for report in loop.train(config, assets=assets)]
+    expected = [report.losses for report in train(config, assets=assets)]
     with monkeypatch.context() as patch:
-        patch.setattr(lazy_rows.LazyRows, "step", lambda self: 1 / 0)
+        patch.setattr(LazyRows, "step", lambda self: 1 / 0)
         with pytest.raises(ZeroDivisionError):
-            list(loop.train(config, assets=assets))
-    assert [report.losses for report in loop.train(config, assets=assets)] == expected
-
-
-def test_masked_lm_trains_all_rows(
-    run_config: RunConfigFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "text.txt").write_text("play a song by the band tomorrow\n" * 40)
-    config = run_config(
-        {
-            "datasets.text": {
-                "kind": "lines",
-                "splits": {"train": str(tmp_path / "text.txt"), "dev": 0.2},
-            },
-            "tasks.words": {"kind": "masked_lm", "dataset": "text", "chunk": 16},
-        }
-    )
-    monkeypatch.setattr(LazyRows, "__init__", lambda *args: pytest.fail("rows were picked"))
-    assert list(loop.train(config))
-
-
-class TestDropout:
-    """Against the definition: a share of p is 0, the others are scaled, gradients alike."""
-
-    @pytest.mark.parametrize("p", [0.1, 0.5, 0.9])
-    @pytest.mark.parametrize("shape", [(1000, 33), (7,), (64, 3, 5, 11)])
-    def test_drops_its_share(self, p: float, shape: tuple[int, ...]) -> None:
-        torch.manual_seed(0)
-        values = torch.ones(shape, requires_grad=True)
-        found = FastDropout(p)(values)
-        found.sum().backward()
-        kept = found != 0
-        scaled = torch.full_like(found[kept], 1 / (1 - p))
-        torch.testing.assert_close(found[kept], scaled, rtol=1e-4, atol=0)
-        assert values.grad is not None
-        assert torch.equal(values.grad, found.detach())
-        count = values.numel()
-        assert (~kept).sum() / count == pytest.approx(p, abs=5 * (p * (1 - p) / count) ** 0.5)
-
-    @pytest.mark.parametrize("p", [0.99999, 0.999999])
-    def test_nearly_all_can_be_dropped(self, p: float) -> None:
-        """65535 of 65536 at most: what 16 bits can tell."""
-        torch.manual_seed(0)
-        found = FastDropout(p)(torch.ones(100_000))
-        assert (found == 0).float().mean() > 0.9998
-        assert found.max() <= 65536
-
-    def test_neighbours_are_dropped_independently(self) -> None:
-        """Four numbers come out of one draw: none must tell of another."""
-        torch.manual_seed(0)
-        kept = (FastDropout(0.3)(torch.ones(40000, 4)) != 0).double()
-        correlation = torch.corrcoef(kept.T) - torch.eye(4)
-        assert correlation.abs().max() < 5 / 40000**0.5
-
-    def test_evaluation_and_the_ends_are_torchs(self) -> None:
-        values = torch.randn(5, 3)
-        assert torch.equal(FastDropout(0.5).eval()(values), values)
-        assert torch.equal(FastDropout(0.0)(values), values)
-        assert not FastDropout(1.0)(values).any()
-
-    def test_the_seed_decides(self) -> None:
-        masks = []
-        for seed in (1, 1, 2):
-            torch.manual_seed(seed)
-            masks.append(FastDropout(0.5)(torch.ones(100)))
-        assert torch.equal(masks[0], masks[1])
-        assert not torch.equal(masks[0], masks[2])
+            list(train(config, assets=assets))
+    assert [report.losses for report in train(config, assets=assets)] == expected
 
 
 @pytest.mark.parametrize("picks_rows", [True, False])
@@ -317,19 +252,18 @@ def test_clipping_is_that_of_torch(
     """Against `clip_grad_norm_`, which scales the gradients before the optimiser reads them."""
     config = run_config({"optimizer.clip_norm": clip_norm})
     if not picks_rows:
-        monkeypatch.setattr(loop.MultiTaskModel, "row_embedding", None)
+        monkeypatch.setattr(MultiTaskModel, "row_embedding", None)
     _, ours = outcome_of(config)
     unclipped = outcome_of(run_config({"optimizer.clip_norm": None}))[1]
 
-    def clip_first(
-        optimizer: AdamW, words: LazyRows | None, scale: None, *, clip_norm: float
-    ) -> bool:
-        rows = [] if words is None else [words.rows]
-        parameters = [p for group in optimizer.param_groups for p in group["params"]]
-        nn.utils.clip_grad_norm_(parameters + rows, clip_norm)
-        return update(optimizer, words, scale, clip_norm=None)
+    step = RowAdamW.step
 
-    monkeypatch.setattr(loop, "update", clip_first)
+    def clip_first(optimizer: RowAdamW) -> bool:
+        nn.utils.clip_grad_norm_(optimizer.trained(), clip_norm)
+        optimizer.clip_norm = None
+        return step(optimizer)
+
+    monkeypatch.setattr(RowAdamW, "step", clip_first)
     _, theirs = outcome_of(config)
     for name, value in ours.items():
         torch.testing.assert_close(value, theirs[name], rtol=1e-3, atol=1e-5)
