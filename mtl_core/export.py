@@ -1,7 +1,6 @@
 """Saving a trained model as a folder that `Predictor.load` and the Hugging Face tools read."""
 
 import json
-from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -82,7 +81,7 @@ def save_model(
                     "features": features[name],
                     "parts": parts[name],
                     # Labels that only dev or test hold mean nothing to a user of the model.
-                    **asdict(replace(tasks[name].labels, unseen=())),
+                    **(tasks[name].labels.to_json() | {"unseen": ()}),
                 }
                 for name, section in config.tasks.items()
             },

@@ -10,7 +10,6 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from mtl_core.config import RunConfig
-from mtl_core.data.encoded import LabelNames
 from mtl_core.errors import ConfigError
 from mtl_core.export import FORMAT
 from mtl_core.model.backbones.encoder import without_pooler
@@ -61,7 +60,11 @@ def load_model(folder: Path, *, trust_code: bool) -> SavedModel:
         max_length = int(meta["max_length"])
         of_tasks: Mapping[str, Any] = {name: meta["tasks"][name] for name in config.tasks}
         tasks = {
-            name: build_task(name, section, _labels(of_tasks[name]))
+            name: build_task(
+                name,
+                section,
+                section.column_in(section.datasets[0], name).labels_from(of_tasks[name]),
+            )
             for name, section in config.tasks.items()
         }
         num_features = {name: int(found["features"]) for name, found in of_tasks.items()}
@@ -84,12 +87,6 @@ def _read_meta(folder: Path) -> Mapping[str, Any]:
             "it was saved by another version of mtl"
         )
     return meta
-
-
-def _labels(meta: Mapping[str, Any]) -> LabelNames:
-    return LabelNames(
-        tuple(map(str, meta["trained"])), (), tuple(meta["counts"]), meta["mean"], meta["deviation"]
-    )
 
 
 def _load_encoder(folder: Path) -> "tuple[PreTrainedModel, PreTrainedTokenizerFast]":

@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
+from mtl_core.data.columns.kinds import COLUMNS
+from mtl_core.data.columns.label import LabelColumn
 from mtl_core.data.example import ColumnKind, Example
 from mtl_core.errors import DataError
 from mtl_core.section import DataPath, Section
@@ -141,9 +143,9 @@ def read_splits(section: DatasetBase, columns: Columns) -> Splits:
     """
     wanted = dict(columns)
     for column in section.where:
-        if wanted.setdefault(column, "label") != "label":
+        if not COLUMNS[wanted.setdefault(column, LabelColumn.kind)].is_group:
             raise DataError(f"where: column '{column}' does not hold one label a row")
-    stratum = next((column for column, kind in columns.items() if kind == "label"), None)
+    stratum = next((column for column, kind in columns.items() if COLUMNS[kind].is_group), None)
     found = {
         split: [row for row in section.read_split(source, wanted) if _is_kept(row, section.where)]
         for split, source in section.splits.named().items()
@@ -212,18 +214,9 @@ def check_columns(where: str, columns: Columns, offered: Columns) -> None:
             raise DataError(f"{where}: there is no column '{column}'; {names}")
         if offered[column] != kind:
             raise DataError(
-                f"{where}: column '{column}' holds {_HOLDS[offered[column]]}, and the task's kind "
-                f"needs {_HOLDS[kind]}"
+                f"{where}: column '{column}' holds {COLUMNS[offered[column]].holds}, and the "
+                f"task's kind needs {COLUMNS[kind].holds}"
             )
-
-
-_HOLDS: dict[ColumnKind, str] = {
-    "label": "one label per sentence",
-    "tags": "one tag per word",
-    "labels": "a set of labels",
-    "number": "a number",
-    "answers": "answers to a question",
-}
 
 
 def _cut(

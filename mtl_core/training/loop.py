@@ -269,9 +269,9 @@ class _Run:
             dtype=precision if training.prefix_cache == "auto" else training.prefix_cache,
             budget=int(training.prefix_cache_gib * 2**30),
         )
-        texts = {d for task in self.config.tasks.values() for d in task.datasets
-                 if task.column_kind == "text"}  # fmt: skip
-        fixed = {name: dataset for name, dataset in every.items() if name not in texts}
+        # What a task changes in a batch, frozen layers see anew each time.
+        changed = {d for name in self.collator.changes for d in self.config.tasks[name].datasets}
+        fixed = {name: dataset for name, dataset in every.items() if name not in changed}
         return {**every, **self.assets.prefix_cache.apply(fixed, encoder, settings)}
 
     def _main_scores(self, report: EpochReport) -> dict[str, float]:
@@ -310,7 +310,7 @@ class _Run:
                 own, is_padding = part_rows(rows, number, parts * self.place.world_size)
                 seed = (self.config.seed, epoch)
                 local = self.collator(split, own, seed=seed).to(self.place.device)
-                yield (local.without_labels() if is_padding else local), names
+                yield (local.without_labels(split.labels.columns) if is_padding else local), names
 
     def _mean_losses(self, epoch: int, step: int) -> dict[str, float]:
         """Returns task name -> mean loss of the epoch so far, over all workers.
