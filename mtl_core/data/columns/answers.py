@@ -6,10 +6,15 @@ from typing import Any, ClassVar
 import numpy as np
 
 from mtl_core.data.arrays import NO_LABEL, Int32Array
+from mtl_core.data.columns.cells import Cell
 from mtl_core.data.columns.ids import IdColumn
 from mtl_core.data.columns.label_names import NoLabels
 from mtl_core.data.example import Answer, Example
 from mtl_core.data.source import Source
+from mtl_core.errors import DataError
+
+_LISTS = ("text", "answer_start")
+"""Keys of the answers to a question, as SQuAD has them on the hub."""
 
 
 class AnswersColumn(IdColumn[NoLabels]):
@@ -19,6 +24,25 @@ class AnswersColumn(IdColumn[NoLabels]):
 
     kind: ClassVar = "answers"
     holds: ClassVar = "answers to a question"
+
+    @classmethod
+    def from_cell(cls, cell: Cell) -> tuple[Answer, ...]:
+        """Returns answers in the layout that SQuAD has on the hub: lists of texts and starts."""
+        value = cell.value
+        lists = [value.get(key) if isinstance(value, Mapping) else None for key in _LISTS]
+        texts, starts = (items if isinstance(items, list) else [None] for items in lists)
+        if len(texts) != len(starts) or None in (*texts, *starts):
+            raise DataError(
+                f"{cell.where}: expected an object with the lists {' and '.join(_LISTS)}, of one "
+                f"length; found {str(value)[:40]}"
+            )
+        if not cell.second:
+            raise DataError(f"{cell.where}: answers need `text_pair`, the column of the contexts")
+        pairs = zip(texts, starts, strict=True)
+        answers = tuple(Answer(str(text), int(start)) for text, start in pairs)
+        for answer in answers:
+            answer.check(cell.second, cell.where)
+        return answers
 
     def collect(self, splits: Mapping[str, Sequence[Example]], *, where: str) -> NoLabels:
         """Returns nothing: answers are places in a text."""

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from torch import Tensor
 
 from mtl_core.data.arrays import BoolArray, Int64Array, LabelArray, Ragged
+from mtl_core.data.columns.cells import Cell
 from mtl_core.data.columns.label_names import Labels
 from mtl_core.data.example import Example, LabelValue
 from mtl_core.data.source import Source
@@ -35,6 +36,8 @@ class Column(ABC, Generic[NamesT, ArrayT]):
         holds: What such a column holds, for messages: "the column holds <holds>".
         is_read: Whether the data has such a column at all.
         is_group: Whether rows can be filtered and stratified by its values.
+        is_per_word: Whether it has a value for each word.
+        may_be_empty: Whether an empty cell of a table is a value, and not a missing one.
         takes_features: Whether a head on it sees the extra dense numbers of a sentence.
     """
 
@@ -45,7 +48,18 @@ class Column(ABC, Generic[NamesT, ArrayT]):
     holds: ClassVar[str]
     is_read: ClassVar[bool] = True
     is_group: ClassVar[bool] = False
+    is_per_word: ClassVar[bool] = False
+    may_be_empty: ClassVar[bool] = False
     takes_features: ClassVar[bool] = True
+
+    @classmethod
+    def from_cell(cls, cell: Cell) -> LabelValue:
+        """Returns the value of a cell of a table.
+
+        Raises:
+            DataError: A table cannot hold such a column, or the cell does not fit.
+        """
+        raise DataError(f"{cell.where}: a table cannot hold {cls.holds}")
 
     @abstractmethod
     def collect(self, splits: Mapping[str, Sequence[Example]], *, where: str) -> NamesT:

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from mtl_core.data.arrays import NO_LABEL, Int32Array
+from mtl_core.data.columns.cells import Cell
 from mtl_core.data.columns.ids import IdColumn, look_up
 from mtl_core.data.columns.label_names import LabelNames
 from mtl_core.data.example import Example
@@ -20,6 +21,11 @@ class LabelColumn(IdColumn[LabelNames]):
     kind: ClassVar = "label"
     holds: ClassVar = "one label per sentence"
     is_group: ClassVar = True
+
+    @classmethod
+    def from_cell(cls, cell: Cell) -> str:
+        """Returns the label."""
+        return cell.label(cell.value)
 
     def collect(self, splits: Mapping[str, Sequence[Example]], *, where: str) -> LabelNames:
         """Counts the labels."""

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from mtl_core.data.arrays import NO_LABEL, Int32Array
+from mtl_core.data.columns.cells import Cell, items_of
 from mtl_core.data.columns.ids import IdColumn, new_ids
 from mtl_core.data.columns.label_names import LabelNames
 from mtl_core.data.example import Example
@@ -19,6 +20,17 @@ class LabelSetColumn(IdColumn[LabelNames]):
 
     kind: ClassVar = "labels"
     holds: ClassVar = "a set of labels"
+    may_be_empty: ClassVar = True
+
+    @classmethod
+    def from_cell(cls, cell: Cell) -> tuple[str, ...]:
+        """Returns the labels of a list, of a string with separators, or of a single number."""
+        if isinstance(cell.value, str):
+            parts = (part.strip() for part in cell.value.split(cell.separator))
+            return tuple(part for part in parts if part)
+        if not isinstance(cell.value, Sequence):
+            return (cell.label(cell.value),)
+        return tuple(cell.label(item) for item in items_of(cell.value))
 
     def collect(self, splits: Mapping[str, Sequence[Example]], *, where: str) -> LabelNames:
         """Counts the labels of all sets."""

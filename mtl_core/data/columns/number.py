@@ -9,6 +9,7 @@ from torch import Tensor
 
 from mtl_core.data.arrays import BoolArray, FloatArray, Int64Array, Ragged
 from mtl_core.data.columns.base import Column, Gold
+from mtl_core.data.columns.cells import Cell, number_of
 from mtl_core.data.columns.label_names import Moments
 from mtl_core.data.example import Example
 from mtl_core.data.source import Source
@@ -21,6 +22,11 @@ class NumberColumn(Column[Moments, FloatArray]):
 
     kind: ClassVar = "number"
     holds: ClassVar = "a number"
+
+    @classmethod
+    def from_cell(cls, cell: Cell) -> float:
+        """Returns the number."""
+        return number_of(cell.value, cell.where)
 
     def collect(self, splits: Mapping[str, Sequence[Example]], *, where: str) -> Moments:
         """Returns mean and standard deviation of the train split."""

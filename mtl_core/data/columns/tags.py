@@ -11,6 +11,7 @@ from torch import Tensor
 
 from mtl_core.data.arrays import NO_LABEL, BoolArray, Int64Array, Ragged
 from mtl_core.data.columns.base import Column, Gold
+from mtl_core.data.columns.cells import Cell, items_of
 from mtl_core.data.columns.ids import look_up
 from mtl_core.data.columns.label_names import LabelNames
 from mtl_core.data.example import Example
@@ -35,6 +36,12 @@ class TagsColumn(Column[LabelNames, Ragged]):
     holds: ClassVar = "one tag per word"
     # They follow the vector of the sentence, and words have vectors of their own.
     takes_features: ClassVar = False
+    is_per_word: ClassVar = True
+
+    @classmethod
+    def from_cell(cls, cell: Cell) -> tuple[str, ...]:
+        """Returns the tags of a list, or of a string with spaces."""
+        return tuple(cell.label(item) for item in items_of(cell.value))
 
     def collect(self, splits: Mapping[str, Sequence[Example]], *, where: str) -> LabelNames:
         """Counts the tags; O is there in any case when they are BIO.

@@ -16,7 +16,8 @@ from torchcrf import CRF
 from mtl_core.data.columns.label_names import LabelNames
 from mtl_core.tasks.base import Outcome
 from mtl_core.tasks.outputs import Span, TextView
-from mtl_core.tasks.tagging import Tagging, inside_tags, span_scores, subword_labels
+from mtl_core.tasks.spans import span_scores
+from mtl_core.tasks.tagging import Tagging, inside_tags, subword_labels
 
 UNSEEN = ("B-z", "I-z")
 
