@@ -8,7 +8,7 @@ docs/own_task.md has one that stands outside the package, and `mtl_core.testing`
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -116,14 +116,7 @@ class Outcome:
 
 
 class Head(nn.Module, ABC):
-    """The layers of one task, its loss, and how its logits are read.
-
-    Attributes:
-        shares_embeddings: Whether it computes with `HiddenSize.embeddings`: then all rows of the
-            word embeddings train in every step.
-    """
-
-    shares_embeddings: ClassVar[bool] = False
+    """The layers of one task, its loss, and how its logits are read."""
 
     @abstractmethod
     def forward(self, hidden: Hidden) -> Tensor:

@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from pydantic import Field
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, gelu, linear
+from torch.nn.functional import cross_entropy, gelu
 
 from mtl_core.data.arrays import NO_LABEL, Int64Array
 from mtl_core.data.batching import Batch
@@ -19,7 +19,7 @@ from mtl_core.data.layouts.chunks import Chunks
 from mtl_core.data.source import Source
 from mtl_core.errors import ConfigError
 from mtl_core.tasks.base import Decoded, Head, Outcome, Task, TaskSection
-from mtl_core.tasks.hidden import Hidden, HiddenSize
+from mtl_core.tasks.hidden import Hidden, HiddenSize, Vocabulary
 from mtl_core.tasks.outputs import Output, TextView
 
 if TYPE_CHECKING:
@@ -141,12 +141,12 @@ class MaskedLmTask(Task):
         Raises:
             ConfigError: The encoder shows no word embeddings.
         """
-        if not isinstance(size.embeddings, nn.Embedding):
+        if size.vocabulary is None:
             raise ConfigError(
                 f"run.tasks.{self.name}.kind: masked_lm needs an encoder with word embeddings"
             )
-        body = self._section.head.build(size.hidden, size.embeddings.embedding_dim)
-        return MaskedLmHead(body, size.embeddings, self.name)
+        body = self._section.head.build(size.hidden, size.vocabulary.width)
+        return MaskedLmHead(body, size.vocabulary, self.name)
 
     def score(self, outcome: Outcome) -> dict[str, float]:
         """Returns the accuracy of hidden sub-words, and perplexity: exp of their mean loss."""
@@ -167,27 +167,23 @@ class MaskedLmTask(Task):
 class MaskedLmHead(Head):
     """A layer, GELU, layer norm, and the encoder's word embeddings as output weights.
 
-    The output weights are tied to the input (Press and Wolf 2017,
-    https://arxiv.org/abs/1608.05859). Only hidden positions are computed: they are few, and each
-    costs a product with the whole vocabulary.
+    Only hidden positions are computed: they are few, and each costs a product with the whole
+    vocabulary.
     """
 
-    shares_embeddings: ClassVar = True
-
-    def __init__(self, body: nn.Module, embeddings: nn.Embedding, task_name: str) -> None:
+    def __init__(self, body: nn.Module, vocabulary: Vocabulary, task_name: str) -> None:
         super().__init__()
         self.body = body
-        self.norm = nn.LayerNorm(embeddings.embedding_dim)
-        self.bias = nn.Parameter(torch.zeros(embeddings.num_embeddings))
-        # In a tuple, so that the encoder's parameter is not saved and optimised twice.
-        self._embeddings = (embeddings,)
+        self.norm = nn.LayerNorm(vocabulary.width)
+        self.bias = nn.Parameter(torch.zeros(vocabulary.size))
+        self._project = vocabulary.tie()
         self._task_name = task_name
 
     def forward(self, hidden: Hidden) -> Tensor:
         """Returns logits of the hidden sub-words of the batch, (hidden sub-words, vocabulary)."""
         is_hidden = hidden.batch.labels[self._task_name] != NO_LABEL
         vectors = self.norm(gelu(self.body(hidden.tokens[is_hidden])))
-        return linear(vectors, self._embeddings[0].weight, self.bias)
+        return self._project(vectors, self.bias)
 
     def loss_sum(self, logits: Tensor, labels: Tensor, batch: Batch) -> Tensor:
         """Returns the mean loss of each row's hidden sub-words, summed over rows.

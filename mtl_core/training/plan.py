@@ -82,6 +82,10 @@ class TrainingPlan:
         """Optimiser steps an epoch; the same for all kinds of mixing."""
         return sum(-(-len(rows) // self._batch_size) for rows in self._rows.values())
 
+    def tasks(self, dataset: str) -> list[str]:
+        """Returns the names of the tasks that train on a data set of the plan."""
+        return list(self._counts[dataset])
+
     def epoch(
         self,
         number: int,
@@ -161,14 +165,3 @@ def part_rows(rows: Int64Array, number: int, parts: int) -> tuple[Int64Array, bo
     """
     own = rows[number::parts]
     return (own, False) if len(own) else (rows[:1], True)
-
-
-def token_ids(
-    batch: GlobalBatch, datasets: Mapping[str, EncodedDataset], pad_token_id: int
-) -> Int64Array:
-    """Returns the token ids of a step, of all workers and parts, that of padding included."""
-    found = [np.array([pad_token_id])]
-    for dataset, rows in batch.pieces:
-        ragged = datasets[dataset].splits["train"].token_ids
-        found += [ragged.row(row) for row in rows.tolist()]
-    return np.concatenate(found)

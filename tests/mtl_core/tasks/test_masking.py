@@ -18,7 +18,7 @@ from mtl_core.data.layouts.chunks import Chunks, pack_words
 from mtl_core.errors import ConfigError
 from mtl_core.model.backbones.encoder import load_tokenizer
 from mtl_core.tasks.base import Outcome
-from mtl_core.tasks.hidden import Hidden, HiddenSize
+from mtl_core.tasks.hidden import Hidden, HiddenSize, Vocabulary
 from mtl_core.tasks.masked_lm import MaskedLm, Masking
 
 COLUMN = TextColumn("mlm", "")
@@ -116,7 +116,7 @@ def test_loss_and_scores_are_those_of_the_whole_vocabulary(
     _, batch = masked(chunks, masking)
     embeddings = torch.nn.Embedding(masking.vocabulary, 6)
     task = MaskedLm(dataset="d", head={"dropout": 0}).build("mlm", NoLabels())
-    head = task.make_head(HiddenSize(8, embeddings=embeddings))
+    head = task.make_head(HiddenSize(8, vocabulary=Vocabulary(embeddings)))
     tokens = torch.randn(*batch.token_ids.shape, 8)
     labels = batch.labels["mlm"]
     with torch.no_grad():
@@ -136,7 +136,7 @@ def test_loss_and_scores_are_those_of_the_whole_vocabulary(
 def test_output_weights_are_the_input_embeddings() -> None:
     embeddings = torch.nn.Embedding(20, 6)
     task = MaskedLm(dataset="d").build("mlm", NoLabels())
-    head = task.make_head(HiddenSize(8, embeddings=embeddings))
+    head = task.make_head(HiddenSize(8, vocabulary=Vocabulary(embeddings)))
     assert all(parameter is not embeddings.weight for parameter in head.parameters())
     with pytest.raises(ConfigError, match=r"needs an encoder with word embeddings"):
         task.make_head(HiddenSize(8))
