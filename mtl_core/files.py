@@ -1,9 +1,10 @@
 """Files and folders that appear whole or not at all, and what is built once for all processes."""
 
+import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from uuid import uuid4
 
 from filelock import FileLock
 
-from mtl_core.errors import ConfigError
+from mtl_core.errors import ConfigError, DataError
 from mtl_core.printable import one_line
 from mtl_core.scores import without_nan
 
@@ -160,3 +161,18 @@ def telling_what_is_broken(path: Path) -> Iterator[None]:
         raise ConfigError(f"{path}: a file of the study is broken: {reason}") from error
     except RecursionError as error:
         raise ConfigError(f"{path}: a file of the study is nested too deeply") from error
+
+
+def hash_files(paths: Iterable[Path]) -> str:
+    """Returns the SHA-256 of the content of the files, in order.
+
+    Raises:
+        DataError: A file is missing or unreadable.
+    """
+    digest = hashlib.sha256()
+    for path in paths:
+        try:
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+        except OSError as error:
+            raise DataError(f"{path}: cannot read the file: {error.strerror}") from error
+    return digest.hexdigest()

@@ -20,9 +20,9 @@ from mtl_core.data.example import Example
 from mtl_core.data.formats.kinds import DatasetSection
 from mtl_core.data.layouts.base import Layout
 from mtl_core.data.layouts.sentences import warn_of_cut_rows
-from mtl_core.data.splits import hash_files, read_splits
+from mtl_core.data.splits import read_splits
 from mtl_core.errors import DataError
-from mtl_core.files import open_or_build
+from mtl_core.files import hash_files, open_or_build
 from mtl_core.paths import cache_folder
 
 if TYPE_CHECKING:

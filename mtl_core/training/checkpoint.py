@@ -17,8 +17,8 @@ from torch import Tensor, nn
 
 from mtl_core.errors import ConfigError
 from mtl_core.files import whole_file
+from mtl_core.model.autocast import Precision
 from mtl_core.printable import one_line
-from mtl_core.training.precision import Precision
 from mtl_core.training.report import EpochReport
 from mtl_core.training.state import RunState
 

@@ -18,7 +18,8 @@ from mtl_core.data.columns.label import LabelColumn
 from mtl_core.data.columns.label_names import LabelNames
 from mtl_core.data.columns.tags import TagsColumn
 from mtl_core.data.example import Example
-from mtl_core.data.formats.kinds import DatasetSection, SeqInOut
+from mtl_core.data.formats.kinds import DatasetSection
+from mtl_core.data.formats.seq_in_out import SeqInOut
 from mtl_core.data.layouts.sentences import Sentences, warn_of_cut_rows
 from mtl_core.data.splits import read_splits
 from mtl_core.data.store import EncodedDataset, load_dataset
@@ -199,7 +200,7 @@ import os, signal, sys
 from pathlib import Path
 from mtl_core.data import store
 from mtl_core.data.columns.label import LabelColumn
-from mtl_core.data.formats.kinds import SeqInOut
+from mtl_core.data.formats.seq_in_out import SeqInOut
 from mtl_core.data.layouts.sentences import Sentences
 from mtl_core.model.backbones.encoder import load_tokenizer
 

@@ -27,7 +27,7 @@ from mtl_core.training.plan import GlobalBatch, TrainingPlan
 from mtl_core.training.report import EpochReport, best_so_far
 from mtl_core.training.step import build_step
 from mtl_core.training.task_gradients import TaskGradients
-from mtl_core.weighting.aggregators import GramianWeighting
+from mtl_core.weighting.gramian import GramianWeighting
 
 
 def without_times(reports: list[EpochReport]) -> list[EpochReport]:

@@ -25,9 +25,9 @@ from mtl_core.data.encoded import EncodedSplit, FrozenStates
 from mtl_core.data.store import EncodedDataset
 from mtl_core.errors import TrainingError
 from mtl_core.files import Room, open_or_build
+from mtl_core.model.autocast import DTYPES, Precision, autocast
 from mtl_core.model.prefix import as_inputs, run_prefix
 from mtl_core.paths import cache_folder
-from mtl_core.training.precision import DTYPES, Precision, autocast
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
