@@ -1,5 +1,7 @@
 """Figures of the tree: `python docs/tree.py [FOLDER]` prints what docs/architecture.md promises.
 
+`python docs/tree.py --page` writes the tree in docs/architecture.md anew.
+
 Settings (pydantic sections) and records that list measured values may have many fields; every other
 class has at most eight attributes. A comparison with a kind is `isinstance` or `kind ==` for a
 class of one of the unions below, outside the folder that owns it.
@@ -29,39 +31,50 @@ MEASURED = {"EpochReport"}
 
 def main(root: Path) -> None:
     """Prints the figures."""
-    files = [path for package in PACKAGES for path in sorted((root / package).rglob("*.py"))]
+    files = _files(root)
+    _folders([path.relative_to(root).as_posix() for path in files])
+    code, comments = _count(files)
+    print(f"comments per 100 lines of code: {100 * comments / code:.1f} ({comments} in {code})")
+    for title, found in broken_limits(root).items():
+        print(f"{title}: {len(found)}")
+        for line in found:
+            print(f"    {line}")
+
+
+def broken_limits(root: Path) -> dict[str, list[str]]:
+    """Returns for each limit where it is broken."""
+    files = _files(root)
     trees = {path: ast.parse(path.read_text(encoding="utf-8")) for path in files}
     names = {path: path.relative_to(root).as_posix() for path in files}
-    _folders(names)
     lengths = {names[path]: len(path.read_text(encoding="utf-8").splitlines()) for path in files}
-    _print("files over 300 lines", [f"{n} {k}" for n, k in lengths.items() if k > 300])
-    print(f"longest file: {max(lengths, key=lambda name: lengths[name])} {max(lengths.values())}")
     functions = {
         f"{names[path]}:{node.name}": (node.end_lineno or 0) - node.lineno + 1
         for path, tree in trees.items()
         for node in ast.walk(tree)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     }
-    _print("functions over 40 lines", [f"{n} {k}" for n, k in functions.items() if k > 40])
-    _print("classes over 8 attributes", [line for p in files for line in _wide(names[p], trees[p])])
-    _print("comparisons with a foreign kind", list(_foreign(root, names, trees)))
-    _print("circles", _circles(names, trees))
-    code, comments = _count(files)
-    print(f"comments per 100 lines of code: {100 * comments / code:.1f} ({comments} in {code})")
+    limits = {
+        "files over 300 lines": [f"{name} {n}" for name, n in lengths.items() if n > 300],
+        "functions over 40 lines": [f"{name} {n}" for name, n in functions.items() if n > 40],
+        "classes over 8 attributes": [x for path in files for x in _wide(names[path], trees[path])],
+        "comparisons with a foreign kind": list(_foreign(root, names, trees)),
+        "circles": _circles(names, trees),
+    }
+    ours = {name for tree in trees.values() for name in _private_names(tree)}
     for folder in ("tests", "benchmarks"):
-        found = [line for path in (root / folder).rglob("*.py") for line in _private(root, path)]
-        _print(f"private names used by {folder}", found)
+        paths = sorted((root / folder).rglob("*.py"))
+        found = [line for path in paths for line in _private(root, path, ours)]
+        limits[f"private names used by {folder}"] = found
+    return limits
 
 
-def _print(title: str, found: list[str]) -> None:
-    print(f"{title}: {len(found)}")
-    for line in found:
-        print(f"    {line}")
+def _files(root: Path) -> list[Path]:
+    return [path for package in PACKAGES for path in sorted((root / package).rglob("*.py"))]
 
 
-def _folders(names: dict[Path, str]) -> None:
+def _folders(names: list[str]) -> None:
     counts: dict[str, int] = {}
-    for name in names.values():
+    for name in names:
         if not name.endswith("__init__.py"):
             counts[name.rpartition("/")[0]] = counts.get(name.rpartition("/")[0], 0) + 1
     print("files per folder: " + ", ".join(f"{name} {count}" for name, count in counts.items()))
@@ -93,6 +106,8 @@ def _foreign(root: Path, names: dict[Path, str], trees: dict[Path, ast.Module]) 
     owners: dict[str, str] = {}
     for folder, pattern in FAMILIES.items():
         for path in root.glob(pattern):
+            if path.name == "base.py":  # What all kinds have is nobody's kind.
+                continue
             for node in trees[path].body:
                 is_public = isinstance(node, ast.ClassDef) and not node.name.startswith("_")
                 if is_public and _is_kind(node):
@@ -184,11 +199,22 @@ def _count(files: list[Path]) -> tuple[int, int]:
     return lines, comments
 
 
-def _private(root: Path, path: Path) -> Iterator[str]:
-    """Yields uses of another module's private name: imported, or as an attribute of not-self."""
+def _private_names(tree: ast.Module) -> Iterator[str]:
+    """Yields the names with an underscore that a file defines."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names = [node.name]
+        elif isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Store):
+            names = [node.id if isinstance(node, ast.Name) else node.attr]
+        else:
+            continue
+        yield from (name for name in names if name.startswith("_") and name[1:2] != "_")
+
+
+def _private(root: Path, path: Path, ours: set[str]) -> Iterator[str]:
+    """Yields where a file uses private names of the packages: imported, or as an attribute."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    own = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.ClassDef)}
-    own |= {n.attr for n in ast.walk(tree) if isinstance(n, ast.Attribute) and _is_self(n)}
+    own = set(_private_names(tree))
     where = path.relative_to(root).as_posix()
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in PACKAGES:
@@ -199,15 +225,37 @@ def _private(root: Path, path: Path) -> Iterator[str]:
                 if alias.name.startswith("_")
                 and not (root / node.module.replace(".", "/") / f"{alias.name}.py").is_file()
             )
-        elif isinstance(node, ast.Attribute) and node.attr.startswith("_"):
-            is_dunder = node.attr.startswith("__")
-            if not is_dunder and not _is_self(node) and node.attr not in own:
-                yield f"{where}:{node.lineno}: {ast.unparse(node)}"
+        elif isinstance(node, ast.Attribute) and node.attr in ours - own:
+            yield f"{where}:{node.lineno}: {ast.unparse(node)}"
 
 
 def _is_self(node: ast.Attribute) -> bool:
     return ast.unparse(node.value) in ("self", "cls")
 
 
+def page(root: Path) -> str:
+    """Returns docs/architecture.md with the tree as it is."""
+    text = (root / "docs" / "architecture.md").read_text(encoding="utf-8")
+    before, mark, rest = text.partition("<!-- tree -->\n")
+    end = "<!-- end of tree -->"
+    return before + mark + "\n".join(_tree(root)) + "\n" + end + rest.partition(end)[2]
+
+
+def _tree(root: Path) -> Iterator[str]:
+    for package in PACKAGES:
+        folders = [root / package, *sorted(p for p in (root / package).rglob("*") if p.is_dir())]
+        for folder in folders:
+            files = [path for path in sorted(folder.glob("*.py")) if path.name != "__init__.py"]
+            if files:
+                yield f"\n**{folder.relative_to(root).as_posix()}/**\n"
+            for path in files:
+                text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+                yield f"- `{path.name}`: {text.splitlines()[0].rstrip('.')}"
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1] if len(sys.argv) > 1 else "."))
+    here = Path(__file__).parents[1]
+    if "--page" in sys.argv:
+        (here / "docs" / "architecture.md").write_text(page(here), encoding="utf-8")
+    else:
+        main(Path(sys.argv[1]) if len(sys.argv) > 1 else here)
