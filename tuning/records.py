@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from mtl_core.training.report import EpochReport
+from mtl_core.training.report import EpochReport, best_report
 
 Value = str | int | float | bool | None
 """A sampled scalar."""
@@ -60,15 +60,20 @@ class TrialRecord:
 
     @property
     def best(self) -> EpochReport | None:
-        """The report with the highest `combined` dev score; the first one among equals."""
-        return max(self.reports, key=lambda report: report.combined, default=None)
+        """The report with the highest `combined` dev score; see `best_report`."""
+        return best_report(self.reports)
 
 
 def rank(record: TrialRecord) -> tuple[bool, float, tuple[int, str]]:
     """Returns a key that sorts trials, the best first, failed ones last, the earlier of equals."""
-    score = record.best.combined if record.best is not None else math.nan
-    is_failed = record.status == "failed"
-    return is_failed, -score if math.isfinite(score) else math.inf, order_of(record.id)
+    score = record.best.combined if record.best is not None else -math.inf
+    return record.status == "failed", -score, order_of(record.id)
+
+
+def best_trial(records: Iterable[TrialRecord]) -> TrialRecord | None:
+    """Returns the best of the trials that have a score and did not fail; None without one."""
+    scored = (one for one in records if one.status != "failed" and one.best is not None)
+    return min(scored, key=rank, default=None)
 
 
 def keys_of_all(mappings: Iterable[Mapping[str, object]]) -> list[str]:

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from mtl_core.scores import without_nan
@@ -63,3 +64,13 @@ class EpochReport:
         for scores in (raw, *raw["dev"].values()):
             scores |= {name: math.nan for name, value in scores.items() if value is None}
         return cls(**raw)
+
+
+def best_report(reports: Iterable[EpochReport]) -> EpochReport | None:
+    """Returns the report with the highest finite `combined`, the first one among equals.
+
+    None when there is none. The one rule for "best so far": `max` alone would keep a NaN that
+    comes first, since no number compares greater.
+    """
+    scored = (report for report in reports if math.isfinite(report.combined))
+    return max(scored, key=lambda report: report.combined, default=None)

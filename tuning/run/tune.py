@@ -12,9 +12,8 @@ from tuning.cluster.planner import plan_trainers, this_machine
 from tuning.study.config import StudyFile
 from tuning.study.folder import StudyFolder
 from tuning.study.load import check_data, precision_here
-from tuning.watch.observer import Observer, Observers
 from tuning.watch.state import StudyState
-from tuning.watch.status_file import status_file
+from tuning.watch.watcher import Watcher, Watchers
 
 if TYPE_CHECKING:
     from tuning.study.result import StudyResult
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 def tune_study(
     study: StudyFile,
     *,
-    observer: Observer | None = None,
+    watcher: Watcher | None = None,
     address: str | None = None,
     verbose: bool = False,
 ) -> "StudyResult":
@@ -31,7 +30,7 @@ def tune_study(
 
     Args:
         study: The study.
-        observer: Told what happens; see `tuning.Observer`.
+        watcher: Told what happens; see `tuning.Watcher`.
         address: A running Ray cluster; None = the one of `RAY_ADDRESS`, or one on this machine.
         verbose: Shows what Ray logs.
 
@@ -40,8 +39,9 @@ def tune_study(
         KeyboardInterrupt: After an orderly stop; the same call goes on.
     """
     start = time.monotonic()
-    state = StudyState(study.study.name)
-    watching = Observers([state, *([observer] if observer is not None else [])])
+    state, files = StudyState(study.study.name), Watchers()
+    # Files first: who watches from outside finds in them what it is told of.
+    watching = Watchers([state, files, *([watcher] if watcher is not None else [])])
     StudyFolder(study.folder).check_writable()
     StudyFolder(study.folder).check_same(study)
     machine = this_machine()
@@ -56,6 +56,7 @@ def tune_study(
         # Imports of seconds, while Ray's processes start on the other cores.
         from tuning.cluster.autoscaling import provided_trainers
         from tuning.run.session import Session
+        from tuning.watch.study_watchers import study_watchers
 
         data = check_data(study)
         if is_local(address) and (choice := precision_here(study)):
@@ -64,10 +65,18 @@ def tune_study(
         with (
             provided_trainers(resources, trials=study.trials, tell=watching.stage) as count,
             StudyFolder.opened(study, inputs_of(study.run, data.datasets)) as folder,
-            status_file(folder.status, state),
-            closing(Session(study, folder, watching, start=start, verbose=verbose)) as session,
+            closing(watching),
+            closing(Session(study, folder, start=start)) as session,
         ):
-            return session.run(count)
+            files.add(
+                study_watchers(
+                    folder.path,
+                    state=state,
+                    parameters=study.space.parameters,
+                    records=session.history,
+                )
+            )
+            return session.run(count, watching, verbose=verbose)
 
 
 def is_local(address: str | None) -> bool:

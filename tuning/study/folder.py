@@ -44,17 +44,56 @@ class StudyFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.journal = path / "optuna.journal"
-        self.trials = path / "trials"
-        self.trials_csv = path / "trials.csv"
-        self.tensorboard = path / "tensorboard"
-        self.best = path / "best"
-        self.report = path / "report.md"
-        self.scratch = path / ".scratch"
-        self._result = path / "result.json"
-        self.study = path / "study.yaml"
-        self._inputs = path / "inputs.json"
-        self.status = path / "status.json"
+
+    @property
+    def study(self) -> Path:
+        """The study file, resolved."""
+        return self.path / "study.yaml"
+
+    @property
+    def facts(self) -> Path:
+        """What reports need to know of it, see `tuning.study.facts`."""
+        return self.path / "facts.json"
+
+    @property
+    def inputs(self) -> Path:
+        """What else its results hang on -> a hash of it."""
+        return self.path / "inputs.json"
+
+    @property
+    def journal(self) -> Path:
+        """Optuna's journal: the points, and what came of them."""
+        return self.path / "optuna.journal"
+
+    @property
+    def trials(self) -> Path:
+        """The folders of the trials."""
+        return self.path / "trials"
+
+    @property
+    def best(self) -> Path:
+        """The model of the best recipe."""
+        return self.path / "best"
+
+    @property
+    def report(self) -> Path:
+        """The report for people."""
+        return self.path / "report.md"
+
+    @property
+    def result(self) -> Path:
+        """The result for programs."""
+        return self.path / "result.json"
+
+    @property
+    def status(self) -> Path:
+        """What the driver does."""
+        return self.path / "status.json"
+
+    @property
+    def scratch(self) -> Path:
+        """What Ray writes of its own; removed at the end."""
+        return self.path / ".scratch"
 
     @classmethod
     @contextmanager
@@ -84,7 +123,7 @@ class StudyFolder:
             raise folder._not_writable(error.strerror) from error
         try:
             write_text(folder.study, dump(study))
-            write_json(folder._inputs, inputs)
+            write_json(folder.inputs, inputs)
             write_json(folder.path / "versions.json", _versions())
             yield folder
         finally:
@@ -165,17 +204,6 @@ class StudyFolder:
         """Removes the checkpoint of a trial that nothing will be read from."""
         shutil.rmtree(self.checkpoint(run_id), ignore_errors=True)
 
-    def read_result(self) -> dict[str, object]:
-        """Returns what `result.json` holds; empty before the first one is written."""
-        if not self._result.is_file():
-            return {}
-        result: dict[str, object] = json.loads(self._result.read_text(encoding="utf-8"))
-        return result
-
-    def write_result(self, result: Mapping[str, object]) -> None:
-        """Writes `result.json`."""
-        write_json(self._result, result)
-
     def check_writable(self) -> None:
         """Refuses a folder that could not be made or written, without making it.
 
@@ -220,9 +248,9 @@ class StudyFolder:
             )
 
     def _check_inputs(self, study: "StudyFile", inputs: Mapping[str, str]) -> None:
-        if not self._inputs.is_file():
+        if not self.inputs.is_file():
             return
-        before = json.loads(self._inputs.read_text(encoding="utf-8"))
+        before = json.loads(self.inputs.read_text(encoding="utf-8"))
         changed = [name for name in inputs if before.get(name) != inputs[name]]
         if changed:
             raise ConfigError(

@@ -1,3 +1,4 @@
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,13 +13,15 @@ from mtl_core.training.report import EpochReport
 from mtl_core.validation import validate
 from tuning.records import TrialRecord, Value, run_id_of
 from tuning.run.logbook import Logbook
+from tuning.study.clock import StudyClock
 from tuning.study.config import StudyFile
 from tuning.study.folder import StudyFolder
-from tuning.study.history import best_record
+from tuning.study.history import History, read_history
 from tuning.study.journal import open_optuna
+from tuning.study.recorder import Recorder
 from tuning.trainers.messages import PoolAddress, TrialSpec
 from tuning.trainers.tune_values import TrialConfig, TrialResult
-from tuning.watch.observer import Observer
+from tuning.watch.trials_csv import TrialsCsv
 
 LEARNING_RATES = [1e-3, 2e-3, 3e-3, 4e-3]
 
@@ -47,8 +50,18 @@ class Driver:
             self.optuna_study.enqueue_trial({"optimizer.head_lr": value})
             study.space.sample(self.optuna_study.ask())
         self.trainers = Trainers()
-        self.logbook = Logbook(study, folder, self.optuna_study, Observer(), start=0.0)
-        self.logbook.attach(self.trainers)
+        defaults = study.default_parameters
+        self.history = read_history(folder, self.optuna_study, defaults)
+        self.table = TrialsCsv(folder.path / "trials.csv", self.history)
+        recorder = Recorder(
+            study.run.model_dump(mode="json"),
+            folder,
+            self.history,
+            defaults=defaults,
+            keep_checkpoints=study.study.keep_checkpoints,
+        )
+        self.clock = StudyClock(self.optuna_study, start=0.0)
+        self.logbook = Logbook(recorder, self.trainers, self.table, self.clock)
         self.trials: dict[int, SimpleNamespace] = {}
 
     def start(self, number: int) -> None:
@@ -134,14 +147,13 @@ def driver(tmp_path: Path) -> Iterator[Driver]:
     with StudyFolder.opened(study, {}) as folder:
         driver = Driver(study, folder)
         yield driver
-        driver.logbook.close()
 
 
 def test_a_search_without_trainers_is_left(driver: Driver) -> None:
     driver.start(0)
     with pytest.raises(TrainingError, match="no trainer can work"):
         driver.logbook.on_step_begin(0, [])
-    assert driver.logbook.records["0000"].status == "running"
+    assert driver.history["0000"].status == "running"
 
 
 def test_every_report_is_a_line(driver: Driver) -> None:
@@ -156,7 +168,7 @@ def test_reports_that_a_resumed_trial_repeats_are_not_written_twice(driver: Driv
     driver.report(0, 2, 0.5)
     driver.run(0, [0.25, 0.5, 0.75])
     assert [EpochReport.from_json(line).epoch for line in driver.lines(0)] == [1, 2, 3]
-    assert driver.logbook.records["0000"].seconds == 3 * 1.5
+    assert driver.history["0000"].seconds == 3 * 1.5
 
 
 def test_a_later_session_knows_what_an_earlier_one_wrote(driver: Driver, tmp_path: Path) -> None:
@@ -164,18 +176,17 @@ def test_a_later_session_knows_what_an_earlier_one_wrote(driver: Driver, tmp_pat
     driver.start(1)
     driver.report(1, 1, 0.75)
     later = Driver(study_file(tmp_path), driver.folder)
-    assert later.logbook.records["0001"].reports == (epoch_report(1, 0.75),)
+    assert later.history["0001"].reports == (epoch_report(1, 0.75),)
     later.run(1, [0.75, 0.25])
     assert len(later.lines(1)) == 2
-    assert later.logbook.records["0001"].seconds == 3.0
-    later.logbook.close()
+    assert later.history["0001"].seconds == 3.0
 
 
 def test_how_a_trial_ended(driver: Driver) -> None:
     driver.run(0, [0.1, 0.2, 0.3])
     driver.run(1, [0.1])
     driver.run(2, [], error="ray::step()\ntuning.trainable.TrialFailedError: boom\nValueError: no")
-    records = driver.logbook.records
+    records = driver.history
     statuses = [records[run_id_of(number)].status for number in range(3)]
     assert statuses == ["complete", "stopped", "failed"]
     assert records["0002"].error == "ValueError: no"
@@ -210,7 +221,7 @@ def test_a_failed_trial_is_never_the_best(driver: Driver) -> None:
     driver.run(1, [0.9], error="boom")
     driver.run(2, [0.4])
     assert driver.kept() == {2}
-    assert best_record(driver.logbook.records).id == "0002"
+    assert driver.history.best.id == "0002"
 
 
 def test_more_checkpoints_are_kept_on_demand(tmp_path: Path) -> None:
@@ -220,22 +231,22 @@ def test_more_checkpoints_are_kept_on_demand(tmp_path: Path) -> None:
         for number, value in enumerate([0.1, 0.5, 0.2, 0.4]):
             driver.run(number, [value])
         assert driver.kept() == {0, 1, 3}
-        driver.logbook.close()
 
 
 def test_the_first_of_equals_is_the_best() -> None:
-    records = {
-        run_id: TrialRecord(run_id, "complete", {}, {}, (epoch_report(1, 0.5),))
+    history = History(
+        TrialRecord(run_id, "complete", {}, {}, (epoch_report(1, 0.5),))
         for run_id in ("10000", "9999")
-    }
-    assert best_record(records).id == "9999"
-    assert best_record({}) is None
+    )
+    assert history.best is not None
+    assert history.best.id == "9999"
+    assert History().best is None
 
 
 def test_trials_csv(driver: Driver) -> None:
     driver.run(0, [0.1, 0.3, 0.2])
     driver.run(1, [0.5])
-    table = pandas.read_csv(driver.folder.trials_csv, dtype={"trial": str})
+    table = pandas.read_csv(driver.folder.path / "trials.csv", dtype={"trial": str})
     assert list(table.columns) == [
         *("trial", "status", "optimizer.head_lr", "combined", "joint_accuracy"),
         *("intent.accuracy", "best_epoch", "epochs", "seconds"),
@@ -258,15 +269,15 @@ def test_a_recipe_that_cannot_be_is_written_and_left_to_its_trainer(driver: Driv
     document = read_document(driver.folder.trial("0002") / "config.yaml")
     with pytest.raises(ConfigError, match="the weights of all tasks are 0"):
         validate(document, RunConfig)
-    assert driver.logbook.records["0002"].status == "running"
+    assert driver.history["0002"].status == "running"
 
 
 def test_a_trial_without_a_number_has_failed(driver: Driver) -> None:
     driver.run(0, [0.1, float("nan"), 0.9])
     driver.run(1, [0.2])
-    record = driver.logbook.records["0000"]
+    record = driver.history["0000"]
     assert (record.status, record.error) == ("failed", "epoch 2: the objective is no number")
-    best = best_record(driver.logbook.records)
+    best = driver.history.best
     assert best is not None
     assert best.id == "0001"
 
@@ -277,14 +288,24 @@ def test_a_trial_that_never_started_may_fail(driver: Driver) -> None:
     config = tune_config(0, {})
     trial = SimpleNamespace(config=config, last_result={}, error_file=str(error_file))
     driver.logbook.on_trial_error(0, [], trial)
-    assert driver.logbook.records["0000"].status == "failed"
+    assert driver.history["0000"].status == "failed"
 
 
-def test_looking_at_a_study_takes_none_of_its_time(driver: Driver, tmp_path: Path) -> None:
-    driver.run(0, [0.5])
-    driver.logbook.close()
+def test_looking_at_a_study_takes_none_of_its_time(driver: Driver) -> None:
+    first = StudyClock(driver.optuna_study, start=time.monotonic() - 5)
+    first.note()
+    assert "seconds" not in driver.optuna_study.user_attrs
+    first.count()
+    first.note()
     seconds = driver.optuna_study.user_attrs["seconds"]
-    later = Driver(study_file(tmp_path), driver.folder)
-    later.logbook._trainers = None
-    later.logbook.close()
-    assert later.optuna_study.user_attrs["seconds"] == seconds
+    assert 5 <= seconds < 60
+    later = StudyClock(driver.optuna_study, start=time.monotonic() - 7)
+    assert seconds + 7 <= later.seconds < seconds + 60
+    later.note()
+    assert driver.optuna_study.user_attrs["seconds"] == seconds
+
+
+def test_the_end_of_a_trial_notes_the_time(driver: Driver) -> None:
+    driver.clock.count()
+    driver.run(0, [0.5])
+    assert driver.optuna_study.user_attrs["seconds"] > 0

@@ -15,7 +15,7 @@ from tuning.report.render import render_report
 from tuning.report.summary import StudySummary
 from tuning.run import tune as study_module
 from tuning.study.config import StudyFile
-from tuning.study.result import as_json, final_scores
+from tuning.study.result import Result, final_scores
 
 
 @pytest.mark.parametrize(
@@ -74,9 +74,9 @@ def test_a_slow_precision_is_said_by_the_driver_where_the_study_runs(
 
 
 def test_results_tell_the_precision() -> None:
-    result = as_json(final_scores(records("bf16")[0], {}))
-    assert result is not None
-    assert result["precision"] == "bf16"
+    final = final_scores(records("bf16")[0], {})
+    assert final is not None
+    assert final.to_json()["precision"] == "bf16"
 
 
 def records(*precisions: str) -> list[TrialRecord]:
@@ -103,7 +103,7 @@ def records(*precisions: str) -> list[TrialRecord]:
 def test_the_report_says_what_trials_were_computed_in(precisions: list[str], sentence: str) -> None:
     failed = TrialRecord("0009", "failed", {}, {}, error="no memory")
     summary = StudySummary(
-        name="tiny", objective="mean", folder="runs/tiny", records=[*records(*precisions), failed],
-        best=None, default=None, seconds=1.0, replay="",
+        name="tiny", folder="runs/tiny", records=[*records(*precisions), failed],
+        result=Result(objective="mean", seconds=1.0), replay="",
     )  # fmt: skip
     assert f"objective on dev: mean.{sentence}\n" in render_report(summary)
