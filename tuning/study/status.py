@@ -12,7 +12,7 @@ from tuning.files import telling_what_is_broken
 from tuning.records import TrialRecord
 from tuning.study.folder import StudyFolder
 from tuning.study.history import History, read_history
-from tuning.study.journal import read_optuna
+from tuning.study.journal import NotBegunError, read_optuna
 from tuning.study.result import read_result
 from tuning.watch.status_file import DriverStatus, read_driver
 
@@ -58,7 +58,7 @@ def read_status(path: Path) -> StudyStatus:
 def _history(folder: StudyFolder) -> History:
     try:
         return read_history(folder, read_optuna(folder.journal))
-    except ConfigError:  # Its driver has not begun a trial yet.
+    except NotBegunError:
         return History()
 
 
