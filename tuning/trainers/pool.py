@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from mtl_core.training.progress import Progress
 from tuning.trainers.decisions import Decision, GoOn, Stop
-from tuning.trainers.messages import Failed, Job, Message, Reported, TrainerStatus, TrainJob
+from tuning.trainers.messages import Failed, Job, Message, TrainerStatus, TrainJob
 
 _MOST_JOBS_IN_VAIN = 3
 """Jobs in a row that a trainer may die over before the trainer is to blame, not the jobs."""
@@ -172,8 +172,7 @@ class TrialPool:
         if order.is_over:
             return Stop()
         order.delivered += 1
-        is_last = not isinstance(message, Reported) or message.is_last
-        if is_last:
+        if message.is_last:
             order.is_over = True
             order.send(message)
             return Stop()
