@@ -22,6 +22,9 @@ TIME = "progress"
 _VALUE = "trial"
 """The key under which the typed value stands, among those that Tune itself reads."""
 
+# Tune copies and pickles configurations and results, and looks at the numbers among their values;
+# anything else passes through it as it is.
+
 
 @dataclass(frozen=True, slots=True)
 class TrialConfig:
