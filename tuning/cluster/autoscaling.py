@@ -54,6 +54,7 @@ def provided_trainers(
         request_resources(bundles=[resources.of_worker] * (resources.workers * wanted))
         yield _wait(resources, wanted, tell)
     finally:
+        # A request stands until it is taken back, and nodes cost money for as long.
         request_resources(bundles=[])
 
 

@@ -11,9 +11,9 @@ class Resources(Section):
     workers: int = Field(default=1, ge=1)
     """Processes that train one model together (data parallel)."""
     cpus: int = Field(default=1, ge=1)
-    """CPUs a worker; also its number of threads."""
+    """CPUs per worker; also its number of threads."""
     gpus: float = Field(default=0, ge=0)
-    """GPUs a worker; a fraction lets trainers of one worker share a GPU."""
+    """GPUs per worker; a fraction lets trainers of one worker share a GPU."""
     trainers: int | None = Field(default=None, ge=1)
     """Trials at the same time; null = as many as the cluster holds when the study starts."""
     wait_s: float = Field(default=0, ge=0)

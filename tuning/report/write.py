@@ -11,7 +11,7 @@ from tuning.study.folder import StudyFolder
 from tuning.study.history import read_history
 from tuning.study.journal import read_optuna
 from tuning.study.result import read_result
-from tuning.study.status import read_status
+from tuning.study.status import status_of
 
 
 def write_report(path: Path) -> str:
@@ -37,7 +37,7 @@ def _report(folder: StudyFolder) -> str:
     history = read_history(folder, optuna_study, facts.default_parameters)
     result = read_result(folder)
     summary = summarise(facts, folder, optuna_study, history, result)
-    status = read_status(folder.path)
+    status = status_of(folder, history)
     if status.state in ("running", "interrupted"):
         summary = so_far(summary, status, facts, folder, history)
     return render_report(summary)

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from ray.tune import Callback
@@ -87,9 +86,7 @@ class Logbook(Callback):  # type: ignore[misc]  # Ray carries no types
         self, iteration: int, trials: Sequence[Any], trial: Any, **info: Any
     ) -> None:
         """A trial failed."""
-        # Not `trial.get_error`, which reads a copy that Tune may make later.
-        text = Path(trial.error_file).read_text(encoding="utf-8", errors="replace")
-        self._end(trial, "failed", TrialFailedError.told_in(text))
+        self._end(trial, "failed", TrialFailedError.reason_of(trial))
 
     def _end(self, trial: Any, status: Status, error: str | None = None) -> None:
         run_id = TrialConfig.of(trial.config).spec.id

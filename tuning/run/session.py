@@ -55,7 +55,7 @@ class Session:
         watcher.stage(f"starting {count} trainer{'s' if count > 1 else ''}")
         run = self.study.run.model_dump(mode="json")
         epochs = self.study.max_epochs
-        with self._started(run, count) as trainers:
+        with self._trainers(run, count) as trainers:
             self.clock.count()
             watcher.planned(trials=total, ended=ended, epochs=epochs, trainers=count)
             if len(ended) < total:
@@ -76,18 +76,19 @@ class Session:
         """Notes how long the session took, whatever ended it."""
         self.clock.note()
 
-    def _started(self, run: Mapping[str, object], count: int) -> AbstractContextManager[Trainers]:
-        settings = self.study.study
+    def _trainers(self, run: Mapping[str, object], count: int) -> AbstractContextManager[Trainers]:
+        study = self.study.study
+        settings = WorkerSettings(
+            run=run,
+            objective=study.objective,
+            threads=study.resources.cpus,
+            memory_growth_bytes=study.memory_growth_gib * 2**30,
+            is_fresh=study.isolation == "fresh",
+        )
         return start_trainers(
-            WorkerSettings(
-                run=run,
-                objective=settings.objective,
-                threads=settings.resources.cpus,
-                memory_growth_bytes=settings.memory_growth_gib * 2**30,
-                is_fresh=settings.isolation == "fresh",
-            ),
-            settings.resources,
-            max_attempts=settings.max_attempts,
+            settings,
+            study.resources,
+            max_attempts=study.max_attempts,
             count=count,
             scratch=self.folder.scratch,
         )

@@ -89,6 +89,7 @@ class Journal(JournalFileBackend):
     def read_logs(self, log_number_from: int) -> Generator[dict[str, Any], None, None]:
         """Yields operations; raises a `JournalFormError` at the first of an unknown form."""
         for log in super().read_logs(log_number_from):
+            # Here and not in a pass of its own, since the journal of a long study is large.
             check_form(log)
             yield log
 
@@ -130,6 +131,7 @@ def rehearse() -> None:
     """
     if optuna.__version__.partition(".")[0] != _MAJOR:
         raise JournalFormError(f"only the journal of Optuna {_MAJOR} is known")
+    # What a search does: a report, all ends of a trial, and a trial that is left open.
     written = _Memory([])
     study = _study(optuna.create_study, written, direction="maximize")
     study.set_user_attr("seconds", 1.5)

@@ -68,7 +68,9 @@ class Points:
             return optuna.Trial(self._study, self._interrupted.popleft())
         trials = self._study.get_trials(deepcopy=False)
         if not trials:
+            # Optuna hands these out first, in the place of what its sampler would draw.
             self._study.enqueue_trial(self._defaults)
+        # One that waits was queued by a driver that was killed before it asked for it.
         elif sum(trial.state != TrialState.WAITING for trial in trials) >= self._total:
             return None
         return self._study.ask()
@@ -121,6 +123,8 @@ class OpenTrial:
             return
         if self._best is None or report.combined > self._best.combined:
             self._best = report
+        # The best so far and not the last: Optuna ranks a pruned trial by what it last reported,
+        # and a trial is worth its best epoch, whose checkpoint is kept.
         step = int(report.progress)
         if step not in self._steps:
             self._steps.add(step)

@@ -37,6 +37,8 @@ class RayScheduler(Scheduler):
         Raises:
             KeyError: It pauses the run, which is not a decision of ours.
         """
+        # At a rung that this run has passed, Ray's halving passes the report over: a report that
+        # is replayed and then repeated counts once.
         result = {TIME: report.progress, METRIC: report.combined}
         return _DECISIONS[self._inner.on_trial_result(None, _Run(run_id), result)]
 

@@ -29,11 +29,13 @@ class TrialSeeded(BaseSampler):
         self._sampler = self._seeded(0)
 
     def _seeded(self, number: int) -> BaseSampler:
+        # Not `seed + number`: studies with neighbouring seeds would then draw the same trials.
         seed = int(np.random.SeedSequence([self._seed, number]).generate_state(1)[0])
         return self._make(seed)
 
     def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
         """Starts the sampler of this trial."""
+        # Optuna calls this first for each trial that it asks for or goes on with.
         self._sampler = self._seeded(trial.number)
         self._sampler.before_trial(study, trial)
 

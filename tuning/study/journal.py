@@ -1,7 +1,5 @@
 """The Optuna journal of a study: the truth about its trials, opened to go on or only to look."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import optuna
@@ -12,6 +10,10 @@ from tuning.search._optuna import Journal, JournalFormError, rehearse
 
 LOCK_SECONDS = 5
 """A lock older than this was left by a killed driver; writing takes milliseconds."""
+
+
+class NotBegunError(ConfigError):
+    """No trial was begun in a study folder yet."""
 
 
 def open_optuna(path: Path, *, name: str, sampler: optuna.samplers.BaseSampler) -> optuna.Study:
@@ -26,9 +28,14 @@ def open_optuna(path: Path, *, name: str, sampler: optuna.samplers.BaseSampler) 
         ConfigError: Optuna's journal has not the form that is known; nothing was written.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    with _telling_of_another_form(path):
+    try:
         rehearse()
-        storage = JournalStorage(Journal(path, lock_seconds=LOCK_SECONDS))
+    except JournalFormError as error:
+        raise ConfigError(
+            f"{path}: Optuna {optuna.__version__} writes its journal in another form than the one "
+            f"of Optuna 5.0 that is known ({error}), so nothing was written; install optuna 5.0"
+        ) from error
+    storage = _storage(path)
     # Only now, when all that is there was read and known.
     _drop_unfinished_line(path)
     if studies := storage.get_all_studies():
@@ -42,27 +49,24 @@ def read_optuna(path: Path) -> optuna.Study:
     """Opens the Optuna study in the journal `path` to look at it: nothing is written or locked.
 
     Raises:
-        ConfigError: The journal holds no study yet, or has not the form that is known.
+        NotBegunError: The journal holds no study yet.
+        ConfigError: It has not the form that is known.
     """
-    storage = None
-    if path.is_file():
-        with _telling_of_another_form(path):
-            storage = JournalStorage(Journal(path, lock_seconds=LOCK_SECONDS))
+    storage = _storage(path) if path.is_file() else None
     studies = storage.get_all_studies() if storage is not None else []
     if storage is None or not studies:
-        raise ConfigError(f"{path.parent}: no trial was begun in this study folder")
+        raise NotBegunError(f"{path.parent}: no trial was begun in this study folder")
     return optuna.load_study(storage=storage, study_name=studies[0].study_name)
 
 
-@contextmanager
-def _telling_of_another_form(path: Path) -> Iterator[None]:
+def _storage(path: Path) -> JournalStorage:
+    """Returns the storage on a journal, which reads all of it and writes nothing yet."""
     try:
-        yield
+        return JournalStorage(Journal(path, lock_seconds=LOCK_SECONDS))
     except JournalFormError as error:
         raise ConfigError(
-            f"{path}: the journal of Optuna {optuna.__version__} has another form than the known "
-            f"one ({error}), so nothing was written; install the Optuna that wrote it, of 5.0 "
-            "or later and below 6"
+            f"{path}: a file of the study is broken: it has a line that is none of a journal of "
+            f"Optuna 5.0 ({error}); another Optuna may have written it, and nothing was changed"
         ) from error
 
 

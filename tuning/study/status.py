@@ -12,7 +12,7 @@ from mtl_core.study_file import read_document
 from tuning.records import TrialRecord
 from tuning.study.folder import StudyFolder
 from tuning.study.history import History, read_history
-from tuning.study.journal import read_optuna
+from tuning.study.journal import NotBegunError, read_optuna
 from tuning.study.result import read_result
 from tuning.watch.status_file import DriverStatus, read_driver
 
@@ -52,25 +52,33 @@ def read_status(path: Path) -> StudyStatus:
     folder = StudyFolder(path)
     folder.check_is_study()
     with telling_what_is_broken(path):
-        return _read(folder, path)
+        return status_of(folder, _history(folder))
 
 
-def _read(folder: StudyFolder, path: Path) -> StudyStatus:
-    trials = _num_trials(folder)
+def _history(folder: StudyFolder) -> History:
     try:
-        history = read_history(folder, read_optuna(folder.journal))
-    except ConfigError:  # Its driver has not begun a trial yet.
-        history = History()
-    ended = len(history.ended)
+        return read_history(folder, read_optuna(folder.journal))
+    except NotBegunError:
+        return History()
+
+
+def status_of(folder: StudyFolder, history: History) -> StudyStatus:
+    """Returns where a study stands whose trials have been read.
+
+    Raises:
+        ConfigError: Its study file cannot be read.
+        LookupError, TypeError, ValueError: A file in the folder is broken.
+    """
+    trials, ended = _num_trials(folder), len(history.ended)
     driver = read_driver(folder.status)
     return StudyStatus(
-        folder=path,
+        folder=folder.path,
         state=_state(folder, driver, trials=trials, ended=ended),
         trials=trials,
         ended=ended,
         driver=driver,
         best=history.best_so_far,
-        go_on=command_to_go_on(path),
+        go_on=command_to_go_on(folder.path),
     )
 
 

@@ -58,6 +58,8 @@ class Channel:
 
     def send(self, message: Message) -> Decision:
         """Sends what all workers have come to; returns the decision that all of them obey."""
+        # Without one answer for all, one worker would go on into a step that the others left, and
+        # wait there for ever. What the others put in here is overwritten.
         return self._from_first(self.report(message) if self._is_first else Stop())
 
     def report(self, message: Message) -> Decision:

@@ -94,12 +94,22 @@ class Scored:
     scores: dict[str, float | Mapping[str, float]] | None
     worth_in_rows: int
 
+    @property
+    def is_last(self) -> bool:
+        """Always: there is one for each job."""
+        return True
+
 
 @dataclass(frozen=True, slots=True)
 class Failed:
     """A job cannot be done; `error` is a traceback or a sentence."""
 
     error: str
+
+    @property
+    def is_last(self) -> bool:
+        """Always: nothing comes after it."""
+        return True
 
 
 Message = Reported | Scored | Failed

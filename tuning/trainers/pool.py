@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from mtl_core.training.progress import Progress
 from tuning.trainers.decisions import Decision, GoOn, Stop
-from tuning.trainers.messages import Failed, Job, Message, Reported, TrainerStatus, TrainJob
+from tuning.trainers.messages import Failed, Job, Message, TrainerStatus, TrainJob
 
 _MOST_JOBS_IN_VAIN = 3
 """Jobs in a row that a trainer may die over before the trainer is to blame, not the jobs."""
@@ -30,11 +30,13 @@ class _Order:
 
     def message(self, index: int) -> "asyncio.Future[Message]":
         """Returns a message, which may be still to come; the one before has arrived."""
+        # Asking for this one says that the one before has arrived, and need not be kept.
         self.messages.pop(index - 1, None)
         return self.messages.setdefault(index, asyncio.get_running_loop().create_future())
 
     def send(self, message: Message) -> None:
         """Adds a message."""
+        # Whoever waits for it may have asked before it came.
         coming = asyncio.get_running_loop().create_future()
         self.messages.setdefault(self.num_sent, coming).set_result(message)
         self.num_sent += 1
@@ -110,8 +112,10 @@ class TrialPool:
         """
         order = self._orders[run_id]
         coming = order.message(index)
+        # One that is there already is asked for again, after a lost answer: nothing is decided.
         if not coming.done():
             order.decide(GoOn())
+        # A call that is given up must not take the message away from the call that follows.
         return await asyncio.shield(coming)
 
     async def stop(self, run_id: str) -> None:
@@ -153,9 +157,12 @@ class TrialPool:
             if is_unwanted():
                 return None
             order = self._waiting.popleft()
+        # The answer to this call may be lost with the worker that made it: an attempt counts from
+        # `begin` on, so that no job is blamed for a worker that never had it.
         order.is_begun = False
         known.order = order
         if isinstance(order.job, TrainJob):
+            # A run that starts again from its checkpoint makes its early reports anew.
             return replace(order.job, delivered=order.delivered)
         return order.job
 
@@ -172,11 +179,11 @@ class TrialPool:
         if order.is_over:
             return Stop()
         order.delivered += 1
-        is_last = not isinstance(message, Reported) or message.is_last
-        if is_last:
+        if message.is_last:
             order.is_over = True
             order.send(message)
             return Stop()
+        # Before the message goes out: the decision may come as soon as it is there.
         order.decision = asyncio.get_running_loop().create_future()
         order.send(message)
         return await order.decision
@@ -228,9 +235,11 @@ class TrialPool:
         if order is None or order.is_over:
             return
         if order.is_begun and order.attempts >= self._max_attempts:
+            # It is likely the job that kills its workers, by the memory that it takes for instance.
             order.is_over = True
             order.send(Failed(f"its worker died {order.attempts} times"))
         else:
+            # Before all others: it was begun before them.
             self._waiting.appendleft(order)
 
     async def _wake(self) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
-from tuning.trainers.messages import Job, Message, Reported
+from tuning.trainers.messages import Job, Message
 
 _LOOK_SECONDS = 1.0
 """How long an answer is waited for before the caller's check has its turn."""
@@ -42,8 +42,8 @@ class Runner:
         """Queues jobs, each with a run id of its own, and returns what comes of them.
 
         Returns:
-            (run id, message), in the order in which they come; the last one of a run is no
-            `Reported` or has `is_last`. A run goes on with its next epoch when the caller asks
+            (run id, message), in the order in which they come; the last one of a run has
+            `is_last`. A run goes on with its next epoch when the caller asks
             for what comes after its report.
         """
         for job in jobs:
@@ -61,13 +61,9 @@ class Runner:
                 message = self._pool.read(reference)
                 if message is not None:
                     yield run_id, message
-                    if _is_last(message):
+                    if message.is_last:
                         continue
                     index += 1
                 # To ask for the next message is to decide that the run goes on, so it is asked for
                 # after the caller has seen this one.
                 coming[self._pool.message(run_id, index)] = run_id, index
-
-
-def _is_last(message: Message) -> bool:
-    return not isinstance(message, Reported) or message.is_last

@@ -3,8 +3,10 @@
 They are put into Tune's form here, and read from it, and nowhere else.
 """
 
+import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from mtl_core.training.report import EpochReport
@@ -19,6 +21,9 @@ TIME = "progress"
 
 _VALUE = "trial"
 """The key under which the typed value stands, among those that Tune itself reads."""
+
+# Tune copies and pickles configurations and results, and looks at the numbers among their values;
+# anything else passes through it as it is.
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +87,15 @@ class TrialResult:
 
 
 class TrialFailedError(Exception):
-    """A trial failed in its trainer; the text is the trainer's traceback, or a sentence."""
+    """A trial failed in its trainer.
+
+    Attributes:
+        reason: The trainer's traceback, or a sentence.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
     @classmethod
     def of_message(cls, message: Failed) -> "TrialFailedError":
@@ -90,7 +103,13 @@ class TrialFailedError(Exception):
         return cls(message.error)
 
     @classmethod
-    def told_in(cls, text: str) -> str:
-        """Returns the trainer's own words from the traceback that Tune wrote of the actor."""
-        # What Ray puts before them says nothing of the trial.
-        return text.rpartition(f"{cls.__name__}: ")[2]
+    def reason_of(cls, trial: Any) -> str:
+        """Returns why a trial of Tune failed; what Ray says when its trainer has said nothing."""
+        # The files that Tune has just written, not `trial.get_error`, which reads a copy that Tune
+        # may make later. The error as a value comes first: Ray wraps its text in one of its own.
+        if trial.pickled_error_file is not None:
+            error = pickle.loads(Path(trial.pickled_error_file).read_bytes())
+            cause = getattr(error, "cause", error)
+            if isinstance(cause, cls):
+                return cause.reason
+        return Path(trial.error_file).read_text(encoding="utf-8", errors="replace")

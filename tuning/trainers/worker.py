@@ -127,6 +127,7 @@ class Worker:
             assets=self._shelf.assets_for(config),
             on_progress=self._channel.tell if self._place.rank == 0 else None,
         )
+        # Closed even when it is left early, so that the run lets go of its files and memory now.
         with closing(reports):
             for report in reports:
                 if report.epoch <= job.delivered:

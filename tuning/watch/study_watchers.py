@@ -27,7 +27,7 @@ class StudyWatchers(Watchers):
         Args:
             folder: The study folder, open.
             parameters: Every parameter that can occur, conditional ones included.
-            records: The trials of earlier sessions, oldest first.
+            records: The trials of earlier sessions.
         """
         self._files.add(file_watchers(folder, self._state, parameters, records))
 

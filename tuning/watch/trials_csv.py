@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas
 
 from mtl_core.scores import ScoreTree, flatten
-from tuning.records import TrialRecord, Value, keys_of_all
+from tuning.records import TrialRecord, Value, keys_of_all, order_of
 from tuning.watch.watcher import Watcher
 
 
@@ -18,7 +18,7 @@ class TrialsCsv(Watcher):
 
         Args:
             path: The file.
-            records: The trials of earlier sessions, oldest first.
+            records: The trials of earlier sessions.
         """
         self._path = path
         self._records = {record.id: record for record in records}
@@ -38,7 +38,9 @@ class TrialsCsv(Watcher):
 
     def close(self) -> None:
         """Writes the table."""
-        trials_frame(list(self._records.values())).to_csv(self._path, index=False)
+        # Trials of several trainers begin in any order.
+        ordered = [self._records[run_id] for run_id in sorted(self._records, key=order_of)]
+        trials_frame(ordered).to_csv(self._path, index=False)
 
 
 def trials_frame(records: Sequence[TrialRecord]) -> pandas.DataFrame:

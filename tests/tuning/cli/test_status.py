@@ -133,6 +133,7 @@ def test_the_result_of_fewer_trials_finishes_no_study(folder: Path, mtl: Mtl) ->
     [
         ("study.yaml", "search: {a: 1}\nstudy: {trials: abc}"),
         ("optuna.journal", "no journal\nat all\n"),
+        ("optuna.journal", "[]\n"),
         ("result.json", "[1"),
         ("trials/0000/reports.jsonl", "{}\n"),
     ],

@@ -1,3 +1,4 @@
+import pickle
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +21,7 @@ from tuning.study.history import History, read_history
 from tuning.study.journal import open_optuna
 from tuning.study.recorder import Recorder
 from tuning.trainers.messages import PoolAddress, TrialSpec
-from tuning.trainers.tune_values import TrialConfig, TrialResult
+from tuning.trainers.tune_values import TrialConfig, TrialFailedError, TrialResult
 from tuning.watch.trials_csv import TrialsCsv
 
 LEARNING_RATES = [1e-3, 2e-3, 3e-3, 4e-3]
@@ -67,8 +68,7 @@ class Driver:
     def start(self, number: int) -> None:
         overrides = {"optimizer.head_lr": LEARNING_RATES[number]} if number else {}
         config = tune_config(number, overrides)
-        error_file = str(self.folder.path / "error-of-tune.txt")
-        trial = SimpleNamespace(config=config, last_result={}, error_file=error_file)
+        trial = SimpleNamespace(config=config, last_result={}, pickled_error_file=None)
         self.trials[number] = trial
         self.logbook.on_trial_start(0, [], trial)
         (self.folder.checkpoint(run_id_of(number))).mkdir(exist_ok=True)
@@ -84,7 +84,9 @@ class Driver:
         if error is None:
             self.logbook.on_trial_complete(0, [], trial)
         else:
-            Path(trial.error_file).write_text(error)
+            pickled = self.folder.path / "error-of-tune.pkl"
+            pickled.write_bytes(pickle.dumps(TrialFailedError(error)))
+            trial.pickled_error_file = str(pickled)
             self.logbook.on_trial_error(0, [], trial)
 
     def run(self, number: int, values: list[float], error: str | None = None) -> None:
@@ -185,7 +187,7 @@ def test_a_later_session_knows_what_an_earlier_one_wrote(driver: Driver, tmp_pat
 def test_how_a_trial_ended(driver: Driver) -> None:
     driver.run(0, [0.1, 0.2, 0.3])
     driver.run(1, [0.1])
-    driver.run(2, [], error="ray::step()\ntuning.trainable.TrialFailedError: boom\nValueError: no")
+    driver.run(2, [], error="boom\nValueError: no")
     records = driver.history
     statuses = [records[run_id_of(number)].status for number in range(3)]
     assert statuses == ["complete", "stopped", "failed"]
@@ -286,7 +288,9 @@ def test_a_trial_that_never_started_may_fail(driver: Driver) -> None:
     error_file = driver.folder.path / "error-of-tune.txt"
     error_file.write_text("the actor could not be made")
     config = tune_config(0, {})
-    trial = SimpleNamespace(config=config, last_result={}, error_file=str(error_file))
+    trial = SimpleNamespace(
+        config=config, last_result={}, error_file=str(error_file), pickled_error_file=None
+    )
     driver.logbook.on_trial_error(0, [], trial)
     assert driver.history["0000"].status == "failed"
 

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from unittest.mock import MagicMock, call
 
 import pytest
-from ray.exceptions import ActorUnavailableError
+from ray import cloudpickle
+from ray.exceptions import ActorUnavailableError, RayActorError, RayTaskError
 from trials import report
 
 from tuning.cluster import asking
@@ -44,8 +46,24 @@ def test_an_answer_that_was_lost_is_asked_for_again(monkeypatch: pytest.MonkeyPa
     assert pool.message.remote.call_args_list == [call("0007", 0)] * 3 + [call("0007", 1)] * 2
 
 
-def test_a_trials_own_error_is_found_in_what_tune_wrote_of_it() -> None:
+def test_a_trials_own_error_is_found_in_what_tune_wrote_of_it(tmp_path: Path) -> None:
     error = TrialFailedError.of_message(Failed("Traceback:\n  line 3\nValueError: no"))
-    text = f"ray::PooledTrial.step()\n{type(error).__module__}.TrialFailedError: {error}"
-    assert TrialFailedError.told_in(text) == "Traceback:\n  line 3\nValueError: no"
-    assert TrialFailedError.told_in("the actor died") == "the actor died"
+    raised = RayTaskError("step", "ray::PooledTrial.step()", error).as_instanceof_cause()
+    trial = failed_trial(tmp_path, raised)
+    assert TrialFailedError.reason_of(trial) == "Traceback:\n  line 3\nValueError: no"
+
+
+def test_a_trial_whose_actor_died_has_what_ray_says(tmp_path: Path) -> None:
+    trial = failed_trial(tmp_path, RayActorError())
+    assert TrialFailedError.reason_of(trial) == str(RayActorError())
+    trial.pickled_error_file = None
+    assert TrialFailedError.reason_of(trial) == str(RayActorError())
+
+
+def failed_trial(folder: Path, error: Exception) -> SimpleNamespace:
+    """A trial with the files that Tune writes of an error."""
+    (folder / "error.txt").write_text(str(error))
+    (folder / "error.pkl").write_bytes(cloudpickle.dumps(error))
+    return SimpleNamespace(
+        error_file=str(folder / "error.txt"), pickled_error_file=str(folder / "error.pkl")
+    )

@@ -102,6 +102,17 @@ def test_a_watcher_keeps_to_the_contract(
     assert [one for one in caplog.records if one.name == Watchers.__module__] == []
 
 
+def test_the_table_lists_trials_in_their_order_however_they_begin(tmp_path: Path) -> None:
+    table = TrialsCsv(tmp_path / "trials.csv", [record(9999, "complete", 0.5)])
+    for number in (10001, 10000):
+        table.began(record(number, "running"))
+    table.ended(record(10001, "complete", 0.25))
+    lines = (tmp_path / "trials.csv").read_text().splitlines()[1:]
+    assert [line.split(",")[:2] for line in lines] == [
+        ["9999", "complete"], ["10000", "running"], ["10001", "complete"]
+    ]  # fmt: skip
+
+
 def test_the_files_of_a_study(tmp_path: Path) -> None:
     before = record(0, "complete", 0.5)
     told: list[str] = []

@@ -1,6 +1,7 @@
 """The stage that searches: Ray Tune runs the trials that Optuna asks for."""
 
 from pathlib import Path
+from typing import Any
 
 from ray import tune
 
@@ -37,9 +38,8 @@ def search(
     Raises:
         TrainingError: No trainer can work any more.
     """
-    resources = tune.PlacementGroupFactory([{"CPU": 0, _HEAD_NODE: 0.001}])
     tuner = tune.Tuner(
-        tune.with_resources(PooledTrial, resources),
+        _trainable(),
         tune_config=tune.TuneConfig(
             metric=METRIC,
             mode="max",
@@ -58,3 +58,9 @@ def search(
         ),
     )
     tuner.fit()
+
+
+def _trainable() -> Any:
+    """Returns what Tune runs: an actor that leaves every CPU to the trainers."""
+    resources = tune.PlacementGroupFactory([{"CPU": 0, _HEAD_NODE: 0.001}])
+    return tune.with_resources(PooledTrial, resources)
