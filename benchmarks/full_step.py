@@ -207,19 +207,18 @@ def run_products(precision: "Precision") -> dict[str, Any]:
 
 def run_profile(precision: "Precision") -> dict[str, Any]:
     """Says which share of our steps each group of operations takes."""
-    import numpy as np
     from torch.profiler import ProfilerActivity, profile
 
-    from mtl_core.training import loop
+    from mtl_core.training.objective import Mean
+    from mtl_core.training.run import Run
 
     config = configure(precision)
-    run = loop._Run(config, loop.Mean(), load(config))
+    run = Run(config, Mean(), assets=load(config))
     run.run_epoch(1)
-    run.trainer.model.train()
-    steps = list(run.plan.epoch(2, np.random.default_rng(0), [{}, {}]))[:30]
+    batches = list(run.begin(2))[:30]
     with profile(activities=[ProfilerActivity.CPU]) as found:
-        for number, batch in enumerate(steps, start=1):
-            run._train_step(batch, 2, number)
+        for batch in batches:
+            run.step(batch, list(run.loader.micro_batches(batch, 2)))
     times = {event.key: event.self_cpu_time_total for event in found.key_averages()}
     total = sum(times.values())
     shares = {

@@ -9,81 +9,57 @@ in turn, an epoch each, several rounds; the first round builds the cache and is 
 
 import statistics
 import time
-from collections.abc import Iterator
 
-import numpy as np
 import torch
 from _harness import Row, with_precision, write
 from prefix_cache import ROUNDS, configure
 
 from mtl_core.assets import Assets
 from mtl_core.config import RunConfig
-from mtl_core.training import loop
 from mtl_core.training.distributed import Place
 from mtl_core.training.evaluation import evaluate
-from mtl_core.training.plan import GlobalBatch
-from mtl_core.training.step import Part
+from mtl_core.training.objective import Mean
+from mtl_core.training.run import Run
 
 RATES = (3e-4, 1e-3, 3e-3, 1e-2)
 
 
-class HeadRun(loop._Run):
-    """A run whose batches can come from another run."""
-
-    given: list[Part] | None = None
-
-    def _parts(self, batch: GlobalBatch, epoch: int) -> Iterator[Part]:
-        yield from super()._parts(batch, epoch) if self.given is None else self.given
-
-    def steps(self, epoch: int) -> list[GlobalBatch]:
-        """Returns the steps of an epoch."""
-        generator = np.random.default_rng([self.config.seed, epoch])
-        return list(self.plan.epoch(epoch, generator))
-
-    def begin(self, epoch: int) -> None:
-        """Makes ready for an epoch."""
-        self._freeze(epoch)
-        self.trainer.model.train()
-
-
-def make_runs(config: RunConfig, assets: Assets) -> list[HeadRun]:
+def make_runs(config: RunConfig, assets: Assets) -> list[Run]:
     """Returns new runs."""
     runs = []
     for rate in RATES:
         optimizer = config.optimizer.model_copy(update={"head_lr": rate})
         changed = config.model_copy(update={"optimizer": optimizer})
-        runs.append(HeadRun(changed, loop.Mean(), assets))
+        runs.append(Run(changed, Mean(), assets=assets))
     return runs
 
 
-def one_by_one(runs: list[HeadRun], epoch: int) -> None:
+def one_by_one(runs: list[Run], epoch: int) -> None:
     """Trains an epoch of each run after the other."""
     for run in runs:
-        run.begin(epoch)
-        for number, batch in enumerate(run.steps(epoch), start=1):
-            run._train_step(batch, epoch, number)
+        for batch in run.begin(epoch):
+            run.step(batch, list(run.loader.micro_batches(batch, epoch)))
 
 
-def side_by_side(runs: list[HeadRun], epoch: int) -> None:
+def side_by_side(runs: list[Run], epoch: int) -> None:
     """Trains an epoch of all runs, each batch made once."""
-    for run in runs:
+    first, *others = runs
+    batches = first.begin(epoch)
+    for run in others:
         run.begin(epoch)
-    first = runs[0]
-    for number, batch in enumerate(first.steps(epoch), start=1):
-        first.given = None
-        parts = list(first._parts(batch, epoch))
+    for batch in batches:
+        micro_batches = list(first.loader.micro_batches(batch, epoch))
         for run in runs:
-            run.given = parts
-            run._train_step(batch, epoch, number)
+            run.step(batch, micro_batches)
 
 
-def best_score(runs: list[HeadRun]) -> float:
+def best_score(runs: list[Run]) -> float:
     """Returns the best dev score of the runs."""
     return max(
         statistics.mean(
             evaluate(
-                run.trainer.model, run.tasks, run.datasets, split="dev", place=run.place,
-                precision=run.trainer.precision, collator=run.collator,
+                run.state.model, run.tasks, run.loader.datasets, split="dev", place=run.place,
+                precision=run.state.precision, collator=run.loader.collator,
             ).main.values()
         )
         for run in runs

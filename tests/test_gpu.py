@@ -11,9 +11,10 @@ from torch import nn
 
 from mtl_core.model.attention import fast_attention
 from mtl_core.model.autocast import Precision, autocast
-from mtl_core.training import loop
 from mtl_core.training.loop import train
+from mtl_core.training.objective import Mean
 from mtl_core.training.precision import choose
+from mtl_core.training.run import Run
 
 pytestmark = [
     pytest.mark.gpu,
@@ -35,14 +36,14 @@ def test_a_step_agrees_with_fp32(run_config: RunConfigFactory, precision: Precis
     runs = {}
     for name in ("fp32", precision):
         settings: Settings = {"training.precision": name, "optimizer.warmup": 0}
-        runs[name] = loop._Run(run_config(ONE_STEP | settings), loop.Mean(), None)
+        runs[name] = Run(run_config(ONE_STEP | settings), Mean())
     single, half = (run.run_epoch(1) for run in runs.values())
     assert half.precision == precision
     assert half.losses == pytest.approx(single.losses, rel=0.02)
-    weights = [run.trainer.model.state_dict() for run in runs.values()]
+    weights = [run.state.model.state_dict() for run in runs.values()]
     for name, value in weights[0].items():
         torch.testing.assert_close(weights[1][name], value, rtol=0, atol=2.5e-3, msg=name)
-    scale = runs[precision].trainer.scale
+    scale = runs[precision].state.scale
     assert (scale is None) == (precision == "bf16")
 
 

@@ -1,7 +1,7 @@
 """The multi-task model: one shared encoder, one head per task."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
@@ -12,7 +12,7 @@ from mtl_core.model.pooling import Pooler
 from mtl_core.model.prefix import as_inputs, run_suffix
 from mtl_core.model.word_rows import RowEmbedding, use_row_embedding
 from mtl_core.tasks.base import Head, Task
-from mtl_core.tasks.hidden import Hidden, HiddenSize
+from mtl_core.tasks.hidden import Hidden, HiddenSize, Vocabulary
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -45,13 +45,16 @@ class MultiTaskModel(nn.Module):
         self.encoder = encoder
         self.pooler = pooler
         hidden_size = int(encoder.config.hidden_size)
-        self._embeddings = (use_row_embedding(encoder, encoder.get_input_embeddings()),)
-        if isinstance(self._embeddings[0], RowEmbedding):
-            self._embeddings[0].drop()
+        table = use_row_embedding(encoder, encoder.get_input_embeddings())
+        if isinstance(table, RowEmbedding):
+            table.drop()  # A run before may have broken off with some picked.
+        # In a tuple, so that it is not registered here as well as in the encoder.
+        self._embeddings = (table,)
+        self._vocabulary = Vocabulary(table) if isinstance(table, nn.Embedding) else None
         self.heads = nn.ModuleDict(
             {
                 _module_name(name): task.make_head(
-                    HiddenSize(hidden_size, num_features.get(name, 0), self._embeddings[0])
+                    HiddenSize(hidden_size, num_features.get(name, 0), self._vocabulary)
                 )
                 for name, task in tasks.items()
             }
@@ -70,13 +73,12 @@ class MultiTaskModel(nn.Module):
     def row_embedding(self) -> RowEmbedding | None:
         """The word embeddings, when only the rows that a step reads need a gradient.
 
-        None when they are frozen, when a head uses them too, or when they are more than a table.
+        None when they are frozen, when a head is tied to them, or when they are more than a table.
         """
         embedding = self._embeddings[0]
         if not isinstance(embedding, RowEmbedding) or not embedding.weight.requires_grad:
             return None
-        heads = cast(Iterable[Head], self.heads.values())
-        return None if any(head.shares_embeddings for head in heads) else embedding
+        return None if self._vocabulary is None or self._vocabulary.is_tied else embedding
 
     def head(self, task_name: str) -> Head:
         """Returns the head of a task."""

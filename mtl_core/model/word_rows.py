@@ -4,6 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import embedding
 
+from mtl_core.errors import TrainingError
+
 
 class RowEmbedding(nn.Embedding):
     """An embedding that can look up in picked rows, so that only these get a gradient.
@@ -44,8 +46,20 @@ class RowEmbedding(nn.Embedding):
             self._slots[self._ids] = -1
         self._ids = self._rows = None
 
+    def check_unused(self, gradient: Tensor | None) -> None:
+        """Refuses a gradient of the whole matrix in a step that trains the picked rows.
+
+        Raises:
+            TrainingError: There is one: a head has used the matrix past `HiddenSize.vocabulary`.
+        """
+        if gradient is not None:
+            raise TrainingError(
+                "a head uses the encoder's word embeddings as they are; take them from "
+                "`HiddenSize.vocabulary.tie()`, so that all of them train"
+            )
+
     def forward(self, input: Tensor) -> Tensor:
-        """Returns the vectors of ids."""
+        """Returns the vectors of ids, (...) -> (..., size)."""
         if self._rows is None or self._slots is None:
             return super().forward(input)
         padding = None if self.padding_idx is None else len(self._rows) - 1

@@ -6,7 +6,7 @@ the pretrained ones, known to everybody.
 
 import pickle
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import get_args
 
@@ -14,17 +14,13 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from torch.optim import AdamW
-from torch.optim.lr_scheduler import LambdaLR
 
 from mtl_core.errors import ConfigError
 from mtl_core.files import whole_file
 from mtl_core.model.autocast import Precision
-from mtl_core.model.multitask import MultiTaskModel
 from mtl_core.printable import one_line
-from mtl_core.training.loss_scale import LossScale
 from mtl_core.training.report import EpochReport
-from mtl_core.weighting.base import Weighting
+from mtl_core.training.state import RunState
 
 Recipe = Mapping[str, str]
 """What shapes a run -> its content as text, or a hash of it."""
@@ -33,53 +29,35 @@ _STATE = "state.pt"
 _BEST = "best.safetensors"
 
 
-@dataclass(slots=True)
-class Trainer:
-    """The parts of a run that change while it trains, and its precision, which it keeps.
-
-    Attributes:
-        precision: What it computes in.
-        scale: The loss scale of fp16; None in other precisions.
-    """
-
-    model: MultiTaskModel
-    weighting: Weighting
-    optimizer: AdamW
-    schedule: LambdaLR
-    reports: list[EpochReport]
-    precision: Precision
-    scale: LossScale | None
-
-
-def save_checkpoint(folder: Path, trainer: Trainer, *, recipe: Recipe) -> None:
+def save_checkpoint(folder: Path, run: RunState, *, recipe: Recipe) -> None:
     """Writes the state after an epoch, each file at once or not at all.
 
     Args:
         folder: The checkpoint folder; made when missing.
-        trainer: The run.
+        run: The run.
         recipe: What shapes the run; `load_checkpoint` refuses another one.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    report = trainer.reports[-1]
-    trained = trained_weights(trainer)
+    report = run.reports[-1]
+    trained = trained_weights(run)
     if report.best_epoch == report.epoch:
         # Written first: killed between the two files, the run does this epoch again.
         with whole_file(folder / _BEST) as part:
-            save_file(trained, part, metadata={"precision": trainer.precision})
+            save_file(trained, part, metadata={"precision": run.precision})
     state = {
         "recipe": dict(recipe),
         "model": trained,
-        "weighting": trainer.weighting.state_dict(),
-        "optimizer": trainer.optimizer.state_dict(),
-        "schedule": trainer.schedule.state_dict(),
-        "reports": [report.to_json() for report in trainer.reports],
-        "loss_scale": None if trainer.scale is None else asdict(trainer.scale),
+        "weighting": run.weighting.state_dict(),
+        "optimizer": run.optimizer.state_dict(),
+        "schedule": run.schedule.state_dict(),
+        "reports": [report.to_json() for report in run.reports],
+        "loss_scale": None if run.scale is None else asdict(run.scale),
     }
     with whole_file(folder / _STATE) as part:
         torch.save(state, part)
 
 
-def load_checkpoint(folder: Path, trainer: Trainer, *, recipe: Recipe) -> None:
+def load_checkpoint(folder: Path, run: RunState, *, recipe: Recipe) -> None:
     """Brings a run to the state of its last checkpoint; does nothing when there is none.
 
     Raises:
@@ -102,14 +80,14 @@ def load_checkpoint(folder: Path, trainer: Trainer, *, recipe: Recipe) -> None:
             f"{folder}: holds the checkpoint of another recipe ({', '.join(names)} changed since); "
             "choose another folder or remove it"
         )
-    copy_weights(trainer.model, state["model"])
-    trainer.weighting.load_state_dict(state["weighting"])
-    trainer.optimizer.load_state_dict(state["optimizer"])
-    trainer.schedule.load_state_dict(state["schedule"])
-    trainer.reports.extend(EpochReport.from_json(line) for line in state["reports"])
-    if trainer.scale is not None:
+    copy_weights(run.model, state["model"])
+    run.weighting.load_state_dict(state["weighting"])
+    run.optimizer.load_state_dict(state["optimizer"])
+    run.schedule.load_state_dict(state["schedule"])
+    run.reports.extend(EpochReport.from_json(line) for line in state["reports"])
+    if run.scale is not None:
         for name, value in state["loss_scale"].items():
-            setattr(trainer.scale, name, value)
+            setattr(run.scale, name, value)
 
 
 def saved_precision(folder: Path) -> Precision | None:
@@ -148,21 +126,21 @@ def load_best(folder: Path, model: nn.Module) -> Precision:
     return precision
 
 
-def trained_weights(trainer: Trainer) -> dict[str, Tensor]:
+def trained_weights(run: RunState) -> dict[str, Tensor]:
     """Returns what pretrained weights do not hold, on the CPU, without gradients.
 
     Heads are always in it: one that does not train was drawn at random and cannot be had again,
     and some hold more than parameters (thresholds, means).
     """
-    trained = {p for group in trainer.optimizer.param_groups for p in group["params"]}
+    trained = {p for group in run.optimizer.param_groups for p in group["params"]}
     encoder = {
         f"encoder.{name}": parameter
-        for name, parameter in trainer.model.encoder.named_parameters()
+        for name, parameter in run.model.encoder.named_parameters()
         if parameter in trained
     }
     others = {
         name: value
-        for name, value in trainer.model.state_dict().items()
+        for name, value in run.model.state_dict().items()
         if not name.startswith("encoder.")
     }
     return {name: t.detach().cpu().contiguous() for name, t in (encoder | others).items()}

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mtl_core.data.arrays import Int64Array
 from mtl_core.data.batching import similar_length_batches
-from mtl_core.data.encoded import NO_LABEL, EncodedSplit, Int64Array, Ragged
 from mtl_core.data.store import EncodedDataset
 from mtl_core.training.mixing import (
     Joint,
@@ -62,7 +62,11 @@ class TrainingPlan:
         self._lengths: dict[str, Int64Array] = {}
         for name, dataset in datasets.items():
             split = dataset.splits["train"]
-            counts = {task: label_counts(split, task) for task in split.labels if task in trained}
+            counts = {
+                task: column.count(split.labels[task], split.word_starts)
+                for task, column in split.labels.columns.items()
+                if task in trained
+            }
             if counts:
                 self._counts[name] = counts
                 self._rows[name] = np.flatnonzero(sum(counts.values()))
@@ -77,6 +81,10 @@ class TrainingPlan:
     def steps_per_epoch(self) -> int:
         """Optimiser steps an epoch; the same for all kinds of mixing."""
         return sum(-(-len(rows) // self._batch_size) for rows in self._rows.values())
+
+    def tasks(self, dataset: str) -> list[str]:
+        """Returns the names of the tasks that train on a data set of the plan."""
+        return list(self._counts[dataset])
 
     def epoch(
         self,
@@ -157,26 +165,3 @@ def part_rows(rows: Int64Array, number: int, parts: int) -> tuple[Int64Array, bo
     """
     own = rows[number::parts]
     return (own, False) if len(own) else (rows[:1], True)
-
-
-def label_counts(split: EncodedSplit, task: str) -> Int64Array:
-    """Returns how many labels of each row train, (rows,); words that were cut off do not."""
-    labels = split.labels[task]
-    if isinstance(labels, Ragged):
-        is_counted = (labels.values != NO_LABEL) & (split.word_starts.values >= 0)
-        totals = np.concatenate([[0], np.cumsum(is_counted)])
-        return np.asarray(totals[labels.offsets[1:]] - totals[labels.offsets[:-1]], dtype=np.int64)
-    first = labels if labels.ndim == 1 else labels[:, 0]
-    is_missing = np.isnan(first) if np.issubdtype(first.dtype, np.floating) else first == NO_LABEL
-    return np.asarray(~is_missing, dtype=np.int64)
-
-
-def token_ids(
-    batch: GlobalBatch, datasets: Mapping[str, EncodedDataset], pad_token_id: int
-) -> Int64Array:
-    """Returns the token ids of a step, of all workers and parts, that of padding included."""
-    found = [np.array([pad_token_id])]
-    for dataset, rows in batch.pieces:
-        ragged = datasets[dataset].splits["train"].token_ids
-        found += [ragged.row(row) for row in rows.tolist()]
-    return np.concatenate(found)

@@ -2,7 +2,7 @@
 
 Half precision pays only where the hardware multiplies it: on a processor with AVX2 alone a product
 in bf16 takes 5 to 9 times as long as in fp32, and GPUs have units for bf16 from compute capability
-8.0 on. Torch's private names for what a processor knows stand in `bf16_instructions` alone.
+8.0 on. Torch's private names for what a processor knows stand in `processor_flags` alone.
 """
 
 import logging
@@ -87,7 +87,7 @@ def describe(wanted: Wanted, choice: Choice) -> str:
 def advise(choice: Choice) -> None:
     """Logs what would be faster here, once a process."""
     if choice.advice:
-        _warn_once(choice.advice)
+        warn_once(choice.advice)
 
 
 def bf16_instructions() -> str:
@@ -99,9 +99,15 @@ def bf16_instructions() -> str:
     machine = platform.machine()
     if machine.lower() not in ("x86_64", "amd64"):
         return machine or "an unknown architecture"
-    if torch.cpu._is_amx_tile_supported():
+    has_avx512_bf16, has_amx = processor_flags()
+    if has_amx:
         return "AMX"
-    return "AVX512 bf16" if torch.cpu._is_avx512_bf16_supported() else ""
+    return "AVX512 bf16" if has_avx512_bf16 else ""
+
+
+def processor_flags() -> tuple[bool, bool]:
+    """Returns whether an x86 processor says that it has AVX512 bf16, and AMX."""
+    return torch.cpu._is_avx512_bf16_supported(), torch.cpu._is_amx_tile_supported()
 
 
 @cache
@@ -126,7 +132,7 @@ def product_share(precision: Precision, hidden: int, inner: int) -> float:
         # The first products make kernels.
         for is_timed in (False, *[True] * _ROUNDS):
             for number, (rows, weight) in enumerate(factors):
-                taken = _seconds(rows, weight)
+                taken = seconds_of_product(rows, weight)
                 least[number] = min(least[number], taken) if is_timed else least[number]
     return least[1] / least[0]
 
@@ -141,7 +147,8 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def _seconds(rows: torch.Tensor, weight: torch.Tensor) -> float:
+def seconds_of_product(rows: torch.Tensor, weight: torch.Tensor) -> float:
+    """Returns the wall time of one product of (rows, hidden) and (inner, hidden)."""
     start = time.perf_counter()
     linear(rows, weight)
     return time.perf_counter() - start
@@ -183,5 +190,6 @@ def _choose_on_gpu(wanted: Wanted, capability: tuple[int, int]) -> Choice:
 
 
 @cache
-def _warn_once(advice: str) -> None:
+def warn_once(advice: str) -> None:
+    """Logs an advice, once per process."""
     logger.warning("training.precision: %s", advice)

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from mtl_core.scores import without_nan
@@ -63,3 +64,19 @@ class EpochReport:
         for scores in (raw, *raw["dev"].values()):
             scores |= {name: math.nan for name, value in scores.items() if value is None}
         return cls(**raw)
+
+
+def best_so_far(reports: Sequence[EpochReport], combined: float, epoch: int) -> tuple[float, int]:
+    """Returns the highest objective and the first epoch that reached it; NaN is below all numbers.
+
+    Args:
+        reports: Of the epochs before.
+        combined: The objective of this epoch.
+        epoch: This epoch.
+    """
+    if not reports:
+        return combined, epoch
+    best = reports[-1]
+    if combined > best.best_combined or math.isnan(best.best_combined):
+        return combined, epoch
+    return best.best_combined, best.best_epoch

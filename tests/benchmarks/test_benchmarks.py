@@ -232,6 +232,33 @@ def test_most_of_a_step_are_products_of_matrices(small: Load) -> None:
     assert all(0 < share < 1 for share in shares.values())
 
 
+def test_weightings_are_measured_by_their_steps(
+    load: Load, rows_of: RowsOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    benchmark = load("weighting_cost")
+    monkeypatch.setattr(benchmark, "ROUNDS", 1)
+    monkeypatch.setattr(benchmark, "LOSSES", ["famo"])
+    monkeypatch.setattr(benchmark, "GRADIENTS", ["pcgrad"])
+    rows = rows_of(benchmark, "--precision", "fp32")
+    assert [row["what"] for row in rows] == [
+        "step, famo against fixed",
+        "step, pcgrad against fixed",
+    ]
+    assert all(row["ours"] > 0 for row in rows)
+
+
+def test_heads_are_trained_side_by_side(
+    small: Load, load: Load, rows_of: RowsOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small("prefix_cache")
+    benchmark = load("heads_together")
+    monkeypatch.setattr(benchmark, "ROUNDS", 1)
+    monkeypatch.setattr(benchmark, "RATES", (1e-3, 1e-2))
+    (row,) = rows_of(benchmark, "--precision", "fp32")
+    assert row["ours"] > 0 < row["theirs"]
+    assert all(0 < float(score) <= 1 for score in re.findall(r"0\.\d+", row["what"]))
+
+
 def test_the_prefix_cache_is_measured(
     small: Load, rows_of: RowsOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,9 +13,11 @@ from mtl_core.errors import TrainingError
 from mtl_core.model.autocast import Precision
 from mtl_core.model.backbones.encoder import load_encoder
 from mtl_core.model.prefix_cache import PrefixSettings
-from mtl_core.training import loop
+from mtl_core.training import state
 from mtl_core.training.loop import train
+from mtl_core.training.objective import Mean
 from mtl_core.training.precision import Choice
+from mtl_core.training.run import Run
 
 CPU = torch.device("cpu")
 
@@ -51,11 +53,11 @@ def test_files_may_have_any_dtype(
 def test_auto_keeps_the_precision_of_the_computation(
     run_config: RunConfigFactory, monkeypatch: pytest.MonkeyPatch, cache: str, dtype: torch.dtype
 ) -> None:
-    monkeypatch.setattr(loop, "choose", lambda *_: Choice("bf16"))
+    monkeypatch.setattr(state, "choose", lambda *_: Choice("bf16"))
     config = run_config({"training.prefix_cache": cache, "freezing.kind": "encoder"})
-    run = loop._Run(config, loop.Mean(), None)
+    run = Run(config, Mean())
     run.run_epoch(1)
-    frozen = run.datasets["corpus"].splits["train"].frozen
+    frozen = run.loader.datasets["corpus"].splits["train"].frozen
     assert frozen is not None
     assert frozen.values.dtype == dtype
 

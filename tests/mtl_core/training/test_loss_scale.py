@@ -12,11 +12,13 @@ from torch import Tensor, nn
 from torch.optim import AdamW
 
 from mtl_core.errors import TrainingError
-from mtl_core.training import loop
+from mtl_core.training import state
 from mtl_core.training.gradients import divide
 from mtl_core.training.loop import train
 from mtl_core.training.loss_scale import LossScale
-from mtl_core.training.update import update
+from mtl_core.training.objective import Mean
+from mtl_core.training.row_adamw import RowAdamW
+from mtl_core.training.run import Run
 from mtl_core.weighting.base import GradientWeighting
 from mtl_core.weighting.gramian import GramianWeighting
 
@@ -40,11 +42,12 @@ def test_steps_are_those_of_torchs_scaler(clip_norm: float | None) -> None:
     ours, theirs = (nn.Parameter(torch.tensor([1.0, -2.0, 3.0, 0.5])) for _ in range(2))
     optimizer, other = (AdamW([weight], lr=0.1, fused=True) for weight in (ours, theirs))
     scale = LossScale(growth_interval=4)
+    stepper = RowAdamW(optimizer, scale=scale, clip_norm=clip_norm)
     scaler = torch.amp.GradScaler("cpu", growth_interval=4)
     for number, overflows in enumerate(PATTERN, start=1):
         a_step(ours, number, scale.factor, overflows=overflows)
         divide([ours], scale.factor)
-        assert update(optimizer, None, scale, clip_norm=clip_norm) is not overflows
+        assert stepper.step() is not overflows
         scaler.scale(torch.zeros(()))  # It makes its factor when it is first asked to scale.
         a_step(theirs, number, scaler.get_scale(), overflows=overflows)
         scaler.unscale_(other)
@@ -109,21 +112,21 @@ def test_a_step_that_overflows_changes_nothing_that_trains(
     run_config: RunConfigFactory, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     """One step at a scale of 2**60: weights, optimiser, rows, schedule and weighting stay."""
-    monkeypatch.setattr(loop, "LossScale", partial(LossScale, 2.0**60))
+    monkeypatch.setattr(state, "LossScale", partial(LossScale, 2.0**60))
     one_step: Settings = {"training.epochs": 1, "training.batch_size": 1000}
     config = run_config(one_step | HALF | {"weighting.kind": kind, "training.gradients_every": 1})
-    made = loop._Run(config, loop.Mean(), None)
-    trainer = made.trainer
-    weights = {n: value.clone() for n, value in trainer.model.state_dict().items()}
-    known, weighting = trainer.weighting.current_weights(), trainer.weighting
+    made = Run(config, Mean())
+    kept = made.state
+    weights = {n: value.clone() for n, value in kept.model.state_dict().items()}
+    known, weighting = kept.weighting.current_weights(), kept.weighting
     learnt = {n: value.clone() for n, value in weighting.named_parameters()}
     report = made.run_epoch(1)
-    assert trainer.scale == LossScale(2.0**59)
-    assert_same(dict(trainer.model.state_dict()), weights)
+    assert kept.scale == LossScale(2.0**59)
+    assert_same(dict(kept.model.state_dict()), weights)
     assert_same(dict(weighting.named_parameters()), learnt)
     if isinstance(weighting, GradientWeighting):
         assert weighting.current_weights() == known
-    assert trainer.schedule.last_epoch == 0
+    assert kept.schedule.last_epoch == 0
     assert report.gradients == {}
     assert all(0 < loss < 10 for loss in report.losses.values())
 
@@ -131,14 +134,14 @@ def test_a_step_that_overflows_changes_nothing_that_trains(
 def test_a_run_finds_the_scale_that_it_can_have(
     run_config: RunConfigFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loop, "LossScale", partial(LossScale, 2.0**30))
+    monkeypatch.setattr(state, "LossScale", partial(LossScale, 2.0**30))
     config = run_config(HALF | {"training.batch_size": 2, "optimizer.encoder_lr": 1e-3})
-    made = loop._Run(config, loop.Mean(), None)
+    made = Run(config, Mean())
     first, second = made.run_epoch(1), made.run_epoch(2)
-    assert made.trainer.scale is not None
-    skipped = 30 - torch.tensor(made.trainer.scale.factor).log2().item()
+    assert made.state.scale is not None
+    skipped = 30 - torch.tensor(made.state.scale.factor).log2().item()
     assert 5 < skipped < 25
-    assert made.trainer.schedule.last_epoch == second.step - skipped
+    assert made.state.schedule.last_epoch == second.step - skipped
     assert sum(second.losses.values()) < sum(first.losses.values())
 
 
@@ -164,7 +167,7 @@ def test_a_resumed_run_keeps_its_scale(
     run_config: RunConfigFactory, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: str
 ) -> None:
     """The numbers are those of a run in one piece; the factor moves in both epochs."""
-    monkeypatch.setattr(loop, "LossScale", partial(LossScale, 2.0**24, growth_interval=3))
+    monkeypatch.setattr(state, "LossScale", partial(LossScale, 2.0**24, growth_interval=3))
     config = run_config(HALF | {"weighting.kind": kind, "training.batch_size": 6})
     _, whole = run(config, tmp_path / "whole")
     list(islice(train(config, checkpoint=tmp_path / "parts"), 1))

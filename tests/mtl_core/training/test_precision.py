@@ -20,10 +20,12 @@ from mtl_core.assets import Assets
 from mtl_core.errors import ConfigError
 from mtl_core.export import export_best
 from mtl_core.model.autocast import DTYPES, Precision, autocast
-from mtl_core.training import loop, precision
+from mtl_core.training import precision
 from mtl_core.training.checkpoint import load_best, saved_precision
 from mtl_core.training.loop import train
+from mtl_core.training.objective import Mean
 from mtl_core.training.precision import Choice, advise, agreed, choose, describe
+from mtl_core.training.run import Run
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 ENCODER = SimpleNamespace(hidden_size=64, intermediate_size=256)
@@ -34,7 +36,7 @@ SetProcessor = Callable[[str, float | None], None]
 def nothing_measured() -> None:
     """Forgets what was measured and said in this process."""
     precision.product_share.cache_clear()
-    precision._warn_once.cache_clear()
+    precision.warn_once.cache_clear()
 
 
 @pytest.fixture
@@ -172,7 +174,7 @@ def test_the_least_of_several_times_counts(monkeypatch: pytest.MonkeyPatch, slow
         noise = 0.05 if calls[0] % 3 else 0.0
         return (0.005 if rows.dtype == dtype else 0.001) + noise
 
-    monkeypatch.setattr(precision, "_seconds", seconds)
+    monkeypatch.setattr(precision, "seconds_of_product", seconds)
     share = precision.product_share("bf16", 8, 16)
     assert share == pytest.approx(5 if slowed == "bf16" else 0.2)
     assert precision.product_share("bf16", 8, 16) == share
@@ -182,7 +184,9 @@ def test_the_least_of_several_times_counts(monkeypatch: pytest.MonkeyPatch, slow
 def test_slow_bf16_is_not_chosen_though_the_flags_say_yes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(precision, "bf16_instructions", lambda: "AVX512 bf16")
     monkeypatch.setattr(
-        precision, "_seconds", lambda rows, _: 0.005 if rows.dtype == torch.bfloat16 else 0.001
+        precision,
+        "seconds_of_product",
+        lambda rows, _: 0.005 if rows.dtype == torch.bfloat16 else 0.001,
     )
     assert choose("auto", CPU, ENCODER).precision == "fp32"
 
@@ -223,7 +227,7 @@ def test_a_masked_processor_computes_in_fp32() -> None:
 def test_torchs_private_names_are_those_of_the_version_they_were_checked_with() -> None:
     """With another version: look whether these are still there, or public by now."""
     assert torch.__version__.partition("+")[0] == "2.13.0"
-    found = torch.cpu._is_avx512_bf16_supported(), torch.cpu._is_amx_tile_supported()
+    found = precision.processor_flags()
     assert all(isinstance(flag, bool) for flag in found)
     assert (precision.bf16_instructions() != "") >= any(found)
 
@@ -297,5 +301,5 @@ def test_a_saved_model_tells_its_precision(
     assert "Trained in bf16." in (tmp_path / "model" / "README.md").read_text()
     run_yaml = (tmp_path / "model" / "run.yaml").read_text()
     assert "precision: auto" in run_yaml
-    model = loop._Run(config, loop.Mean(), assets).trainer.model
+    model = Run(config, Mean(), assets=assets).state.model
     assert load_best(tmp_path / "checkpoint", model) == "bf16"

@@ -1,5 +1,6 @@
 """The training loop: its reports, exact resume, and its gradients."""
 
+import math
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -19,11 +20,13 @@ from mtl_core.data.batching import make_batch
 from mtl_core.errors import ConfigError, TrainingError
 from mtl_core.training.diagnostics import GradientDiagnostics
 from mtl_core.training.distributed import Place
+from mtl_core.training.forward import ForwardPass, MicroBatch, TaskLosses
 from mtl_core.training.loop import train
 from mtl_core.training.objective import GeometricMean, JointAccuracy, Mean, Minimum
 from mtl_core.training.plan import GlobalBatch, TrainingPlan
-from mtl_core.training.report import EpochReport
-from mtl_core.training.step import Stepper, TaskLosses
+from mtl_core.training.report import EpochReport, best_so_far
+from mtl_core.training.step import build_step
+from mtl_core.training.task_gradients import TaskGradients
 from mtl_core.weighting.gramian import GramianWeighting
 
 
@@ -56,6 +59,17 @@ def test_reports_carry_the_best_so_far(run_config: RunConfigFactory) -> None:
     for number, report in enumerate(reports, start=1):
         assert report.best_combined == max(combined[:number])
         assert report.best_epoch == 1 + combined.index(max(combined[:number]))
+
+
+def test_a_score_that_is_not_a_number_is_never_the_best(run_config: RunConfigFactory) -> None:
+    [report] = train(run_config({"training.epochs": 1}))
+    reports: list[EpochReport] = []
+    nan = math.nan
+    for epoch, (combined, best) in enumerate([(nan, 1), (0.5, 2), (nan, 2), (0.5, 2), (0.6, 5)], 1):
+        best_combined, best_epoch = best_so_far(reports, combined, epoch)
+        assert best_epoch == best
+        reports.append(replace(report, best_combined=best_combined, best_epoch=best_epoch))
+    assert reports[-1].best_combined == 0.6
 
 
 def test_objectives_combine_main_scores() -> None:
@@ -235,16 +249,18 @@ def test_famo_passes_over_steps_in_which_nothing_trains(run_config: RunConfigFac
     model.requires_grad_(False)
     model.head("slots").requires_grad_(True)
     weighting = config.weighting.build({"intent": 1.0, "slots": 1.0}, seed=0)
-    stepper = Stepper(
-        TaskLosses(model), weighting, Place.current(),
-        task_weights={"intent": 1.0, "slots": 1.0}, precision="fp32",
-    )  # fmt: skip
-    stepper.wrap(has_unused_parameters=True)
+    forward = ForwardPass(TaskLosses(model), Place.current(), "fp32")
+    step = build_step(
+        weighting,
+        TaskGradients(forward),
+        task_weights={"intent": 1.0, "slots": 1.0},
+        has_unused_parameters=True,
+    )
     batch = make_batch(assets.data.datasets["corpus"].splits["train"], range(4), pad_token_id=0)
     seen = []
     for name in ("intent", "slots", "intent"):
-        stepper.backward([(batch, [name])], {name: 4})
-        stepper.after_update([(batch, [name])], {name: 4})
+        step.backward([MicroBatch(batch, [name])], {name: 4})
+        step.after_update([MicroBatch(batch, [name])], {name: 4})
         seen.append(weighting.current_weights())
     assert seen[0] == {"intent": 1.0, "slots": 1.0}
     assert seen[1] == seen[2] != seen[0]
@@ -265,13 +281,9 @@ def test_gradients_of_tasks_are_those_of_autograd(run_config: RunConfigFactory, 
         loss = losses(whole, [name])[name] / counts[name]
         found = torch.autograd.grad(loss, shared, allow_unused=True, materialize_grads=True)
         expected.append(torch.cat([gradient.flatten() for gradient in found]))
-    weighting = config.weighting.build({"intent": 5.0, "slots": 1.0}, seed=0)
-    stepper = Stepper(
-        losses, weighting, Place.current(), task_weights={"intent": 5.0}, precision="fp32"
-    )
     rows = [range(start, 9, parts) for start in range(parts)]
-    batches = [(make_batch(split, numbers, pad_token_id=0), names) for numbers in rows]
-    gradients = stepper.task_gradients(batches, counts)
+    batches = [MicroBatch(make_batch(split, part, pad_token_id=0), names) for part in rows]
+    gradients = TaskGradients(ForwardPass(losses, Place.current(), "fp32")).look(batches, counts)
     torch.testing.assert_close(gradients, torch.stack(expected), rtol=1e-4, atol=1e-6)
 
 

@@ -12,9 +12,11 @@ from conftest import RunConfigFactory
 from torch import Tensor, multiprocessing
 
 from mtl_core.config import RunConfig
-from mtl_core.training import loop, precision
+from mtl_core.training import precision
 from mtl_core.training.loop import train
 from mtl_core.training.loss_scale import LossScale
+from mtl_core.training.objective import Mean
+from mtl_core.training.run import Run
 
 pytestmark = pytest.mark.slow
 
@@ -66,17 +68,17 @@ def work(rank: int, folder: Path, configs: dict[str, dict[str, object]]) -> None
 
 def train_with_one_overflow(config: RunConfig, *, is_here: bool) -> dict[str, object]:
     """Trains with an infinite gradient in the second step, on one of the workers alone."""
-    run = loop._Run(config, loop.Mean(), None)
-    weight = next(run.trainer.model.encoder.encoder.layer[0].parameters())
+    run = Run(config, Mean())
+    weight = next(run.state.model.encoder.encoder.layer[0].parameters())
     if is_here:
         weight.register_hook(infinite_in_call(2 if config.weighting.kind == "fixed" else 3))
     reports = [run.run_epoch(epoch) for epoch in (1, 2)]
-    scale = run.trainer.scale
+    scale = run.state.scale
     assert isinstance(scale, LossScale)
     return {
         "factor": scale.factor,
         "clean_steps": scale.clean_steps,
-        "updates": run.trainer.schedule.last_epoch,
+        "updates": run.state.schedule.last_epoch,
         "losses": [report.losses for report in reports],
         "weight": float(weight.sum()),
     }

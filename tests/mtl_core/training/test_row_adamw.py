@@ -17,11 +17,14 @@ from mtl_core.config import RunConfig
 from mtl_core.data.example import Example
 from mtl_core.errors import TrainingError
 from mtl_core.model.dropout import FastDropout
+from mtl_core.model.multitask import MultiTaskModel
 from mtl_core.model.word_rows import RowEmbedding, use_row_embedding
-from mtl_core.training import lazy_rows, loop
 from mtl_core.training.lazy_rows import LazyRows
+from mtl_core.training.loop import train
+from mtl_core.training.objective import Mean
 from mtl_core.training.report import EpochReport
-from mtl_core.training.update import update
+from mtl_core.training.row_adamw import RowAdamW
+from mtl_core.training.run import Run
 
 VOCABULARY = 50
 
@@ -50,16 +53,15 @@ def train_rows(
     settle_every: int = 10**9,
 ) -> list[float]:
     """Trains the rows of each step; returns the loss of each step."""
-    rows = LazyRows(embedding, optimizer)
+    rows = RowAdamW(optimizer, embedding)
     losses = []
     for number, ids in enumerate(batches, start=1):
-        rows.pick(ids.numpy())
+        rows.begin(ids.numpy)
         loss = loss_of(embedding, ids)
         losses.append(loss.item())
         loss.backward()
         assert embedding.weight.grad is None
-        optimizer.step()  # leaves the matrix alone, which has no gradient
-        rows.step()
+        assert rows.step()
         schedule.step()
         if number % settle_every == 0:
             rows.settle()
@@ -131,19 +133,19 @@ def test_goes_on_from_the_state_that_adamw_left() -> None:
 
 def test_an_id_that_was_not_picked_is_an_error() -> None:
     _, ours = embeddings()
-    rows = LazyRows(ours, make_optimizer(ours.weight)[0])
-    rows.pick(np.array([3, 5]))
-    rows.pick(np.array([4, 5]))
+    rows = RowAdamW(make_optimizer(ours.weight)[0], ours)
+    rows.begin(lambda: np.array([3, 5]))
+    rows.begin(lambda: np.array([4, 5]))
     with pytest.raises(IndexError):
         ours(torch.tensor([3]))
 
 
-def test_a_head_that_does_not_say_it_uses_the_embeddings_is_refused() -> None:
+def test_a_gradient_of_the_whole_matrix_is_refused() -> None:
     _, ours = embeddings()
-    rows = LazyRows(ours, make_optimizer(ours.weight)[0])
-    rows.pick(np.array([3, 5]))
+    rows = RowAdamW(make_optimizer(ours.weight)[0], ours)
+    rows.begin(lambda: np.array([3, 5]))
     (ours(torch.tensor([3])).sum() + ours.weight.sum()).backward()
-    with pytest.raises(TrainingError, match="shares_embeddings"):
+    with pytest.raises(TrainingError, match=r"HiddenSize\.vocabulary\.tie"):
         rows.step()
 
 
@@ -158,8 +160,7 @@ def test_every_family_looks_up_alike(family: str) -> None:
     assert isinstance(embedding, RowEmbedding)
     assert encoder.get_input_embeddings() is embedding
     assert list(encoder.state_dict()) == names
-    rows = LazyRows(embedding, make_optimizer(embedding.weight)[0])
-    rows.pick(ids.numpy())
+    RowAdamW(make_optimizer(embedding.weight)[0], embedding).begin(ids.numpy)
     found = encoder(input_ids=ids, attention_mask=mask).last_hidden_state
     torch.testing.assert_close(found, expected)
 
@@ -185,7 +186,7 @@ def test_a_run_is_the_run_over_all_rows(
     ours, our_weights = outcome_of(config)
     assert picked
     picked.clear()
-    monkeypatch.setattr(loop.MultiTaskModel, "row_embedding", None)
+    monkeypatch.setattr(MultiTaskModel, "row_embedding", None)
     theirs, their_weights = outcome_of(config)
     assert not picked
     for mine, other in zip(ours, theirs, strict=True):
@@ -215,7 +216,7 @@ def test_the_tokenizer_need_not_pad_with_what_the_encoder_takes_for_padding(
     tiny(family, vocab_size=size, **settings).save_pretrained(tmp_path)
     config = run_config({"encoder.name": str(tmp_path), "optimizer.encoder_lr": 1e-3})
     ours, our_weights = outcome_of(config)
-    monkeypatch.setattr(loop.MultiTaskModel, "row_embedding", None)
+    monkeypatch.setattr(MultiTaskModel, "row_embedding", None)
     theirs, their_weights = outcome_of(config)
     assert ours[-1].losses == pytest.approx(theirs[-1].losses, rel=1e-4)
     for name, value in our_weights.items():
@@ -223,9 +224,9 @@ def test_the_tokenizer_need_not_pad_with_what_the_encoder_takes_for_padding(
 
 
 def outcome_of(config: RunConfig) -> tuple[list[EpochReport], dict[str, Tensor]]:
-    assets = Assets.load(config, device=torch.device("cpu"))
-    reports = list(loop.train(config, assets=assets))
-    return reports, {n: v.clone() for n, v in assets._encoder.state_dict().items()}
+    run = Run(config, Mean())
+    reports = [run.run_epoch(epoch) for epoch in range(1, config.training.epochs + 1)]
+    return reports, {n: v.clone() for n, v in run.state.model.encoder.state_dict().items()}
 
 
 def test_a_broken_run_leaves_nothing_behind(
@@ -233,29 +234,60 @@ def test_a_broken_run_leaves_nothing_behind(
 ) -> None:
     config = run_config({"training.precision": "fp32"})
     assets = Assets.load(config, device=torch.device("cpu"))
-    expected = [report.losses for report in loop.train(config, assets=assets)]
+    expected = [report.losses for report in train(config, assets=assets)]
     with monkeypatch.context() as patch:
-        patch.setattr(lazy_rows.LazyRows, "step", lambda self: 1 / 0)
+        patch.setattr(LazyRows, "step", lambda self: 1 / 0)
         with pytest.raises(ZeroDivisionError):
-            list(loop.train(config, assets=assets))
-    assert [report.losses for report in loop.train(config, assets=assets)] == expected
+            list(train(config, assets=assets))
+    assert [report.losses for report in train(config, assets=assets)] == expected
 
 
-def test_masked_lm_trains_all_rows(
+@pytest.mark.parametrize("weighting", ["fixed", "pcgrad"])
+@pytest.mark.parametrize("is_tied", [True, False])
+def test_a_tied_head_trains_all_rows(
+    run_config: RunConfigFactory, tmp_path: Path, is_tied: bool, weighting: str
+) -> None:
+    """Without decay a row moves by its gradient alone, and as an output weight each has one."""
+    changes = with_masked_words(tmp_path) if is_tied else {}
+    one_step = {"training.epochs": 1, "training.batch_size": 1000, "mixing.kind": "joint"}
+    no_decay = {"optimizer.weight_decay": 0, "optimizer.encoder_lr": 1e-2}
+    run = Run(run_config(changes | one_step | no_decay | {"weighting.kind": weighting}), Mean())
+    weight = run.state.model.encoder.get_input_embeddings().weight
+    before = weight.detach().clone()
+    run.run_epoch(1)
+    has_moved = (weight != before).any(dim=1)
+    assert has_moved.any()
+    assert has_moved.all() == is_tied
+
+
+@pytest.mark.parametrize("weighting", ["fixed", "pcgrad"])
+def test_a_head_that_uses_the_embeddings_without_tying_them_is_refused(
+    run_config: RunConfigFactory, monkeypatch: pytest.MonkeyPatch, weighting: str
+) -> None:
+    run = Run(run_config({"weighting.kind": weighting}), Mean())
+    weight = run.state.model.encoder.get_input_embeddings().weight
+    head = type(run.state.model.head("intent"))
+    loss_sum = head.loss_sum
+    monkeypatch.setattr(head, "loss_sum", lambda *args: loss_sum(*args) + weight.square().sum())
+    with pytest.raises(TrainingError, match=r"HiddenSize\.vocabulary\.tie"):
+        run.run_epoch(1)
+
+
+def with_masked_words(folder: Path) -> dict[str, object]:
+    (folder / "text.txt").write_text("play a song by the band tomorrow\n" * 40)
+    splits = {"train": str(folder / "text.txt"), "dev": 0.2}
+    return {
+        "datasets.text": {"kind": "lines", "splits": splits},
+        "tasks.words": {"kind": "masked_lm", "dataset": "text", "chunk": 16},
+    }
+
+
+def test_masked_lm_picks_no_rows(
     run_config: RunConfigFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "text.txt").write_text("play a song by the band tomorrow\n" * 40)
-    config = run_config(
-        {
-            "datasets.text": {
-                "kind": "lines",
-                "splits": {"train": str(tmp_path / "text.txt"), "dev": 0.2},
-            },
-            "tasks.words": {"kind": "masked_lm", "dataset": "text", "chunk": 16},
-        }
-    )
+    config = run_config(with_masked_words(tmp_path))
     monkeypatch.setattr(LazyRows, "__init__", lambda *args: pytest.fail("rows were picked"))
-    assert list(loop.train(config))
+    assert list(train(config))
 
 
 class TestDropout:
@@ -317,19 +349,18 @@ def test_clipping_is_that_of_torch(
     """Against `clip_grad_norm_`, which scales the gradients before the optimiser reads them."""
     config = run_config({"optimizer.clip_norm": clip_norm})
     if not picks_rows:
-        monkeypatch.setattr(loop.MultiTaskModel, "row_embedding", None)
+        monkeypatch.setattr(MultiTaskModel, "row_embedding", None)
     _, ours = outcome_of(config)
     unclipped = outcome_of(run_config({"optimizer.clip_norm": None}))[1]
 
-    def clip_first(
-        optimizer: AdamW, words: LazyRows | None, scale: None, *, clip_norm: float
-    ) -> bool:
-        rows = [] if words is None else [words.rows]
-        parameters = [p for group in optimizer.param_groups for p in group["params"]]
-        nn.utils.clip_grad_norm_(parameters + rows, clip_norm)
-        return update(optimizer, words, scale, clip_norm=None)
+    step = RowAdamW.step
 
-    monkeypatch.setattr(loop, "update", clip_first)
+    def clip_first(optimizer: RowAdamW) -> bool:
+        nn.utils.clip_grad_norm_(optimizer.trained(), clip_norm)
+        optimizer.clip_norm = None
+        return step(optimizer)
+
+    monkeypatch.setattr(RowAdamW, "step", clip_first)
     _, theirs = outcome_of(config)
     for name, value in ours.items():
         torch.testing.assert_close(value, theirs[name], rtol=1e-3, atol=1e-5)

@@ -1,0 +1,45 @@
+"""The mean training losses of an epoch, over all workers."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from mtl_core.training.distributed import Place
+
+
+class EpochLosses:
+    """Adds up the losses of steps; the sums stay on the device until `means` is asked for."""
+
+    def __init__(self, tasks: Sequence[str], place: Place) -> None:
+        """Begins an epoch.
+
+        Args:
+            tasks: Names of all tasks.
+            place: This worker.
+        """
+        self._place = place
+        self._positions = {name: number for number, name in enumerate(tasks)}
+        self._sums = torch.zeros(len(tasks), device=place.device)
+        self._counts = dict.fromkeys(tasks, 0)
+
+    def add(self, sums: Mapping[str, Tensor], counts: Mapping[str, int]) -> None:
+        """Takes a step in.
+
+        Args:
+            sums: Task name -> loss summed over this worker's labels.
+            counts: Task name -> labels of the whole step.
+        """
+        for name, value in sums.items():
+            self._sums[self._positions[name]] += value
+        for name, count in counts.items():
+            self._counts[name] += count
+
+    def means(self) -> dict[str, float]:
+        """Returns task name -> mean loss so far, of tasks that had labels; waits for the device."""
+        sums = self._place.sum(self._sums.clone()).tolist()
+        return {
+            name: sums[number] / self._counts[name]
+            for name, number in self._positions.items()
+            if self._counts[name]
+        }

@@ -1,0 +1,75 @@
+"""The data side of a step: from row numbers to this worker's micro-batches."""
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from mtl_core.data.arrays import Int64Array
+from mtl_core.data.collate import Collator
+from mtl_core.data.store import EncodedDataset
+from mtl_core.training.distributed import Place
+from mtl_core.training.forward import MicroBatch
+from mtl_core.training.plan import GlobalBatch, TrainingPlan, part_rows
+
+
+class BatchLoader:
+    """Makes the micro-batches of each step of a plan.
+
+    Attributes:
+        datasets: Data set name -> encoded data; others with the same rows may take their place
+            between two epochs, with what frozen layers make of them.
+        plan: Which rows make up each step.
+        collator: Pads rows to a batch.
+    """
+
+    def __init__(
+        self,
+        datasets: Mapping[str, EncodedDataset],
+        plan: TrainingPlan,
+        collator: Collator,
+        place: Place,
+        *,
+        accumulation: int,
+        seed: int,
+    ) -> None:
+        """Makes a loader.
+
+        Args:
+            datasets: Data set name -> encoded data.
+            plan: Which rows make up each step.
+            collator: Pads rows to a batch.
+            place: This worker.
+            accumulation: Micro-batches that each worker makes of a data set's rows.
+            seed: Seed of the run, of which masking draws.
+        """
+        self.datasets = datasets
+        self.plan = plan
+        self.collator = collator
+        self._place = place
+        self._accumulation = accumulation
+        self._seed = seed
+
+    def micro_batches(self, batch: GlobalBatch, epoch: int) -> Iterator[MicroBatch]:
+        """Yields this worker's micro-batches of a step, on its device."""
+        shares = self._accumulation * self._place.world_size
+        for dataset, rows in batch.pieces:
+            split = self.datasets[dataset].splits["train"]
+            for number in range(self._accumulation):
+                share = number * self._place.world_size + self._place.rank
+                own, is_padding = part_rows(rows, share, shares)
+                local = self.collator(split, own, seed=(self._seed, epoch)).to(self._place.device)
+                # All workers take part in each exchange, so none may be without rows.
+                kept = local.without_labels(split.labels.columns) if is_padding else local
+                yield MicroBatch(kept, self.plan.tasks(dataset))
+
+    def token_ids(self, batch: GlobalBatch) -> Int64Array:
+        """Returns the token ids of a step, (tokens + 1,), that of padding included.
+
+        They are those of all workers and micro-batches, so that all of them train the same rows
+        of the word embeddings.
+        """
+        found = [np.array([self.collator.pad_token_id])]
+        for dataset, rows in batch.pieces:
+            ragged = self.datasets[dataset].splits["train"].token_ids
+            found += [ragged.row(row) for row in rows.tolist()]
+        return np.concatenate(found)

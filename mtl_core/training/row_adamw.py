@@ -1,0 +1,108 @@
+"""AdamW as a run uses it: word embeddings by the rows of a step, clipping, the loss scale."""
+
+from collections.abc import Callable
+
+from torch import Tensor
+from torch.nn.utils import get_total_norm
+from torch.optim import AdamW
+
+from mtl_core.data.arrays import Int64Array
+from mtl_core.model.word_rows import RowEmbedding
+from mtl_core.training.lazy_rows import LazyRows
+from mtl_core.training.loss_scale import LossScale
+
+
+class RowAdamW:
+    """The optimiser's side of a step; of word embeddings it trains the rows that the step reads.
+
+    The order of calls: `begin`, the backward pass, `step`, then the schedule's step; after the last
+    step of an epoch `settle`, before which neither the word embeddings nor their state are to be
+    read. All state stands in the `AdamW` below, in its own form.
+
+    Attributes:
+        optimizer: Torch's optimiser over all that trains.
+        scale: The loss scale of fp16, moved here; None in other precisions.
+        clip_norm: Largest norm of the whole gradient; None = no clipping.
+    """
+
+    def __init__(
+        self,
+        optimizer: AdamW,
+        embedding: RowEmbedding | None = None,
+        *,
+        scale: LossScale | None = None,
+        clip_norm: float | None = None,
+    ) -> None:
+        """Starts where the optimiser's state is.
+
+        Args:
+            optimizer: The optimiser.
+            embedding: Word embeddings that train by their rows; None = none do.
+            scale: The loss scale of fp16; gradients are divided by it already when `step` is
+                called.
+            clip_norm: Largest norm of the whole gradient; None = no clipping.
+        """
+        self.optimizer = optimizer
+        self.scale = scale
+        self.clip_norm = clip_norm
+        self._words = None if embedding is None else LazyRows(embedding, optimizer)
+
+    def begin(self, token_ids: Callable[[], Int64Array]) -> None:
+        """Makes ready for a step: no gradients, and the rows that it reads are up to date.
+
+        Args:
+            token_ids: Returns the ids of the step, that of padding included, over all workers and
+                micro-batches; called only where word embeddings train by their rows.
+        """
+        self.optimizer.zero_grad(set_to_none=True)
+        if self._words is not None:
+            self._words.pick(token_ids())
+
+    def trained(self) -> list[Tensor]:
+        """Returns all that may have a gradient in this step; of word embeddings the rows."""
+        parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
+        return [*parameters, *self._rows()]
+
+    def step(self) -> bool:
+        """Makes the update from the gradients that stand; returns whether it was made.
+
+        In fp16 a step whose gradients overflow is skipped: nothing that trains changes.
+
+        Raises:
+            TrainingError: The gradients overflow whatever the scale, or a head has used the word
+                embeddings past `HiddenSize.vocabulary`.
+        """
+        if not self._scale_and_clip():
+            return False
+        self.optimizer.step()
+        if self._words is not None:
+            self._words.step()
+        return True
+
+    def settle(self) -> None:
+        """Brings all word embeddings and the optimiser's state up to date."""
+        if self._words is not None:
+            self._words.settle()
+
+    def _scale_and_clip(self) -> bool:
+        """Moves the loss scale and clips the gradients; returns whether they are finite."""
+        if self.scale is None and self.clip_norm is None:
+            return True
+        norm = get_total_norm([t.grad for t in self.trained() if t.grad is not None])
+        if self.scale is not None:
+            is_finite = bool(norm.isfinite())
+            self.scale.update(is_finite=is_finite)
+            if not is_finite:
+                return False
+        if self.clip_norm is not None:
+            divisor = ((norm + 1e-6) / self.clip_norm).clamp(min=1.0)
+            # The fused optimiser divides by it while it reads the gradients: no pass of its own
+            # over all of them, as `clip_grad_norm_` makes.
+            self.optimizer.grad_scale = divisor  # type: ignore[attr-defined]
+            for rows in self._rows():
+                if rows.grad is not None:
+                    rows.grad.div_(divisor)
+        return True
+
+    def _rows(self) -> list[Tensor]:
+        return [] if self._words is None else [self._words.rows]

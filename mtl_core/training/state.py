@@ -1,0 +1,109 @@
+"""The state of a run: what changes while it trains, as checkpoints keep it."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch.optim import AdamW
+from torch.optim.lr_scheduler import LambdaLR
+
+from mtl_core.assets import Assets
+from mtl_core.config import RunConfig
+from mtl_core.errors import ConfigError
+from mtl_core.model.autocast import Precision
+from mtl_core.model.freezing import Freezing
+from mtl_core.model.multitask import MultiTaskModel
+from mtl_core.tasks.base import Task
+from mtl_core.training.distributed import Place
+from mtl_core.training.loss_scale import LossScale
+from mtl_core.training.optimizer import build_optimizer, build_schedule
+from mtl_core.training.precision import advise, agreed, choose
+from mtl_core.training.report import EpochReport
+from mtl_core.weighting.base import Weighting
+
+
+@dataclass(slots=True)
+class RunState:
+    """The parts of a run that change while it trains, and its precision, which it keeps.
+
+    Attributes:
+        optimizer: Over all that trains in some epoch.
+        reports: Of the epochs that are done.
+        precision: What it computes in.
+        scale: The loss scale of fp16; None in other precisions.
+    """
+
+    model: MultiTaskModel
+    weighting: Weighting
+    optimizer: AdamW
+    schedule: LambdaLR
+    reports: list[EpochReport]
+    precision: Precision
+    scale: LossScale | None
+
+
+def new_state(
+    config: RunConfig,
+    assets: Assets,
+    tasks: Mapping[str, Task],
+    place: Place,
+    *,
+    steps: int,
+    precision: Precision | None,
+) -> RunState:
+    """Returns the state before the first epoch; heads are drawn by the seed of the run.
+
+    Args:
+        config: The run.
+        assets: Its encoder.
+        tasks: Task name -> task.
+        place: This worker.
+        steps: Optimiser steps of the whole run.
+        precision: What to compute in; None = what the configuration says, on this machine.
+
+    Raises:
+        ConfigError: Nothing is left to train, or the encoder does not allow the freezing.
+    """
+    seed_torch(config.seed, "heads")
+    model = assets.new_model(config, tasks)
+    weights = {name: task.weight for name, task in config.tasks.items()}
+    weighting = config.weighting.build(weights, seed=config.seed).to(place.device)
+    # In the last epoch the most trains: the optimiser and the checkpoints hold all of it.
+    set_frozen(model, config.freezing, epoch=config.training.epochs)
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        raise ConfigError("run.freezing: nothing is left to train")
+    precision = precision or _choose_precision(config, model, place)
+    section = config.optimizer
+    rates = {name: task.learning_rate or section.head_lr for name, task in config.tasks.items()}
+    optimizer = build_optimizer(model, weighting, section, rates)
+    schedule = build_schedule(
+        optimizer, schedule=section.schedule, warmup=section.warmup, total_steps=steps
+    )
+    scale = LossScale() if precision == "fp16" else None
+    return RunState(model, weighting, optimizer, schedule, [], precision, scale)
+
+
+def set_frozen(model: MultiTaskModel, freezing: Freezing, *, epoch: int) -> None:
+    """Sets what of the encoder trains in an epoch, from 1.
+
+    Raises:
+        ConfigError: The encoder does not allow this kind of freezing.
+    """
+    model.freeze(
+        freezing.frozen_modules(model.encoder, epoch=epoch),
+        freezing.frozen_parameters(model.encoder, epoch=epoch),
+    )
+
+
+def seed_torch(*parts: int | str) -> None:
+    """Seeds torch's generators (head weights, dropout) from the parts."""
+    digest = hashlib.sha256(repr(parts).encode()).digest()
+    torch.manual_seed(int.from_bytes(digest[:8], "little") >> 1)
+
+
+def _choose_precision(config: RunConfig, model: MultiTaskModel, place: Place) -> Precision:
+    choice = choose(config.training.precision, place.device, model.encoder.config)
+    if place.rank == 0:
+        advise(choice)
+    return agreed(place.gather(choice.precision))
