@@ -16,7 +16,8 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from mtl_core.training.precision import Precision, Wanted
+    from mtl_core.model.autocast import Precision
+    from mtl_core.training.precision import Wanted
 
 MASKS = ("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA")
 """What makes torch, and the library of its products, see less of a processor than it has."""

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from mtl_core.config import RunConfig
     from mtl_core.data.batching import Batch
     from mtl_core.data.encoded import EncodedSplit
+    from mtl_core.model.autocast import Precision
     from mtl_core.model.multitask import MultiTaskModel
-    from mtl_core.training.precision import Precision
     from mtl_core.weighting.base import Weighting
 
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 from mtl_core.model.attention import fast_attention
-from mtl_core.training.precision import DTYPES, Precision
+from mtl_core.model.autocast import DTYPES, Precision
 
 ROWS, HEADS, SIZE, DROPOUT = 32, 12, 32, 0.1
 NOTHING = 1e-9

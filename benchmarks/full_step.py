@@ -32,7 +32,7 @@ from _peers import fit_trainer, load, loss_of, parts, score, train_split
 if TYPE_CHECKING:
     from mtl_core.assets import Assets
     from mtl_core.config import RunConfig
-    from mtl_core.training.precision import Precision
+    from mtl_core.model.autocast import Precision
 
 SNIPS = Path(__file__).parent.parent.parent / "shared" / "data" / "snips"
 SENTENCES, DEV, EPOCHS, BATCH, WIDTH = 1500, 300, 3, 32, 50
@@ -154,7 +154,7 @@ def run_plain(precision: "Precision") -> dict[str, Any]:
     import torch
 
     from mtl_core.data.batching import make_batch, similar_length_batches
-    from mtl_core.training.precision import autocast
+    from mtl_core.model.autocast import autocast
 
     config = configure(precision)
     peer = parts(config, fused=None)
@@ -182,7 +182,7 @@ def run_products(precision: "Precision") -> dict[str, Any]:
     """Multiplies matrices in the shapes of the encoder's layers, forward and backward."""
     import torch
 
-    from mtl_core.training.precision import DTYPES
+    from mtl_core.model.autocast import DTYPES
 
     dtype = DTYPES[precision]
     tokens = BATCH * 14

@@ -24,7 +24,7 @@ import study_time
 import torch
 from _harness import Row, command_line, resolve, write
 
-from mtl_core.training.precision import Precision
+from mtl_core.model.autocast import Precision
 
 ROOT = Path(__file__).parents[1]
 EPOCHS = 3

@@ -15,9 +15,9 @@ from _harness import Row, with_precision, write
 
 from mtl_core.assets import Assets
 from mtl_core.config import RunConfig
+from mtl_core.model.autocast import Precision
 from mtl_core.training.distributed import Place
 from mtl_core.training.loop import train
-from mtl_core.training.precision import Precision
 from mtl_core.training.report import EpochReport
 
 SNIPS = Path(__file__).parent.parent.parent / "shared" / "data" / "snips"

@@ -16,15 +16,15 @@ from mtl_core.config import RunConfig
 from mtl_core.data.collate import Collator
 from mtl_core.data.masking import Masking
 from mtl_core.data.merge import merge_labels
-from mtl_core.data.splits import hash_files
 from mtl_core.data.store import EncodedDataset, load_dataset
 from mtl_core.errors import DataError
+from mtl_core.files import hash_files
 from mtl_core.model.backbones.encoder import load_encoder, load_tokenizer, longest_input
 from mtl_core.model.multitask import MultiTaskModel
 from mtl_core.model.pooling import Pooler
+from mtl_core.model.prefix_cache import PrefixCache, weights_hash
 from mtl_core.tasks.base import Task, build_task
 from mtl_core.tasks.masked_lm import MaskedLm
-from mtl_core.training.prefix_cache import PrefixCache, weights_hash
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast

@@ -9,15 +9,16 @@ from mtl_core.data.encoded import TaskColumn
 from mtl_core.data.formats.kinds import DatasetSection
 from mtl_core.errors import did_you_mean
 from mtl_core.model.backbones.encoder import Encoder
-from mtl_core.model.freezing import FreezingSection, NoFreezing
+from mtl_core.model.freezing import NoFreezing
+from mtl_core.model.kinds import FreezingSection
 from mtl_core.section import Section
 from mtl_core.tasks.base import TaskSection
 from mtl_core.tasks.kinds import AnyTaskSection
 from mtl_core.training.mixing import MixingSection, Proportional
 from mtl_core.training.optimizer import Optimizer
 from mtl_core.training.precision import Wanted
+from mtl_core.weighting.fixed import FixedSection
 from mtl_core.weighting.kinds import WeightingSection
-from mtl_core.weighting.losses import Fixed
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
 
@@ -69,7 +70,7 @@ class RunConfig(Section):
     """Which data set each step draws from."""
     freezing: FreezingSection = NoFreezing()
     """What keeps its pretrained weights."""
-    weighting: WeightingSection = Fixed()
+    weighting: WeightingSection = FixedSection()
     """How the task losses become one update."""
     optimizer: Optimizer = Optimizer()
     """AdamW, its learning rates and their schedule."""

@@ -1,28 +1,15 @@
-"""Saving a trained model as a folder that `Predictor.load` and the Hugging Face tools read."""
+"""From a run's checkpoint to a saved model with its card."""
 
-import json
-import shutil
-import tempfile
-from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from safetensors.torch import save_file
-
-from mtl_core.assets import Assets, build_tasks, count_features, count_parts
+from mtl_core.assets import Assets, build_tasks, count_parts
 from mtl_core.config import RunConfig
+from mtl_core.model.autocast import Precision
 from mtl_core.model.multitask import MultiTaskModel
 from mtl_core.model_card import render_card
+from mtl_core.saved_model import SavedModel, write_model
 from mtl_core.scores import ScoreTree
-from mtl_core.study_file import dump
 from mtl_core.training.checkpoint import load_best
-from mtl_core.training.precision import Precision
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerFast
-
-FORMAT = 4
-"""Version of the folder; any other is refused."""
 
 
 def export_best(
@@ -47,6 +34,7 @@ def export_best(
     tasks = build_tasks(config, assets.data.datasets)
     model = assets.new_model(config, tasks)
     precision = load_best(checkpoint, model)
+    # A saved model has no adapters: their updates become part of the weights.
     assets.merge_adapters()
     save_model(folder, model, config=config, assets=assets, precision=precision, dev=dev, test=test)
 
@@ -63,55 +51,9 @@ def save_model(
 ) -> None:
     """Saves a model: weights, tokenizer, configuration, labels and card; see `export_best`."""
     tasks = build_tasks(config, assets.data.datasets)
-    features = count_features(config, assets.data.datasets)
     parts = count_parts(config, assets.data.datasets)
+    data = assets.data
+    saved = SavedModel(config, model, tasks, data.tokenizer, data.max_length, parts)
     labels = {name: task.labels.trained for name, task in tasks.items()}
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
-        weights = {name: value.cpu().contiguous() for name, value in model.state_dict().items()}
-        save_file(weights, scratch / "model.safetensors", metadata={"format": "pt"})
-        model.encoder.config.save_pretrained(scratch)
-        _change(scratch / "config.json", auto_map=None)
-        _save_tokenizer(scratch, assets.data.tokenizer)
-        meta = {
-            "format": FORMAT,
-            "max_length": assets.data.max_length,
-            "precision": precision,
-            "tasks": {
-                name: {
-                    "kind": section.kind,
-                    "features": features[name],
-                    "parts": parts[name],
-                    # Labels that only dev or test hold mean nothing to a user of the model.
-                    **asdict(replace(tasks[name].labels, unseen=())),
-                }
-                for name, section in config.tasks.items()
-            },
-        }
-        (scratch / "mtl.json").write_text(json.dumps(meta, indent=2) + "\n", encoding="utf-8")
-        (scratch / "run.yaml").write_text(dump(config), encoding="utf-8")
-        card = render_card(config, labels, precision=precision, dev=dev, test=test)
-        (scratch / "README.md").write_text(card, encoding="utf-8")
-        scratch.chmod(0o755)
-        shutil.rmtree(folder, ignore_errors=True)
-        scratch.replace(folder)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-
-
-def _save_tokenizer(folder: Path, tokenizer: "PreTrainedTokenizerFast") -> None:
-    """Saves a tokenizer as one of the general class, which reads as `tokenizer.json` says."""
-    tokenizer.save_pretrained(folder)
-    general = "PreTrainedTokenizerFast"
-    _change(folder / "tokenizer_config.json", tokenizer_class=general, auto_map=None)
-
-
-def _change(path: Path, **changes: str | None) -> None:
-    """Changes settings that Transformers has written; None takes one out.
-
-    `auto_map` is taken out as the class that was trained is always one of Transformers' own.
-    """
-    settings = json.loads(path.read_text(encoding="utf-8")) | changes
-    kept = {key: value for key, value in settings.items() if key not in changes or value}
-    path.write_text(json.dumps(kept, indent=2) + "\n", encoding="utf-8")
+    card = render_card(config, labels, precision=precision, dev=dev, test=test)
+    write_model(folder, saved, precision=precision, card=card)

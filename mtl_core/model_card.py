@@ -51,46 +51,54 @@ def render_card(
         dev: Dev scores of the saved epoch, as `result.json` holds them; may be empty.
         test: Test scores, when they were computed.
     """
-    tasks = "\n".join(
-        f"- {code(name)} ({plain(_kind(section.kind))}){_describe(labels[name])}"
-        for name, section in config.tasks.items()
-    )
-    versions = ", ".join(
-        f"{package} {importlib.metadata.version(package)}" for package in ("torch", "transformers")
-    )
-    kinds = sorted({_kind(task.kind) for task in config.tasks.values()})
-    # Words in quotes: YAML would read a kind that is called `no` as something else.
-    tags = json.dumps(["multi-task", *(re.sub(r"[^\w-]", "-", kind) for kind in kinds)])
     return f"""---
 library_name: mtl
-tags: {tags}
+tags: {_tags(config)}
 ---
 
 # Multi-task model: {", ".join(map(plain, config.tasks))}
 
-One encoder ({code(_encoder_name(config))}) with one head a task:
+One encoder ({code(_encoder_name(config))}) with one head per task:
 
-{tasks}
+{_tasks(config, labels)}
 
 {_USE}
 ## Scores
 
-{_score_table(dev, test)}
-
-{_chosen(test)}
+{_scores(dev, test)}
 
 ## Recipe
 
 `run.yaml` holds every setting of the run. Data sets: {", ".join(map(plain, config.datasets))}.
-Trained in {precision}. Saved {datetime.date.today().isoformat()} with {versions}.
+Trained in {precision}. Saved {datetime.date.today().isoformat()} with {_versions()}.
 
 {_LIMITS}"""
 
 
-def _chosen(test: ScoreTree | None) -> str:
+def _tasks(config: RunConfig, labels: Mapping[str, tuple[str, ...]]) -> str:
+    return "\n".join(
+        f"- {code(name)} ({plain(_kind(section.kind))}){_describe(labels[name])}"
+        for name, section in config.tasks.items()
+    )
+
+
+def _tags(config: RunConfig) -> str:
+    kinds = sorted({_kind(task.kind) for task in config.tasks.values()})
+    # Words in quotes: YAML would read a kind that is called `no` as something else.
+    return json.dumps(["multi-task", *(re.sub(r"[^\w-]", "-", kind) for kind in kinds)])
+
+
+def _versions() -> str:
+    packages = ("torch", "transformers")
+    return ", ".join(f"{name} {importlib.metadata.version(name)}" for name in packages)
+
+
+def _scores(dev: ScoreTree, test: ScoreTree | None) -> str:
     if test is None:
-        return "The epoch was chosen on dev; the model was not scored on test."
-    return "Epoch and recipe were chosen on dev; test was opened for the final scores only."
+        chosen = "The epoch was chosen on dev; the model was not scored on test."
+    else:
+        chosen = "Epoch and recipe were chosen on dev; test was opened for the final scores only."
+    return f"{_score_table(dev, test)}\n\n{chosen}"
 
 
 def _encoder_name(config: RunConfig) -> str:

@@ -3,17 +3,23 @@
 import os
 from pathlib import Path
 
+import platformdirs
+
 from mtl_core.errors import CacheError
 
 
 def cache_folder() -> Path:
-    """Returns the cache folder: `$MTL_CACHE`, or `mtl` in the user's cache folder; makes it.
+    """Returns the cache folder, and makes it.
+
+    It is `$MTL_CACHE`, or `mtl` where the system keeps caches: `$XDG_CACHE_HOME` or `~/.cache` on
+    Linux, `~/Library/Caches` on macOS, `%LOCALAPPDATA%` on Windows.
 
     Raises:
         CacheError: The folder cannot be made.
     """
-    default = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "mtl"
-    folder = Path(os.environ.get("MTL_CACHE", default))
+    folder = Path(
+        os.environ.get("MTL_CACHE") or platformdirs.user_cache_path("mtl", appauthor=False)
+    )
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

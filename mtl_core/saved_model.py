@@ -1,22 +1,38 @@
-"""Reading a saved model: what `export` wrote, checked before anything of it is loaded."""
+"""A saved model: the format of its folder, written and read here alone.
 
+The Hugging Face tools read the same folder: they find an encoder with its tokenizer, and weights
+of heads that they pass over. Nothing of a folder is loaded before it was checked.
+"""
+
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from mtl_core.config import RunConfig
 from mtl_core.data.encoded import LabelNames
 from mtl_core.errors import ConfigError
-from mtl_core.export import FORMAT
+from mtl_core.files import whole_folder
+from mtl_core.model.autocast import Precision
 from mtl_core.model.backbones.encoder import without_pooler
 from mtl_core.model.multitask import MultiTaskModel
 from mtl_core.model.pooling import Pooler
+from mtl_core.model_folder import (
+    CARD,
+    CONFIG,
+    META,
+    RUN,
+    TOKENIZER,
+    TOKENIZER_CONFIG,
+    WEIGHTS,
+)
 from mtl_core.printable import one_line
+from mtl_core.study_file import dump
 from mtl_core.tasks.base import Task, build_task
 from mtl_core.tasks.kinds import outside_kinds
 from mtl_core.untrusted import check_model, read_settings
@@ -25,14 +41,17 @@ from mtl_core.validation import validate
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
+_FORMAT = 4
+"""Version of the folder; any other is refused."""
+
 
 @dataclass(frozen=True, slots=True)
 class SavedModel:
-    """A model as it was saved.
+    """A model as it is saved.
 
     Attributes:
         config: The run that trained it.
-        model: The model, on the CPU.
+        model: The model; on the CPU when it was loaded.
         tasks: Task name -> task.
         tokenizer: Its tokenizer.
         max_length: Longest row, in sub-words, special tokens included.
@@ -47,6 +66,30 @@ class SavedModel:
     parts: Mapping[str, Sequence[int]]
 
 
+def write_model(folder: Path, saved: SavedModel, *, precision: Precision, card: str) -> None:
+    """Writes the folder of a model.
+
+    Args:
+        folder: Where it goes; a model that stands there is replaced as a whole.
+        saved: The model, adapters merged.
+        precision: What the run computed in.
+        card: Its model card, as markdown.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    state = saved.model.state_dict()
+    weights = {name: value.cpu().contiguous() for name, value in state.items()}
+    with whole_folder(folder) as scratch:
+        save_file(weights, scratch / WEIGHTS, metadata={"format": "pt"})
+        saved.model.encoder.config.save_pretrained(scratch)
+        # The class that was trained is always one of Transformers' own.
+        _change(scratch / CONFIG, auto_map=None)
+        save_tokenizer(scratch, saved.tokenizer)
+        meta = json.dumps(_meta(saved, precision), indent=2) + "\n"
+        (scratch / META).write_text(meta, encoding="utf-8")
+        (scratch / RUN).write_text(dump(saved.config), encoding="utf-8")
+        (scratch / CARD).write_text(card, encoding="utf-8")
+
+
 def load_model(folder: Path, *, trust_code: bool) -> SavedModel:
     """Loads a model folder; see `Predictor.load`.
 
@@ -57,7 +100,7 @@ def load_model(folder: Path, *, trust_code: bool) -> SavedModel:
     meta = _read_meta(folder)
     with nullcontext() if trust_code else outside_kinds("refuse"):
         config = validate(document, RunConfig)
-    with _reading(folder / "mtl.json"):
+    with _reading(folder / META):
         max_length = int(meta["max_length"])
         of_tasks: Mapping[str, Any] = {name: meta["tasks"][name] for name in config.tasks}
         tasks = {
@@ -68,19 +111,39 @@ def load_model(folder: Path, *, trust_code: bool) -> SavedModel:
         parts = {name: tuple(map(int, found["parts"])) for name, found in of_tasks.items()}
     encoder, tokenizer = _load_encoder(folder)
     settings = config.encoder
-    with _reading(folder / "config.json"):
+    with _reading(folder / CONFIG):
         pooler = Pooler(settings.pooling, encoder.config.hidden_size, settings.normalize)
         model = MultiTaskModel(encoder, tasks, pooler, num_features=num_features)
     _load_weights(model, folder)
     return SavedModel(config, model, tasks, tokenizer, max_length, parts)
 
 
+def _meta(saved: SavedModel, precision: Precision) -> dict[str, object]:
+    """Returns the content of `mtl.json`; `load_model` reads it."""
+    tasks = {
+        name: {
+            "kind": section.kind,
+            "features": saved.model.num_features[name],
+            "parts": saved.parts[name],
+            # Labels that only dev or test hold mean nothing to a user of the model.
+            **asdict(replace(saved.tasks[name].labels, unseen=())),
+        }
+        for name, section in saved.config.tasks.items()
+    }
+    return {
+        "format": _FORMAT,
+        "max_length": saved.max_length,
+        "precision": precision,
+        "tasks": tasks,
+    }
+
+
 def _read_meta(folder: Path) -> Mapping[str, Any]:
-    path = folder / "mtl.json"
+    path = folder / META
     meta = read_settings(path)
-    if meta.get("format") != FORMAT:
+    if meta.get("format") != _FORMAT:
         raise ConfigError(
-            f"{path}: expected format {FORMAT}, found {one_line(str(meta.get('format'))[:40])}; "
+            f"{path}: expected format {_FORMAT}, found {one_line(str(meta.get('format'))[:40])}; "
             "it was saved by another version of mtl"
         )
     return meta
@@ -92,25 +155,39 @@ def _labels(meta: Mapping[str, Any]) -> LabelNames:
     )
 
 
+def save_tokenizer(folder: Path, tokenizer: "PreTrainedTokenizerFast") -> None:
+    """Saves a tokenizer as one of the general class, which reads as `tokenizer.json` says."""
+    tokenizer.save_pretrained(folder)
+    general = "PreTrainedTokenizerFast"
+    _change(folder / TOKENIZER_CONFIG, tokenizer_class=general, auto_map=None)
+
+
+def _change(path: Path, **changes: str | None) -> None:
+    """Changes settings that Transformers has written; None takes one out."""
+    settings = json.loads(path.read_text(encoding="utf-8")) | changes
+    kept = {key: value for key, value in settings.items() if key not in changes or value}
+    path.write_text(json.dumps(kept, indent=2) + "\n", encoding="utf-8")
+
+
 def _load_encoder(folder: Path) -> "tuple[PreTrainedModel, PreTrainedTokenizerFast]":
     """Returns the encoder, with any weights, and the tokenizer."""
     from transformers import AutoConfig, AutoModel, PreTrainedTokenizerFast
 
-    with _reading(folder / "config.json"):
+    with _reading(folder / CONFIG):
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
         encoder = without_pooler(AutoModel.from_config(config, trust_remote_code=False))
-    with _reading(folder / "tokenizer.json"):
+    with _reading(folder / TOKENIZER):
         # As it was saved: classes of families build some parts of their own anew.
         return encoder, PreTrainedTokenizerFast.from_pretrained(folder, trust_remote_code=False)
 
 
 def _load_weights(model: MultiTaskModel, folder: Path) -> None:
     try:
-        model.load_state_dict(load_file(folder / "model.safetensors"))
+        model.load_state_dict(load_file(folder / WEIGHTS))
     except (OSError, RuntimeError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[0]
         raise ConfigError(
-            f"{folder}: model.safetensors does not fit mtl.json and config.json: {reason}"
+            f"{folder}: {WEIGHTS} does not fit {META} and {CONFIG}: {reason}"
         ) from error
 
 

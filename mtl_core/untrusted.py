@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from mtl_core.errors import ConfigError
+from mtl_core.model_folder import CONFIG, META, RUN, TOKENIZER, TOKENIZER_CONFIG, WEIGHTS
 from mtl_core.printable import one_line, quoted
 from mtl_core.study_file import Document, read_document
 
@@ -45,16 +46,16 @@ def check_model(folder: Path, *, trust_code: bool) -> Document:
         ConfigError: So it is, or files are missing or cannot be read.
     """
     # What names code first: that a file is missing as well tells less.
-    read_settings(_file(folder, "mtl.json"))
-    document = read_document(_file(folder, "run.yaml"))
+    read_settings(_file(folder, META))
+    document = read_document(_file(folder, RUN))
     for name, kind in () if trust_code else _outside_kinds(document):
         place = document.place(("tasks", name, "kind")).text
         raise ConfigError(f"{place}: tasks.{one_line(name)}.kind: {quoted(kind)} {OUTSIDE}")
-    for name in ("config.json", "tokenizer_config.json"):
+    for name in (CONFIG, TOKENIZER_CONFIG):
         path = _file(folder, name)
         check_settings(read_settings(path), where=str(path))
-    _file(folder, "tokenizer.json")
-    _check_weights(_file(folder, "model.safetensors"))
+    _file(folder, TOKENIZER)
+    _check_weights(_file(folder, WEIGHTS))
     return document
 
 

@@ -6,6 +6,7 @@ from transformers import AutoConfig, AutoModel, PreTrainedModel
 FAMILIES: dict[str, dict[str, object]] = {
     "bert": {},
     "roberta": {"max_position_embeddings": 66, "pad_token_id": 1},
+    "camembert": {"max_position_embeddings": 66, "pad_token_id": 1},
     "xlm-roberta": {"max_position_embeddings": 66, "pad_token_id": 1},
     "distilbert": {"dim": 32, "hidden_dim": 48},
     "electra": {"embedding_size": 16},

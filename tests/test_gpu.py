@@ -10,9 +10,10 @@ from short_runs import Settings
 from torch import nn
 
 from mtl_core.model.attention import fast_attention
+from mtl_core.model.autocast import Precision, autocast
 from mtl_core.training.loop import train
 from mtl_core.training.objective import Mean
-from mtl_core.training.precision import Precision, autocast, choose
+from mtl_core.training.precision import choose
 from mtl_core.training.run import Run
 
 pytestmark = [

@@ -1,134 +1,19 @@
-"""Splits: where each comes from, cutting dev and test off train, row filters and limits."""
+"""Splits: reads each from where it comes, filters rows, cuts dev and test off train, limits."""
 
-import hashlib
-from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Literal
 
 import numpy as np
-from pydantic import Field, model_validator
 
-from mtl_core.data.example import ColumnKind, Example
+from mtl_core.data.example import Example
+from mtl_core.data.formats.base import Columns, DatasetBase, Limits
 from mtl_core.errors import DataError
-from mtl_core.section import DataPath, Section
 
 SplitName = Literal["train", "dev", "test"]
 _ORDER: tuple[SplitName, ...] = ("train", "dev", "test")
 Splits = dict[str, list[Example]]
 """Split name -> its examples; `train` and `dev` are always there, `test` may be missing."""
-Columns = Mapping[str, ColumnKind]
-"""Column name -> what the tasks take it for."""
-Fraction = Annotated[float, Field(gt=0, lt=1, strict=True)]
-"""A share of the rows of train, cut off by `split_seed`."""
-
-
-class _Sources(Section):
-    train: Any
-    dev: Any
-    test: Any = None
-
-    @model_validator(mode="after")
-    def _check_fractions(self) -> "_Sources":
-        cut = sum(share for share in self.fractions().values())
-        if cut >= 1:
-            raise ValueError(f"dev and test cut {cut:g} off train; less than 1 has to be left")
-        return self
-
-    def named(self) -> dict[str, str]:
-        """Returns split -> name or path, of the splits that are not cut off train."""
-        every = {"train": self.train, "dev": self.dev, "test": self.test}
-        return {
-            split: str(source)
-            for split, source in every.items()
-            if source is not None and not isinstance(source, float)
-        }
-
-    def fractions(self) -> dict[str, float]:
-        """Returns split -> share of train, of the splits that are cut off it."""
-        every = {"dev": self.dev, "test": self.test}
-        return {split: share for split, share in every.items() if isinstance(share, float)}
-
-
-class SplitNames(_Sources):
-    """The names that a data set gives to its splits, or the shares to cut off train."""
-
-    train: str = "train"
-    """Sentences to train on."""
-    dev: str | Fraction = "dev"
-    """Sentences that choose epoch and recipe."""
-    test: str | Fraction | None = "test"
-    """Sentences for the final scores, opened once; null when there are none."""
-
-
-class SplitFiles(_Sources):
-    """One file a split, or the shares to cut off train."""
-
-    train: DataPath
-    """Sentences to train on."""
-    dev: Fraction | DataPath
-    """Sentences that choose epoch and recipe."""
-    test: Fraction | DataPath | None = None
-    """Sentences for the final scores, opened once; null when there are none."""
-
-
-class Limits(Section):
-    """Most rows of each split; null = all."""
-
-    train: int | None = Field(default=None, ge=1)
-    """Most rows to train on."""
-    dev: int | None = Field(default=None, ge=1)
-    """Most rows that choose epoch and recipe."""
-    test: int | None = Field(default=None, ge=1)
-    """Most rows for the final scores."""
-
-
-class DatasetBase(Section, ABC):
-    """What all data sets have."""
-
-    kind: Any
-    splits: SplitNames | SplitFiles
-    split_seed: int = Field(default=0, ge=0)
-    """Seed of the choice of rows, where a split is a share of train or has a limit."""
-    where: dict[str, str | tuple[str, ...]] = Field(default_factory=dict)
-    """Keeps the rows whose column, read as text, is the value or one of the values."""
-    limit: Annotated[int, Field(ge=1)] | Limits | None = None
-    """Most rows, of every split or as `{train: 1000}`; a sample, drawn by `split_seed`."""
-
-    @abstractmethod
-    def read_split(self, source: str, columns: Columns) -> list[Example]:
-        """Reads one split.
-
-        Args:
-            source: Its name or path.
-            columns: The columns to read.
-
-        Raises:
-            DataError: A file is missing or unreadable, or lacks a column.
-        """
-
-    @abstractmethod
-    def fingerprint(self) -> str:
-        """Returns a hash of the content of all that is read."""
-
-    def recipe(self) -> dict[str, Any]:
-        """Returns the settings that shape what is read, without where it lies."""
-        settings = self.model_dump(mode="json", exclude={"path", "name", "splits"})
-        is_by_name = isinstance(self.splits, SplitNames)
-        sources = self.splits.named() if is_by_name else list(self.splits.named())
-        return settings | {"sources": sources, "fractions": self.splits.fractions()}
-
-
-class FilesBase(DatasetBase):
-    """What data sets of one file a split have."""
-
-    splits: SplitFiles
-    """One file a split; dev and test may be a share of train, such as 0.1."""
-
-    def fingerprint(self) -> str:
-        """Returns a hash of the content of all files."""
-        return hash_files(Path(path) for path in self.splits.named().values())
 
 
 def read_splits(section: DatasetBase, columns: Columns) -> Splits:
@@ -183,47 +68,6 @@ def cut_rows(
         parts[split] = sorted(row for row, cut in zip(left, is_cut, strict=True) if cut)
         left = [row for row, cut in zip(left, is_cut, strict=True) if not cut]
     return {"train": sorted(left), **parts}
-
-
-def hash_files(paths: Iterable[Path]) -> str:
-    """Returns the SHA-256 of the content of the files, in order.
-
-    Raises:
-        DataError: A file is missing or unreadable.
-    """
-    digest = hashlib.sha256()
-    for path in paths:
-        try:
-            digest.update(hashlib.sha256(path.read_bytes()).digest())
-        except OSError as error:
-            raise DataError(f"{path}: cannot read the file: {error.strerror}") from error
-    return digest.hexdigest()
-
-
-def check_columns(where: str, columns: Columns, offered: Columns) -> None:
-    """Refuses columns that a format does not have, or that hold something else.
-
-    Raises:
-        DataError: There is one.
-    """
-    for column, kind in columns.items():
-        if column not in offered:
-            names = f"columns of this format: {', '.join(offered)}" if offered else "it has none"
-            raise DataError(f"{where}: there is no column '{column}'; {names}")
-        if offered[column] != kind:
-            raise DataError(
-                f"{where}: column '{column}' holds {_HOLDS[offered[column]]}, and the task's kind "
-                f"needs {_HOLDS[kind]}"
-            )
-
-
-_HOLDS: dict[ColumnKind, str] = {
-    "label": "one label per sentence",
-    "tags": "one tag per word",
-    "labels": "a set of labels",
-    "number": "a number",
-    "answers": "answers to a question",
-}
 
 
 def _cut(

@@ -7,14 +7,10 @@ files, the tokenizer, the tasks on it and the encoding settings.
 import hashlib
 import json
 import logging
-import os
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-from filelock import FileLock
+from typing import TYPE_CHECKING, Any
 
 from mtl_core.data.arrow_files import open_split, write_split
 from mtl_core.data.encoded import EncodedSplit, LabelNames, TaskColumn
@@ -27,8 +23,9 @@ from mtl_core.data.layouts.sentences import (
     warn_of_cut_rows,
 )
 from mtl_core.data.layouts.windows import encode_windows
-from mtl_core.data.splits import hash_files, read_splits
+from mtl_core.data.splits import read_splits
 from mtl_core.errors import DataError
+from mtl_core.files import hash_files, open_or_build
 from mtl_core.paths import cache_folder
 
 if TYPE_CHECKING:
@@ -79,12 +76,13 @@ def load_dataset(
     Raises:
         DataError: The data cannot be read or does not hold what the tasks need.
     """
-    key = _key(section, columns, tokenizer, max_length)
-    folder = cache_folder() / "encoded" / key
-    with FileLock(f"{folder}.lock"):
-        if not (folder / "meta.json").is_file():
-            _build(folder, name, section, columns, tokenizer, max_length)
-    return _open(folder, name)
+    dataset = open_or_build(
+        cache_folder() / "encoded" / _key(section, columns, tokenizer, max_length),
+        lambda folder, meta: _open(folder, name, meta),
+        lambda folder: _build(folder, name, section, columns, tokenizer, max_length),
+    )
+    assert dataset is not None
+    return dataset
 
 
 def _key(
@@ -101,8 +99,6 @@ def _key(
         "tokenizer": _tokenizer_hash(tokenizer),
         "max_length": max_length,
     }
-    folder = cache_folder() / "encoded"
-    folder.mkdir(exist_ok=True)
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
 
 
@@ -120,7 +116,8 @@ def _build(
     columns: Sequence[TaskColumn],
     tokenizer: "PreTrainedTokenizerFast",
     max_length: int,
-) -> None:
+) -> dict[str, object]:
+    """Writes the encoded splits into a folder; returns what else belongs to the data set."""
     where = f"data set '{name}'"
     kinds = {column.column: column.kind for column in columns if column.kind != "text"}
     examples = read_splits(section, kinds)
@@ -130,29 +127,18 @@ def _build(
             raise DataError(f"{where}: split '{split}' is empty{filtered}")
     labels = {column.task_name: collect_labels(examples, column, where=where) for column in columns}
     _warn_of_known_rows(examples, name)
-    # Under the lock nobody else builds here: what lies here was left by a process that was killed.
-    scratch = folder.with_name(f"{folder.name}.part")
-    shutil.rmtree(scratch, ignore_errors=True)
-    scratch.mkdir()
-    try:
-        for split, rows in examples.items():
-            try:
-                encoded = _encode(rows, tokenizer, columns, labels, max_length)
-            except DataError as error:
-                raise DataError(f"{where}: split '{split}': {error}") from error
-            warn_of_cut_rows(encoded, where=f"{name} [{split}]", max_length=max_length)
-            write_split(scratch, split, encoded)
-        meta = {task: asdict(names) for task, names in labels.items()}
-        content = {"labels": meta, "splits": list(examples)}
-        parts = [json.dumps(content), hash_files(sorted(scratch.iterdir()))]
-        digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()
-        (scratch / "meta.json").write_text(
-            json.dumps({**content, "content": digest}), encoding="utf-8"
-        )
-        # The rename is atomic: a process that is killed here leaves no half-written data set.
-        os.replace(scratch, folder)  # noqa: PTH105
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+    for split, rows in examples.items():
+        try:
+            encoded = _encode(rows, tokenizer, columns, labels, max_length)
+        except DataError as error:
+            raise DataError(f"{where}: split '{split}': {error}") from error
+        warn_of_cut_rows(encoded, where=f"{name} [{split}]", max_length=max_length)
+        write_split(folder, split, encoded)
+    meta = {task: asdict(names) for task, names in labels.items()}
+    content = {"labels": meta, "splits": list(examples)}
+    parts = [json.dumps(content), hash_files(sorted(folder.iterdir()))]
+    digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    return {**content, "content": digest}
 
 
 def _warn_of_known_rows(examples: Mapping[str, Sequence[Example]], name: str) -> None:
@@ -183,8 +169,7 @@ def _encode(
     return encode_split(rows, tokenizer, columns, labels, max_length=max_length)
 
 
-def _open(folder: Path, name: str) -> EncodedDataset:
-    meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+def _open(folder: Path, name: str, meta: Mapping[str, Any]) -> EncodedDataset:
     labels = {
         task: LabelNames(
             **names | {key: tuple(names[key]) for key in ("trained", "unseen", "counts")}

@@ -1,10 +1,12 @@
 """Attention that trains fast on CPUs, where torch has no kernel that does."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
+from mtl_core.model._transformers import chosen_attention, register_attention, sdpa
 from mtl_core.model.dropout import draw_bits
 
 if TYPE_CHECKING:
@@ -52,28 +54,39 @@ def fast_attention(
     Returns:
         (batch, seq, heads, size), and None for the attention weights, as Transformers has it.
     """
-    from transformers.integrations.sdpa_attention import sdpa_attention_forward
+    is_ours = _is_served(module, query, key, value, attention_mask, dropout=dropout, others=others)
+    if not is_ours:
+        return sdpa(module, query, key, value, attention_mask,
+                    dropout=dropout, scaling=scaling, **others)  # fmt: skip
+    scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
+    return attend(query, key, value, attention_mask, dropout=dropout, scaling=scaling), None
 
+
+def _is_served(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    *,
+    dropout: float,
+    others: Mapping[str, Any],
+) -> bool:
+    """Returns whether `attend` is right for a call, and faster than what torch has."""
     looks_back = others.get("is_causal")
     if looks_back is None:
         looks_back = getattr(module, "is_causal", True)
     longest = _LONG if query.requires_grad else _SHORT
-    if (
+    return not (
         query.device.type != "cpu"
         or (dropout == 0.0 and query.shape[2] >= longest)
         or not query.shape == key.shape == value.shape
         or (looks_back if attention_mask is None else attention_mask.dtype != torch.bool)
         or any(others.get(name) is not None for name in _MEANT_FOR_SDPA)
-    ):
-        return sdpa_attention_forward(  # type: ignore[no-any-return]
-            module, query, key, value, attention_mask,
-            dropout=dropout, scaling=scaling, **others,
-        )  # fmt: skip
-    scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
-    return _attend(query, key, value, attention_mask, dropout=dropout, scaling=scaling), None
+    )
 
 
-def _attend(
+def attend(
     query: Tensor,
     key: Tensor,
     value: Tensor,
@@ -82,7 +95,7 @@ def _attend(
     dropout: float,
     scaling: float,
 ) -> Tensor:
-    """Returns (batch, seq, heads, size)."""
+    """Returns what `fast_attention` does, (batch, seq, heads, size); see there."""
     # Keys by queries where rows are short: softmax is vector code again, over the columns.
     is_short = key.shape[2] < _SHORT
     rows, columns = (key, query) if is_short else (query, key)
@@ -101,14 +114,10 @@ def _attend(
 def use_fast_attention(encoder: "PreTrainedModel") -> None:
     """Has an encoder that calls torch's attention through Transformers call `fast_attention`."""
     register_fast_attention()
-    if encoder.config._attn_implementation == "sdpa":
+    if chosen_attention(encoder) == "sdpa":
         encoder.set_attn_implementation(_NAME)
 
 
 def register_fast_attention() -> None:
     """Makes it known to Transformers, in each process that runs an encoder which uses it."""
-    from transformers import AttentionInterface, AttentionMaskInterface
-    from transformers.masking_utils import sdpa_mask
-
-    AttentionInterface.register(_NAME, fast_attention)
-    AttentionMaskInterface.register(_NAME, sdpa_mask)
+    register_attention(_NAME, fast_attention)

@@ -1,6 +1,6 @@
 """Freezing: which parameters of the shared encoder keep their pretrained weights, and when."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field
 from torch import nn
@@ -203,19 +203,6 @@ class Lora(Freezing):
             dropout=self.dropout,
             targets=self.targets,
         )
-
-
-FreezingSection = Annotated[
-    NoFreezing
-    | FreezeEmbeddings
-    | FreezeLowerLayers
-    | FreezeUpperLayers
-    | FreezeEncoder
-    | Gradual
-    | BiasOnly
-    | Lora,
-    Field(discriminator="kind"),
-]
 
 
 def _depth(encoder: nn.Module, layers: int) -> int:

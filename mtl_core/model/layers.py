@@ -5,21 +5,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from mtl_core.errors import ConfigError
-
-_LAYERS = {
-    "albert": "encoder.albert_layer_groups",
-    "bert": "encoder.layer",
-    "camembert": "encoder.layer",
-    "deberta-v2": "encoder.layer",
-    "distilbert": "transformer.layer",
-    "electra": "encoder.layer",
-    "modernbert": "layers",
-    "mpnet": "encoder.layer",
-    "roberta": "encoder.layer",
-    "xlm-roberta": "encoder.layer",
-}
-"""Family (`model_type`) -> where its layers stand, from the input up."""
-_ABOVE = {"modernbert": ("final_norm",)}
+from mtl_core.model.families import FAMILIES, family_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +32,7 @@ def encoder_parts(encoder: nn.Module) -> EncoderParts:
         ConfigError: The family is not known.
     """
     layers = encoder.get_submodule(layers_name(encoder))
-    above = tuple(encoder.get_submodule(name) for name in _ABOVE.get(_family(encoder), ()))
+    above = tuple(encoder.get_submodule(name) for name in family_of(_family(encoder)).above)
     around = [m for m in encoder.modules() if layers in m.modules() and m is not layers]
     below = tuple(
         child
@@ -64,13 +50,15 @@ def layers_name(encoder: nn.Module) -> str:
         ConfigError: The family is not known.
     """
     family = _family(encoder)
-    if family not in _LAYERS:
+    layers = family_of(family).layers
+    if not layers:
+        known = [name for name, record in FAMILIES.items() if record.layers]
         raise ConfigError(
             f"run.encoder.name: the layers of a '{family}' encoder are not known; use run.freezing "
             "kind none, encoder, bias_only or lora and run.optimizer.layer_decay 1, or an encoder "
-            f"of the families {', '.join(_LAYERS)}"
+            f"of the families {', '.join(known)}"
         )
-    return _LAYERS[family]
+    return layers
 
 
 def separate_layers(encoder: nn.Module, key: str) -> EncoderParts:

@@ -7,15 +7,14 @@ taken once and kept.
 
 import hashlib
 import json
-import os
 from contextlib import suppress
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
+from mtl_core.files import locked, write_text
 from mtl_core.model.backbones.encoder import empty_encoder, load_configuration
 from mtl_core.paths import cache_folder
 
@@ -41,7 +40,9 @@ def encoder_outline(name: str, *, revision: str | None = None) -> nn.Module:
     except (OSError, ValueError, KeyError, TypeError, AttributeError):  # None yet, or a broken one.
         found = take_outline(empty_encoder(config, name))
         with suppress(OSError):  # A cache that cannot be written costs the time again, no more.
-            _write(path, found)
+            path.parent.mkdir(exist_ok=True)
+            with locked(path):
+                write_text(path, json.dumps(found))
         outline = from_outline(found)
     outline.config = config
     return outline
@@ -82,10 +83,3 @@ def from_outline(outline: dict[str, Any]) -> nn.Module:
         if isinstance(module, nn.Linear) and last == "weight":
             module.out_features, module.in_features = shape
     return modules[""]
-
-
-def _write(path: Path, outline: dict[str, Any]) -> None:
-    path.parent.mkdir(exist_ok=True)
-    part = path.with_suffix(f".{os.getpid()}.part")
-    part.write_text(json.dumps(outline), encoding="utf-8")
-    os.replace(part, path)  # noqa: PTH105

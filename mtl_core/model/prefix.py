@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
+from mtl_core.model.families import family_of
 from mtl_core.model.layers import encoder_parts, layers_name
 
 if TYPE_CHECKING:
@@ -13,13 +14,6 @@ if TYPE_CHECKING:
 
 WHOLE = -1
 """Depth of a prefix that is the whole encoder."""
-_BEFORE_LAYERS = {
-    "albert": ("embeddings", "encoder.embedding_hidden_mapping_in"),
-    "electra": ("embeddings", "embeddings_project"),
-}
-"""What the input of the first layer comes from; the embeddings alone in other families."""
-_AFTER_FIRST = {"deberta-v2": "encoder.conv"}
-"""What works on the output of the first layer."""
 
 
 class _ReachedError(Exception):
@@ -81,16 +75,16 @@ class _Given(nn.Module):
 
 @contextmanager
 def _without_prefix(encoder: "PreTrainedModel", depth: int, hidden: Tensor) -> Iterator[None]:
-    family = str(encoder.config.model_type)
-    first, *others = _BEFORE_LAYERS.get(family, ("embeddings",))
+    family = family_of(str(encoder.config.model_type))
+    first, *others = family.before
     put_back = [_replace(encoder, first, _Given(hidden))]
     put_back += [_replace(encoder, name, nn.Identity()) for name in others]
     if depth:
         name = layers_name(encoder)
         above = nn.ModuleList(encoder_parts(encoder).layers[depth:])
         put_back.append(_replace(encoder, name, above))
-        if family in _AFTER_FIRST:
-            put_back.append(_replace(encoder, _AFTER_FIRST[family], None))
+        if family.after_first:
+            put_back.append(_replace(encoder, family.after_first, None))
     try:
         yield
     finally:
@@ -99,17 +93,14 @@ def _without_prefix(encoder: "PreTrainedModel", depth: int, hidden: Tensor) -> I
 
 
 def _replace(encoder: nn.Module, name: str, module: nn.Module | None) -> Callable[[], None]:
-    """Puts a module in the place of another, without setting anything else of it."""
+    """Puts a module in the place of another; returns what puts that back."""
     path, _, last = name.rpartition(".")
-    modules = encoder.get_submodule(path)._modules
-    if last not in modules:  # ELECTRA of one size throughout projects nothing
+    parent = encoder.get_submodule(path)
+    if not hasattr(parent, last):  # ELECTRA of one size throughout projects nothing
         return lambda: None
-    before, modules[last] = modules[last], module
-
-    def undo() -> None:
-        modules[last] = before
-
-    return undo
+    before = getattr(parent, last)
+    parent.register_module(last, module)
+    return lambda: parent.register_module(last, before)
 
 
 def as_inputs(token_ids: Tensor, attention_mask: Tensor, types: Tensor | None) -> dict[str, Tensor]:

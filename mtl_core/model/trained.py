@@ -1,5 +1,6 @@
 """Which parameters train, and how many."""
 
+import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from torch import nn
@@ -37,17 +38,16 @@ def trained_parameters(model: MultiTaskModel, tasks: Sequence[str]) -> dict[str,
 
 
 def describe_encoder(encoder: nn.Module, freezing: Freezing, *, epoch: int) -> str:
-    """Returns how much of an encoder, or its outline, trains in an epoch (from 1), in words.
-
-    Adapters stay in it.
-    """
+    """Returns how much of an encoder, or its outline, trains in an epoch (from 1), in words."""
     size = sum(parameter.numel() for parameter in encoder.parameters())
-    with next(encoder.parameters()).device:
-        freezing.add_adapters(encoder)
-    frozen = freezing.frozen_parameters(encoder, epoch=epoch)
+    # Adapters go into a copy: taken out again, they would leave the encoder's weights frozen.
+    adapted = copy.deepcopy(encoder)
+    with next(adapted.parameters()).device:
+        freezing.add_adapters(adapted)
+    frozen = freezing.frozen_parameters(adapted, epoch=epoch)
     counts = {
         name: sum(p.numel() for module in modules for p in module.parameters() if p not in frozen)
-        for name, modules in _encoder_parts(encoder)
+        for name, modules in _encoder_parts(adapted)
     }
     counts = {name: count for name, count in counts.items() if count}
     text = f"{sum(counts.values()):,} parameters train in the encoder of {size:,}"

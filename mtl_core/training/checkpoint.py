@@ -4,7 +4,6 @@ Heads, pooling and the encoder's parameters that train in some epoch are written
 the pretrained ones, known to everybody.
 """
 
-import os
 import pickle
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -17,8 +16,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from mtl_core.errors import ConfigError
+from mtl_core.files import whole_file
+from mtl_core.model.autocast import Precision
 from mtl_core.printable import one_line
-from mtl_core.training.precision import Precision
 from mtl_core.training.report import EpochReport
 from mtl_core.training.state import RunState
 
@@ -42,8 +42,8 @@ def save_checkpoint(folder: Path, run: RunState, *, recipe: Recipe) -> None:
     trained = trained_weights(run)
     if report.best_epoch == report.epoch:
         # Written first: killed between the two files, the run does this epoch again.
-        save_file(trained, _scratch(folder / _BEST), metadata={"precision": run.precision})
-        os.replace(_scratch(folder / _BEST), folder / _BEST)  # noqa: PTH105
+        with whole_file(folder / _BEST) as part:
+            save_file(trained, part, metadata={"precision": run.precision})
     state = {
         "recipe": dict(recipe),
         "model": trained,
@@ -53,8 +53,8 @@ def save_checkpoint(folder: Path, run: RunState, *, recipe: Recipe) -> None:
         "reports": [report.to_json() for report in run.reports],
         "loss_scale": None if run.scale is None else asdict(run.scale),
     }
-    torch.save(state, _scratch(folder / _STATE))
-    os.replace(_scratch(folder / _STATE), folder / _STATE)  # noqa: PTH105
+    with whole_file(folder / _STATE) as part:
+        torch.save(state, part)
 
 
 def load_checkpoint(folder: Path, run: RunState, *, recipe: Recipe) -> None:
@@ -152,7 +152,3 @@ def copy_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
     with torch.no_grad():
         for name, value in weights.items():
             own[name].copy_(value)
-
-
-def _scratch(path: Path) -> Path:
-    return path.with_name(f".{path.name}.part")

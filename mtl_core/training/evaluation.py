@@ -10,10 +10,10 @@ from mtl_core.data.batching import rows_by_length
 from mtl_core.data.collate import Collator
 from mtl_core.data.encoded import EncodedSplit
 from mtl_core.data.store import EncodedDataset
+from mtl_core.model.autocast import Precision, autocast
 from mtl_core.model.multitask import MultiTaskModel
 from mtl_core.tasks.base import Outcome, Prediction, Task, gold_labels
 from mtl_core.training.distributed import Place
-from mtl_core.training.precision import Precision, autocast
 from mtl_core.training.report import Scores
 
 _EVALUATION_BATCH = 128

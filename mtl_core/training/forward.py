@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from mtl_core.data.batching import Batch
+from mtl_core.model.autocast import Precision, autocast
 from mtl_core.model.multitask import MultiTaskModel
 from mtl_core.training.distributed import Place
 from mtl_core.training.loss_scale import LossScale
-from mtl_core.training.precision import Precision, autocast
 
 Losses = dict[str, Tensor]
 """Task name -> loss, a scalar."""

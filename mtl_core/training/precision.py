@@ -1,4 +1,4 @@
-"""The precision of a run: what `auto` is on a device, and the one autocast context of all.
+"""The precision of a run: what `auto` is on a device.
 
 Half precision pays only where the hardware multiplies it: on a processor with AVX2 alone a product
 in bf16 takes 5 to 9 times as long as in fp32, and GPUs have units for bf16 from compute capability
@@ -12,22 +12,21 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch.nn.functional import linear
+
+from mtl_core.model.autocast import DTYPES, Precision
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
 
 logger = logging.getLogger(__name__)
 
-Precision = Literal["bf16", "fp16", "fp32"]
-"""What is computed in: autocast of the forward pass, weights stay fp32."""
 Wanted = Literal["auto", "bf16", "fp16", "fp32"]
 """What the study file says; `auto` = bf16 where it is faster, else fp32."""
 
-DTYPES: Final = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
 _ROWS, _ROUNDS = 128, 5
 """Rows of the timed product, the tokens of a small batch; the least of so many times counts."""
 _PAYS = 0.9
@@ -89,13 +88,6 @@ def advise(choice: Choice) -> None:
     """Logs what would be faster here, once a process."""
     if choice.advice:
         warn_once(choice.advice)
-
-
-def autocast(device: torch.device, precision: Precision) -> torch.autocast:
-    """Returns the context in which a forward pass computes in a precision."""
-    is_half = precision != "fp32"
-    dtype = DTYPES[precision] if is_half else torch.bfloat16
-    return torch.autocast(device.type, dtype, enabled=is_half)
 
 
 def bf16_instructions() -> str:

@@ -11,6 +11,8 @@ from mtl_core.assets import Assets, build_tasks
 from mtl_core.config import RunConfig
 from mtl_core.data.store import EncodedDataset
 from mtl_core.errors import TrainingError
+from mtl_core.model.autocast import Precision
+from mtl_core.model.prefix_cache import PrefixSettings
 from mtl_core.model.trained import trained_parameters
 from mtl_core.training.diagnostics import GradientDiagnostics
 from mtl_core.training.distributed import Place
@@ -21,8 +23,6 @@ from mtl_core.training.loader import build_loader
 from mtl_core.training.objective import ObjectiveSection, check_objective
 from mtl_core.training.optimizer import learning_rates
 from mtl_core.training.plan import GlobalBatch
-from mtl_core.training.precision import Precision
-from mtl_core.training.prefix_cache import PrefixSettings
 from mtl_core.training.progress import EpochProgress, Listener
 from mtl_core.training.report import EpochReport, best_report
 from mtl_core.training.row_adamw import RowAdamW

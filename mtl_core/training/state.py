@@ -11,13 +11,14 @@ from torch.optim.lr_scheduler import LambdaLR
 from mtl_core.assets import Assets
 from mtl_core.config import RunConfig
 from mtl_core.errors import ConfigError
+from mtl_core.model.autocast import Precision
 from mtl_core.model.freezing import Freezing
 from mtl_core.model.multitask import MultiTaskModel
 from mtl_core.tasks.base import Task
 from mtl_core.training.distributed import Place
 from mtl_core.training.loss_scale import LossScale
 from mtl_core.training.optimizer import build_optimizer, build_schedule
-from mtl_core.training.precision import Precision, advise, agreed, choose
+from mtl_core.training.precision import advise, agreed, choose
 from mtl_core.training.report import EpochReport
 from mtl_core.weighting.base import Weighting
 

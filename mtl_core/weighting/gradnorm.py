@@ -11,7 +11,7 @@ from mtl_core.section import Section
 from mtl_core.weighting.base import GradientWeighting, Weights
 
 
-class GradNorm(Section):
+class GradNormSection(Section):
     """Larger gradients for the tasks that learn more slowly.
 
     Chen et al. 2018, https://arxiv.org/abs/1711.02257.
@@ -23,12 +23,12 @@ class GradNorm(Section):
     lr: float = Field(default=0.025, gt=0)
     """Learning rate of the weights."""
 
-    def build(self, weights: Weights, *, seed: int) -> "GradNormWeighting":
+    def build(self, weights: Weights, *, seed: int) -> "GradNorm":
         """Builds the weighting."""
-        return GradNormWeighting(weights, alpha=self.alpha, lr=self.lr)
+        return GradNorm(weights, alpha=self.alpha, lr=self.lr)
 
 
-class GradNormWeighting(GradientWeighting):
+class GradNorm(GradientWeighting):
     """Descends on `sum_i |w_i n_i - mean_j(w_j n_j) r_i^alpha|`, n being the gradients' norms.
 
     r_i is the loss over that of the task's first step, relative to the mean over the tasks. The
@@ -57,6 +57,7 @@ class GradNormWeighting(GradientWeighting):
         """Returns the gradient of the update; see `GradientWeighting.forward`."""
         weights, first = self.get_buffer("weights"), self.get_buffer("first_losses")
         rows = torch.tensor([self._positions[task] for task in tasks], device=weights.device)
+        # A task's first step may come later than those of others, with other data.
         first[rows] = torch.where(first[rows].isnan(), losses, first[rows])
         now = weights[rows]
         norms = gradients.norm(dim=1)
@@ -68,4 +69,5 @@ class GradNormWeighting(GradientWeighting):
         new = new * now.sum() / new.sum()
         if new.isfinite().all():
             weights[rows] = new
+        # By the weights from before; the new ones are those of the next step.
         return now @ gradients

@@ -1,135 +1,83 @@
-"""The sections of weightings that work on losses, by torchjd where it has them."""
+"""What weightings of losses share: weighted losses, learnt scales, comparing scalarisations."""
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
-from pydantic import Field
+import torch
+from torch import Tensor, nn
 
-from mtl_core.section import Section
-from mtl_core.weighting.base import Weights
-from mtl_core.weighting.scalarizations import (
-    ComparingWeighting,
-    DwaWeighting,
-    ElementwiseWeighting,
-    FamoWeighting,
-    FixedWeighting,
-    Positive,
-    RandomWeighting,
-)
+from mtl_core.weighting.base import LossWeighting, Weights
 
 
-class Fixed(Section):
-    """The sum of the losses, each times `tasks.<name>.weight`."""
+class ScaledLosses(LossWeighting):
+    """Base: multiplies losses by the weights of their tasks and remembers the last factors."""
 
-    kind: Literal["fixed"] = "fixed"
+    def __init__(self, weights: Weights) -> None:
+        super().__init__()
+        self._weights = dict(weights)
+        self._factors = dict(weights)
 
-    def build(self, weights: Weights, *, seed: int) -> FixedWeighting:
-        """Builds the weighting."""
-        return FixedWeighting(weights)
+    def current_weights(self) -> dict[str, float]:
+        """Returns task name -> factor of its loss at the last step."""
+        return dict(self._factors)
 
+    def scaled(self, losses: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Returns task name -> weighted loss."""
+        return {task: self._weights[task] * loss for task, loss in losses.items()}
 
-class Uncertainty(Section):
-    """Weights learnt as homoscedastic uncertainty; `tasks.<name>.weight` scales the loss first.
+    def get_extra_state(self) -> dict[str, Any]:
+        """Returns what parameters and buffers do not hold."""
+        return {"factors": dict(self._factors)}
 
-    Kendall, Gal and Cipolla 2018, https://arxiv.org/abs/1705.07115.
-    """
-
-    kind: Literal["uncertainty"] = "uncertainty"
-
-    def build(self, weights: Weights, *, seed: int) -> ElementwiseWeighting:
-        """Builds the weighting."""
-        from torchjd.scalarization import UW
-
-        return ElementwiseWeighting(weights, {task: UW(()) for task in weights})
-
-
-class ImtlL(Section):
-    """Learnt scales that bring all losses to the same size.
-
-    Liu et al. 2021, https://openreview.net/forum?id=IMPnRXEWpvr, the loss balance of IMTL.
-    """
-
-    kind: Literal["imtl_l"] = "imtl_l"
-
-    def build(self, weights: Weights, *, seed: int) -> ElementwiseWeighting:
-        """Builds the weighting."""
-        from torchjd.scalarization import IMTLL
-
-        return ElementwiseWeighting(weights, {task: IMTLL(()) for task in weights})
+    def set_extra_state(self, state: dict[str, Any]) -> None:
+        """Takes what `get_extra_state` returned."""
+        self._factors = dict(state["factors"])
 
 
-class Dwa(Section):
-    """Dynamic weight average: more for tasks whose loss falls more slowly.
+class ElementwiseWeighting(ScaledLosses):
+    """The sum of one learnt scalarisation per task; absent tasks keep theirs as it is."""
 
-    Liu, Johns and Davison 2019, https://arxiv.org/abs/1803.10704, equation 7, by epochs.
-    """
+    def __init__(self, weights: Weights, scalarizers: Mapping[str, nn.Module]) -> None:
+        super().__init__(weights)
+        # A name of a task may be one of a module's own methods.
+        self._keys = {task: f"task_{task}" for task in weights}
+        self.scalarizers = nn.ModuleDict({self._keys[t]: s for t, s in scalarizers.items()})
 
-    kind: Literal["dwa"] = "dwa"
-    temperature: float = Field(default=2.0, gt=0)
-    """The higher, the more alike the weights."""
+    def forward(self, losses: Mapping[str, Tensor]) -> Tensor:
+        """Returns the objective; the factors are the derivatives of its terms."""
+        terms = [self._term(task, loss) for task, loss in self.scaled(losses).items()]
+        return torch.stack(terms).sum()
 
-    def build(self, weights: Weights, *, seed: int) -> DwaWeighting:
-        """Builds the weighting."""
-        return DwaWeighting(weights, self.temperature)
+    def current_weights(self) -> dict[str, float]:
+        """Returns task name -> factor of its loss now."""
+        weights = {}
+        for task, weight in self._weights.items():
+            one = torch.ones((), device=next(self.parameters()).device, requires_grad=True)
+            [slope] = torch.autograd.grad(self._term(task, one), one)
+            weights[task] = weight * float(slope)
+        return weights
 
-
-class Random(Section):
-    """Weights drawn anew in every step: a softmax of normal numbers, summing to 1.
-
-    Lin et al. 2022, https://arxiv.org/abs/2111.10603; a baseline that others should beat.
-    """
-
-    kind: Literal["random"] = "random"
-
-    def build(self, weights: Weights, *, seed: int) -> RandomWeighting:
-        """Builds the weighting."""
-        return RandomWeighting(weights, seed)
-
-
-class GeometricMeanLoss(Section):
-    """The geometric mean of the losses: each task's gradient is divided by its loss.
-
-    Chennupati et al. 2019, https://arxiv.org/abs/1904.08492; scaling a loss changes nothing, so
-    `tasks.<name>.weight` only switches tasks off.
-    """
-
-    kind: Literal["geometric_mean"] = "geometric_mean"
-
-    def build(self, weights: Weights, *, seed: int) -> ComparingWeighting:
-        """Builds the weighting."""
-        from torchjd.scalarization import GeometricMean
-
-        return ComparingWeighting(weights, Positive(GeometricMean()))
+    def _term(self, task: str, loss: Tensor) -> Tensor:
+        term: Tensor = self.scalarizers[self._keys[task]](loss)
+        return term
 
 
-class Stch(Section):
-    """Smooth Tchebycheff: a soft maximum of the losses, the worst task counts most.
+class ComparingWeighting(ScaledLosses):
+    """A scalarisation without state over the losses of the tasks that are present."""
 
-    Lin et al. 2024, https://arxiv.org/abs/2402.19078.
-    """
+    compares_losses: ClassVar[bool] = True
 
-    kind: Literal["stch"] = "stch"
-    mu: float = Field(default=0.5, gt=0)
-    """Smoothness; the smaller, the nearer to the maximum alone."""
+    def __init__(self, weights: Weights, scalarizer: nn.Module) -> None:
+        super().__init__(weights)
+        self._scalarize = scalarizer
 
-    def build(self, weights: Weights, *, seed: int) -> ComparingWeighting:
-        """Builds the weighting."""
-        from torchjd.scalarization import STCH
-
-        return ComparingWeighting(weights, STCH(self.mu))
-
-
-class Famo(Section):
-    """Weights that make all losses fall at the same rate, from losses alone.
-
-    Liu et al. 2023, https://arxiv.org/abs/2306.03792; costs one more forward pass a step.
-    """
-
-    kind: Literal["famo"] = "famo"
-    lr: float = Field(default=0.025, gt=0)
-    """Learning rate of the weights."""
-    weight_decay: float = Field(default=1e-3, ge=0)
-    """Pull of the weights towards equality."""
-
-    def build(self, weights: Weights, *, seed: int) -> FamoWeighting:
-        """Builds the weighting."""
-        return FamoWeighting(weights, lr=self.lr, weight_decay=self.weight_decay)
+    def forward(self, losses: Mapping[str, Tensor]) -> Tensor:
+        """Returns the objective."""
+        values = torch.stack(list(self.scaled(losses).values()))
+        if values.requires_grad:
+            leaf = values.detach().requires_grad_()
+            [slopes] = torch.autograd.grad(self._scalarize(leaf), leaf)
+            for task, slope in zip(losses, slopes.tolist(), strict=True):
+                self._factors[task] = self._weights[task] * slope
+        objective: Tensor = self._scalarize(values)
+        return objective

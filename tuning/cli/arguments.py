@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from mtl_core.model_folder import META
 from mtl_core.study_file import read_document
 from mtl_core.untrusted import check_model
 
@@ -19,7 +20,7 @@ def model_folder(folder: Path, *, trust_code: bool) -> Path:
     """
     if (folder / "study.yaml").is_file():
         folder = folder / "best"
-    elif (folder / "model" / "mtl.json").is_file():
+    elif (folder / "model" / META).is_file():
         folder = folder / "model"
     check_model(folder, trust_code=trust_code)
     return folder

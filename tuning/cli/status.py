@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Literal
 
 from mtl_core.errors import ConfigError
+from mtl_core.files import telling_what_is_broken
 from mtl_core.scores import without_nan
 from mtl_core.study_file import read_document
-from tuning.files import telling_what_is_broken
 from tuning.records import TrialRecord
 from tuning.study.folder import StudyFolder
 from tuning.study.history import best_so_far, read_records

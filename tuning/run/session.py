@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from ray import tune
 
 from mtl_core.errors import TrainingError
-from tuning.files import write_text
+from mtl_core.files import write_text
 from tuning.records import TrialRecord
 from tuning.report.frame import trials_frame
 from tuning.report.render import render_report

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 
 from mtl_core.errors import ConfigError
+from mtl_core.files import write_json, write_text
 from mtl_core.study_file import dump, read_document
 from mtl_core.training.report import EpochReport
 from mtl_core.validation import validate
-from tuning.files import write_json, write_text
 
 if TYPE_CHECKING:
     from mtl_core.config import RunConfig

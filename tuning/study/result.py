@@ -11,10 +11,10 @@ import optuna
 from optuna.trial import TrialState
 
 from mtl_core.errors import ConfigError
+from mtl_core.files import telling_what_is_broken, write_text
 from mtl_core.study_file import as_assignment
 from mtl_core.tasks.kinds import outside_kinds
 from tuning.cli.status import StudyStatus, read_status
-from tuning.files import telling_what_is_broken, write_text
 from tuning.records import TrialRecord
 from tuning.report.render import render_report
 from tuning.report.summary import FinalScores, StudySummary, Unfinished

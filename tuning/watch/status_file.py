@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from tuning.files import write_json
+from mtl_core.files import write_json
 from tuning.watch.state import StudyState
 from tuning.watch.ticker import Ticker
 from tuning.watch.wording import work

@@ -4,11 +4,17 @@ It is meant to be learnable yet easy to learn badly: words shared between slots,
 clauses, values and wordings that only dev or test show, wrong and missing labels in train.
 """
 
+import hashlib
+import json
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import Field
 
 from mtl_core.data.example import Example
+from mtl_core.data.formats.base import Columns, DatasetBase, SplitNames, check_columns
 from mtl_core.data.formats.sample_grammar import (
     ASIDE_TEMPLATES,
     CLOSING_TEMPLATES,
@@ -16,6 +22,7 @@ from mtl_core.data.formats.sample_grammar import (
     PHRASES,
     SLOT_VALUES,
 )
+from mtl_core.errors import DataError
 
 _Wordings = Mapping[str, Sequence[str]]
 """Name of an intent, phrase or slot -> the ways to word it."""
@@ -30,6 +37,33 @@ _CLOSING_PROBABILITY = 0.15
 _WRONG_INTENT_SHARE = 0.03
 _MISSING_LABEL_SHARE = 0.05
 _MAX_WORDS = 20
+
+
+class Sample(DatasetBase):
+    """The corpus that the project generates from a grammar; columns `intent` and `slots`."""
+
+    kind: Literal["sample"] = "sample"
+    splits: SplitNames = SplitNames()
+    """Names of the generated splits; dev and test may be a share of train, such as 0.1."""
+    seed: int = Field(default=0, ge=0)
+    """Seed of the generator; the same seed gives the same sentences everywhere."""
+
+    def read_split(self, source: str, columns: Columns) -> list[Example]:
+        """Generates a split: 2,000 train, 300 dev or 500 test sentences."""
+        check_columns("sample", columns, {"intent": "label", "slots": "tags"})
+        corpus = generate_sample(seed=self.seed)
+        if source not in corpus:
+            raise DataError(f"sample: there is no split '{source}'; splits: {', '.join(corpus)}")
+        return corpus[source]
+
+    def fingerprint(self) -> str:
+        """Returns a hash of the sentences and their labels."""
+        digest = hashlib.sha256()
+        for split, examples in generate_sample(seed=self.seed).items():
+            digest.update(split.encode())
+            for example in examples:
+                digest.update(json.dumps([example.words, example.labels]).encode())
+        return digest.hexdigest()
 
 
 def generate_sample(*, seed: int = 0) -> dict[str, list[Example]]:

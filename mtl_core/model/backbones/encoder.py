@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from mtl_core.errors import ConfigError
+from mtl_core.model.families import family_of
 from mtl_core.model.pooling import Normalization, PoolingKind
 from mtl_core.printable import one_line
 from mtl_core.section import IdOrFolder, Section
@@ -21,14 +22,6 @@ if TYPE_CHECKING:
 
 _PACKAGE = "package:"
 _WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
-_POSITIONS_FROM_PADDING = (
-    "camembert",
-    "longformer",
-    "mpnet",
-    "roberta",
-    "roberta-prelayernorm",
-    "xlm-roberta",
-)
 _NO_LIMIT = 2**30
 """No encoder takes that many sub-words: it takes any number, or does not say how many."""
 _SHA256 = {
@@ -172,8 +165,7 @@ def longest_input(tokenizer: "PreTrainedTokenizerFast", encoder: Encoder) -> int
     positions = getattr(config, "max_position_embeddings", None) or _NO_LIMIT
     if positions < 0:  # XLNet's way to say that there is no limit
         positions = _NO_LIMIT
-    if config.model_type in _POSITIONS_FROM_PADDING:
-        # The first position is the padding id + 1, so the table is longer than the input.
+    if family_of(config.model_type).positions_from_padding:
         positions -= (config.pad_token_id or 0) + 1
     allowed = int(min(positions, tokenizer.model_max_length))
     if encoder.max_length is not None and encoder.max_length > allowed:

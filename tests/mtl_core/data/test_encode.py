@@ -15,7 +15,8 @@ from transformers import PreTrainedTokenizerFast
 from mtl_core.data import store
 from mtl_core.data.encoded import LabelNames, Ragged, TaskColumn, count_labelled
 from mtl_core.data.example import Example
-from mtl_core.data.formats.kinds import DatasetSection, SeqInOut
+from mtl_core.data.formats.kinds import DatasetSection
+from mtl_core.data.formats.seq_in_out import SeqInOut
 from mtl_core.data.layouts.sentences import collect_labels, encode_split, warn_of_cut_rows
 from mtl_core.data.splits import read_splits
 from mtl_core.data.store import EncodedDataset, load_dataset
@@ -195,7 +196,7 @@ import os, signal, sys
 from pathlib import Path
 from mtl_core.data import store
 from mtl_core.data.encoded import TaskColumn
-from mtl_core.data.formats.kinds import SeqInOut
+from mtl_core.data.formats.seq_in_out import SeqInOut
 from mtl_core.model.backbones.encoder import load_tokenizer
 
 mode, encoder, path = sys.argv[1:]

@@ -22,8 +22,8 @@ from mtl_core.data.encoded import TaskColumn
 from mtl_core.data.example import Answer, Example
 from mtl_core.data.layouts.sentences import encode_split
 from mtl_core.data.layouts.windows import encode_windows
-from mtl_core.export import _save_tokenizer
 from mtl_core.model.backbones.encoder import load_tokenizer
+from mtl_core.saved_model import save_tokenizer
 
 WORDS = ["book", "a", "table", "for", "two", "don't"]
 TEXT = " ".join(WORDS)
@@ -100,7 +100,7 @@ def test_words_are_read_as_in_running_text(encoder: Path) -> None:
     tokens = tokenizer.convert_ids_to_tokens(split.token_ids.row(0).tolist())
     assert [token for token in tokens if token not in tokenizer.all_special_tokens] == plain
     # So do a saved model and other tools that load its tokenizer.
-    _save_tokenizer(encoder, tokenizer)
+    save_tokenizer(encoder, tokenizer)
     loaders = (PreTrainedTokenizerFast.from_pretrained, AutoTokenizer.from_pretrained)
     for loaded in (*(load(encoder) for load in loaders), load_tokenizer(str(encoder))):
         again = encode_split([Example(tuple(WORDS))], loaded, [], {}, max_length=32)

@@ -2,6 +2,8 @@
 
 import copy
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,16 +11,19 @@ import torch
 from conftest import RunConfigFactory
 from encoders import FAMILIES, tiny
 from torch import Tensor, nn
-from transformers import AttentionInterface, AutoConfig, AutoModel
+from transformers import AutoConfig, AutoModel
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 from mtl_core.assets import Assets, build_tasks
 from mtl_core.model import attention
+from mtl_core.model._transformers import chosen_attention
 from mtl_core.model.attention import fast_attention, use_fast_attention
 from mtl_core.model.dropout import draw_bits
 
 SHORT_AND_LONG = [5, 15, 16, 33]
-CALLING = ["bert", "roberta", "xlm-roberta", "distilbert", "electra", "albert", "modernbert"]
+CALLING = [
+    "bert", "roberta", "camembert", "xlm-roberta", "distilbert", "electra", "albert", "modernbert",
+]  # fmt: skip
 """Families whose layers call attention through Transformers; the others have their own."""
 
 
@@ -53,13 +58,13 @@ def layer() -> nn.Module:
 def calls(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The length of the rows of every call that is not left to torch."""
     found: list[int] = []
-    original = attention._attend
+    original = attention.attend
 
     def attend(query: Tensor, *others: Tensor, **more: float) -> Tensor:
         found.append(query.shape[2])
         return original(query, *others, **more)
 
-    monkeypatch.setattr(attention, "_attend", attend)
+    monkeypatch.setattr(attention, "attend", attend)
     return found
 
 
@@ -217,22 +222,27 @@ def test_decoders_still_look_back_only(
 @pytest.mark.parametrize("implementation", ["eager", "flex_attention"])
 def test_another_attention_that_was_asked_for_stays(implementation: str) -> None:
     encoder = tiny("bert")
-    encoder.config._attn_implementation = implementation
+    encoder = AutoModel.from_config(encoder.config, attn_implementation=implementation)
     use_fast_attention(encoder)
-    assert encoder.config._attn_implementation == implementation
+    assert chosen_attention(encoder) == implementation
 
 
 def test_a_pickled_model_runs_where_none_was_built(
-    run_config: RunConfigFactory, monkeypatch: pytest.MonkeyPatch
+    run_config: RunConfigFactory, tmp_path: Path
 ) -> None:
     config = run_config({})
     assets = Assets.load(config, device=torch.device("cpu"))
     model = assets.new_model(config, build_tasks(config, assets.data.datasets))
-    content = pickle.dumps(model)
-    monkeypatch.delitem(AttentionInterface._global_mapping, "mtl_fast")
-    found = pickle.loads(content)
-    ids = torch.tensor([[2, 5, 3]])
-    assert found.encoder(input_ids=ids).last_hidden_state.shape[:2] == (1, 3)
+    (tmp_path / "model").write_bytes(pickle.dumps(model))
+    code = (
+        "import pickle, sys, torch;"
+        "encoder = pickle.load(open(sys.argv[1], 'rb')).encoder;"
+        "ids = torch.tensor([[2, 5, 3]]);"
+        "print(*encoder(input_ids=ids).last_hidden_state.shape[:2])"
+    )
+    run = [sys.executable, "-c", code, str(tmp_path / "model")]
+    found = subprocess.run(run, capture_output=True, text=True, check=True)
+    assert found.stdout.split() == ["1", "3"]
 
 
 def test_leaves_the_rest_to_torch(layer: nn.Module, calls: list[int]) -> None:
@@ -260,7 +270,7 @@ def test_a_saved_encoder_does_not_name_it(tmp_path: Path) -> None:
     """Others must be able to load it."""
     encoder = tiny("bert")
     use_fast_attention(encoder)
-    assert encoder.config._attn_implementation == "mtl_fast"
+    assert chosen_attention(encoder) == "mtl_fast"
     encoder.save_pretrained(tmp_path)
     assert "mtl_fast" not in (tmp_path / "config.json").read_text()
     assert AutoConfig.from_pretrained(tmp_path).hidden_size == 32

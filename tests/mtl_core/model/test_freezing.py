@@ -15,8 +15,9 @@ from mtl_core.data.batching import make_batch
 from mtl_core.data.example import Example
 from mtl_core.errors import ConfigError
 from mtl_core.export import export_best
+from mtl_core.model import families
 from mtl_core.model.backbones.encoder import Encoder, load_encoder, load_tokenizer, longest_input
-from mtl_core.model.freezing import FreezingSection
+from mtl_core.model.kinds import FreezingSection
 from mtl_core.model.layers import separate_layers
 from mtl_core.model.multitask import MultiTaskModel
 from mtl_core.model.pooling import Pooler
@@ -168,7 +169,15 @@ def test_layer_decay_of_shared_layers_is_refused(
         next(train(config))
 
 
-@pytest.mark.parametrize("family", ["roberta", "xlm-roberta", "mpnet", "bert"])
+def test_every_family_is_tested_here() -> None:
+    assert {name for name, record in families.FAMILIES.items() if record.layers} == {*FAMILIES}
+
+
+@pytest.mark.parametrize(
+    "family",
+    [name for name, record in families.FAMILIES.items() if record.positions_from_padding]
+    + ["bert"],
+)
 def test_longest_input_is_what_the_encoder_can_run(
     family: str, sample: dict[str, list[Example]], tmp_path: Path
 ) -> None:

@@ -16,12 +16,14 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from mtl_core.assets import Assets
+from mtl_core.config import RunConfig
 from mtl_core.data.store import EncodedDataset
+from mtl_core.model import prefix_cache
+from mtl_core.model.backbones.encoder import load_encoder
 from mtl_core.model.freezing import FreezeLowerLayers, Gradual
 from mtl_core.model.prefix import WHOLE, run_prefix, run_suffix
-from mtl_core.training import prefix_cache
+from mtl_core.model.prefix_cache import PrefixCache, PrefixSettings
 from mtl_core.training.loop import train
-from mtl_core.training.prefix_cache import PrefixCache, PrefixSettings
 
 CPU = torch.device("cpu")
 GIB = 2**30
@@ -127,27 +129,27 @@ def test_bf16_stays_within_the_spread_of_seeds(run_config: RunConfigFactory) -> 
     assert exact == pytest.approx(without, rel=1e-3)
 
 
-def states(config: object, assets: Assets, budget: int = GIB) -> dict[str, EncodedDataset]:
+def states(config: RunConfig, assets: Assets, budget: int = GIB) -> dict[str, EncodedDataset]:
     cache = PrefixCache("weights")
     settings = PrefixSettings(depth=1, precision="fp32", dtype="fp32", budget=budget)
-    return cache.apply(assets.data.datasets, encoder_of(assets), settings)
+    return cache.apply(assets.data.datasets, encoder_of(config), settings)
 
 
-def encoder_of(assets: Assets) -> PreTrainedModel:
-    return assets._encoder
+def encoder_of(config: RunConfig) -> PreTrainedModel:
+    return load_encoder(config.encoder.name)
 
 
 @pytest.fixture
 def builds(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The files that were built, by their names."""
     found: list[str] = []
-    build = prefix_cache._build
+    build = prefix_cache.build_states
 
     def counted(path: Path, *args: object) -> int:
         found.append(path.name)
         return build(path, *args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(prefix_cache, "_build", counted)
+    monkeypatch.setattr(prefix_cache, "build_states", counted)
     return found
 
 
@@ -173,7 +175,7 @@ def test_damaged_files_are_built_again(
     elif damage == "bad meta":
         meta.write_text("{", encoding="utf-8")
     else:
-        meta.parent.rename(meta.parent.with_name(f"{meta.parent.name}.part"))
+        meta.parent.rename(meta.parent.with_name(f".{meta.parent.name}.killed.part"))
     again = states(config, assets)["corpus"].splits["train"].frozen
     assert again is not None
     assert torch.equal(again.values, values)
@@ -200,8 +202,9 @@ def test_two_that_want_the_same_build_it_once(
 def test_what_shapes_hidden_states_builds_them_again(
     run_config: RunConfigFactory, builds: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assets = Assets.load(run_config(), device=CPU)
-    encoder, dataset = encoder_of(assets), assets.data.datasets["corpus"]
+    config = run_config()
+    assets = Assets.load(config, device=CPU)
+    encoder, dataset = encoder_of(config), assets.data.datasets["corpus"]
     plain = PrefixSettings(depth=1, precision="fp32", dtype="fp32", budget=GIB)
 
     def use(settings: PrefixSettings = plain, dataset: EncodedDataset = dataset) -> int:
@@ -230,11 +233,12 @@ def test_what_shapes_hidden_states_builds_them_again(
 
 
 def test_a_larger_budget_is_heeded(run_config: RunConfigFactory, builds: list[str]) -> None:
-    assets = Assets.load(run_config(), device=CPU)
+    config = run_config()
+    assets = Assets.load(config, device=CPU)
     cache = PrefixCache("weights")
     for budget, built in ((1, 0), (GIB, 2)):
         settings = PrefixSettings(depth=1, precision="fp32", dtype="fp32", budget=budget)
-        found = cache.apply(assets.data.datasets, encoder_of(assets), settings)
+        found = cache.apply(assets.data.datasets, encoder_of(config), settings)
         assert len(builds) == built
         assert (found["corpus"].splits["dev"].frozen is not None) == bool(built)
 
@@ -242,7 +246,7 @@ def test_a_larger_budget_is_heeded(run_config: RunConfigFactory, builds: list[st
 def test_the_least_recently_used_make_room(run_config: RunConfigFactory, own_cache: Path) -> None:
     config = run_config()
     assets = Assets.load(config, device=CPU)
-    encoder = encoder_of(assets)
+    encoder = encoder_of(config)
 
     def use(weights: str, budget: int) -> None:
         settings = PrefixSettings(depth=1, precision="fp32", dtype="fp32", budget=budget)

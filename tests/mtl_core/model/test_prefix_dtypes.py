@@ -1,18 +1,22 @@
 """The cache of hidden states in every precision, of the computation and of the files."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
 from conftest import RunConfigFactory
+from safetensors.torch import load_file, save_file
 
 from mtl_core.assets import Assets
 from mtl_core.errors import TrainingError
+from mtl_core.model.autocast import Precision
+from mtl_core.model.backbones.encoder import load_encoder
+from mtl_core.model.prefix_cache import PrefixSettings
 from mtl_core.training import state
 from mtl_core.training.loop import train
 from mtl_core.training.objective import Mean
-from mtl_core.training.precision import Choice, Precision
-from mtl_core.training.prefix_cache import PrefixSettings
+from mtl_core.training.precision import Choice
 from mtl_core.training.run import Run
 
 CPU = torch.device("cpu")
@@ -29,11 +33,13 @@ def test_files_may_have_any_dtype(
     run_config: RunConfigFactory, computed_in: Precision, dtype: Precision
 ) -> None:
     """Their numbers are those of the computation, rounded."""
-    assets = Assets.load(run_config(), device=CPU)
+    config = run_config()
+    assets = Assets.load(config, device=CPU)
+    encoder = load_encoder(config.encoder.name)
 
     def use(kept: Precision) -> torch.Tensor:
         settings = PrefixSettings(depth=2, precision=computed_in, dtype=kept, budget=2**30)
-        data = assets.prefix_cache.apply(assets.data.datasets, assets._encoder, settings)
+        data = assets.prefix_cache.apply(assets.data.datasets, encoder, settings)
         frozen = data["corpus"].splits["train"].frozen
         assert frozen is not None
         return frozen.values
@@ -56,10 +62,19 @@ def test_auto_keeps_the_precision_of_the_computation(
     assert frozen.values.dtype == dtype
 
 
-def test_hidden_states_beyond_fp16_are_refused(run_config: RunConfigFactory) -> None:
-    config = run_config({"training.prefix_cache": "fp16", "freezing.kind": "embeddings"})
-    assets = Assets.load(config, device=CPU)
-    scale = assets._pristine["embeddings.LayerNorm.weight"]
-    scale.mul_(1e6)
+def test_hidden_states_beyond_fp16_are_refused(
+    run_config: RunConfigFactory, tiny_encoder: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(tiny_encoder, tmp_path / "encoder")
+    weights = load_file(tmp_path / "encoder" / "model.safetensors")
+    weights["embeddings.LayerNorm.weight"] *= 1e6
+    save_file(weights, tmp_path / "encoder" / "model.safetensors", metadata={"format": "pt"})
+    config = run_config(
+        {
+            "encoder.name": str(tmp_path / "encoder"),
+            "training.prefix_cache": "fp16",
+            "freezing.kind": "embeddings",
+        }
+    )
     with pytest.raises(TrainingError, match=r"^training\.prefix_cache: .* range of fp16 \(65504\)"):
-        next(train(config, assets=assets))
+        next(train(config))

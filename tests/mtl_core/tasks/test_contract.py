@@ -18,7 +18,7 @@ from mtl_core.config import RunConfig
 from mtl_core.data.formats.kinds import DatasetSection
 from mtl_core.export import export_best
 from mtl_core.model.backbones.encoder import load_encoder
-from mtl_core.model.freezing import FreezingSection
+from mtl_core.model.kinds import FreezingSection
 from mtl_core.prediction import Text
 from mtl_core.predictor import Predictor, evaluate_model
 from mtl_core.study_file import read_document

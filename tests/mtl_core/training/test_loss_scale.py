@@ -19,8 +19,8 @@ from mtl_core.training.loss_scale import LossScale
 from mtl_core.training.objective import Mean
 from mtl_core.training.row_adamw import RowAdamW
 from mtl_core.training.run import Run
-from mtl_core.weighting.aggregators import GramianWeighting
 from mtl_core.weighting.base import GradientWeighting
+from mtl_core.weighting.gramian import GramianWeighting
 
 HALF: Settings = {"training.precision": "fp16"}
 # What overflows in the steps 1, 2, 6 and 15; in between the factor doubles three times.

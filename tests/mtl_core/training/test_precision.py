@@ -19,11 +19,12 @@ from short_runs import assert_same, run
 from mtl_core.assets import Assets
 from mtl_core.errors import ConfigError
 from mtl_core.export import export_best
+from mtl_core.model.autocast import DTYPES, Precision, autocast
 from mtl_core.training import precision
 from mtl_core.training.checkpoint import load_best, saved_precision
 from mtl_core.training.loop import train
 from mtl_core.training.objective import Mean
-from mtl_core.training.precision import Choice, advise, agreed, autocast, choose, describe
+from mtl_core.training.precision import Choice, advise, agreed, choose, describe
 from mtl_core.training.run import Run
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
@@ -166,7 +167,7 @@ def test_workers_that_differ_compute_in_fp32() -> None:
 @pytest.mark.parametrize("slowed", ["bf16", "fp32"])
 def test_the_least_of_several_times_counts(monkeypatch: pytest.MonkeyPatch, slowed: str) -> None:
     """One has a product of 1 ms, one of 5 ms; all others that run here add up to 50 ms to some."""
-    dtype, calls = precision.DTYPES[slowed], [0]
+    dtype, calls = DTYPES[slowed], [0]
 
     def seconds(rows: torch.Tensor, weight: torch.Tensor) -> float:
         calls[0] += 1
@@ -232,10 +233,10 @@ def test_torchs_private_names_are_those_of_the_version_they_were_checked_with() 
 
 
 @pytest.mark.parametrize("name", ["bf16", "fp16", "fp32"])
-def test_autocast_multiplies_in_the_precision(name: precision.Precision) -> None:
+def test_autocast_multiplies_in_the_precision(name: Precision) -> None:
     left = torch.ones(2, 2)
     with autocast(CPU, name):
-        assert (left @ left).dtype == precision.DTYPES[name]
+        assert (left @ left).dtype == DTYPES[name]
 
 
 def test_every_report_names_the_precision(

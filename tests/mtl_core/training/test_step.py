@@ -14,7 +14,7 @@ from mtl_core.training.forward import ForwardPass, MicroBatch, TaskLosses
 from mtl_core.training.loop import train
 from mtl_core.training.step import build_step
 from mtl_core.training.task_gradients import TaskGradients
-from mtl_core.weighting.aggregators import GramianWeighting
+from mtl_core.weighting.gramian import GramianWeighting
 
 
 def test_famo_passes_over_steps_in_which_nothing_trains(run_config: RunConfigFactory) -> None:

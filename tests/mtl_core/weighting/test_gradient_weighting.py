@@ -10,8 +10,8 @@ from torch import Tensor
 from torchjd import aggregation
 from weightings import GRADIENT_KINDS, KINDS, LOSSES, ONES
 
-from mtl_core.weighting.aggregators import bargain
 from mtl_core.weighting.base import GradientWeighting
+from mtl_core.weighting.nash import bargain
 
 GRADIENTS = torch.tensor([[4.0, 1.0, -2.0, 0.5], [-1.0, 2.0, 1.0, 0.5], [0.5, -1.0, 3.0, 1.0]])
 

@@ -7,9 +7,9 @@ import pytest
 from pydantic import ValidationError
 
 from mtl_core.errors import ConfigError
+from mtl_core.files import write_json
 from mtl_core.study_file import override
 from mtl_core.training.report import EpochReport
-from tuning.files import write_json
 from tuning.study.config import StudyFile
 from tuning.study.folder import StudyFolder
 

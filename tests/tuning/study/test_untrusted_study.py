@@ -13,7 +13,7 @@ import pytest
 from conftest import Mtl, RunConfigFactory
 from strangers import BOMB, MARK, PAYLOAD, Pickled
 
-from mtl_core.data.formats.table_files import hub_source
+from mtl_core.data.formats.hub import hub_source
 from mtl_core.errors import ConfigError, DataError
 from mtl_core.study_file import dump
 from mtl_core.training.checkpoint import saved_precision

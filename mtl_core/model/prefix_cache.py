@@ -9,8 +9,6 @@ import hashlib
 import importlib.metadata
 import json
 import logging
-import os
-import shutil
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,16 +18,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from filelock import FileLock
 from torch import Tensor
 
 from mtl_core.data.batching import make_batch, rows_by_length
 from mtl_core.data.encoded import EncodedSplit, FrozenStates
 from mtl_core.data.store import EncodedDataset
 from mtl_core.errors import TrainingError
+from mtl_core.files import Room, open_or_build
+from mtl_core.model.autocast import DTYPES, Precision, autocast
 from mtl_core.model.prefix import as_inputs, run_prefix
 from mtl_core.paths import cache_folder
-from mtl_core.training.precision import DTYPES, Precision, autocast
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -159,41 +157,33 @@ def _open_or_build(
     settings: PrefixSettings,
 ) -> dict[str, Tensor] | None:
     root = cache_folder() / "prefix"
-    root.mkdir(exist_ok=True)
-    folder = root / key
     width = int(encoder.config.hidden_size)
     sizes = {split: int(rows.token_ids.offsets[-1]) * width for split, rows in splits.items()}
-    with FileLock(f"{folder}.lock"):
-        found = _open(folder, sizes, width, settings)
-        if found is not None:
-            return found
-        needed = sum(sizes.values()) * DTYPES[settings.dtype].itemsize
-        if not _make_room(root, needed, settings.budget):
-            logger.warning(
-                "the hidden states of data set '%s' take %.1f GiB, more than there is room for "
-                "(training.prefix_cache_gib, or the disk of %s): frozen layers are computed in "
-                "every step",
-                name, needed / 2**30, root,
-            )  # fmt: skip
-            return None
-        # Under the lock nobody else builds here: what lies here is broken or half-written.
-        shutil.rmtree(folder, ignore_errors=True)
-        scratch = folder.with_name(f"{key}.part")
-        shutil.rmtree(scratch, ignore_errors=True)
-        scratch.mkdir()
-        try:
-            checks = {
-                split: _build(scratch / f"{split}.bin", rows, encoder, settings)
-                for split, rows in splits.items()
-            }
-            (scratch / "meta.json").write_text(json.dumps(checks), encoding="utf-8")
-            scratch.replace(folder)
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
-        return _open(folder, sizes, width, settings)
+    needed = sum(sizes.values()) * DTYPES[settings.dtype].itemsize
+
+    def build(folder: Path) -> dict[str, int]:
+        return {
+            split: build_states(folder / f"{split}.bin", rows, encoder, settings)
+            for split, rows in splits.items()
+        }
+
+    states = open_or_build(
+        root / key,
+        lambda folder, checks: _open(folder, checks, sizes, width, settings),
+        build,
+        room=Room(needed, settings.budget),
+    )
+    if states is None:
+        logger.warning(
+            "the hidden states of data set '%s' take %.1f GiB, more than there is room for "
+            "(training.prefix_cache_gib, or the disk of %s): frozen layers are computed in "
+            "every step",
+            name, needed / 2**30, root,
+        )  # fmt: skip
+    return states
 
 
-def _build(
+def build_states(
     path: Path, split: EncodedSplit, encoder: "PreTrainedModel", settings: PrefixSettings
 ) -> int:
     """Computes the hidden states of a split into a file; returns its checksum.
@@ -228,45 +218,25 @@ def _build(
 
 
 def _open(
-    folder: Path, sizes: Mapping[str, int], width: int, settings: PrefixSettings
+    folder: Path,
+    checks: Mapping[str, int],
+    sizes: Mapping[str, int],
+    width: int,
+    settings: PrefixSettings,
 ) -> dict[str, Tensor] | None:
-    """Maps the files of a folder; None when there are none or they are not what was written."""
-    meta = folder / "meta.json"
+    """Maps the files of a folder; None when they are not what was written."""
     dtype = DTYPES[settings.dtype]
-    try:
-        checks = json.loads(meta.read_text(encoding="utf-8"))
-        paths = {split: folder / f"{split}.bin" for split in sizes}
-        whole = all(
-            path.stat().st_size == sizes[split] * dtype.itemsize
-            and _checksum(path) == checks[split]
-            for split, path in paths.items()
-        )
-        if not whole:
+    paths = {split: folder / f"{split}.bin" for split in sizes}
+    for split, path in paths.items():
+        is_whole = path.stat().st_size == sizes[split] * dtype.itemsize
+        if not is_whole or _checksum(path) != checks[split]:
             return None
-        os.utime(meta)  # the least recently used ones are removed first
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
     return {
         # Mapped for this process alone, so that nothing can write into the file.
         split: torch.from_file(str(path), shared=False, size=sizes[split], dtype=dtype)
         .view(-1, width)
         for split, path in paths.items()
     }  # fmt: skip
-
-
-def _make_room(root: Path, needed: int, budget: int) -> bool:
-    """Removes the least recently used folders until there is room; returns whether there is."""
-    if needed > budget or needed > shutil.disk_usage(root).free:
-        return False
-    kept = sorted(root.glob("*/meta.json"), key=lambda path: path.stat().st_mtime)
-    sizes = {meta.parent: sum(f.stat().st_size for f in meta.parent.iterdir()) for meta in kept}
-    for folder in list(sizes):
-        if sum(sizes.values()) + needed <= budget:
-            break
-        # Whoever has it mapped keeps its content.
-        shutil.rmtree(folder, ignore_errors=True)
-        del sizes[folder]
-    return True
 
 
 def _checksum(path: Path) -> int:

@@ -1,0 +1,62 @@
+"""CLINC150: lists of [text, label] by split in one JSON file."""
+
+from pathlib import Path
+from typing import Literal
+
+from mtl_core.data.example import Example
+from mtl_core.data.formats.base import Columns, DatasetBase, Fraction, SplitNames, check_columns
+from mtl_core.data.formats.json_files import get_key, short
+from mtl_core.data.formats.text_files import cut_words, read_json
+from mtl_core.errors import DataError
+from mtl_core.files import hash_files
+from mtl_core.section import DataPath
+
+
+class ClincSplits(SplitNames):
+    """`SplitNames` as CLINC150 has them."""
+
+    dev: str | Fraction = "val"
+    """Sentences that choose epoch and recipe."""
+
+
+class Clinc(DatasetBase):
+    """A JSON file with lists of [text, label] by split, as CLINC150; the column is `intent`."""
+
+    kind: Literal["clinc"] = "clinc"
+    path: DataPath
+    """The file."""
+    splits: ClincSplits = ClincSplits()
+    """Keys of the splits; dev and test may be a share of train, such as 0.1."""
+    out_of_scope: bool = False
+    """Whether the rows of `oos_<split>` come with each split."""
+
+    def read_split(self, source: str, columns: Columns) -> list[Example]:
+        """Reads one split; see `DatasetBase.read_split`."""
+        check_columns(str(self.path), columns, {"intent": "label"})
+        return clinc_examples(self.path, source, out_of_scope=self.out_of_scope)
+
+    def fingerprint(self) -> str:
+        """Returns a hash of the file."""
+        return hash_files([self.path])
+
+
+def clinc_examples(path: Path, split: str, *, out_of_scope: bool) -> list[Example]:
+    """Reads a split of a file {split: [[text, label], ...]}.
+
+    Args:
+        path: The file.
+        split: The key of the split.
+        out_of_scope: Whether the rows of `oos_<split>` come with it.
+
+    Raises:
+        DataError: It cannot be read, or lacks the split.
+    """
+    content = read_json(path)
+    examples = []
+    for key in (split, f"oos_{split}") if out_of_scope else (split,):
+        for number, row in enumerate(get_key(content, key, list, str(path))):
+            where = f"{path}: {key}[{number}]"
+            if not isinstance(row, list) or [type(cell) for cell in row] != [str, str]:
+                raise DataError(f"{where}: expected [text, label], found {short(row)}")
+            examples.append(Example(cut_words(row[0], where), {"intent": row[1]}))
+    return examples

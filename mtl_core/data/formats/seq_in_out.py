@@ -1,0 +1,66 @@
+"""Folders of ATIS and SNIPS: words, tags and labels in one file each, line by line."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+from mtl_core.data.example import Example, LabelValue
+from mtl_core.data.formats.base import Columns, DatasetBase, SplitNames, check_columns
+from mtl_core.data.formats.text_files import read_lines, words_with_tags
+from mtl_core.errors import DataError
+from mtl_core.files import hash_files
+from mtl_core.section import DataPath
+
+_SEQ_FILES = ("seq.in", "seq.out", "label")
+
+
+class SeqInOut(DatasetBase):
+    """A folder per split with `seq.in` (words), `seq.out` (BIO tags) and `label`, line by line.
+
+    The columns are `intent` (from `label`; an empty line = no label) and `slots` (from `seq.out`).
+    """
+
+    kind: Literal["seq_in_out"] = "seq_in_out"
+    path: DataPath
+    """The folder that holds the folders of the splits."""
+    splits: SplitNames = SplitNames()
+    """Names of the folders; dev and test may be a share of train, such as 0.1."""
+
+    def read_split(self, source: str, columns: Columns) -> list[Example]:
+        """Reads one folder; see `DatasetBase.read_split`."""
+        check_columns(str(self.path), columns, {"intent": "label", "slots": "tags"})
+        return list(_read_seq_in_out(self.path / source, columns))
+
+    def fingerprint(self) -> str:
+        """Returns a hash of the content of all files."""
+        folders = [self.path / folder for folder in self.splits.named().values()]
+        return hash_files(folder / name for folder in folders for name in _SEQ_FILES)
+
+
+def _read_seq_in_out(folder: Path, columns: Columns) -> Iterator[Example]:
+    files = {name: folder / name for name in _SEQ_FILES}
+    lines = {name: read_lines(path) for name, path in files.items()}
+    counts = {name: len(content) for name, content in lines.items()}
+    if len(set(counts.values())) > 1:
+        shortest = min(counts, key=lambda name: counts[name])
+        found = ", ".join(f"{name} {count}" for name, count in counts.items())
+        raise DataError(
+            f"{files[shortest]}:{counts[shortest]}: the files of a split need the same number of "
+            f"lines, found {found}; this file ends first"
+        )
+    rows = zip(*lines.values(), strict=True)
+    for number, (text, tag_text, label) in enumerate(rows, start=1):
+        words, tags = words_with_tags(text), words_with_tags(tag_text)
+        if not words:
+            raise DataError(f"{files['seq.in']}:{number}: empty sentence")
+        labels: dict[str, LabelValue] = {}
+        if "slots" in columns and tags:
+            if len(tags) != len(words):
+                raise DataError(
+                    f"{files['seq.out']}:{number}: expected {len(words)} tags, one per word of "
+                    f"{files['seq.in'].name}, found {len(tags)}"
+                )
+            labels["slots"] = tags
+        if "intent" in columns and label.strip():
+            labels["intent"] = label.strip()
+        yield Example(words, labels)

@@ -1,0 +1,178 @@
+"""Files and folders that appear whole or not at all, and what is built once for all processes."""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+from uuid import uuid4
+
+from filelock import FileLock
+
+from mtl_core.errors import ConfigError, DataError
+from mtl_core.printable import one_line
+from mtl_core.scores import without_nan
+
+T = TypeVar("T")
+
+_META = "meta.json"
+"""What a built folder says of itself; its modification time is the time of the last use."""
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Gives a scratch path; the file written there takes the place of `path` at the end.
+
+    Killed or failing in between, `path` is what it was before. One process at a time may write
+    the same path; where there are several, they take `locked`.
+    """
+    part = path.with_name(f".{path.name}.part")
+    part.unlink(missing_ok=True)  # A link there would lead the content into another file.
+    yield part
+    os.replace(part, path)  # noqa: PTH105
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a file at once or not at all."""
+    with whole_file(path) as part:
+        part.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, content: object) -> None:
+    """Writes a JSON file at once or not at all; NaN becomes null."""
+    write_text(path, json.dumps(without_nan(content), indent=2) + "\n")
+
+
+@contextmanager
+def whole_folder(folder: Path) -> Iterator[Path]:
+    """Gives a new scratch folder, which takes the place of `folder` as a whole at the end.
+
+    When the block fails, the scratch folder is removed and `folder` stays as it was.
+    """
+    # Names differ, so that two processes never write into one scratch folder.
+    scratch = folder.with_name(f".{folder.name}.{uuid4().hex}.part")
+    scratch.mkdir()
+    try:
+        yield scratch
+        # A folder that is not empty cannot be replaced, only removed first.
+        shutil.rmtree(folder, ignore_errors=True)
+        os.replace(scratch, folder)  # noqa: PTH105
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def locked(path: Path) -> FileLock:
+    """Returns the lock that all processes of this machine share for a path."""
+    return FileLock(f"{path}.lock")
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How much room a folder may have.
+
+    Attributes:
+        needed: Bytes that it takes.
+        budget: Bytes that it and all folders beside it may take.
+    """
+
+    needed: int
+    budget: int
+
+
+def open_or_build(
+    folder: Path,
+    open_: Callable[[Path, Any], T | None],
+    build: Callable[[Path], object],
+    *,
+    room: Room | None = None,
+) -> T | None:
+    """Opens a folder that the first process to want it builds, under a lock.
+
+    Args:
+        folder: The folder; the one around it is made when missing.
+        open_: Called with the folder and what `build` returned; what it returns is returned. None,
+            or an error of broken files, has the folder built again.
+        build: Writes into the empty folder that it is called with; returns plain data as JSON
+            takes it.
+        room: Folders beside this one are removed to make room, the least recently used first;
+            None = there is always room.
+
+    Returns:
+        None when there is no room.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with locked(folder):
+        found = _open_whole(folder, open_)
+        if found is not None:
+            return found
+        # Under the lock nobody else builds here: what lies here was left by a killed process.
+        for left in folder.parent.glob(f".{folder.name}.*.part"):
+            shutil.rmtree(left, ignore_errors=True)
+        if room is not None and not _make_room(folder.parent, room):
+            return None
+        with whole_folder(folder) as scratch:
+            meta = json.dumps(build(scratch))
+            (scratch / _META).write_text(meta, encoding="utf-8")
+        # Read as others will read it; an error is now one of the code, and told.
+        return open_(folder, json.loads(meta))
+
+
+def _open_whole(folder: Path, open_: Callable[[Path, Any], T | None]) -> T | None:
+    meta = folder / _META
+    try:
+        found = open_(folder, json.loads(meta.read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    with suppress(OSError):  # Of another user; then the time of use stays as it is.
+        os.utime(meta)
+    return found
+
+
+def _make_room(root: Path, room: Room) -> bool:
+    """Removes the least recently used folders until there is room; returns whether there is."""
+    if room.needed > room.budget or room.needed > shutil.disk_usage(root).free:
+        return False
+    kept = sorted(root.glob(f"*/{_META}"), key=lambda path: path.stat().st_mtime)
+    sizes = {meta.parent: sum(f.stat().st_size for f in meta.parent.iterdir()) for meta in kept}
+    for folder in list(sizes):
+        if sum(sizes.values()) + room.needed <= room.budget:
+            break
+        # Whoever has it mapped keeps its content.
+        shutil.rmtree(folder, ignore_errors=True)
+        del sizes[folder]
+    return True
+
+
+@contextmanager
+def telling_what_is_broken(path: Path) -> Iterator[None]:
+    """Says in one line that a file which others may have written is not what it should be.
+
+    Raises:
+        ConfigError: Reading `path` failed with any error that a broken file can cause.
+    """
+    try:
+        yield
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        reason = f"{type(error).__name__}: {one_line(str(error)[:200])}"
+        raise ConfigError(f"{path}: a file of the study is broken: {reason}") from error
+    except RecursionError as error:
+        raise ConfigError(f"{path}: a file of the study is nested too deeply") from error
+
+
+def hash_files(paths: Iterable[Path]) -> str:
+    """Returns the SHA-256 of the content of the files, in order.
+
+    Raises:
+        DataError: A file is missing or unreadable.
+    """
+    digest = hashlib.sha256()
+    for path in paths:
+        try:
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+        except OSError as error:
+            raise DataError(f"{path}: cannot read the file: {error.strerror}") from error
+    return digest.hexdigest()

@@ -1,0 +1,30 @@
+"""What Transformers 5.23 does not document: how an attention of one's own stands beside its own."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+
+def chosen_attention(encoder: "PreTrainedModel") -> str:
+    """Returns the name of the attention that an encoder calls, such as "sdpa" or "eager"."""
+    return str(encoder.config._attn_implementation)
+
+
+def sdpa(*args: Any, **kwargs: Any) -> tuple[Tensor, None]:
+    """Calls the attention that Transformers makes of torch's; see `fast_attention`."""
+    from transformers.integrations.sdpa_attention import sdpa_attention_forward
+
+    return sdpa_attention_forward(*args, **kwargs)  # type: ignore[no-any-return]
+
+
+def register_attention(name: str, attention: Callable[..., tuple[Tensor, None]]) -> None:
+    """Makes an attention known by a name; it gets the masks that `sdpa` gets."""
+    from transformers import AttentionInterface, AttentionMaskInterface
+    from transformers.masking_utils import sdpa_mask
+
+    AttentionInterface.register(name, attention)
+    AttentionMaskInterface.register(name, sdpa_mask)

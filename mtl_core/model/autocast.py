@@ -1,0 +1,17 @@
+"""What a forward pass computes in, and the one autocast context of all."""
+
+from typing import Final, Literal
+
+import torch
+
+Precision = Literal["bf16", "fp16", "fp32"]
+"""What is computed in: autocast of the forward pass, weights stay fp32."""
+
+DTYPES: Final = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
+
+
+def autocast(device: torch.device, precision: Precision) -> torch.autocast:
+    """Returns the context in which a forward pass computes in a precision."""
+    is_half = precision != "fp32"
+    dtype = DTYPES[precision] if is_half else torch.bfloat16
+    return torch.autocast(device.type, dtype, enabled=is_half)

@@ -1,0 +1,28 @@
+"""The kinds of freezing; adding one = its class, its word here, its row in the tests."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from mtl_core.model.freezing import (
+    BiasOnly,
+    FreezeEmbeddings,
+    FreezeEncoder,
+    FreezeLowerLayers,
+    FreezeUpperLayers,
+    Gradual,
+    Lora,
+    NoFreezing,
+)
+
+FreezingSection = Annotated[
+    NoFreezing
+    | FreezeEmbeddings
+    | FreezeLowerLayers
+    | FreezeUpperLayers
+    | FreezeEncoder
+    | Gradual
+    | BiasOnly
+    | Lora,
+    Field(discriminator="kind"),
+]

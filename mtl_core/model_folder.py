@@ -1,0 +1,13 @@
+"""The files in the folder of a saved model; what is in them, `saved_model` writes and reads."""
+
+META = "mtl.json"
+"""What else a model needs: format, longest row, and of each task its labels and inputs."""
+RUN = "run.yaml"
+"""The run that trained it."""
+WEIGHTS = "model.safetensors"
+CONFIG = "config.json"
+"""The encoder's configuration, as Transformers writes it."""
+TOKENIZER = "tokenizer.json"
+TOKENIZER_CONFIG = "tokenizer_config.json"
+CARD = "README.md"
+"""The model card; nothing is read from it."""

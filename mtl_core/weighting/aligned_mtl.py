@@ -1,0 +1,25 @@
+"""Aligned-MTL: orthogonal gradients of one length."""
+
+from typing import Literal
+
+from mtl_core.section import Section
+from mtl_core.weighting.base import Weights
+from mtl_core.weighting.gramian import GramianWeighting
+
+
+class AlignedMtlSection(Section):
+    """Makes the gradients orthogonal and of one length, changing them as little as possible.
+
+    Senushkin et al. 2023, https://arxiv.org/abs/2305.19000.
+    """
+
+    kind: Literal["aligned_mtl"] = "aligned_mtl"
+    scale: Literal["min", "median", "rmse"] = "min"
+    """Which of the singular values becomes the length of all."""
+
+    def build(self, weights: Weights, *, seed: int) -> GramianWeighting:
+        """Builds the weighting."""
+        from torchjd.aggregation import AlignedMTLWeighting
+
+        # Of the gradients' singular values all become one: U S V^T is replaced by s U V^T.
+        return GramianWeighting(weights, AlignedMTLWeighting(scale_mode=self.scale), seed=seed)

@@ -1,0 +1,45 @@
+"""The private parts of Transformers are what they were in the version that they were read in."""
+
+from importlib.metadata import version
+
+import torch
+from encoders import tiny
+from torch import Tensor, nn
+
+from mtl_core.model._transformers import chosen_attention, register_attention, sdpa
+
+
+def test_the_version_is_the_one_whose_private_parts_are_known() -> None:
+    """Of another version, read `mtl_core/model/_transformers.py` against its source first."""
+    assert version("transformers").startswith("5.23.")
+
+
+def test_a_registered_attention_is_called_with_the_masks_of_sdpa() -> None:
+    masks: list[Tensor | None] = []
+
+    def attention(
+        module: nn.Module,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        attention_mask: Tensor | None,
+        **others: object,
+    ) -> tuple[Tensor, None]:
+        masks.append(attention_mask)
+        return sdpa(module, query, key, value, attention_mask, **others)
+
+    register_attention("of_the_test", attention)
+    encoder = tiny("bert").eval()
+    assert chosen_attention(encoder) == "sdpa"
+    ids = torch.arange(5, 11).reshape(2, 3)
+    mask = torch.tensor([[1, 1, 1], [1, 1, 0]])
+    expected = encoder(input_ids=ids, attention_mask=mask).last_hidden_state
+    encoder.set_attn_implementation("of_the_test")
+    assert chosen_attention(encoder) == "of_the_test"
+    found = encoder(input_ids=ids, attention_mask=mask).last_hidden_state
+    assert torch.equal(found, expected)
+    assert len(masks) == 3
+    for given in masks:
+        assert given is not None
+        assert given.dtype == torch.bool  # True where a query may look.
+        assert torch.equal(given[:, 0, 0], mask.bool())

@@ -1,0 +1,149 @@
+"""Files and folders appear whole or not at all, and are built once."""
+
+import json
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from mtl_core.errors import ConfigError
+from mtl_core.files import (
+    Room,
+    open_or_build,
+    telling_what_is_broken,
+    whole_file,
+    whole_folder,
+    write_json,
+    write_text,
+)
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir() if path.suffix != ".lock"}
+
+
+def write_half(path: Path) -> None:
+    path.write_text("half", encoding="utf-8")
+    raise OSError("full")
+
+
+def test_a_file_that_cannot_be_written_whole_stays_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "state"
+    write_text(path, "before")
+    with pytest.raises(OSError, match="full"), whole_file(path) as part:
+        write_half(part)
+    assert path.read_text() == "before"
+    write_text(path, "after")
+    assert path.read_text() == "after"
+    assert names(tmp_path) == {"state"}
+
+
+def test_a_link_in_the_place_of_the_scratch_file_leads_nowhere(tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("mine")
+    (tmp_path / ".state.part").symlink_to(tmp_path / "mine")
+    write_text(tmp_path / "state", "new")
+    assert (tmp_path / "mine").read_text() == "mine"
+    assert (tmp_path / "state").read_text() == "new"
+
+
+def test_json_holds_null_for_nan(tmp_path: Path) -> None:
+    write_json(tmp_path / "x.json", {"a": float("nan")})
+    assert json.loads((tmp_path / "x.json").read_text()) == {"a": None}
+
+
+def test_a_folder_is_replaced_as_a_whole(tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    for name in ("first", "second"):
+        with whole_folder(folder) as scratch:
+            (scratch / name).touch()
+    assert names(folder) == {"second"}
+    with pytest.raises(OSError, match="full"), whole_folder(folder) as scratch:
+        write_half(scratch / "third")
+    assert names(folder) == {"second"}
+    assert names(tmp_path) == {"model"}
+
+
+class Shop:
+    """Builds folders that hold one number, and counts how often."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.built: list[str] = []
+
+    def get(self, name: str, *, size: int = 100, budget: int | None = None) -> int | None:
+        def build(folder: Path) -> int:
+            self.built.append(name)
+            (folder / "content").write_bytes(b"7" * size)
+            return size
+
+        def open_(folder: Path, meta: int) -> int | None:
+            found = len((folder / "content").read_bytes())
+            return found if found == meta else None
+
+        room = None if budget is None else Room(size, budget)
+        return open_or_build(self.root / name, open_, build, room=room)
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Shop:
+    return Shop(tmp_path / "cache")
+
+
+def test_all_threads_get_what_one_built(shop: Shop) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(shop.get, ["a"] * 8)) == [100] * 8
+    assert shop.built == ["a"]
+
+
+@pytest.mark.parametrize("broken", ["content", "meta.json", "nothing there"])
+def test_a_broken_folder_is_built_again(shop: Shop, broken: str) -> None:
+    shop.get("a")
+    if broken == "nothing there":
+        (shop.root / "a").rename(shop.root / ".a.of-a-killed-process.part")
+    else:
+        (shop.root / "a" / broken).write_bytes(b"{")
+    assert shop.get("a") == 100
+    assert shop.built == ["a", "a"]
+    assert names(shop.root) == {"a"}
+
+
+def test_a_build_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    def build(folder: Path) -> None:
+        (folder / "content").touch()
+        raise OSError("full")
+
+    with pytest.raises(OSError, match="full"):
+        open_or_build(tmp_path / "a", lambda folder, meta: 1, build)
+    assert names(tmp_path) == set()
+
+
+def test_what_can_never_be_opened_is_told(tmp_path: Path) -> None:
+    def open_(folder: Path, meta: object) -> int:
+        raise KeyError("of the code, not of a file")
+
+    with pytest.raises(KeyError, match="of the code"):
+        open_or_build(tmp_path / "a", open_, lambda folder: None)
+
+
+def test_the_least_recently_used_folders_make_room(shop: Shop) -> None:
+    for age, name in enumerate(("new", "middle", "old")):
+        shop.get(name)
+        os.utime(shop.root / name / "meta.json", (1000 - age, 1000 - age))
+    shop.get("old")  # Used now, so that "middle" is next.
+    assert shop.get("more", budget=320) == 100
+    assert names(shop.root) == {"new", "old", "more"}
+    assert shop.get("huge", size=321, budget=320) is None
+    assert names(shop.root) == {"new", "old", "more"}
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (KeyError("a"), "x: a file of the study is broken: KeyError: 'a'"),
+        (RecursionError(), "x: a file of the study is nested too deeply"),
+    ],
+)
+def test_a_broken_file_of_others_is_told_in_a_line(error: Exception, told: str) -> None:
+    with pytest.raises(ConfigError, match=told), telling_what_is_broken(Path("x")):
+        raise error
