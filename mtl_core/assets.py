@@ -4,7 +4,7 @@ import hashlib
 import inspect
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +14,6 @@ from torch import Tensor
 
 from mtl_core.config import RunConfig
 from mtl_core.data.collate import Collator
-from mtl_core.data.masking import Masking
 from mtl_core.data.merge import merge_labels
 from mtl_core.data.store import EncodedDataset, load_dataset
 from mtl_core.errors import DataError
@@ -24,7 +23,6 @@ from mtl_core.model.multitask import MultiTaskModel
 from mtl_core.model.pooling import Pooler
 from mtl_core.model.prefix_cache import PrefixCache, weights_hash
 from mtl_core.tasks.base import Task, build_task
-from mtl_core.tasks.masked_lm import MaskedLm
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
@@ -51,7 +49,14 @@ def load_data(config: RunConfig) -> Data:
     tokenizer = load_tokenizer(config.encoder.name, revision=config.encoder.revision)
     max_length = longest_input(tokenizer, config.encoder)
     datasets = {
-        name: load_dataset(name, section, config.columns(name), tokenizer, max_length=max_length)
+        name: load_dataset(
+            name,
+            section,
+            config.columns(name),
+            tokenizer,
+            layout=config.layout(name),
+            max_length=max_length,
+        )
         for name, section in config.datasets.items()
     }
     return Data(tokenizer, merge_labels(datasets), max_length)
@@ -84,28 +89,28 @@ def build_collator(config: RunConfig, tokenizer: "PreTrainedTokenizerFast") -> C
     """Returns what makes the batches of a run.
 
     Raises:
-        ConfigError: A task hides words and the tokenizer has no mask token.
+        ConfigError: The tokenizer lacks what a task needs to change its batches.
     """
-    maskings = {
-        name: Masking.of(tokenizer, name, probability=section.probability)
+    changes = {
+        name: change
         for name, section in config.tasks.items()
-        if isinstance(section, MaskedLm)
+        if (change := section.batch_change(name, tokenizer)) is not None
     }
-    return Collator(tokenizer.pad_token_id or 0, maskings)
+    return Collator(tokenizer.pad_token_id or 0, changes)
 
 
 def count_features(config: RunConfig, datasets: Mapping[str, EncodedDataset]) -> dict[str, int]:
-    """Returns task name -> extra dense numbers of its sentences; 0 for tasks on words.
+    """Returns task name -> extra dense numbers that its head sees.
 
     Raises:
         DataError: The data sets of a task differ in it.
     """
     found: dict[str, int] = {}
     for name, section in config.tasks.items():
-        if section.column_kind == "tags":  # They follow the vector of the sentence.
-            found[name] = 0
-            continue
-        sizes = {key: _num_features(datasets[key]) for key in section.datasets}
+        sizes = {
+            key: _num_features(datasets[key]) if section.column_in(key, name).takes_features else 0
+            for key in section.datasets
+        }
         if len(set(sizes.values())) > 1:
             text = ", ".join(f"{key} {size}" for key, size in sizes.items())
             raise DataError(
@@ -212,7 +217,10 @@ def assets_key(config: RunConfig) -> str:
             name: section.model_dump(mode="json") for name, section in config.datasets.items()
         },
         "tasks": {
-            name: [asdict(task.column_in(key, name)) for key in task.datasets]
+            name: [
+                [task.layout().recipe(), task.column_in(key, name).recipe()]
+                for key in task.datasets
+            ]
             for name, task in config.tasks.items()
         },
     }

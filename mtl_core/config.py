@@ -5,8 +5,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from mtl_core.data.encoded import TaskColumn
+from mtl_core.data.columns.base import AnyColumn
 from mtl_core.data.formats.kinds import DatasetSection
+from mtl_core.data.layouts.base import Layout
 from mtl_core.errors import did_you_mean
 from mtl_core.model.backbones.encoder import Encoder
 from mtl_core.model.freezing import NoFreezing
@@ -21,9 +22,6 @@ from mtl_core.weighting.fixed import FixedSection
 from mtl_core.weighting.kinds import WeightingSection
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
-
-_ALONE = {"answers": "windows of contexts", "text": "chunks of running text"}
-"""Kinds of columns that need a layout of their own, and what the rows are then."""
 
 _TAKEN = {
     "text": "the text itself in the JSON of a prediction",
@@ -121,19 +119,22 @@ class RunConfig(Section):
                     f"tasks.{column.task_name}.column: column '{column.column}' is used both as "
                     f"{kinds[column.column]} and {column.kind}"
                 )
-        alone = next((column for column in columns if column.kind in _ALONE), None)
+        layouts = {name: task.layout() for name, task in self._tasks_on(dataset)}
+        alone = next((name for name, layout in layouts.items() if not layout.is_shared), None)
         if alone and len(columns) > 1:
             raise ValueError(
-                f"tasks.{alone.task_name}.dataset: the rows of '{dataset}' are "
-                f"{_ALONE[alone.kind]} for this task, which no other task can use; name the same "
-                "files as another data set for the others"
+                f"tasks.{alone}.dataset: the rows of '{dataset}' are {layouts[alone].rows} for "
+                "this task, which no other task can use; name the same files as another data set "
+                "for the others"
             )
 
-    def columns(self, dataset: str) -> list[TaskColumn]:
+    def columns(self, dataset: str) -> list[AnyColumn]:
         """Returns where the tasks on a data set find their labels."""
-        return list(self._columns(dataset))
+        return [task.column_in(dataset, name) for name, task in self._tasks_on(dataset)]
 
-    def _columns(self, dataset: str) -> Iterator[TaskColumn]:
-        for name, task in self.tasks.items():
-            if dataset in task.datasets:
-                yield task.column_in(dataset, name)
+    def layout(self, dataset: str) -> Layout:
+        """Returns how the rows of a data set are made; its tasks all ask for the same."""
+        return next(task.layout() for _, task in self._tasks_on(dataset))
+
+    def _tasks_on(self, dataset: str) -> Iterator[tuple[str, TaskSection]]:
+        return ((name, task) for name, task in self.tasks.items() if dataset in task.datasets)

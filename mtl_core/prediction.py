@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from mtl_core.data.example import Example
+from mtl_core.data.layouts.base import Layout
 from mtl_core.printable import printable_json
 from mtl_core.tasks.outputs import Output, TextView, to_plain
 
@@ -46,14 +47,16 @@ class Prediction(Mapping[str, Output]):
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class Input:
     """What tasks read of a text.
 
     Attributes:
+        layout: How rows are made of it.
         has_second: Whether they read its second part.
         num_features: How many dense numbers.
     """
 
+    layout: Layout
     has_second: bool
     num_features: int
 
@@ -77,10 +80,10 @@ class Row:
         """Whether it is a pair, or a question with its context."""
         return bool(self.view.second.strip())
 
-    def example(self, layout: Layout) -> Example:
+    def example(self, wanted: Input) -> Example:
         """Returns what is encoded of the text."""
         return Example(
             tuple(self.view.text[start:end] for start, end in self.view.words),
-            second=self.view.second if layout.has_second else "",
-            features=self.features if layout.num_features else (),
+            second=self.view.second if wanted.has_second else "",
+            features=self.features if wanted.num_features else (),
         )

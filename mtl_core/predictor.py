@@ -11,19 +11,15 @@ from torch import Tensor
 from mtl_core.assets import build_collator
 from mtl_core.config import RunConfig
 from mtl_core.data.batching import Batch, make_batch
-from mtl_core.data.encoded import EncodedSplit, TaskColumn
-from mtl_core.data.layouts.sentences import encode_split
-from mtl_core.data.layouts.windows import encode_windows, has_room
+from mtl_core.data.encoded import EncodedSplit
 from mtl_core.data.merge import merge_labels
 from mtl_core.data.store import load_dataset
 from mtl_core.errors import DataError
 from mtl_core.model.multitask import MultiTaskModel
-from mtl_core.prediction import Layout, Prediction, Row, Text
+from mtl_core.prediction import Input, Prediction, Row, Text
 from mtl_core.saved_model import load_model
-from mtl_core.tasks.base import Prediction as HeadPrediction
-from mtl_core.tasks.base import Task, build_task
+from mtl_core.tasks.base import Decoded, Task, build_task
 from mtl_core.tasks.outputs import TextView
-from mtl_core.tasks.question_answering import best_answers, least_lead
 from mtl_core.training.distributed import Place
 from mtl_core.training.evaluation import Evaluation, evaluate
 from mtl_core.training.precision import choose
@@ -68,9 +64,6 @@ class Predictor:
         self.tokenizer = tokenizer
         self.max_length = max_length
         self._parts = parts
-        kinds = {name: section.column_kind for name, section in config.tasks.items()}
-        self._on_sentences = [n for n, kind in kinds.items() if kind not in ("answers", "text")]
-        self._on_contexts = [n for n, kind in kinds.items() if kind == "answers"]
 
     @classmethod
     def load(cls, folder: str | Path, *, trust_code: bool = False) -> "Predictor":
@@ -130,10 +123,7 @@ class Predictor:
         for has_second in (False, True):
             chosen = [row for row in filled if row.has_second == has_second]
             if chosen:
-                self._predict_sentences(chosen, batch_size)
-        asked = [row for row in filled if row.has_second]
-        if asked:
-            self._predict_answers(asked, batch_size)
+                self._predict(chosen, batch_size)
         return [Prediction(row.view.text, row.view.second, row.outputs) for row in rows]
 
     @property
@@ -143,59 +133,49 @@ class Predictor:
 
     def outputs_of(self) -> list[str]:
         """Returns the tasks that say something of a text, in the order of the study file."""
-        return [n for n in self.tasks if n in {*self._on_sentences, *self._on_contexts}]
+        return [name for name, task in self.tasks.items() if task.speaks]
 
-    def _predict_sentences(self, rows: Sequence[Row], batch_size: int) -> None:
-        """Fills in the tasks on sentences; the rows all have a second part, or none has."""
-        for layout, names in self._layouts(rows[0]).items():
-            examples = [row.example(layout) for row in rows]
-            split = encode_split(examples, self.tokenizer, (), {}, max_length=self.max_length)
-            for numbers, batch, logits in self._batches(split, names, batch_size):
-                chosen = [rows[number] for number in numbers]
-                views = [row.view for row in chosen]
-                for name in names:
-                    head = self.model.head(name)
-                    found = self.tasks[name].outputs(head, logits[name], batch, views)
-                    for row, output in zip(chosen, found, strict=True):
-                        row.outputs[name] = output
+    def _predict(self, rows: Sequence[Row], batch_size: int) -> None:
+        """Fills in what the tasks say; the rows all have a second part, or none has."""
+        for wanted, names in self._inputs(rows[0]).items():
+            sizes = {"max_length": self.max_length}
+            pairs = [(row, row.example(wanted)) for row in rows]
+            fitting = [
+                (row, example)
+                for row, example in pairs
+                if wanted.layout.fits(example, self.tokenizer, **sizes)
+            ]
+            if not fitting:
+                continue
+            examples = [example for _, example in fitting]
+            split = wanted.layout.encode(examples, self.tokenizer, (), {}, **sizes)
+            views = [row.view for row, _ in fitting]
+            for name, read in self._read(split, names, batch_size).items():
+                said = self.tasks[name].says(self.model.head(name), read, views, split.source)
+                for (row, _), output in zip(fitting, said, strict=True):
+                    row.outputs[name] = output
 
-    def _layouts(self, row: Row) -> Mapping[Layout, list[str]]:
-        """Returns the tasks on sentences that can read a row, by what they read of it."""
-        layouts: dict[Layout, list[str]] = {}
-        for name in self._on_sentences:
+    def _inputs(self, row: Row) -> Mapping[Input, list[str]]:
+        """Returns the tasks that can read a row, by what they read of it."""
+        inputs: dict[Input, list[str]] = {}
+        for name in self.outputs_of():
             parts, num_features = self._parts[name], self.model.num_features[name]
             has_second = row.has_second and 2 in parts
             if (has_second or 1 in parts) and num_features in (0, len(row.features)):
-                layouts.setdefault(Layout(has_second, num_features), []).append(name)
-        return layouts
+                layout = self.config.tasks[name].layout()
+                inputs.setdefault(Input(layout, has_second, num_features), []).append(name)
+        return inputs
 
-    def _predict_answers(self, rows: Sequence[Row], batch_size: int) -> None:
-        """Fills in the tasks on contexts."""
-        for name in self._on_contexts:
-            section = self.config.tasks[name]
-            overlap = section.column_in(section.datasets[0], name).length
-            column = TaskColumn(name, "answers", "answers", length=overlap)
-            sizes = {"max_length": self.max_length, "overlap": overlap}
-            layout = Layout(has_second=True, num_features=0)
-            examples = [(row, row.example(layout)) for row in rows]
-            asked = [(r, e) for r, e in examples if has_room(e, self.tokenizer, **sizes)]
-            if not asked:
-                continue
-            windows = encode_windows(
-                [example for _, example in asked],
-                self.tokenizer,
-                [column],
-                max_length=self.max_length,
-            )
-            predicted: dict[int, HeadPrediction] = {}
-            for places, batch, logits in self._batches(windows, [name], batch_size):
-                decoded = self.model.head(name).decode(logits[name], batch)
-                predicted.update(zip(places, decoded, strict=True))
-            assert windows.questions is not None
-            in_order = [predicted[window] for window in range(len(windows))]
-            answers = best_answers(in_order, windows.questions, least_lead(self.model.head(name)))
-            for (row, _), answer in zip(asked, answers, strict=True):
-                row.outputs[name] = answer
+    def _read(
+        self, split: EncodedSplit, names: Sequence[str], batch_size: int
+    ) -> Mapping[str, Sequence[Decoded]]:
+        """Returns task name -> what it has to know of each row, in order."""
+        read: dict[str, dict[int, Decoded]] = {name: {} for name in names}
+        for numbers, batch, logits in self._batches(split, names, batch_size):
+            for name in names:
+                found = self.tasks[name].read(self.model.head(name), logits[name], batch)
+                read[name].update(zip(numbers, found, strict=True))
+        return {name: [found[row] for row in range(len(split))] for name, found in read.items()}
 
     def _batches(
         self, rows: EncodedSplit, names: Sequence[str], batch_size: int
@@ -242,6 +222,7 @@ def evaluate_model(
             section,
             config.columns(name),
             predictor.tokenizer,
+            layout=config.layout(name),
             max_length=predictor.max_length,
         )
         for name, section in config.datasets.items()

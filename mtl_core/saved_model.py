@@ -7,7 +7,7 @@ of heads that they pass over. Nothing of a folder is loaded before it was checke
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,6 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from mtl_core.config import RunConfig
-from mtl_core.data.encoded import LabelNames
 from mtl_core.errors import ConfigError
 from mtl_core.files import whole_folder
 from mtl_core.model.autocast import Precision
@@ -104,7 +103,11 @@ def load_model(folder: Path, *, trust_code: bool) -> SavedModel:
         max_length = int(meta["max_length"])
         of_tasks: Mapping[str, Any] = {name: meta["tasks"][name] for name in config.tasks}
         tasks = {
-            name: build_task(name, section, _labels(of_tasks[name]))
+            name: build_task(
+                name,
+                section,
+                section.column_in(section.datasets[0], name).labels_from(of_tasks[name]),
+            )
             for name, section in config.tasks.items()
         }
         num_features = {name: int(found["features"]) for name, found in of_tasks.items()}
@@ -126,7 +129,7 @@ def _meta(saved: SavedModel, precision: Precision) -> dict[str, object]:
             "features": saved.model.num_features[name],
             "parts": saved.parts[name],
             # Labels that only dev or test hold mean nothing to a user of the model.
-            **asdict(replace(saved.tasks[name].labels, unseen=())),
+            **(saved.tasks[name].labels.to_json() | {"unseen": ()}),
         }
         for name, section in saved.config.tasks.items()
     }
@@ -147,12 +150,6 @@ def _read_meta(folder: Path) -> Mapping[str, Any]:
             "it was saved by another version of mtl"
         )
     return meta
-
-
-def _labels(meta: Mapping[str, Any]) -> LabelNames:
-    return LabelNames(
-        tuple(map(str, meta["trained"])), (), tuple(meta["counts"]), meta["mean"], meta["deviation"]
-    )
 
 
 def save_tokenizer(folder: Path, tokenizer: "PreTrainedTokenizerFast") -> None:

@@ -6,8 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mtl_core.data.arrays import Int64Array
 from mtl_core.data.batching import Batch
-from mtl_core.data.encoded import Int64Array, LabelNames
+from mtl_core.data.columns.label_names import Labels
 from mtl_core.tasks.base import Task, TaskSection
 from mtl_core.tasks.hidden import HiddenSize
 
@@ -21,7 +22,7 @@ def ids(*values: int) -> Int64Array:
     return np.array(values, dtype=np.int64)
 
 
-def build(section: type[TaskSection], labels: LabelNames, **settings: object) -> Task:
+def build(section: type[TaskSection], labels: Labels, **settings: object) -> Task:
     plain = {"dataset": "d", "column": "c", **settings}
     return section.model_validate(plain).build("task", labels)
 

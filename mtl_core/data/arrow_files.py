@@ -1,18 +1,21 @@
 """Encoded splits as Arrow files, memory-mapped when they are opened."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from mtl_core.data.encoded import EncodedSplit, LabelArray, Ragged
-from mtl_core.data.layouts.windows import Questions
+from mtl_core.data.arrays import LabelArray, Ragged
+from mtl_core.data.columns.base import AnyColumn
+from mtl_core.data.encoded import EncodedSplit, TaskLabels
+from mtl_core.data.source import Source
 
 
 def write_split(folder: Path, name: str, split: EncodedSplit) -> None:
-    """Writes `<name>.arrow`, and `<name>.questions.json` when the rows are windows."""
+    """Writes `<name>.arrow`, and `<name>.questions.json` when rows are pieces of texts."""
     columns: dict[str, LabelArray | None] = {
         "token_ids": split.token_ids,
         "word_starts": split.word_starts,
@@ -21,44 +24,48 @@ def write_split(folder: Path, name: str, split: EncodedSplit) -> None:
         "features": split.features,
         **{f"label/{task}": values for task, values in split.labels.items()},
     }
-    if (questions := split.questions) is not None:
-        columns["question/of_row"] = questions.of_row
-        columns["question/char_starts"] = questions.char_starts
-        columns["question/char_ends"] = questions.char_ends
-        texts = {"contexts": list(questions.contexts), "answers": list(questions.answers)}
+    if (source := split.source) is not None:
+        columns["question/of_row"] = source.of_row
+        columns["question/char_starts"] = source.char_starts
+        columns["question/char_ends"] = source.char_ends
+        texts = {"contexts": list(source.texts), "answers": list(source.answers)}
         (folder / f"{name}.questions.json").write_text(json.dumps(texts), encoding="utf-8")
     table = pa.table({key: _to_arrow(array) for key, array in columns.items() if array is not None})
     with pa.ipc.new_file(str(folder / f"{name}.arrow"), table.schema) as writer:
         writer.write_table(table)
 
 
-def open_split(folder: Path, name: str) -> EncodedSplit:
-    """Opens what `write_split` wrote; arrays are views of the mapped file."""
+def open_split(folder: Path, name: str, columns: Iterable[AnyColumn]) -> EncodedSplit:
+    """Opens what `write_split` wrote; arrays are views of the mapped file.
+
+    Args:
+        folder: Where it lies.
+        name: The split.
+        columns: The columns that it was encoded with.
+    """
     table = pa.ipc.open_file(pa.memory_map(str(folder / f"{name}.arrow"))).read_all()
     # Each column comes back as the type it was written with.
-    columns: dict[str, Any] = {
+    arrays: dict[str, Any] = {
         field: _from_arrow(table.column(field).chunk(0)) for field in table.column_names
     }
-    questions = None
-    if "question/of_row" in columns:
-        questions = Questions(
-            columns["question/of_row"],
-            columns["question/char_starts"],
-            columns["question/char_ends"],
-            **json.loads((folder / f"{name}.questions.json").read_text(encoding="utf-8")),
+    source = None
+    if "question/of_row" in arrays:
+        texts = json.loads((folder / f"{name}.questions.json").read_text(encoding="utf-8"))
+        source = Source(
+            arrays["question/of_row"],
+            arrays["question/char_starts"],
+            arrays["question/char_ends"],
+            texts["contexts"],
+            texts["answers"],
         )
     return EncodedSplit(
-        columns["token_ids"],
-        columns["word_starts"],
-        {
-            field.removeprefix("label/"): array
-            for field, array in columns.items()
-            if field.startswith("label/")
-        },
-        word_ends=columns.get("word_ends"),
-        token_types=columns.get("token_types"),
-        features=columns.get("features"),
-        questions=questions,
+        arrays["token_ids"],
+        arrays["word_starts"],
+        TaskLabels((column, arrays[f"label/{column.task_name}"]) for column in columns),
+        word_ends=arrays.get("word_ends"),
+        token_types=arrays.get("token_types"),
+        features=arrays.get("features"),
+        source=source,
     )
 
 

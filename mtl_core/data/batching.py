@@ -9,7 +9,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from mtl_core.data.encoded import NO_LABEL, EncodedSplit, Int64Array, Ragged
+from mtl_core.data.arrays import BoolArray, Int64Array
+from mtl_core.data.columns.base import AnyColumn
+from mtl_core.data.encoded import EncodedSplit
 
 _SORTED_BATCHES = 50
 """Rows of this many batches are sorted by length together: nearly no padding, still random."""
@@ -27,8 +29,7 @@ class Batch:
         word_ends: Position behind each word's last sub-word, the same shape; 0 likewise.
         is_word: Where there is a word that was not cut off, (batch, words), bool.
         num_words: Words of each row, those that were cut off included, (batch,), int64.
-        labels: Task name -> labels: ids (batch,) or (batch, words), int64, -100 = no label;
-            indicators (batch, labels), int64, or numbers (batch,), float32, NaN = no label.
+        labels: Task name -> labels, as the task's column pads them.
         token_types: Segment of each sub-word, (batch, seq), int64; None when all are 0.
         features: Extra dense numbers, (batch, features), float32; None when there are none.
         frozen: Hidden states of the first layer that trains, (batch, seq, hidden), 0 for padding;
@@ -60,12 +61,9 @@ class Batch:
         labels = {task: ids.to(device, non_blocking=True) for task, ids in self.labels.items()}
         return replace(self, **moved, labels=labels)
 
-    def without_labels(self) -> "Batch":
+    def without_labels(self, columns: Mapping[str, AnyColumn]) -> "Batch":
         """Returns a batch that has no loss: for a worker whose share of a small batch is empty."""
-        missing = {
-            task: torch.full_like(ids, torch.nan if ids.is_floating_point() else NO_LABEL)
-            for task, ids in self.labels.items()
-        }
+        missing = {task: columns[task].missing(labels) for task, labels in self.labels.items()}
         return replace(self, labels=missing)
 
 
@@ -103,22 +101,16 @@ def make_batch(split: EncodedSplit, rows: npt.ArrayLike, *, pad_token_id: int) -
         pad_token_id: The tokenizer's padding id.
     """
     numbers = np.asarray(rows, dtype=np.int64)
-    token_ids, lengths = _pad(split.token_ids, numbers, pad_token_id)
+    token_ids, lengths = split.token_ids.padded(numbers, pad_token_id)
     mask = np.arange(token_ids.shape[1]) < lengths[:, None]
-    word_starts, num_words = _pad(split.word_starts, numbers, -1)
+    word_starts, num_words = split.word_starts.padded(numbers, -1)
     is_word = word_starts >= 0
     ends = split.word_ends
-    word_ends = word_starts + 1 if ends is None else _pad(ends, numbers, -1)[0]
-    labels: dict[str, Tensor] = {}
-    for task, values in split.labels.items():
-        if isinstance(values, Ragged):
-            # A word that was cut off has no hidden state to learn its tag from.
-            array = np.where(is_word, _pad(values, numbers, NO_LABEL)[0], NO_LABEL)
-        elif np.issubdtype(values.dtype, np.floating):
-            array = values[numbers]
-        else:
-            array = values[numbers].astype(np.int64)
-        labels[task] = torch.from_numpy(array)
+    word_ends = word_starts + 1 if ends is None else ends.padded(numbers, -1)[0]
+    labels = {
+        task: torch.from_numpy(column.pad(split.labels[task], numbers, is_word))
+        for task, column in split.labels.columns.items()
+    }
     types = split.token_types
     return Batch(
         torch.from_numpy(token_ids),
@@ -128,7 +120,7 @@ def make_batch(split: EncodedSplit, rows: npt.ArrayLike, *, pad_token_id: int) -
         torch.from_numpy(is_word),
         torch.from_numpy(num_words),
         labels,
-        None if types is None else torch.from_numpy(_pad(types, numbers, 0)[0]),
+        None if types is None else torch.from_numpy(types.padded(numbers, 0)[0]),
         None if split.features is None else torch.from_numpy(split.features[numbers]),
         *_frozen_states(split, numbers, mask),
     )
@@ -141,7 +133,7 @@ def rows_by_length(split: EncodedSplit, *, batch_size: int) -> list[Int64Array]:
 
 
 def _frozen_states(
-    split: EncodedSplit, rows: Int64Array, mask: npt.NDArray[np.bool_]
+    split: EncodedSplit, rows: Int64Array, mask: BoolArray
 ) -> tuple[Tensor | None, int]:
     """Returns the rows' hidden states (batch, seq, hidden), when they are known, and the depth."""
     if split.frozen is None:
@@ -152,16 +144,3 @@ def _frozen_states(
     states = values.new_zeros(*mask.shape, values.shape[1])
     states[torch.from_numpy(mask)] = values.index_select(0, source)
     return states, split.frozen.depth
-
-
-def _pad(ragged: Ragged, rows: Int64Array, fill: int) -> tuple[Int64Array, Int64Array]:
-    """Returns the rows padded to the longest, (batch, longest), and their lengths, (batch,)."""
-    starts = ragged.offsets[rows]
-    lengths = ragged.offsets[rows + 1] - starts
-    width = int(lengths.max())
-    padded = np.full((len(rows), width), fill, dtype=np.int64)
-    is_filled = np.arange(width) < lengths[:, None]
-    # One gather instead of a loop over rows: start of the row plus the position inside it.
-    source = (starts[:, None] + np.arange(width))[is_filled]
-    padded[is_filled] = ragged.values[source]
-    return padded, lengths

@@ -1,13 +1,21 @@
-"""Collating: rows to batches, with words hidden where a task asks for it."""
+"""Collating: rows to batches, changed where a task asks for it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 
+from mtl_core.data.arrays import Int64Array
 from mtl_core.data.batching import Batch, make_batch
-from mtl_core.data.encoded import EncodedSplit, Int64Array
-from mtl_core.data.masking import Masking
+from mtl_core.data.encoded import EncodedSplit
+
+
+class BatchChange(Protocol):
+    """What a task makes of every batch that it takes part in, such as hiding words."""
+
+    def __call__(self, batch: Batch, rows: Int64Array, *, seed: tuple[int, ...]) -> Batch:
+        """Returns the changed batch; it depends on seed and row numbers, (batch,), alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,11 +24,11 @@ class Collator:
 
     Attributes:
         pad_token_id: The tokenizer's padding id.
-        maskings: Task name -> how it hides words, for masked language modelling.
+        changes: Task name -> what it makes of its batches, for tasks that change them.
     """
 
     pad_token_id: int
-    maskings: Mapping[str, Masking] = field(default_factory=dict)
+    changes: Mapping[str, BatchChange] = field(default_factory=dict)
 
     def __call__(self, split: EncodedSplit, rows: Int64Array, *, seed: tuple[int, ...]) -> Batch:
         """Makes a batch.
@@ -28,10 +36,10 @@ class Collator:
         Args:
             split: The encoded rows.
             rows: Row numbers, (batch,).
-            seed: Of what is hidden in each row: run and epoch in training, () in evaluation.
+            seed: Of what is changed in each row: run and epoch in training, () in evaluation.
         """
         batch = make_batch(split, rows, pad_token_id=self.pad_token_id)
         for task in split.labels:
-            if task in self.maskings:
-                batch = self.maskings[task].apply(batch, np.asarray(rows), seed=seed)
+            if task in self.changes:
+                batch = self.changes[task](batch, np.asarray(rows), seed=seed)
         return batch

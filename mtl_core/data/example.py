@@ -1,12 +1,12 @@
 """An example: one text as words, with the labels of the tasks it carries."""
 
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from mtl_core.errors import DataError
 
-ColumnKind = Literal["label", "tags", "labels", "number", "answers"]
-"""What a column holds: one label, one tag a word, a set of labels, a number, or answers."""
+ColumnKind = str
+"""The `kind` of a column class of `mtl_core.data.columns`, by which readers say what they have."""
 
 
 class Answer(NamedTuple):
@@ -39,7 +39,7 @@ class Example:
 
     Attributes:
         words: The words of the sentence or question; tags are given per word.
-        labels: Column name -> value, of the type that its `ColumnKind` asks for; a column that
+        labels: Column name -> value, of the type that its kind of column asks for; a column that
             this row lacks is absent, and the row then trains and scores the other tasks only.
         second: The second sentence of a pair, or the context that a question is asked about.
         features: Extra dense numbers of the sentence, as many in every row.

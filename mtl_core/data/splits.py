@@ -6,6 +6,8 @@ from typing import Literal
 
 import numpy as np
 
+from mtl_core.data.columns.kinds import COLUMNS
+from mtl_core.data.columns.label import LabelColumn
 from mtl_core.data.example import Example
 from mtl_core.data.formats.base import Columns, DatasetBase, Limits
 from mtl_core.errors import DataError
@@ -26,9 +28,9 @@ def read_splits(section: DatasetBase, columns: Columns) -> Splits:
     """
     wanted = dict(columns)
     for column in section.where:
-        if wanted.setdefault(column, "label") != "label":
+        if not COLUMNS[wanted.setdefault(column, LabelColumn.kind)].is_group:
             raise DataError(f"where: column '{column}' does not hold one label a row")
-    stratum = next((column for column, kind in columns.items() if kind == "label"), None)
+    stratum = next((column for column, kind in columns.items() if COLUMNS[kind].is_group), None)
     found = {
         split: [row for row in section.read_split(source, wanted) if _is_kept(row, section.where)]
         for split, source in section.splits.named().items()

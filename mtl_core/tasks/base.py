@@ -1,14 +1,14 @@
-"""What every kind of task offers; one file a kind beside this one.
+"""What every kind of task offers; one file per kind beside this one.
 
-A kind is a section (its settings), a task (labels and scores) and a head (layers, loss, decoding).
-The section of a new kind needs a `kind`, a `column_kind` and `build`; see the README for one that
-stands outside the package.
+A kind is a section (its settings), a task (labels, scores, what it says of a text) and a head
+(layers, loss, decoding). The section of a new kind needs `make_column` and `build`;
+docs/own_task.md has one that stands outside the package, and `mtl_core.testing` checks it.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,18 +16,25 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from mtl_core.data.batching import Batch
-from mtl_core.data.encoded import NO_LABEL, EncodedSplit, LabelNames, Ragged, TaskColumn
-from mtl_core.data.example import ColumnKind
+from mtl_core.data.collate import BatchChange
+from mtl_core.data.columns.base import AnyColumn, Gold
+from mtl_core.data.columns.label_names import Labels
+from mtl_core.data.layouts.base import Layout
+from mtl_core.data.layouts.sentences import Sentences
+from mtl_core.data.source import Source
 from mtl_core.section import Section
 from mtl_core.tasks.head import HeadSection, Linear
 from mtl_core.tasks.hidden import Hidden, HiddenSize
 from mtl_core.tasks.outputs import Output, TextView
 
-Prediction = npt.NDArray[np.generic]
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+Decoded = npt.NDArray[np.generic]
 """What a head predicts for one row; each kind has its own dtype and shape."""
 
 
-class TaskSection(Section):
+class TaskSection(Section, ABC):
     """The settings that all kinds of tasks share."""
 
     kind: str
@@ -47,41 +54,51 @@ class TaskSection(Section):
     auxiliary: bool = False
     """The task helps the others: it trains and is scored, but does not count in the objective."""
 
-    column_kind: ClassVar[ColumnKind | Literal["text"]]
-
     @property
     def datasets(self) -> tuple[str, ...]:
         """Keys of the data sets that carry the task."""
         return (self.dataset,) if isinstance(self.dataset, str) else self.dataset
 
-    @property
-    def column_length(self) -> int:
-        """What kinds with rows of a certain length ask for, in sub-words."""
-        return 0
-
-    def column_in(self, dataset: str, name: str) -> TaskColumn:
+    def column_in(self, dataset: str, name: str) -> AnyColumn:
         """Returns where the task `name` finds its labels in a data set."""
         column = self.column if isinstance(self.column, str) else self.column.get(dataset, "")
-        return TaskColumn(name, column, self.column_kind, length=self.column_length)
+        return self.make_column(name, column)
 
-    def build(self, name: str, labels: LabelNames) -> "Task":
-        """Builds the task for its labels."""
-        raise NotImplementedError
+    @abstractmethod
+    def make_column(self, name: str, column: str) -> AnyColumn:
+        """Returns the column `column` of the task `name`, of the class that its labels need."""
+
+    @abstractmethod
+    def build(self, name: str, labels: Any) -> "Task":
+        """Builds the task for its labels, of the type that its column collects."""
+
+    def layout(self) -> Layout:
+        """Returns how the rows of its data sets are made."""
+        return Sentences()
+
+    def batch_change(self, name: str, tokenizer: "PreTrainedTokenizerFast") -> BatchChange | None:
+        """Returns what the task `name` makes of every batch; None = it takes them as they are.
+
+        Raises:
+            ConfigError: The tokenizer lacks what that needs.
+        """
+        return None
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Predictions of a task for a split, one entry a row.
+    """Predictions of a task for a split, one entry per row.
 
     Attributes:
         predicted: What the head decoded, for instance label ids (1,) or (words,).
-        gold: Gold labels in the same shape; an empty array for a row without labels.
-        rows: The rows themselves, of one data set; None where nothing needs them.
+        gold: Gold labels in the same shape, an empty array for a row without labels; () when each
+            prediction has been compared with what is right already.
+        source: What the rows are pieces of, within one data set; None when nothing.
     """
 
-    predicted: Sequence[Prediction]
-    gold: Sequence[Prediction]
-    rows: EncodedSplit | None = None
+    predicted: Sequence[Decoded]
+    gold: Sequence[Gold] = ()
+    source: Source | None = None
 
     def is_right(self) -> npt.NDArray[np.bool_]:
         """Returns whether all labels of each row are right, (rows,); none = right."""
@@ -92,7 +109,7 @@ class Outcome:
         """Returns which rows carry labels of the task, (rows,)."""
         return np.array([len(gold) > 0 for gold in self.gold])
 
-    def labelled(self) -> tuple[list[Prediction], list[Prediction]]:
+    def labelled(self) -> tuple[list[Decoded], list[Gold]]:
         """Returns predictions and gold labels of the rows that carry labels."""
         pairs = [(p, g) for p, g in zip(self.predicted, self.gold, strict=True) if len(g)]
         return [predicted for predicted, _ in pairs], [gold for _, gold in pairs]
@@ -110,7 +127,7 @@ class Head(nn.Module, ABC):
         """Returns the loss summed over the labels of a batch, a scalar; 0 when it has none."""
 
     @abstractmethod
-    def decode(self, logits: Tensor, batch: Batch) -> list[Prediction]:
+    def decode(self, logits: Tensor, batch: Batch) -> list[Decoded]:
         """Returns the prediction for each row of a batch, on the CPU, as `Outcome` holds them."""
 
 
@@ -121,12 +138,14 @@ class Task(ABC):
         name: Its key in the study file.
         labels: Its labels over all data sets.
         main_score: The score that objectives combine; at most 1, higher is better.
+        speaks: Whether it says something of a text; if not, predictors leave it out.
         is_auxiliary: Whether objectives leave it out; set by `build_task`.
     """
 
     name: str
-    labels: LabelNames
+    labels: Labels
     main_score: str
+    speaks: bool = True
     is_auxiliary: bool = False
 
     @abstractmethod
@@ -138,9 +157,10 @@ class Task(ABC):
         """Returns score name -> value over the labelled rows of a split; NaN without any."""
 
     def collect(self, outcome: Outcome) -> Outcome:
-        """Returns one row for each thing that is scored, where that is not a row of the data.
+        """Returns one entry for each thing that is scored, where that is not a row of the data.
 
-        What comes after sees this outcome, joined over the data sets of the task.
+        Called first, for each data set. What comes after sees this outcome; `calibrate` and
+        `score` see it joined over the data sets of the task.
         """
         return outcome
 
@@ -155,31 +175,29 @@ class Task(ABC):
         """Returns whether each row is right, (rows,); None = the kind knows no right or wrong."""
         return outcome.is_right()
 
+    def read(self, head: Head, logits: Tensor, batch: Batch) -> list[Decoded]:
+        """Returns what `says` has to know of each row of a batch, on the CPU."""
+        return head.decode(logits, batch)
+
     @abstractmethod
-    def outputs(
-        self, head: Head, logits: Tensor, batch: Batch, texts: Sequence[TextView]
-    ) -> list[Output]:
-        """Returns what `Predictor` says of each text of a batch."""
+    def says(
+        self, head: Head, rows: Sequence[Decoded], texts: Sequence[TextView], source: Source | None
+    ) -> Sequence[Output]:
+        """Returns what `Predictor` says of each text.
+
+        Args:
+            head: The head.
+            rows: What `read` returned for each row.
+            texts: The texts.
+            source: Which text each row is a piece of; None = each text is a row.
+        """
 
 
-def build_task(name: str, section: TaskSection, labels: LabelNames) -> Task:
+def build_task(name: str, section: TaskSection, labels: Labels) -> Task:
     """Builds a task for its labels."""
     task = section.build(name, labels)
     task.is_auxiliary = section.auxiliary
     return task
-
-
-def gold_labels(rows: EncodedSplit, task_name: str) -> list[Prediction]:
-    """Returns the labels of every row, an empty array where there are none."""
-    labels = rows.labels[task_name]
-    if isinstance(labels, Ragged):
-        found = (labels.row(number) for number in range(len(rows)))
-        return [np.array(ids[ids != NO_LABEL], dtype=np.int64) for ids in found]
-    if np.issubdtype(labels.dtype, np.floating):
-        return [row[~np.isnan(row)] for row in labels.reshape(len(labels), -1)]
-    return [
-        np.array(row[row != NO_LABEL], dtype=np.int64) for row in labels.reshape(len(labels), -1)
-    ]
 
 
 def by_label(names: Sequence[str], values: Sequence[float], score: str) -> Mapping[str, float]:

@@ -1,7 +1,7 @@
 """Classification: one label a sentence or pair, from the sentence vector."""
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -9,10 +9,13 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from mtl_core.data.arrays import NO_LABEL
 from mtl_core.data.batching import Batch
-from mtl_core.data.encoded import NO_LABEL, LabelNames
+from mtl_core.data.columns.label import LabelColumn
+from mtl_core.data.columns.label_names import LabelNames
+from mtl_core.data.source import Source
 from mtl_core.errors import ConfigError, did_you_mean
-from mtl_core.tasks.base import Head, Outcome, Prediction, Task, TaskSection
+from mtl_core.tasks.base import Decoded, Head, Outcome, Task, TaskSection
 from mtl_core.tasks.hidden import Hidden, HiddenSize
 from mtl_core.tasks.outputs import Label, Output, TextView
 
@@ -30,7 +33,9 @@ class Classification(TaskSection):
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     """Share of the target that is spread over all labels (Szegedy et al. 2016)."""
 
-    column_kind: ClassVar = "label"
+    def make_column(self, name: str, column: str) -> LabelColumn:
+        """Returns its column."""
+        return LabelColumn(name, column)
 
     def build(self, name: str, labels: LabelNames) -> "ClassificationTask":
         """Builds the task for its labels.
@@ -43,6 +48,8 @@ class Classification(TaskSection):
 
 class ClassificationTask(Task):
     """Labels and scores; see `Task`."""
+
+    labels: LabelNames
 
     def __init__(self, name: str, labels: LabelNames, section: Classification) -> None:
         self.name = name
@@ -71,15 +78,16 @@ class ClassificationTask(Task):
             "matthews": float(matthews_corrcoef(*pair)),
         }
 
-    def outputs(
-        self, head: Head, logits: Tensor, batch: Batch, texts: Sequence[TextView]
+    def read(self, head: Head, logits: Tensor, batch: Batch) -> list[Decoded]:
+        """Returns the best label id of each row and its softmax probability, (2,), float64."""
+        shares, best = torch.softmax(logits.float(), dim=-1).max(dim=-1)
+        return list(torch.stack([best.double(), shares.double()], dim=1).cpu().numpy())
+
+    def says(
+        self, head: Head, rows: Sequence[Decoded], texts: Sequence[TextView], source: Source | None
     ) -> list[Output]:
         """Returns the best label of each text and its softmax probability."""
-        shares, best = torch.softmax(logits.float(), dim=-1).max(dim=-1)
-        return [
-            Label(self.labels.trained[number], share)
-            for number, share in zip(best.tolist(), shares.tolist(), strict=True)
-        ]
+        return [Label(self.labels.trained[int(row[0])], float(row[1])) for row in rows]
 
 
 class ClassificationHead(Head):
@@ -109,7 +117,7 @@ class ClassificationHead(Head):
             label_smoothing=self._label_smoothing,
         )
 
-    def decode(self, logits: Tensor, batch: Batch) -> list[Prediction]:
+    def decode(self, logits: Tensor, batch: Batch) -> list[Decoded]:
         """Returns the best label id of each row, (1,)."""
         return list(logits.argmax(dim=-1, keepdim=True).cpu().numpy())
 

@@ -9,14 +9,16 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 from types import ModuleType
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Discriminator, PlainValidator, SerializeAsAny, Tag
 
-from mtl_core.data.encoded import TaskColumn
+from mtl_core.data.columns.base import AnyColumn
+from mtl_core.data.columns.label import LabelColumn
+from mtl_core.errors import ConfigError
 from mtl_core.printable import one_line
 from mtl_core.section import PlacedText, resolve_path
-from mtl_core.tasks.base import TaskSection
+from mtl_core.tasks.base import Task, TaskSection
 from mtl_core.tasks.classification import Classification
 from mtl_core.tasks.masked_lm import MaskedLm
 from mtl_core.tasks.multilabel import Multilabel
@@ -53,11 +55,22 @@ class UnreadTask(TaskSection):
     """A task of a kind that is not imported: its settings as they were written, to look at."""
 
     model_config = ConfigDict(extra="allow")
-    column_kind: ClassVar = "label"
 
-    def column_in(self, dataset: str, name: str) -> TaskColumn:
+    def column_in(self, dataset: str, name: str) -> AnyColumn:
         """Returns a column of its own: which kind its real one has, only its code can tell."""
-        return TaskColumn(name, f"{name}:{dataset}", self.column_kind)
+        return self.make_column(name, f"{name}:{dataset}")
+
+    def make_column(self, name: str, column: str) -> AnyColumn:
+        """Returns a column of labels, as good as any."""
+        return LabelColumn(name, column)
+
+    def build(self, name: str, labels: Any) -> Task:
+        """Refuses: without its code there is no task.
+
+        Raises:
+            ConfigError: Always.
+        """
+        raise ConfigError(f"run.tasks.{name}.kind: '{one_line(self.kind)}' {OUTSIDE}")
 
 
 def imported_section(value: Any) -> TaskSection:
@@ -89,6 +102,8 @@ def imported_section(value: Any) -> TaskSection:
         raise ValueError(f"kind: cannot import '{kind}': {error}") from error
     if not (isinstance(found, type) and issubclass(found, TaskSection)):
         raise ValueError(f"kind: '{kind}' is not a class derived from TaskSection")
+    if missing := sorted(found.__abstractmethods__):
+        raise ValueError(f"kind: '{kind}' lacks {', '.join(missing)}; see docs/own_task.md")
     return found.model_validate({**value, "kind": str(kind)})
 
 

@@ -1,7 +1,8 @@
 """Masked language modelling: an auxiliary task on running text without labels."""
 
 from collections.abc import Sequence
-from typing import ClassVar, Literal
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -10,12 +11,19 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, gelu
 
+from mtl_core.data.arrays import NO_LABEL, Int64Array
 from mtl_core.data.batching import Batch
-from mtl_core.data.encoded import NO_LABEL, LabelNames
+from mtl_core.data.columns.label_names import NoLabels
+from mtl_core.data.columns.text import TextColumn
+from mtl_core.data.layouts.chunks import Chunks
+from mtl_core.data.source import Source
 from mtl_core.errors import ConfigError
-from mtl_core.tasks.base import Head, Outcome, Prediction, Task, TaskSection
+from mtl_core.tasks.base import Decoded, Head, Outcome, Task, TaskSection
 from mtl_core.tasks.hidden import Hidden, HiddenSize, Vocabulary
 from mtl_core.tasks.outputs import Output, TextView
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
 
 
 class MaskedLm(TaskSection):
@@ -31,27 +39,100 @@ class MaskedLm(TaskSection):
     chunk: int = Field(default=128, ge=8)
     """Sub-words that running text is cut into; no more than the encoder takes."""
 
-    column_kind: ClassVar = "text"
+    def make_column(self, name: str, column: str) -> TextColumn:
+        """Returns its column, which is none."""
+        return TextColumn(name, column)
 
-    @property
-    def column_length(self) -> int:
-        """Length of the pieces that the text is cut into."""
-        return self.chunk
+    def layout(self) -> Chunks:
+        """Returns the text in chunks."""
+        return Chunks(self.chunk)
 
-    def build(self, name: str, labels: LabelNames) -> "MaskedLmTask":
+    def batch_change(self, name: str, tokenizer: "PreTrainedTokenizerFast") -> "Masking":
+        """Returns what hides words."""
+        return Masking.of(tokenizer, name, probability=self.probability)
+
+    def build(self, name: str, labels: NoLabels) -> "MaskedLmTask":
         """Builds the task."""
         return MaskedLmTask(name, self)
+
+
+@dataclass(frozen=True, slots=True)
+class Masking:
+    """How the words of a chunk are hidden.
+
+    Of the chosen words 80 % become the mask token, 10 % random tokens and 10 % stay (Devlin et al.
+    2019, https://arxiv.org/abs/1810.04805); all sub-words of a word share its fate, the "whole
+    word masking" that the authors added later.
+
+    Attributes:
+        task_name: The masked-language-modelling task.
+        probability: Share of the words that are chosen; at least one a row.
+        mask_id: The tokenizer's mask token.
+        vocabulary: Size of the tokenizer's vocabulary.
+    """
+
+    task_name: str
+    probability: float
+    mask_id: int
+    vocabulary: int
+
+    @classmethod
+    def of(
+        cls, tokenizer: "PreTrainedTokenizerFast", task_name: str, *, probability: float
+    ) -> "Masking":
+        """Makes the masking for a tokenizer.
+
+        Raises:
+            ConfigError: The tokenizer has no mask token.
+        """
+        if tokenizer.mask_token_id is None:
+            raise ConfigError(
+                f"run.tasks.{task_name}.kind: masked_lm needs a tokenizer with a mask token, which "
+                "this encoder's has not"
+            )
+        return cls(task_name, probability, int(tokenizer.mask_token_id), len(tokenizer))
+
+    def __call__(self, batch: Batch, rows: Int64Array, *, seed: tuple[int, ...]) -> Batch:
+        """Returns the batch with words hidden, and the hidden sub-words as labels, (batch, seq).
+
+        What is hidden in a row depends on the seed and the row alone, so that it is the same
+        however many workers share the batch.
+        """
+        token_ids = batch.token_ids.numpy().copy()
+        labels = np.full_like(token_ids, NO_LABEL)
+        starts, ends = batch.word_starts.numpy(), batch.word_ends.numpy()
+        num_words = batch.is_word.sum(dim=1).numpy()
+        for place, row in enumerate(rows):
+            generator = np.random.default_rng((*seed, int(row)))
+            count = max(1, round(self.probability * int(num_words[place])))
+            chosen = generator.permutation(int(num_words[place]))[:count]
+            for word, fate in zip(chosen, generator.random(len(chosen)), strict=True):
+                piece = slice(starts[place, word], ends[place, word])
+                labels[place, piece] = token_ids[place, piece]
+                if fate < 0.8:
+                    token_ids[place, piece] = self.mask_id
+                elif fate < 0.9:
+                    size = piece.stop - piece.start
+                    token_ids[place, piece] = generator.integers(0, self.vocabulary, size)
+        hidden = torch.from_numpy(labels)
+        missing = batch.labels[self.task_name] == NO_LABEL
+        hidden[missing] = NO_LABEL
+        return replace(
+            batch,
+            token_ids=torch.from_numpy(token_ids),
+            labels={**batch.labels, self.task_name: hidden},
+        )
 
 
 class MaskedLmTask(Task):
     """Accuracy and perplexity of hidden sub-words; see `Task`."""
 
     main_score = "accuracy"
+    speaks = False
 
     def __init__(self, name: str, section: MaskedLm) -> None:
         self.name = name
-        self.labels = LabelNames((), ())
-        self.probability = section.probability
+        self.labels = NoLabels()
         self._section = section
 
     def make_head(self, size: HiddenSize) -> Head:
@@ -76,11 +157,11 @@ class MaskedLmTask(Task):
         """Returns None: a chunk is no sentence to get right."""
         return None
 
-    def outputs(
-        self, head: Head, logits: Tensor, batch: Batch, texts: Sequence[TextView]
+    def says(
+        self, head: Head, rows: Sequence[Decoded], texts: Sequence[TextView], source: Source | None
     ) -> list[Output]:
-        """Not used: nothing is hidden in a text to predict."""
-        raise NotImplementedError
+        """Returns nothing: no word of a text to predict is hidden."""
+        return [None] * len(texts)
 
 
 class MaskedLmHead(Head):
@@ -115,7 +196,7 @@ class MaskedLmHead(Head):
         losses = cross_entropy(logits.float(), labels[is_hidden], reduction="none")
         return (losses / per_row).sum()
 
-    def decode(self, logits: Tensor, batch: Batch) -> list[Prediction]:
+    def decode(self, logits: Tensor, batch: Batch) -> list[Decoded]:
         """Returns (summed loss, right, count) of each row's hidden sub-words, (3,), float64."""
         labels = batch.labels[self._task_name]
         is_hidden = labels != NO_LABEL

@@ -1,17 +1,20 @@
 """Multilabel: any number of labels a sentence, each with a threshold tuned on dev."""
 
 from collections.abc import Sequence
-from typing import ClassVar, Literal
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from mtl_core.data.arrays import NO_LABEL
 from mtl_core.data.batching import Batch
-from mtl_core.data.encoded import NO_LABEL, LabelNames
+from mtl_core.data.columns.label_names import LabelNames
+from mtl_core.data.columns.labels import LabelSetColumn
+from mtl_core.data.source import Source
 from mtl_core.errors import DataError
-from mtl_core.tasks.base import Head, Outcome, Prediction, Task, TaskSection
+from mtl_core.tasks.base import Decoded, Head, Outcome, Task, TaskSection
 from mtl_core.tasks.hidden import Hidden, HiddenSize
 from mtl_core.tasks.outputs import Label, Output, TextView
 
@@ -23,7 +26,9 @@ class Multilabel(TaskSection):
     main_score: Literal["micro_f1", "macro_f1", "accuracy"] = "micro_f1"
     """The score that objectives combine; accuracy = the whole set is right."""
 
-    column_kind: ClassVar = "labels"
+    def make_column(self, name: str, column: str) -> LabelSetColumn:
+        """Returns its column."""
+        return LabelSetColumn(name, column)
 
     def build(self, name: str, labels: LabelNames) -> "MultilabelTask":
         """Builds the task for its labels."""
@@ -32,6 +37,8 @@ class Multilabel(TaskSection):
 
 class MultilabelTask(Task):
     """Labels, thresholds and scores; see `Task`."""
+
+    labels: LabelNames
 
     def __init__(self, name: str, labels: LabelNames, section: Multilabel) -> None:
         """Makes the task.
@@ -66,7 +73,7 @@ class MultilabelTask(Task):
             np.concatenate([(row >= thresholds).astype(np.int64), unseen])
             for row in outcome.predicted
         ]
-        return Outcome(predicted, outcome.gold, outcome.rows)
+        return Outcome(predicted, outcome.gold, outcome.source)
 
     def score(self, outcome: Outcome) -> dict[str, float]:
         """Returns the scores of 0 or 1 a label, by scikit-learn."""
@@ -82,20 +89,20 @@ class MultilabelTask(Task):
             "accuracy": float(accuracy_score(*pair)),
         }
 
-    def outputs(
-        self, head: Head, logits: Tensor, batch: Batch, texts: Sequence[TextView]
+    def says(
+        self, head: Head, rows: Sequence[Decoded], texts: Sequence[TextView], source: Source | None
     ) -> list[Output]:
         """Returns the labels of each text that reach their thresholds."""
-        is_on = head.get_buffer("thresholds")
+        thresholds = head.get_buffer("thresholds").tolist()
         return [
             tuple(
                 Label(label, share)
                 for label, share, least in zip(
-                    self.labels.trained, shares, is_on.tolist(), strict=True
+                    self.labels.trained, row.tolist(), thresholds, strict=True
                 )
                 if share >= least
             )
-            for shares in torch.sigmoid(logits.float()).tolist()
+            for row in rows
         ]
 
 
@@ -119,13 +126,13 @@ class MultilabelHead(Head):
         )
         return losses.mean(dim=1)[target[:, 0] != NO_LABEL].sum()
 
-    def decode(self, logits: Tensor, batch: Batch) -> list[Prediction]:
+    def decode(self, logits: Tensor, batch: Batch) -> list[Decoded]:
         """Returns the probability of every label for each row, (labels,), float32."""
         return list(torch.sigmoid(logits.float()).cpu().numpy())
 
 
 def best_thresholds(
-    probabilities: Prediction, gold: Prediction
+    probabilities: Decoded, gold: Decoded
 ) -> "np.ndarray[tuple[int], np.dtype[np.float32]]":
     """Returns the threshold of each label that gives the highest F1, (labels,).
 

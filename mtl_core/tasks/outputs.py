@@ -1,7 +1,7 @@
 """What a model says of one text: plain values that print and become JSON."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, is_dataclass
 
 from mtl_core.printable import one_line, quoted
 
@@ -70,7 +70,7 @@ def to_plain(output: Output) -> object:
     """Returns the output as JSON takes it."""
     if isinstance(output, tuple):
         return [asdict(item) for item in output]
-    return output if output is None or isinstance(output, float) else asdict(output)
+    return asdict(output) if is_dataclass(output) else output
 
 
 def to_text(output: Output) -> str:

@@ -4,7 +4,7 @@ import re
 import string
 from collections import Counter
 from collections.abc import Sequence
-from typing import ClassVar, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -13,10 +13,13 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from mtl_core.data.arrays import NO_LABEL
 from mtl_core.data.batching import Batch
-from mtl_core.data.encoded import NO_LABEL, LabelNames
-from mtl_core.data.layouts.windows import Questions
-from mtl_core.tasks.base import Head, Outcome, Prediction, Task, TaskSection
+from mtl_core.data.columns.answers import AnswersColumn
+from mtl_core.data.columns.label_names import NoLabels
+from mtl_core.data.layouts.windows import Windows
+from mtl_core.data.source import Source
+from mtl_core.tasks.base import Decoded, Head, Outcome, Task, TaskSection
 from mtl_core.tasks.hidden import Hidden, HiddenSize, gather_positions
 from mtl_core.tasks.outputs import FoundAnswer, Output, TextView
 
@@ -32,14 +35,15 @@ class QuestionAnswering(TaskSection):
     max_answer: int = Field(default=30, ge=1)
     """Longest answer, in sub-words."""
 
-    column_kind: ClassVar = "answers"
+    def make_column(self, name: str, column: str) -> AnswersColumn:
+        """Returns its column."""
+        return AnswersColumn(name, column)
 
-    @property
-    def column_length(self) -> int:
-        """Sub-words that neighbouring windows share."""
-        return self.overlap
+    def layout(self) -> Windows:
+        """Returns windows over the contexts."""
+        return Windows(self.overlap)
 
-    def build(self, name: str, labels: LabelNames) -> "QuestionAnsweringTask":
+    def build(self, name: str, labels: NoLabels) -> "QuestionAnsweringTask":
         """Builds the task."""
         return QuestionAnsweringTask(name, self)
 
@@ -51,7 +55,7 @@ class QuestionAnsweringTask(Task):
 
     def __init__(self, name: str, section: QuestionAnswering) -> None:
         self.name = name
-        self.labels = LabelNames((), ())
+        self.labels = NoLabels()
         self._section = section
 
     def make_head(self, size: HiddenSize) -> Head:
@@ -60,19 +64,17 @@ class QuestionAnsweringTask(Task):
         return QuestionAnsweringHead(body, self._section.max_answer)
 
     def collect(self, outcome: Outcome) -> Outcome:
-        """Returns a row for each question whose answers are known.
+        """Returns an entry for each question whose answers are known, compared with them.
 
         Each is (lead of the likeliest answer over "no answer", its exact match, its F1, score of
         no answer, whether there is one).
         """
-        assert outcome.rows is not None
-        assert outcome.rows.questions is not None
-        questions = outcome.rows.questions
-        found = zip(candidates(outcome.predicted, questions), questions.answers, strict=True)
-        rows = [
-            _judge(answer.text, lead, gold) for (answer, lead), gold in found if gold is not None
-        ]
-        return Outcome(rows, rows)
+        source = outcome.source
+        assert source is not None
+        found = zip(candidates(outcome.predicted, source), source.answers, strict=True)
+        return Outcome(
+            [_judge(answer.text, lead, gold) for (answer, lead), gold in found if gold is not None]
+        )
 
     def calibrate(self, head: Head, outcome: Outcome) -> None:
         """Sets how far an answer has to be ahead of "no answer" to the best F1 on dev."""
@@ -84,13 +86,14 @@ class QuestionAnsweringTask(Task):
             head.get_buffer("least_lead").fill_(least)
 
     def finish(self, head: Head, outcome: Outcome) -> Outcome:
-        """Returns one row a question: (exact match, F1, whether it has an answer)."""
+        """Returns one entry per question: (exact match, F1, whether it has an answer)."""
         least = least_lead(head)
-        rows = [
-            np.array([exact, f1, has_answer] if lead > least else [silent, silent, has_answer])
-            for lead, exact, f1, silent, has_answer in outcome.predicted
-        ]
-        return Outcome(rows, rows)
+        return Outcome(
+            [
+                np.array([exact, f1, has_answer] if lead > least else [silent, silent, has_answer])
+                for lead, exact, f1, silent, has_answer in outcome.predicted
+            ]
+        )
 
     def score(self, outcome: Outcome) -> dict[str, float]:
         """Returns exact match and F1 over questions, as SQuAD 2.0 defines them.
@@ -113,11 +116,12 @@ class QuestionAnsweringTask(Task):
         """Returns None: rows are windows, and only a question as a whole is right."""
         return None
 
-    def outputs(
-        self, head: Head, logits: Tensor, batch: Batch, texts: Sequence[TextView]
-    ) -> list[Output]:
-        """Not used: the predictor puts windows together by `best_answers`."""
-        raise NotImplementedError
+    def says(
+        self, head: Head, rows: Sequence[Decoded], texts: Sequence[TextView], source: Source | None
+    ) -> Sequence[Output]:
+        """Returns the answer to each question over all its windows, None = it has none."""
+        assert source is not None
+        return best_answers(rows, source, least_lead(head))
 
 
 class QuestionAnsweringHead(Head):
@@ -144,7 +148,7 @@ class QuestionAnsweringHead(Head):
             reduction="sum",
         )
 
-    def decode(self, logits: Tensor, batch: Batch) -> list[Prediction]:
+    def decode(self, logits: Tensor, batch: Batch) -> list[Decoded]:
         """Returns (score of no answer, score of the best answer, first, last token), float64.
 
         The score of the best answer is -inf where the context has no token, as with one of
@@ -176,34 +180,31 @@ def least_lead(head: nn.Module) -> float:
 
 
 def best_answers(
-    predicted: Sequence[Prediction], questions: Questions, least: float = 0.0
+    predicted: Sequence[Decoded], source: Source, least: float = 0.0
 ) -> list[FoundAnswer | None]:
     """Returns the answer to each question over all its windows, None = it has none.
 
     Args:
         predicted: What the head decoded, a row a window.
-        questions: The questions of the windows.
+        source: The contexts that the windows are pieces of.
         least: Lead in log-likelihood that an answer needs over "no answer", the threshold of
             Devlin et al. 2019, section 4.3, which SQuAD 2.0 tunes on dev.
     """
-    return [answer if lead > least else None for answer, lead in candidates(predicted, questions)]
+    return [answer if lead > least else None for answer, lead in candidates(predicted, source)]
 
 
-def candidates(
-    predicted: Sequence[Prediction], questions: Questions
-) -> list[tuple[FoundAnswer, float]]:
+def candidates(predicted: Sequence[Decoded], source: Source) -> list[tuple[FoundAnswer, float]]:
     """Returns the likeliest answer to each question, and its lead over "no answer".
 
     The lead is that over "no answer" in the window where this is least likely.
     """
     table = np.stack(predicted)  # (windows, 4)
     found: list[tuple[FoundAnswer, float]] = []
-    for number, context in enumerate(questions.contexts):
-        rows = np.flatnonzero(questions.of_row == number)
-        row = rows[int(np.argmax(table[rows, 1]))]
+    for number, context in enumerate(source.texts):
+        rows = source.rows_of(number)
+        row = int(rows[int(np.argmax(table[rows, 1]))])
         nothing, best = float(table[rows, 0].min()), float(table[row, 1])
-        start = int(questions.char_starts.row(row)[int(table[row, 2])])
-        end = int(questions.char_ends.row(row)[int(table[row, 3])])
+        start, end = source.span(row, int(table[row, 2]), int(table[row, 3]))
         share = 1 / (1 + np.exp(nothing - best))
         found.append((FoundAnswer(context[start:end], start, end, float(share)), best - nothing))
     return found

@@ -1,7 +1,7 @@
 """Regression: one number a sentence or pair."""
 
 from collections.abc import Sequence
-from typing import ClassVar, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -9,8 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from mtl_core.data.batching import Batch
-from mtl_core.data.encoded import LabelNames
-from mtl_core.tasks.base import Head, Outcome, Prediction, Task, TaskSection
+from mtl_core.data.columns.label_names import Moments
+from mtl_core.data.columns.number import NumberColumn
+from mtl_core.data.source import Source
+from mtl_core.tasks.base import Decoded, Head, Outcome, Task, TaskSection
 from mtl_core.tasks.hidden import Hidden, HiddenSize
 from mtl_core.tasks.outputs import Output, TextView
 
@@ -22,9 +24,11 @@ class Regression(TaskSection):
     main_score: Literal["pearson", "spearman"] = "pearson"
     """The score that objectives combine."""
 
-    column_kind: ClassVar = "number"
+    def make_column(self, name: str, column: str) -> NumberColumn:
+        """Returns its column."""
+        return NumberColumn(name, column)
 
-    def build(self, name: str, labels: LabelNames) -> "RegressionTask":
+    def build(self, name: str, labels: Moments) -> "RegressionTask":
         """Builds the task for the mean and deviation of its targets."""
         return RegressionTask(name, labels, self)
 
@@ -32,7 +36,9 @@ class Regression(TaskSection):
 class RegressionTask(Task):
     """Scores in the unit of the data; see `Task`."""
 
-    def __init__(self, name: str, labels: LabelNames, section: Regression) -> None:
+    labels: Moments
+
+    def __init__(self, name: str, labels: Moments, section: Regression) -> None:
         self.name = name
         self.labels = labels
         self.main_score = section.main_score
@@ -67,11 +73,11 @@ class RegressionTask(Task):
         """Returns None: a number is never just right."""
         return None
 
-    def outputs(
-        self, head: Head, logits: Tensor, batch: Batch, texts: Sequence[TextView]
+    def says(
+        self, head: Head, rows: Sequence[Decoded], texts: Sequence[TextView], source: Source | None
     ) -> list[Output]:
         """Returns the number of each text, in the unit of the data."""
-        return [float(value[0]) for value in head.decode(logits, batch)]
+        return [float(row[0]) for row in rows]
 
 
 class RegressionHead(Head):
@@ -93,6 +99,6 @@ class RegressionHead(Head):
         errors = (logits.float().squeeze(-1) - torch.nan_to_num(target)) ** 2
         return errors[~labels.isnan()].sum()
 
-    def decode(self, logits: Tensor, batch: Batch) -> list[Prediction]:
+    def decode(self, logits: Tensor, batch: Batch) -> list[Decoded]:
         """Returns the number of each row in its own unit, (1,), float32."""
         return list((logits.float() * self._deviation + self._mean).cpu().numpy())

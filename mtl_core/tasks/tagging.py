@@ -1,7 +1,7 @@
 """Tagging: one tag a word; BIO spans (slots, entities) or plain tags (parts of speech)."""
 
 from collections.abc import Iterator, Sequence
-from typing import ClassVar, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -9,14 +9,16 @@ from pydantic import model_validator
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from mtl_core.data.arrays import NO_LABEL
 from mtl_core.data.batching import Batch
-from mtl_core.data.encoded import NO_LABEL, LabelNames, TaskColumn
-from mtl_core.tasks.base import Head, Outcome, Prediction, Task, TaskSection, by_label
+from mtl_core.data.columns.label_names import LabelNames
+from mtl_core.data.columns.tags import TagsColumn
+from mtl_core.data.source import Source
+from mtl_core.tasks.base import Decoded, Head, Outcome, Task, TaskSection
 from mtl_core.tasks.hidden import Hidden, HiddenSize, gather_positions
 from mtl_core.tasks.outputs import Output, Span, TextView
+from mtl_core.tasks.spans import bio_spans, scores_by_type, span_scores
 from mtl_core.tasks.viterbi import bio_penalties, viterbi
-
-Tags = Sequence[Sequence[str]]
 
 LOST = -1
 """Predicted id of a word that was cut off: never right."""
@@ -37,8 +39,6 @@ class Tagging(TaskSection):
     scores_by_type: bool = False
     """Reports precision, recall and F1 of every type as well."""
 
-    column_kind: ClassVar = "tags"
-
     @model_validator(mode="after")
     def _check_subwords(self) -> "Tagging":
         if self.crf and self.subwords == "all":
@@ -47,10 +47,9 @@ class Tagging(TaskSection):
             raise ValueError("decoding: plain tags have no forbidden steps; use argmax")
         return self
 
-    def column_in(self, dataset: str, name: str) -> TaskColumn:
-        """Returns where the task finds its tags."""
-        base = super().column_in(dataset, name)
-        return TaskColumn(name, base.column, "tags", is_bio=self.scheme == "bio")
+    def make_column(self, name: str, column: str) -> TagsColumn:
+        """Returns its column."""
+        return TagsColumn(name, column, is_bio=self.scheme == "bio")
 
     def build(self, name: str, labels: LabelNames) -> "TaggingTask":
         """Builds the task for its tags."""
@@ -59,6 +58,8 @@ class Tagging(TaskSection):
 
 class TaggingTask(Task):
     """Tags and scores; see `Task`."""
+
+    labels: LabelNames
 
     def __init__(self, name: str, labels: LabelNames, section: Tagging) -> None:
         self.name = name
@@ -103,16 +104,13 @@ class TaggingTask(Task):
         scores = {"f1": f1, "precision": precision, "recall": recall, "accuracy": accuracy}
         return scores | (scores_by_type(*texts) if self._section.scores_by_type else {})
 
-    def outputs(
-        self, head: Head, logits: Tensor, batch: Batch, texts: Sequence[TextView]
+    def says(
+        self, head: Head, rows: Sequence[Decoded], texts: Sequence[TextView], source: Source | None
     ) -> list[Output]:
         """Returns the spans of each text; of plain tags, one a word that was not cut off."""
-        return [
-            tuple(self._spans(tags, view))
-            for tags, view in zip(head.decode(logits, batch), texts, strict=True)
-        ]
+        return [tuple(self._spans(*pair)) for pair in zip(rows, texts, strict=True)]
 
-    def _spans(self, tags: Prediction, view: TextView) -> Iterator[Span]:
+    def _spans(self, tags: Decoded, view: TextView) -> Iterator[Span]:
         names = (*self.labels.trained, "O")  # LOST = -1: nothing is predicted there
         plain = ((names[tag], place, place) for place, tag in enumerate(tags) if tag != LOST)
         for type_, first, last in bio_spans([names[tag] for tag in tags]) if self.is_bio else plain:
@@ -161,7 +159,7 @@ class TaggingHead(Head):
         )
         return (losses / pieces).sum()
 
-    def decode(self, logits: Tensor, batch: Batch) -> list[Prediction]:
+    def decode(self, logits: Tensor, batch: Batch) -> list[Decoded]:
         """Returns the tag ids of each row, (words,); `LOST` for words that were cut off."""
         if self._buffers["inside"] is not None:
             logits = gather_positions(logits, batch.word_starts)
@@ -203,7 +201,7 @@ class CrfHead(Head):
         likelihood: Tensor = self.crf(scores, tags, mask=mask[rows], reduction="sum")
         return nothing - likelihood
 
-    def decode(self, logits: Tensor, batch: Batch) -> list[Prediction]:
+    def decode(self, logits: Tensor, batch: Batch) -> list[Decoded]:
         """Returns the tag ids of each row, (words,); `LOST` for words that were cut off."""
         steps = torch.cat([self.crf.start_transitions[None], self.crf.transitions])
         best = viterbi(logits.float(), batch.is_word, steps + self.get_buffer("penalties"),
@@ -211,7 +209,7 @@ class CrfHead(Head):
         return tag_rows(best, batch)
 
 
-def tag_rows(best: Tensor, batch: Batch) -> list[Prediction]:
+def tag_rows(best: Tensor, batch: Batch) -> list[Decoded]:
     """Cuts the padding off tag ids (batch, words) and marks the words that were cut off."""
     tags = torch.where(batch.is_word, best, LOST).cpu().numpy()
     return [row[:count] for row, count in zip(tags, batch.num_words.tolist(), strict=True)]
@@ -249,49 +247,3 @@ def inside_tags(tags: Sequence[str]) -> list[int]:
     """Returns tag id -> tag id inside a word: B-x becomes I-x where there is one."""
     ids = {tag: number for number, tag in enumerate(tags)}
     return [ids.get(f"I-{tag[2:]}", ids[tag]) if tag.startswith("B-") else ids[tag] for tag in tags]
-
-
-def span_scores(gold: Tags, predicted: Tags) -> tuple[float, float, float]:
-    """Returns span precision, recall and F1 in [0, 1]; 0 where nothing is found or predicted."""
-    from seqeval.metrics.v1 import precision_recall_fscore_support
-    from seqeval.scheme import IOB2
-
-    if not any(tag != "O" for tags in (*gold, *predicted) for tag in tags):
-        return 0.0, 0.0, 0.0
-    precision, recall, f1, _ = precision_recall_fscore_support(
-        list(gold), list(predicted), average="micro", scheme=IOB2, zero_division=0
-    )
-    return float(precision), float(recall), float(f1)
-
-
-def scores_by_type(gold: Tags, predicted: Tags) -> dict[str, float]:
-    """Returns "f1/<type>", "precision/<type>" and "recall/<type>" -> score, by seqeval."""
-    from seqeval.metrics.v1 import precision_recall_fscore_support
-    from seqeval.scheme import IOB2
-
-    types = sorted({type_ for tags in (*gold, *predicted) for type_, _, _ in bio_spans(tags)})
-    if not types:
-        return {}
-    precision, recall, f1, _ = precision_recall_fscore_support(
-        list(gold), list(predicted), average=None, scheme=IOB2, zero_division=0
-    )
-    return {
-        **by_label(types, f1, "f1"),
-        **by_label(types, precision, "precision"),
-        **by_label(types, recall, "recall"),
-    }
-
-
-def bio_spans(tags: Sequence[str]) -> Iterator[tuple[str, int, int]]:
-    """Yields (type, first word, last word) of every span, in strict IOB2 as seqeval reads it.
-
-    A span begins with B- and goes on with I- of the same type; an I- that continues nothing is
-    no span.
-    """
-    type_, first = "", 0
-    for position, tag in enumerate([*tags, "O"]):
-        if type_ and tag != f"I-{type_}":
-            yield type_, first, position - 1
-            type_ = ""
-        if tag.startswith("B-"):
-            type_, first = tag[2:], position

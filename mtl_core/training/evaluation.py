@@ -12,7 +12,7 @@ from mtl_core.data.encoded import EncodedSplit
 from mtl_core.data.store import EncodedDataset
 from mtl_core.model.autocast import Precision, autocast
 from mtl_core.model.multitask import MultiTaskModel
-from mtl_core.tasks.base import Outcome, Prediction, Task, gold_labels
+from mtl_core.tasks.base import Decoded, Outcome, Task
 from mtl_core.training.distributed import Place
 from mtl_core.training.report import Scores
 
@@ -101,7 +101,7 @@ def predict_split(
     """Returns task name -> predictions and gold labels of all rows, in order."""
     names = [name for name in rows.labels if name in tasks]
     batches = rows_by_length(rows, batch_size=_EVALUATION_BATCH)[place.rank :: place.world_size]
-    local: dict[str, dict[int, Prediction]] = {name: {} for name in names}
+    local: dict[str, dict[int, Decoded]] = {name: {} for name in names}
     with torch.inference_mode(), autocast(place.device, precision):
         for numbers in batches:
             batch = collator(rows, numbers, seed=()).to(place.device)
@@ -113,7 +113,7 @@ def predict_split(
     for name in names:
         by_row = {row: found for part in gathered for row, found in part[name].items()}
         predicted = [by_row[row] for row in range(len(rows))]
-        outcomes[name] = Outcome(predicted, gold_labels(rows, name), rows)
+        outcomes[name] = Outcome(predicted, rows.gold(name), rows.source)
     return outcomes
 
 

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.optim import AdamW
 
-from mtl_core.data.encoded import Int64Array
+from mtl_core.data.arrays import Int64Array
 from mtl_core.model.word_rows import RowEmbedding
 
 

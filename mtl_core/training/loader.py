@@ -6,8 +6,8 @@ import numpy as np
 
 from mtl_core.assets import Data, build_collator
 from mtl_core.config import RunConfig
+from mtl_core.data.arrays import Int64Array
 from mtl_core.data.collate import Collator
-from mtl_core.data.encoded import Int64Array
 from mtl_core.data.store import EncodedDataset
 from mtl_core.training.distributed import Place
 from mtl_core.training.forward import MicroBatch
@@ -61,7 +61,7 @@ class BatchLoader:
                 own, is_padding = part_rows(rows, share, shares)
                 local = self.collator(split, own, seed=(self._seed, epoch)).to(self._place.device)
                 # All workers take part in each exchange, so none may be without rows.
-                kept = local.without_labels() if is_padding else local
+                kept = local.without_labels(split.labels.columns) if is_padding else local
                 yield MicroBatch(kept, self.plan.tasks(dataset))
 
     def token_ids(self, batch: GlobalBatch) -> Int64Array:

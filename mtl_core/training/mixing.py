@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from mtl_core.data.encoded import Int64Array
+from mtl_core.data.arrays import Int64Array
 from mtl_core.section import Section
 
 Shares = npt.NDArray[np.float64]

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mtl_core.data.arrays import Int64Array
 from mtl_core.data.batching import similar_length_batches
-from mtl_core.data.encoded import NO_LABEL, EncodedSplit, Int64Array, Ragged
 from mtl_core.data.store import EncodedDataset
 from mtl_core.training.mixing import EpochToMix, MixingSection, Proportional
 
@@ -55,7 +55,11 @@ class TrainingPlan:
         self._lengths: dict[str, Int64Array] = {}
         for name, dataset in datasets.items():
             split = dataset.splits["train"]
-            counts = {task: label_counts(split, task) for task in split.labels if task in trained}
+            counts = {
+                task: column.count(split.labels[task], split.word_starts)
+                for task, column in split.labels.columns.items()
+                if task in trained
+            }
             if counts:
                 self._counts[name] = counts
                 self._rows[name] = np.flatnonzero(sum(counts.values()))
@@ -137,15 +141,3 @@ def part_rows(rows: Int64Array, number: int, parts: int) -> tuple[Int64Array, bo
     """
     own = rows[number::parts]
     return (own, False) if len(own) else (rows[:1], True)
-
-
-def label_counts(split: EncodedSplit, task: str) -> Int64Array:
-    """Returns how many labels of each row train, (rows,); words that were cut off do not."""
-    labels = split.labels[task]
-    if isinstance(labels, Ragged):
-        is_counted = (labels.values != NO_LABEL) & (split.word_starts.values >= 0)
-        totals = np.concatenate([[0], np.cumsum(is_counted)])
-        return np.asarray(totals[labels.offsets[1:]] - totals[labels.offsets[:-1]], dtype=np.int64)
-    first = labels if labels.ndim == 1 else labels[:, 0]
-    is_missing = np.isnan(first) if np.issubdtype(first.dtype, np.floating) else first == NO_LABEL
-    return np.asarray(~is_missing, dtype=np.int64)

@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.nn.utils import get_total_norm
 from torch.optim import AdamW
 
-from mtl_core.data.encoded import Int64Array
+from mtl_core.data.arrays import Int64Array
 from mtl_core.model.word_rows import RowEmbedding
 from mtl_core.training.lazy_rows import LazyRows
 from mtl_core.training.loss_scale import LossScale

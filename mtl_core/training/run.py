@@ -271,9 +271,10 @@ class Run:
             dtype=precision if training.prefix_cache == "auto" else training.prefix_cache,
             budget=int(training.prefix_cache_gib * 2**30),
         )
-        texts = {d for task in self.config.tasks.values() for d in task.datasets
-                 if task.column_kind == "text"}  # fmt: skip
-        fixed = {name: dataset for name, dataset in every.items() if name not in texts}
+        # What a task changes in a batch, frozen layers have to see anew each time.
+        changed = {dataset for name in self.loader.collator.changes
+                   for dataset in self.config.tasks[name].datasets}  # fmt: skip
+        fixed = {name: dataset for name, dataset in every.items() if name not in changed}
         return {**every, **self.assets.prefix_cache.apply(fixed, encoder, settings)}
 
     def _main_scores(self, report: EpochReport) -> dict[str, float]:

@@ -19,7 +19,7 @@ from mtl_core.export import export_best
 from mtl_core.prediction import Prediction, Text
 from mtl_core.predictor import Predictor, evaluate_model
 from mtl_core.tasks.outputs import Label, Span
-from mtl_core.tasks.tagging import bio_spans
+from mtl_core.tasks.spans import bio_spans
 from mtl_core.training.loop import train
 from mtl_core.training.report import EpochReport
 

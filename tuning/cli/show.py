@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from mtl_core.assets import Data
-from mtl_core.data.encoded import LabelNames, count_labelled
+from mtl_core.data.columns.label_names import Labels
 from mtl_core.errors import ConfigError
 from mtl_core.model.outline import encoder_outline
 from mtl_core.model.trained import describe_encoder
@@ -37,8 +37,7 @@ def show_check(study: StudyFile, data: Data) -> None:
     for name, section in study.run.tasks.items():
         names = data.datasets[section.datasets[0]].labels[name]
         count = sum(
-            count_labelled(data.datasets[key].splits["train"].labels[name])
-            for key in section.datasets
+            data.datasets[key].splits["train"].num_labelled(name) for key in section.datasets
         )
         labels.add_row(
             name,
@@ -64,9 +63,8 @@ def show_check(study: StudyFile, data: Data) -> None:
     )
 
 
-def _most_frequent(names: LabelNames, most: int = 3) -> str:
-    # A number column counts its rows, and has no labels.
-    pairs = sorted(zip(names.trained, names.counts, strict=False), key=lambda pair: -pair[1])
+def _most_frequent(names: Labels, most: int = 3) -> str:
+    pairs = sorted(names.frequencies.items(), key=lambda pair: -pair[1])
     return "\n".join(f"{one_line(name)} {count:,}" for name, count in pairs[:most]) or "-"
 
 

@@ -16,7 +16,6 @@ import torch.distributed as dist
 
 from mtl_core.assets import Assets, assets_key, build_collator, build_tasks
 from mtl_core.config import RunConfig
-from mtl_core.data.encoded import EncodedSplit, count_labelled
 from mtl_core.data.store import EncodedDataset
 from mtl_core.errors import MtlError, TrainingError
 from mtl_core.export import export_best
@@ -222,15 +221,9 @@ def _test_rows(
     found: list[dict[str, int]] = []
     for name in tasks:
         splits = {key: datasets[key].splits.get("test") for key in config.tasks[name].datasets}
-        counts = {key: _count(split, name) for key, split in splits.items() if split is not None}
+        counts = {key: split.num_scored(name) for key, split in splits.items() if split is not None}
         found.append({key: count for key, count in counts.items() if count})
     return found
-
-
-def _count(split: EncodedSplit, task: str) -> int:
-    if split.questions is not None:
-        return sum(answers is not None for answers in split.questions.answers)
-    return count_labelled(split.labels[task])
 
 
 def _one_line(error: MtlError) -> str:

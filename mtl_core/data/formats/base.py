@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
+from mtl_core.data.columns.kinds import COLUMNS
 from mtl_core.data.example import ColumnKind, Example
 from mtl_core.errors import DataError
 from mtl_core.files import hash_files
@@ -137,15 +138,6 @@ def check_columns(where: str, columns: Columns, offered: Columns) -> None:
             raise DataError(f"{where}: there is no column '{column}'; {names}")
         if offered[column] != kind:
             raise DataError(
-                f"{where}: column '{column}' holds {_HOLDS[offered[column]]}, and the task's kind "
-                f"needs {_HOLDS[kind]}"
+                f"{where}: column '{column}' holds {COLUMNS[offered[column]].holds}, and the "
+                f"task's kind needs {COLUMNS[kind].holds}"
             )
-
-
-_HOLDS: dict[ColumnKind, str] = {
-    "label": "one label per sentence",
-    "tags": "one tag per word",
-    "labels": "a set of labels",
-    "number": "a number",
-    "answers": "answers to a question",
-}

@@ -3,8 +3,11 @@
 import numpy as np
 import pytest
 
+from mtl_core.data.arrays import Int64Array, Ragged
 from mtl_core.data.batching import make_batch, rows_by_length, similar_length_batches
-from mtl_core.data.encoded import EncodedSplit, Int64Array, Ragged
+from mtl_core.data.columns.label import LabelColumn
+from mtl_core.data.columns.tags import TagsColumn
+from mtl_core.data.encoded import EncodedSplit, TaskLabels
 
 PAD = 9
 
@@ -20,10 +23,12 @@ def split() -> EncodedSplit:
     return EncodedSplit(
         Ragged.from_rows([[1, 5, 6, 2], [1, 7, 2], [1, 5, 5, 8, 2]]),
         Ragged.from_rows([[1, 2], [1], [1, -1, -1]]),
-        {
-            "intent": np.array([4, 0, -100], dtype=np.int32),
-            "slots": Ragged.from_rows([[3, 1], [-100], [2, 2, 0]]),
-        },
+        TaskLabels(
+            [
+                (LabelColumn("intent", "intent"), np.array([4, 0, -100], dtype=np.int32)),
+                (TagsColumn("slots", "slots"), Ragged.from_rows([[3, 1], [-100], [2, 2, 0]])),
+            ]
+        ),
     )
 
 

@@ -13,18 +13,22 @@ from pydantic import TypeAdapter
 from transformers import PreTrainedTokenizerFast
 
 from mtl_core.data import store
-from mtl_core.data.encoded import LabelNames, Ragged, TaskColumn, count_labelled
+from mtl_core.data.arrays import Ragged
+from mtl_core.data.columns.label import LabelColumn
+from mtl_core.data.columns.label_names import LabelNames
+from mtl_core.data.columns.tags import TagsColumn
 from mtl_core.data.example import Example
 from mtl_core.data.formats.kinds import DatasetSection
 from mtl_core.data.formats.seq_in_out import SeqInOut
-from mtl_core.data.layouts.sentences import collect_labels, encode_split, warn_of_cut_rows
+from mtl_core.data.layouts.sentences import Sentences, warn_of_cut_rows
 from mtl_core.data.splits import read_splits
 from mtl_core.data.store import EncodedDataset, load_dataset
 from mtl_core.errors import DataError
 from mtl_core.model.backbones.encoder import load_tokenizer
 
-SLOTS = TaskColumn("slots", "slots", "tags", is_bio=True)
-INTENT = TaskColumn("intent", "intent", "label")
+SLOTS = TagsColumn("slots", "slots", is_bio=True)
+INTENT = LabelColumn("intent", "intent")
+SENTENCES = Sentences()
 LABELS = {"intent": LabelNames(("a", "b"), ()), "slots": LabelNames(("B-x", "O"), ("I-x",))}
 
 
@@ -47,14 +51,14 @@ def folder_of(path: Path, text: str = "play music") -> SeqInOut:
 
 def load(section: SeqInOut, tokenizer: PreTrainedTokenizerFast, **changes: int) -> EncodedDataset:
     settings = {"max_length": 16} | changes
-    return load_dataset("d", section, [INTENT, SLOTS], tokenizer, **settings)
+    return load_dataset("d", section, [INTENT, SLOTS], tokenizer, layout=SENTENCES, **settings)
 
 
 def test_words_start_at_their_first_piece(
     tokenizer: PreTrainedTokenizerFast, sample: dict[str, list[Example]]
 ) -> None:
     examples = sample["dev"]
-    encoded = encode_split(examples, tokenizer, [], {}, max_length=64)
+    encoded = SENTENCES.encode(examples, tokenizer, [], {}, max_length=64)
     for row, example in enumerate(examples):
         ids = [tokenizer.cls_token_id]
         starts = []
@@ -67,7 +71,7 @@ def test_words_start_at_their_first_piece(
 
 def test_words_without_pieces_are_read_as_unknown(tokenizer: PreTrainedTokenizerFast) -> None:
     example = Example(("play", "\u200b", "it"), {"slots": ("O", "B-x", "O")})
-    encoded = encode_split([example], tokenizer, [SLOTS], LABELS, max_length=16)
+    encoded = SENTENCES.encode([example], tokenizer, [SLOTS], LABELS, max_length=16)
     assert rows(encoded.word_starts) == [[1, 2, 3]]
     assert rows(encoded.token_ids)[0][2] == tokenizer.unk_token_id
 
@@ -78,7 +82,7 @@ def test_unseen_labels_come_after_the_trained_ones() -> None:
         "dev": [Example(("x",), {"intent": "c"}), Example(("x",), {"intent": "b"})],
         "test": [Example(("x",), {"intent": "a"})],
     }
-    assert collect_labels(splits, INTENT, where="d") == LabelNames(("c", "m"), ("a", "b"), (1, 1))
+    assert INTENT.collect(splits, where="d") == LabelNames(("c", "m"), ("a", "b"), (1, 1))
 
 
 def test_label_ids_of_labelled_and_unlabelled_rows(tokenizer: PreTrainedTokenizerFast) -> None:
@@ -86,7 +90,7 @@ def test_label_ids_of_labelled_and_unlabelled_rows(tokenizer: PreTrainedTokenize
         Example(("one", "two"), {"intent": "b", "slots": ("O", "I-x")}),
         Example(("one", "two")),
     ]
-    encoded = encode_split(examples, tokenizer, [INTENT, SLOTS], LABELS, max_length=16)
+    encoded = SENTENCES.encode(examples, tokenizer, [INTENT, SLOTS], LABELS, max_length=16)
     intent, slots = encoded.labels["intent"], encoded.labels["slots"]
     assert isinstance(intent, np.ndarray)
     assert isinstance(slots, Ragged)
@@ -98,20 +102,20 @@ def test_label_ids_of_labelled_and_unlabelled_rows(tokenizer: PreTrainedTokenize
 def test_tags_that_are_not_bio_are_refused(tag: str) -> None:
     splits = {name: [Example(("x",), {"slots": (tag,)})] for name in ("train", "dev")}
     with pytest.raises(DataError, match=rf"task 'slots' holds the tag '{tag}'; allowed are BIO"):
-        collect_labels(splits, SLOTS, where="d")
+        SLOTS.collect(splits, where="d")
 
 
 @pytest.mark.parametrize("tag", ["O", "B-y", "I-y", "B-a-b", "I-a b", "B-é"])
 def test_tags_that_are_bio_are_taken(tag: str) -> None:
     splits = {name: [Example(("x",), {"slots": (tag,)})] for name in ("train", "dev")}
-    assert tag in collect_labels(splits, SLOTS, where="d").trained
+    assert tag in SLOTS.collect(splits, where="d").trained
 
 
 @pytest.mark.parametrize("split", ["train", "dev"])
 def test_split_without_labels_of_a_task_is_refused(split: str) -> None:
     splits = {name: [Example(("x",), {"intent": "a"})] for name in ("train", "dev")}
     with pytest.raises(DataError, match=rf"{split}.*intent"):
-        collect_labels(splits | {split: [Example(("x",))]}, INTENT, where="d")
+        INTENT.collect(splits | {split: [Example(("x",))]}, where="d")
 
 
 def test_cut_text_is_told_once_with_its_counts(
@@ -119,7 +123,7 @@ def test_cut_text_is_told_once_with_its_counts(
 ) -> None:
     # [CLS] and [SEP] take two of eight places; these words are one piece each.
     examples = [Example(("play",) * count) for count in (6, 7, 9)]
-    encoded = encode_split(examples, tokenizer, [], {}, max_length=8)
+    encoded = SENTENCES.encode(examples, tokenizer, [], {}, max_length=8)
     assert [starts[6:] for starts in rows(encoded.word_starts)] == [[], [-1], [-1, -1, -1]]
     with caplog.at_level(logging.WARNING):
         warn_of_cut_rows(encoded, where="d [dev]", max_length=8)
@@ -146,7 +150,7 @@ def test_stored_arrays_equal_the_encoded_ones_and_are_mapped(
     dataset = load(SeqInOut(path=corpus), tokenizer, max_length=64)
     examples = read_splits(SeqInOut(path=corpus), {"intent": "label", "slots": "tags"})
     for split, stored in dataset.splits.items():
-        fresh = encode_split(
+        fresh = SENTENCES.encode(
             examples[split], tokenizer, [INTENT, SLOTS], dataset.labels, max_length=64
         )
         assert rows(stored.token_ids) == rows(fresh.token_ids)
@@ -195,8 +199,9 @@ _BUILD = """
 import os, signal, sys
 from pathlib import Path
 from mtl_core.data import store
-from mtl_core.data.encoded import TaskColumn
+from mtl_core.data.columns.label import LabelColumn
 from mtl_core.data.formats.seq_in_out import SeqInOut
+from mtl_core.data.layouts.sentences import Sentences
 from mtl_core.model.backbones.encoder import load_tokenizer
 
 mode, encoder, path = sys.argv[1:]
@@ -213,9 +218,9 @@ def killed(*args):
 store.read_splits = counted
 if mode == "killed":
     store.write_split = killed
-columns = [TaskColumn("intent", "intent", "label")]
+columns = [LabelColumn("intent", "intent")]
 data = store.load_dataset(
-    "d", SeqInOut(path=path), columns, load_tokenizer(encoder), max_length=16
+    "d", SeqInOut(path=path), columns, load_tokenizer(encoder), layout=Sentences(), max_length=16
 )
 print(len(data.splits["train"]))
 """
@@ -260,14 +265,6 @@ def test_rows_of_train_in_dev_are_told(
     splits = {name: str(tmp_path / f"{name}.jsonl") for name in ("train", "dev")}
     section = TypeAdapter(DatasetSection).validate_python({"kind": "jsonl", "splits": splits})
     with caplog.at_level(logging.WARNING):
-        load_dataset("d", section, [INTENT], tokenizer, max_length=16)
+        load_dataset("d", section, [INTENT], tokenizer, layout=SENTENCES, max_length=16)
     told = f"d [dev]: {known} of {10 + known} rows stand in train, too; scores on them say little"
     assert caplog.messages == ([told] if warns else [])
-
-
-def test_labelled_rows_are_counted() -> None:
-    tags = Ragged.from_rows([[-100, 1], [-100, -100], [], [0]])
-    assert count_labelled(tags) == 2
-    assert count_labelled(np.array([0, -100, 3], dtype=np.int32)) == 2
-    assert count_labelled(np.array([[0, 1], [-100, -100]], dtype=np.int32)) == 1
-    assert count_labelled(np.array([0.0, np.nan], dtype=np.float32)) == 1

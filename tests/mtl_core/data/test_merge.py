@@ -8,17 +8,27 @@ import pytest
 from conftest import RunConfigFactory
 
 from mtl_core.assets import build_tasks, load_data
-from mtl_core.data.encoded import EncodedSplit, LabelArray, LabelNames, Ragged
-from mtl_core.data.merge import merge_labels, merge_names
+from mtl_core.data.arrays import LabelArray, Ragged
+from mtl_core.data.columns.base import AnyColumn
+from mtl_core.data.columns.label import LabelColumn
+from mtl_core.data.columns.label_names import LabelNames, Moments
+from mtl_core.data.columns.labels import LabelSetColumn
+from mtl_core.data.columns.number import NumberColumn
+from mtl_core.data.columns.tags import TagsColumn
+from mtl_core.data.encoded import EncodedSplit, TaskLabels
+from mtl_core.data.merge import merge_labels
 from mtl_core.data.store import EncodedDataset
 from mtl_core.errors import DataError
 
+LABEL = LabelColumn("t", "c")
 
-def dataset(name: str, labels: LabelNames, values: LabelArray) -> EncodedDataset:
+
+def dataset(
+    name: str, labels: LabelNames, values: LabelArray, column: AnyColumn = LABEL
+) -> EncodedDataset:
     rows = Ragged.from_rows([[1]] * 3)
-    return EncodedDataset(
-        name, {"train": EncodedSplit(rows, rows, {"t": values})}, {"t": labels}, ""
-    )
+    split = EncodedSplit(rows, rows, TaskLabels([(column, values)]))
+    return EncodedDataset(name, {"train": split}, {"t": labels}, "")
 
 
 def names_of(dataset: EncodedDataset) -> list[str]:
@@ -40,8 +50,8 @@ def test_labels_keep_their_names_and_missing_ones_stay_missing() -> None:
 
 def test_tags_of_words_are_renumbered() -> None:
     tags = Ragged.from_rows([[0, 1], [-100], [1]])
-    first = dataset("a", LabelNames(("B-b", "O"), (), (1, 2)), tags)
-    second = dataset("b", LabelNames(("B-a", "O"), (), (1, 1)), tags)
+    first = dataset("a", LabelNames(("B-b", "O"), (), (1, 2)), tags, TagsColumn("t", "c"))
+    second = dataset("b", LabelNames(("B-a", "O"), (), (1, 1)), tags, TagsColumn("t", "c"))
     merged = merge_labels({"a": first, "b": second})
     assert names_of(merged["a"]) == ["B-b", "O", "", "O"]
     assert names_of(merged["b"]) == ["B-a", "O", "", "O"]
@@ -49,8 +59,9 @@ def test_tags_of_words_are_renumbered() -> None:
 
 def test_indicators_move_to_their_labels() -> None:
     values = np.array([[1, 0], [0, 1], [-100, -100]], np.int32)
-    first = dataset("a", LabelNames(("x", "z"), (), (1, 1)), values)
-    second = dataset("b", LabelNames(("y",), (), (3,)), np.ones((3, 1), np.int32))
+    sets = LabelSetColumn("t", "c")
+    first = dataset("a", LabelNames(("x", "z"), (), (1, 1)), values, sets)
+    second = dataset("b", LabelNames(("y",), (), (3,)), np.ones((3, 1), np.int32), sets)
     merged = merge_labels({"a": first, "b": second})
     assert merged["a"].splits["train"].labels["t"].tolist() == [  # type: ignore[union-attr]
         [1, 0, 0], [0, 0, 1], [-100, -100, -100],
@@ -60,11 +71,11 @@ def test_indicators_move_to_their_labels() -> None:
 @pytest.mark.parametrize("other", [[10.0, 14], [10.0], [3.0, 3.0]])
 def test_moments_are_those_of_all_rows_together(other: list[float]) -> None:
     one, two = np.array([1.0, 2, 6]), np.array(other)
-    parts = [LabelNames((), (), (len(x),), x.mean(), x.std()) for x in (one, two)]
-    merged = merge_names(parts)
+    parts = [Moments(len(x), x.mean(), x.std()) for x in (one, two)]
+    merged = NumberColumn("t", "c").merge(parts)
     every = np.concatenate([one, two])
     assert (merged.mean, merged.deviation) == pytest.approx((every.mean(), every.std()))
-    assert merged.counts == (len(every),)
+    assert merged.rows == len(every)
 
 
 def test_a_data_set_alone_is_left_as_it_is() -> None:

@@ -18,10 +18,11 @@ from transformers import (
     RobertaTokenizerFast,
 )
 
-from mtl_core.data.encoded import TaskColumn
+from mtl_core.data.columns.answers import AnswersColumn
+from mtl_core.data.columns.label_names import NoLabels
 from mtl_core.data.example import Answer, Example
-from mtl_core.data.layouts.sentences import encode_split
-from mtl_core.data.layouts.windows import encode_windows
+from mtl_core.data.layouts.sentences import Sentences
+from mtl_core.data.layouts.windows import Windows
 from mtl_core.model.backbones.encoder import load_tokenizer
 from mtl_core.saved_model import save_tokenizer
 
@@ -96,14 +97,14 @@ def test_words_are_read_as_in_running_text(encoder: Path) -> None:
     plain = trained(WHOLE).encode(f"now {TEXT}", add_special_tokens=False).tokens[1:]
     assert plain[:3] == ["Ġbook", "Ġa", "Ġtable"]
     tokenizer = load_tokenizer(str(encoder))
-    split = encode_split([Example(tuple(WORDS))], tokenizer, [], {}, max_length=32)
+    split = Sentences().encode([Example(tuple(WORDS))], tokenizer, [], {}, max_length=32)
     tokens = tokenizer.convert_ids_to_tokens(split.token_ids.row(0).tolist())
     assert [token for token in tokens if token not in tokenizer.all_special_tokens] == plain
     # So do a saved model and other tools that load its tokenizer.
     save_tokenizer(encoder, tokenizer)
     loaders = (PreTrainedTokenizerFast.from_pretrained, AutoTokenizer.from_pretrained)
     for loaded in (*(load(encoder) for load in loaders), load_tokenizer(str(encoder))):
-        again = encode_split([Example(tuple(WORDS))], loaded, [], {}, max_length=32)
+        again = Sentences().encode([Example(tuple(WORDS))], loaded, [], {}, max_length=32)
         assert again.token_ids.values.tolist() == split.token_ids.values.tolist()
 
 
@@ -116,11 +117,13 @@ def test_tokenizers_that_read_words_rightly_stay_as_they_are(tmp_path: Path) -> 
 def test_answers_begin_with_a_letter(encoder: Path) -> None:
     answer = Answer("table", TEXT.index("table"))
     question = Example(("book", "two"), {"answers": (answer,)}, second=TEXT)
-    column = TaskColumn("qa", "answers", "answers", length=2)
-    split = encode_windows([question], load_tokenizer(str(encoder)), [column], max_length=32)
+    column = AnswersColumn("qa", "answers")
+    split = Windows(2).encode(
+        [question], load_tokenizer(str(encoder)), [column], {"qa": NoLabels()}, max_length=32
+    )
     first, last = split.labels["qa"][0]  # type: ignore[index]
-    assert split.questions is not None
-    starts, ends = split.questions.char_starts.row(0), split.questions.char_ends.row(0)
+    assert split.source is not None
+    starts, ends = split.source.char_starts.row(0), split.source.char_ends.row(0)
     assert TEXT[starts[first] : ends[last]] == "table"
     inside = starts >= 0
     assert not any(TEXT[start].isspace() for start in starts[inside & (starts < ends)])

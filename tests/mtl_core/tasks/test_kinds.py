@@ -12,7 +12,7 @@ from torch.nn.functional import binary_cross_entropy
 from mtl_core.assets import Assets, inputs_of
 from mtl_core.config import RunConfig
 from mtl_core.data.batching import Batch
-from mtl_core.data.encoded import LabelNames
+from mtl_core.data.columns.label_names import LabelNames
 from mtl_core.errors import ConfigError
 from mtl_core.export import export_best
 from mtl_core.predictor import Predictor

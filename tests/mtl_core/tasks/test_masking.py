@@ -10,17 +10,18 @@ from torch.nn.functional import cross_entropy
 from transformers import PreTrainedTokenizerFast
 
 from mtl_core.data.batching import Batch, make_batch
-from mtl_core.data.encoded import EncodedSplit, LabelNames, TaskColumn
+from mtl_core.data.columns.label_names import NoLabels
+from mtl_core.data.columns.text import TextColumn
+from mtl_core.data.encoded import EncodedSplit
 from mtl_core.data.example import Example
-from mtl_core.data.layouts.sentences import encode_split, pack_words
-from mtl_core.data.masking import Masking
+from mtl_core.data.layouts.chunks import Chunks, pack_words
 from mtl_core.errors import ConfigError
 from mtl_core.model.backbones.encoder import load_tokenizer
 from mtl_core.tasks.base import Outcome
 from mtl_core.tasks.hidden import Hidden, HiddenSize, Vocabulary
-from mtl_core.tasks.masked_lm import MaskedLm
+from mtl_core.tasks.masked_lm import MaskedLm, Masking
 
-COLUMN = TaskColumn("mlm", "", "text", length=32)
+COLUMN = TextColumn("mlm", "")
 
 
 @pytest.fixture(scope="module")
@@ -30,8 +31,8 @@ def tokenizer(tiny_encoder: Path) -> PreTrainedTokenizerFast:
 
 @pytest.fixture(scope="module")
 def chunks(sample: dict[str, list[Example]], tokenizer: PreTrainedTokenizerFast) -> EncodedSplit:
-    packed = pack_words(sample["train"][:600], tokenizer, length=32)
-    return encode_split(packed, tokenizer, [COLUMN], {}, max_length=32)
+    labels = {"mlm": NoLabels()}
+    return Chunks(32).encode(sample["train"][:600], tokenizer, [COLUMN], labels, max_length=64)
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +43,7 @@ def masking(tokenizer: PreTrainedTokenizerFast) -> Masking:
 def masked(split: EncodedSplit, masking: Masking, seed: int = 0) -> tuple[Batch, Batch]:
     rows = np.arange(len(split))
     batch = make_batch(split, rows, pad_token_id=0)
-    return batch, masking.apply(batch, rows, seed=(seed,))
+    return batch, masking(batch, rows, seed=(seed,))
 
 
 def test_chunks_hold_the_text_in_order_and_fit(
@@ -92,7 +93,7 @@ def test_what_is_hidden_depends_on_seed_and_row_alone(
 ) -> None:
     _, whole = masked(chunks, masking)
     rows = np.array([7, 3])
-    part = masking.apply(make_batch(chunks, rows, pad_token_id=0), rows, seed=(0,))
+    part = masking(make_batch(chunks, rows, pad_token_id=0), rows, seed=(0,))
     for place, row in enumerate(rows):
         size = len(chunks.token_ids.row(row))
         assert torch.equal(part.token_ids[place, :size], whole.token_ids[row, :size])
@@ -114,7 +115,7 @@ def test_loss_and_scores_are_those_of_the_whole_vocabulary(
     torch.manual_seed(0)
     _, batch = masked(chunks, masking)
     embeddings = torch.nn.Embedding(masking.vocabulary, 6)
-    task = MaskedLm(dataset="d", head={"dropout": 0}).build("mlm", LabelNames((), ()))
+    task = MaskedLm(dataset="d", head={"dropout": 0}).build("mlm", NoLabels())
     head = task.make_head(HiddenSize(8, vocabulary=Vocabulary(embeddings)))
     tokens = torch.randn(*batch.token_ids.shape, 8)
     labels = batch.labels["mlm"]
@@ -126,7 +127,7 @@ def test_loss_and_scores_are_those_of_the_whole_vocabulary(
     is_hidden = labels != -100
     per_row = each.sum(dim=1) / is_hidden.sum(dim=1)
     torch.testing.assert_close(head.loss_sum(logits, labels, batch), per_row.sum())
-    scores = task.score(Outcome(head.decode(logits, batch), []))
+    scores = task.score(Outcome(head.decode(logits, batch)))
     assert scores["perplexity"] == pytest.approx(math.exp(each[is_hidden].mean().item()), rel=1e-5)
     right = (everywhere.argmax(dim=-1) == labels)[is_hidden].float().mean().item()
     assert scores["accuracy"] == pytest.approx(right)
@@ -134,7 +135,7 @@ def test_loss_and_scores_are_those_of_the_whole_vocabulary(
 
 def test_output_weights_are_the_input_embeddings() -> None:
     embeddings = torch.nn.Embedding(20, 6)
-    task = MaskedLm(dataset="d").build("mlm", LabelNames((), ()))
+    task = MaskedLm(dataset="d").build("mlm", NoLabels())
     head = task.make_head(HiddenSize(8, vocabulary=Vocabulary(embeddings)))
     assert all(parameter is not embeddings.weight for parameter in head.parameters())
     with pytest.raises(ConfigError, match=r"needs an encoder with word embeddings"):

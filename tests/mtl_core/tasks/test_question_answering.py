@@ -8,11 +8,15 @@ import pytest
 import torch
 from transformers import PreTrainedTokenizerFast
 
+from mtl_core.data.arrays import Ragged
 from mtl_core.data.arrow_files import open_split, write_split
 from mtl_core.data.batching import make_batch
-from mtl_core.data.encoded import EncodedSplit, LabelNames, Ragged, TaskColumn
+from mtl_core.data.columns.answers import AnswersColumn
+from mtl_core.data.columns.label_names import NoLabels
+from mtl_core.data.encoded import EncodedSplit
 from mtl_core.data.example import Answer, Example
-from mtl_core.data.layouts.windows import Questions, encode_windows
+from mtl_core.data.layouts.windows import Windows
+from mtl_core.data.source import Source
 from mtl_core.errors import DataError
 from mtl_core.model.backbones.encoder import load_tokenizer
 from mtl_core.tasks.base import Outcome
@@ -36,8 +40,8 @@ QUESTION = Example(
 )
 NOTHING = Example(("who", "is", "it"), {"answers": ()}, second=CONTEXT)
 UNKNOWN = Example(("what", "is", "it"), second=CONTEXT)
-TASK = QuestionAnswering(dataset="d").build("qa", LabelNames((), ()))
-COLUMN = TaskColumn("qa", "answers", "answers", length=4)
+TASK = QuestionAnswering(dataset="d").build("qa", NoLabels())
+COLUMN = AnswersColumn("qa", "answers")
 
 
 @pytest.fixture(scope="module")
@@ -45,18 +49,24 @@ def tokenizer(tiny_encoder: Path) -> PreTrainedTokenizerFast:
     return load_tokenizer(str(tiny_encoder))
 
 
+def encode(examples: list[Example], tokenizer: PreTrainedTokenizerFast) -> EncodedSplit:
+    return Windows(overlap=4).encode(
+        examples, tokenizer, [COLUMN], {"qa": NoLabels()}, max_length=24
+    )
+
+
 @pytest.fixture(scope="module")
 def windows(tokenizer: PreTrainedTokenizerFast) -> EncodedSplit:
-    return encode_windows([QUESTION, NOTHING], tokenizer, [COLUMN], max_length=24)
+    return encode([QUESTION, NOTHING], tokenizer)
 
 
-def questions_of(split: EncodedSplit) -> Questions:
-    assert split.questions is not None
-    return split.questions
+def source_of(split: EncodedSplit) -> Source:
+    assert split.source is not None
+    return split.source
 
 
 def test_windows_cover_the_context_and_overlap(windows: EncodedSplit) -> None:
-    questions = questions_of(windows)
+    questions = source_of(windows)
     assert len(windows) > 3
     for number in range(2):
         rows = np.flatnonzero(questions.of_row == number)
@@ -70,7 +80,7 @@ def test_windows_cover_the_context_and_overlap(windows: EncodedSplit) -> None:
 
 
 def test_labels_are_the_tokens_of_the_answer(windows: EncodedSplit) -> None:
-    questions, labels = questions_of(windows), windows.labels["qa"]
+    questions, labels = source_of(windows), windows.labels["qa"]
     found = []
     for row in range(len(windows)):
         first, last = labels[row]
@@ -84,9 +94,9 @@ def test_labels_are_the_tokens_of_the_answer(windows: EncodedSplit) -> None:
 
 def test_windows_survive_the_disk(windows: EncodedSplit, tmp_path: Path) -> None:
     write_split(tmp_path, "dev", windows)
-    opened = open_split(tmp_path, "dev")
+    opened = open_split(tmp_path, "dev", [COLUMN])
     assert np.array_equal(opened.labels["qa"], windows.labels["qa"])
-    first, second = questions_of(opened), questions_of(windows)
+    first, second = source_of(opened), source_of(windows)
     assert np.array_equal(first.char_ends.values, second.char_ends.values)
     assert second.answers == [("paris",), ()]
     assert first.answers == [["paris"], []]
@@ -95,18 +105,18 @@ def test_windows_survive_the_disk(windows: EncodedSplit, tmp_path: Path) -> None
 def test_unknown_answers_survive_the_disk(
     tokenizer: PreTrainedTokenizerFast, tmp_path: Path
 ) -> None:
-    split = encode_windows([NOTHING, UNKNOWN], tokenizer, [COLUMN], max_length=24)
+    split = encode([NOTHING, UNKNOWN], tokenizer)
     write_split(tmp_path, "dev", split)
-    opened = open_split(tmp_path, "dev")
-    assert questions_of(opened).answers == [[], None]
-    of_row = questions_of(split).of_row
+    opened = open_split(tmp_path, "dev", [COLUMN])
+    assert source_of(opened).answers == [[], None]
+    of_row = source_of(split).of_row
     assert set(np.asarray(opened.labels["qa"])[of_row == 1].flatten()) == {-100}
 
 
 def test_question_that_fills_the_window_is_refused(tokenizer: PreTrainedTokenizerFast) -> None:
     long = Example(("play",) * 30, {"answers": ()}, second=CONTEXT)
     with pytest.raises(DataError, match=r"question 'play play.*': too long for windows of 24"):
-        encode_windows([long], tokenizer, [COLUMN], max_length=24)
+        encode([long], tokenizer)
 
 
 def test_the_likeliest_span_of_the_context_is_decoded(windows: EncodedSplit) -> None:
@@ -126,9 +136,9 @@ def test_the_likeliest_span_of_the_context_is_decoded(windows: EncodedSplit) -> 
     assert CONTEXT[answer.start : answer.end] == answer.text
 
 
-def one_question(split: EncodedSplit, row: int) -> Questions:
-    questions = questions_of(split)
-    return Questions(
+def one_question(split: EncodedSplit, row: int) -> Source:
+    questions = source_of(split)
+    return Source(
         np.zeros(1, dtype=np.int32),
         Ragged.from_rows([questions.char_starts.row(row).tolist()]),
         Ragged.from_rows([questions.char_ends.row(row).tolist()]),
@@ -153,7 +163,7 @@ def test_answers_are_no_longer_than_allowed(windows: EncodedSplit) -> None:
 def test_the_best_of_all_windows_answers() -> None:
     spans = Ragged.from_rows([[-1, 0, 5], [-1, 5, 10]])
     ends = Ragged.from_rows([[-1, 4, 9], [-1, 9, 14]])
-    questions = Questions(np.array([0, 0], np.int32), spans, ends, ["play jazz now!"], [("jazz",)])
+    questions = Source(np.array([0, 0], np.int32), spans, ends, ["play jazz now!"], [("jazz",)])
     first, second = np.array([-1.0, -3.0, 1, 1]), np.array([-2.5, -2.0, 1, 1])
     [answer] = best_answers([first, second], questions)
     assert answer is not None
@@ -168,11 +178,11 @@ def test_a_context_without_tokens_answers_nothing(
     tokenizer: PreTrainedTokenizerFast, others: list[Example]
 ) -> None:
     empty = Example(("where", "is", "it"), {"answers": ()}, second="\u200b\u200d")
-    split = encode_windows([empty, *others], tokenizer, [COLUMN], max_length=24)
+    split = encode([empty, *others], tokenizer)
     batch = make_batch(split, np.arange(len(split)), pad_token_id=0)
     head = QuestionAnsweringHead(torch.nn.Identity(), max_answer=30)
     decoded = head.decode(torch.zeros(*batch.token_ids.shape, 2), batch)
-    assert best_answers(decoded, questions_of(split), least=-1e12)[0] is None
+    assert best_answers(decoded, source_of(split), least=-1e12)[0] is None
 
 
 @pytest.mark.parametrize(
@@ -241,14 +251,14 @@ def test_calibration_finds_the_lead_that_right_answers_have(windows: EncodedSpli
 def test_questions_whose_answers_are_unknown_neither_count_nor_calibrate(
     tokenizer: PreTrainedTokenizerFast, windows: EncodedSplit
 ) -> None:
-    more = encode_windows([QUESTION, NOTHING, UNKNOWN], tokenizer, [COLUMN], max_length=24)
+    more = encode([QUESTION, NOTHING, UNKNOWN], tokenizer)
     known, partly = (outcome_of(split, nothing=-1.0, answer=-3.0) for split in (windows, more))
     assert len(partly.predicted) == 2
     heads = [TASK.make_head(HiddenSize(4)) for _ in range(2)]
     for head, outcome in zip(heads, (known, partly), strict=True):
         TASK.calibrate(head, outcome)
     assert least_lead(heads[0]) == least_lead(heads[1])
-    alone = encode_windows([UNKNOWN], tokenizer, [COLUMN], max_length=24)
+    alone = encode([UNKNOWN], tokenizer)
     scores = TASK.score(TASK.finish(heads[0], outcome_of(alone, nothing=-1.0, answer=-3.0)))
     assert np.isnan([scores["f1"], scores["exact_match"]]).all()
 
@@ -261,4 +271,4 @@ def outcome_of(split: EncodedSplit, *, nothing: float, answer: float) -> Outcome
         np.array([nothing, answer, first, last] if last > 0 else [nothing, -9.0, 8, 8])
         for first, last in labels
     ]
-    return TASK.collect(Outcome(rows, [np.ones(1)] * len(rows), split))
+    return TASK.collect(Outcome(rows, [np.ones(1)] * len(rows), split.source))

@@ -13,10 +13,11 @@ from seqeval.scheme import IOB2
 from task_cases import SIZE, TAGS, batch_of, build, ids
 from torchcrf import CRF
 
-from mtl_core.data.encoded import LabelNames
+from mtl_core.data.columns.label_names import LabelNames
 from mtl_core.tasks.base import Outcome
 from mtl_core.tasks.outputs import Span, TextView
-from mtl_core.tasks.tagging import Tagging, inside_tags, span_scores, subword_labels
+from mtl_core.tasks.spans import span_scores
+from mtl_core.tasks.tagging import Tagging, inside_tags, subword_labels
 
 UNSEEN = ("B-z", "I-z")
 
@@ -57,9 +58,9 @@ def test_words_that_were_cut_off_have_no_tag(scheme: str, tags: Sequence[str]) -
     task = build(Tagging, LabelNames(tuple(tags), ()), scheme=scheme)
     logits = torch.tensor([[[1.0, 0.0]] * 2])
     view = TextView("one two", [(0, 3), (4, 7)])
-    [found] = task.outputs(
-        task.make_head(SIZE), logits, batch_of([[True, False]], num_words=torch.tensor([2])), [view]
-    )
+    batch = batch_of([[True, False]], num_words=torch.tensor([2]))
+    head = task.make_head(SIZE)
+    [found] = task.says(head, task.read(head, logits, batch), [view], None)
     assert found == (Span(tags[0].removeprefix("B-"), 0, 3, "one"),)
 
 

@@ -11,9 +11,9 @@ from sklearn.utils.class_weight import compute_class_weight
 from task_cases import SIZE, TAGS, batch_of, build, ids
 from torch.nn.functional import cross_entropy, log_softmax
 
-from mtl_core.data.encoded import LabelNames, TaskColumn
+from mtl_core.data.columns.label_names import LabelNames, Moments
+from mtl_core.data.columns.number import NumberColumn
 from mtl_core.data.example import Example
-from mtl_core.data.layouts.sentences import collect_labels
 from mtl_core.errors import ConfigError, DataError
 from mtl_core.tasks.base import Outcome, TaskSection
 from mtl_core.tasks.classification import Classification
@@ -22,6 +22,8 @@ from mtl_core.tasks.multilabel import Multilabel, MultilabelHead, best_threshold
 from mtl_core.tasks.regression import Regression
 from mtl_core.tasks.tagging import Tagging, TaggingHead
 from mtl_core.training.evaluation import joint_accuracy
+
+MOMENTS = Moments(1, mean=0.0, deviation=0.0)
 
 
 def test_classification_scores_equal_scikit_learn() -> None:
@@ -61,7 +63,8 @@ def test_class_weights_of_unknown_labels_are_refused() -> None:
 
 @pytest.mark.parametrize("section", [Classification, Tagging, Multilabel, Regression])
 def test_nothing_labelled_has_no_score(section: type[TaskSection]) -> None:
-    scores = build(section, LabelNames(TAGS, ())).score(Outcome([ids(0)], [ids()]))
+    labels = MOMENTS if section is Regression else LabelNames(TAGS, ())
+    scores = build(section, labels).score(Outcome([ids(0)], [ids()]))
     assert all(math.isnan(value) for value in scores.values())
 
 
@@ -140,9 +143,9 @@ def test_thresholds_of_dev_are_used_ever_after() -> None:
 
 
 def test_targets_that_are_all_equal_can_be_learnt() -> None:
-    column = TaskColumn("stars", "stars", "number")
+    column = NumberColumn("stars", "stars")
     rows = [Example(("a",), {"stars": 4.0})] * 3
-    labels = collect_labels({"train": rows, "dev": rows}, column, where="data")
+    labels = column.collect({"train": rows, "dev": rows}, where="data")
     assert (labels.mean, labels.deviation) == (4.0, 0.0)
     head = build(Regression, labels).make_head(SIZE)
     logits, targets = torch.tensor([[0.0]]), torch.tensor([4.0])
@@ -151,7 +154,7 @@ def test_targets_that_are_all_equal_can_be_learnt() -> None:
 
 
 def test_regression_works_in_the_unit_of_the_data() -> None:
-    task = build(Regression, LabelNames((), (), (9,), mean=100.0, deviation=20.0))
+    task = build(Regression, Moments(9, mean=100.0, deviation=20.0))
     head = task.make_head(SIZE)
     logits = torch.tensor([[0.5], [-1.0], [0.0]])
     assert [float(row[0]) for row in head.decode(logits, batch_of([[True]] * 3))] == [110, 80, 100]
@@ -164,12 +167,12 @@ def test_regression_scores_equal_scipy() -> None:
     gold = generator.normal(size=50)
     predicted = gold + generator.normal(size=50)
     pair = [row[None] for row in predicted], [row[None] for row in gold]
-    scores = build(Regression, LabelNames((), ())).score(Outcome(*pair))
+    scores = build(Regression, MOMENTS).score(Outcome(*pair))
     assert scores["pearson"] == pytest.approx(pearsonr(gold, predicted).statistic)
     assert scores["spearman"] == pytest.approx(spearmanr(gold, predicted).statistic)
     assert scores["mse"] == pytest.approx(mean_squared_error(gold, predicted))
     constant = Outcome([np.zeros(1)] * 50, pair[1])
-    assert build(Regression, LabelNames((), ())).score(constant)["pearson"] == 0.0
+    assert build(Regression, MOMENTS).score(constant)["pearson"] == 0.0
 
 
 def test_extra_features_follow_the_sentence_vector() -> None:
@@ -193,7 +196,7 @@ def test_joint_accuracy_asks_every_labelled_task_that_knows_right() -> None:
     tasks = {
         "intent": build(Classification, LabelNames(("a", "b"), ())),
         "slots": build(Tagging, LabelNames(TAGS, ())),
-        "score": build(Regression, LabelNames((), ())),
+        "score": build(Regression, MOMENTS),
     }
     outcomes = {
         # right, wrong, no label, right, no label

@@ -11,7 +11,7 @@ from conftest import RunConfigFactory
 from mtl_core import predictor
 from mtl_core.assets import Assets, build_collator, build_tasks
 from mtl_core.config import RunConfig
-from mtl_core.data.encoded import LabelNames
+from mtl_core.data.columns.label_names import LabelNames
 from mtl_core.export import export_best
 from mtl_core.model.multitask import MultiTaskModel
 from mtl_core.tasks.base import TaskSection, build_task

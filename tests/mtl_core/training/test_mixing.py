@@ -10,7 +10,11 @@ import pytest
 from conftest import RunConfigFactory
 from pydantic import TypeAdapter
 
-from mtl_core.data.encoded import EncodedSplit, LabelNames, Ragged
+from mtl_core.data.arrays import Ragged
+from mtl_core.data.columns.label import LabelColumn
+from mtl_core.data.columns.label_names import LabelNames
+from mtl_core.data.columns.tags import TagsColumn
+from mtl_core.data.encoded import EncodedSplit, TaskLabels
 from mtl_core.data.store import EncodedDataset
 from mtl_core.training.loop import train
 from mtl_core.training.mixing import MixingSection, movement, quotas
@@ -27,10 +31,12 @@ def split() -> EncodedSplit:
     return EncodedSplit(
         Ragged.from_rows([[1, 5, 6, 2], [1, 7, 2], [1, 5, 5, 8, 2]]),
         Ragged.from_rows([[1, 2], [1], [1, -1, -1]]),
-        {
-            "intent": np.array([4, 0, -100], dtype=np.int32),
-            "slots": Ragged.from_rows([[3, 1], [-100], [2, 2, 0]]),
-        },
+        TaskLabels(
+            [
+                (LabelColumn("intent", "intent"), np.array([4, 0, -100], dtype=np.int32)),
+                (TagsColumn("slots", "slots"), Ragged.from_rows([[3, 1], [-100], [2, 2, 0]])),
+            ]
+        ),
     )
 
 
@@ -48,7 +54,7 @@ def plan(
             EncodedSplit(
                 Ragged.from_rows([[1] * (3 + row % 7) for row in range(size)]),
                 Ragged.from_rows([[1]] * size),
-                {f"task_{name}": np.zeros(size, dtype=np.int32)},
+                TaskLabels([(LabelColumn(f"task_{name}", "c"), np.zeros(size, dtype=np.int32))]),
             ),
         )
         for name, size in sizes.items()

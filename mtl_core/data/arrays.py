@@ -1,0 +1,58 @@
+"""The arrays that encoded data is kept in; no other file of the data path has a smaller idea."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+NO_LABEL = -100
+"""Label id of a row that lacks the task's label; the value that `cross_entropy` passes over."""
+
+Int32Array = npt.NDArray[np.int32]
+Int64Array = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float32]
+BoolArray = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Ragged:
+    """Rows of different length in one flat array; row i is `values[offsets[i]:offsets[i + 1]]`."""
+
+    values: Int32Array
+    offsets: Int64Array
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def row(self, number: int) -> Int32Array:
+        """Returns one row, a view."""
+        return self.values[self.offsets[number] : self.offsets[number + 1]]
+
+    def lengths(self) -> Int64Array:
+        """Returns the length of every row, shape (rows,)."""
+        return np.diff(self.offsets)
+
+    def padded(self, rows: Int64Array, fill: int) -> tuple[Int64Array, Int64Array]:
+        """Returns rows padded to the longest of them, (batch, longest), and lengths, (batch,)."""
+        starts = self.offsets[rows]
+        lengths = self.offsets[rows + 1] - starts
+        width = int(lengths.max())
+        table = np.full((len(rows), width), fill, dtype=np.int64)
+        is_filled = np.arange(width) < lengths[:, None]
+        # One gather instead of a loop over rows: start of the row plus the position inside it.
+        source = (starts[:, None] + np.arange(width))[is_filled]
+        table[is_filled] = self.values[source]
+        return table, lengths
+
+    @classmethod
+    def from_rows(cls, rows: Sequence[Sequence[int]]) -> "Ragged":
+        """Joins the rows."""
+        offsets = np.zeros(len(rows) + 1, dtype=np.int64)
+        np.cumsum([len(row) for row in rows], out=offsets[1:])
+        values = np.fromiter((item for row in rows for item in row), np.int32, int(offsets[-1]))
+        return cls(values, offsets)
+
+
+LabelArray = Int32Array | FloatArray | Ragged
+"""The labels of a task on a split, one entry per row; what it holds, its `Column` knows."""

@@ -1,0 +1,149 @@
+"""What every kind of column offers; one file per kind beside this one."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, Generic, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+
+from mtl_core.data.arrays import BoolArray, Int64Array, LabelArray, Ragged
+from mtl_core.data.columns.cells import Cell
+from mtl_core.data.columns.label_names import Labels
+from mtl_core.data.example import Example, LabelValue
+from mtl_core.data.source import Source
+from mtl_core.errors import DataError
+
+NamesT = TypeVar("NamesT", bound=Labels)
+ArrayT = TypeVar("ArrayT", bound=LabelArray)
+
+Gold = npt.NDArray[np.generic]
+"""The labels of one row; an empty array where it has none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column(ABC, Generic[NamesT, ArrayT]):
+    """Where a task finds its labels in a data set, and all that its kind of labels asks for.
+
+    `NamesT` is what is known of the labels, `ArrayT` the array that they are encoded into.
+
+    Attributes:
+        task_name: The task's key in the study file.
+        column: The column.
+        kind: The name of the kind of column.
+        holds: What such a column holds, for messages: "the column holds <holds>".
+        is_read: Whether the data has such a column at all.
+        is_group: Whether rows can be filtered and stratified by its values.
+        is_per_word: Whether it has a value for each word.
+        may_be_empty: Whether an empty cell of a table is a value, and not a missing one.
+        takes_features: Whether a head on it sees the extra dense numbers of a sentence.
+    """
+
+    task_name: str
+    column: str
+
+    kind: ClassVar[str]
+    holds: ClassVar[str]
+    is_read: ClassVar[bool] = True
+    is_group: ClassVar[bool] = False
+    is_per_word: ClassVar[bool] = False
+    may_be_empty: ClassVar[bool] = False
+    takes_features: ClassVar[bool] = True
+
+    @classmethod
+    def from_cell(cls, cell: Cell) -> LabelValue:
+        """Returns the value of a cell of a table.
+
+        Raises:
+            DataError: A table cannot hold such a column, or the cell does not fit.
+        """
+        raise DataError(f"{cell.where}: a table cannot hold {cls.holds}")
+
+    @abstractmethod
+    def collect(self, splits: Mapping[str, Sequence[Example]], *, where: str) -> NamesT:
+        """Returns the labels over all splits.
+
+        Raises:
+            DataError: The train or dev split holds no label, or one is not allowed.
+        """
+
+    @abstractmethod
+    def labels_from(self, plain: Mapping[str, Any]) -> NamesT:
+        """Reads labels from what their `to_json` returned."""
+
+    @abstractmethod
+    def merge(self, parts: Sequence[NamesT]) -> NamesT:
+        """Joins the labels of several data sets."""
+
+    @abstractmethod
+    def encode(self, examples: Sequence[Example], labels: NamesT, source: Source | None) -> ArrayT:
+        """Returns the labels of every row.
+
+        Args:
+            examples: What the rows are made from.
+            labels: The labels of the data set.
+            source: Where each row comes from; None = each example is a row.
+        """
+
+    @abstractmethod
+    def renumber(self, values: ArrayT, old: NamesT, new: NamesT) -> ArrayT:
+        """Returns labels encoded by `old` as `new` has them; the array itself when all is alike."""
+
+    @abstractmethod
+    def pad(
+        self, values: ArrayT, rows: Int64Array, is_word: BoolArray
+    ) -> npt.NDArray[np.int64] | npt.NDArray[np.float32]:
+        """Returns the labels of a batch.
+
+        Args:
+            values: The labels of the split.
+            rows: Row numbers, (batch,).
+            is_word: Where there is a word that was not cut off, (batch, words).
+        """
+
+    @abstractmethod
+    def missing(self, labels: Tensor) -> Tensor:
+        """Returns labels of the same shape and dtype that all say "there is none"."""
+
+    @abstractmethod
+    def count(self, values: ArrayT, word_starts: Ragged) -> Int64Array:
+        """Returns how many labels of each row train, (rows,)."""
+
+    @abstractmethod
+    def num_labelled(self, values: ArrayT) -> int:
+        """Returns the number of rows that have labels."""
+
+    @abstractmethod
+    def gold(self, values: ArrayT) -> list[Gold]:
+        """Returns the labels of every row, an empty array where there are none."""
+
+    def num_scored(self, values: ArrayT, source: Source | None) -> int:
+        """Returns how many things are scored: rows with labels, if nothing else is said."""
+        return self.num_labelled(values)
+
+    def value(self, example: Example) -> LabelValue | None:
+        """Returns what an example has in the column, None when it lacks it."""
+        return example.labels.get(self.column)
+
+    def recipe(self) -> dict[str, Any]:
+        """Returns all that shapes the encoding, as plain values."""
+        return {"kind": self.kind, **asdict(self)}
+
+    def check_labelled(self, splits: Mapping[str, Sequence[Example]], where: str) -> None:
+        """Refuses data whose train or dev split has no label.
+
+        Raises:
+            DataError: It is so.
+        """
+        for split in ("train", "dev"):
+            if not any(self.column in example.labels for example in splits[split]):
+                raise DataError(
+                    f"{where}: split '{split}' holds no label of task '{self.task_name}' "
+                    f"(column '{self.column}')"
+                )
+
+
+AnyColumn = Column[Any, Any]
+"""A column of any kind, in a table that has them all."""

@@ -1,0 +1,64 @@
+"""The cells of tables, which columns read their labels from."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mtl_core.errors import DataError
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A cell of a label column, and what it takes to read it.
+
+    Attributes:
+        value: What stands in it.
+        where: Row and column, for messages.
+        names: The names behind a column of class numbers, else None.
+        separator: What stands between the labels of a set.
+        second: The second text of the row, of a question its context; "" = none.
+    """
+
+    value: object
+    where: str
+    names: Sequence[str] | None
+    separator: str
+    second: str
+
+    def label(self, value: object) -> str:
+        """Returns a label, of a class number its name.
+
+        Raises:
+            DataError: It is none.
+        """
+        if value is None or isinstance(value, list | dict):
+            found = "null" if value is None else str(value)[:40]
+            raise DataError(f"{self.where}: expected one label, found {found}")
+        if self.names is not None and isinstance(value, int):
+            return self.names[value]
+        if isinstance(value, float) and value.is_integer():
+            # A column of class numbers becomes one of floats as soon as a row lacks its label.
+            return str(int(value))
+        return str(value)
+
+
+def items_of(value: object) -> tuple[object, ...]:
+    """Returns the items of a list, or the words of a string."""
+    if isinstance(value, str):
+        return tuple(value.split())
+    return tuple(value) if isinstance(value, Sequence) else ()
+
+
+def number_of(value: object, where: str) -> float:
+    """Returns a finite number.
+
+    Raises:
+        DataError: It is none.
+    """
+    try:
+        number = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise DataError(f"{where}: expected a number, found '{value}'")
+    return number

@@ -1,0 +1,60 @@
+"""One label per sentence or pair."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from mtl_core.data.arrays import NO_LABEL, Int32Array
+from mtl_core.data.columns.cells import Cell
+from mtl_core.data.columns.ids import IdColumn, look_up
+from mtl_core.data.columns.label_names import LabelNames
+from mtl_core.data.example import Example
+from mtl_core.data.source import Source
+
+
+class LabelColumn(IdColumn[LabelNames]):
+    """One label per row: ids (rows,)."""
+
+    __slots__ = ()
+
+    kind: ClassVar = "label"
+    holds: ClassVar = "one label per sentence"
+    is_group: ClassVar = True
+
+    @classmethod
+    def from_cell(cls, cell: Cell) -> str:
+        """Returns the label."""
+        return cell.label(cell.value)
+
+    def collect(self, splits: Mapping[str, Sequence[Example]], *, where: str) -> LabelNames:
+        """Counts the labels."""
+        self.check_labelled(splits, where)
+        return LabelNames.collect(
+            {
+                split: [str(value) for row in rows if (value := self.value(row)) is not None]
+                for split, rows in splits.items()
+            }
+        )
+
+    def labels_from(self, plain: Mapping[str, Any]) -> LabelNames:
+        """Reads names."""
+        return LabelNames.from_json(plain)
+
+    def merge(self, parts: Sequence[LabelNames]) -> LabelNames:
+        """Joins names."""
+        return LabelNames.merge(parts)
+
+    def encode(
+        self, examples: Sequence[Example], labels: LabelNames, source: Source | None
+    ) -> Int32Array:
+        """Returns the id of every row's label, (rows,)."""
+        ids = {label: number for number, label in enumerate(labels.all)}
+        values = [self.value(example) for example in examples]
+        return np.array(
+            [NO_LABEL if value is None else ids[str(value)] for value in values], dtype=np.int32
+        )
+
+    def renumber(self, values: Int32Array, old: LabelNames, new: LabelNames) -> Int32Array:
+        """Looks every id up."""
+        return values if old.all == new.all else look_up(np.asarray(values), old, new)

@@ -1,0 +1,76 @@
+"""A set of labels per sentence or pair."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from mtl_core.data.arrays import NO_LABEL, Int32Array
+from mtl_core.data.columns.cells import Cell, items_of
+from mtl_core.data.columns.ids import IdColumn, new_ids
+from mtl_core.data.columns.label_names import LabelNames
+from mtl_core.data.example import Example
+from mtl_core.data.source import Source
+
+
+class LabelSetColumn(IdColumn[LabelNames]):
+    """A set of labels per row: 0 or 1 for each label, (rows, labels)."""
+
+    __slots__ = ()
+
+    kind: ClassVar = "labels"
+    holds: ClassVar = "a set of labels"
+    may_be_empty: ClassVar = True
+
+    @classmethod
+    def from_cell(cls, cell: Cell) -> tuple[str, ...]:
+        """Returns the labels of a list, of a string with separators, or of a single number."""
+        if isinstance(cell.value, str):
+            parts = (part.strip() for part in cell.value.split(cell.separator))
+            return tuple(part for part in parts if part)
+        if not isinstance(cell.value, Sequence):
+            return (cell.label(cell.value),)
+        return tuple(cell.label(item) for item in items_of(cell.value))
+
+    def collect(self, splits: Mapping[str, Sequence[Example]], *, where: str) -> LabelNames:
+        """Counts the labels of all sets."""
+        self.check_labelled(splits, where)
+        return LabelNames.collect(
+            {
+                split: [label for row in rows for label in self._set_of(row)]
+                for split, rows in splits.items()
+            }
+        )
+
+    def labels_from(self, plain: Mapping[str, Any]) -> LabelNames:
+        """Reads names."""
+        return LabelNames.from_json(plain)
+
+    def merge(self, parts: Sequence[LabelNames]) -> LabelNames:
+        """Joins names."""
+        return LabelNames.merge(parts)
+
+    def encode(
+        self, examples: Sequence[Example], labels: LabelNames, source: Source | None
+    ) -> Int32Array:
+        """Returns 0 or 1 for each label, (rows, labels)."""
+        ids = {label: number for number, label in enumerate(labels.all)}
+        # One column where all sets are empty: another data set may have labels for the task.
+        array = np.zeros((len(examples), max(len(ids), 1)), dtype=np.int32)
+        for number, example in enumerate(examples):
+            array[number, [ids[label] for label in self._set_of(example)]] = 1
+            if self.value(example) is None:
+                array[number] = NO_LABEL
+        return array
+
+    def renumber(self, values: Int32Array, old: LabelNames, new: LabelNames) -> Int32Array:
+        """Moves each label's column to its place among the new ones."""
+        if old.all == new.all:
+            return values
+        wide = np.zeros((len(values), len(new.all)), dtype=np.int32)
+        wide[:, new_ids(old, new)] = values
+        wide[values[:, 0] == NO_LABEL] = NO_LABEL
+        return wide
+
+    def _set_of(self, example: Example) -> Sequence[str]:
+        return self.value(example) or ()  # type: ignore[return-value]

@@ -1,0 +1,75 @@
+"""A number per sentence or pair."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mtl_core.data.arrays import BoolArray, FloatArray, Int64Array, Ragged
+from mtl_core.data.columns.base import Column, Gold
+from mtl_core.data.columns.cells import Cell, number_of
+from mtl_core.data.columns.label_names import Moments
+from mtl_core.data.example import Example
+from mtl_core.data.source import Source
+
+
+class NumberColumn(Column[Moments, FloatArray]):
+    """A number per row: float32 (rows,), NaN = missing."""
+
+    __slots__ = ()
+
+    kind: ClassVar = "number"
+    holds: ClassVar = "a number"
+
+    @classmethod
+    def from_cell(cls, cell: Cell) -> float:
+        """Returns the number."""
+        return number_of(cell.value, cell.where)
+
+    def collect(self, splits: Mapping[str, Sequence[Example]], *, where: str) -> Moments:
+        """Returns mean and standard deviation of the train split."""
+        self.check_labelled(splits, where)
+        numbers = [self.value(example) for example in splits["train"]]
+        known = np.array([number for number in numbers if number is not None], dtype=np.float64)
+        return Moments(len(known), float(known.mean()), float(known.std()))
+
+    def labels_from(self, plain: Mapping[str, Any]) -> Moments:
+        """Reads moments."""
+        return Moments.from_json(plain)
+
+    def merge(self, parts: Sequence[Moments]) -> Moments:
+        """Returns the moments of all rows together."""
+        return Moments.merge(parts)
+
+    def encode(
+        self, examples: Sequence[Example], labels: Moments, source: Source | None
+    ) -> FloatArray:
+        """Returns the number of every row, (rows,)."""
+        values = [self.value(example) for example in examples]
+        return np.array([np.nan if value is None else value for value in values], dtype=np.float32)
+
+    def renumber(self, values: FloatArray, old: Moments, new: Moments) -> FloatArray:
+        """Returns the numbers: they stay in the unit of the data."""
+        return values
+
+    def pad(self, values: FloatArray, rows: Int64Array, is_word: BoolArray) -> FloatArray:
+        """Returns the numbers of a batch, (batch,)."""
+        return values[rows]
+
+    def missing(self, labels: Tensor) -> Tensor:
+        """Returns NaN everywhere."""
+        return torch.full_like(labels, torch.nan)
+
+    def count(self, values: FloatArray, word_starts: Ragged) -> Int64Array:
+        """Returns 1 for every row that has a number, else 0, (rows,)."""
+        return np.asarray(~np.isnan(values), dtype=np.int64)
+
+    def num_labelled(self, values: FloatArray) -> int:
+        """Returns the number of rows that have a number."""
+        return int((~np.isnan(values)).sum())
+
+    def gold(self, values: FloatArray) -> list[Gold]:
+        """Returns the number of every row, (1,), float32."""
+        return [row[~np.isnan(row)] for row in values.reshape(len(values), -1)]

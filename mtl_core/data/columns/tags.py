@@ -1,0 +1,123 @@
+"""One tag per word."""
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mtl_core.data.arrays import NO_LABEL, BoolArray, Int64Array, Ragged
+from mtl_core.data.columns.base import Column, Gold
+from mtl_core.data.columns.cells import Cell, items_of
+from mtl_core.data.columns.ids import look_up
+from mtl_core.data.columns.label_names import LabelNames
+from mtl_core.data.example import Example
+from mtl_core.data.source import Source
+from mtl_core.errors import DataError
+
+_BIO = re.compile(r"[BI]-[^-](.*[^-])?", re.DOTALL)
+"""Tags of spans; seqeval drops hyphens at the ends of a type, so that B--A would be B-A."""
+
+
+@dataclass(frozen=True, slots=True)
+class TagsColumn(Column[LabelNames, Ragged]):
+    """One tag per word: ids, ragged.
+
+    Attributes:
+        is_bio: Whether the tags have to be BIO.
+    """
+
+    is_bio: bool = False
+
+    kind: ClassVar = "tags"
+    holds: ClassVar = "one tag per word"
+    # They follow the vector of the sentence, and words have vectors of their own.
+    takes_features: ClassVar = False
+    is_per_word: ClassVar = True
+
+    @classmethod
+    def from_cell(cls, cell: Cell) -> tuple[str, ...]:
+        """Returns the tags of a list, or of a string with spaces."""
+        return tuple(cell.label(item) for item in items_of(cell.value))
+
+    def collect(self, splits: Mapping[str, Sequence[Example]], *, where: str) -> LabelNames:
+        """Counts the tags; O is there in any case when they are BIO.
+
+        Raises:
+            DataError: The train or dev split has none, or a tag is not BIO.
+        """
+        self.check_labelled(splits, where)
+        found = {
+            split: [tag for row in rows for tag in self._tags_of(row)]
+            for split, rows in splits.items()
+        }
+        if not self.is_bio:
+            return LabelNames.collect(found)
+        self._check_bio({tag for tags in found.values() for tag in tags}, where)
+        return LabelNames.collect(found, always=frozenset({"O"}))
+
+    def labels_from(self, plain: Mapping[str, Any]) -> LabelNames:
+        """Reads names."""
+        return LabelNames.from_json(plain)
+
+    def merge(self, parts: Sequence[LabelNames]) -> LabelNames:
+        """Joins names."""
+        return LabelNames.merge(parts)
+
+    def encode(
+        self, examples: Sequence[Example], labels: LabelNames, source: Source | None
+    ) -> Ragged:
+        """Returns the id of every word's tag; `NO_LABEL` for all words of a row without tags."""
+        ids = {label: number for number, label in enumerate(labels.all)}
+        return Ragged.from_rows(
+            [
+                [ids[tag] for tag in self._tags_of(example)] or [NO_LABEL] * len(example.words)
+                for example in examples
+            ]
+        )
+
+    def renumber(self, values: Ragged, old: LabelNames, new: LabelNames) -> Ragged:
+        """Looks every id up."""
+        if old.all == new.all:
+            return values
+        return Ragged(look_up(values.values, old, new), values.offsets)
+
+    def pad(self, values: Ragged, rows: Int64Array, is_word: BoolArray) -> Int64Array:
+        """Returns the tags of a batch, (batch, words)."""
+        # A word that was cut off has no hidden state to learn its tag from.
+        return np.where(is_word, values.padded(rows, NO_LABEL)[0], NO_LABEL)
+
+    def missing(self, labels: Tensor) -> Tensor:
+        """Returns `NO_LABEL` everywhere."""
+        return torch.full_like(labels, NO_LABEL)
+
+    def count(self, values: Ragged, word_starts: Ragged) -> Int64Array:
+        """Returns the tagged words of each row, (rows,), without those that were cut off."""
+        is_counted = (values.values != NO_LABEL) & (word_starts.values >= 0)
+        totals = np.concatenate([[0], np.cumsum(is_counted)])
+        return np.asarray(totals[values.offsets[1:]] - totals[values.offsets[:-1]], dtype=np.int64)
+
+    def num_labelled(self, values: Ragged) -> int:
+        """Returns the number of rows with a tag."""
+        places = np.flatnonzero(values.values != NO_LABEL)
+        return len(np.unique(np.searchsorted(values.offsets, places, side="right")))
+
+    def gold(self, values: Ragged) -> list[Gold]:
+        """Returns the tags of every row, (words,), int64."""
+        rows = (values.row(number) for number in range(len(values)))
+        return [np.array(ids[ids != NO_LABEL], dtype=np.int64) for ids in rows]
+
+    def _tags_of(self, example: Example) -> Sequence[str]:
+        return self.value(example) or ()  # type: ignore[return-value]
+
+    def _check_bio(self, tags: Collection[str], where: str) -> None:
+        wrong = sorted(tag for tag in tags if tag != "O" and not _BIO.fullmatch(tag))
+        if wrong:
+            raise DataError(
+                f"{where}: column '{self.column}' of task '{self.task_name}' holds the tag "
+                f"'{wrong[0]}'; allowed are BIO tags: O, B-<type>, I-<type>, where a type neither "
+                "begins nor ends with '-' (or set the task's scheme: plain)"
+            )

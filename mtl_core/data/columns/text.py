@@ -1,0 +1,44 @@
+"""No column at all: running text is its own label."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from mtl_core.data.arrays import Int32Array
+from mtl_core.data.columns.ids import IdColumn
+from mtl_core.data.columns.label_names import NoLabels
+from mtl_core.data.example import Example
+from mtl_core.data.source import Source
+
+
+class TextColumn(IdColumn[NoLabels]):
+    """The text itself: 0, (rows,), until the task makes labels of a batch."""
+
+    __slots__ = ()
+
+    kind: ClassVar = "text"
+    holds: ClassVar = "the text itself"
+    is_read: ClassVar = False
+
+    def collect(self, splits: Mapping[str, Sequence[Example]], *, where: str) -> NoLabels:
+        """Returns nothing."""
+        return NoLabels()
+
+    def labels_from(self, plain: Mapping[str, Any]) -> NoLabels:
+        """Returns nothing."""
+        return NoLabels()
+
+    def merge(self, parts: Sequence[NoLabels]) -> NoLabels:
+        """Returns nothing."""
+        return NoLabels()
+
+    def encode(
+        self, examples: Sequence[Example], labels: NoLabels, source: Source | None
+    ) -> Int32Array:
+        """Returns 0 for every row: each trains."""
+        return np.zeros(len(examples), dtype=np.int32)
+
+    def renumber(self, values: Int32Array, old: NoLabels, new: NoLabels) -> Int32Array:
+        """Returns the rows as they are."""
+        return values

@@ -1,0 +1,62 @@
+"""What every layout offers; one file per layout beside this one."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from mtl_core.data.columns.base import AnyColumn
+from mtl_core.data.columns.label_names import Labels
+from mtl_core.data.encoded import EncodedSplit
+from mtl_core.data.example import Example
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+
+@dataclass(frozen=True, slots=True)
+class Layout(ABC):
+    """How examples become rows of token ids; `EncodedSplit.source` leads from rows to texts.
+
+    A task names the layout that it needs. Its fields are what shapes the encoding.
+
+    Attributes:
+        rows: What the rows are, for messages.
+        is_shared: Whether several tasks can use the same rows.
+    """
+
+    rows: ClassVar[str]
+    is_shared: ClassVar[bool]
+
+    @abstractmethod
+    def encode(
+        self,
+        examples: Sequence[Example],
+        tokenizer: "PreTrainedTokenizerFast",
+        columns: Sequence[AnyColumn],
+        labels: Mapping[str, Labels],
+        *,
+        max_length: int,
+    ) -> EncodedSplit:
+        """Encodes one split.
+
+        Args:
+            examples: The examples; at least one. All have a second part, or none has.
+            tokenizer: A fast tokenizer.
+            columns: The tasks on the data set; none = texts to predict.
+            labels: Task name -> its labels.
+            max_length: Longest row, in sub-words, special tokens included.
+
+        Raises:
+            DataError: An example cannot be encoded.
+        """
+
+    def fits(
+        self, example: Example, tokenizer: "PreTrainedTokenizerFast", *, max_length: int
+    ) -> bool:
+        """Returns whether an example can be encoded at all."""
+        return True
+
+    def recipe(self) -> dict[str, Any]:
+        """Returns all that shapes the encoding, as plain values."""
+        return {"kind": type(self).__name__, **asdict(self)}

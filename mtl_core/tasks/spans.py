@@ -1,0 +1,54 @@
+"""Spans in BIO tags, and their scores."""
+
+from collections.abc import Iterator, Sequence
+
+from mtl_core.tasks.base import by_label
+
+Tags = Sequence[Sequence[str]]
+"""The tags of every word of every sentence."""
+
+
+def span_scores(gold: Tags, predicted: Tags) -> tuple[float, float, float]:
+    """Returns span precision, recall and F1 in [0, 1]; 0 where nothing is found or predicted."""
+    from seqeval.metrics.v1 import precision_recall_fscore_support
+    from seqeval.scheme import IOB2
+
+    if not any(tag != "O" for tags in (*gold, *predicted) for tag in tags):
+        return 0.0, 0.0, 0.0
+    precision, recall, f1, _ = precision_recall_fscore_support(
+        list(gold), list(predicted), average="micro", scheme=IOB2, zero_division=0
+    )
+    return float(precision), float(recall), float(f1)
+
+
+def scores_by_type(gold: Tags, predicted: Tags) -> dict[str, float]:
+    """Returns "f1/<type>", "precision/<type>" and "recall/<type>" -> score, by seqeval."""
+    from seqeval.metrics.v1 import precision_recall_fscore_support
+    from seqeval.scheme import IOB2
+
+    types = sorted({type_ for tags in (*gold, *predicted) for type_, _, _ in bio_spans(tags)})
+    if not types:
+        return {}
+    precision, recall, f1, _ = precision_recall_fscore_support(
+        list(gold), list(predicted), average=None, scheme=IOB2, zero_division=0
+    )
+    return {
+        **by_label(types, f1, "f1"),
+        **by_label(types, precision, "precision"),
+        **by_label(types, recall, "recall"),
+    }
+
+
+def bio_spans(tags: Sequence[str]) -> Iterator[tuple[str, int, int]]:
+    """Yields (type, first word, last word) of every span, in strict IOB2 as seqeval reads it.
+
+    A span begins with B- and goes on with I- of the same type; an I- that continues nothing is
+    no span.
+    """
+    type_, first = "", 0
+    for position, tag in enumerate([*tags, "O"]):
+        if type_ and tag != f"I-{type_}":
+            yield type_, first, position - 1
+            type_ = ""
+        if tag.startswith("B-"):
+            type_, first = tag[2:], position
