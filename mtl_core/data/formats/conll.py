@@ -148,6 +148,7 @@ def sentences(path: Path, *, separator: Separator, comment: str | None) -> Itera
     """
     sentence = Sentence()
     lines = read_lines(path)
+    # Of tab-separated files each line says by itself what it is.
     width = _width(lines, comment) if comment and separator == "whitespace" else 0
     for number, line in enumerate([*lines, ""], start=1):
         if not line.strip():
@@ -168,6 +169,7 @@ def sentences(path: Path, *, separator: Separator, comment: str | None) -> Itera
                 f"{path}:{number}: expected {len(sentence.rows[0])} columns, as in the lines "
                 f"before, found {len(fields)}"
             )
+        # Comments stand before: the place of an error in a tag is counted from here.
         sentence.start = sentence.start or number
         sentence.rows.append(fields)
 
