@@ -18,8 +18,8 @@ class FrozenStates:
 
     Attributes:
         depth: Layers below; 0 = the embeddings alone, -1 = the whole encoder.
-        values: One row a sub-word of the split, (sub-words, hidden), bf16, fp16 or fp32, mapped
-            from a file.
+        values: bf16, fp16 or fp32; of a split one row per sub-word, (sub-words, hidden), mapped
+            from a file; of a batch (batch, seq, hidden).
     """
 
     depth: int

@@ -94,7 +94,7 @@ class Hidden:
     @cached_property
     def words(self) -> Tensor:
         """The hidden state of each word's first sub-word, (batch, words, hidden)."""
-        return gather_positions(self.tokens, self.batch.word_starts)
+        return gather_positions(self.tokens, self.batch.words.starts)
 
 
 def gather_positions(values: Tensor, positions: Tensor) -> Tensor:

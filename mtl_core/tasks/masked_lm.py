@@ -100,8 +100,8 @@ class Masking:
         """
         token_ids = batch.token_ids.numpy().copy()
         labels = np.full_like(token_ids, NO_LABEL)
-        starts, ends = batch.word_starts.numpy(), batch.word_ends.numpy()
-        num_words = batch.is_word.sum(dim=1).numpy()
+        starts, ends = batch.words.starts.numpy(), batch.words.ends.numpy()
+        num_words = batch.words.is_there.sum(dim=1).numpy()
         for place, row in enumerate(rows):
             generator = np.random.default_rng((*seed, int(row)))
             count = max(1, round(self.probability * int(num_words[place])))

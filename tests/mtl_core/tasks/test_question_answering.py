@@ -149,7 +149,7 @@ def one_question(split: EncodedSplit, row: int) -> Source:
 
 def test_answers_are_no_longer_than_allowed(windows: EncodedSplit) -> None:
     batch = make_batch(windows, [0], pad_token_id=0)
-    places = batch.word_starts[0, batch.is_word[0]]
+    places = batch.words.starts[0, batch.words.is_there[0]]
     logits = torch.zeros(1, batch.token_ids.shape[1], 2)
     logits[0, places[0], 0] = logits[0, places[5], 1] = 9.0
     for most, expected in ((6, 5), (5, None)):
