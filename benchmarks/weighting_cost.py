@@ -16,9 +16,9 @@ from _harness import Row, with_precision, write
 
 from mtl_core.assets import Assets, build_collator, build_tasks
 from mtl_core.config import RunConfig
+from mtl_core.model.autocast import Precision
 from mtl_core.training.distributed import Place
 from mtl_core.training.forward import ForwardPass, MicroBatch, TaskLosses
-from mtl_core.training.precision import Precision
 from mtl_core.training.step import Step, build_step
 from mtl_core.training.task_gradients import TaskGradients
 from mtl_core.weighting.base import Weighting

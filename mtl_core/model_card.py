@@ -58,7 +58,7 @@ tags: {_tags(config)}
 
 # Multi-task model: {", ".join(map(plain, config.tasks))}
 
-One encoder ({code(_encoder_name(config))}) with one head a task:
+One encoder ({code(_encoder_name(config))}) with one head per task:
 
 {_tasks(config, labels)}
 

@@ -1,4 +1,4 @@
-"""The multi-task model: one shared encoder, one head a task."""
+"""The multi-task model: one shared encoder, one head per task."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any

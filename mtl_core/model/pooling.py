@@ -11,7 +11,7 @@ Normalization = Literal["none", "l1", "l2"]
 
 
 class Pooler(nn.Module):
-    """Makes one vector a sentence.
+    """Makes one vector per sentence.
 
     `cls` is the hidden state of the first token; `mean` and `max` go over all tokens that are not
     padding; `attention` is their mean weighted by a softmax over learnt scores (Lin et al. 2017,

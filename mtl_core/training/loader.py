@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
+from mtl_core.assets import Data, build_collator
+from mtl_core.config import RunConfig
 from mtl_core.data.arrays import Int64Array
 from mtl_core.data.collate import Collator
 from mtl_core.data.store import EncodedDataset
@@ -73,3 +75,27 @@ class BatchLoader:
             ragged = self.datasets[dataset].splits["train"].token_ids
             found += [ragged.row(row) for row in rows.tolist()]
         return np.concatenate(found)
+
+
+def build_loader(config: RunConfig, data: Data, place: Place) -> BatchLoader:
+    """Builds the data side of a run.
+
+    Raises:
+        ConfigError: The tokenizer lacks what a task needs.
+    """
+    collator = build_collator(config, data.tokenizer)
+    plan = TrainingPlan(
+        data.datasets,
+        [name for name, task in config.tasks.items() if task.weight > 0],
+        batch_size=config.training.batch_size,
+        mixing=config.mixing,
+        epochs=config.training.epochs,
+    )
+    return BatchLoader(
+        data.datasets,
+        plan,
+        collator,
+        place,
+        accumulation=config.training.accumulation,
+        seed=config.seed,
+    )

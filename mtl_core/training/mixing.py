@@ -1,40 +1,123 @@
-"""Mixing: which data set each step of an epoch draws from.
+"""Mixing: which data sets each step of an epoch draws from.
 
 An epoch means the same for all kinds: as many steps as it takes to show every training row once,
 so kinds are compared at equal compute. Where a data set is drawn more often than its size asks
 for, its rows come round again; where less, some rows are left out of that epoch.
+
+A kind says how many rows a step takes of a data set (`batch_sizes`), and from which data sets each
+step takes them (`steps`); `mtl_core.training.plan` deals the rows.
 """
 
-from collections.abc import Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
+from mtl_core.data.arrays import Int64Array
 from mtl_core.section import Section
 
 Shares = npt.NDArray[np.float64]
 """Share of the steps that each data set gets, (data sets,); they add up to 1."""
 
 
-class Proportional(Section):
-    """Every row once an epoch; the batches of all data sets are shuffled together."""
+@dataclass(frozen=True, slots=True)
+class EpochToMix:
+    """What a kind of mixing knows of an epoch.
+
+    Attributes:
+        number: The epoch, from 1.
+        epochs: Epochs of the whole run.
+        sizes: Data set -> rows that train.
+        tasks: Data set -> names of its tasks that train.
+        batch_size: Rows of a step.
+        main_scores: Task -> main dev score, of each epoch so far.
+    """
+
+    number: int
+    epochs: int
+    sizes: Mapping[str, int]
+    tasks: Mapping[str, Sequence[str]]
+    batch_size: int
+    main_scores: Sequence[Mapping[str, float]]
+
+    @property
+    def batches(self) -> Int64Array:
+        """Batches that show every row of a data set once, (data sets,)."""
+        return np.array([-(-size // self.batch_size) for size in self.sizes.values()])
+
+    @property
+    def steps(self) -> int:
+        """Steps of the epoch."""
+        return int(self.batches.sum())
+
+
+class Mixing(Section, ABC):
+    """Base of all kinds."""
+
+    def batch_sizes(self, epoch: EpochToMix) -> Int64Array:
+        """Returns how many rows of a data set a step takes that draws from it, (data sets,)."""
+        return np.full(len(epoch.sizes), epoch.batch_size)
+
+    @abstractmethod
+    def steps(self, epoch: EpochToMix, generator: np.random.Generator) -> Iterable[Sequence[int]]:
+        """Returns the numbers of the data sets that each step draws from, `epoch.steps` of them.
+
+        Args:
+            epoch: The epoch.
+            generator: Source of the order; the rows themselves are drawn from it afterwards.
+        """
+
+
+class Shuffled(Mixing):
+    """Base of kinds that give each data set a number of steps, and shuffle these."""
+
+    @abstractmethod
+    def counts(self, epoch: EpochToMix) -> Int64Array:
+        """Returns the steps of each data set, (data sets,)."""
+
+    def steps(self, epoch: EpochToMix, generator: np.random.Generator) -> Iterable[Sequence[int]]:
+        """Returns one data set for each step, in random order."""
+        counts = self.counts(epoch)
+        return [[n] for n in generator.permutation(np.repeat(np.arange(len(counts)), counts))]
+
+
+class Shared(Shuffled):
+    """Base of kinds that give each data set a share of the steps."""
+
+    @abstractmethod
+    def shares(self, epoch: EpochToMix) -> Shares:
+        """Returns the share of the steps of each data set."""
+
+    def counts(self, epoch: EpochToMix) -> Int64Array:
+        """Returns the steps of each data set, (data sets,)."""
+        return quotas(self.shares(epoch), epoch.steps)
+
+
+class Proportional(Shuffled):
+    """Every row once per epoch; the batches of all data sets are shuffled together."""
 
     kind: Literal["proportional"] = "proportional"
 
+    def counts(self, epoch: EpochToMix) -> Int64Array:
+        """Returns the batches that show every row once, (data sets,)."""
+        return epoch.batches
 
-class Uniform(Section):
+
+class Uniform(Shared):
     """As many steps for every data set, however small."""
 
     kind: Literal["uniform"] = "uniform"
 
-    def shares(self, sizes: Shares, epoch: int, epochs: int, moved: Shares | None) -> Shares:
+    def shares(self, epoch: EpochToMix) -> Shares:
         """Returns the share of the steps of each data set."""
-        return np.full(len(sizes), 1 / len(sizes))
+        return np.full(len(epoch.sizes), 1 / len(epoch.sizes))
 
 
-class Temperature(Section):
+class Temperature(Shared):
     """Shares in proportion to size^(1 / temperature).
 
     Raffel et al. 2020, https://arxiv.org/abs/1910.10683, section 3.5.2: 1 is proportional, a high
@@ -45,12 +128,12 @@ class Temperature(Section):
     temperature: float = Field(default=2.0, ge=1)
     """How far from proportional; 1 = proportional."""
 
-    def shares(self, sizes: Shares, epoch: int, epochs: int, moved: Shares | None) -> Shares:
+    def shares(self, epoch: EpochToMix) -> Shares:
         """Returns the share of the steps of each data set."""
-        return powers(sizes, 1 / self.temperature)
+        return powers(epoch.sizes, 1 / self.temperature)
 
 
-class Annealed(Section):
+class Annealed(Shared):
     """Shares in proportion to size^a, with a falling from 1 towards uniform over the epochs.
 
     Stickland and Murray 2019, https://arxiv.org/abs/1902.02671: a = 1 - fall (e - 1) / (E - 1).
@@ -60,24 +143,40 @@ class Annealed(Section):
     fall: float = Field(default=0.8, ge=0, le=1)
     """How much lower the exponent is in the last epoch; 1 = uniform there."""
 
-    def shares(self, sizes: Shares, epoch: int, epochs: int, moved: Shares | None) -> Shares:
+    def shares(self, epoch: EpochToMix) -> Shares:
         """Returns the share of the steps of each data set."""
-        return powers(sizes, 1 - self.fall * (epoch - 1) / max(1, epochs - 1))
+        return powers(epoch.sizes, 1 - self.fall * (epoch.number - 1) / max(1, epoch.epochs - 1))
 
 
-class RoundRobin(Section):
+class RoundRobin(Mixing):
     """The data sets in turn, step by step."""
 
     kind: Literal["round_robin"] = "round_robin"
 
+    def steps(self, epoch: EpochToMix, generator: np.random.Generator) -> Iterable[Sequence[int]]:
+        """Returns the data sets in turn; nothing is drawn."""
+        return [[number % len(epoch.sizes)] for number in range(epoch.steps)]
 
-class Joint(Section):
+
+class Joint(Mixing):
     """A micro-batch of every data set in each step and one update; together `batch_size` rows."""
 
     kind: Literal["joint"] = "joint"
 
+    def batch_sizes(self, epoch: EpochToMix) -> Int64Array:
+        """Returns equal shares of the batch; the largest data sets get what is left over."""
+        order = np.argsort([-size for size in epoch.sizes.values()], kind="stable")
+        share, more = divmod(epoch.batch_size, len(order))
+        sizes = np.full(len(order), share)
+        sizes[order[:more]] += 1
+        return np.asarray(np.maximum(sizes, 1), dtype=np.int64)
 
-class Progress(Section):
+    def steps(self, epoch: EpochToMix, generator: np.random.Generator) -> Iterable[Sequence[int]]:
+        """Returns all data sets for every step; nothing is drawn."""
+        return [range(len(epoch.sizes))] * epoch.steps
+
+
+class Progress(Shared):
     """More of the data sets whose dev scores still move.
 
     Learning progress as the signal of a curriculum (Graves et al. 2017,
@@ -89,9 +188,9 @@ class Progress(Section):
     floor: float = Field(default=0.3, ge=0, le=1)
     """Part of the steps that stays proportional to size, so that no data set is dropped."""
 
-    def shares(self, sizes: Shares, epoch: int, epochs: int, moved: Shares | None) -> Shares:
+    def shares(self, epoch: EpochToMix) -> Shares:
         """Returns the share of the steps of each data set."""
-        by_size = powers(sizes, 1.0)
+        by_size, moved = powers(epoch.sizes, 1.0), movement(epoch.tasks, epoch.main_scores)
         if moved is None or moved.sum() == 0:
             return by_size
         return np.asarray(self.floor * by_size + (1 - self.floor) * moved / moved.sum())
@@ -103,9 +202,9 @@ MixingSection = Annotated[
 ]
 
 
-def powers(sizes: Shares, exponent: float) -> Shares:
+def powers(sizes: Mapping[str, int], exponent: float) -> Shares:
     """Returns shares in proportion to sizes^exponent."""
-    scaled = np.power(sizes, exponent)
+    scaled = np.power(np.array(list(sizes.values()), dtype=np.float64), exponent)
     return np.asarray(scaled / scaled.sum())
 
 

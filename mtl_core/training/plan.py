@@ -8,14 +8,7 @@ import numpy as np
 from mtl_core.data.arrays import Int64Array
 from mtl_core.data.batching import similar_length_batches
 from mtl_core.data.store import EncodedDataset
-from mtl_core.training.mixing import (
-    Joint,
-    MixingSection,
-    Proportional,
-    RoundRobin,
-    movement,
-    quotas,
-)
+from mtl_core.training.mixing import EpochToMix, MixingSection, Proportional
 
 _PROPORTIONAL = Proportional()
 
@@ -74,13 +67,13 @@ class TrainingPlan:
 
     @property
     def rows_per_epoch(self) -> int:
-        """Sentences an epoch, of all data sets."""
+        """Sentences per epoch, of all data sets."""
         return sum(len(rows) for rows in self._rows.values())
 
     @property
     def steps_per_epoch(self) -> int:
-        """Optimiser steps an epoch; the same for all kinds of mixing."""
-        return sum(-(-len(rows) // self._batch_size) for rows in self._rows.values())
+        """Optimiser steps per epoch; the same for all kinds of mixing."""
+        return self._to_mix(1, ()).steps
 
     def tasks(self, dataset: str) -> list[str]:
         """Returns the names of the tasks that train on a data set of the plan."""
@@ -99,41 +92,24 @@ class TrainingPlan:
             generator: Source of the order.
             main_scores: Task -> main dev score, of each epoch so far.
         """
-        if isinstance(self._mixing, Joint):
-            yield from self._joint(generator)
-            return
-        names = list(self._rows)
-        streams = {name: self._stream(name, self._batch_size, generator) for name in names}
-        for dataset in self._order(number, generator, main_scores):
-            yield self._step([(names[dataset], next(streams[names[dataset]]))])
+        epoch, names = self._to_mix(number, main_scores), list(self._rows)
+        # Each stream draws its seed when it is first asked for rows: after the order of the steps.
+        streams = [
+            self._stream(name, int(size), generator)
+            for name, size in zip(names, self._mixing.batch_sizes(epoch), strict=True)
+        ]
+        for drawn in self._mixing.steps(epoch, generator):
+            yield self._step([(names[dataset], next(streams[dataset])) for dataset in drawn])
 
-    def _order(
-        self,
-        number: int,
-        generator: np.random.Generator,
-        main_scores: Sequence[Mapping[str, float]],
-    ) -> Int64Array:
-        """Returns the number of the data set that each step draws from, (steps,)."""
-        steps, count = self.steps_per_epoch, len(self._rows)
-        assert not isinstance(self._mixing, Joint)
-        if isinstance(self._mixing, RoundRobin):
-            return np.arange(steps) % count
-        sizes = np.array([len(rows) for rows in self._rows.values()], dtype=np.float64)
-        if isinstance(self._mixing, Proportional):
-            each = np.ceil(sizes / self._batch_size).astype(np.int64)
-        else:
-            tasks = {name: list(found) for name, found in self._counts.items()}
-            moved = movement(tasks, main_scores)
-            each = quotas(self._mixing.shares(sizes, number, self._epochs, moved), steps)
-        return generator.permutation(np.repeat(np.arange(count), each))
-
-    def _joint(self, generator: np.random.Generator) -> Iterator[GlobalBatch]:
-        order = sorted(self._rows, key=lambda name: -len(self._rows[name]))
-        share, more = divmod(self._batch_size, len(order))
-        sizes = {name: max(1, share + (place < more)) for place, name in enumerate(order)}
-        streams = {name: self._stream(name, sizes[name], generator) for name in self._rows}
-        for _ in range(self.steps_per_epoch):
-            yield self._step([(name, next(stream)) for name, stream in streams.items()])
+    def _to_mix(self, number: int, main_scores: Sequence[Mapping[str, float]]) -> EpochToMix:
+        return EpochToMix(
+            number,
+            self._epochs,
+            {name: len(rows) for name, rows in self._rows.items()},
+            {name: list(counts) for name, counts in self._counts.items()},
+            self._batch_size,
+            main_scores,
+        )
 
     def _stream(
         self, name: str, batch_size: int, generator: np.random.Generator

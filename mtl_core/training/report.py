@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from mtl_core.scores import without_nan
@@ -66,17 +66,11 @@ class EpochReport:
         return cls(**raw)
 
 
-def best_so_far(reports: Sequence[EpochReport], combined: float, epoch: int) -> tuple[float, int]:
-    """Returns the highest objective and the first epoch that reached it; NaN is below all numbers.
+def best_report(reports: Iterable[EpochReport]) -> EpochReport | None:
+    """Returns the report with the highest finite `combined`, the first one among equals.
 
-    Args:
-        reports: Of the epochs before.
-        combined: The objective of this epoch.
-        epoch: This epoch.
+    None when there is none. The one rule for "best so far": `max` alone would keep a NaN that
+    comes first, since no number compares greater.
     """
-    if not reports:
-        return combined, epoch
-    best = reports[-1]
-    if combined > best.best_combined or math.isnan(best.best_combined):
-        return combined, epoch
-    return best.best_combined, best.best_epoch
+    scored = (report for report in reports if math.isfinite(report.combined))
+    return max(scored, key=lambda report: report.combined, default=None)

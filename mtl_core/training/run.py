@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 
-from mtl_core.assets import Assets, build_collator, build_tasks
+from mtl_core.assets import Assets, build_tasks
 from mtl_core.config import RunConfig
 from mtl_core.data.store import EncodedDataset
 from mtl_core.errors import TrainingError
@@ -19,12 +19,12 @@ from mtl_core.training.distributed import Place
 from mtl_core.training.epoch_losses import EpochLosses
 from mtl_core.training.evaluation import Evaluation, evaluate
 from mtl_core.training.forward import ForwardPass, Losses, MicroBatch, TaskLosses, with_labels
-from mtl_core.training.loader import BatchLoader
+from mtl_core.training.loader import build_loader
 from mtl_core.training.objective import ObjectiveSection, check_objective
 from mtl_core.training.optimizer import learning_rates
-from mtl_core.training.plan import GlobalBatch, TrainingPlan
+from mtl_core.training.plan import GlobalBatch
 from mtl_core.training.progress import EpochProgress, Listener
-from mtl_core.training.report import EpochReport, best_so_far
+from mtl_core.training.report import EpochReport, best_report
 from mtl_core.training.row_adamw import RowAdamW
 from mtl_core.training.state import new_state, seed_torch, set_frozen
 from mtl_core.training.step import Step, build_step
@@ -108,7 +108,7 @@ class Run:
         self.assets = assets or Assets.load(config, device=self.place.device)
         self.tasks = build_tasks(config, self.assets.data.datasets)
         check_objective(objective, self.tasks)
-        self.loader = self._build_loader()
+        self.loader = build_loader(config, self.assets.data, self.place)
         steps = self.loader.plan.steps_per_epoch * config.training.epochs
         self.state = new_state(
             config, self.assets, self.tasks, self.place, steps=steps, precision=precision
@@ -213,7 +213,9 @@ class Run:
         counted = [score for name, score in result.main.items()
                    if not self.config.tasks[name].auxiliary]  # fmt: skip
         combined = self.objective.combine(counted, result.joint_accuracy)
-        best_combined, best_epoch = best_so_far(state.reports, combined, epoch)
+        best = best_report(state.reports)
+        # The first of equals stays; what is not a number never takes the place of one.
+        is_best = best is None or combined > best.combined
         return EpochReport(
             epoch=epoch,
             progress=float(epoch),
@@ -224,32 +226,13 @@ class Run:
             dev=result.scores,
             joint_accuracy=result.joint_accuracy,
             combined=combined,
-            best_combined=best_combined,
-            best_epoch=best_epoch,
+            best_combined=combined if best is None or is_best else best.combined,
+            best_epoch=epoch if best is None or is_best else best.epoch,
             seconds=time.perf_counter() - start,
             sentences_per_second=plan.rows_per_epoch / training.seconds,
             gradients=training.gradients,
             trained=trained_parameters(state.model, list(self.tasks)),
             precision=state.precision,
-        )
-
-    def _build_loader(self) -> BatchLoader:
-        config, datasets = self.config, self.assets.data.datasets
-        collator = build_collator(config, self.assets.data.tokenizer)
-        plan = TrainingPlan(
-            datasets,
-            [name for name, task in config.tasks.items() if task.weight > 0],
-            batch_size=config.training.batch_size,
-            mixing=config.mixing,
-            epochs=config.training.epochs,
-        )
-        return BatchLoader(
-            datasets,
-            plan,
-            collator,
-            self.place,
-            accumulation=config.training.accumulation,
-            seed=config.seed,
         )
 
     def _begin_stage(self, epoch: int) -> Stage:

@@ -21,4 +21,5 @@ class AlignedMtlSection(Section):
         """Builds the weighting."""
         from torchjd.aggregation import AlignedMTLWeighting
 
+        # Of the gradients' singular values all become one: U S V^T is replaced by s U V^T.
         return GramianWeighting(weights, AlignedMTLWeighting(scale_mode=self.scale), seed=seed)

@@ -23,4 +23,5 @@ class CaGradSection(Section):
         """Builds the weighting."""
         from torchjd.aggregation import CAGradWeighting
 
+        # argmax_d min_i g_i d with |d - g_0| <= c |g_0|, g_0 being the mean gradient.
         return GramianWeighting(weights, CAGradWeighting(self.c, norm_eps=0.0), seed=seed)

@@ -45,9 +45,11 @@ class Dwa(ScaledLosses):
         self._history = [*self._history, dict(losses)][-2:]
         if len(self._history) < 2:
             return
+        # w_i = n exp(r_i / T) / sum_j exp(r_j / T), r_i being the last loss over the one before.
         older, newer = self._history
         tasks = [task for task in newer if older.get(task, 0.0) > 0]
         ratios = [newer[task] / older[task] / self._temperature for task in tasks]
+        # Less the largest, which the quotient takes out again, no ratio overflows.
         scores = [math.exp(ratio - max(ratios)) for ratio in ratios]
         for task, score in zip(tasks, scores, strict=True):
             self._factors[task] = self._weights[task] * len(tasks) * score / sum(scores)

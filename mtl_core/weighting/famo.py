@@ -16,7 +16,7 @@ from mtl_core.weighting.losses import ScaledLosses
 class FamoSection(Section):
     """Weights that make all losses fall at the same rate, from losses alone.
 
-    Liu et al. 2023, https://arxiv.org/abs/2306.03792; costs one more forward pass a step.
+    Liu et al. 2023, https://arxiv.org/abs/2306.03792; costs one more forward pass per step.
     """
 
     kind: Literal["famo"] = "famo"
@@ -50,6 +50,7 @@ class Famo(ScaledLosses):
     def forward(self, losses: Mapping[str, Tensor]) -> Tensor:
         """Returns the objective, from the last known losses of absent tasks."""
         values = self._all_values(losses)
+        # What stands for a task's loss where it is absent, here and in `after_step`.
         self.get_buffer("last").copy_(values.detach())
         objective: Tensor = self.famo(values)
         if values.requires_grad:

@@ -24,6 +24,7 @@ class GeometricMeanSection(Section):
         """Builds the weighting."""
         from torchjd.scalarization import GeometricMean
 
+        # (prod_i L_i) ** (1 / n): the slope of L_i is the mean / (n L_i).
         return ComparingWeighting(weights, _Positive(GeometricMean()))
 
 

@@ -57,6 +57,7 @@ class GradNorm(GradientWeighting):
         """Returns the gradient of the update; see `GradientWeighting.forward`."""
         weights, first = self.get_buffer("weights"), self.get_buffer("first_losses")
         rows = torch.tensor([self._positions[task] for task in tasks], device=weights.device)
+        # A task's first step may come later than those of others, with other data.
         first[rows] = torch.where(first[rows].isnan(), losses, first[rows])
         now = weights[rows]
         norms = gradients.norm(dim=1)
@@ -68,4 +69,5 @@ class GradNorm(GradientWeighting):
         new = new * now.sum() / new.sum()
         if new.isfinite().all():
             weights[rows] = new
+        # By the weights from before; the new ones are those of the next step.
         return now @ gradients

@@ -19,4 +19,5 @@ class ImtlGSection(Section):
         """Builds the weighting."""
         from torchjd.aggregation import IMTLGWeighting
 
+        # sum_i a_i g_i with sum_i a_i = 1 whose product with g_i / |g_i| is the same for all i.
         return GramianWeighting(weights, IMTLGWeighting(), seed=seed)

@@ -19,4 +19,5 @@ class ImtlLSection(Section):
         """Builds the weighting."""
         from torchjd.scalarization import IMTLL
 
+        # sum_i exp(s_i) L_i - s_i, s_i being learnt; its slope is 0 where exp(s_i) L_i is 1.
         return ElementwiseWeighting(weights, {task: IMTLL(()) for task in weights})

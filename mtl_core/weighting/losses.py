@@ -35,7 +35,7 @@ class ScaledLosses(LossWeighting):
 
 
 class ElementwiseWeighting(ScaledLosses):
-    """The sum of one learnt scalarisation a task; absent tasks keep theirs as it is."""
+    """The sum of one learnt scalarisation per task; absent tasks keep theirs as it is."""
 
     def __init__(self, weights: Weights, scalarizers: Mapping[str, nn.Module]) -> None:
         super().__init__(weights)

@@ -26,6 +26,7 @@ class MgdaSection(Section):
         """Builds the weighting."""
         from torchjd.aggregation import MGDAWeighting
 
+        # min |sum_i a_i g_i| with a_i >= 0 and sum_i a_i = 1.
         return GramianWeighting(
             weights, MGDAWeighting(self.epsilon, self.max_iterations), seed=seed
         )

@@ -50,11 +50,13 @@ class Nash(SolvedWeighting):
         # Counted for each set of tasks: those of another data set have steps of their own.
         together = ",".join(tasks)
         step = self._num_steps[together] = self._num_steps.get(together, 0) + 1
+        # Found for gradients of size 1; of gradients c times as large, weights are 1 / c as large.
         if (step - 1) % self._update_every == 0:
             size = gramian.double().trace().sqrt()
             alphas[rows] = (bargain(scaled(gramian)) / size).to(alphas)
         found = alphas[rows].to(gradients)
         if not found.isfinite().all():
+            # No bargain was found: the mean, as everywhere.
             found = torch.full_like(found, 1 / len(tasks))
         norm = (found @ gramian @ found).clamp(min=0).sqrt()
         return found * (self._max_norm / norm).clamp(max=1)

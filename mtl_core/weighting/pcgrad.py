@@ -19,4 +19,5 @@ class PcGradSection(Section):
         """Builds the weighting."""
         from torchjd.aggregation import PCGradWeighting
 
+        # g_i -= (g_i g_j / |g_j|^2) g_j where g_i g_j < 0, for all j in an order drawn anew.
         return GramianWeighting(weights, PCGradWeighting(), seed=seed)

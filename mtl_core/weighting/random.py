@@ -39,6 +39,7 @@ class Random(ScaledLosses):
 
     def forward(self, losses: Mapping[str, Tensor]) -> Tensor:
         """Returns the weighted sum."""
+        # Over the present tasks alone, so that what an absent one drew takes no share.
         shares = torch.softmax(torch.tensor([self._drawn[task] for task in losses]), dim=0)
         for task, share in zip(losses, shares.tolist(), strict=True):
             self._factors[task] = self._weights[task] * share

@@ -23,4 +23,5 @@ class StchSection(Section):
         """Builds the weighting."""
         from torchjd.scalarization import STCH
 
+        # mu log(sum_i exp(L_i / (n mu))), which becomes max_i L_i / n as mu falls.
         return ComparingWeighting(weights, STCH(self.mu))

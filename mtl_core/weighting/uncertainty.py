@@ -19,4 +19,5 @@ class UncertaintySection(Section):
         """Builds the weighting."""
         from torchjd.scalarization import UW
 
+        # sum_i exp(-s_i) L_i / 2 + s_i / 2, s_i being a learnt logarithm of a variance.
         return ElementwiseWeighting(weights, {task: UW(()) for task in weights})

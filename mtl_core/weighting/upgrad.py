@@ -19,4 +19,5 @@ class UpGradSection(Section):
         """Builds the weighting."""
         from torchjd.aggregation import UPGradWeighting
 
+        # The mean of the projections of all g_i onto {d: g_j d >= 0 for all j}.
         return GramianWeighting(weights, UPGradWeighting(), seed=seed)

@@ -58,7 +58,7 @@ class SplitNames(_Sources):
 
 
 class SplitFiles(_Sources):
-    """One file a split, or the shares to cut off train."""
+    """One file per split, or the shares to cut off train."""
 
     train: DataPath
     """Sentences to train on."""
@@ -110,16 +110,17 @@ class DatasetBase(Section, ABC):
     def recipe(self) -> dict[str, Any]:
         """Returns the settings that shape what is read, without where it lies."""
         settings = self.model_dump(mode="json", exclude={"path", "name", "splits"})
+        # Of files only their order counts: their content has its own hash, see `fingerprint`.
         is_by_name = isinstance(self.splits, SplitNames)
         sources = self.splits.named() if is_by_name else list(self.splits.named())
         return settings | {"sources": sources, "fractions": self.splits.fractions()}
 
 
 class FilesBase(DatasetBase):
-    """What data sets of one file a split have."""
+    """What data sets of one file per split have."""
 
     splits: SplitFiles
-    """One file a split; dev and test may be a share of train, such as 0.1."""
+    """One file per split; dev and test may be a share of train, such as 0.1."""
 
     def fingerprint(self) -> str:
         """Returns a hash of the content of all files."""

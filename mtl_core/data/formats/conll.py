@@ -17,11 +17,12 @@ Separator = Literal["whitespace", "tab"]
 
 
 class Conll(FilesBase):
-    """Columns with one word a line and an empty line between sentences.
+    """Columns with one word per line and an empty line between sentences.
 
-    Lines `# key = value` before a sentence are columns too, with one label a sentence. A line that
-    starts with the sign of comments is a row all the same, of a hashtag for instance, where it has
-    as many columns as the rows of the file (with tabs: any tab) and does not read `# key = value`.
+    Lines `# key = value` before a sentence are columns too, with one label per sentence. A line
+    that starts with the sign of comments is a row all the same, of a hashtag for instance, where it
+    has as many columns as the rows of the file (with tabs: any tab) and does not read
+    `# key = value`.
     """
 
     kind: Literal["conll"] = "conll"
@@ -147,6 +148,7 @@ def sentences(path: Path, *, separator: Separator, comment: str | None) -> Itera
     """
     sentence = Sentence()
     lines = read_lines(path)
+    # Of tab-separated files each line says by itself what it is.
     width = _width(lines, comment) if comment and separator == "whitespace" else 0
     for number, line in enumerate([*lines, ""], start=1):
         if not line.strip():
@@ -167,6 +169,7 @@ def sentences(path: Path, *, separator: Separator, comment: str | None) -> Itera
                 f"{path}:{number}: expected {len(sentence.rows[0])} columns, as in the lines "
                 f"before, found {len(fields)}"
             )
+        # Comments stand before: the place of an error in a tag is counted from here.
         sentence.start = sentence.start or number
         sentence.rows.append(fields)
 

@@ -9,7 +9,7 @@ from mtl_core.data.formats.text_files import cut_words, read_lines
 
 
 class Lines(FilesBase):
-    """A text file with one text a line, without labels, for `masked_lm`."""
+    """A text file with one text per line, without labels, for `masked_lm`."""
 
     kind: Literal["lines"] = "lines"
 

@@ -15,7 +15,7 @@ _SEQ_FILES = ("seq.in", "seq.out", "label")
 
 
 class SeqInOut(DatasetBase):
-    """A folder a split with `seq.in` (words), `seq.out` (BIO tags) and `label`, line by line.
+    """A folder per split with `seq.in` (words), `seq.out` (BIO tags) and `label`, line by line.
 
     The columns are `intent` (from `label`; an empty line = no label) and `slots` (from `seq.out`).
     """

@@ -85,6 +85,11 @@ KIND_NAMES = [
 ]  # fmt: skip
 
 
+def test_every_kind_is_tested() -> None:
+    kinds = KINDS.json_schema()["discriminator"]["mapping"]
+    assert sorted(kinds) == sorted(KIND_NAMES)
+
+
 @pytest.mark.parametrize("kind", KIND_NAMES)
 def test_an_epoch_has_the_same_steps_for_every_kind(kind: str) -> None:
     assert len(steps(kind)) == plan(kind).steps_per_epoch == STEPS

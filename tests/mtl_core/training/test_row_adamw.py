@@ -16,7 +16,6 @@ from mtl_core.assets import Assets
 from mtl_core.config import RunConfig
 from mtl_core.data.example import Example
 from mtl_core.errors import TrainingError
-from mtl_core.model.dropout import FastDropout
 from mtl_core.model.multitask import MultiTaskModel
 from mtl_core.model.word_rows import RowEmbedding, use_row_embedding
 from mtl_core.training.lazy_rows import LazyRows
@@ -240,102 +239,6 @@ def test_a_broken_run_leaves_nothing_behind(
         with pytest.raises(ZeroDivisionError):
             list(train(config, assets=assets))
     assert [report.losses for report in train(config, assets=assets)] == expected
-
-
-@pytest.mark.parametrize("weighting", ["fixed", "pcgrad"])
-@pytest.mark.parametrize("is_tied", [True, False])
-def test_a_tied_head_trains_all_rows(
-    run_config: RunConfigFactory, tmp_path: Path, is_tied: bool, weighting: str
-) -> None:
-    """Without decay a row moves by its gradient alone, and as an output weight each has one."""
-    changes = with_masked_words(tmp_path) if is_tied else {}
-    one_step = {"training.epochs": 1, "training.batch_size": 1000, "mixing.kind": "joint"}
-    no_decay = {"optimizer.weight_decay": 0, "optimizer.encoder_lr": 1e-2}
-    run = Run(run_config(changes | one_step | no_decay | {"weighting.kind": weighting}), Mean())
-    weight = run.state.model.encoder.get_input_embeddings().weight
-    before = weight.detach().clone()
-    run.run_epoch(1)
-    has_moved = (weight != before).any(dim=1)
-    assert has_moved.any()
-    assert has_moved.all() == is_tied
-
-
-@pytest.mark.parametrize("weighting", ["fixed", "pcgrad"])
-def test_a_head_that_uses_the_embeddings_without_tying_them_is_refused(
-    run_config: RunConfigFactory, monkeypatch: pytest.MonkeyPatch, weighting: str
-) -> None:
-    run = Run(run_config({"weighting.kind": weighting}), Mean())
-    weight = run.state.model.encoder.get_input_embeddings().weight
-    head = type(run.state.model.head("intent"))
-    loss_sum = head.loss_sum
-    monkeypatch.setattr(head, "loss_sum", lambda *args: loss_sum(*args) + weight.square().sum())
-    with pytest.raises(TrainingError, match=r"HiddenSize\.vocabulary\.tie"):
-        run.run_epoch(1)
-
-
-def with_masked_words(folder: Path) -> dict[str, object]:
-    (folder / "text.txt").write_text("play a song by the band tomorrow\n" * 40)
-    splits = {"train": str(folder / "text.txt"), "dev": 0.2}
-    return {
-        "datasets.text": {"kind": "lines", "splits": splits},
-        "tasks.words": {"kind": "masked_lm", "dataset": "text", "chunk": 16},
-    }
-
-
-def test_masked_lm_picks_no_rows(
-    run_config: RunConfigFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    config = run_config(with_masked_words(tmp_path))
-    monkeypatch.setattr(LazyRows, "__init__", lambda *args: pytest.fail("rows were picked"))
-    assert list(train(config))
-
-
-class TestDropout:
-    """Against the definition: a share of p is 0, the others are scaled, gradients alike."""
-
-    @pytest.mark.parametrize("p", [0.1, 0.5, 0.9])
-    @pytest.mark.parametrize("shape", [(1000, 33), (7,), (64, 3, 5, 11)])
-    def test_drops_its_share(self, p: float, shape: tuple[int, ...]) -> None:
-        torch.manual_seed(0)
-        values = torch.ones(shape, requires_grad=True)
-        found = FastDropout(p)(values)
-        found.sum().backward()
-        kept = found != 0
-        scaled = torch.full_like(found[kept], 1 / (1 - p))
-        torch.testing.assert_close(found[kept], scaled, rtol=1e-4, atol=0)
-        assert values.grad is not None
-        assert torch.equal(values.grad, found.detach())
-        count = values.numel()
-        assert (~kept).sum() / count == pytest.approx(p, abs=5 * (p * (1 - p) / count) ** 0.5)
-
-    @pytest.mark.parametrize("p", [0.99999, 0.999999])
-    def test_nearly_all_can_be_dropped(self, p: float) -> None:
-        """65535 of 65536 at most: what 16 bits can tell."""
-        torch.manual_seed(0)
-        found = FastDropout(p)(torch.ones(100_000))
-        assert (found == 0).float().mean() > 0.9998
-        assert found.max() <= 65536
-
-    def test_neighbours_are_dropped_independently(self) -> None:
-        """Four numbers come out of one draw: none must tell of another."""
-        torch.manual_seed(0)
-        kept = (FastDropout(0.3)(torch.ones(40000, 4)) != 0).double()
-        correlation = torch.corrcoef(kept.T) - torch.eye(4)
-        assert correlation.abs().max() < 5 / 40000**0.5
-
-    def test_evaluation_and_the_ends_are_torchs(self) -> None:
-        values = torch.randn(5, 3)
-        assert torch.equal(FastDropout(0.5).eval()(values), values)
-        assert torch.equal(FastDropout(0.0)(values), values)
-        assert not FastDropout(1.0)(values).any()
-
-    def test_the_seed_decides(self) -> None:
-        masks = []
-        for seed in (1, 1, 2):
-            torch.manual_seed(seed)
-            masks.append(FastDropout(0.5)(torch.ones(100)))
-        assert torch.equal(masks[0], masks[1])
-        assert not torch.equal(masks[0], masks[2])
 
 
 @pytest.mark.parametrize("picks_rows", [True, False])
