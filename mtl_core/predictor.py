@@ -97,7 +97,7 @@ class Predictor:
             texts: One text or a list; a pair (text, second) is a pair of sentences, or a question
                 and its context.
             features: The extra dense numbers of every text, for models trained with some.
-            batch_size: Texts a batch.
+            batch_size: Texts per batch.
 
         Raises:
             DataError: What was given is no text or pair of texts, the features are not those of

@@ -81,7 +81,7 @@ def similar_length_batches(
 
     Args:
         lengths: Length of every row, (rows,).
-        batch_size: Rows a batch; the last one may be smaller.
+        batch_size: Rows per batch; the last one may be smaller.
         generator: Source of the order.
 
     Returns:

@@ -62,7 +62,7 @@ class EncodedSplit:
         labels: Task name -> labels, and the columns that they come from.
         word_ends: Per word, the position behind its last sub-word; -1 = cut off.
         token_types: Segment of every sub-word, for pairs; None when all are 0.
-        features: Extra dense numbers a row, (rows, features); None when there are none.
+        features: Extra dense numbers per row, (rows, features); None when there are none.
         source: What the rows are pieces of; None when each is an example.
         frozen: What frozen layers make of every sub-word; None when they are to be computed.
     """

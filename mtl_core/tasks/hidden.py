@@ -86,7 +86,7 @@ class Hidden:
 
     @cached_property
     def sentence(self) -> Tensor:
-        """One vector a sentence with its extra features, (batch, hidden + features)."""
+        """One vector per sentence with its extra features, (batch, hidden + features)."""
         pooled = self._pooler(self.tokens, self.batch.attention_mask)
         features = self.batch.features
         return pooled if features is None else torch.cat([pooled, features.to(pooled.dtype)], -1)

@@ -35,7 +35,7 @@ class MaskedLm(TaskSection):
     auxiliary: bool = True
     """It helps the others and does not count in the objective; false = its accuracy does."""
     probability: float = Field(default=0.15, gt=0, lt=1)
-    """Share of the words that are hidden, at least one a chunk."""
+    """Share of the words that are hidden, at least one per chunk."""
     chunk: int = Field(default=128, ge=8)
     """Sub-words that running text is cut into; no more than the encoder takes."""
 
@@ -66,7 +66,7 @@ class Masking:
 
     Attributes:
         task_name: The masked-language-modelling task.
-        probability: Share of the words that are chosen; at least one a row.
+        probability: Share of the words that are chosen; at least one per row.
         mask_id: The tokenizer's mask token.
         vocabulary: Size of the tokenizer's vocabulary.
     """

@@ -185,7 +185,7 @@ def best_answers(
     """Returns the answer to each question over all its windows, None = it has none.
 
     Args:
-        predicted: What the head decoded, a row a window.
+        predicted: What the head decoded, one row per window.
         source: The contexts that the windows are pieces of.
         least: Lead in log-likelihood that an answer needs over "no answer", the threshold of
             Devlin et al. 2019, section 4.3, which SQuAD 2.0 tunes on dev.

@@ -1,4 +1,4 @@
-"""Tagging: one tag a word; BIO spans (slots, entities) or plain tags (parts of speech)."""
+"""Tagging: one tag per word; BIO spans (slots, entities) or plain tags (parts of speech)."""
 
 from collections.abc import Iterator, Sequence
 from typing import Literal
@@ -25,7 +25,7 @@ LOST = -1
 
 
 class Tagging(TaskSection):
-    """One tag a word; BIO tags are scored as whole spans, plain tags by accuracy."""
+    """One tag per word; BIO tags are scored as whole spans, plain tags by accuracy."""
 
     kind: Literal["tagging"] = "tagging"
     scheme: Literal["bio", "plain"] = "bio"
@@ -107,7 +107,7 @@ class TaggingTask(Task):
     def says(
         self, head: Head, rows: Sequence[Decoded], texts: Sequence[TextView], source: Source | None
     ) -> list[Output]:
-        """Returns the spans of each text; of plain tags, one a word that was not cut off."""
+        """Returns the spans of each text; of plain tags, one per word that was not cut off."""
         return [tuple(self._spans(*pair)) for pair in zip(rows, texts, strict=True)]
 
     def _spans(self, tags: Decoded, view: TextView) -> Iterator[Span]:

@@ -17,7 +17,7 @@ from mtl_core.training.distributed import Place
 from mtl_core.training.report import Scores
 
 _EVALUATION_BATCH = 128
-"""Sentences a batch: no gradients are kept, so more fit than in training."""
+"""Sentences per batch: no gradients are kept, so more fit than in training."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from mtl_core.data.columns.kinds import COLUMNS
 from mtl_core.data.example import Example, LabelValue
 from mtl_core.data.formats.base import Columns, FilesBase
 from mtl_core.data.formats.spans import Scheme, to_iob2
@@ -211,7 +212,7 @@ def check_offered(path: Path, columns: Columns, offered: Mapping[str, str]) -> N
                 f"{did_you_mean(column, offered)}"
             )
         if offered[column] != kind:
-            holds = "one tag per word" if offered[column] == "tags" else "one label per sentence"
             raise DataError(
-                f"{path}: column '{column}' holds {holds}, which the task's kind cannot use"
+                f"{path}: column '{column}' holds {COLUMNS[offered[column]].holds}, which the "
+                "task's kind cannot use"
             )
