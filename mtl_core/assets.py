@@ -1,12 +1,10 @@
 """What outlives a run: tokenizer, encoded data, and the encoder with its pristine weights."""
 
 import hashlib
-import inspect
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
@@ -23,6 +21,7 @@ from mtl_core.model.multitask import MultiTaskModel
 from mtl_core.model.pooling import Pooler
 from mtl_core.model.prefix_cache import PrefixCache, weights_hash
 from mtl_core.tasks.base import Task, build_task
+from mtl_core.tasks.kinds import outside_code
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
@@ -88,12 +87,12 @@ def inputs_of(config: RunConfig, datasets: Mapping[str, EncodedDataset]) -> dict
     to stay as it is.
     """
     data = {f"data set '{name}'": dataset.content for name, dataset in datasets.items()}
-    code = {
-        f"code of task '{name}'": hash_files([Path(inspect.getfile(type(section)))])
+    kinds = {
+        f"code of task '{name}'": hash_files([code])
         for name, section in config.tasks.items()
-        if ":" in section.kind
+        if (code := outside_code(section)) is not None
     }
-    return data | code
+    return data | kinds
 
 
 def build_collator(config: RunConfig, tokenizer: "PreTrainedTokenizerFast") -> Collator:

@@ -3,6 +3,7 @@
 import hashlib
 import importlib
 import importlib.util
+import inspect
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -105,6 +106,11 @@ def imported_section(value: Any) -> TaskSection:
     if missing := sorted(found.__abstractmethods__):
         raise ValueError(f"kind: '{kind}' lacks {', '.join(missing)}; see docs/own_task.md")
     return found.model_validate({**value, "kind": str(kind)})
+
+
+def outside_code(section: TaskSection) -> Path | None:
+    """Returns the file of a kind that stands outside the package; None for those of the package."""
+    return Path(inspect.getfile(type(section))) if ":" in section.kind else None
 
 
 def _module_of(path: Path) -> ModuleType:
