@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Any
+from typing import Any
 
 from ray import tune
 
@@ -63,5 +64,10 @@ def search(
 
 def _trainable() -> Any:
     """Returns what Tune runs: an actor that leaves every CPU to the trainers."""
+    resources = tune.PlacementGroupFactory([{"CPU": 0, _HEAD_NODE: 0.001}])
+    return tune.with_resources(PooledTrial, resources)
+
+
+def _trainable() -> Any:
     resources = tune.PlacementGroupFactory([{"CPU": 0, _HEAD_NODE: 0.001}])
     return tune.with_resources(PooledTrial, resources)
