@@ -1,0 +1,38 @@
+"""Which trials are scored on test, each once in the life of a study."""
+
+from trials import record
+
+from tuning.run.stages.finals import result_of, unscored
+from tuning.study.history import History
+from tuning.study.result import FinalScores, Result
+from tuning.trainers.messages import Scored
+
+
+def test_a_model_that_was_deleted_is_made_again() -> None:
+    history = History([record(3, "complete", 0.5)])
+    before = Result(best=FinalScores("0003", {}, {"combined": 0.5}, test=None))
+    assert unscored(history, before, has_model=True) == []
+    assert unscored(history, before, has_model=False) == [history["0003"]]
+
+
+def test_best_and_default_are_scored_once() -> None:
+    history = History([record(0, "complete", 0.5), record(1, "stopped", 0.6)])
+    wanted = ["0001", "0000"]
+    assert [one.id for one in unscored(history, Result(), has_model=False)] == wanted
+    scored = {one: Scored({"combined": 0.25}, worth_in_rows=100) for one in wanted}
+    result = result_of(history, Result(), scored, objective="mean", seconds=3.0)
+    assert unscored(history, result, has_model=True) == []
+    history.note(record(2, "complete", 0.7))
+    assert [one.id for one in unscored(history, result, has_model=True)] == ["0002"]
+    later = result_of(
+        history, result, {"0002": Scored({"combined": 0.5}, 0)}, objective="mean", seconds=9.0
+    )
+    assert (later.model, later.test_rows) == ("0002", 100)
+    assert later.tests == {
+        "0000": {"combined": 0.25},
+        "0001": {"combined": 0.25},
+        "0002": {"combined": 0.5},
+    }
+    # What was the best once is so again, without a second look at test.
+    history.note(record(2, "failed", 0.7))
+    assert unscored(history, later, has_model=True) == [history["0001"]]  # for its model
