@@ -42,9 +42,8 @@ def tune_study(
     watching, machine = StudyWatchers(study.study.name, watcher), this_machine()
     _check_folder_and_trainers(study, machine, address)
     watching.stage("starting Ray and reading the data")
-    with cluster(
-        address, num_cpus=int(machine.cpus), verbose=verbose, tell=watching.stage
-    ) as connected:
+    cpus, tell = int(machine.cpus), watching.stage
+    with cluster(address, num_cpus=cpus, verbose=verbose, tell=tell) as connected:
         # Imports of seconds, while Ray's processes start on the other cores.
         from tuning.cluster.autoscaling import provided_trainers
         from tuning.run.session import Session
@@ -53,13 +52,13 @@ def tune_study(
         data, resources = _checked_data(study, address), study.study.resources
         connected()
         with (
-            provided_trainers(resources, trials=study.trials, tell=watching.stage) as count,
+            provided_trainers(resources, trials=study.trials, tell=tell) as count,
             StudyFolder.opened(study, inputs_of(study.run, data.datasets)) as folder,
             closing(watching),
             closing(Session(study, folder, start=start)) as session,
         ):
-            parameters, before = study.space.parameters, session.history
-            watching.add_files(file_watchers(folder.path, watching.state, parameters, before))
+            facts = (watching.state, study.space.parameters, session.history)
+            watching.add_files(file_watchers(folder.path, *facts))
             return session.run(count, watching, verbose=verbose)
 
 

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 from typing import Any
-from typing import Any
 
 from ray import tune
 
@@ -53,10 +52,7 @@ def search(
             trial_dirname_creator=lambda trial: str(trial.trial_id),
         ),
         run_config=tune.RunConfig(
-            name="tune",
-            storage_path=str(scratch),
-            callbacks=[logbook],
-            verbose=1 if verbose else 0,
+            name="tune", storage_path=str(scratch), callbacks=[logbook], verbose=int(verbose)
         ),
     )
     tuner.fit()
@@ -64,10 +60,5 @@ def search(
 
 def _trainable() -> Any:
     """Returns what Tune runs: an actor that leaves every CPU to the trainers."""
-    resources = tune.PlacementGroupFactory([{"CPU": 0, _HEAD_NODE: 0.001}])
-    return tune.with_resources(PooledTrial, resources)
-
-
-def _trainable() -> Any:
     resources = tune.PlacementGroupFactory([{"CPU": 0, _HEAD_NODE: 0.001}])
     return tune.with_resources(PooledTrial, resources)
