@@ -26,39 +26,40 @@ def tune_study(
     address: str | None = None,
     verbose: bool = False,
 ) -> "StudyResult":
-    """Runs a study, or goes on with one that was interrupted; a finished one is only shown.
+    """Runs a study, or goes on with an interrupted one; a finished one is only shown.
 
     Args:
-        study: The study.
+        study: What to run.
         watcher: Told what happens; see `tuning.Watcher`.
         address: A running Ray cluster; None = the one of `RAY_ADDRESS`, or one on this machine.
         verbose: Shows what Ray logs.
 
     Raises:
-        MtlError: The study cannot be run; nothing was written when the input is at fault.
+        MtlError: It cannot be run; nothing was written when the input is at fault.
         KeyboardInterrupt: After an orderly stop; the same call goes on.
     """
-    start = time.monotonic()
-    watching, machine = StudyWatchers(study.study.name, watcher), this_machine()
+    start, machine = time.monotonic(), this_machine()
+    watching = StudyWatchers(study.study.name, watcher)
     _check_folder_and_trainers(study, machine, address)
-    watching.stage("starting Ray and reading the data")
-    cpus, tell = int(machine.cpus), watching.stage
-    with cluster(address, num_cpus=cpus, verbose=verbose, tell=tell) as connected:
+    tell = watching.stage
+    tell("starting Ray and reading the data")
+    with cluster(address, num_cpus=int(machine.cpus), verbose=verbose, tell=tell) as connected:
         # Imports of seconds, while Ray's processes start on the other cores.
         from tuning.cluster.autoscaling import provided_trainers
         from tuning.run.session import Session
         from tuning.watch.file_watchers import file_watchers
 
-        data, resources = _checked_data(study, address), study.study.resources
+        data, searched = _checked_data(study, address), study.space.parameters
         connected()
         with (
-            provided_trainers(resources, trials=study.trials, tell=tell) as count,
+            provided_trainers(study.study.resources, trials=study.trials, tell=tell) as count,
             StudyFolder.opened(study, inputs_of(study.run, data.datasets)) as folder,
             closing(watching),
             closing(Session(study, folder, start=start)) as session,
         ):
-            facts = (watching.state, study.space.parameters, session.history)
-            watching.add_files(file_watchers(folder.path, *facts))
+            watching.add_files(
+                file_watchers(folder.path, watching.state, searched, session.history)
+            )
             return session.run(count, watching, verbose=verbose)
 
 
