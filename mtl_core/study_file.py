@@ -23,7 +23,7 @@ _UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff]")
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Place:
+class Origin:
     """Where a key was written; places sort as a reader meets them, overrides after the file.
 
     Attributes:
@@ -47,9 +47,9 @@ class Document:
     """
 
     data: Mapping[str, object]
-    places: Mapping[KeyPath, Place]
+    places: Mapping[KeyPath, Origin]
 
-    def place(self, path: KeyPath) -> Place:
+    def place(self, path: KeyPath) -> Origin:
         """Returns where `path` was written, or else the innermost written section around it."""
         written = (path[:length] for length in range(len(path), 0, -1))
         return self.places[next((at for at in written if at in self.places), ())]
@@ -61,7 +61,7 @@ class Document:
             path = split_key(key)
             # What stood below the key is gone, so no message may name its lines.
             places = {at: place for at, place in places.items() if at[: len(path)] != path}
-            places[path] = Place(is_override=True, line=0, text=_as_typed(key, value))
+            places[path] = Origin(is_override=True, line=0, text=_as_typed(key, value))
         return Document(override(self.data, assignments), places)
 
 
@@ -75,9 +75,9 @@ def read_document(path: Path) -> Document:
     data, lines = parse(text, base=path.absolute().parent, where=lambda line: f"{path}:{line}")
     if not isinstance(data, dict):
         raise ConfigError(f"{path}: expected a mapping of sections, found {describe(data)}")
-    places: dict[KeyPath, Place] = {(): Place(is_override=False, line=0, text=str(path))}
+    places: dict[KeyPath, Origin] = {(): Origin(is_override=False, line=0, text=str(path))}
     for at, line in lines.items():
-        places[at] = Place(is_override=False, line=line, text=f"{path}:{line}")
+        places[at] = Origin(is_override=False, line=line, text=f"{path}:{line}")
     return Document(data, places)
 
 

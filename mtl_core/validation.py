@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 
 from mtl_core.errors import ConfigError, did_you_mean
 from mtl_core.printable import one_line
-from mtl_core.study_file import Document, Place, describe, split_key
+from mtl_core.study_file import Document, Origin, describe, split_key
 from mtl_core.yaml_text import KeyPath, key_text
 
 S = TypeVar("S", bound=BaseModel)
@@ -52,7 +52,7 @@ def validate(document: Document, schema: type[S]) -> S:
         return schema.model_validate(document.data)
     except ValidationError as error:
         checker = _Explainer(document, schema)
-        problems: list[tuple[Place, str]] = []
+        problems: list[tuple[Origin, str]] = []
         # The arms of an undiscriminated union fail one after the other, at the same key.
         groups = [
             (path, list(group))
@@ -77,7 +77,7 @@ def validate_data(data: Mapping[str, object], schema: type[S], *, where: str) ->
     Raises:
         ConfigError: One line for every error, each beginning with `where`.
     """
-    place = Place(is_override=False, line=0, text=where)
+    place = Origin(is_override=False, line=0, text=where)
     return validate(Document(data, {(): place}), schema)
 
 
@@ -104,7 +104,7 @@ class _Explainer:
         is_missing = details["type"] == "missing"
         return (*path, details["loc"][-1]) if is_missing else tuple(path)
 
-    def explain(self, path: KeyPath, group: list[ErrorDetails]) -> Iterator[tuple[Place, str]]:
+    def explain(self, path: KeyPath, group: list[ErrorDetails]) -> Iterator[tuple[Origin, str]]:
         """Yields place and text of the errors at one key."""
         details = group[0]
         match details["type"]:
@@ -125,7 +125,7 @@ class _Explainer:
             case _:
                 yield self._at(path, _mismatch(group))
 
-    def _at(self, path: KeyPath, text: str) -> tuple[Place, str]:
+    def _at(self, path: KeyPath, text: str) -> tuple[Origin, str]:
         """Returns the place of a key, and the text with the key before it."""
         place = self._document.place(path)
         # "--set key=value" names the key already, and the whole file has none.
@@ -138,7 +138,7 @@ class _Explainer:
         near = did_you_mean(str(path[-1]), allowed)
         return f"unknown key '{key_text(path)}'; allowed here: {', '.join(allowed)}.{near}"
 
-    def _own_error(self, path: KeyPath, text: str) -> tuple[Place, str]:
+    def _own_error(self, path: KeyPath, text: str) -> tuple[Origin, str]:
         """Returns place and text of a `ValueError` of ours, which may name a key below `path`."""
         key, _, rest = text.partition(": ")
         below = split_key(key)

@@ -14,6 +14,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from conftest import RunConfigFactory
+from safetensors.torch import load_file, save_file
 from short_runs import assert_same, run
 
 from mtl_core.assets import Assets
@@ -183,11 +184,8 @@ def test_the_least_of_several_times_counts(monkeypatch: pytest.MonkeyPatch, slow
 
 def test_slow_bf16_is_not_chosen_though_the_flags_say_yes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(precision, "bf16_instructions", lambda: "AVX512 bf16")
-    monkeypatch.setattr(
-        precision,
-        "seconds_of_product",
-        lambda rows, _: 0.005 if rows.dtype == torch.bfloat16 else 0.001,
-    )
+    seconds = {torch.bfloat16: 0.005, torch.float32: 0.001}
+    monkeypatch.setattr(precision, "seconds_of_product", lambda rows, _: seconds[rows.dtype])
     assert choose("auto", CPU, ENCODER).precision == "fp32"
 
 
@@ -268,8 +266,6 @@ def test_a_resumed_run_keeps_its_precision(
 def test_a_checkpoint_without_a_precision_is_refused(
     run_config: RunConfigFactory, tmp_path: Path
 ) -> None:
-    from safetensors.torch import load_file, save_file
-
     config = run_config({"training.epochs": 1})
     list(train(config, checkpoint=tmp_path))
     save_file(load_file(tmp_path / "best.safetensors"), tmp_path / "best.safetensors")
@@ -291,7 +287,6 @@ def test_a_saved_model_tells_its_precision(
     )
     assert json.loads((tmp_path / "model" / "mtl.json").read_text())["precision"] == "bf16"
     assert "Trained in bf16." in (tmp_path / "model" / "README.md").read_text()
-    run_yaml = (tmp_path / "model" / "run.yaml").read_text()
-    assert "precision: auto" in run_yaml
+    assert "precision: auto" in (tmp_path / "model" / "run.yaml").read_text()
     model = Run(config, Mean(), assets=assets).state.model
     assert load_best(tmp_path / "checkpoint", model) == "bf16"
