@@ -35,6 +35,7 @@ class Session:
         self.study = study
         self.folder = folder
         self.facts = facts_of(study)
+        # Before the first trial: `mtl report` asks for them while the study runs.
         write_facts(folder, self.facts)
         sampler = study.study.sampler.build(study.study.seed)
         self.optuna_study = open_optuna(folder.journal, name=study.study.name, sampler=sampler)
@@ -56,7 +57,7 @@ class Session:
         run = self.study.run.model_dump(mode="json")
         epochs = self.study.max_epochs
         with self._trainers(run, count) as trainers:
-            self.clock.count()
+            self.clock.count()  # From here on work is done, and its time is the study's.
             watcher.planned(trials=total, ended=ended, epochs=epochs, trainers=count)
             if len(ended) < total:
                 search(
@@ -68,6 +69,7 @@ class Session:
                     verbose=verbose,
                 )
             watcher.stage("scoring on test")
+            # Only now: the search has found who is the best.
             wanted = self._unscored(before)
             scored = score_finals(wanted, self.history.best, trainers, self.folder)
         return self._write(before, scored, seconds=self.clock.seconds)
@@ -101,6 +103,7 @@ class Session:
             default_parameters=self.facts.default_parameters,
             pool=trainers.address,
             checkpoint_of=self.folder.checkpoint,
+            # Trials that an earlier session left: what was decided on their reports stays so.
             decided={
                 record.id: len(record.reports)
                 for record in self.history
@@ -110,6 +113,8 @@ class Session:
 
     def _scheduler(self, epochs: int) -> StudyScheduler:
         scheduler = StudyScheduler(self.study.study.scheduler.build(epochs))
+        # As if it had seen all that was reported before; else the first trials after a restart
+        # would be compared with nothing.
         scheduler.replay(self.history)
         return scheduler
 

@@ -48,6 +48,7 @@ def tune_study(
         # Imports of seconds, while Ray's processes start on the other cores.
         from tuning.cluster.autoscaling import provided_trainers
         from tuning.run.session import Session
+        from tuning.watch.file_watchers import file_watchers
 
         data, resources = _checked_data(study, address), study.study.resources
         connected()
@@ -57,7 +58,8 @@ def tune_study(
             closing(watching),
             closing(Session(study, folder, start=start)) as session,
         ):
-            watching.open_files(folder.path, study.space.parameters, session.history)
+            parameters, before = study.space.parameters, session.history
+            watching.add_files(file_watchers(folder.path, watching.state, parameters, before))
             return session.run(count, watching, verbose=verbose)
 
 

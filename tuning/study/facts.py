@@ -55,6 +55,7 @@ def read_facts(folder: StudyFolder) -> StudyFacts:
     if not folder.facts.is_file():
         from mtl_core.tasks.kinds import outside_kinds
 
+        # The kinds of tasks are left as plain data: a folder's own code is not run for a report.
         study = folder.read_study()
         with outside_kinds("leave"):
             return facts_of(study)

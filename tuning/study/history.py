@@ -17,7 +17,7 @@ from tuning.records import (
 from tuning.study.folder import StudyFolder
 
 _STATUS: Mapping[TrialState, Status] = {
-    TrialState.RUNNING: "running",
+    TrialState.RUNNING: "running",  # Also that of a driver which is gone.
     TrialState.COMPLETE: "complete",
     TrialState.PRUNED: "stopped",
     TrialState.FAIL: "failed",
@@ -91,7 +91,7 @@ def read_history(
     """
     records = []
     for trial in optuna_study.get_trials(deepcopy=False):
-        if trial.state in _STATUS:
+        if trial.state in _STATUS:  # Others wait for their turn.
             run_id = run_id_of(trial.number)
             reports = folder.read_reports(run_id)
             parameters = trial.params

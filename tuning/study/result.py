@@ -1,6 +1,7 @@
 """The result of a study: `result.json` as a typed value, and what a notebook gets back."""
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -55,8 +56,8 @@ class FinalScores:
         return cls(
             trial=raw["trial"],
             parameters=raw["parameters"],
-            dev=raw["dev"],
-            test=raw["test"],
+            dev=_with_nan(raw["dev"]),
+            test=_with_nan(raw["test"]),
             precision=raw.get("precision", ""),
         )
 
@@ -135,7 +136,11 @@ class Result:
             best=best,
             default=default,
             test_rows=raw.get("test_rows"),
-            earlier_tests=tests_of_others(raw.get("tests", {}), best, default),
+            earlier_tests=tests_of_others(
+                {run_id: _with_nan(scores) for run_id, scores in raw.get("tests", {}).items()},
+                best,
+                default,
+            ),
         )
 
 
@@ -143,6 +148,13 @@ def tests_of_others(tests: Tests, *finals: FinalScores | None) -> Tests:
     """Returns the test scores of all trials but these."""
     ours = {final.trial for final in finals if final is not None}
     return {run_id: scores for run_id, scores in tests.items() if run_id not in ours}
+
+
+def _with_nan(tree: Any) -> Any:
+    """Returns scores as they were before they were written: JSON has no NaN, and holds null."""
+    if not isinstance(tree, Mapping):
+        return tree
+    return {name: math.nan if value is None else _with_nan(value) for name, value in tree.items()}
 
 
 def read_result(folder: StudyFolder) -> Result:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from trials import record, report
 
+from mtl_core.scores import flatten
 from mtl_core.training.report import best_report
 from tuning.records import best_trial
 from tuning.study.folder import StudyFolder
@@ -97,6 +98,17 @@ def test_a_result_of_an_older_version_is_read(tmp_path: Path) -> None:
     assert found.best is not None
     assert found.best.precision == ""
     assert found.seconds == 0
+
+
+def test_a_score_that_is_no_number_is_null_in_the_file(tmp_path: Path) -> None:
+    folder = StudyFolder(tmp_path)
+    test = {"combined": 0.5, "intent": {"f1": NAN, "accuracy": 0.5}}
+    write_result(folder, Result(best=FinalScores("0000", {}, {"combined": 0.5}, test)))
+    raw = json.loads(folder.result.read_text())["best"]["test"]
+    assert raw == {"combined": 0.5, "intent": {"f1": None, "accuracy": 0.5}}
+    best = read_result(folder).best
+    assert best is not None
+    assert flatten(best.test) == pytest.approx(flatten(test), nan_ok=True)
 
 
 def test_a_study_without_a_score_has_failed() -> None:

@@ -190,7 +190,10 @@ def test_statuses_have_colours(busy: StudyState) -> None:
 
 
 def test_a_notebook_shows_the_same_view(busy: StudyState, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+    # What Rich takes for a notebook, in which it would show each view by itself.
+    shell = type("ZMQInteractiveShell", (), {})()
+    monkeypatch.setattr("builtins.get_ipython", lambda: shell, raising=False)
+    assert Console().is_jupyter
     html = as_html(busy)
     assert html.startswith("<pre")
     assert "searching" in html

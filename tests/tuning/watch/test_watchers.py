@@ -19,6 +19,7 @@ from tuning.records import TrialRecord
 from tuning.space.space import Parameter
 from tuning.watch.console import plain_console
 from tuning.watch.display import Display
+from tuning.watch.file_watchers import file_watchers
 from tuning.watch.live_table import LiveTable
 from tuning.watch.log_lines import LogLines
 from tuning.watch.notebook import NotebookView
@@ -122,7 +123,7 @@ def test_the_files_of_a_study(tmp_path: Path) -> None:
             told.append((tmp_path / "trials.csv").read_text().splitlines()[-1])
 
     watchers = StudyWatchers("demo", Last())
-    watchers.open_files(tmp_path, PARAMETERS, [before])
+    watchers.add_files(file_watchers(tmp_path, watchers.state, PARAMETERS, [before]))
     tell(watchers)
     assert [line[:8] for line in told] == ["0001,com", "0002,fai"]
     assert sorted(path.name for path in tmp_path.iterdir()) == [

@@ -21,6 +21,7 @@ def unscored(history: History, result: Result, *, has_model: bool) -> list[Trial
             make it anew.
     """
     best = history.best
+    # By id: when the default is the best, one look at test serves both.
     wanted = {record.id: record for record in (best, history.default) if record and record.best}
     is_exported = best is not None and has_model and result.model == best.id
     return [
@@ -72,6 +73,7 @@ def result_of(
     """
     tests = {**before.tests, **{run_id: one.scores for run_id, one in scored.items()}}
     best, default = (final_scores(record, tests) for record in (history.best, history.default))
+    # All scored trials have the same test data; when none was scored now, the figure is known.
     rows = max((one.worth_in_rows for one in scored.values()), default=0)
     return Result(
         trials=history.counts,

@@ -45,8 +45,9 @@ def search(
             mode="max",
             search_alg=searcher,
             scheduler=scheduler,
-            num_samples=-1,
+            num_samples=-1,  # Until the searcher has no more.
             max_concurrent_trials=count,
+            # A new actor is a process that imports Ray: seconds per trial.
             reuse_actors=True,
             trial_dirname_creator=lambda trial: str(trial.trial_id),
         ),

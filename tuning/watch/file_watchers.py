@@ -1,0 +1,33 @@
+"""The watchers that every study has: they keep the files of its folder that others read."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from tuning.records import TrialRecord
+from tuning.space.space import Parameter
+from tuning.watch.state import StudyState
+from tuning.watch.status_file import StatusFile
+from tuning.watch.tensorboard import TensorBoard
+from tuning.watch.trials_csv import TrialsCsv
+from tuning.watch.watcher import Watcher
+
+
+def file_watchers(
+    folder: Path,
+    state: StudyState,
+    parameters: Sequence[Parameter],
+    records: Iterable[TrialRecord],
+) -> list[Watcher]:
+    """Returns what writes into a study folder; another one is a file here and a line below.
+
+    Args:
+        folder: The study folder, open.
+        state: What the study does; is told of everything first.
+        parameters: Every parameter that can occur, conditional ones included.
+        records: The trials of earlier sessions.
+    """
+    return [
+        TrialsCsv(folder / "trials.csv", records),
+        TensorBoard(folder / "tensorboard", parameters),
+        StatusFile(folder / "status.json", state),
+    ]
