@@ -46,14 +46,15 @@ class Bench:
     """One trainer and the trials that it is given."""
 
     def __init__(self, trainers: Trainers, folder: Path) -> None:
+        self.folder = folder
+        self.trainers = trainers
         self._pool = trainers.pool
-        self._folder = folder
         self._count = 0
         self._received: Counter[str] = Counter()
 
     def submit(self, overrides: dict[str, object]) -> str:
         run_id, self._count = run_id_of(self._count), self._count + 1
-        job = TrainJob(TrialSpec(run_id, overrides, self._folder / run_id))
+        job = TrainJob(TrialSpec(run_id, overrides, self.folder / run_id))
         ray.get(self._pool.submit.remote(job))
         return run_id
 
@@ -203,6 +204,20 @@ def test_a_trial_that_kills_its_worker_fails_at_last(bench: Bench) -> None:
     failures = [m for m in bench.rest(run_id) if isinstance(m, Failed)]
     assert failures == [Failed("its worker died 2 times")]
     assert len(bench.train({})) == 1
+
+
+def test_what_is_no_trial_gives_the_numbers_of_a_trial(bench: Bench) -> None:
+    expected = bench.train({"training.epochs": 2})
+    jobs = [
+        TrainJob(TrialSpec(run_id, {"training.epochs": 2}, bench.folder / run_id))
+        for run_id in ("alone/intent", "final/0000/seed-0")
+    ]
+    found: dict[str, list[EpochReport]] = {job.spec.id: [] for job in jobs}
+    for run_id, message in bench.trainers.run(jobs):
+        assert isinstance(message, Reported)
+        report = replace(message.report, seconds=0.0, sentences_per_second=0.0)
+        found[run_id].append(report)
+    assert list(found.values()) == [expected, expected]
 
 
 @pytest.mark.parametrize("settings", [{"is_fresh": True}, {"memory_growth_bytes": 1}])
