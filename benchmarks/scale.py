@@ -64,10 +64,11 @@ def real_trials() -> Iterator[Row]:
 
 def searcher_of(folder: Path, total: int) -> tuple[Any, Any]:
     """Returns an Optuna study in a journal on disk, and our searcher on it."""
-    from tuning.search.samplers import Tpe
+    from tuning.search.samplers import TpeSection
     from tuning.search.searcher import OptunaSearcher
     from tuning.study.config import StudyFile
     from tuning.study.journal import open_optuna
+    from tuning.trainers.messages import PoolAddress
 
     run = {
         "datasets": {"data": {"kind": "sample"}},
@@ -78,9 +79,16 @@ def searcher_of(folder: Path, total: int) -> tuple[Any, Any]:
     }
     raw = {"run": run, "search": SPACE, "study": {"name": "scale", "trials": total}}
     space = StudyFile.model_validate(raw).space
-    sampler = Tpe().build(0)
+    sampler = TpeSection().build(0)
     study = open_optuna(folder / "optuna.journal", name="scale", sampler=sampler)
-    searcher = OptunaSearcher(study, space, total=total, default_parameters={}, constants={})
+    searcher = OptunaSearcher(
+        study,
+        space,
+        total=total,
+        default_parameters={},
+        pool=PoolAddress("pool", "scale"),
+        checkpoint_of=folder.joinpath,
+    )
     return study, searcher
 
 
@@ -134,29 +142,26 @@ def suggestions() -> Iterator[Row]:
 def report(epoch: int, score: float, *, is_last: bool) -> dict[str, Any]:
     """Returns the result of an epoch as a trainer reports it."""
     from mtl_core.training.report import EpochReport
+    from tuning.trainers.tune_values import TrialResult
 
     dev = {"intent": {"accuracy": score}, "slots": {"f1": score}}
-    line = EpochReport(
+    found = EpochReport(
         epoch=epoch, progress=float(epoch), step=epoch, losses={}, weights={}, learning_rates={},
         dev=dev, joint_accuracy=score, combined=score, best_combined=score, best_epoch=epoch,
         seconds=1.0, sentences_per_second=1.0, gradients={}, trained={},
     )  # fmt: skip
-    return {
-        "progress": float(epoch),
-        "combined": score,
-        "report": line.to_json(),
-        "finished": is_last,
-    }
+    return TrialResult(found, is_last).for_tune()
 
 
 def simulation() -> Iterator[Row]:
     """Plays a study with many trainers through searcher and scheduler."""
-    from tuning.search.schedulers import Asha
+    from tuning.search.schedulers import AshaSection
+    from tuning.search.study_scheduler import StudyScheduler
 
     drawn = random.Random(1)
     with tempfile.TemporaryDirectory() as folder:
         _, searcher = searcher_of(Path(folder), SIMULATED)
-        scheduler = Asha().build(EPOCHS)
+        scheduler = StudyScheduler(AshaSection().build(EPOCHS))
         before, start = memory(), time.perf_counter()
         # (virtual time of the next report, trainer, trial, epoch, quality of the trial)
         events: list[tuple[float, int, Any, int, float]] = []

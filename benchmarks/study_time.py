@@ -39,18 +39,18 @@ def ours(storage: Path, trials: int, seed: int, settings: Sequence[str] = ()) ->
     from tuning.records import TrialRecord
     from tuning.run.tune import tune_study
     from tuning.study.load import load_study
-    from tuning.watch.observer import Observer
+    from tuning.watch.watcher import Watcher
 
     start, curve = time.perf_counter(), Curve()
 
-    class Watch(Observer):
+    class Watch(Watcher):
         def reported(self, record: TrialRecord) -> None:
             curve.append((time.perf_counter() - start, record.reports[-1].combined))
 
     options = {"storage": storage, "trials": trials, "seed": seed}
     given = [f"study.{key}={value}" for key, value in options.items()]
     study = load_study("demo", [ALL, *given, *settings])
-    result = tune_study(study, observer=Watch())
+    result = tune_study(study, watcher=Watch())
     assert result.trials["status"].isin(["complete", "stopped"]).all()
     return curve
 

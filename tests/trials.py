@@ -2,7 +2,7 @@
 
 from mtl_core.training.progress import Phase, Progress
 from mtl_core.training.report import EpochReport
-from tuning.records import Status, TrialRecord
+from tuning.records import Status, TrialRecord, run_id_of
 from tuning.trainers.messages import TrainerStatus
 
 
@@ -18,7 +18,7 @@ def report(epoch: int, score: float, *, seconds: float = 1.0) -> EpochReport:
 def record(number: int, status: Status, *scores: float, seconds: float = 1.0) -> TrialRecord:
     """A trial with these scores, one an epoch."""
     reports = tuple(report(epoch, one, seconds=seconds) for epoch, one in enumerate(scores, 1))
-    return TrialRecord(number, status, {"optimizer.encoder_lr": 2e-4}, {}, reports)
+    return TrialRecord(run_id_of(number), status, {"optimizer.encoder_lr": 2e-4}, {}, reports)
 
 
 def at_work(
@@ -26,4 +26,4 @@ def at_work(
 ) -> TrainerStatus:
     """A trainer in epoch `epoch` of 3, of 20 steps of 10 sentences each."""
     progress = Progress(phase, epoch, 3, step, 20, 10 * step, seconds)
-    return TrainerStatus(is_ready=True, job=number, progress=progress)
+    return TrainerStatus(is_ready=True, job=run_id_of(number), progress=progress)

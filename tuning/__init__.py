@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tuning.study.result import StudyResult
     from tuning.watch.display import study_display as study_display
-    from tuning.watch.observer import Observer as Observer
+    from tuning.watch.watcher import Watcher as Watcher
 
 _HOMES = {
-    "Observer": "tuning.watch.observer",
+    "Watcher": "tuning.watch.watcher",
     "study_display": "tuning.watch.display",
 }
 
@@ -28,7 +28,7 @@ def tune(
     study: str | Path,
     overrides: Mapping[str, object] | None = None,
     *,
-    observer: "Observer | None" = None,
+    watcher: "Watcher | None" = None,
 ) -> "StudyResult":
     """Runs a study and returns what it found; the way for notebooks and scripts.
 
@@ -36,7 +36,7 @@ def tune(
         study: Path of a study file, or the name of a bundled one.
         overrides: Dotted key -> value, such as {"run.training.epochs": 3}; relative paths start
             from the current folder.
-        observer: Told what happens, see `Observer`; None = shown in a notebook, and silent
+        watcher: Told what happens, see `Watcher`; None = shown in a notebook, and silent
             elsewhere. `study_display` makes the one of the command line.
 
     Raises:
@@ -50,7 +50,7 @@ def tune(
 
     assignments = [as_assignment(key, value) for key, value in (overrides or {}).items()]
     loaded = load_study(str(study), assignments)
-    if observer is not None:
-        return tune_study(loaded, observer=observer)
+    if watcher is not None:
+        return tune_study(loaded, watcher=watcher)
     with study_display(loaded.study.name, is_quiet=not is_notebook()) as display:
-        return tune_study(loaded, observer=display)
+        return tune_study(loaded, watcher=display)

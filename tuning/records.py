@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from mtl_core.training.report import EpochReport
+from mtl_core.training.report import EpochReport, best_report
 
 Value = str | int | float | bool | None
 """A sampled scalar."""
@@ -15,12 +15,27 @@ Status = Literal["running", "complete", "stopped", "failed", "interrupted"]
 driver is gone, and the study goes on with it."""
 
 
+DEFAULT_ID = "0000"
+"""Run id of trial 0, the study file's own recipe."""
+
+
+def run_id_of(number: int) -> str:
+    """Returns the run id of a trial, for instance "0007" of the one with number 7."""
+    return f"{number:04d}"
+
+
+def order_of(run_id: str) -> tuple[int, str]:
+    """Returns a key that sorts run ids, trials in the order in which they were begun."""
+    # After "9999" comes "10000", which as a text alone would stand before it.
+    return len(run_id), run_id
+
+
 @dataclass(frozen=True, slots=True)
 class TrialRecord:
     """One trial of a study.
 
     Attributes:
-        number: Position in the study, from 0; trial 0 is the study file's own recipe.
+        id: Run id, for instance "0007"; the name of the trial's folder.
         status: Where the trial stands.
         parameters: Dotted key of `run` -> value in effect. A key of a section that this trial did
             not choose (conditional space) is absent.
@@ -30,7 +45,7 @@ class TrialRecord:
         error: Last line of the traceback of a failed trial.
     """
 
-    number: int
+    id: str
     status: Status
     parameters: dict[str, Value]
     overrides: dict[str, object]
@@ -39,26 +54,26 @@ class TrialRecord:
     error: str | None = None
 
     @property
-    def id(self) -> str:
-        """The name of the trial's folder, for instance "0007"."""
-        return f"{self.number:04d}"
-
-    @property
     def num_epochs(self) -> int:
         """Epochs that it has run."""
         return self.reports[-1].epoch if self.reports else 0
 
     @property
     def best(self) -> EpochReport | None:
-        """The report with the highest `combined` dev score; the first one among equals."""
-        return max(self.reports, key=lambda report: report.combined, default=None)
+        """The report with the highest `combined` dev score; see `best_report`."""
+        return best_report(self.reports)
 
 
-def rank(record: TrialRecord) -> tuple[bool, float, int]:
+def rank(record: TrialRecord) -> tuple[bool, float, tuple[int, str]]:
     """Returns a key that sorts trials, the best first, failed ones last, the earlier of equals."""
-    score = record.best.combined if record.best is not None else math.nan
-    is_failed = record.status == "failed"
-    return is_failed, -score if math.isfinite(score) else math.inf, record.number
+    score = record.best.combined if record.best is not None else -math.inf
+    return record.status == "failed", -score, order_of(record.id)
+
+
+def best_trial(records: Iterable[TrialRecord]) -> TrialRecord | None:
+    """Returns the best of the trials that have a score and did not fail; None without one."""
+    scored = (one for one in records if one.status != "failed" and one.best is not None)
+    return min(scored, key=rank, default=None)
 
 
 def keys_of_all(mappings: Iterable[Mapping[str, object]]) -> list[str]:

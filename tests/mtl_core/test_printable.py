@@ -16,7 +16,7 @@ from rich.text import Text
 from mtl_core.prediction import Prediction
 from mtl_core.printable import one_line, printable, quoted
 from mtl_core.tasks.outputs import FoundAnswer, Label, Span
-from tuning.cli.app import _readable
+from tuning.cli.predict import readable
 from tuning.watch.console import Printable, plain_console
 
 HOSTILE = [text for text, _ in STEERING.values()]
@@ -98,12 +98,12 @@ def test_predictions_are_shown_on_lines_of_their_own() -> None:
             "b": (Span(text, 0, 1, text), Span("x", 0, 1, "\n")),
             "c": FoundAnswer(text, 0, 1, 0.5),
         }
-        shown = _readable(Prediction(f"{text}\n", text, outputs))
+        shown = readable(Prediction(f"{text}\n", text, outputs))
         assert steers(shown) <= {"\t"}
         assert len(shown.split("\n")) == 4
 
 
-def test_spans_of_any_script_are_readable() -> None:
+def test_spans_of_any_script_arereadable() -> None:
     for text in READABLE.values():
         assert text in str(Span("WORD", 0, len(text), text))
         assert text in str(FoundAnswer(text, 0, len(text), 1.0))

@@ -20,8 +20,7 @@ from tuning.study.load import precision_here
 from tuning.watch.console import plain_console
 
 if TYPE_CHECKING:
-    from tuning.report.summary import FinalScores
-    from tuning.study.result import StudyResult
+    from tuning.study.result import FinalScores, StudyResult
 
 
 def show_check(study: StudyFile, data: Data) -> None:

@@ -1,9 +1,13 @@
 """Private parts of Ray that are used, as of Ray 2.60; where one is missing, it is done without."""
 
 import time
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from ray._private import services
+from ray._private.authentication import authentication_token_setup
+from ray._private.runtime_env import packaging
 
 _NODE_SECONDS = 180.0
 """How long a node of our own may take to register; Ray gives up after 30, with no setting for it.
@@ -35,3 +39,25 @@ def wait_for_own_node() -> None:
 
     get_node.waits = True  # type: ignore[attr-defined]
     services.get_node = get_node
+
+
+def enable_token() -> None:
+    """Lets this process show its token to a cluster, when it has one.
+
+    The token is found where Ray itself looks for it: RAY_AUTH_TOKEN, RAY_AUTH_TOKEN_PATH,
+    ~/.ray/auth_token. Where RAY_AUTH_MODE is unset, it is set to `token`. Ray does this for
+    clusters that it starts, not for those it sends a job to.
+    """
+    authentication_token_setup.maybe_enable_token_auth_if_token_available(warn_if_disabled=False)
+
+
+def packed_files(folder: Path, excludes: Sequence[str]) -> list[Path]:
+    """Returns the files that Ray packs of a working directory: ignore files and all."""
+    found: list[Path] = []
+    packaging._dir_travel(
+        folder,
+        [packaging._get_excludes(folder, list(excludes))],
+        lambda path: found.append(path) if path.is_file() else None,
+        include_gitignore=True,
+    )
+    return found

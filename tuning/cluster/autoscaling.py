@@ -1,7 +1,7 @@
 """Autoscaling: nodes that a study lacks are asked for, waited for, and released at its end."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import ray
@@ -9,8 +9,7 @@ from ray.autoscaler.sdk import request_resources
 
 from mtl_core.errors import ConfigError
 from tuning.cluster.planner import Node, plan_trainers
-from tuning.study.config import Resources
-from tuning.watch.observer import Observer
+from tuning.cluster.resources import Resources
 
 _LOOK_SECONDS = 2.0
 
@@ -25,7 +24,9 @@ def present_nodes() -> list[Node]:
 
 
 @contextmanager
-def provided_trainers(resources: Resources, *, trials: int, observer: Observer) -> Iterator[int]:
+def provided_trainers(
+    resources: Resources, *, trials: int, tell: Callable[[str], object]
+) -> Iterator[int]:
     """Yields how many trainers run side by side in the connected cluster.
 
     When they do not fit and `resources.wait_s` allows, the nodes are asked for: an autoscaler adds
@@ -35,7 +36,7 @@ def provided_trainers(resources: Resources, *, trials: int, observer: Observer) 
     Args:
         resources: What a trainer takes.
         trials: Trials of the study.
-        observer: Told of the wait.
+        tell: Told in a line of the wait.
 
     Raises:
         ConfigError: Not one trainer fits, or fewer than asked for of a cluster that may not grow.
@@ -49,15 +50,15 @@ def provided_trainers(resources: Resources, *, trials: int, observer: Observer) 
         yield count
         return
     wanted = min(resources.trainers or 1, trials)
-    bundle = {"CPU": resources.cpus} | ({"GPU": resources.gpus} if resources.gpus else {})
     try:
-        request_resources(bundles=[bundle] * (resources.workers * wanted))
-        yield _wait(resources, wanted, observer)
+        request_resources(bundles=[resources.of_worker] * (resources.workers * wanted))
+        yield _wait(resources, wanted, tell)
     finally:
+        # A request stands until it is taken back, and nodes cost money for as long.
         request_resources(bundles=[])
 
 
-def _wait(resources: Resources, wanted: int, observer: Observer) -> int:
+def _wait(resources: Resources, wanted: int, tell: Callable[[str], object]) -> int:
     """Returns how many of the wanted trainers there are nodes for, at the end of the wait."""
     wanted_only = resources.model_copy(update={"trainers": wanted})
     deadline = time.monotonic() + resources.wait_s
@@ -66,7 +67,7 @@ def _wait(resources: Resources, wanted: int, observer: Observer) -> int:
             return plan_trainers(wanted_only, present_nodes(), trials=wanted)
         except ConfigError:
             plural = "s" if wanted > 1 else ""
-            observer.stage(f"waiting for nodes: {wanted} trainer{plural} asked for")
+            tell(f"waiting for nodes: {wanted} trainer{plural} asked for")
             time.sleep(_LOOK_SECONDS)
     # Spot machines may be out of stock: fewer trainers are better than none.
     any_number = resources.model_copy(update={"trainers": None})

@@ -90,22 +90,25 @@ def cluster(
     if not verbose:
         _silence()
     address = address or os.environ.get("RAY_ADDRESS")
-    options: dict[str, object] = {"log_to_driver": verbose, "logging_level": logging.ERROR}
+    logs: dict[str, object] = {"log_to_driver": verbose, "logging_level": logging.ERROR}
     if address is None:
         wait_for_own_node()
-        options |= {
-            "address": "local",
-            "num_cpus": num_cpus,
-            "include_dashboard": False,
-            "object_store_memory": _OBJECT_STORE_BYTES,
-        }
-    else:
-        options["address"] = address
-    connection = _Connection(options, address, tell)
+    place = {"address": address} if address is not None else _of_our_own(num_cpus)
+    connection = _Connection(logs | place, address, tell)
     try:
         yield connection.wait
     finally:
         connection.close()
+
+
+def _of_our_own(num_cpus: int) -> dict[str, object]:
+    """Returns how Ray is started on this machine."""
+    return {
+        "address": "local",
+        "num_cpus": num_cpus,
+        "include_dashboard": False,
+        "object_store_memory": _OBJECT_STORE_BYTES,
+    }
 
 
 class _Connection:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import floor
 
 from mtl_core.errors import ConfigError
-from tuning.study.config import Resources
+from tuning.cluster.resources import Resources
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,7 @@ def plan_trainers(resources: Resources, nodes: Sequence[Node], *, trials: int) -
 
 
 def _workers_on(node: Node, resources: Resources) -> int:
+    # The small number makes up for the error of a division.
     by_cpu = floor(node.cpus / resources.cpus + 1e-9)
     if not resources.gpus:
         return by_cpu
@@ -77,7 +78,7 @@ def _advice(resources: Resources, nodes: Sequence[Node]) -> str:
         if is_allowed and changed != resources and _fits(nodes, changed):
             words = " and ".join(f"study.resources.{key}={n:g}" for key, n in change.items())
             return f"{words} would {'train on CPUs' if change.get('gpus') == 0 else 'fit'}"
-    return "ask for less a worker"
+    return "ask for less per worker"
 
 
 def _fits(nodes: Sequence[Node], resources: Resources) -> bool:

@@ -12,12 +12,13 @@ from mtl_core.scores import ScoreTree, flatten, show_difference, show_score
 from tuning.records import Status, TrialRecord, Value, keys_of_all, rank
 from tuning.report.markdown import percent, points, shell, table
 from tuning.report.statistics import difference_interval
-from tuning.report.summary import FinalScores, StudySummary, Unfinished
+from tuning.report.summary import StudySummary, Unfinished
+from tuning.study.result import FinalScores
 
 
 def render_report(summary: StudySummary) -> str:
     """Returns the text of `report.md`: Markdown without HTML, scores in percent."""
-    best, default = summary.best, summary.default
+    best, default = summary.result.best, summary.result.default
     so_far = " so far" if summary.unfinished is not None else ""
     sections = [
         [f"# Study {plain(summary.name)}"],
@@ -34,10 +35,11 @@ def render_report(summary: StudySummary) -> str:
 
 
 def _headline(summary: StudySummary) -> list[str]:
-    best, default = summary.best, summary.default
+    result = summary.result
+    best, default = result.best, result.default
     facts = (
-        f"{len(summary.records)} trials in {timedelta(seconds=round(summary.seconds))} (h:mm:ss); "
-        f"objective on dev: {summary.objective}.{_precisions(summary.records)}"
+        f"{len(summary.records)} trials in {timedelta(seconds=round(result.seconds))} (h:mm:ss); "
+        f"objective on dev: {result.objective}.{_precisions(summary.records)}"
     )
     if summary.unfinished is not None:
         return [*_so_far(summary.unfinished, best), facts]
@@ -52,7 +54,7 @@ def _headline(summary: StudySummary) -> list[str]:
     comparison = [_compare("dev", best.dev, default.dev)]
     if _has_combined(best.test) and _has_combined(default.test):
         comparison.append(_compare("test", best.test, default.test))
-    comparison.extend(_judge_noise(best.test, default.test, summary.num_test_rows))
+    comparison.extend(_judge_noise(best.test, default.test, result.test_rows))
     return [f"**{_verdict(best, default)}**", " ".join(comparison), facts]
 
 
@@ -211,7 +213,7 @@ def _failure_table(records: Sequence[TrialRecord]) -> str:
 
 def _commands(summary: StudySummary) -> list[str]:
     board = shlex.join(["tensorboard", "--logdir", f"{summary.folder}/tensorboard"])
-    replay = ["Replay the best recipe:", shell(summary.replay)] if summary.best else []
+    replay = ["Replay the best recipe:", shell(summary.replay)] if summary.result.best else []
     return [*replay, "See every trial in TensorBoard:", shell(board)]
 
 

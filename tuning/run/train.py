@@ -39,22 +39,8 @@ def train_study(study: StudyFile, output: Path, display: RunDisplay) -> Path:
     display.stage("loading the encoder")
     assets = Assets.load(study.run, device=Place.current().device)
     checkpoint = output / "checkpoint"
-    last: EpochReport | None = None
-    best: EpochReport | None = None
-    for report in train(
-        study.run,
-        objective=study.study.objective,
-        checkpoint=checkpoint,
-        assets=assets,
-        on_progress=display.step,
-    ):
-        if last is None or report.trained != last.trained:
-            display.line(f"trains: {describe_trained(report.trained)}")
-        display.line(_line(report, study.run.training.epochs))
-        last = report
-        best = report if report.best_epoch == report.epoch else best
-    assert last is not None
-    assert best is not None
+    reports = _train(study, assets, checkpoint, display)
+    best = next(one for one in reports if one.epoch == reports[-1].best_epoch)
     display.stage("saving the model")
     export_best(
         checkpoint,
@@ -66,6 +52,25 @@ def train_study(study: StudyFile, output: Path, display: RunDisplay) -> Path:
     )
     display.line(f"best epoch {best.epoch}: combined {best.combined:.4f}; {output / 'model'}")
     return output / "model"
+
+
+def _train(
+    study: StudyFile, assets: Assets, checkpoint: Path, display: RunDisplay
+) -> list[EpochReport]:
+    """Trains, and shows every epoch and what comes to train in it; returns all reports."""
+    reports: list[EpochReport] = []
+    for report in train(
+        study.run,
+        objective=study.study.objective,
+        checkpoint=checkpoint,
+        assets=assets,
+        on_progress=display.step,
+    ):
+        if not reports or report.trained != reports[-1].trained:
+            display.line(f"trains: {describe_trained(report.trained)}")
+        display.line(_line(report, study.run.training.epochs))
+        reports.append(report)
+    return reports
 
 
 def _line(report: EpochReport, epochs: int) -> str:

@@ -5,16 +5,15 @@ import time
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from mtl_core.assets import inputs_of
+from mtl_core.assets import Data, inputs_of
 from mtl_core.training.precision import advise
 from tuning.cluster.connection import cluster
-from tuning.cluster.planner import plan_trainers, this_machine
+from tuning.cluster.planner import Node, plan_trainers, this_machine
 from tuning.study.config import StudyFile
 from tuning.study.folder import StudyFolder
 from tuning.study.load import check_data, precision_here
-from tuning.watch.observer import Observer, Observers
-from tuning.watch.state import StudyState
-from tuning.watch.status_file import status_file
+from tuning.watch.study_watchers import StudyWatchers
+from tuning.watch.watcher import Watcher
 
 if TYPE_CHECKING:
     from tuning.study.result import StudyResult
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 def tune_study(
     study: StudyFile,
     *,
-    observer: Observer | None = None,
+    watcher: Watcher | None = None,
     address: str | None = None,
     verbose: bool = False,
 ) -> "StudyResult":
@@ -31,7 +30,7 @@ def tune_study(
 
     Args:
         study: The study.
-        observer: Told what happens; see `tuning.Observer`.
+        watcher: Told what happens; see `tuning.Watcher`.
         address: A running Ray cluster; None = the one of `RAY_ADDRESS`, or one on this machine.
         verbose: Shows what Ray logs.
 
@@ -40,15 +39,8 @@ def tune_study(
         KeyboardInterrupt: After an orderly stop; the same call goes on.
     """
     start = time.monotonic()
-    state = StudyState(study.study.name)
-    watching = Observers([state, *([observer] if observer is not None else [])])
-    StudyFolder(study.folder).check_writable()
-    StudyFolder(study.folder).check_same(study)
-    machine = this_machine()
-    resources = study.study.resources
-    if is_local(address):
-        # Before Ray starts: seconds sooner, and the error stands alone.
-        plan_trainers(resources, [machine], trials=study.trials)
+    watching, machine = StudyWatchers(study.study.name, watcher), this_machine()
+    _check_folder_and_trainers(study, machine, address)
     watching.stage("starting Ray and reading the data")
     with cluster(
         address, num_cpus=int(machine.cpus), verbose=verbose, tell=watching.stage
@@ -57,17 +49,31 @@ def tune_study(
         from tuning.cluster.autoscaling import provided_trainers
         from tuning.run.session import Session
 
-        data = check_data(study)
-        if is_local(address) and (choice := precision_here(study)):
-            advise(choice)  # What a trainer logs does not come to the user.
+        data, resources = _checked_data(study, address), study.study.resources
         connected()
         with (
-            provided_trainers(resources, trials=study.trials, observer=watching) as count,
+            provided_trainers(resources, trials=study.trials, tell=watching.stage) as count,
             StudyFolder.opened(study, inputs_of(study.run, data.datasets)) as folder,
-            status_file(folder.status, state),
-            closing(Session(study, folder, watching, start=start, verbose=verbose)) as session,
+            closing(watching),
+            closing(Session(study, folder, start=start)) as session,
         ):
-            return session.run(count)
+            watching.open_files(folder.path, study.space.parameters, session.history)
+            return session.run(count, watching, verbose=verbose)
+
+
+def _check_folder_and_trainers(study: StudyFile, machine: Node, address: str | None) -> None:
+    """Refuses what cannot be run before Ray starts: seconds sooner, and the error stands alone."""
+    StudyFolder(study.folder).check_writable()
+    StudyFolder(study.folder).check_same(study)
+    if is_local(address):
+        plan_trainers(study.study.resources, [machine], trials=study.trials)
+
+
+def _checked_data(study: StudyFile, address: str | None) -> Data:
+    data = check_data(study)
+    if is_local(address) and (choice := precision_here(study)):
+        advise(choice)  # What a trainer logs does not come to the user.
+    return data
 
 
 def is_local(address: str | None) -> bool:

@@ -1,19 +1,17 @@
 """The schedulers that a study file can name; Ray is imported when one is built."""
 
 import logging
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, PositiveInt
 
 from mtl_core.section import Section
-
-if TYPE_CHECKING:
-    from tuning.search.study_scheduler import StudyScheduler
+from tuning.search.scheduler import Scheduler
 
 logger = logging.getLogger(__name__)
 
 
-class Asha(Section):
+class AshaSection(Section):
     """Asynchronous successive halving: the worse trials end early (Li et al. 2020).
 
     https://arxiv.org/abs/1810.05934, in the stopping form of Ray Tune: at every rung a trial goes
@@ -26,11 +24,12 @@ class Asha(Section):
     reduction_factor: Annotated[float, Field(gt=1)] = 3.0
     """Rungs lie this factor apart, and about one trial in so many passes each."""
 
-    def build(self, max_epochs: int) -> "StudyScheduler":
+    def build(self, max_epochs: int) -> Scheduler:
         """Returns the scheduler of a study whose trials run up to `max_epochs`."""
         from ray.tune.schedulers import AsyncHyperBandScheduler
 
-        from tuning.search.study_scheduler import METRIC, TIME, StudyScheduler
+        from tuning.search.ray_scheduler import RayScheduler
+        from tuning.trainers.tune_values import METRIC, TIME
 
         if self.grace_epochs >= max_epochs:
             message = "scheduler asha stops no trial: grace_epochs is %d, and trials run %d epochs"
@@ -45,23 +44,15 @@ class Asha(Section):
             # A trial ends by itself after its last epoch; stopping it there would call it stopped.
             stop_last_trials=False,
         )
-        return StudyScheduler(halving)
+        return RayScheduler(halving)
 
 
-class NoScheduler(Section):
+class NoSchedulerSection(Section):
     """Every trial runs all its epochs."""
 
     kind: Literal["none"] = "none"
 
-    def build(self, max_epochs: int) -> "StudyScheduler":
+    def build(self, max_epochs: int) -> Scheduler:
         """Returns the scheduler of a study, which needs no number of epochs."""
-        from ray.tune.schedulers import FIFOScheduler
-
-        from tuning.search.study_scheduler import StudyScheduler
-
         del max_epochs
-        return StudyScheduler(FIFOScheduler())
-
-
-Scheduler = Annotated[Asha | NoScheduler, Field(discriminator="kind")]
-"""Which trials end early."""
+        return Scheduler()

@@ -1,30 +1,20 @@
-"""The searcher: asks Optuna for the points that Ray Tune runs, and tells it what came of them.
+"""The searcher of a study as Ray Tune sees it: hands it points, and hears what came of them."""
 
-Ray's own OptunaSearch tells trials that were stopped early as complete with their last value, and
-leaves trials without a number running for ever; this one tells PRUNED, FAIL and best values. The
-Optuna journal is the truth: a searcher made anew on it goes on where the last one was killed.
-"""
-
-import math
-from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import optuna
-from optuna.trial import TrialState
 from ray.tune.search import Searcher
 
-from mtl_core.training.report import EpochReport
 from tuning.records import Value
-from tuning.search.study_scheduler import METRIC
+from tuning.search.points import OpenTrial, Points
 from tuning.space.space import Space
+from tuning.trainers.messages import PoolAddress, TrialSpec
+from tuning.trainers.tune_values import METRIC, TrialConfig, TrialResult
 
 
 class OptunaSearcher(Searcher):  # type: ignore[misc]  # Ray carries no types
-    """Hands the points of an Optuna study to Ray Tune, trial 0 being the study file's own recipe.
-
-    A result of a trial holds `progress` (epochs), `combined` (higher is better), `report` (the
-    line of `EpochReport.to_json`) and `finished` (true in the report of the last epoch).
-    """
+    """Hands the points of an Optuna study to Ray Tune; see `Points`."""
 
     def __init__(
         self,
@@ -33,8 +23,9 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # Ray carries no types
         *,
         total: int,
         default_parameters: Mapping[str, Value],
-        constants: Mapping[str, object],
-        decided: Mapping[int, int] | None = None,
+        pool: PoolAddress,
+        checkpoint_of: Callable[[str], Path],
+        decided: Mapping[str, int] | None = None,
     ) -> None:
         """Starts where the study stands.
 
@@ -44,122 +35,52 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # Ray carries no types
             total: Trials of the study, those already there included.
             default_parameters: Parameters of the study file's own recipe; those outside the space
                 are not told to Optuna.
-            constants: Put into the configuration of every trial.
-            decided: Trial number -> reports of an unfinished trial that the scheduler has already
+            pool: Where trials are handed to trainers.
+            checkpoint_of: Returns the folder of a trial's checkpoint, given its run id.
+            decided: Run id -> reports of an unfinished trial that the scheduler has already
                 judged.
         """
         super().__init__(metric=METRIC, mode="max")
-        self._study = study
-        self._space = space
-        self._total = total
-        self._defaults = {
-            name: value for name, value in default_parameters.items() if space.contains(name, value)
-        }
-        self._constants = dict(constants)
+        self._points = Points(study, space, total=total, default_parameters=default_parameters)
+        self._pool = pool
+        self._checkpoint_of = checkpoint_of
         self._decided = dict(decided or {})
-        running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-        self._interrupted = deque(trial._trial_id for trial in running)
-        self._running: dict[str, _RunningTrial] = {}
+        self._running: dict[str, OpenTrial] = {}
 
     def suggest(self, trial_id: str) -> dict[str, object] | str:
-        """Returns the configuration of the next trial, `FINISHED` if there is none.
-
-        Trials that were running when the last driver ended come first, under their own number and
-        with their own parameters.
-        """
-        trial = self._next_trial()
-        if trial is None:
+        """Returns the configuration of the next trial, `FINISHED` if there is none."""
+        point = self._points.take()
+        if point is None:
             return str(Searcher.FINISHED)
-        overrides = self._overrides(trial)
-        trial.set_user_attr("overrides", overrides)
-        self._running[trial_id] = _RunningTrial(trial)
-        return {
-            **self._constants,
-            "number": trial.number,
-            "overrides": overrides,
-            "decided": self._decided.get(trial.number, 0),
-        }
-
-    def _next_trial(self) -> optuna.Trial | None:
-        if self._interrupted:
-            return optuna.Trial(self._study, self._interrupted.popleft())
-        trials = self._study.get_trials(deepcopy=False)
-        if not trials:
-            self._study.enqueue_trial(self._defaults)
-        elif sum(trial.state != TrialState.WAITING for trial in trials) >= self._total:
-            return None
-        return self._study.ask()
-
-    def _overrides(self, trial: optuna.Trial) -> dict[str, object]:
-        """Draws the overrides; what the trial has already drawn stays as it is."""
-        if trial.number > 0:
-            return self._space.sample(trial)
-        for parameter in self._space.parameters:
-            # Drawing a value for the others would tell Optuna of a point that was never run.
-            if parameter.name in self._defaults:
-                parameter.sample(trial)
-        return {}
+        self._running[trial_id] = point
+        config = TrialConfig(
+            spec=TrialSpec(point.id, point.overrides, self._checkpoint_of(point.id)),
+            parameters=point.parameters,
+            decided=self._decided.get(point.id, 0),
+            pool=self._pool,
+        )
+        return config.for_tune()
 
     def on_trial_result(self, trial_id: str, result: Mapping[str, object]) -> None:
         """Takes note of a report after which the trial goes on."""
-        self._running[trial_id].observe(result)
+        found = TrialResult.of(result)
+        if found is not None:
+            self._running[trial_id].observe(found.report)
 
     def on_trial_complete(
         self, trial_id: str, result: Mapping[str, object] | None = None, error: bool = False
     ) -> None:
         """Tells Optuna how the trial ended; Tune passes the report of a stopped one only here."""
-        running = self._running.pop(trial_id, None)
-        if running is None:
+        point = self._running.pop(trial_id, None)
+        if point is None:
             return
-        running.observe(result or {})
-        running.describe()
-        if error or running.best is None or running.is_broken:
-            self._study.tell(running.trial, state=TrialState.FAIL)
-        elif result and result.get("finished"):
-            self._study.tell(running.trial, running.best.combined)
-        else:
-            self._study.tell(running.trial, state=TrialState.PRUNED)
+        last = TrialResult.of(result)
+        if last is not None:
+            point.observe(last.report)
+        point.end(last, has_failed=error)
 
     def save(self, checkpoint_path: str) -> None:
         """Does nothing: the journal is written at every step."""
 
     def restore(self, checkpoint_path: str) -> None:
         """Does nothing: the journal was read when the study was opened."""
-
-
-class _RunningTrial:
-    """What is known of a trial that Tune runs."""
-
-    def __init__(self, trial: optuna.Trial) -> None:
-        self.trial = trial
-        self.best: EpochReport | None = None
-        self.is_broken = False
-        """Whether a report held no finite number, which no later report makes good."""
-        self._epochs = 0
-        # A trial that was interrupted repeats its early reports; Optuna takes a step once.
-        frozen = trial.study.get_trials(deepcopy=False)[trial.number]
-        self._steps = set(frozen.intermediate_values)
-
-    def observe(self, result: Mapping[str, object]) -> None:
-        """Takes note of a report and passes the best value so far to Optuna."""
-        line = result.get("report")
-        if not isinstance(line, str):
-            return
-        report = EpochReport.from_json(line)
-        self._epochs = report.epoch
-        if not math.isfinite(report.combined):
-            self.is_broken = True
-            return
-        if self.best is None or report.combined > self.best.combined:
-            self.best = report
-        step = int(report.progress)
-        if step not in self._steps:
-            self._steps.add(step)
-            self.trial.report(self.best.combined, step)
-
-    def describe(self) -> None:
-        """Keeps the scores of the best report as user attributes."""
-        self.trial.set_user_attr("epochs", self._epochs)
-        if self.best is not None:
-            self.trial.set_user_attr("scores", self.best.dev)
-            self.trial.set_user_attr("joint_accuracy", self.best.joint_accuracy)

@@ -1,41 +1,31 @@
-"""The scheduler of a study: after every report, whether a trial goes on or is stopped."""
+"""The scheduler of a study as Ray Tune sees it: after every report, `CONTINUE` or `STOP`."""
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from ray.tune.schedulers import TrialScheduler
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
-from tuning.records import TrialRecord
-
-METRIC = "combined"
-"""The key of a Tune result that is maximised."""
-
-TIME = "progress"
-"""The key of a Tune result that says how far a trial is, in epochs."""
+from mtl_core.training.report import EpochReport
+from tuning.records import DEFAULT_ID, TrialRecord
+from tuning.search.scheduler import Scheduler
+from tuning.trainers.decisions import Decision, GoOn, Stop
+from tuning.trainers.tune_values import METRIC, TrialConfig, TrialResult
 
 
-@dataclass(frozen=True, slots=True)
-class _Numbered:
-    """What the inner scheduler knows of a trial: the same before and after a restart."""
-
-    trial_id: str
-
-
-class StudyScheduler(TrialScheduler):  # type: ignore[misc]  # Ray carries no types
-    """Lets a scheduler of Ray decide, with what a study needs on top.
+class StudyScheduler(FIFOScheduler):  # type: ignore[misc]  # Ray carries no types
+    """Lets a scheduler of ours decide, with what a study needs on top.
 
     Trial 0, the study file's own recipe, is the yardstick and always runs to its end. Reports that
     were judged before a restart are recorded but not judged again. A report that holds no finite
     number is passed over, since it would spoil the cutoffs of all other trials.
 
-    The inner scheduler knows trials by their number in the study, not by Tune's id: a report that
-    was replayed and is then repeated by the resumed trial counts once.
+    Trials that wait begin in the order of the searcher. The scheduler knows them by their run ids,
+    not by Tune's: a report that was replayed and is then repeated by the resumed trial counts once.
     """
 
-    def __init__(self, inner: TrialScheduler) -> None:
-        """Wraps `inner`, which maximises `combined` over `progress`."""
+    def __init__(self, inner: Scheduler) -> None:
+        """Lets `inner` decide."""
         super().__init__()
         self._metric = METRIC
         self._inner = inner
@@ -43,16 +33,14 @@ class StudyScheduler(TrialScheduler):  # type: ignore[misc]  # Ray carries no ty
     def replay(self, records: Iterable[TrialRecord]) -> None:
         """Records what trials reported before a restart, unfinished ones included."""
         for record in records:
-            trial = _Numbered(str(record.number))
-            self._inner.on_trial_add(None, trial)
+            self._inner.begin(record.id)
             for report in record.reports:
-                self._record(trial, {TIME: report.progress, METRIC: report.combined})
+                self._decide(record.id, report)
 
-    def _record(self, trial: _Numbered, result: Mapping[str, Any]) -> str:
-        """Lets the inner scheduler see a result; returns its decision."""
-        if not math.isfinite(result.get(METRIC, math.nan)):
-            return str(TrialScheduler.CONTINUE)
-        return str(self._inner.on_trial_result(None, trial, result))
+    def _decide(self, run_id: str, report: EpochReport) -> Decision:
+        if not math.isfinite(report.combined):
+            return GoOn()
+        return self._inner.decide(run_id, report)
 
     def set_search_properties(self, metric: str | None, mode: str | None, **spec: Any) -> bool:
         """Accepts what TuneConfig says if it is what the study maximises anyway."""
@@ -60,41 +48,41 @@ class StudyScheduler(TrialScheduler):  # type: ignore[misc]  # Ray carries no ty
         return metric in (None, METRIC) and mode in (None, "max")
 
     def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
-        """Makes the trial known to the inner scheduler."""
-        self._inner.on_trial_add(tune_controller, _numbered(trial))
+        """Makes the trial known."""
+        self._inner.begin(_id_of(trial))
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: Mapping[str, Any]) -> str:
         """Returns `CONTINUE` or `STOP`."""
-        del tune_controller
-        decision = self._record(_numbered(trial), result)
-        is_decided = result.get(TIME, 0) <= trial.config["decided"]
-        if trial.config["number"] == 0 or is_decided or result.get("finished"):
+        config, found = TrialConfig.of(trial.config), TrialResult.of(result)
+        if found is None:
             return str(TrialScheduler.CONTINUE)
-        return decision
+        # Also what is not to be judged has to be recorded: others are measured by it.
+        decision = self._decide(config.spec.id, found.report)
+        is_decided = found.report.progress <= config.decided
+        if config.spec.id == DEFAULT_ID or is_decided or found.is_last:
+            return str(TrialScheduler.CONTINUE)
+        is_stopped = isinstance(decision, Stop)
+        return str(TrialScheduler.STOP if is_stopped else TrialScheduler.CONTINUE)
 
     def on_trial_complete(
         self, tune_controller: Any, trial: Any, result: Mapping[str, Any]
     ) -> None:
         """Records the last result, which Tune passes only here when the trial says it is done."""
-        del tune_controller
-        self._record(_numbered(trial), result)
+        if (found := TrialResult.of(result)) is not None:
+            self._decide(_id_of(trial), found.report)
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
         """Passes on that the trial has failed."""
-        self._inner.on_trial_error(tune_controller, _numbered(trial))
+        self._inner.forget(_id_of(trial))
 
     def on_trial_remove(self, tune_controller: Any, trial: Any) -> None:
         """Passes on that the trial was taken away before it ran."""
-        self._inner.on_trial_remove(tune_controller, _numbered(trial))
-
-    def choose_trial_to_run(self, tune_controller: Any) -> Any:
-        """Returns the next trial that waits, in the order of the searcher."""
-        return self._inner.choose_trial_to_run(tune_controller)
+        self._inner.forget(_id_of(trial))
 
     def debug_string(self) -> str:
-        """Returns what the inner scheduler says of itself."""
-        return str(self._inner.debug_string())
+        """Returns where the scheduler stands."""
+        return self._inner.describe()
 
 
-def _numbered(trial: Any) -> _Numbered:
-    return _Numbered(str(trial.config["number"]))
+def _id_of(trial: Any) -> str:
+    return TrialConfig.of(trial.config).spec.id

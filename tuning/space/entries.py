@@ -28,6 +28,11 @@ class _Entry(Section):
     def build(self, name: str) -> Parameter | Branch:
         """Returns what draws the values of the key `name`."""
 
+    @property
+    def draws_fractions(self) -> bool:
+        """Whether it, or an entry inside its options, is a range of fractions."""
+        return False
+
 
 def _refusal(message: str) -> PydanticCustomError:
     """An error of the study file; its place is added by the loader."""
@@ -68,6 +73,11 @@ class FloatRange(_Entry):
         """Returns the parameter of the key `name`."""
         return Parameter(name, *self.range)
 
+    @property
+    def draws_fractions(self) -> bool:
+        """It does."""
+        return True
+
 
 class LogRange(_Entry):
     """A number, all orders of magnitude equally likely."""
@@ -78,6 +88,11 @@ class LogRange(_Entry):
     def build(self, name: str) -> Parameter:
         """Returns the parameter of the key `name`."""
         return Parameter(name, *self.log_range, log=True)
+
+    @property
+    def draws_fractions(self) -> bool:
+        """It does."""
+        return True
 
 
 class IntRange(_Entry):
@@ -123,6 +138,13 @@ class Choice(_Entry):
                 for label, section in zip(labels, sections, strict=True)
             },
         )
+
+    @property
+    def draws_fractions(self) -> bool:
+        """Whether an entry inside its options does."""
+        sections = [option for option in self.choice if isinstance(option, dict)]
+        inner = [value for section in sections for value in section.values()]
+        return any(entry.draws_fractions for entry in inner if isinstance(entry, _Entry))
 
 
 def _build_option(name: str, section: "_SectionEntry") -> Option:

@@ -44,6 +44,7 @@ class Parameter:
         """Whether Optuna could have drawn `value`."""
         if self.low is None or self.high is None:
             return value in self.options
+        # `True` is a number to Python, and in no range of a study file.
         if isinstance(value, bool) or not isinstance(value, int | float):
             return False
         return self.low <= value <= self.high and not (self.is_integer and value % 1)
@@ -65,6 +66,7 @@ class Parameter:
     def between(self) -> Iterator[object]:
         """Yields a broken number of a range: whole ends alone would fit a key of whole numbers."""
         if self.low is not None and self.high is not None and not self.is_integer:
+            # No simple share, which could be whole: the middle of [1, 3] is.
             yield self.low + 0.38 * (self.high - self.low)
 
 
@@ -84,12 +86,15 @@ class Option:
         """Whether the option is `section` once its values are drawn and its defaults filled in."""
         if not self.constants.items() <= section.items() or not self.nodes.keys() <= section.keys():
             return False
+        # Only resolved sections can be compared: what is left out of one is its default.
         drawn = {key: section[key] for key in self.nodes}
         return resolve({**self.constants, **drawn}) == section
 
     def corners(self) -> Iterator[object]:
         """Yields sections that together hold every corner of everything inside at least once."""
         corners = {key: list(node.corners()) for key, node in self.nodes.items()}
+        # Not all combinations, which would be too many: what does not go together is for the trial
+        # to find, and each value by itself has been tried with the schema.
         for index in range(max(map(len, corners.values()), default=1)):
             drawn = {key: values[min(index, len(values) - 1)] for key, values in corners.items()}
             yield {**self.constants, **drawn}

@@ -5,15 +5,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field
 
 from mtl_core.config import RunConfig
 from mtl_core.section import DataPath, Section
 from mtl_core.study_file import override
 from mtl_core.training.objective import Mean, ObjectiveSection
+from tuning.cluster.resources import Resources
 from tuning.records import Value
-from tuning.search.samplers import Sampler, Tpe
-from tuning.search.schedulers import Asha, Scheduler
+from tuning.search.kinds import SamplerSection, SchedulerSection
+from tuning.search.samplers import TpeSection
+from tuning.search.schedulers import AshaSection
 from tuning.space.space import Entry, Space
 
 
@@ -28,31 +30,6 @@ def _check_name(name: str) -> str:
 StudyName = Annotated[str, AfterValidator(_check_name)]
 
 
-class Resources(Section):
-    """What a trainer takes; a trainer runs one trial at a time."""
-
-    workers: int = Field(default=1, ge=1)
-    """Processes that train one model together (data parallel)."""
-    cpus: int = Field(default=1, ge=1)
-    """CPUs a worker; also its number of threads."""
-    gpus: float = Field(default=0, ge=0)
-    """GPUs a worker; a fraction lets trainers of one worker share a GPU."""
-    trainers: int | None = Field(default=None, ge=1)
-    """Trials at the same time; null = as many as the cluster holds when the study starts."""
-    wait_s: float = Field(default=0, ge=0)
-    """Seconds to wait for nodes when these trainers do not fit; an autoscaler is asked for them."""
-
-    @model_validator(mode="after")
-    def _check_gpus(self) -> "Resources":
-        # Ray gives no part of a second GPU, and NCCL refuses two workers on one.
-        if self.gpus % 1 and (self.gpus > 1 or self.workers > 1):
-            raise ValueError(
-                f"gpus: expected a whole number, or a fraction of one GPU for a trainer of one "
-                f"worker; found {self.gpus:g}"
-            )
-        return self
-
-
 class Study(Section):
     """How the search is run."""
 
@@ -64,9 +41,9 @@ class Study(Section):
     """The dev score that chooses epoch and recipe."""
     trials: int = Field(default=24, ge=1)
     """Recipes to try, the study file's own one included."""
-    scheduler: Scheduler = Asha()
+    scheduler: SchedulerSection = AshaSection()
     """What stops poor trials early."""
-    sampler: Sampler = Tpe()
+    sampler: SamplerSection = TpeSection()
     """What picks the next recipe."""
     seed: int = Field(default=0, ge=0)
     """Seed of the search; `run.seed` is that of the training runs."""

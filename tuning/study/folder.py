@@ -17,24 +17,11 @@ from mtl_core.files import write_json, write_text
 from mtl_core.study_file import dump, read_document
 from mtl_core.training.report import EpochReport
 from mtl_core.validation import validate
+from tuning.study.identity import differences, free_name
 
 if TYPE_CHECKING:
     from mtl_core.config import RunConfig
     from tuning.study.config import StudyFile
-
-_MAY_CHANGE = frozenset(
-    {
-        "name",
-        "storage",
-        "trials",
-        "resources",
-        "isolation",
-        "max_attempts",
-        "keep_checkpoints",
-        "memory_growth_gib",
-    }
-)
-"""Keys of `study` that a study may be continued with other values of."""
 
 _PACKAGES = ("mtl", "ray", "optuna", "torch", "transformers", "datasets", "tokenizers", "numpy")
 
@@ -44,17 +31,56 @@ class StudyFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.journal = path / "optuna.journal"
-        self.trials = path / "trials"
-        self.trials_csv = path / "trials.csv"
-        self.tensorboard = path / "tensorboard"
-        self.best = path / "best"
-        self.report = path / "report.md"
-        self.scratch = path / ".scratch"
-        self._result = path / "result.json"
-        self.study = path / "study.yaml"
-        self._inputs = path / "inputs.json"
-        self.status = path / "status.json"
+
+    @property
+    def study(self) -> Path:
+        """The study file, resolved."""
+        return self.path / "study.yaml"
+
+    @property
+    def facts(self) -> Path:
+        """What reports need to know of it, see `tuning.study.facts`."""
+        return self.path / "facts.json"
+
+    @property
+    def inputs(self) -> Path:
+        """What else its results hang on -> a hash of it."""
+        return self.path / "inputs.json"
+
+    @property
+    def journal(self) -> Path:
+        """Optuna's journal: the points, and what came of them."""
+        return self.path / "optuna.journal"
+
+    @property
+    def trials(self) -> Path:
+        """The folders of the trials."""
+        return self.path / "trials"
+
+    @property
+    def best(self) -> Path:
+        """The model of the best recipe."""
+        return self.path / "best"
+
+    @property
+    def report(self) -> Path:
+        """The report for people."""
+        return self.path / "report.md"
+
+    @property
+    def result(self) -> Path:
+        """The result for programs."""
+        return self.path / "result.json"
+
+    @property
+    def status(self) -> Path:
+        """What the driver does."""
+        return self.path / "status.json"
+
+    @property
+    def scratch(self) -> Path:
+        """What Ray writes of its own; removed at the end."""
+        return self.path / ".scratch"
 
     @classmethod
     @contextmanager
@@ -84,7 +110,7 @@ class StudyFolder:
             raise folder._not_writable(error.strerror) from error
         try:
             write_text(folder.study, dump(study))
-            write_json(folder._inputs, inputs)
+            write_json(folder.inputs, inputs)
             write_json(folder.path / "versions.json", _versions())
             yield folder
         finally:
@@ -114,67 +140,56 @@ class StudyFolder:
         if not self.study.is_file():
             raise ConfigError(f"{self.path}: not a study folder, there is no study.yaml in it")
 
-    def trial(self, number: int) -> Path:
-        """Returns the folder of a trial."""
-        return self.trials / f"{number:04d}"
+    def trial(self, run_id: str) -> Path:
+        """Returns the folder of a run."""
+        return self.trials / run_id
 
-    def checkpoint(self, number: int) -> Path:
+    def checkpoint(self, run_id: str) -> Path:
         """Returns the checkpoint folder of a trial."""
-        return self.trial(number) / "checkpoint"
+        return self.trial(run_id) / "checkpoint"
 
-    def begin_trial(self, number: int, run: "RunConfig | Mapping[str, object]") -> None:
+    def begin_trial(self, run_id: str, run: "RunConfig | Mapping[str, object]") -> None:
         """Writes the configuration of a trial.
 
         Cuts off the report that a killed driver left unfinished: more will be appended.
         """
-        self.trial(number).mkdir(exist_ok=True)
-        reports = self._reports(number)
+        self.trial(run_id).mkdir(parents=True, exist_ok=True)
+        reports = self._reports(run_id)
         if reports.is_file():
             write_text(reports, _whole_lines(reports))
-        write_text(self.trial(number) / "config.yaml", dump(run))
+        write_text(self.trial(run_id) / "config.yaml", dump(run))
 
-    def add_report(self, number: int, report: EpochReport) -> None:
+    def add_report(self, run_id: str, report: EpochReport) -> None:
         """Appends a report to the trial's file."""
-        with self._reports(number).open("a", encoding="utf-8") as file:
+        with self._reports(run_id).open("a", encoding="utf-8") as file:
             file.write(report.to_json() + "\n")
 
-    def read_reports(self, number: int) -> tuple[EpochReport, ...]:
+    def read_reports(self, run_id: str) -> tuple[EpochReport, ...]:
         """Returns the reports of a trial, without one that a killed driver left unfinished."""
-        path = self._reports(number)
+        path = self._reports(run_id)
         if not path.is_file():
             return ()
         return tuple(EpochReport.from_json(line) for line in _whole_lines(path).splitlines())
 
-    def _reports(self, number: int) -> Path:
-        return self.trial(number) / "reports.jsonl"
+    def _reports(self, run_id: str) -> Path:
+        return self.trial(run_id) / "reports.jsonl"
 
-    def write_error(self, number: int, error: str) -> None:
+    def write_error(self, run_id: str, error: str) -> None:
         """Keeps the traceback of a failed trial."""
-        self.trial(number).mkdir(exist_ok=True)
-        (self.trial(number) / "error.txt").write_text(error, encoding="utf-8")
+        self.trial(run_id).mkdir(parents=True, exist_ok=True)
+        (self.trial(run_id) / "error.txt").write_text(error, encoding="utf-8")
 
-    def read_error(self, number: int) -> str | None:
+    def read_error(self, run_id: str) -> str | None:
         """Returns the last line of the traceback of a failed trial."""
-        path = self.trial(number) / "error.txt"
+        path = self.trial(run_id) / "error.txt"
         if not path.is_file():
             return None
         lines = path.read_text(encoding="utf-8").strip().splitlines()
         return lines[-1] if lines else None
 
-    def drop_checkpoint(self, number: int) -> None:
+    def drop_checkpoint(self, run_id: str) -> None:
         """Removes the checkpoint of a trial that nothing will be read from."""
-        shutil.rmtree(self.checkpoint(number), ignore_errors=True)
-
-    def read_result(self) -> dict[str, object]:
-        """Returns what `result.json` holds; empty before the first one is written."""
-        if not self._result.is_file():
-            return {}
-        result: dict[str, object] = json.loads(self._result.read_text(encoding="utf-8"))
-        return result
-
-    def write_result(self, result: Mapping[str, object]) -> None:
-        """Writes `result.json`."""
-        write_json(self._result, result)
+        shutil.rmtree(self.checkpoint(run_id), ignore_errors=True)
 
     def check_writable(self) -> None:
         """Refuses a folder that could not be made or written, without making it.
@@ -209,62 +224,32 @@ class StudyFolder:
             raise ConfigError(
                 f"study.storage: cannot read {self.path}: {error.strerror}"
             ) from error
-        differences = _differences(_identity(self.read_study()), _identity(study))
-        if differences:
-            key, (before, now) = next(iter(differences.items()))
-            more = f" and {len(differences) - 1} more" if len(differences) > 1 else ""
+        found = differences(self.read_study(), study)
+        if found:
+            key, (before, now) = next(iter(found.items()))
+            more = f" and {len(found) - 1} more" if len(found) > 1 else ""
             raise ConfigError(
                 f"{self.path}: holds a study with {key} = {before}, here it is {now}{more}; "
                 f"continue that one unchanged, or start a new one: "
-                f"--set study.name={_free_name(study)}"
+                f"--set study.name={free_name(study)}"
             )
 
     def _check_inputs(self, study: "StudyFile", inputs: Mapping[str, str]) -> None:
-        if not self._inputs.is_file():
+        if not self.inputs.is_file():
             return
-        before = json.loads(self._inputs.read_text(encoding="utf-8"))
+        before = json.loads(self.inputs.read_text(encoding="utf-8"))
         changed = [name for name in inputs if before.get(name) != inputs[name]]
         if changed:
             raise ConfigError(
                 f"{self.path}: the content of {', '.join(changed)} has changed since this study "
                 "began, so new trials could not be compared with those before; put it back, or "
-                f"start a new study: --set study.name={_free_name(study)}"
+                f"start a new study: --set study.name={free_name(study)}"
             )
 
 
 def _whole_lines(path: Path) -> str:
     content = path.read_text(encoding="utf-8")
     return content[: content.rfind("\n") + 1]
-
-
-def _identity(study: "StudyFile") -> dict[str, object]:
-    """Returns what makes two studies the same, flat: dotted key -> value."""
-    data = study.model_dump(mode="json")
-    data["study"] = {key: value for key, value in data["study"].items() if key not in _MAY_CHANGE}
-    return dict(_flat((), data))
-
-
-def _flat(path: tuple[str, ...], value: object) -> Iterator[tuple[str, object]]:
-    if isinstance(value, dict) and value:
-        for key, item in value.items():
-            yield from _flat((*path, key), item)
-    else:
-        yield ".".join(path), value
-
-
-def _differences(
-    before: Mapping[str, object], now: Mapping[str, object]
-) -> dict[str, tuple[object, object]]:
-    keys = [*before, *(key for key in now if key not in before)]
-    pairs = {key: (before.get(key, "absent"), now.get(key, "absent")) for key in keys}
-    return {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
-
-
-def _free_name(study: "StudyFile") -> str:
-    number = 2
-    while (study.study.storage / f"{study.study.name}-{number}").exists():
-        number += 1
-    return f"{study.study.name}-{number}"
 
 
 def _versions() -> dict[str, str]:

@@ -1,11 +1,19 @@
-"""The trials of a study as its folder tells of them: journal, reports and errors put together."""
+"""The trials of a study: read from its folder, kept up to date while it runs."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from optuna import Study as OptunaStudy
 from optuna.trial import TrialState
 
-from tuning.records import Status, TrialRecord, Value, rank
+from tuning.records import (
+    DEFAULT_ID,
+    Status,
+    TrialRecord,
+    Value,
+    best_trial,
+    order_of,
+    run_id_of,
+)
 from tuning.study.folder import StudyFolder
 
 _STATUS: Mapping[TrialState, Status] = {
@@ -16,45 +24,88 @@ _STATUS: Mapping[TrialState, Status] = {
 }
 
 
-def read_records(
+class History:
+    """All trials with their reports, each known by its run id."""
+
+    def __init__(self, records: Iterable[TrialRecord] = ()) -> None:
+        self._records = {record.id: record for record in records}
+
+    def __iter__(self) -> Iterator[TrialRecord]:
+        """Yields the trials, the oldest first."""
+        return iter([self._records[run_id] for run_id in sorted(self._records, key=order_of)])
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def __getitem__(self, run_id: str) -> TrialRecord:
+        return self._records[run_id]
+
+    def get(self, run_id: str) -> TrialRecord | None:
+        """Returns a trial, None when it has not begun."""
+        return self._records.get(run_id)
+
+    def note(self, record: TrialRecord) -> None:
+        """Puts what is now known of a trial in the place of what was known before."""
+        self._records[record.id] = record
+
+    @property
+    def default(self) -> TrialRecord | None:
+        """The trial of the study file's own recipe; None before it began."""
+        return self._records.get(DEFAULT_ID)
+
+    @property
+    def ended(self) -> list[TrialRecord]:
+        """The trials that ended, whatever way."""
+        return [record for record in self if record.status != "running"]
+
+    @property
+    def best(self) -> TrialRecord | None:
+        """The best trial of those that ended well; see `best_trial`."""
+        return best_trial(r for r in self if r.status in ("complete", "stopped"))
+
+    @property
+    def best_so_far(self) -> TrialRecord | None:
+        """The best trial of a study that still runs: also one that has not ended."""
+        return best_trial(self)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many trials ended in each way."""
+        return {
+            status: sum(record.status == status for record in self)
+            for status in ("complete", "stopped", "failed")
+        }
+
+
+def read_history(
     folder: StudyFolder,
     optuna_study: OptunaStudy,
     default_parameters: Mapping[str, Value] | None = None,
-) -> dict[int, TrialRecord]:
-    """Returns trial number -> what the study folder knows of it.
+) -> History:
+    """Puts together what journal, reports and errors in a study folder tell of its trials.
 
     Args:
         folder: The study folder.
         optuna_study: Its journal.
         default_parameters: Of trial 0, of which the journal knows only what lies in the space.
     """
-    records = {}
+    records = []
     for trial in optuna_study.get_trials(deepcopy=False):
         if trial.state in _STATUS:
-            reports = folder.read_reports(trial.number)
+            run_id = run_id_of(trial.number)
+            reports = folder.read_reports(run_id)
             parameters = trial.params
-            if trial.number == 0 and default_parameters is not None:
+            if run_id == DEFAULT_ID and default_parameters is not None:
                 parameters = dict(default_parameters)
-            records[trial.number] = TrialRecord(
-                number=trial.number,
-                status=_STATUS[trial.state],
-                parameters=parameters,
-                overrides=dict(trial.user_attrs.get("overrides", {})),
-                reports=reports,
-                seconds=sum(report.seconds for report in reports),
-                error=folder.read_error(trial.number),
+            records.append(
+                TrialRecord(
+                    id=run_id,
+                    status=_STATUS[trial.state],
+                    parameters=parameters,
+                    overrides=dict(trial.user_attrs.get("overrides", {})),
+                    reports=reports,
+                    seconds=sum(report.seconds for report in reports),
+                    error=folder.read_error(run_id),
+                )
             )
-    return records
-
-
-def best_record(records: Mapping[int, TrialRecord]) -> TrialRecord | None:
-    """Returns the ended trial with the best dev score; the earlier one among equals."""
-    ended = [record for record in records.values() if record.status in ("complete", "stopped")]
-    scored = [record for record in ended if record.best is not None]
-    return min(scored, key=rank, default=None)
-
-
-def best_so_far(records: Mapping[int, TrialRecord]) -> TrialRecord | None:
-    """Returns the best trial of a study that still runs: also one that has not ended."""
-    scored = [r for r in records.values() if r.status != "failed" and r.best is not None]
-    return min(scored, key=rank, default=None)
+    return History(records)

@@ -20,7 +20,7 @@ from mtl_core.training.objective import check_objective
 from mtl_core.training.precision import Choice as PrecisionChoice
 from mtl_core.training.precision import choose
 from mtl_core.validation import validate
-from tuning.space.entries import ENTRY_KEYS, Choice, FloatRange, LogRange
+from tuning.space.entries import ENTRY_KEYS
 from tuning.study.config import StudyFile
 
 
@@ -127,10 +127,10 @@ def _with_absolute_options(document: Document, study: StudyFile) -> Document:
     Options are kept as plain text, in the study folder too, which no longer tells where it stood.
     """
     run, search = _section(document, "run"), dict(_section(document, "search"))
-    for key, entry in study.search.items():
-        if isinstance(entry, Choice):
-            written = search[key]
-            assert isinstance(written, Mapping)
+    for key in study.search:
+        written = search[key]
+        assert isinstance(written, Mapping)
+        if "choice" in written:
             options = [_absolute(run, key, option) for option in written["choice"]]
             search[key] = {"choice": options}
     return replace(document, data={**document.data, "search": search})
@@ -199,7 +199,7 @@ def _corner_errors(
     if key.startswith("run."):
         yield f"{where}: the keys of `search` are those of `run`; leave out 'run.'"
         return
-    has_range = _has_float_range(study.search[key])
+    has_range = study.search[key].draws_fractions
     unknown = _unknown_name(study, key)
     if unknown:
         yield f"{where}: {unknown}"
@@ -218,14 +218,6 @@ def _corner_errors(
             is_fraction = has_range and "expected a whole number" in line
             hint = "; for whole numbers: int_range" if is_fraction else ""
             yield (line if line.startswith(where) else f"{where}: {line}") + hint
-
-
-def _has_float_range(entry: object) -> bool:
-    """Returns whether an entry, or one inside its options, is a range of fractions."""
-    if isinstance(entry, Choice):
-        sections = [option for option in entry.choice if isinstance(option, dict)]
-        return any(_has_float_range(inner) for section in sections for inner in section.values())
-    return isinstance(entry, FloatRange | LogRange)
 
 
 def _unknown_name(study: StudyFile, key: str) -> str:

@@ -1,139 +1,214 @@
-"""The result of a study: result.json, report.md and what a notebook gets back."""
+"""The result of a study: `result.json` as a typed value, and what a notebook gets back."""
 
-import shlex
-import warnings
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import optuna
-from optuna.trial import TrialState
-
-from mtl_core.errors import ConfigError
-from mtl_core.files import telling_what_is_broken, write_text
-from mtl_core.study_file import as_assignment
-from mtl_core.tasks.kinds import outside_kinds
-from tuning.cli.status import StudyStatus, read_status
-from tuning.records import TrialRecord
-from tuning.report.render import render_report
-from tuning.report.summary import FinalScores, StudySummary, Unfinished
-from tuning.study.config import StudyFile
+from mtl_core.files import write_json
+from mtl_core.scores import ScoreTree
+from tuning.records import TrialRecord, Value
 from tuning.study.folder import StudyFolder
-from tuning.study.history import best_record, best_so_far, read_records
-from tuning.study.journal import read_optuna
+from tuning.study.history import History
 
 if TYPE_CHECKING:
     import pandas
 
     from mtl_core.predictor import Predictor
 
+Tests = Mapping[str, ScoreTree | None]
+"""Run id -> scores on the test split; None where there is no test split."""
 
-_LEAST_TRIALS = 20
-"""Complete trials under which the importance of parameters is anybody's guess.
 
-Simulated with five parameters of which one matters: with 8 trials another one comes first in a
-third of the studies, with 24 in one of a hundred.
-"""
+@dataclass(frozen=True, slots=True)
+class FinalScores:
+    """A recipe and its scores.
+
+    Attributes:
+        trial: Id of the trial.
+        parameters: Dotted key of `run` -> value in effect.
+        dev: Scores on the dev split, at the best epoch.
+        test: Scores on the test split; None when it was not scored.
+        precision: What it was computed in; empty when that is not known.
+    """
+
+    trial: str
+    parameters: Mapping[str, Value]
+    dev: ScoreTree
+    test: ScoreTree | None = None
+    precision: str = ""
+
+    def to_json(self) -> dict[str, object]:
+        """Returns what `result.json` holds of the recipe."""
+        return {
+            "trial": self.trial,
+            "parameters": dict(self.parameters),
+            "precision": self.precision,
+            "dev": self.dev,
+            "test": self.test,
+        }
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> "FinalScores":
+        """Reads what `to_json` returned, at present or before precisions were kept."""
+        return cls(
+            trial=raw["trial"],
+            parameters=raw["parameters"],
+            dev=raw["dev"],
+            test=raw["test"],
+            precision=raw.get("precision", ""),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What a study found, as `result.json` holds it.
+
+    Attributes:
+        trials: How many trials ended in each way.
+        seconds: Wall time, over all sessions of the study.
+        objective: Kind of the objective that `combined` stands for.
+        best: The best recipe; None when no trial reached a score.
+        default: The study file's own recipe; None when it reached no score.
+        test_rows: What the test data are worth, in rows; see `tuning.trainers.scoring`. None
+            leaves the noise unjudged.
+        earlier_tests: Scores on test of trials that were the best once: it is opened once for each.
+    """
+
+    trials: Mapping[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
+    objective: str = ""
+    best: FinalScores | None = None
+    default: FinalScores | None = None
+    test_rows: int | None = None
+    earlier_tests: Tests = field(default_factory=dict)
+
+    @property
+    def status(self) -> str:
+        """Either "complete", or "failed" when no trial reached a score."""
+        return "complete" if self.best is not None else "failed"
+
+    @property
+    def model(self) -> str | None:
+        """Id of the trial whose model stands in best/."""
+        return self.best.trial if self.best is not None else None
+
+    @property
+    def tests(self) -> Tests:
+        """The test scores of all trials that were scored."""
+        finals = [final for final in (self.best, self.default) if final is not None]
+        return {**self.earlier_tests, **{final.trial: final.test for final in finals}}
+
+    def to_json(self) -> dict[str, object]:
+        """Returns the content of `result.json`."""
+        return {
+            "status": self.status,
+            "trials": self.trials,
+            "seconds": self.seconds,
+            "best": self.best.to_json() if self.best is not None else None,
+            "default": self.default.to_json() if self.default is not None else None,
+            "objective": self.objective,
+            "test_rows": self.test_rows,
+            "model": self.model,
+            "tests": self.tests,
+        }
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> "Result":
+        """Reads the content of `result.json`; what an older one lacks has its default.
+
+        Raises:
+            LookupError, TypeError, ValueError: It is no result.
+        """
+        best, default = (
+            FinalScores.from_json(raw[name]) if raw.get(name) is not None else None
+            for name in ("best", "default")
+        )
+        seconds = raw.get("seconds", 0.0)
+        if not isinstance(seconds, int | float):
+            raise TypeError(f"seconds: expected a number, found {seconds!r}")
+        return cls(
+            trials=dict(raw.get("trials", {})),
+            seconds=seconds,
+            objective=raw.get("objective", ""),
+            best=best,
+            default=default,
+            test_rows=raw.get("test_rows"),
+            earlier_tests=tests_of_others(raw.get("tests", {}), best, default),
+        )
+
+
+def tests_of_others(tests: Tests, *finals: FinalScores | None) -> Tests:
+    """Returns the test scores of all trials but these."""
+    ours = {final.trial for final in finals if final is not None}
+    return {run_id: scores for run_id, scores in tests.items() if run_id not in ours}
+
+
+def read_result(folder: StudyFolder) -> Result:
+    """Returns what `result.json` of a study folder holds; nothing before the first is written.
+
+    Raises:
+        LookupError, TypeError, ValueError: It is broken.
+    """
+    if not folder.result.is_file():
+        return Result()
+    return Result.from_json(json.loads(folder.result.read_text(encoding="utf-8")))
+
+
+def write_result(folder: StudyFolder, result: Result) -> None:
+    """Writes `result.json`."""
+    write_json(folder.result, result.to_json())
 
 
 @dataclass(frozen=True, slots=True)
 class StudyResult:
-    """What a study found.
+    """What `tuning.tune` returns.
 
     Attributes:
         folder: The study folder.
-        status: "complete", or "failed" when no trial reached a score.
-        best: The best recipe; its test scores are None when there is no test split.
-        default: The study file's own recipe.
-        trials: One row a trial.
-        seconds: Wall time, over all sessions of the study.
+        result: What `result.json` holds.
+        history: All trials with their reports.
         replay: The command that trains the best recipe again.
     """
 
     folder: Path
-    status: str
-    best: FinalScores | None
-    default: FinalScores | None
-    trials: "pandas.DataFrame"
-    seconds: float
+    result: Result
+    history: History
     replay: str
+
+    @property
+    def status(self) -> str:
+        """Either "complete", or "failed" when no trial reached a score."""
+        return self.result.status
+
+    @property
+    def best(self) -> FinalScores | None:
+        """The best recipe; its test scores are None when there is no test split."""
+        return self.result.best
+
+    @property
+    def default(self) -> FinalScores | None:
+        """The study file's own recipe."""
+        return self.result.default
+
+    @property
+    def seconds(self) -> float:
+        """Wall time, over all sessions of the study."""
+        return self.result.seconds
+
+    @property
+    def trials(self) -> "pandas.DataFrame":
+        """One row per trial."""
+        from tuning.watch.trials_csv import trials_frame
+
+        return trials_frame(list(self.history))
 
     def predictor(self) -> "Predictor":
         """Loads the best model."""
         from mtl_core.predictor import Predictor
 
         return Predictor.load(self.folder / "best", trust_code=True)
-
-
-def write_report(path: Path) -> str:
-    """Writes report.md of a study folder anew from what is in the folder; returns its text.
-
-    Raises:
-        ConfigError: It is no study folder, its files are broken, or it cannot be written.
-    """
-    folder = StudyFolder(path)
-    study = folder.read_study()
-    with telling_what_is_broken(path):
-        text = _report(folder, study)
-    try:
-        write_text(folder.report, text)
-    except OSError as error:
-        raise ConfigError(f"{folder.report}: cannot be written: {error.strerror}") from error
-    return text
-
-
-def _report(folder: StudyFolder, study: StudyFile) -> str:
-    optuna_study = read_optuna(folder.journal)
-    with outside_kinds("leave"):
-        records = read_records(folder, optuna_study, study.default_parameters)
-    summary = summarise(study, folder, optuna_study, records, folder.read_result())
-    status = read_status(folder.path)
-    if status.state in ("running", "interrupted"):
-        summary = _so_far(study, summary, status, records)
-    return render_report(summary)
-
-
-def _so_far(
-    study: StudyFile,
-    summary: StudySummary,
-    status: StudyStatus,
-    records: Mapping[int, TrialRecord],
-) -> StudySummary:
-    """Returns what a report shows of a study that is not finished."""
-    best = best_so_far(records)
-    if status.state == "interrupted":
-        # The journal calls them running until the study goes on.
-        records = {
-            number: replace(record, status="interrupted") if record.status == "running" else record
-            for number, record in records.items()
-        }
-    return replace(
-        summary,
-        records=[records[number] for number in sorted(records)],
-        best=final_scores(best, {}),
-        default=final_scores(records.get(0), {}),
-        replay=replay_command(Path(summary.folder), replay_overrides(study, best)),
-        unfinished=Unfinished(status.ended, status.trials, status.state, status.go_on),
-    )
-
-
-def replay_overrides(study: StudyFile, best: TrialRecord | None) -> dict[str, object]:
-    """Returns what trains the recipe of a trial again, in its own precision."""
-    overrides = dict(best.overrides) if best is not None else {}
-    precision = best.reports[-1].precision if best is not None and best.reports else ""
-    if precision and study.run.training.precision == "auto":
-        # On another machine `auto` may be another one.
-        overrides.setdefault("training.precision", precision)
-    return overrides
-
-
-def replay_command(folder: Path, overrides: Mapping[str, object]) -> str:
-    """Returns the command that trains a recipe again."""
-    words = ["mtl", "train", str(folder / "study.yaml")]
-    for key, value in overrides.items():
-        words += ["--set", as_assignment(key, value)]
-    return shlex.join(words)
 
 
 def dev_scores(record: TrialRecord) -> dict[str, float | Mapping[str, float]]:
@@ -147,7 +222,7 @@ def dev_scores(record: TrialRecord) -> dict[str, float | Mapping[str, float]]:
     }
 
 
-def final_scores(record: TrialRecord | None, tests: Mapping[str, Any]) -> FinalScores | None:
+def final_scores(record: TrialRecord | None, tests: Tests) -> FinalScores | None:
     """Returns the scores of a trial, with its test scores when they are known."""
     if record is None or record.best is None:
         return None
@@ -158,65 +233,3 @@ def final_scores(record: TrialRecord | None, tests: Mapping[str, Any]) -> FinalS
         tests.get(record.id),
         record.best.precision,
     )
-
-
-def known_tests(result: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns trial id -> test scores that an earlier session wrote down."""
-    return dict(result.get("tests", {}))
-
-
-def as_json(final: FinalScores | None) -> dict[str, object] | None:
-    """Returns what `result.json` holds of a trial."""
-    if final is None:
-        return None
-    return {
-        "trial": final.trial,
-        "parameters": dict(final.parameters),
-        "precision": final.precision,
-        "dev": final.dev,
-        "test": final.test,
-    }
-
-
-def summarise(
-    study: StudyFile,
-    folder: StudyFolder,
-    optuna_study: optuna.Study,
-    records: Mapping[int, TrialRecord],
-    result: Mapping[str, Any],
-) -> StudySummary:
-    """Gathers what the report shows."""
-    tests = known_tests(result)
-    best = best_record(records)
-    return StudySummary(
-        name=study.study.name,
-        objective=study.study.objective.kind,
-        folder=_short(folder.path),
-        records=[records[number] for number in sorted(records)],
-        best=final_scores(best, tests),
-        default=final_scores(records.get(0), tests),
-        # The journal has those of a session that ended before it wrote a result.
-        seconds=max(source.get("seconds", 0.0) for source in (result, optuna_study.user_attrs)),
-        replay=replay_command(Path(_short(folder.path)), replay_overrides(study, best)),
-        num_test_rows=result.get("test_rows"),
-        importances=_importances(optuna_study),
-    )
-
-
-def _importances(optuna_study: optuna.Study) -> dict[str, float]:
-    """Returns parameter -> importance; nothing while there are too few trials to tell."""
-    complete = optuna_study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    if len(complete) < _LEAST_TRIALS:
-        return {}
-    try:
-        with warnings.catch_warnings():
-            # PED-ANOVA warns when the few trials are all alike; the report then says little.
-            warnings.simplefilter("ignore", UserWarning)
-            return dict(optuna.importance.get_param_importances(optuna_study))
-    except (ValueError, RuntimeError):
-        return {}
-
-
-def _short(path: Path) -> str:
-    """Returns the path as a user would type it from here."""
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

@@ -1,56 +1,82 @@
 """What passes between Tune's trials, the pool and the trainers; plain data, nothing heavy."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from mtl_core.training.progress import Progress
+from mtl_core.training.report import EpochReport
 
 
 @dataclass(frozen=True, slots=True)
-class TrialJob:
-    """Train one trial.
+class TrialSpec:
+    """One training run, be it a trial of the search or not.
 
     Attributes:
-        number: The trial.
+        id: What it is called everywhere: "0007" for a trial, "final/0007/seed-1" or "alone/intent"
+            for runs that are none. Names of folders, with "/" between them.
         overrides: Dotted key of `run` -> value.
-        checkpoint: Folder of its checkpoint.
-        delivered: Reports that Tune already has; the trainer does not send them again.
+        checkpoint: Folder of its checkpoint; the run starts from the one that is there.
+        epochs: Budget: the run ends after this many epochs, at the latest after those of its
+            recipe, which the schedule of its learning rate goes by; None = after those.
+
+    Raises:
+        ValueError: The id could not be the path of a folder.
     """
 
-    number: int
+    id: str
     overrides: dict[str, object]
     checkpoint: Path
+    epochs: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuses an id that would leave the study folder."""
+        if not re.fullmatch(r"\w[\w.-]*(/\w[\w.-]*)*", self.id):
+            raise ValueError(f"'{self.id}': not a run id: expected names of folders, with '/'")
+
+
+@dataclass(frozen=True, slots=True)
+class TrainJob:
+    """Train a run.
+
+    Attributes:
+        spec: The run.
+        delivered: Reports that were passed on already; the trainer does not send them again.
+    """
+
+    spec: TrialSpec
     delivered: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class ScoreJob:
-    """Score the best epoch of a trial on test, and write its model when a folder is given.
+    """Score the best epoch of a run on test, and write its model when a folder is given.
 
     Attributes:
-        number: The trial.
-        overrides: Dotted key of `run` -> value.
-        checkpoint: Folder of its checkpoint.
+        spec: The run.
         export: Folder of the model.
         dev: Dev scores of that epoch, for the model's card.
     """
 
-    number: int
-    overrides: dict[str, object]
-    checkpoint: Path
+    spec: TrialSpec
     export: Path | None
     dev: dict[str, float | Mapping[str, float]]
 
 
-Job = TrialJob | ScoreJob
+Job = TrainJob | ScoreJob
 
 
 @dataclass(frozen=True, slots=True)
 class Reported:
-    """A trial ended an epoch; `line` is the `EpochReport` as JSON."""
+    """A run ended an epoch.
 
-    line: str
+    Attributes:
+        report: Of that epoch.
+        is_last: Whether it was the last one.
+    """
+
+    report: EpochReport
     is_last: bool
 
 
@@ -61,11 +87,17 @@ class Scored:
     Attributes:
         scores: None without any test split; without "combined" where a task that counts has none.
         worth_in_rows: Of how many rows of test the combined score is a share; see
-            `tuning.report.statistics`.
+            `worth_in_rows` in
+            `tuning.trainers.scoring`.
     """
 
     scores: dict[str, float | Mapping[str, float]] | None
     worth_in_rows: int
+
+    @property
+    def is_last(self) -> bool:
+        """Always: there is one for each job."""
+        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +106,26 @@ class Failed:
 
     error: str
 
+    @property
+    def is_last(self) -> bool:
+        """Always: nothing comes after it."""
+        return True
+
 
 Message = Reported | Scored | Failed
+
+
+@dataclass(frozen=True, slots=True)
+class PoolAddress:
+    """Where the actor of a pool is found.
+
+    Attributes:
+        name: Of the actor.
+        namespace: Ray's.
+    """
+
+    name: str
+    namespace: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +134,11 @@ class TrainerStatus:
 
     Attributes:
         is_ready: Whether its workers have started.
-        job: Number of the trial that it works on; None while it waits for one.
-        progress: Where the training run of that trial stands; None while it loads data and
-            encoder, and while it scores on test.
+        job: Id of the run that it works on; None while it waits for one.
+        progress: Where that run stands; None while it loads data and encoder, and while it scores
+            on test.
     """
 
     is_ready: bool
-    job: int | None = None
+    job: str | None = None
     progress: Progress | None = None

@@ -1,6 +1,6 @@
-"""The pool: an actor between Tune's trials, which wait for reports, and trainers, which make them.
+"""The pool: an actor between those who wait for reports of runs, and trainers, which make them.
 
-It holds no torch and does no work, so a trial's way from report to decision takes milliseconds.
+It holds no torch and does no work, so a run's way from report to decision takes milliseconds.
 """
 
 import asyncio
@@ -8,7 +8,11 @@ from collections import deque
 from dataclasses import dataclass, field, replace
 
 from mtl_core.training.progress import Progress
-from tuning.trainers.messages import Failed, Job, Message, Reported, TrainerStatus, TrialJob
+from tuning.trainers.decisions import Decision, GoOn, Stop
+from tuning.trainers.messages import Failed, Job, Message, TrainerStatus, TrainJob
+
+_MOST_JOBS_IN_VAIN = 3
+"""Jobs in a row that a trainer may die over before the trainer is to blame, not the jobs."""
 
 
 @dataclass(slots=True)
@@ -22,28 +26,52 @@ class _Order:
     is_over: bool = False
     messages: "dict[int, asyncio.Future[Message]]" = field(default_factory=dict)
     num_sent: int = 0
-    decision: "asyncio.Future[bool] | None" = None
+    decision: "asyncio.Future[Decision] | None" = None
 
     def message(self, index: int) -> "asyncio.Future[Message]":
         """Returns a message, which may be still to come; the one before has arrived."""
+        # Asking for this one says that the one before has arrived, and need not be kept.
         self.messages.pop(index - 1, None)
         return self.messages.setdefault(index, asyncio.get_running_loop().create_future())
 
     def send(self, message: Message) -> None:
         """Adds a message."""
+        # Whoever waits for it may have asked before it came.
         coming = asyncio.get_running_loop().create_future()
         self.messages.setdefault(self.num_sent, coming).set_result(message)
         self.num_sent += 1
 
-    def decide(self, *, go_on: bool) -> None:
+    def decide(self, decision: Decision) -> None:
         """Answers the trainer that waits for a decision, when one does."""
         if self.decision is not None and not self.decision.done():
-            self.decision.set_result(go_on)
+            self.decision.set_result(decision)
 
     def end(self) -> None:
         """Lets no trainer work on it any more."""
         self.is_over = True
-        self.decide(go_on=False)
+        self.decide(Stop())
+
+
+@dataclass(slots=True)
+class _Trainer:
+    """What the pool knows of a trainer."""
+
+    is_fit: bool = True
+    starts: int = 0
+    deaths: int = 0
+    """Of its workers, since the last report."""
+    order: _Order | None = None
+    progress: Progress | None = None
+
+    def leave(self) -> _Order | None:
+        """Takes its job away; returns that."""
+        order, self.order, self.progress = self.order, None, None
+        return order
+
+    def status(self) -> TrainerStatus:
+        """Returns what it does now."""
+        run_id = self.order.job.spec.id if self.order is not None else None
+        return TrainerStatus(is_ready=self.starts > 0, job=run_id, progress=self.progress)
 
 
 class TrialPool:
@@ -54,19 +82,11 @@ class TrialPool:
     the jobs stay as they are and `failure` says why.
     """
 
-    _MOST_JOBS_IN_VAIN = 3
-    """Jobs in a row that a trainer may die over before the trainer is to blame, not the jobs."""
-
     def __init__(self, *, max_attempts: int, trainers: int) -> None:
         self._max_attempts = max_attempts
-        self._fit = set(range(trainers))
-        self._num_trainers = trainers
-        self._orders: dict[int, _Order] = {}
+        self._trainers = [_Trainer() for _ in range(trainers)]
+        self._orders: dict[str, _Order] = {}
         self._waiting: deque[_Order] = deque()
-        self._working: dict[int, _Order] = {}
-        self._progress: dict[int, Progress] = {}
-        self._starts: dict[int, int] = {}
-        self._deaths: dict[int, int] = {}
         self._news = asyncio.Condition()
         self._is_closed = False
         self._failure: str | None = None
@@ -76,29 +96,31 @@ class TrialPool:
 
         One that was queued before, by a call whose answer was lost, stays as it is.
         """
-        known = self._orders.get(job.number)
+        known = self._orders.get(job.spec.id)
         if known is not None and known.job == job:
             return
-        order = self._orders[job.number] = _Order(job)
+        order = self._orders[job.spec.id] = _Order(job)
         self._waiting.append(order)
         await self._wake()
 
-    async def message(self, number: int, index: int) -> Message:
+    async def message(self, run_id: str, index: int) -> Message:
         """Waits for a message of a job; asking for the one to come means that the job may go on.
 
         Args:
-            number: The job.
+            run_id: The job's.
             index: Of its messages, from 0; one may be asked for again, when the answer was lost.
         """
-        order = self._orders[number]
+        order = self._orders[run_id]
         coming = order.message(index)
+        # One that is there already is asked for again, after a lost answer: nothing is decided.
         if not coming.done():
-            order.decide(go_on=True)
+            order.decide(GoOn())
+        # A call that is given up must not take the message away from the call that follows.
         return await asyncio.shield(coming)
 
-    async def stop(self, number: int) -> None:
+    async def stop(self, run_id: str) -> None:
         """Ends a job whose next report nobody wants."""
-        order = self._orders.get(number)
+        order = self._orders.get(run_id)
         if order is not None:
             order.end()
             if order in self._waiting:
@@ -106,87 +128,82 @@ class TrialPool:
 
     async def enter(self, trainer: int) -> None:
         """A trainer's workers started, for the first time or again after one of them died."""
-        if trainer in self._starts:
-            self._deaths[trainer] = self._deaths.get(trainer, 0) + 1
-        self._starts[trainer] = self._starts.get(trainer, 0) + 1
-        self._take_back(trainer)
+        known = self._trainers[trainer]
+        if known.starts:
+            known.deaths += 1
+        known.starts += 1
+        self._take_back(known)
         await self._wake()
-        deaths = self._deaths.get(trainer, 0)
-        if deaths >= self._MOST_JOBS_IN_VAIN * self._max_attempts:
-            await self.retire(trainer, f"its workers died {deaths} times in a row")
+        if known.deaths >= _MOST_JOBS_IN_VAIN * self._max_attempts:
+            await self.retire(trainer, f"its workers died {known.deaths} times in a row")
 
     async def starts(self, trainer: int) -> int:
         """Returns how often a trainer's workers started."""
-        return self._starts.get(trainer, 0)
+        return self._trainers[trainer].starts
 
     async def take(self, trainer: int) -> Job | None:
         """Waits for a job, which counts as started once it is begun; None = there will be none."""
-        self._working.pop(trainer, None)
-        self._progress.pop(trainer, None)
-        start = self._starts.get(trainer)
-
-        def is_dead() -> bool:
-            # The call of a worker that died while it waited must not swallow a job.
-            return self._starts.get(trainer) != start
+        known = self._trainers[trainer]
+        known.leave()
+        start = known.starts
 
         def is_unwanted() -> bool:
-            return self._is_closed or trainer not in self._fit or is_dead()
+            # The call of a worker that died while it waited must not swallow a job.
+            is_dead = known.starts != start
+            return self._is_closed or not known.is_fit or is_dead
 
         async with self._news:
             await self._news.wait_for(lambda: self._waiting or is_unwanted())
             if is_unwanted():
                 return None
             order = self._waiting.popleft()
+        # The answer to this call may be lost with the worker that made it: an attempt counts from
+        # `begin` on, so that no job is blamed for a worker that never had it.
         order.is_begun = False
-        self._working[trainer] = order
-        if isinstance(order.job, TrialJob):
+        known.order = order
+        if isinstance(order.job, TrainJob):
+            # A run that starts again from its checkpoint makes its early reports anew.
             return replace(order.job, delivered=order.delivered)
         return order.job
 
     async def begin(self, trainer: int) -> None:
         """A trainer's workers have the job that was taken, and start on it."""
-        order = self._working[trainer]
+        order = self._order_of(trainer)
         order.is_begun = True
         order.attempts += 1
 
-    async def report(self, trainer: int, message: Message) -> bool:
-        """Passes a trainer's message on; returns whether the trainer shall go on with the job."""
-        self._deaths[trainer] = 0
-        order = self._working[trainer]
+    async def report(self, trainer: int, message: Message) -> Decision:
+        """Passes a trainer's message on; returns what is to become of the job."""
+        self._trainers[trainer].deaths = 0
+        order = self._order_of(trainer)
         if order.is_over:
-            return False
+            return Stop()
         order.delivered += 1
-        is_last = not isinstance(message, Reported) or message.is_last
-        if is_last:
+        if message.is_last:
             order.is_over = True
             order.send(message)
-            return False
+            return Stop()
+        # Before the message goes out: the decision may come as soon as it is there.
         order.decision = asyncio.get_running_loop().create_future()
         order.send(message)
         return await order.decision
 
     async def progress(self, trainer: int, progress: Progress) -> None:
         """Takes note of where a trainer's run stands; nobody waits for this."""
-        if trainer in self._working:
-            self._progress[trainer] = progress
+        known = self._trainers[trainer]
+        if known.order is not None:
+            known.progress = progress
 
     async def statuses(self) -> list[TrainerStatus]:
         """Returns what each trainer does now."""
-        return [self._status(trainer) for trainer in range(self._num_trainers)]
-
-    def _status(self, trainer: int) -> TrainerStatus:
-        order = self._working.get(trainer)
-        return TrainerStatus(
-            is_ready=trainer in self._starts,
-            job=order.job.number if order is not None else None,
-            progress=self._progress.get(trainer),
-        )
+        return [trainer.status() for trainer in self._trainers]
 
     async def retire(self, trainer: int, reason: str) -> None:
         """Gives a trainer that cannot work no more jobs; the study fails with the last one."""
-        self._fit.discard(trainer)
-        self._take_back(trainer)
-        if not self._fit and not self._is_closed:
+        known = self._trainers[trainer]
+        known.is_fit = False
+        self._take_back(known)
+        if not any(one.is_fit for one in self._trainers) and not self._is_closed:
             self._failure = f"trainer {trainer}: {reason}"
         await self._wake()
 
@@ -204,18 +221,25 @@ class TrialPool:
 
     async def is_wanted(self, trainer: int) -> bool:
         """Returns whether there may be more jobs for a trainer."""
-        return not self._is_closed and trainer in self._fit
+        return not self._is_closed and self._trainers[trainer].is_fit
 
-    def _take_back(self, trainer: int) -> None:
+    def _order_of(self, trainer: int) -> _Order:
+        """Returns what a trainer works on."""
+        order = self._trainers[trainer].order
+        assert order is not None, f"trainer {trainer} has taken no job"
+        return order
+
+    def _take_back(self, trainer: _Trainer) -> None:
         """Queues the job that a trainer left, before all others, or fails it after its last try."""
-        order = self._working.pop(trainer, None)
-        self._progress.pop(trainer, None)
+        order = trainer.leave()
         if order is None or order.is_over:
             return
         if order.is_begun and order.attempts >= self._max_attempts:
+            # It is likely the job that kills its workers, by the memory that it takes for instance.
             order.is_over = True
             order.send(Failed(f"its worker died {order.attempts} times"))
         else:
+            # Before all others: it was begun before them.
             self._waiting.appendleft(order)
 
     async def _wake(self) -> None:

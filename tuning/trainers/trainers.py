@@ -1,28 +1,24 @@
 """Warm trainers: long-lived TorchTrainers whose workers take job after job from the pool."""
 
-import logging
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import ray
-from ray.train import FailureConfig, RunConfig, ScalingConfig
-from ray.train.v2.api.exceptions import TrainingFailedError
 
 from mtl_core.errors import TrainingError
-from tuning.cluster.asking import AGAIN_SECONDS, ask
-from tuning.study.config import Study
-from tuning.trainers._ray_train import LeavableTrainer, LeaveError, answer
-from tuning.trainers.messages import Message, ScoreJob, TrainerStatus
+from tuning.cluster.resources import Resources
+from tuning.trainers.keeping import build_trainer, keep_training
+from tuning.trainers.messages import Job, Message, PoolAddress, ScoreJob, TrainerStatus
 from tuning.trainers.pool import TrialPool
+from tuning.trainers.remote_pool import RemotePool
+from tuning.trainers.runner import Runner
 from tuning.trainers.worker import WorkerSettings, work
-
-logger = logging.getLogger(__name__)
 
 _END_SECONDS = 20.0
 """How long trainers may take to end before the cluster ends them."""
@@ -30,20 +26,14 @@ _END_SECONDS = 20.0
 _LEAVE_SECONDS = 30.0
 """How long the threads that keep trainers may take to leave; on an idle machine it is 0.2."""
 
-_MOST_FAILURES = 3
-"""Deaths of workers after which a TorchTrainer ends; another takes its place if it ever worked."""
-
-_MOST_FAILED_STARTS = 10
-"""Starts of a worker group, of a minute each, that may fail for want of a node."""
-
 
 class Trainers:
     """The running trainers and the pool they take jobs from."""
 
-    def __init__(self, *, pool: Any, name: str, namespace: str) -> None:
+    def __init__(self, pool: Any, address: PoolAddress) -> None:
         self.pool = pool
-        self.name = name
-        self.namespace = namespace
+        self.address = address
+        self._runner = Runner(RemotePool(pool), check=self.check)
         self._failure = pool.failure.remote()
         self._asked: Any = None
 
@@ -85,9 +75,17 @@ class Trainers:
             return None
         return found
 
-    def stop(self, number: int) -> None:
-        """Ends a trial that the scheduler does not want any more, without waiting."""
-        self.pool.stop.remote(number)
+    def stop(self, run_id: str) -> None:
+        """Ends a run that the scheduler does not want any more, without waiting."""
+        self.pool.stop.remote(run_id)
+
+    def run(self, jobs: Sequence[Job]) -> Iterator[tuple[str, Message]]:
+        """Has jobs done that are no trials of the search; see `Runner.run`.
+
+        Raises:
+            TrainingError: No trainer can work.
+        """
+        return self._runner.run(jobs)
 
     def score(self, job: ScoreJob) -> Message:
         """Does a score job and returns what came out.
@@ -95,60 +93,40 @@ class Trainers:
         Raises:
             TrainingError: No trainer can work.
         """
-        ask(lambda: self.pool.submit.remote(job))
-        while True:
-            coming = self.pool.message.remote(job.number, 0)
-            ray.wait([coming, self._failure])
-            self.check()
-            try:
-                message: Message = ray.get(coming)
-            except ray.exceptions.ActorUnavailableError:  # The network was away for a moment.
-                time.sleep(AGAIN_SECONDS)
-            else:
-                return message
+        [(_, message)] = self.run([job])
+        return message
 
 
 @contextmanager
 def start_trainers(
-    study: Study, run: Mapping[str, object], *, count: int, scratch: Path
+    settings: WorkerSettings,
+    resources: Resources,
+    *,
+    max_attempts: int,
+    count: int,
+    scratch: Path,
 ) -> Iterator[Trainers]:
-    """Starts the trainers of a study in the connected cluster; ends them on leaving.
+    """Starts trainers in the connected cluster; ends them on leaving.
 
     Args:
-        study: The `study` section.
-        run: The resolved `run` section as plain data.
+        settings: What their workers need to know.
+        resources: What each takes.
+        max_attempts: How often a job is started whose worker died, first start included.
         count: Trainers side by side.
         scratch: Folder for what Ray writes of its own.
     """
-    name, namespace = f"mtl-pool-{uuid.uuid4().hex}", ray.get_runtime_context().namespace
-    # Beside the driver: when the driver's node is gone, so is the study.
-    driver = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
-        ray.get_runtime_context().get_node_id(), soft=False
-    )
-    pool = (
-        ray.remote(num_cpus=0)(TrialPool)
-        .options(name=name, scheduling_strategy=driver, max_concurrency=10_000)
-        .remote(max_attempts=study.max_attempts, trainers=count)
-    )
+    address = PoolAddress(f"mtl-pool-{uuid.uuid4().hex}", ray.get_runtime_context().namespace)
+    pool = _start_pool(address.name, max_attempts=max_attempts, trainers=count)
     is_leaving = threading.Event()
-    threads = [
-        threading.Thread(
-            target=_keep_training,
-            args=(
-                pool,
-                study,
-                _worker_settings(study, run, number, name, namespace),
-                scratch,
-                is_leaving,
-            ),
-            daemon=True,
-        )
-        for number in range(count)
-    ]
-    for thread in threads:
-        thread.start()
+    build = partial(build_trainer, resources=resources, scratch=scratch, is_leaving=is_leaving)
+    threads = []
+    for number in range(count):
+        job = partial(work, settings, address, number)
+        arguments = (pool, number, partial(build, job, name=f"trainer-{number}"), is_leaving)
+        threads.append(threading.Thread(target=keep_training, args=arguments, daemon=True))
+        threads[-1].start()
     try:
-        yield Trainers(pool=pool, name=name, namespace=namespace)
+        yield Trainers(pool, address)
         ray.get(pool.close.remote())
         _join(threads, time.monotonic() + _END_SECONDS)
     finally:
@@ -158,73 +136,17 @@ def start_trainers(
         _join(threads, time.monotonic() + _LEAVE_SECONDS)
 
 
+def _start_pool(name: str, *, max_attempts: int, trainers: int) -> Any:
+    # Beside the driver: when the driver's node is gone, so is the study.
+    driver = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
+        ray.get_runtime_context().get_node_id(), soft=False
+    )
+    actor = ray.remote(num_cpus=0)(TrialPool).options(
+        name=name, scheduling_strategy=driver, max_concurrency=10_000
+    )
+    return actor.remote(max_attempts=max_attempts, trainers=trainers)
+
+
 def _join(threads: Sequence[threading.Thread], deadline: float) -> None:
     for thread in threads:
         thread.join(timeout=max(0.0, deadline - time.monotonic()))
-
-
-def _worker_settings(
-    study: Study, run: Mapping[str, object], number: int, pool: str, namespace: str
-) -> WorkerSettings:
-    return WorkerSettings(
-        trainer=number,
-        pool=pool,
-        namespace=namespace,
-        run=run,
-        objective=study.objective,
-        threads=study.resources.cpus,
-        memory_growth_bytes=study.memory_growth_gib * 2**30,
-        is_fresh=study.isolation == "fresh",
-    )
-
-
-def _keep_training(
-    pool: Any, study: Study, settings: WorkerSettings, scratch: Path, is_leaving: threading.Event
-) -> None:
-    """Runs one trainer, and another one after each that ended, while it is wanted."""
-    number = settings.trainer
-    try:
-        while answer(pool.is_wanted.remote(number), is_leaving):
-            starts = answer(pool.starts.remote(number), is_leaving)
-            name = f"trainer-{number}-{uuid.uuid4().hex[:8]}"
-            try:
-                _build_trainer(study, settings, scratch, name, is_leaving).fit()
-            except TrainingFailedError:
-                if answer(pool.starts.remote(number), is_leaving) == starts:
-                    raise
-    except LeaveError:
-        return
-    except BaseException as error:
-        logger.debug("trainer %d ended", number, exc_info=True)
-        pool.retire.remote(number, f"it did not start: {_reason(error)}")
-
-
-def _reason(error: BaseException) -> str:
-    """Returns what an error says in one line: the last one of a traceback."""
-    return next((line for line in reversed(str(error).splitlines()) if line.strip()), repr(error))
-
-
-def _build_trainer(
-    study: Study, settings: WorkerSettings, scratch: Path, name: str, is_leaving: threading.Event
-) -> LeavableTrainer:
-    resources = study.resources
-    return LeavableTrainer(
-        partial(work, settings),
-        is_leaving=is_leaving,
-        scaling_config=ScalingConfig(
-            num_workers=resources.workers,
-            use_gpu=resources.gpus > 0,
-            resources_per_worker={"CPU": resources.cpus}
-            | ({"GPU": resources.gpus} if resources.gpus else {}),
-        ),
-        run_config=RunConfig(
-            name=name,
-            storage_path=str(scratch),
-            # Ray shows every GPU to a worker that asks for none, and Train looks at them at once.
-            worker_runtime_env={} if resources.gpus else {"env_vars": {"CUDA_VISIBLE_DEVICES": ""}},
-            # The pool counts attempts per trial, which Ray Train knows nothing of.
-            failure_config=FailureConfig(
-                max_failures=_MOST_FAILURES, controller_failure_limit=_MOST_FAILED_STARTS
-            ),
-        ),
-    )

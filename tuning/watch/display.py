@@ -9,18 +9,18 @@ from tuning.watch.console import can_redraw, plain_console
 from tuning.watch.live_table import LiveTable
 from tuning.watch.log_lines import LogLines
 from tuning.watch.notebook import NotebookView, is_notebook
-from tuning.watch.observer import Observer, Observers
 from tuning.watch.plain_lines import PlainLines
 from tuning.watch.state import StudyState
 from tuning.watch.ticker import Ticker
+from tuning.watch.watcher import Watcher, Watchers
 
 _TICK_SECONDS = 1.0
 
 
-class Display(Observers):
+class Display(Watchers):
     """The display of one study, and the state behind it."""
 
-    def __init__(self, state: StudyState, *shown: Observer) -> None:
+    def __init__(self, state: StudyState, *shown: Watcher) -> None:
         """Tells the state first: what is shown is read from it."""
         super().__init__([state, *shown, LogLines()])
         self.rename = state.rename

@@ -10,9 +10,9 @@ from rich.text import Text
 
 from tuning.records import Status
 from tuning.watch.console import Printable
-from tuning.watch.observer import Observer
 from tuning.watch.plain_lines import long_warning
 from tuning.watch.state import Snapshot, StudyState
+from tuning.watch.watcher import Watcher
 from tuning.watch.wording import clock, left, parameters, scores, trainers, work
 
 _BEST_SHOWN = 5
@@ -26,7 +26,7 @@ _LONG_SECONDS = 2 * 3600.0
 _STYLES: dict[Status, str] = {"complete": "green", "stopped": "yellow", "failed": "red"}
 
 
-class LiveTable(Observer):
+class LiveTable(Watcher):
     """Redraws itself twice a second between enter and exit; its last state stays on the screen."""
 
     def __init__(self, state: StudyState, console: Console) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from mtl_core.errors import ConfigError
 from mtl_core.printable import printable
 from tuning.records import TrialRecord
-from tuning.watch.observer import Observer
+from tuning.watch.watcher import Watcher
 from tuning.watch.wording import outcome, parameters, scores
 
 logger = logging.getLogger(__name__)
@@ -18,7 +18,7 @@ _FORMAT = "%(asctime)s %(levelname)-8s %(name)s: %(message)s"
 _OURS = ("tuning", "mtl_core")
 
 
-class LogLines(Observer):
+class LogLines(Watcher):
     """Logs stages, reports and outcomes at INFO, failed trials at ERROR."""
 
     def stage(self, text: str) -> None:

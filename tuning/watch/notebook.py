@@ -10,8 +10,8 @@ from tuning.records import TrialRecord
 from tuning.trainers.messages import TrainerStatus
 from tuning.watch.console import plain_console
 from tuning.watch.live_table import study_view
-from tuning.watch.observer import Observer
 from tuning.watch.state import StudyState
+from tuning.watch.watcher import Watcher
 
 _REDRAW_SECONDS = 1.0
 _COLUMNS = 110
@@ -25,7 +25,7 @@ def is_notebook() -> bool:
     return shell is not None and hasattr(shell, "kernel")
 
 
-class NotebookView(Observer):
+class NotebookView(Watcher):
     """Draws in the thread that runs the cell: what other threads print may go to another cell."""
 
     def __init__(self, state: StudyState) -> None:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from tuning.records import TrialRecord
-from tuning.watch.observer import Observer
 from tuning.watch.state import Snapshot, StudyState
+from tuning.watch.watcher import Watcher
 from tuning.watch.wording import clock, left, outcome, trainers, work
 
 QUIET_SECONDS = 30.0
@@ -21,7 +21,7 @@ _SHOWN = 4
 """Running trials in a line."""
 
 
-class PlainLines(Observer):
+class PlainLines(Watcher):
     """Prints a line for what happens; `tick` has to be called now and then, from any thread."""
 
     def __init__(self, state: StudyState, console: Console) -> None:

@@ -6,9 +6,9 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tuning.records import TrialRecord, rank
+from tuning.records import TrialRecord, best_trial, order_of, rank
 from tuning.trainers.messages import TrainerStatus
-from tuning.watch.observer import Observer
+from tuning.watch.watcher import Watcher
 
 _ENOUGH_ENDED = 3
 """Ended trials from which on their mean length stands for that of the trials to come."""
@@ -34,6 +34,21 @@ class Estimate:
 
 
 @dataclass(frozen=True, slots=True)
+class Plan:
+    """The size of a search.
+
+    Attributes:
+        trials: In all; 0 before the search.
+        epochs: Of a full trial.
+        trainers: Trials at a time.
+    """
+
+    trials: int = 0
+    epochs: int = 0
+    trainers: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """A study at a moment.
 
@@ -41,11 +56,9 @@ class Snapshot:
         name: Of the study.
         stage: What it is doing.
         seconds: Since the command began.
-        trials: In all; 0 before the search.
-        ended: Of them.
-        epochs: Of a full trial.
+        plan: The size of its search.
         trainers: What each trainer does.
-        running: Trials that run, by number.
+        running: Trials that run, in the order in which they were begun.
         ranked: Trials that ended, best first.
         estimate: How long it will take; None as long as nobody can tell.
     """
@@ -53,26 +66,38 @@ class Snapshot:
     name: str
     stage: str
     seconds: float
-    trials: int
-    ended: int
-    epochs: int
+    plan: Plan
     trainers: Sequence[TrainerStatus]
     running: Sequence[TrialRecord]
     ranked: Sequence[TrialRecord]
     estimate: Estimate | None
 
     @property
+    def trials(self) -> int:
+        """Trials in all; 0 before the search."""
+        return self.plan.trials
+
+    @property
+    def ended(self) -> int:
+        """Trials that ended."""
+        return len(self.ranked)
+
+    @property
+    def epochs(self) -> int:
+        """Epochs of a full trial."""
+        return self.plan.epochs
+
+    @property
     def best(self) -> TrialRecord | None:
         """The best trial so far, also one that still runs."""
-        scored = [record for record in (*self.ranked, *self.running) if record.best is not None]
-        return min(scored, key=rank, default=None)
+        return best_trial((*self.ranked, *self.running))
 
     def status_of(self, record: TrialRecord) -> TrainerStatus | None:
         """Returns the status of the trainer that works on a trial."""
-        return next((one for one in self.trainers if one.job == record.number), None)
+        return next((one for one in self.trainers if one.job == record.id), None)
 
 
-class StudyState(Observer):
+class StudyState(Watcher):
     """Remembers what happened; any thread may take a snapshot."""
 
     def __init__(self, name: str) -> None:
@@ -81,8 +106,8 @@ class StudyState(Observer):
         self._name = name
         self._start = time.monotonic()
         self._stage = ""
-        self._trials = self._ended = self._epochs = self._num_trainers = 0
-        self._records: dict[int, TrialRecord] = {}
+        self._plan = Plan()
+        self._records: dict[str, TrialRecord] = {}
         self._trainers: Sequence[TrainerStatus] = ()
 
     def rename(self, name: str) -> None:
@@ -100,9 +125,8 @@ class StudyState(Observer):
     ) -> None:
         """Notes the size of the search."""
         with self._lock:
-            self._trials, self._ended, self._epochs = trials, len(ended), epochs
-            self._records = {record.number: record for record in ended}
-            self._num_trainers = trainers
+            self._plan = Plan(trials, epochs, trainers)
+            self._records = {record.id: record for record in ended}
             self._stage = "searching"
 
     def began(self, record: TrialRecord) -> None:
@@ -119,10 +143,8 @@ class StudyState(Observer):
         self._note(record)
 
     def ended(self, record: TrialRecord) -> None:
-        """Counts an ended trial."""
-        with self._lock:
-            self._records[record.number] = record
-            self._ended += 1
+        """Notes an ended trial."""
+        self._note(record)
 
     def snapshot(self) -> Snapshot:
         """Returns where the study stands now."""
@@ -133,20 +155,21 @@ class StudyState(Observer):
                 name=self._name,
                 stage=self._stage,
                 seconds=time.monotonic() - self._start,
-                trials=self._trials,
-                ended=self._ended,
-                epochs=self._epochs,
+                plan=self._plan,
                 trainers=self._trainers,
-                running=[r for _, r in sorted(records.items()) if r.status == "running"],
+                running=sorted(
+                    (r for r in records.values() if r.status == "running"),
+                    key=lambda r: order_of(r.id),
+                ),
                 ranked=sorted((r for r in records.values() if r.status != "running"), key=rank),
                 estimate=self._estimate(records),
             )
 
     def _note(self, record: TrialRecord) -> None:
         with self._lock:
-            self._records[record.number] = record
+            self._records[record.id] = record
 
-    def _estimate(self, records: Mapping[int, TrialRecord]) -> Estimate | None:
+    def _estimate(self, records: Mapping[str, TrialRecord]) -> Estimate | None:
         """Epochs that are left, times what an epoch has taken so far, over the trainers.
 
         As a bound they are counted in rounds: all trainers wait for the longest trial of a round.
@@ -156,19 +179,20 @@ class StudyState(Observer):
             return None
         lengths = [len(r.reports) for r in records.values() if r.status in ("complete", "stopped")]
         is_bound = len(lengths) < _ENOUGH_ENDED
-        usual = float(self._epochs) if is_bound else sum(lengths) / len(lengths)
+        usual = float(self._plan.epochs) if is_bound else sum(lengths) / len(lengths)
         running = [record for record in records.values() if record.status == "running"]
         # A trial that runs for longer than usual has not ended yet: half an epoch, not nothing.
         rests = [max(usual - self._epochs_done(record), 0.5) for record in running]
-        waiting = self._trials - self._ended - len(running)
-        at_a_time = max(1, min(self._num_trainers, self._trials - self._ended))
+        to_end = self._plan.trials - (len(records) - len(running))
+        waiting = to_end - len(running)
+        at_a_time = max(1, min(self._plan.trainers, to_end))
         if is_bound:
             left = max(rests, default=0.0) + math.ceil(waiting / at_a_time) * usual
         else:
             left = (sum(rests) + waiting * usual) / at_a_time
         return Estimate(left * epoch_seconds, is_bound)
 
-    def _epoch_seconds(self, records: Mapping[int, TrialRecord]) -> float | None:
+    def _epoch_seconds(self, records: Mapping[str, TrialRecord]) -> float | None:
         """Returns the mean wall time of an epoch; from the speed of steps before the first ends."""
         reports = [report for record in records.values() for report in record.reports]
         if reports:
@@ -182,7 +206,7 @@ class StudyState(Observer):
         return _EVALUATION * sum(known) / len(known) if known else None
 
     def _epochs_done(self, record: TrialRecord) -> float:
-        status = next((one for one in self._trainers if one.job == record.number), None)
+        status = next((one for one in self._trainers if one.job == record.id), None)
         if status is None or status.progress is None:
             return len(record.reports)
         return status.progress.share * status.progress.epochs

@@ -5,16 +5,17 @@ import json
 import math
 import socket
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import psutil
 
 from mtl_core.files import write_json
-from tuning.watch.state import StudyState
+from tuning.watch.state import Estimate, StudyState
 from tuning.watch.ticker import Ticker
+from tuning.watch.watcher import Watcher
 from tuning.watch.wording import work
 
 _WRITE_SECONDS = 2.0
@@ -35,8 +36,7 @@ class DriverStatus:
         seconds: Since its command began, when it last wrote.
         silent_seconds: Since it last wrote.
         running: Trial id -> what is done on it.
-        seconds_left: Its estimate, None without one.
-        is_bound: Whether that is an upper bound.
+        estimate: How long it thought that the study will take; None without one.
     """
 
     is_alive: bool
@@ -46,32 +46,35 @@ class DriverStatus:
     seconds: float
     silent_seconds: float
     running: Mapping[str, str]
-    seconds_left: float | None
-    is_bound: bool
+    estimate: Estimate | None
 
 
-@contextmanager
-def status_file(path: Path, state: StudyState) -> Iterator[None]:
-    """Writes the state of a study into a file every two seconds, as long as the context lasts."""
-    process = psutil.Process()
-    driver = {
-        "pid": process.pid,
-        "process_started": process.create_time(),
-        "host": socket.gethostname(),
-    }
+class StatusFile(Watcher):
+    """Writes the state of a study into a file every two seconds, from its making to `close`."""
 
-    def write(*, is_over: bool = False) -> None:
+    def __init__(self, path: Path, state: StudyState) -> None:
+        """Makes one of a `state` that is told of everything first; writes at once."""
+        process = psutil.Process()
+        self._path = path
+        self._state = state
+        self._driver = {
+            "pid": process.pid,
+            "process_started": process.create_time(),
+            "host": socket.gethostname(),
+        }
+        self._write(is_over=False)
+        self._ticker = Ticker(_WRITE_SECONDS, partial(self._write, is_over=False))
+        self._ticker.start()
+
+    def close(self) -> None:
+        """Says that no driver runs any more: in a notebook this process lives on."""
+        self._ticker.stop()
+        self._write(is_over=True)
+
+    def _write(self, *, is_over: bool) -> None:
         # A full disk, say, is for the writers of results to report.
         with contextlib.suppress(OSError):
-            write_json(path, driver | _content(state) | {"is_over": is_over})
-
-    write()
-    try:
-        with Ticker(_WRITE_SECONDS, write):
-            yield
-    finally:
-        # Also after Ctrl-C or an error: in a notebook this process lives on.
-        write(is_over=True)
+            write_json(self._path, self._driver | _content(self._state) | {"is_over": is_over})
 
 
 def _content(state: StudyState) -> dict[str, object]:
@@ -89,7 +92,7 @@ def _content(state: StudyState) -> dict[str, object]:
 
 
 def read_driver(path: Path) -> DriverStatus | None:
-    """Returns what `status_file` wrote, and whether that driver lives; None when there is none."""
+    """Returns what a `StatusFile` wrote, and whether that driver lives; None when there is none."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         silent = max(0.0, time.time() - _finite(found["updated"]))
@@ -102,8 +105,7 @@ def read_driver(path: Path) -> DriverStatus | None:
             seconds=_finite(found["seconds"]),
             silent_seconds=silent,
             running={str(trial): str(text) for trial, text in found["running"].items()},
-            seconds_left=None if left is None else _finite(left),
-            is_bound=bool(found["is_bound"]),
+            estimate=None if left is None else Estimate(_finite(left), bool(found["is_bound"])),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None

@@ -12,17 +12,15 @@ from pathlib import Path
 from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.plugins.hparams import api_pb2, metadata
-from tensorboard.plugins.hparams.plugin_data_pb2 import (
-    HParamsPluginData,
-    SessionEndInfo,
-    SessionStartInfo,
-)
+from tensorboard.plugins.hparams import summary_v2 as api  # `hparams.api` imports TensorFlow
+from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData, SessionEndInfo
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
 from tensorboard.summary.writer.record_writer import RecordWriter
 
 from mtl_core.training.report import EpochReport
 from tuning.records import TrialRecord, Value
 from tuning.space.space import Parameter
+from tuning.watch.watcher import Watcher
 
 EXPERIMENT_FILE = "events.out.tfevents.0.experiment"
 """Name of the event file at the root; a fixed one, so that a resumed study finds it."""
@@ -30,7 +28,7 @@ EXPERIMENT_FILE = "events.out.tfevents.0.experiment"
 Cell = bool | float | str
 
 
-class StudyBoard:
+class TensorBoard(Watcher):
     """Writes the event files of a study; every call is on disk when it returns."""
 
     def __init__(self, folder: Path, parameters: Sequence[Parameter]) -> None:
@@ -45,36 +43,32 @@ class StudyBoard:
         self._writers: dict[str, EventFileWriter] = {}
         self._cells: dict[str, list[Cell]] = {parameter.name: [] for parameter in parameters}
 
-    def begin(self, record: TrialRecord) -> None:
+    def began(self, record: TrialRecord) -> None:
         """Adds a trial, or takes up again one that was interrupted."""
         if record.id in self._writers:
             return
         self._writers[record.id] = EventFileWriter(str(self._folder / record.id))
-        start = SessionStartInfo(group_name=record.id, start_time_secs=time.time())
-        for name, cell in _row(self._parameters, record):
+        row = dict(_row(self._parameters, record))
+        for name, cell in row.items():
             self._cells[name].append(cell)
-            _set(start.hparams[name], cell)
-        summary = _hparams(metadata.SESSION_START_INFO_TAG, session_start_info=start)
-        self._write(record.id, [summary])
+        self._write(record.id, api.hparams_pb(row, trial_id=record.id, start_time_secs=time.time()))
 
-    def report(self, record_id: str, report: EpochReport) -> None:
+    def reported(self, record: TrialRecord) -> None:
         """Adds a point to the curves of a trial that has begun.
 
         "best/" holds the scores of the best epoch so far: a point whenever it changes, of which
         the HPARAMS table shows the last.
         """
+        report = record.reports[-1]
         scalars = _scalars(report)
         values = [Summary.Value(tag=tag, simple_value=value) for tag, value in scalars.items()]
-        self._write(record_id, values, step=report.epoch)
+        self._write(record.id, Summary(value=values), step=report.epoch)
         # The names of the scores, thus the columns of the table, are known only now.
         self._write_experiment([f"best/{name}" for name in _scores(report)])
 
-    def end(self, record: TrialRecord) -> None:
+    def ended(self, record: TrialRecord) -> None:
         """Closes a trial that has begun, with its status."""
-        failed = record.status == "failed"
-        status = api_pb2.STATUS_FAILURE if failed else api_pb2.STATUS_SUCCESS
-        end = SessionEndInfo(status=status, end_time_secs=time.time())
-        self._write(record.id, [_hparams(metadata.SESSION_END_INFO_TAG, session_end_info=end)])
+        self._write(record.id, _session_end(is_failed=record.status == "failed"))
         self._writers.pop(record.id).close()
 
     def close(self) -> None:
@@ -82,38 +76,45 @@ class StudyBoard:
         while self._writers:
             self._writers.popitem()[1].close()
 
-    def _write(self, record_id: str, values: Sequence[Summary.Value], step: int = 0) -> None:
+    def _write(self, record_id: str, summary: Summary, step: int = 0) -> None:
         writer = self._writers[record_id]
-        writer.add_event(_event(values, step))
+        writer.add_event(_event(summary, step))
         writer.flush()
 
     def _write_experiment(self, metric_tags: Sequence[str]) -> None:
         path = self._folder / EXPERIMENT_FILE
         if path.exists():
             return
-        experiment = api_pb2.Experiment(
-            time_created_secs=time.time(),
-            hparam_infos=[_column(item, self._cells[item.name]) for item in self._parameters],
-            metric_infos=[
-                api_pb2.MetricInfo(name=api_pb2.MetricName(tag=tag)) for tag in metric_tags
+        summary = api.hparams_config_pb(
+            hparams=[
+                api.HParam(item.name, _domain(item, self._cells[item.name]))
+                for item in self._parameters
             ],
+            metrics=[api.Metric(tag) for tag in metric_tags],
+            time_created_secs=time.time(),
         )
-        summary = _hparams(metadata.EXPERIMENT_TAG, experiment=experiment)
         # TensorBoard believes the first summary that it meets: it must never see half of one.
         partial = path.with_name("experiment.partial")
         with partial.open("wb") as file:
-            RecordWriter(file).write(_event([summary]).SerializeToString())
+            RecordWriter(file).write(_event(summary).SerializeToString())
         partial.replace(path)
 
 
-def _event(values: Sequence[Summary.Value], step: int = 0) -> Event:
-    return Event(wall_time=time.time(), step=step, summary=Summary(value=values))
+def _event(summary: Summary, step: int = 0) -> Event:
+    return Event(wall_time=time.time(), step=step, summary=summary)
 
 
-def _hparams(tag: str, **content: object) -> Summary.Value:
+def _session_end(*, is_failed: bool) -> Summary:
+    """Returns what ends a trial; `hparams.summary` makes it as well, but wants TensorFlow."""
+    status = api_pb2.STATUS_FAILURE if is_failed else api_pb2.STATUS_SUCCESS
+    content = SessionEndInfo(status=status, end_time_secs=time.time())
     # The plugin reads the metadata; a tensor must be there, but holds nothing.
-    description = metadata.create_summary_metadata(HParamsPluginData(**content))
-    return Summary.Value(tag=tag, metadata=description, tensor=metadata.NULL_TENSOR)
+    value = Summary.Value(
+        tag=metadata.SESSION_END_INFO_TAG,
+        metadata=metadata.create_summary_metadata(HParamsPluginData(session_end_info=content)),
+        tensor=metadata.NULL_TENSOR,
+    )
+    return Summary(value=[value])
 
 
 def _scores(report: EpochReport) -> dict[str, float]:
@@ -147,44 +148,32 @@ def _row(parameters: Sequence[Parameter], record: TrialRecord) -> Iterator[tuple
                 yield parameter.name, cell
 
 
-def _data_type(parameter: Parameter) -> int:
+def _data_type(parameter: Parameter) -> type[Cell]:
     types = {type(option) for option in parameter.options}
     if types <= {int, float}:  # a range has no options
-        return int(api_pb2.DATA_TYPE_FLOAT64)
-    return int(api_pb2.DATA_TYPE_BOOL if types == {bool} else api_pb2.DATA_TYPE_STRING)
+        return float
+    return bool if types == {bool} else str
 
 
-def _cell(data_type: int, value: Value) -> Cell | None:
+def _cell(data_type: type[Cell], value: Value) -> Cell | None:
     """Returns what a column of this type can hold; None for a default of another type."""
-    if data_type == api_pb2.DATA_TYPE_STRING:
+    if data_type is str:
         return value if isinstance(value, str) else json.dumps(value)
-    wants_bool = data_type == api_pb2.DATA_TYPE_BOOL
     if isinstance(value, bool):
-        return value if wants_bool else None
-    return value if isinstance(value, int | float) and not wants_bool else None
+        return value if data_type is bool else None
+    return float(value) if isinstance(value, int | float) and data_type is float else None
 
 
-def _column(parameter: Parameter, cells: Sequence[Cell]) -> api_pb2.HParamInfo:
-    """Describes a parameter; values in `cells` outside its domain (a default) widen the domain.
+def _domain(parameter: Parameter, cells: Sequence[Cell]) -> api.Domain:
+    """Returns what a parameter may be; values in `cells` outside of it (a default) widen it.
 
     TensorBoard filters by the domain, and would hide the trial otherwise.
     """
     data_type = _data_type(parameter)
-    info = api_pb2.HParamInfo(name=parameter.name, type=data_type)
     if parameter.low is None or parameter.high is None:
         options = [_cell(data_type, option) for option in parameter.options]
-        info.domain_discrete.extend(dict.fromkeys([*options, *cells]))
-    else:
-        numbers = [float(cell) for cell in cells]
-        info.domain_interval.min_value = min([parameter.low, *numbers])
-        info.domain_interval.max_value = max([parameter.high, *numbers])
-    return info
-
-
-def _set(field: object, cell: Cell) -> None:
-    """Sets a protobuf value, which keeps booleans, numbers and texts apart."""
-    if isinstance(cell, bool):
-        name = "bool_value"
-    else:
-        name = "string_value" if isinstance(cell, str) else "number_value"
-    setattr(field, name, cell)
+        return api.Discrete(dict.fromkeys([*options, *cells]), dtype=data_type)
+    numbers = [float(cell) for cell in cells]
+    return api.RealInterval(
+        min([float(parameter.low), *numbers]), max([float(parameter.high), *numbers])
+    )

@@ -16,9 +16,18 @@ class Ticker:
         # A daemon: an interpreter that ends for any reason must not wait for it.
         self._thread = threading.Thread(target=self._run, name="mtl-ticker", daemon=True)
 
-    def __enter__(self) -> "Ticker":
+    def start(self) -> None:
         """Starts ticking."""
         self._thread.start()
+
+    def stop(self) -> None:
+        """Stops; a call that is on its way ends first, so that nothing is written later."""
+        self._is_over.set()
+        self._thread.join()
+
+    def __enter__(self) -> "Ticker":
+        """Starts ticking."""
+        self.start()
         return self
 
     def __exit__(
@@ -27,9 +36,8 @@ class Ticker:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Stops; a call that is on its way ends first, so that nothing is written later."""
-        self._is_over.set()
-        self._thread.join()
+        """Stops."""
+        self.stop()
 
     def _run(self) -> None:
         while not self._is_over.wait(self._interval_s):

@@ -1,6 +1,9 @@
 """The command line: exit codes, one line for each mistake, what commands print and leave behind."""
 
+import importlib
+import inspect
 import json
+import pkgutil
 import re
 import shutil
 import subprocess
@@ -12,8 +15,10 @@ from unittest.mock import Mock
 
 import pytest
 
+import tuning.cli
 from mtl_core.errors import TrainingError
 from mtl_core.study_file import dump
+from tuning.cli.app import app
 from tuning.study.load import load_study
 
 STUDY = """run:
@@ -235,6 +240,21 @@ def test_submit_passes_everything_on_and_returns_the_exit_code_of_the_job(mtl, m
         storage="/data",
         follow=False,
     )
+
+
+def test_every_file_of_a_command_is_registered():
+    modules = [
+        importlib.import_module(f"tuning.cli.{module.name}")
+        for module in pkgutil.iter_modules(tuning.cli.__path__)
+    ]
+    commands = {module.__name__.rpartition(".")[2]: module for module in modules}
+    found = {
+        name
+        for name, module in commands.items()
+        if inspect.isfunction(vars(module).get(name)) and not name.startswith("show")
+    }
+    assert {command.callback.__name__ for command in app.registered_commands} == found
+    assert len(found) == 8
 
 
 def test_help_imports_nothing_heavy():

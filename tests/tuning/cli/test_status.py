@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import optuna
@@ -17,7 +18,7 @@ from trials import at_work, record, report
 
 from tuning.study.journal import open_optuna
 from tuning.watch.state import StudyState
-from tuning.watch.status_file import read_driver, status_file
+from tuning.watch.status_file import StatusFile, read_driver
 
 
 @pytest.fixture
@@ -114,7 +115,9 @@ def test_a_folder_that_was_moved_goes_on_where_it_is(folder: Path, mtl: Mtl) -> 
 def test_a_finished_study(folder: Path, mtl: Mtl) -> None:
     text = (folder / "study.yaml").read_text().replace("trials: 4", "trials: 1")
     (folder / "study.yaml").write_text(text)
-    (folder / "result.json").write_text('{"status": "complete", "trials": {"complete": 1}}')
+    best = {"trial": "0000", "parameters": {}, "dev": {"combined": 0.5}, "test": None}
+    result = {"status": "complete", "trials": {"complete": 1}, "best": best}
+    (folder / "result.json").write_text(json.dumps(result))
     assert mtl("status", str(folder)).out.startswith("tiny: complete, 1 of 1 trials ended\n")
 
 
@@ -130,6 +133,7 @@ def test_the_result_of_fewer_trials_finishes_no_study(folder: Path, mtl: Mtl) ->
     [
         ("study.yaml", "search: {a: 1}\nstudy: {trials: abc}"),
         ("optuna.journal", "no journal\nat all\n"),
+        ("optuna.journal", "[]\n"),
         ("result.json", "[1"),
         ("trials/0000/reports.jsonl", "{}\n"),
     ],
@@ -152,7 +156,7 @@ def test_a_broken_status_file_is_none(folder: Path, mtl: Mtl, changes: dict[str,
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
 def test_a_driver_that_ends_by_an_error_is_gone(tmp_path: Path, error: type[BaseException]) -> None:
     path = tmp_path / "status.json"
-    with pytest.raises(error), status_file(path, StudyState("tiny")):
+    with pytest.raises(error), closing(StatusFile(path, StudyState("tiny"))):
         raise error
     driver = read_driver(path)
     assert driver is not None
@@ -182,13 +186,15 @@ def test_watching_ends_with_the_driver(folder: Path, mtl: Mtl) -> None:
 
 def test_a_report_of_an_unfinished_study_says_just_that(folder: Path) -> None:
     from tuning.report.render import render_report
-    from tuning.report.summary import FinalScores, StudySummary, Unfinished
+    from tuning.report.summary import StudySummary, Unfinished
+    from tuning.study.result import FinalScores, Result
 
     best = FinalScores("0001", {"seed": 1}, {"combined": 0.6, "intent": {"accuracy": 0.6}})
     text = render_report(
         StudySummary(
-            name="tiny", objective="mean", folder="runs/tiny", best=best, default=None,
-            records=[record(0, "complete", 0.5), record(1, "interrupted", 0.6)], seconds=75.0,
+            name="tiny", folder="runs/tiny",
+            records=[record(0, "complete", 0.5), record(1, "interrupted", 0.6)],
+            result=Result(objective="mean", best=best, seconds=75.0),
             replay="mtl train x", unfinished=Unfinished(1, 4, "interrupted", "mtl tune runs/x"),
         )
     )  # fmt: skip
@@ -206,7 +212,7 @@ def test_the_driver_s_file_follows_the_study(tmp_path: Path) -> None:
     state.planned(trials=4, ended=[], epochs=3, trainers=1)
     state.began(record(0, "running"))
     state.progressed([at_work(0, epoch=2, step=5, seconds=0.5)])
-    with status_file(path, state):
+    with closing(StatusFile(path, state)):
         driver = read_driver(path)
         assert driver is not None
         assert driver.is_alive

@@ -6,8 +6,7 @@ from mtl_core.errors import ConfigError
 from tuning.cluster import autoscaling
 from tuning.cluster.autoscaling import provided_trainers
 from tuning.cluster.planner import Node
-from tuning.study.config import Resources
-from tuning.watch.observer import Observer
+from tuning.cluster.resources import Resources
 
 HEAD, WORKER = Node(cpus=8, gpus=0), Node(cpus=4, gpus=1)
 
@@ -37,13 +36,8 @@ class Cluster:
 
 
 def provided(resources: Resources, stages: list[str] | None = None) -> int:
-    class Notes(Observer):
-        def stage(self, text: str) -> None:
-            assert stages is not None
-            stages.append(text)
-
-    observer: Observer = Observer() if stages is None else Notes()
-    with provided_trainers(resources, trials=10, observer=observer) as count:
+    tell = [].append if stages is None else stages.append
+    with provided_trainers(resources, trials=10, tell=tell) as count:
         return count
 
 

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from mtl_core.errors import ConfigError
 from tuning.cluster.planner import Node, plan_trainers, this_machine
-from tuning.study.config import Resources
+from tuning.cluster.resources import Resources
 
 LAPTOP = [Node(cpus=2, gpus=0)]
 SERVER = [Node(cpus=16, gpus=4)]

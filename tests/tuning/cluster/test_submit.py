@@ -12,10 +12,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import ray
 from ray.job_submission import JobStatus
 
 from mtl_core.errors import ConfigError
-from tuning.cluster import submit
+from tuning.cluster import job_log
+from tuning.cluster._ray import packed_files
 from tuning.cluster.submit import submit_study
 
 
@@ -241,9 +243,21 @@ class BreakingLog:
 def test_every_line_is_shown_once_when_the_connection_breaks(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(submit, "_RETRY_SECONDS", 0.0)
-    assert submit._follow(BreakingLog(), "job_1") == 0
+    monkeypatch.setattr(job_log, "RETRY_SECONDS", 0.0)
+    assert job_log.follow_job(BreakingLog(), "job_1") == 0
     assert capsys.readouterr().out == "epoch 1\nepoch 2\nepoch 3\n"
+
+
+def test_what_ray_packs_is_known_beforehand(tmp_path: Path) -> None:
+    """As of Ray 2.60, whose way of looking through a folder is its own affair."""
+    assert ray.__version__.startswith("2.60.")
+    for name in ("study.yaml", "code/a.py", "code/big.bin", "venv/x", "notes.txt", "logs/1"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("text")
+    (tmp_path / ".gitignore").write_text("*.bin\n")
+    (tmp_path / ".rayignore").write_text("notes.txt\n/logs\n")
+    found = {str(path.relative_to(tmp_path)) for path in packed_files(tmp_path, ["venv"])}
+    assert found == {"study.yaml", "code/a.py", ".gitignore", ".rayignore"}
 
 
 def free_port() -> int:

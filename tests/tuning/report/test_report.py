@@ -8,10 +8,12 @@ import pytest
 
 from mtl_core.training.report import EpochReport
 from tuning.records import TrialRecord
-from tuning.report.frame import trials_frame
 from tuning.report.render import render_report
-from tuning.report.statistics import difference_interval, worth_in_rows
-from tuning.report.summary import FinalScores, StudySummary
+from tuning.report.statistics import difference_interval
+from tuning.report.summary import StudySummary
+from tuning.study.result import FinalScores, Result
+from tuning.trainers.scoring import worth_in_rows
+from tuning.watch.trials_csv import trials_frame
 
 
 def epoch_report(epoch: int, accuracy: float, f1: float) -> EpochReport:
@@ -34,7 +36,7 @@ def epoch_report(epoch: int, accuracy: float, f1: float) -> EpochReport:
 
 RECORDS = [
     TrialRecord(
-        number=0,
+        id="0000",
         status="complete",
         parameters={"optimizer.encoder_lr": 2e-4, "freezing": "none"},
         overrides={},
@@ -42,7 +44,7 @@ RECORDS = [
         seconds=4.0,
     ),
     TrialRecord(
-        number=1,
+        id="0001",
         status="stopped",
         parameters={"optimizer.encoder_lr": 1e-3, "freezing": "a|b", "freezing.layers": 3},
         overrides={},
@@ -50,7 +52,7 @@ RECORDS = [
         seconds=5.5,
     ),
     TrialRecord(
-        number=2,
+        id="0002",
         status="failed",
         parameters={"optimizer.encoder_lr": 1e-5, "freezing": "none"},
         overrides={},
@@ -71,15 +73,17 @@ BEST = FinalScores(
 )
 SUMMARY = StudySummary(
     name="demo",
-    objective="mean",
     folder="runs/my demo",
     records=RECORDS,
-    best=BEST,
-    default=DEFAULT,
-    seconds=432.0,
+    result=Result(objective="mean", best=BEST, default=DEFAULT, seconds=432.0),
     replay="mtl train demo --set optimizer.encoder_lr=0.001",
     importances={"freezing": 0.25, "optimizer.encoder_lr": 0.75},
 )
+
+
+def changed(**change: object) -> StudySummary:
+    """The summary with another result."""
+    return replace(SUMMARY, result=replace(SUMMARY.result, **change))
 
 
 def rows_of(text: str, heading: str) -> list[list[str]]:
@@ -148,24 +152,24 @@ def test_the_headline_tells_by_how_much_the_best_beats_the_default() -> None:
 def test_the_headline_says_plainly_what_was_not_won(
     change: dict[str, FinalScores | None], headline: str
 ) -> None:
-    bold = render_report(replace(SUMMARY, **change)).split("**")[1]
+    bold = render_report(changed(**change)).split("**")[1]
     assert headline in bold
 
 
 def test_a_difference_within_the_noise_is_called_so() -> None:
     # Textbook interval: 0.10 +- 1.96 * sqrt((0.75 * 0.25 + 0.65 * 0.35) / n) is +-12.6 points at
     # n = 100 and +-2.8 at n = 2000.
-    assert "within the noise" in render_report(replace(SUMMARY, num_test_rows=100))
-    large = render_report(replace(SUMMARY, num_test_rows=2000))
+    assert "within the noise" in render_report(changed(test_rows=100))
+    large = render_report(changed(test_rows=2000))
     assert "(95 % interval)" in large
     assert "within the noise" not in large
-    worse = replace(SUMMARY, best=replace(BEST, test={"combined": 0.55}), num_test_rows=2000)
+    worse = changed(best=replace(BEST, test={"combined": 0.55}), test_rows=2000)
     assert "within the noise" not in render_report(worse)
 
 
 def test_a_relative_gain_gets_no_interval() -> None:
     best = replace(BEST, test={"combined": 1.2})
-    text = render_report(replace(SUMMARY, best=best, num_test_rows=100))
+    text = render_report(changed(best=best, test_rows=100))
     assert "interval" not in text
 
 
@@ -221,7 +225,7 @@ def test_what_rows_other_objectives_are_worth() -> None:
 
 
 def test_a_score_that_is_no_number_ranks_last() -> None:
-    broken = replace(RECORDS[0], number=7, reports=(epoch_report(1, math.nan, 0.5),))
+    broken = replace(RECORDS[0], id="0007", reports=(epoch_report(1, math.nan, 0.5),))
     rows = rows_of(
         render_report(replace(SUMMARY, records=[broken, *RECORDS])), "Trials, best first"
     )
@@ -239,7 +243,7 @@ def test_the_recipe_stands_beside_the_default() -> None:
 
 def test_scores_are_compared_on_both_splits() -> None:
     best = replace(BEST, test=None)
-    rows = rows_of(render_report(replace(SUMMARY, best=best)), "Scores, in percent")
+    rows = rows_of(render_report(changed(best=best)), "Scores, in percent")
     assert rows == [
         ["`combined`", "85.00", "70.00", "+15.00", "-", "65.00", "-"],
         ["`intent.accuracy`", "90.00", "80.00", "+10.00", "-", "75.00", "-"],
@@ -276,7 +280,7 @@ def test_the_report_ends_with_the_commands() -> None:
 
 
 def test_a_study_in_which_everything_failed_has_a_report() -> None:
-    empty = replace(SUMMARY, best=None, default=None, records=RECORDS[2:], importances={})
+    empty = replace(changed(best=None, default=None), records=RECORDS[2:], importances={})
     text = render_report(empty)
     assert "## Best recipe" not in text
     assert "Replay" not in text

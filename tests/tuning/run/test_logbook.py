@@ -1,3 +1,5 @@
+import pickle
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,13 +12,17 @@ from mtl_core.errors import ConfigError, TrainingError
 from mtl_core.study_file import read_document
 from mtl_core.training.report import EpochReport
 from mtl_core.validation import validate
-from tuning.records import TrialRecord
+from tuning.records import TrialRecord, Value, run_id_of
 from tuning.run.logbook import Logbook
+from tuning.study.clock import StudyClock
 from tuning.study.config import StudyFile
 from tuning.study.folder import StudyFolder
-from tuning.study.history import best_record
+from tuning.study.history import History, read_history
 from tuning.study.journal import open_optuna
-from tuning.watch.observer import Observer
+from tuning.study.recorder import Recorder
+from tuning.trainers.messages import PoolAddress, TrialSpec
+from tuning.trainers.tune_values import TrialConfig, TrialFailedError, TrialResult
+from tuning.watch.trials_csv import TrialsCsv
 
 LEARNING_RATES = [1e-3, 2e-3, 3e-3, 4e-3]
 
@@ -25,10 +31,10 @@ class Trainers:
     """Notes which trials it was told to stop."""
 
     def __init__(self) -> None:
-        self.stopped: list[int] = []
+        self.stopped: list[str] = []
 
-    def stop(self, number: int) -> None:
-        self.stopped.append(number)
+    def stop(self, run_id: str) -> None:
+        self.stopped.append(run_id)
 
     def check(self) -> None:
         raise TrainingError("no trainer can work any more")
@@ -45,25 +51,32 @@ class Driver:
             self.optuna_study.enqueue_trial({"optimizer.head_lr": value})
             study.space.sample(self.optuna_study.ask())
         self.trainers = Trainers()
-        self.logbook = Logbook(study, folder, self.optuna_study, Observer(), start=0.0)
-        self.logbook.attach(self.trainers)
+        defaults = study.default_parameters
+        self.history = read_history(folder, self.optuna_study, defaults)
+        self.table = TrialsCsv(folder.path / "trials.csv", self.history)
+        recorder = Recorder(
+            study.run.model_dump(mode="json"),
+            folder,
+            self.history,
+            defaults=defaults,
+            keep_checkpoints=study.study.keep_checkpoints,
+        )
+        self.clock = StudyClock(self.optuna_study, start=0.0)
+        self.logbook = Logbook(recorder, self.trainers, self.table, self.clock)
         self.trials: dict[int, SimpleNamespace] = {}
 
     def start(self, number: int) -> None:
         overrides = {"optimizer.head_lr": LEARNING_RATES[number]} if number else {}
-        config = {"number": number, "overrides": overrides}
-        error_file = str(self.folder.path / "error-of-tune.txt")
-        trial = SimpleNamespace(config=config, last_result={}, error_file=error_file)
+        config = tune_config(number, overrides)
+        trial = SimpleNamespace(config=config, last_result={}, pickled_error_file=None)
         self.trials[number] = trial
         self.logbook.on_trial_start(0, [], trial)
-        (self.folder.checkpoint(number)).mkdir(exist_ok=True)
+        (self.folder.checkpoint(run_id_of(number))).mkdir(exist_ok=True)
 
     def report(self, number: int, epoch: int, combined: float) -> None:
         trial = self.trials[number]
-        trial.last_result = {
-            "report": epoch_report(epoch, combined).to_json(),
-            "finished": epoch == 3,
-        }
+        report = epoch_report(epoch, combined)
+        trial.last_result = TrialResult(report, is_last=epoch == 3).for_tune()
         self.logbook.on_trial_result(0, [], trial, trial.last_result)
 
     def end(self, number: int, error: str | None = None) -> None:
@@ -71,7 +84,9 @@ class Driver:
         if error is None:
             self.logbook.on_trial_complete(0, [], trial)
         else:
-            Path(trial.error_file).write_text(error)
+            pickled = self.folder.path / "error-of-tune.pkl"
+            pickled.write_bytes(pickle.dumps(TrialFailedError(error)))
+            trial.pickled_error_file = str(pickled)
             self.logbook.on_trial_error(0, [], trial)
 
     def run(self, number: int, values: list[float], error: str | None = None) -> None:
@@ -81,10 +96,17 @@ class Driver:
         self.end(number, error)
 
     def kept(self) -> set[int]:
-        return {number for number in self.trials if self.folder.checkpoint(number).exists()}
+        return {
+            number for number in self.trials if self.folder.checkpoint(run_id_of(number)).exists()
+        }
 
     def lines(self, number: int) -> list[str]:
-        return (self.folder.trial(number) / "reports.jsonl").read_text().splitlines()
+        return (self.folder.trial(run_id_of(number)) / "reports.jsonl").read_text().splitlines()
+
+
+def tune_config(number: int, overrides: dict[str, Value]) -> dict[str, object]:
+    spec = TrialSpec(run_id_of(number), dict(overrides), Path("checkpoint"))
+    return TrialConfig(spec, overrides, 0, PoolAddress("pool", "tests")).for_tune()
 
 
 def epoch_report(epoch: int, combined: float) -> EpochReport:
@@ -127,14 +149,13 @@ def driver(tmp_path: Path) -> Iterator[Driver]:
     with StudyFolder.opened(study, {}) as folder:
         driver = Driver(study, folder)
         yield driver
-        driver.logbook.close()
 
 
 def test_a_search_without_trainers_is_left(driver: Driver) -> None:
     driver.start(0)
     with pytest.raises(TrainingError, match="no trainer can work"):
         driver.logbook.on_step_begin(0, [])
-    assert driver.logbook.records[0].status == "running"
+    assert driver.history["0000"].status == "running"
 
 
 def test_every_report_is_a_line(driver: Driver) -> None:
@@ -149,7 +170,7 @@ def test_reports_that_a_resumed_trial_repeats_are_not_written_twice(driver: Driv
     driver.report(0, 2, 0.5)
     driver.run(0, [0.25, 0.5, 0.75])
     assert [EpochReport.from_json(line).epoch for line in driver.lines(0)] == [1, 2, 3]
-    assert driver.logbook.records[0].seconds == 3 * 1.5
+    assert driver.history["0000"].seconds == 3 * 1.5
 
 
 def test_a_later_session_knows_what_an_earlier_one_wrote(driver: Driver, tmp_path: Path) -> None:
@@ -157,29 +178,28 @@ def test_a_later_session_knows_what_an_earlier_one_wrote(driver: Driver, tmp_pat
     driver.start(1)
     driver.report(1, 1, 0.75)
     later = Driver(study_file(tmp_path), driver.folder)
-    assert later.logbook.records[1].reports == (epoch_report(1, 0.75),)
+    assert later.history["0001"].reports == (epoch_report(1, 0.75),)
     later.run(1, [0.75, 0.25])
     assert len(later.lines(1)) == 2
-    assert later.logbook.records[1].seconds == 3.0
-    later.logbook.close()
+    assert later.history["0001"].seconds == 3.0
 
 
 def test_how_a_trial_ended(driver: Driver) -> None:
     driver.run(0, [0.1, 0.2, 0.3])
     driver.run(1, [0.1])
-    driver.run(2, [], error="ray::step()\ntuning.trainable.TrialFailedError: boom\nValueError: no")
-    records = driver.logbook.records
-    statuses = [records[number].status for number in range(3)]
+    driver.run(2, [], error="boom\nValueError: no")
+    records = driver.history
+    statuses = [records[run_id_of(number)].status for number in range(3)]
     assert statuses == ["complete", "stopped", "failed"]
-    assert records[2].error == "ValueError: no"
-    assert (driver.folder.trial(2) / "error.txt").read_text() == "boom\nValueError: no"
+    assert records["0002"].error == "ValueError: no"
+    assert (driver.folder.trial("0002") / "error.txt").read_text() == "boom\nValueError: no"
 
 
 def test_trainers_are_told_of_trials_that_they_do_not_end_themselves(driver: Driver) -> None:
     driver.run(0, [0.1, 0.2, 0.3])
     driver.run(1, [0.1])
     driver.run(2, [], error="boom")
-    assert driver.trainers.stopped == [1, 2]
+    assert driver.trainers.stopped == ["0001", "0002"]
 
 
 def test_best_and_default_keep_their_checkpoints(driver: Driver) -> None:
@@ -203,7 +223,7 @@ def test_a_failed_trial_is_never_the_best(driver: Driver) -> None:
     driver.run(1, [0.9], error="boom")
     driver.run(2, [0.4])
     assert driver.kept() == {2}
-    assert best_record(driver.logbook.records).number == 2
+    assert driver.history.best.id == "0002"
 
 
 def test_more_checkpoints_are_kept_on_demand(tmp_path: Path) -> None:
@@ -213,22 +233,22 @@ def test_more_checkpoints_are_kept_on_demand(tmp_path: Path) -> None:
         for number, value in enumerate([0.1, 0.5, 0.2, 0.4]):
             driver.run(number, [value])
         assert driver.kept() == {0, 1, 3}
-        driver.logbook.close()
 
 
 def test_the_first_of_equals_is_the_best() -> None:
-    records = {
-        number: TrialRecord(number, "complete", {}, {}, (epoch_report(1, 0.5),))
-        for number in (2, 1)
-    }
-    assert best_record(records).number == 1
-    assert best_record({}) is None
+    history = History(
+        TrialRecord(run_id, "complete", {}, {}, (epoch_report(1, 0.5),))
+        for run_id in ("10000", "9999")
+    )
+    assert history.best is not None
+    assert history.best.id == "9999"
+    assert History().best is None
 
 
 def test_trials_csv(driver: Driver) -> None:
     driver.run(0, [0.1, 0.3, 0.2])
     driver.run(1, [0.5])
-    table = pandas.read_csv(driver.folder.trials_csv, dtype={"trial": str})
+    table = pandas.read_csv(driver.folder.path / "trials.csv", dtype={"trial": str})
     assert list(table.columns) == [
         *("trial", "status", "optimizer.head_lr", "combined", "joint_accuracy"),
         *("intent.accuracy", "best_epoch", "epochs", "seconds"),
@@ -241,43 +261,55 @@ def test_trials_csv(driver: Driver) -> None:
 
 def test_a_trial_folder_holds_the_recipe_that_ran(driver: Driver) -> None:
     driver.run(3, [0.5])
-    path = driver.folder.trial(3) / "config.yaml"
+    path = driver.folder.trial("0003") / "config.yaml"
     assert validate(read_document(path), RunConfig).optimizer.head_lr == LEARNING_RATES[3]
 
 
 def test_a_recipe_that_cannot_be_is_written_and_left_to_its_trainer(driver: Driver) -> None:
-    config = {"number": 2, "overrides": {"tasks.intent.weight": 0}}
+    config = tune_config(2, {"tasks.intent.weight": 0})
     driver.logbook.on_trial_start(0, [], SimpleNamespace(config=config))
-    document = read_document(driver.folder.trial(2) / "config.yaml")
+    document = read_document(driver.folder.trial("0002") / "config.yaml")
     with pytest.raises(ConfigError, match="the weights of all tasks are 0"):
         validate(document, RunConfig)
-    assert driver.logbook.records[2].status == "running"
+    assert driver.history["0002"].status == "running"
 
 
 def test_a_trial_without_a_number_has_failed(driver: Driver) -> None:
     driver.run(0, [0.1, float("nan"), 0.9])
     driver.run(1, [0.2])
-    record = driver.logbook.records[0]
+    record = driver.history["0000"]
     assert (record.status, record.error) == ("failed", "epoch 2: the objective is no number")
-    best = best_record(driver.logbook.records)
+    best = driver.history.best
     assert best is not None
-    assert best.number == 1
+    assert best.id == "0001"
 
 
 def test_a_trial_that_never_started_may_fail(driver: Driver) -> None:
     error_file = driver.folder.path / "error-of-tune.txt"
     error_file.write_text("the actor could not be made")
-    config = {"number": 0, "overrides": {}}
-    trial = SimpleNamespace(config=config, last_result={}, error_file=str(error_file))
+    config = tune_config(0, {})
+    trial = SimpleNamespace(
+        config=config, last_result={}, error_file=str(error_file), pickled_error_file=None
+    )
     driver.logbook.on_trial_error(0, [], trial)
-    assert driver.logbook.records[0].status == "failed"
+    assert driver.history["0000"].status == "failed"
 
 
-def test_looking_at_a_study_takes_none_of_its_time(driver: Driver, tmp_path: Path) -> None:
-    driver.run(0, [0.5])
-    driver.logbook.close()
+def test_looking_at_a_study_takes_none_of_its_time(driver: Driver) -> None:
+    first = StudyClock(driver.optuna_study, start=time.monotonic() - 5)
+    first.note()
+    assert "seconds" not in driver.optuna_study.user_attrs
+    first.count()
+    first.note()
     seconds = driver.optuna_study.user_attrs["seconds"]
-    later = Driver(study_file(tmp_path), driver.folder)
-    later.logbook._trainers = None
-    later.logbook.close()
-    assert later.optuna_study.user_attrs["seconds"] == seconds
+    assert 5 <= seconds < 60
+    later = StudyClock(driver.optuna_study, start=time.monotonic() - 7)
+    assert seconds + 7 <= later.seconds < seconds + 60
+    later.note()
+    assert driver.optuna_study.user_attrs["seconds"] == seconds
+
+
+def test_the_end_of_a_trial_notes_the_time(driver: Driver) -> None:
+    driver.clock.count()
+    driver.run(0, [0.5])
+    assert driver.optuna_study.user_attrs["seconds"] > 0

@@ -10,12 +10,12 @@ from conftest import Mtl, RunConfigFactory
 
 from mtl_core.training import precision
 from mtl_core.training.report import EpochReport
-from tuning.records import TrialRecord
+from tuning.records import TrialRecord, run_id_of
 from tuning.report.render import render_report
 from tuning.report.summary import StudySummary
 from tuning.run import tune as study_module
 from tuning.study.config import StudyFile
-from tuning.study.result import as_json, final_scores
+from tuning.study.result import Result, final_scores
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,11 @@ def test_check_says_what_is_computed_in(
     assert line in outcome.out.splitlines()
 
 
-@pytest.mark.parametrize(("address", "count"), [(None, 1), ("head:6379", 0)])
+@pytest.mark.parametrize(
+    # Advice is given once per process: each case has its own.
+    ("address", "count", "share"),
+    [(None, 1, 91.3), ("head:6379", 0, 92.3)],
+)
 def test_a_slow_precision_is_said_by_the_driver_where_the_study_runs(
     run_config: RunConfigFactory,
     tmp_path: Path,
@@ -54,11 +58,11 @@ def test_a_slow_precision_is_said_by_the_driver_where_the_study_runs(
     caplog: pytest.LogCaptureFixture,
     address: str | None,
     count: int,
+    share: float,
 ) -> None:
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    precision._warn_once.cache_clear()
     monkeypatch.setattr(precision, "bf16_instructions", lambda: "")
-    monkeypatch.setattr(precision, "product_share", lambda *_: 7.3)
+    monkeypatch.setattr(precision, "product_share", lambda *_: share)
 
     @contextmanager
     def no_cluster(*_: object, **__: object) -> Iterator[MagicMock]:
@@ -69,20 +73,22 @@ def test_a_slow_precision_is_said_by_the_driver_where_the_study_runs(
     raw = {"run": run, "study": {"name": "tiny", "trials": 1, "storage": str(tmp_path)}}
     with pytest.raises(KeyboardInterrupt):
         study_module.tune_study(StudyFile.model_validate(raw), address=address)
-    said = [r.getMessage() for r in caplog.records if "7.3 times slower" in r.getMessage()]
+    said = [r.getMessage() for r in caplog.records if f"{share} times slower" in r.getMessage()]
     assert len(said) == count
 
 
 def test_results_tell_the_precision() -> None:
-    result = as_json(final_scores(records("bf16")[0], {}))
-    assert result is not None
-    assert result["precision"] == "bf16"
+    final = final_scores(records("bf16")[0], {})
+    assert final is not None
+    assert final.to_json()["precision"] == "bf16"
 
 
 def records(*precisions: str) -> list[TrialRecord]:
     report = (1, 1.0, 1, {}, {}, {}, {}, 0.5, 0.5, 0.5, 1, 1.0, 1.0)
     return [
-        TrialRecord(number, "complete", {}, {}, reports=(EpochReport(*report, precision=name),))
+        TrialRecord(
+            run_id_of(number), "complete", {}, {}, reports=(EpochReport(*report, precision=name),)
+        )
         for number, name in enumerate(precisions)
     ]
 
@@ -99,9 +105,9 @@ def records(*precisions: str) -> list[TrialRecord]:
     ],
 )
 def test_the_report_says_what_trials_were_computed_in(precisions: list[str], sentence: str) -> None:
-    failed = TrialRecord(9, "failed", {}, {}, error="no memory")
+    failed = TrialRecord("0009", "failed", {}, {}, error="no memory")
     summary = StudySummary(
-        name="tiny", objective="mean", folder="runs/tiny", records=[*records(*precisions), failed],
-        best=None, default=None, seconds=1.0, replay="",
+        name="tiny", folder="runs/tiny", records=[*records(*precisions), failed],
+        result=Result(objective="mean", seconds=1.0), replay="",
     )  # fmt: skip
     assert f"objective on dev: mean.{sentence}\n" in render_report(summary)

@@ -1,7 +1,6 @@
 import shlex
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from unittest.mock import MagicMock
 
 import optuna
@@ -12,15 +11,19 @@ from trials import record
 import tuning
 from mtl_core.errors import ConfigError
 from mtl_core.study_file import parse_assignment
-from tuning.records import TrialRecord
+from tuning.report.replay import replay_command, replay_overrides
+from tuning.report.summary import importances, summarise
 from tuning.run import session as session_module
 from tuning.run.session import Session
+from tuning.run.stages.finals import result_of, unscored
 from tuning.run.tune import is_local, tune_study
-from tuning.study.config import StudyFile
+from tuning.study.config import Study, StudyFile
+from tuning.study.facts import facts_of
 from tuning.study.folder import StudyFolder
-from tuning.study.load import load_study
-from tuning.study.result import _importances, replay_command, replay_overrides, summarise
-from tuning.watch.observer import Observer
+from tuning.study.history import History
+from tuning.study.result import FinalScores, Result
+from tuning.trainers.messages import Scored
+from tuning.watch.watcher import Watcher
 
 
 def study_file(run: object, search: dict[str, object], **study: object) -> StudyFile:
@@ -82,26 +85,44 @@ def test_what_cannot_run_here_writes_nothing(tmp_path: Path, run_config: RunConf
 
 def test_the_parameter_that_matters_is_the_most_important() -> None:
     study = optuna.create_study(direction="maximize", sampler=optuna.samplers.RandomSampler(seed=0))
-    assert _importances(study) == {}
+    assert importances(study) == {}
     study.optimize(
         lambda trial: trial.suggest_float("rate", 0, 1) + 0 * trial.suggest_float("idle", 0, 1),
         n_trials=40,
     )
-    found = _importances(study)
+    found = importances(study)
     assert set(found) == {"rate", "idle"}
     assert found["rate"] > 0.8
 
 
-def test_a_model_that_was_deleted_is_made_again(tmp_path: Path) -> None:
-    session = object.__new__(Session)
-    record = TrialRecord(3, "complete", {}, {}, reports=(MagicMock(combined=0.5),))
-    session.logbook = SimpleNamespace(records={3: record})  # type: ignore[assignment]
-    session.folder = StudyFolder(tmp_path)
-    session.folder.write_result({"tests": {"0003": None}, "model": "0003"})
-    session.folder.best.mkdir()
-    assert session._unscored() == []
-    session.folder.best.rmdir()
-    assert session._unscored() == [record]
+def test_a_model_that_was_deleted_is_made_again() -> None:
+    history = History([record(3, "complete", 0.5)])
+    before = Result(best=FinalScores("0003", {}, {"combined": 0.5}, test=None))
+    assert unscored(history, before, has_model=True) == []
+    assert unscored(history, before, has_model=False) == [history["0003"]]
+
+
+def test_best_and_default_are_scored_once() -> None:
+    history = History([record(0, "complete", 0.5), record(1, "stopped", 0.6)])
+    wanted = ["0001", "0000"]
+    assert [one.id for one in unscored(history, Result(), has_model=False)] == wanted
+    scored = {one: Scored({"combined": 0.25}, worth_in_rows=100) for one in wanted}
+    result = result_of(history, Result(), scored, objective="mean", seconds=3.0)
+    assert unscored(history, result, has_model=True) == []
+    history.note(record(2, "complete", 0.7))
+    assert [one.id for one in unscored(history, result, has_model=True)] == ["0002"]
+    later = result_of(
+        history, result, {"0002": Scored({"combined": 0.5}, 0)}, objective="mean", seconds=9.0
+    )
+    assert (later.model, later.test_rows) == ("0002", 100)
+    assert later.tests == {
+        "0000": {"combined": 0.25},
+        "0001": {"combined": 0.25},
+        "0002": {"combined": 0.5},
+    }
+    # What was the best once is so again, without a second look at test.
+    history.note(record(2, "failed", 0.7))
+    assert unscored(history, later, has_model=True) == [history["0001"]]  # for its model
 
 
 @pytest.mark.parametrize(("journal", "shown"), [(100.4, 100.4), (900.0, 900.0), (80.0, 100.0)])
@@ -111,24 +132,23 @@ def test_time_of_a_session_that_wrote_no_result_counts(
     study = study_file(run_config().model_dump(mode="json"), {}, storage=str(tmp_path))
     trials = optuna.create_study()
     trials.set_user_attr("seconds", journal)
-    summary = summarise(study, StudyFolder(study.folder), trials, {}, {"seconds": 100.0})
-    assert summary.seconds == shown
+    folder, found = StudyFolder(study.folder), Result(seconds=100.0)
+    summary = summarise(facts_of(study), folder, trials, History(), found)
+    assert summary.result.seconds == shown
 
 
 @pytest.mark.parametrize(("left", "count"), [(5, 3), (2, 2), (0, 1)])
 def test_no_more_trainers_start_than_trials_are_left(
-    monkeypatch: pytest.MonkeyPatch, left: int, count: int
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, left: int, count: int
 ) -> None:
     started = MagicMock(side_effect=KeyboardInterrupt)
     monkeypatch.setattr(session_module, "start_trainers", started)
     session = object.__new__(Session)
-    session.study = MagicMock(trials=10)
-    session.folder, session.observer, session.run_data = MagicMock(), Observer(), {}
-    records = {n: TrialRecord(n, "failed", {}, {}) for n in range(10 - left)}
-    session.logbook = SimpleNamespace(records=records)  # type: ignore[assignment]
-    monkeypatch.setattr(session, "_unscored", lambda: [records[0]])
+    session.study = MagicMock(trials=10, study=Study(name="tiny"))
+    session.folder = StudyFolder(tmp_path)
+    session.history = History(record(n, "complete", 0.5) for n in range(10 - left))
     with pytest.raises(KeyboardInterrupt):
-        session.run(3)
+        session.run(3, Watcher(), verbose=False)
     assert started.call_args.kwargs["count"] == count
 
 
@@ -147,9 +167,8 @@ def test_values_from_python_stay_what_they_are(monkeypatch: pytest.MonkeyPatch) 
 def test_a_replay_computes_in_the_precision_of_the_trial(
     wanted: str, computed: str, expected: dict[str, object]
 ) -> None:
-    study = load_study("demo", [f"training.precision={wanted}"])
     best = record(1, "complete", 0.5)
     reports = tuple(replace(report, precision=computed) for report in best.reports)
     best = replace(best, overrides={"seed": 3}, reports=reports)
-    assert replay_overrides(study, best) == expected
-    assert replay_overrides(study, None) == {}
+    assert replay_overrides(wanted, best) == expected
+    assert replay_overrides(wanted, None) == {}

@@ -12,7 +12,8 @@ from tensorboard.plugins.hparams import metadata
 from mtl_core.errors import TrainingError
 from mtl_core.study_file import dump
 from tuning import tune
-from tuning.study.result import StudyResult, write_report
+from tuning.report.write import write_report
+from tuning.study.result import StudyResult
 
 pytestmark = [
     pytest.mark.ray,

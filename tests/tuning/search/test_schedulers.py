@@ -1,32 +1,40 @@
 import logging
 import random
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from pydantic import TypeAdapter
+from trials import report
 
-from mtl_core.training.report import EpochReport
-from tuning.records import TrialRecord
-from tuning.search.schedulers import Scheduler
+from tuning.records import TrialRecord, run_id_of
+from tuning.search.kinds import SchedulerSection
 from tuning.search.study_scheduler import StudyScheduler
+from tuning.trainers.messages import PoolAddress, TrialSpec
+from tuning.trainers.tune_values import TrialConfig, TrialResult
 
 EPOCHS = 9
 
 
 def asha(**settings: object) -> StudyScheduler:
-    section = TypeAdapter(Scheduler).validate_python({"kind": "asha", **settings})
-    return section.build(max_epochs=EPOCHS)
+    return scheduler_of({"kind": "asha", **settings})
+
+
+def scheduler_of(raw: dict[str, object]) -> StudyScheduler:
+    section = TypeAdapter(SchedulerSection).validate_python(raw)
+    return StudyScheduler(section.build(max_epochs=EPOCHS))
 
 
 def tune_trial(number: int, decided: int = 0) -> SimpleNamespace:
     """Tune's ids are drawn at random, so a restarted trial has another one."""
-    config = {"number": number, "decided": decided}
+    spec = TrialSpec(run_id_of(number), {}, Path())
+    config = TrialConfig(spec, {}, decided, PoolAddress("pool", "tests")).for_tune()
     return SimpleNamespace(trial_id=str(random.random()), config=config)
 
 
 def result(epoch: int, combined: float) -> dict:
-    return {"progress": float(epoch), "combined": combined, "finished": epoch == EPOCHS}
+    return TrialResult(report(epoch, combined), is_last=epoch == EPOCHS).for_tune()
 
 
 def first_epoch(scheduler: StudyScheduler, number: int, combined: float) -> str:
@@ -36,25 +44,8 @@ def first_epoch(scheduler: StudyScheduler, number: int, combined: float) -> str:
 
 
 def record(number: int, combined: list[float]) -> TrialRecord:
-    reports = tuple(
-        EpochReport(
-            epoch=epoch,
-            progress=float(epoch),
-            step=epoch,
-            losses={},
-            weights={},
-            learning_rates={},
-            dev={},
-            joint_accuracy=0.0,
-            combined=value,
-            best_combined=value,
-            best_epoch=epoch,
-            seconds=1.0,
-            sentences_per_second=1.0,
-        )
-        for epoch, value in enumerate(combined, start=1)
-    )
-    return TrialRecord(number, "running", parameters={}, overrides={}, reports=reports)
+    reports = tuple(report(epoch, value) for epoch, value in enumerate(combined, start=1))
+    return TrialRecord(run_id_of(number), "running", parameters={}, overrides={}, reports=reports)
 
 
 class Study:
@@ -78,14 +69,15 @@ class Study:
                 trial = self.started(scheduler, number)
                 epoch = len(self.reported[number]) + 1
                 self.reported[number].append(self.values[number][epoch - 1])
-                report = result(epoch, self.reported[number][-1])
+                told = result(epoch, self.reported[number][-1])
+                is_last = epoch == EPOCHS
                 decision = "CONTINUE"  # Tune asks for none when the trial says that it is done
-                if not report["finished"]:
-                    decision = scheduler.on_trial_result(None, trial, report)
+                if not is_last:
+                    decision = scheduler.on_trial_result(None, trial, told)
                 decisions.append((number, epoch, decision))
-                if decision == "STOP" or report["finished"]:
+                if decision == "STOP" or is_last:
                     self.stopped.add(number)
-                    scheduler.on_trial_complete(None, trial, report)
+                    scheduler.on_trial_complete(None, trial, told)
         return decisions
 
     def started(self, scheduler: StudyScheduler, number: int) -> SimpleNamespace:
@@ -95,8 +87,8 @@ class Study:
             trial = self.trials[number] = tune_trial(number, decided=len(past))
             scheduler.on_trial_add(None, trial)
             for epoch, value in enumerate(past, start=1):
-                report = result(epoch, value)
-                assert scheduler.on_trial_result(None, trial, report) == "CONTINUE"
+                told = result(epoch, value)
+                assert scheduler.on_trial_result(None, trial, told) == "CONTINUE"
         return self.trials[number]
 
 
@@ -173,7 +165,7 @@ def test_a_number_that_is_not_finite_spoils_no_cutoff(broken: float) -> None:
 
 
 def test_without_a_scheduler_nothing_is_stopped() -> None:
-    scheduler = TypeAdapter(Scheduler).validate_python({"kind": "none"}).build(EPOCHS)
+    scheduler = scheduler_of({"kind": "none"})
     scheduler.replay([record(1, [0.9, 0.9])])
     assert first_epoch(scheduler, 2, 0.1) == "CONTINUE"
 
@@ -198,5 +190,5 @@ def test_the_last_report_of_a_short_trial_counts_for_the_longer_ones() -> None:
     for trial in (short, longer):
         scheduler.on_trial_add(None, trial)
         assert scheduler.on_trial_result(None, trial, result(1, 0.5)) == "CONTINUE"
-    scheduler.on_trial_complete(None, short, {**result(3, 0.9), "finished": True})
+    scheduler.on_trial_complete(None, short, TrialResult(report(3, 0.9), is_last=True).for_tune())
     assert scheduler.on_trial_result(None, longer, result(3, 0.8)) == "STOP"

@@ -1,5 +1,6 @@
 import math
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import optuna
@@ -11,10 +12,13 @@ from ray.tune.search import ConcurrencyLimiter
 
 from mtl_core.errors import ConfigError
 from mtl_core.training.report import EpochReport
-from tuning.search.samplers import Sampler
+from tuning.search.kinds import SamplerSection
+from tuning.search.samplers import TpeSection
 from tuning.search.searcher import OptunaSearcher
 from tuning.space.space import Entry, Space
 from tuning.study.journal import open_optuna, read_optuna
+from tuning.trainers.messages import PoolAddress, TrialSpec
+from tuning.trainers.tune_values import TrialConfig, TrialResult
 
 ENTRIES = {
     "optimizer.encoder_lr": {"log_range": [1e-5, 1e-3]},
@@ -27,15 +31,16 @@ DEFAULTS = {"optimizer.encoder_lr": 1e-4, "optimizer.head_lr": 0.5, "freezing.ki
 
 
 TPE = {"kind": "tpe", "startup_trials": 3}
+POOL = PoolAddress("pool", "tests")
 
 
 def searcher_on(
     journal: Path, *, total: int = 8, sampler: dict = TPE, **settings: object
 ) -> OptunaSearcher:
     space = Space(TypeAdapter(dict[str, Entry]).validate_python(ENTRIES))
-    section = TypeAdapter(Sampler).validate_python(sampler)
+    section = TypeAdapter(SamplerSection).validate_python(sampler)
     study = open_optuna(journal, name="demo", sampler=section.build(7))
-    arguments = {"default_parameters": DEFAULTS, "constants": {"pool": "p"}, **settings}
+    arguments = {"default_parameters": DEFAULTS, "pool": POOL, "checkpoint_of": Path, **settings}
     return OptunaSearcher(study, space, total=total, **arguments)
 
 
@@ -61,43 +66,46 @@ def result(epoch: int, combined: float, *, last: int = 3) -> dict:
         seconds=1.0,
         sentences_per_second=1.0,
     )
-    return {
-        "progress": report.progress,
-        "combined": combined,
-        "report": report.to_json(),
-        "finished": epoch == last,
-    }
+    return TrialResult(report, is_last=epoch == last).for_tune()
 
 
-def run(searcher: OptunaSearcher, values: list[float], *, error: bool = False) -> dict:
+def run(searcher: OptunaSearcher, values: list[float], *, error: bool = False) -> TrialSpec:
     """Runs a trial that reports `values`; Tune passes the last one only at the end."""
-    config = searcher.suggest("id")
+    spec = asked(searcher, "id").spec
     results = [result(epoch, value) for epoch, value in enumerate(values, start=1)]
     for early in results[:-1]:
         searcher.on_trial_result("id", early)
     searcher.on_trial_complete("id", results[-1] if results else None, error=error)
-    return config
+    return spec
+
+
+def asked(searcher: OptunaSearcher, trial_id: str) -> TrialConfig:
+    """The configuration of the next trial."""
+    config = searcher.suggest(trial_id)
+    assert isinstance(config, dict)
+    return TrialConfig.of(config)
 
 
 def test_trial_0_is_the_recipe_and_optuna_learns_what_lies_in_the_space(tmp_path: Path) -> None:
-    config = searcher_on(tmp_path / "j").suggest("id")
-    assert config == {"pool": "p", "number": 0, "overrides": {}, "decided": 0}
+    config = asked(searcher_on(tmp_path / "j"), "id")
     # head_lr 0.5 is outside its range
     expected = {"optimizer.encoder_lr": 1e-4, "freezing.kind": "none"}
+    spec = TrialSpec("0000", {}, Path("0000"))
+    assert config == TrialConfig(spec, expected, decided=0, pool=POOL)
     assert trials_of(tmp_path / "j")[0].params == expected
 
 
 def test_as_many_trials_as_asked_for(tmp_path: Path) -> None:
     searcher = searcher_on(tmp_path / "j", total=3)
-    configs = [searcher.suggest(name) for name in "abc"]
-    assert [config["number"] for config in configs] == [0, 1, 2]
+    configs = [asked(searcher, name) for name in "abc"]
+    assert [config.spec.id for config in configs] == ["0000", "0001", "0002"]
     assert searcher.suggest("d") == OptunaSearcher.FINISHED
-    assert searcher_on(tmp_path / "other", total=3).suggest("a") == configs[0]
+    assert asked(searcher_on(tmp_path / "other", total=3), "a") == configs[0]
 
 
 def test_overrides_are_what_optuna_drew(tmp_path: Path) -> None:
     searcher = searcher_on(tmp_path / "j")
-    overrides = [searcher.suggest(str(number))["overrides"] for number in range(8)]
+    overrides = [asked(searcher, str(number)).spec.overrides for number in range(8)]
     stored = trials_of(tmp_path / "j")
     assert [trial.user_attrs["overrides"] for trial in stored] == overrides
     for drawn, trial in zip(overrides[1:], stored[1:], strict=True):
@@ -139,13 +147,13 @@ def test_trial_without_a_trustworthy_value_has_failed(
 def test_killed_driver_leaves_its_trials_to_the_next(tmp_path: Path) -> None:
     first = searcher_on(tmp_path / "j", total=3)
     run(first, [0.5, 0.6, 0.7])
-    config = first.suggest("killed")
+    config = asked(first, "killed")
     first.on_trial_result("killed", result(1, 0.9))
-    second = searcher_on(tmp_path / "j", total=3, decided={1: 1})
-    assert second.suggest("resumed") == {**config, "decided": 1}
+    second = searcher_on(tmp_path / "j", total=3, decided={"0001": 1})
+    assert asked(second, "resumed") == replace(config, decided=1)
     second.on_trial_result("resumed", result(1, 0.9))
     second.on_trial_complete("resumed", result(2, 0.8))
-    assert second.suggest("next")["number"] == 2
+    assert asked(second, "next").spec.id == "0002"
     assert second.suggest("none left") == OptunaSearcher.FINISHED
     trial = trials_of(tmp_path / "j")[1]
     assert (trial.state, trial.intermediate_values) == (TrialState.PRUNED, {1: 0.9, 2: 0.9})
@@ -154,11 +162,12 @@ def test_killed_driver_leaves_its_trials_to_the_next(tmp_path: Path) -> None:
 def test_trial_that_was_killed_while_it_was_drawn_keeps_what_it_has(tmp_path: Path) -> None:
     first = searcher_on(tmp_path / "j")
     run(first, [0.5, 0.6, 0.7])
-    drawn = first._study.ask().suggest_float("optimizer.encoder_lr", 1e-5, 1e-3, log=True)
-    config = searcher_on(tmp_path / "j").suggest("id")
-    assert config["number"] == 1
-    assert config["overrides"]["optimizer.encoder_lr"] == drawn
-    assert config["overrides"].keys() == ENTRIES.keys()
+    study = open_optuna(tmp_path / "j", name="demo", sampler=TpeSection().build(7))
+    drawn = study.ask().suggest_float("optimizer.encoder_lr", 1e-5, 1e-3, log=True)
+    spec = asked(searcher_on(tmp_path / "j"), "id").spec
+    assert spec.id == "0001"
+    assert spec.overrides["optimizer.encoder_lr"] == drawn
+    assert spec.overrides.keys() == ENTRIES.keys()
 
 
 @pytest.mark.parametrize("sampler", [TPE, {"kind": "random"}], ids=lambda sampler: sampler["kind"])
@@ -167,10 +176,9 @@ def test_interrupted_study_tries_the_same_points_as_one_in_a_single_run(
 ) -> None:
     values = [0.3, 0.9, 0.1, 0.5, 0.7, 0.2, 0.8, 0.4]
     whole = searcher_on(tmp_path / "whole", sampler=sampler)
-    expected = [run(whole, [value] * 3)["overrides"] for value in values]
+    expected = [run(whole, [value] * 3).overrides for value in values]
     pieces = [
-        run(searcher_on(tmp_path / "j", sampler=sampler), [value] * 3)["overrides"]
-        for value in values
+        run(searcher_on(tmp_path / "j", sampler=sampler), [value] * 3).overrides for value in values
     ]
     assert pieces == expected
     assert len({point["optimizer.encoder_lr"] for point in pieces[1:]}) == 7
@@ -180,27 +188,27 @@ def test_half_a_line_at_the_end_of_the_journal_is_dropped(tmp_path: Path) -> Non
     run(searcher_on(tmp_path / "j"), [0.4, 0.8, 0.6])
     with (tmp_path / "j").open("a") as journal:
         journal.write('{"op_code": 4, "wor')
-    assert run(searcher_on(tmp_path / "j"), [0.4])["number"] == 1
+    assert run(searcher_on(tmp_path / "j"), [0.4]).id == "0001"
     assert [trial.value for trial in trials_of(tmp_path / "j")] == [0.8, 0.4]
 
 
 def test_tune_can_save_limit_and_complete_twice(tmp_path: Path) -> None:
     searcher = searcher_on(tmp_path / "j")
     limited = ConcurrencyLimiter(searcher, max_concurrent=1)
-    assert limited.suggest("a")["number"] == 0
+    assert TrialConfig.of(limited.suggest("a")).spec.id == "0000"
     assert limited.suggest("b") is None
     searcher.save_to_dir(str(tmp_path))
     searcher.on_trial_complete("a", error=True)
     searcher.on_trial_complete("a", error=True)
     assert [trial.state for trial in trials_of(tmp_path / "j")] == [TrialState.FAIL]
-    assert cloudpickle.loads(cloudpickle.dumps(searcher)).suggest("c")["number"] == 1
+    assert asked(cloudpickle.loads(cloudpickle.dumps(searcher)), "c").spec.id == "0001"
 
 
 def test_tpe_finds_what_random_search_does_not(tmp_path: Path) -> None:
     searcher = searcher_on(tmp_path / "j", total=40)
     errors = []
     for _ in range(40):
-        overrides = searcher.suggest("id")["overrides"]
+        overrides = asked(searcher, "id").spec.overrides
         rate = overrides.get("optimizer.encoder_lr", 1e-5)
         errors.append(abs(math.log10(rate) + 3.5))
         searcher.on_trial_complete("id", result(3, -errors[-1]))

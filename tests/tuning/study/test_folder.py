@@ -141,9 +141,9 @@ def test_a_file_that_cannot_be_written_whole_stays_as_it_was(
 ) -> None:
     study = study_file(tmp_path)
     with StudyFolder.opened(study, {}) as folder:
-        folder.begin_trial(0, study.run)
-        folder.add_report(0, report(1))
-    path = folder.path / name if name == "study.yaml" else folder.trial(0) / name
+        folder.begin_trial("0000", study.run)
+        folder.add_report("0000", report(1))
+    path = folder.path / name if name == "study.yaml" else folder.trial("0000") / name
     before, original = path.read_bytes(), Path.write_text
 
     def fill_disk(self: Path, text: str, **options: str) -> int:
@@ -154,7 +154,7 @@ def test_a_file_that_cannot_be_written_whole_stays_as_it_was(
 
     monkeypatch.setattr(Path, "write_text", fill_disk)
     with pytest.raises(OSError, match="no space"), StudyFolder.opened(study, {}) as folder:
-        folder.begin_trial(0, study.run)
+        folder.begin_trial("0000", study.run)
     assert path.read_bytes() == before
 
 
@@ -193,34 +193,34 @@ def test_a_storage_is_checked_without_making_it(
 def test_reports_are_read_back(tmp_path: Path) -> None:
     study = study_file(tmp_path)
     folder = made_folder(study)
-    folder.begin_trial(2, study.run)
+    folder.begin_trial("0002", study.run)
     for epoch in (1, 2):
-        folder.add_report(2, report(epoch))
-    assert folder.read_reports(2) == (report(1), report(2))
-    assert folder.read_reports(3) == ()
+        folder.add_report("0002", report(epoch))
+    assert folder.read_reports("0002") == (report(1), report(2))
+    assert folder.read_reports("0003") == ()
 
 
 def test_a_half_written_report_is_cut_off(tmp_path: Path) -> None:
     study = study_file(tmp_path)
     folder = made_folder(study)
-    folder.begin_trial(0, study.run)
-    folder.add_report(0, report(1))
-    with (folder.trial(0) / "reports.jsonl").open("a") as file:
+    folder.begin_trial("0000", study.run)
+    folder.add_report("0000", report(1))
+    with (folder.trial("0000") / "reports.jsonl").open("a") as file:
         file.write(report(2).to_json()[:40])
-    before = folder.trial(0) / "reports.jsonl"
+    before = folder.trial("0000") / "reports.jsonl"
     content = before.read_bytes()
-    assert folder.read_reports(0) == (report(1),)
+    assert folder.read_reports("0000") == (report(1),)
     assert before.read_bytes() == content, "reading changes nothing"
-    folder.begin_trial(0, study.run)
-    folder.add_report(0, report(2))
-    assert folder.read_reports(0) == (report(1), report(2))
+    folder.begin_trial("0000", study.run)
+    folder.add_report("0000", report(2))
+    assert folder.read_reports("0000") == (report(1), report(2))
 
 
 def test_an_error_is_read_as_its_last_line(tmp_path: Path) -> None:
     folder = made_folder(study_file(tmp_path))
-    folder.write_error(1, "Traceback:\n  line 3\nValueError: no\n\n")
-    assert folder.read_error(1) == "ValueError: no"
-    assert folder.read_error(0) is None
+    folder.write_error("0001", "Traceback:\n  line 3\nValueError: no\n\n")
+    assert folder.read_error("0001") == "ValueError: no"
+    assert folder.read_error("0000") is None
 
 
 def test_the_scratch_folder_is_gone_at_the_end(tmp_path: Path) -> None:

@@ -4,13 +4,14 @@ import asyncio
 
 from pools import GOES_ON, LAST, idle, job, run, score_job, started_pool
 
+from tuning.trainers.decisions import GoOn, Stop
 from tuning.trainers.messages import Scored
 
 
 def test_jobs_are_taken_in_the_order_they_came() -> None:
     async def scenario() -> None:
         pool = await started_pool(jobs=3)
-        assert [(await pool.take(0)).number for _ in range(3)] == [0, 1, 2]
+        assert [(await pool.take(0)).spec.id for _ in range(3)] == ["0000", "0001", "0002"]
 
     run(scenario())
 
@@ -24,7 +25,7 @@ def test_a_job_that_is_queued_twice_is_done_once() -> None:
         assert await pool.take(0) == job(0)
         await pool.submit(job(0))
         await pool.report(0, LAST)
-        assert await pool.message(0, 0) == LAST
+        assert await pool.message("0000", 0) == LAST
         await pool.submit(score_job(0))
         assert await pool.take(0) == score_job(0)
 
@@ -48,12 +49,12 @@ def test_asking_for_the_next_report_lets_the_trial_go_on() -> None:
         pool = await started_pool()
         await pool.take(0)
         reporting = asyncio.create_task(pool.report(0, GOES_ON))
-        assert await pool.message(0, 0) == GOES_ON
+        assert await pool.message("0000", 0) == GOES_ON
         await idle()
         assert not reporting.done()
-        asking = asyncio.create_task(pool.message(0, 1))
-        assert await reporting is True
-        assert await pool.report(0, LAST) is False
+        asking = asyncio.create_task(pool.message("0000", 1))
+        assert await reporting == GoOn()
+        assert await pool.report(0, LAST) == Stop()
         assert await asking == LAST
 
     run(scenario())
@@ -65,13 +66,13 @@ def test_a_message_comes_again_and_lets_nothing_go_on() -> None:
     async def scenario() -> None:
         pool = await started_pool()
         await pool.take(0)
-        lost, again = (asyncio.create_task(pool.message(0, 0)) for _ in range(2))
+        lost, again = (asyncio.create_task(pool.message("0000", 0)) for _ in range(2))
         reporting = asyncio.create_task(pool.report(0, GOES_ON))
-        assert await lost == await again == await pool.message(0, 0) == GOES_ON
+        assert await lost == await again == await pool.message("0000", 0) == GOES_ON
         await idle()
         assert not reporting.done()
-        lost, again = (asyncio.create_task(pool.message(0, 1)) for _ in range(2))
-        assert await reporting is True
+        lost, again = (asyncio.create_task(pool.message("0000", 1)) for _ in range(2))
+        assert await reporting == GoOn()
         lost.cancel()
         await pool.report(0, LAST)
         assert await again == LAST
@@ -84,9 +85,9 @@ def test_a_stopped_trial_ends_at_its_report() -> None:
         pool = await started_pool()
         await pool.take(0)
         reporting = asyncio.create_task(pool.report(0, GOES_ON))
-        await pool.message(0, 0)
-        await pool.stop(0)
-        assert await reporting is False
+        await pool.message("0000", 0)
+        await pool.stop("0000")
+        assert await reporting == Stop()
 
     run(scenario())
 
@@ -95,8 +96,8 @@ def test_a_trial_stopped_between_reports_ends_at_the_next_one() -> None:
     async def scenario() -> None:
         pool = await started_pool()
         await pool.take(0)
-        await pool.stop(0)
-        assert await pool.report(0, GOES_ON) is False
+        await pool.stop("0000")
+        assert await pool.report(0, GOES_ON) == Stop()
 
     run(scenario())
 
@@ -104,8 +105,8 @@ def test_a_trial_stopped_between_reports_ends_at_the_next_one() -> None:
 def test_a_job_stopped_in_the_queue_is_not_taken() -> None:
     async def scenario() -> None:
         pool = await started_pool(jobs=2)
-        await pool.stop(0)
-        assert (await pool.take(0)).number == 1
+        await pool.stop("0000")
+        assert (await pool.take(0)).spec.id == "0001"
 
     run(scenario())
 
@@ -113,8 +114,8 @@ def test_a_job_stopped_in_the_queue_is_not_taken() -> None:
 def test_stopping_an_unknown_job_does_nothing() -> None:
     async def scenario() -> None:
         pool = await started_pool(jobs=1)
-        await pool.stop(7)
-        assert (await pool.take(0)).number == 0
+        await pool.stop("0007")
+        assert (await pool.take(0)).spec.id == "0000"
 
     run(scenario())
 
@@ -127,7 +128,7 @@ def test_scoring_a_trial_is_apart_from_training_it() -> None:
         await pool.submit(score_job(0))
         assert await pool.take(0) == score_job(0)
         await pool.report(0, Scored({"combined": 0.5}, 10))
-        assert await pool.message(0, 0) == Scored({"combined": 0.5}, 10)
+        assert await pool.message("0000", 0) == Scored({"combined": 0.5}, 10)
 
     run(scenario())
 

@@ -5,6 +5,8 @@ import asyncio
 import pytest
 from pools import GOES_ON, LAST, idle, job, run, started_pool
 
+from tuning.records import run_id_of
+from tuning.trainers.decisions import Stop
 from tuning.trainers.messages import Failed, Reported, Scored
 from tuning.trainers.pool import TrialPool
 
@@ -15,11 +17,11 @@ def test_a_trainer_that_died_gets_its_job_again_before_the_others() -> None:
         await pool.take(0)
         for index in range(2):
             reporting = asyncio.create_task(pool.report(0, GOES_ON))
-            await pool.message(0, index)
+            await pool.message("0000", index)
         assert not reporting.done()
         await pool.enter(0)
         again = await pool.take(0)
-        assert (again.number, again.delivered) == (0, 2)
+        assert (again.spec.id, again.delivered) == ("0000", 2)
 
     run(scenario())
 
@@ -32,7 +34,7 @@ def test_a_job_whose_trainer_died_goes_to_another_that_waits() -> None:
         waiting = asyncio.create_task(pool.take(1))
         await idle()
         await pool.enter(0)
-        assert (await waiting).number == 0
+        assert (await waiting).spec.id == "0000"
 
     run(scenario())
 
@@ -45,7 +47,7 @@ def test_a_call_that_a_dead_trainer_left_behind_takes_no_job() -> None:
         await pool.enter(0)
         assert await left_behind is None
         await pool.submit(job(3))
-        assert (await pool.take(0)).number == 3
+        assert (await pool.take(0)).spec.id == "0003"
 
     run(scenario())
 
@@ -54,11 +56,11 @@ def test_a_job_fails_after_its_last_attempt() -> None:
     async def scenario() -> None:
         pool = await started_pool(max_attempts=2, jobs=2)
         for _ in range(2):
-            assert (await pool.take(0)).number == 0
+            assert (await pool.take(0)).spec.id == "0000"
             await pool.begin(0)
             await pool.enter(0)
-        assert await pool.message(0, 0) == Failed("its worker died 2 times")
-        assert (await pool.take(0)).number == 1
+        assert await pool.message("0000", 0) == Failed("its worker died 2 times")
+        assert (await pool.take(0)).spec.id == "0001"
 
     run(scenario())
 
@@ -68,10 +70,10 @@ def test_a_job_that_is_over_is_not_done_again(last: Reported | Failed | Scored) 
     async def scenario() -> None:
         pool = await started_pool(jobs=2)
         await pool.take(0)
-        assert await pool.report(0, last) is False
+        assert await pool.report(0, last) == Stop()
         await pool.enter(0)
-        assert (await pool.take(0)).number == 1
-        assert await pool.message(0, 0) == last
+        assert (await pool.take(0)).spec.id == "0001"
+        assert await pool.message("0000", 0) == last
 
     run(scenario())
 
@@ -80,9 +82,9 @@ def test_a_stopped_trial_is_not_done_again_when_its_trainer_dies() -> None:
     async def scenario() -> None:
         pool = await started_pool(jobs=2)
         await pool.take(0)
-        await pool.stop(0)
+        await pool.stop("0000")
         await pool.enter(0)
-        assert (await pool.take(0)).number == 1
+        assert (await pool.take(0)).spec.id == "0001"
 
     run(scenario())
 
@@ -92,10 +94,10 @@ def test_a_job_that_was_taken_and_not_begun_is_not_blamed() -> None:
         pool = await started_pool(max_attempts=1)
         await pool.take(0)  # the call of a worker that is dead by now
         await pool.enter(0)
-        assert (await pool.take(0)).number == 0
+        assert (await pool.take(0)).spec.id == "0000"
         await pool.begin(0)
         await pool.enter(0)
-        assert await pool.message(0, 0) == Failed("its worker died 1 times")
+        assert await pool.message("0000", 0) == Failed("its worker died 1 times")
 
     run(scenario())
 
@@ -109,7 +111,7 @@ def test_a_retired_trainer_leaves_its_job_to_the_others() -> None:
         assert not await pool.is_wanted(0)
         assert await pool.is_wanted(1)
         assert await pool.take(0) is None
-        assert [(await pool.take(1)).number for _ in range(2)] == [0, 1]
+        assert [(await pool.take(1)).spec.id for _ in range(2)] == ["0000", "0001"]
 
     run(scenario())
 
@@ -130,7 +132,7 @@ def test_the_study_fails_with_its_last_trainer_and_its_jobs_do_not() -> None:
         pool = await started_pool(jobs=2)
         await pool.take(0)
         failing = asyncio.create_task(pool.failure())
-        asking = asyncio.create_task(pool.message(0, 0))
+        asking = asyncio.create_task(pool.message("0000", 0))
         await pool.retire(1, "no GPU")
         await idle()
         assert not failing.done()
@@ -166,8 +168,8 @@ def test_a_trainer_whose_workers_die_over_three_jobs_is_to_blame() -> None:
         assert not await pool.is_wanted(0)
         assert await pool.failure() == "trainer 0: its workers died 6 times in a row"
         died = Failed("its worker died 2 times")
-        assert [await pool.message(number, 0) for number in range(3)] == [died] * 3
-        asking = asyncio.create_task(pool.message(3, 0))
+        assert [await pool.message(run_id_of(number), 0) for number in range(3)] == [died] * 3
+        asking = asyncio.create_task(pool.message("0003", 0))
         await idle()
         assert not asking.done()
         asking.cancel()

@@ -7,17 +7,18 @@ import weakref
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 from unittest.mock import MagicMock, call
 
 import pytest
 from ray.exceptions import ActorUnavailableError
+from ray.train.v2.api.exceptions import TrainingFailedError
 
 from mtl_core.errors import TrainingError
 from tuning.cluster import asking
-from tuning.study.config import Study
+from tuning.cluster.resources import Resources
 from tuning.trainers import _ray_train, trainers
-from tuning.trainers.messages import Scored, ScoreJob
+from tuning.trainers.keeping import build_trainer, keep_training
+from tuning.trainers.messages import PoolAddress, Scored, ScoreJob, TrialSpec
 
 
 class Held:
@@ -44,11 +45,8 @@ class Thread:
 
         monkeypatch.setattr(_ray_train.ray, "wait", lambda refs, timeout: (refs, []))
         monkeypatch.setattr(_ray_train.ray, "get", lambda value: value)
-        monkeypatch.setattr(trainers, "_build_trainer", lambda *_: SimpleNamespace(fit=fit))
-        settings: Any = SimpleNamespace(trainer=7)
-        study: Any = None
-        arguments = (self.pool, study, settings, Path(), self.is_leaving)
-        self._thread = threading.Thread(target=trainers._keep_training, args=arguments, daemon=True)
+        arguments = (self.pool, 7, lambda: SimpleNamespace(fit=fit), self.is_leaving)
+        self._thread = threading.Thread(target=keep_training, args=arguments, daemon=True)
         self._thread.start()
 
     def go_on(self) -> None:
@@ -93,7 +91,7 @@ def test_a_trainer_that_ends_is_retired(
 def test_a_trainer_that_once_worked_is_followed_by_another(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    thread = Thread(monkeypatch, trainers.TrainingFailedError)
+    thread = Thread(monkeypatch, TrainingFailedError)
     thread.pool.starts.remote.side_effect = [2, 2, 2]
     thread.go_on()
     assert len(thread.held) == 2, "the second one never worked"
@@ -104,9 +102,13 @@ def test_a_trainer_that_once_worked_is_followed_by_another(
 def test_workers_that_ask_for_no_gpu_see_none(
     gpus: int, hidden: dict[str, str], tmp_path: Path
 ) -> None:
-    study = Study.model_validate({"name": "x", "resources": {"gpus": gpus}})
-    settings: Any = None
-    trainer = trainers._build_trainer(study, settings, tmp_path, "name", threading.Event())
+    trainer = build_trainer(
+        lambda: None,
+        resources=Resources(gpus=gpus),
+        name="name",
+        scratch=tmp_path,
+        is_leaving=threading.Event(),
+    )
     assert trainer.run_config.worker_runtime_env.get("env_vars", {}) == hidden
 
 
@@ -121,7 +123,7 @@ def test_a_network_that_was_away_is_no_failure(monkeypatch: pytest.MonkeyPatch) 
         return "no disk"
 
     monkeypatch.setattr(trainers.ray, "get", get)
-    found = trainers.Trainers(pool=pool, name="pool", namespace="tests")
+    found = trainers.Trainers(pool, PoolAddress("pool", "tests"))
     found.check()
     with pytest.raises(TrainingError, match="no trainer can work any more: no disk"):
         found.check()
@@ -141,11 +143,16 @@ def test_a_score_that_was_lost_is_asked_for_again(monkeypatch: pytest.MonkeyPatc
             raise answer
         return answer
 
-    monkeypatch.setattr(trainers.ray, "wait", lambda refs, timeout=None: ([], refs))
+    failure = pool.failure.remote.return_value
+
+    def wait(references: list[object], timeout: float) -> tuple[list[object], list[object]]:
+        return ([], references) if references == [failure] else (references, [])
+
+    monkeypatch.setattr(trainers.ray, "wait", wait)
     monkeypatch.setattr(trainers.ray, "get", get)
     monkeypatch.setattr(asking, "AGAIN_SECONDS", 0.0)
-    monkeypatch.setattr(trainers, "AGAIN_SECONDS", 0.0)
-    found = trainers.Trainers(pool=pool, name="pool", namespace="tests")
-    job = ScoreJob(3, {}, Path("checkpoint"), export=None, dev={})
+    found = trainers.Trainers(pool, PoolAddress("pool", "tests"))
+    job = ScoreJob(TrialSpec("0003", {}, Path("checkpoint")), export=None, dev={})
     assert found.score(job) == Scored(None, 0)
     assert pool.submit.remote.mock_calls == [call(job)] * 2
+    assert pool.message.remote.call_args_list == [call("0003", 0)] * 2

@@ -12,11 +12,14 @@ import pytest
 import ray
 from conftest import RunConfigFactory
 
+from mtl_core.training.objective import Mean
 from mtl_core.training.report import EpochReport
 from tuning.cluster.connection import cluster
-from tuning.study.config import Study
-from tuning.trainers.messages import Failed, Message, Reported, TrialJob
+from tuning.cluster.resources import Resources
+from tuning.records import run_id_of
+from tuning.trainers.messages import Failed, Message, Reported, TrainJob, TrialSpec
 from tuning.trainers.trainers import Trainers, start_trainers
+from tuning.trainers.worker import WorkerSettings
 
 pytestmark = [
     pytest.mark.ray,
@@ -46,28 +49,27 @@ class Bench:
         self._pool = trainers.pool
         self._folder = folder
         self._count = 0
-        self._received: Counter[int] = Counter()
+        self._received: Counter[str] = Counter()
 
-    def submit(self, overrides: dict[str, object]) -> int:
-        number, self._count = self._count, self._count + 1
-        checkpoint = self._folder / str(number)
-        ray.get(self._pool.submit.remote(TrialJob(number, overrides, checkpoint)))
-        return number
+    def submit(self, overrides: dict[str, object]) -> str:
+        run_id, self._count = run_id_of(self._count), self._count + 1
+        job = TrainJob(TrialSpec(run_id, overrides, self._folder / run_id))
+        ray.get(self._pool.submit.remote(job))
+        return run_id
 
-    def next_message(self, number: int) -> Message:
-        asked = self._pool.message.remote(number, self._received[number])
-        self._received[number] += 1
+    def next_message(self, run_id: str) -> Message:
+        asked = self._pool.message.remote(run_id, self._received[run_id])
+        self._received[run_id] += 1
         return ray.get(asked, timeout=_MESSAGE_SECONDS)
 
-    def rest(self, number: int) -> list[EpochReport | Failed]:
+    def rest(self, run_id: str) -> list[EpochReport | Failed]:
         """What still comes from a trial: its reports without times, or how it failed."""
-        message = self.next_message(number)
+        message = self.next_message(run_id)
         if isinstance(message, Failed):
             return [message]
         assert isinstance(message, Reported)
-        report = EpochReport.from_json(message.line)
-        report = replace(report, seconds=0.0, sentences_per_second=0.0)
-        return [report] if message.is_last else [report, *self.rest(number)]
+        report = replace(message.report, seconds=0.0, sentences_per_second=0.0)
+        return [report] if message.is_last else [report, *self.rest(run_id)]
 
     def train(self, overrides: dict[str, object]) -> list[EpochReport | Failed]:
         return self.rest(self.submit(overrides))
@@ -94,9 +96,20 @@ def start(run_config: RunConfigFactory, tmp_path_factory: pytest.TempPathFactory
     @contextmanager
     def start(**settings: object) -> Iterator[Bench]:
         folder = tmp_path_factory.mktemp("trainers")
-        study = Study.model_validate({"name": "tiny", "max_attempts": 2, **settings})
-        run = run_config({"training.epochs": 1}).model_dump(mode="json")
-        with start_trainers(study, run, count=1, scratch=folder / "scratch") as trainers:
+        worker = WorkerSettings(
+            run=run_config({"training.epochs": 1}).model_dump(mode="json"),
+            objective=Mean(),
+            threads=1,
+            memory_growth_bytes=2 * 2**30,
+            is_fresh=False,
+        )
+        with start_trainers(
+            replace(worker, **settings),
+            Resources(),
+            max_attempts=2,
+            count=1,
+            scratch=folder / "scratch",
+        ) as trainers:
             yield Bench(trainers, folder)
 
     return start
@@ -174,30 +187,30 @@ def test_a_worker_that_died_idle_loses_no_trial(bench: Bench) -> None:
 
 def test_a_killed_trial_goes_on_from_its_checkpoint(bench: Bench) -> None:
     undisturbed = bench.train({"training.epochs": 4})
-    number = bench.submit({"training.epochs": 4})
-    first, second = bench.next_message(number), bench.next_message(number)
+    run_id = bench.submit({"training.epochs": 4})
+    first, second = bench.next_message(run_id), bench.next_message(run_id)
     worker().kill()
-    rest = bench.rest(number)
-    assert [EpochReport.from_json(message.line).epoch for message in (first, second)] == [1, 2]
+    rest = bench.rest(run_id)
+    assert [message.report.epoch for message in (first, second)] == [1, 2]
     assert rest == undisturbed[2:]
 
 
 def test_a_trial_that_kills_its_worker_fails_at_last(bench: Bench) -> None:
-    number = bench.submit({"training.epochs": 1000})
+    run_id = bench.submit({"training.epochs": 1000})
     for _ in range(2):
-        bench.next_message(number)
+        bench.next_message(run_id)
         worker().kill()
-    failures = [m for m in bench.rest(number) if isinstance(m, Failed)]
+    failures = [m for m in bench.rest(run_id) if isinstance(m, Failed)]
     assert failures == [Failed("its worker died 2 times")]
     assert len(bench.train({})) == 1
 
 
-@pytest.mark.parametrize("settings", [{"isolation": "fresh"}, {"memory_growth_gib": 1e-9}])
+@pytest.mark.parametrize("settings", [{"is_fresh": True}, {"memory_growth_bytes": 1}])
 def test_recycled_workers_lose_no_trial(start: StartTrainers, settings: dict[str, object]) -> None:
     with start(**settings) as bench:
         # Heads alone take the least memory, so the second trial makes the worker grow.
-        numbers = [bench.submit({"freezing": {"kind": kind}}) for kind in ("encoder", "none")]
-        numbers.append(bench.submit({}))
-        for number in numbers:
-            assert isinstance(bench.rest(number)[-1], EpochReport)
+        run_ids = [bench.submit({"freezing": {"kind": kind}}) for kind in ("encoder", "none")]
+        run_ids.append(bench.submit({}))
+        for run_id in run_ids:
+            assert isinstance(bench.rest(run_id)[-1], EpochReport)
         assert bench.starts() >= 2

@@ -3,9 +3,11 @@
 import gc
 import weakref
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -18,9 +20,23 @@ from mtl_core.errors import DataError, TrainingError
 from mtl_core.training.distributed import Place
 from mtl_core.training.objective import Mean
 from mtl_core.training.progress import Progress
+from mtl_core.training.report import EpochReport
+from tuning.records import run_id_of
+from tuning.trainers import channel, shelf
 from tuning.trainers import worker as module
-from tuning.trainers.messages import Failed, Reported, Scored, ScoreJob, TrialJob
-from tuning.trainers.worker import WorkerSettings, _Worker, work
+from tuning.trainers.decisions import Decision, GoOn, Stop
+from tuning.trainers.messages import (
+    Failed,
+    Job,
+    Message,
+    PoolAddress,
+    Reported,
+    Scored,
+    ScoreJob,
+    TrainJob,
+    TrialSpec,
+)
+from tuning.trainers.worker import Worker, WorkerSettings, work_off
 
 
 class Cyclic:
@@ -41,29 +57,21 @@ def thaw() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-def test_a_trial_is_freed_and_the_rest_is_set_aside(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_trial_is_freed_and_the_rest_is_set_aside() -> None:
     left: list[weakref.ref[Cyclic]] = []
     frozen: list[int] = []
+    jobs = iter([train_job(1), train_job(2)])
 
-    class Worker:
-        def __init__(self, settings: WorkerSettings) -> None:
-            self.place = SimpleNamespace(gather=lambda value: [value])
-            self.jobs = iter([1, 2])
+    def take() -> Job | None:
+        frozen.append(gc.get_freeze_count())
+        return next(jobs, None)
 
-        def enter(self) -> None: ...
+    def do(job: Job) -> None:
+        assert all(trial() is None for trial in left)
+        left.append(weakref.ref(Cyclic()))
+        assert left[-1]() is not None
 
-        def take(self) -> int | None:
-            frozen.append(gc.get_freeze_count())
-            return next(self.jobs, None)
-
-        def do(self, job: int) -> None:
-            assert all(trial() is None for trial in left)
-            left.append(weakref.ref(Cyclic()))
-            assert left[-1]() is not None
-
-    monkeypatch.setattr(module, "_Worker", Worker)
-    settings = SimpleNamespace(threads=1, memory_growth_bytes=1e12, is_fresh=False)
-    work(settings)  # type: ignore[arg-type]
+    work_off(take, do, settings_of({}), place=Place.current())
     assert [trial() for trial in left] == [None, None]
     before, *after = frozen
     assert before == 0
@@ -71,20 +79,34 @@ def test_a_trial_is_freed_and_the_rest_is_set_aside(monkeypatch: pytest.MonkeyPa
     assert min(after) > 10_000  # the modules that are loaded
 
 
+@pytest.mark.parametrize(
+    ("changes", "grown"),
+    [({"is_fresh": True}, [False]), ({}, [False, True])],
+    ids=["fresh", "grown"],
+)
+def test_workers_start_anew_together(changes: dict[str, bool], grown: list[bool]) -> None:
+    """As soon as one of them has grown, which may be another one."""
+    done: list[Job] = []
+    answers = iter(grown)
+    place: Any = SimpleNamespace(gather=lambda mine: [mine, next(answers)])
+    settings = replace(settings_of({}), **changes)
+    work_off(lambda: train_job(len(done)), done.append, settings, place)
+    assert len(done) == len(grown)
+
+
 def test_other_assets_free_those_before_them(
     monkeypatch: pytest.MonkeyPatch, run_config: RunConfigFactory
 ) -> None:
-    def load(config: object, *, device: object) -> Cyclic:
-        return Cyclic(assets_key(config))  # type: ignore[arg-type]
+    def load(config: RunConfig, *, device: object) -> Cyclic:
+        return Cyclic(assets_key(config))
 
-    monkeypatch.setattr(module.Assets, "load", load)
-    worker = object.__new__(_Worker)
-    worker.assets, worker.place = None, SimpleNamespace(device="cpu")  # type: ignore[assignment]
-    first = weakref.ref(worker._assets_for(run_config()))
+    monkeypatch.setattr(shelf.Assets, "load", load)
+    kept = shelf.Shelf(torch.device("cpu"))
+    first = weakref.ref(kept.assets_for(run_config()))
     gc.collect()
     gc.freeze()  # as after every job
-    assert worker._assets_for(run_config({"training.epochs": 2})) is first()
-    worker._assets_for(run_config({"encoder.max_length": 16}))
+    assert kept.assets_for(run_config({"training.epochs": 2})) is first()
+    kept.assets_for(run_config({"encoder.max_length": 16}))
     assert first() is None
 
 
@@ -92,16 +114,47 @@ def test_workers_wait_together_for_as_long_as_other_trials_take(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     made: list[dict[str, object]] = []
-    monkeypatch.setattr(module.dist, "new_group", lambda **settings: made.append(settings))
-    monkeypatch.setattr(module.ray, "get_actor", lambda *_, **__: None)
-    monkeypatch.setattr(
-        module.Place, "current", classmethod(lambda _: SimpleNamespace(world_size=2, rank=1))
-    )
-    _Worker(SimpleNamespace(pool="pool", namespace="tests"))  # type: ignore[arg-type]
+    monkeypatch.setattr(channel.dist, "new_group", lambda **settings: made.append(settings))
+    monkeypatch.setattr(channel.ray, "get_actor", lambda *_, **__: None)
+    place: Any = SimpleNamespace(world_size=2, rank=1)
+    channel.Channel(PoolAddress("pool", "tests"), 0, place)
     [settings] = made
     assert settings["backend"] == "gloo"
     assert isinstance(settings["timeout"], timedelta)
     assert settings["timeout"] > timedelta(days=30)
+
+
+class Line:
+    """A channel without a pool: what goes through it, and what its pool decides."""
+
+    def __init__(self, *decisions: Decision) -> None:
+        self.sent: list[Message] = []
+        self.reported: list[Message] = []
+        self._decisions = iter(decisions)
+
+    def send(self, message: Message) -> Decision:
+        self.sent.append(message)
+        return next(self._decisions, GoOn())
+
+    def report(self, message: Message) -> Decision:
+        self.reported.append(message)
+        return Stop()
+
+    def tell(self, progress: Progress) -> None:
+        """Has no pool to tell."""
+
+
+def settings_of(run: dict[str, object]) -> WorkerSettings:
+    return WorkerSettings(run, Mean(), threads=1, memory_growth_bytes=1e12, is_fresh=False)
+
+
+def train_job(number: int, overrides: dict[str, object] | None = None) -> TrainJob:
+    return TrainJob(TrialSpec(run_id_of(number), overrides or {}, Path("checkpoint")))
+
+
+def worker_on(line: Any, config: RunConfig, place: Any = None) -> Worker:
+    settings = settings_of(config.model_dump(mode="json"))
+    return Worker(settings, line, place or Place.current())
 
 
 class UnexpectedError(Exception):
@@ -120,53 +173,29 @@ class UnexpectedError(Exception):
 )
 def test_a_worker_whose_error_the_others_may_not_share_leaves_them(
     monkeypatch: pytest.MonkeyPatch,
+    run_config: RunConfigFactory,
     error: Exception,
     world_size: int,
     sent: list[str],
     is_raised: bool,
 ) -> None:
-    found: list[str] = []
+    def train(*_: object, **__: object) -> Iterator[EpochReport]:
+        raise error
+        yield
 
-    class Worker(_Worker):
-        def __init__(self) -> None:
-            self.place = SimpleNamespace(world_size=world_size, rank=1)  # type: ignore[assignment]
-            self.control = None
-
-        def _train(self, job: TrialJob) -> None:
-            raise error
-
-        def _report(self, message: object) -> bool:
-            assert isinstance(message, Failed)
-            found.append(message.error.strip().splitlines()[-1].removeprefix("test_worker."))
-            return False
-
-        def _send(self, message: object) -> bool:
-            return self._report(message)
-
-    worker, job = Worker(), TrialJob(0, {}, Path())
+    monkeypatch.setattr(module, "train", train)
+    monkeypatch.setattr(shelf.Assets, "load", lambda *_, **__: None)
+    line, place = Line(), SimpleNamespace(world_size=world_size, rank=1, device="cpu")
+    worker = worker_on(line, run_config(), place)
     if is_raised:
         with pytest.raises(type(error)):
-            worker.do(job)
+            worker.do(train_job(0))
     else:
-        worker.do(job)
-    assert found == sent
-
-
-class Desk(_Worker):
-    """A worker without a pool, and what it sends."""
-
-    def __init__(self, config: RunConfig) -> None:
-        self.settings = SimpleNamespace(run=config.model_dump(mode="json"), objective=Mean())  # type: ignore[assignment]
-        self.place = Place.current()
-        self.control = self.assets = None
-        self.sent: list[object] = []
-
-    def _tell(self, progress: Progress) -> None:
-        """Has no pool to tell."""
-
-    def _report(self, message: object) -> bool:
-        self.sent.append(message)
-        return True
+        worker.do(train_job(0))
+    # What the others meet as well is sent by all together, anything else by this worker alone.
+    assert bool(line.sent) == isinstance(error, TrainingError)
+    found = [message.error.strip().splitlines()[-1] for message in (*line.sent, *line.reported)]
+    assert [text.removeprefix("test_worker.") for text in found] == sent
 
 
 @pytest.mark.parametrize("has_test", [True, False])
@@ -183,10 +212,12 @@ def test_tasks_that_do_not_count_make_no_test_score(
             **({} if has_test else {"datasets.corpus.splits": {"test": None}}),
         }
     )
-    desk = Desk(config)
-    desk.do(TrialJob(0, {}, tmp_path))
-    desk.do(ScoreJob(0, {}, tmp_path, export=None, dev={}))
-    reported, scored = desk.sent
+    line = Line()
+    worker = worker_on(line, config)
+    spec = TrialSpec("0000", {}, tmp_path)
+    worker.do(TrainJob(spec))
+    worker.do(ScoreJob(spec, export=None, dev={}))
+    reported, scored = line.sent
     assert isinstance(reported, Reported)
     assert isinstance(scored, Scored)
     assert scored.scores is not None
@@ -198,8 +229,42 @@ def test_tasks_that_do_not_count_make_no_test_score(
 def test_values_that_do_not_go_together_fail_the_trial(
     run_config: RunConfigFactory, tmp_path: Path
 ) -> None:
-    desk = Desk(run_config({}))
-    desk.do(TrialJob(0, {"tasks.slots.crf": True, "tasks.slots.subwords": "all"}, tmp_path))
-    [failed] = desk.sent
+    line = Line()
+    overrides = {"tasks.slots.crf": True, "tasks.slots.subwords": "all"}
+    spec = TrialSpec("0000", overrides, tmp_path)
+    worker_on(line, run_config({})).do(TrainJob(spec))
+    [failed] = line.reported
     assert isinstance(failed, Failed)
     assert failed.error.startswith("ConfigError: run: tasks.slots.crf: a CRF runs over words;")
+
+
+@pytest.mark.parametrize(
+    ("budget", "decisions", "epochs"),
+    [(None, (), 3), (2, (), 2), (9, (), 3), (None, (GoOn(), Stop()), 2), (2, (Stop(),), 1)],
+    ids=["recipe", "budget", "large budget", "stopped", "stopped before its budget"],
+)
+def test_a_run_ends_with_its_budget_or_when_it_is_stopped(
+    run_config: RunConfigFactory,
+    tmp_path: Path,
+    budget: int | None,
+    decisions: tuple[Decision, ...],
+    epochs: int,
+) -> None:
+    line = Line(*decisions)
+    worker = worker_on(line, run_config({"training.epochs": 3}))
+    worker.do(TrainJob(TrialSpec("alone/intent", {}, tmp_path, epochs=budget)))
+    reports = [message for message in line.sent if isinstance(message, Reported)]
+    assert [message.report.epoch for message in reports] == list(range(1, epochs + 1))
+    is_done = Stop() not in decisions
+    assert [message.is_last for message in reports] == [*([False] * (epochs - 1)), is_done]
+
+
+def test_reports_that_were_passed_on_are_not_sent_again(
+    run_config: RunConfigFactory, tmp_path: Path
+) -> None:
+    line = Line()
+    worker = worker_on(line, run_config({"training.epochs": 2}))
+    worker.do(TrainJob(TrialSpec("0000", {}, tmp_path), delivered=1))
+    [message] = line.sent
+    assert isinstance(message, Reported)
+    assert (message.report.epoch, message.is_last) == (2, True)

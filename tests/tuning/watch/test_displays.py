@@ -16,9 +16,9 @@ from tuning.watch.console import can_redraw, plain_console
 from tuning.watch.display import Display
 from tuning.watch.live_table import LiveTable, study_view
 from tuning.watch.notebook import as_html
-from tuning.watch.observer import Observer
 from tuning.watch.plain_lines import PlainLines
 from tuning.watch.state import StudyState
+from tuning.watch.watcher import Watcher
 
 WAITS = TrainerStatus(is_ready=False)
 LONG = {
@@ -227,7 +227,7 @@ def test_a_closed_pipe_ends_the_lines_and_not_the_study() -> None:
         def write(self, text: str) -> int:
             raise BrokenPipeError
 
-    class Sound(Observer):
+    class Sound(Watcher):
         def stage(self, text: str) -> None:
             told.append(text)
 

@@ -1,4 +1,4 @@
-"""The log file, the display of one run, faulty observers, and the clock of long commands."""
+"""The log file, the display of one run, faulty watchers, and the clock of long commands."""
 
 import logging
 import re
@@ -16,8 +16,8 @@ from mtl_core.errors import ConfigError
 from tuning.watch import run_display, waiting
 from tuning.watch.console import plain_console
 from tuning.watch.log_lines import LogLines, logging_to
-from tuning.watch.observer import Observer, Observers
 from tuning.watch.run_display import RunDisplay
+from tuning.watch.watcher import Watcher, Watchers
 
 
 @pytest.fixture
@@ -55,23 +55,23 @@ def test_a_log_file_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
         pass
 
 
-def test_an_observer_that_raises_is_told_no_more_and_harms_nobody(
+def test_a_watcher_that_raises_is_told_no_more_and_harms_nobody(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     told: list[str] = []
 
-    class Faulty(Observer):
+    class Faulty(Watcher):
         def stage(self, text: str) -> None:
             told.append(f"faulty {text}")
             raise ValueError("my own mistake")
 
-    class Sound(Observer):
+    class Sound(Watcher):
         def stage(self, text: str) -> None:
             told.append(f"sound {text}")
 
-    observers = Observers([Faulty(), Sound()])
-    observers.stage("one")
-    observers.stage("two")
+    watchers = Watchers([Faulty(), Sound()])
+    watchers.stage("one")
+    watchers.stage("two")
     assert told == ["faulty one", "sound one", "sound two"]
     assert "Faulty failed in `stage`" in caplog.text
     assert "my own mistake" in caplog.text

@@ -67,7 +67,7 @@ def test_trials_of_earlier_sessions_are_done() -> None:
     now = state.snapshot()
     assert now.ended == 9
     assert now.best is not None
-    assert now.best.number == 0
+    assert now.best.id == "0000"
 
 
 def test_only_the_search_is_estimated() -> None:
@@ -86,7 +86,7 @@ def test_best_may_still_run_and_is_never_a_failed_or_a_nan_one() -> None:
     state.reported(record(2, "running", 0.7))
     best = state.snapshot().best
     assert best is not None
-    assert best.number == 2
+    assert best.id == "0002"
 
 
 def test_a_snapshot_stays_as_it_was() -> None:
@@ -94,5 +94,5 @@ def test_a_snapshot_stays_as_it_was() -> None:
     state.began(record(0, "running"))
     before: Snapshot = state.snapshot()
     state.ended(record(0, "complete", 0.5))
-    assert [one.number for one in before.running] == [0]
+    assert [one.id for one in before.running] == ["0000"]
     assert (before.ended, before.ranked) == (0, [])

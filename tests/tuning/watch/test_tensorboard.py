@@ -1,5 +1,6 @@
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from subprocess import run
 
@@ -9,13 +10,18 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.backend.event_processing.plugin_event_multiplexer import EventMultiplexer
 from tensorboard.context import RequestContext
 from tensorboard.plugins.base_plugin import TBContext
-from tensorboard.plugins.hparams import api_pb2, list_session_groups
+from tensorboard.plugins.hparams import (
+    api_pb2,
+    list_session_groups,
+    metadata,
+    plugin_data_pb2,
+)
 from tensorboard.plugins.hparams.backend_context import Context
 
 from mtl_core.training.report import EpochReport
-from tuning.records import Status, TrialRecord, Value
+from tuning.records import Status, TrialRecord, Value, run_id_of
 from tuning.space.space import Parameter
-from tuning.watch.tensorboard import StudyBoard
+from tuning.watch.tensorboard import TensorBoard
 
 PARAMETERS = [
     Parameter("optimizer.encoder_lr", low=1e-5, high=1e-3, log=True),
@@ -43,7 +49,7 @@ LOWER: dict[str, Value] = {
 
 
 def trial(number: int, parameters: dict[str, Value], status: Status = "running") -> TrialRecord:
-    return TrialRecord(number=number, status=status, parameters=parameters, overrides={})
+    return TrialRecord(run_id_of(number), status=status, parameters=parameters, overrides={})
 
 
 def report(epoch: int, combined: float, best_epoch: int) -> EpochReport:
@@ -65,18 +71,23 @@ def report(epoch: int, combined: float, best_epoch: int) -> EpochReport:
     )
 
 
+def after(number: int, last: EpochReport) -> TrialRecord:
+    """A trial that has just reported."""
+    return replace(trial(number, {}), reports=(last,))
+
+
 def write_study(folder: Path) -> None:
     """Three trials: one complete, one stopped whose first epoch is its best, one failed."""
-    board = StudyBoard(folder, PARAMETERS)
+    board = TensorBoard(folder, PARAMETERS)
     for record in (trial(0, DEFAULT), trial(1, LOWER), trial(2, DEFAULT)):
-        board.begin(record)
-    board.report("0000", report(1, 0.5, best_epoch=1))
-    board.report("0001", report(1, 0.75, best_epoch=1))
-    board.report("0000", report(2, 0.625, best_epoch=2))
-    board.report("0001", report(2, 0.25, best_epoch=1))
-    board.end(trial(0, DEFAULT, "complete"))
-    board.end(trial(1, LOWER, "stopped"))
-    board.end(trial(2, DEFAULT, "failed"))
+        board.began(record)
+    board.reported(after(0, report(1, 0.5, best_epoch=1)))
+    board.reported(after(1, report(1, 0.75, best_epoch=1)))
+    board.reported(after(0, report(2, 0.625, best_epoch=2)))
+    board.reported(after(1, report(2, 0.25, best_epoch=1)))
+    board.ended(trial(0, DEFAULT, "complete"))
+    board.ended(trial(1, LOWER, "stopped"))
+    board.ended(trial(2, DEFAULT, "failed"))
     board.close()
 
 
@@ -172,13 +183,13 @@ def test_domains_admit_a_default_outside_the_space(tmp_path: Path) -> None:
         columns.append(column)
     assert len(read_table(tmp_path, columns)[1]) == 3
     domains = {info.name: list(info.domain_discrete) for info in experiment.hparam_infos}
-    assert domains["freezing.kind"] == ["none", "lower_layers", "embeddings"]
+    assert domains["freezing.kind"] == ["embeddings", "lower_layers", "none"]
 
 
 def test_a_default_of_another_type_leaves_its_cell_empty(tmp_path: Path) -> None:
-    board = StudyBoard(tmp_path, [Parameter("optimizer.rate", low=1e-5, high=1e-3)])
-    board.begin(trial(0, {"optimizer.rate": "automatic"}))
-    board.report("0000", report(1, 0.5, best_epoch=1))
+    board = TensorBoard(tmp_path, [Parameter("optimizer.rate", low=1e-5, high=1e-3)])
+    board.began(trial(0, {"optimizer.rate": "automatic"}))
+    board.reported(after(0, report(1, 0.5, best_epoch=1)))
     board.close()
     experiment, rows = read_table(tmp_path)
     assert [info.name for info in experiment.hparam_infos] == ["optimizer.rate"]
@@ -189,10 +200,10 @@ def test_a_resumed_study_goes_on_with_one_row_per_trial_and_no_point_twice(tmp_p
     write_study(tmp_path)
     (root_file,) = tmp_path.glob("events*")
     columns = root_file.read_bytes()
-    board = StudyBoard(tmp_path, PARAMETERS)
-    board.begin(trial(0, DEFAULT))
-    board.report("0000", report(3, 0.875, best_epoch=3))
-    board.end(trial(0, DEFAULT, "complete"))
+    board = TensorBoard(tmp_path, PARAMETERS)
+    board.began(trial(0, DEFAULT))
+    board.reported(after(0, report(3, 0.875, best_epoch=3)))
+    board.ended(trial(0, DEFAULT, "complete"))
     board.close()
     assert list(tmp_path.glob("events*")) == [root_file]
     assert root_file.read_bytes() == columns
@@ -204,10 +215,10 @@ def test_a_resumed_study_goes_on_with_one_row_per_trial_and_no_point_twice(tmp_p
 
 
 def test_a_report_is_on_disk_before_the_trial_ends(tmp_path: Path) -> None:
-    board = StudyBoard(tmp_path, PARAMETERS)
-    board.begin(trial(0, DEFAULT))
+    board = TensorBoard(tmp_path, PARAMETERS)
+    board.began(trial(0, DEFAULT))
     assert list(read_table(tmp_path)[1]) == ["0000"]
-    board.report("0000", report(1, 0.5, best_epoch=1))
+    board.reported(after(0, report(1, 0.5, best_epoch=1)))
     _, rows = read_table(tmp_path)
     board.close()
     assert metrics(rows["0000"])["best/combined"] == 0.5
@@ -218,3 +229,35 @@ def test_the_board_imports_neither_torch_nor_tensorflow() -> None:
     code = "import sys, tuning.watch.tensorboard; print({'torch', 'tensorflow'} & set(sys.modules))"
     done = run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_what_is_written_is_what_the_plugin_reads_built_by_hand(tmp_path: Path) -> None:
+    write_study(tmp_path)
+    rows = EventAccumulator(str(tmp_path / "0001")).Reload().PluginTagToContent("hparams")
+    start = plugin_data_pb2.HParamsPluginData.FromString(
+        rows[metadata.SESSION_START_INFO_TAG]
+    ).session_start_info
+    expected = plugin_data_pb2.SessionStartInfo(
+        group_name="0001", start_time_secs=start.start_time_secs
+    )
+    for name in ("optimizer.encoder_lr", "freezing.lower_layers.layers", "training.batch_size"):
+        expected.hparams[name].number_value = float(str(LOWER[name]))
+    for name in ("freezing.kind", "encoder.pooling"):
+        expected.hparams[name].string_value = str(LOWER[name])
+    expected.hparams["optimizer.warm_up"].bool_value = False
+    assert start == expected
+    end = plugin_data_pb2.HParamsPluginData.FromString(
+        rows[metadata.SESSION_END_INFO_TAG]
+    ).session_end_info
+    assert end.status == api_pb2.STATUS_SUCCESS
+    root = EventAccumulator(str(tmp_path)).Reload().PluginTagToContent("hparams")
+    (content,) = root.values()
+    assert list(root) == [metadata.EXPERIMENT_TAG]
+    columns = plugin_data_pb2.HParamsPluginData.FromString(content).experiment.hparam_infos
+    rate = api_pb2.HParamInfo(name="optimizer.encoder_lr", type=api_pb2.DATA_TYPE_FLOAT64)
+    rate.domain_interval.min_value, rate.domain_interval.max_value = 1e-5, 2e-3
+    kind = api_pb2.HParamInfo(name="freezing.kind", type=api_pb2.DATA_TYPE_STRING)
+    kind.domain_discrete.extend(["embeddings", "lower_layers", "none"])
+    size = api_pb2.HParamInfo(name="training.batch_size", type=api_pb2.DATA_TYPE_FLOAT64)
+    size.domain_discrete.extend([8.0, 16.0, 32.0])
+    assert [columns[0], columns[1], columns[4]] == [rate, kind, size]

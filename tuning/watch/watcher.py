@@ -1,4 +1,4 @@
-"""Who watches a study: the contract of displays, of the log file, and of a user's own."""
+"""Who watches a study: the contract of displays, log, trials.csv, TensorBoard, a user's own."""
 
 import logging
 from collections.abc import Iterable, Sequence
@@ -9,11 +9,12 @@ from tuning.trainers.messages import TrainerStatus
 logger = logging.getLogger(__name__)
 
 
-class Observer:
+class Watcher:
     """Told of everything that happens in a study; override what you want to hear of.
 
     Calls come one at a time, from the thread that runs the study, which waits for them: be quick.
-    A trial is told of in the order `began`, any number of `reported` and `progressed`, `ended`.
+    A trial is told of in the order `began`, any number of `reported` and `progressed`, `ended`; a
+    trial that was interrupted begins again in the next session. `close` is the last call.
     """
 
     def stage(self, text: str) -> None:
@@ -36,15 +37,22 @@ class Observer:
     def ended(self, record: TrialRecord) -> None:
         """A trial ended; the record's status says how."""
 
+    def close(self) -> None:
+        """The session is over, whatever ended it; nothing is told after this."""
 
-class Observers(Observer):
-    """Tells several observers, in their order; one that raises is told no more.
+
+class Watchers(Watcher):
+    """Tells several watchers, in their order; one that raises is told no more.
 
     A fault in what only watches must not end the study that it watches.
     """
 
-    def __init__(self, observers: Iterable[Observer]) -> None:
-        self._observers = list(observers)
+    def __init__(self, watchers: Iterable[Watcher] = ()) -> None:
+        self._watchers = list(watchers)
+
+    def add(self, watchers: Iterable[Watcher]) -> None:
+        """Tells these as well from now on."""
+        self._watchers.extend(watchers)
 
     def stage(self, text: str) -> None:
         """Tells all."""
@@ -72,16 +80,20 @@ class Observers(Observer):
         """Tells all."""
         self._tell("ended", record)
 
+    def close(self) -> None:
+        """Tells all."""
+        self._tell("close")
+
     def _tell(self, what: str, *values: object, **named: object) -> None:
-        for observer in tuple(self._observers):
+        for watcher in tuple(self._watchers):
             try:
-                getattr(observer, what)(*values, **named)
+                getattr(watcher, what)(*values, **named)
             except SystemExit:  # Rich's, when nobody reads the pipe any more that it prints to.
-                self._observers.remove(observer)
+                self._watchers.remove(watcher)
             except Exception:
-                self._observers.remove(observer)
+                self._watchers.remove(watcher)
                 logger.exception(
                     "%s failed in `%s`, and is told no more of this study",
-                    type(observer).__name__,
+                    type(watcher).__name__,
                     what,
                 )

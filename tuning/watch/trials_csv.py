@@ -1,11 +1,46 @@
 """The trials of a study as a table: trials.csv, and the DataFrame of a notebook."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import pandas
 
 from mtl_core.scores import ScoreTree, flatten
-from tuning.records import TrialRecord, Value, keys_of_all
+from tuning.records import TrialRecord, Value, keys_of_all, order_of
+from tuning.watch.watcher import Watcher
+
+
+class TrialsCsv(Watcher):
+    """Writes the table anew whenever a trial ends, and at the end of the session."""
+
+    def __init__(self, path: Path, records: Iterable[TrialRecord]) -> None:
+        """Makes one.
+
+        Args:
+            path: The file.
+            records: The trials of earlier sessions.
+        """
+        self._path = path
+        self._records = {record.id: record for record in records}
+
+    def began(self, record: TrialRecord) -> None:
+        """Notes the trial; the next one to end brings it into the table."""
+        self._records[record.id] = record
+
+    def reported(self, record: TrialRecord) -> None:
+        """Notes the newest scores."""
+        self._records[record.id] = record
+
+    def ended(self, record: TrialRecord) -> None:
+        """Writes the table."""
+        self._records[record.id] = record
+        self.close()
+
+    def close(self) -> None:
+        """Writes the table."""
+        # Trials of several trainers begin in any order.
+        ordered = [self._records[run_id] for run_id in sorted(self._records, key=order_of)]
+        trials_frame(ordered).to_csv(self._path, index=False)
 
 
 def trials_frame(records: Sequence[TrialRecord]) -> pandas.DataFrame:

@@ -1,0 +1,66 @@
+"""`mtl report` reads the study folder and nothing else."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import optuna
+import pytest
+from conftest import RunConfigFactory
+from trials import report
+
+from mtl_core.study_file import dump
+from tuning.report.write import write_report
+from tuning.study.config import StudyFile
+from tuning.study.facts import StudyFacts, facts_of, read_facts, write_facts
+from tuning.study.folder import StudyFolder
+from tuning.study.journal import open_optuna
+
+SEARCH = {
+    "optimizer.head_lr": {"range": [0.5, 1.5]},
+    "weighting.kind": {"choice": ["fixed", "uncertainty"]},
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path, run_config: RunConfigFactory) -> StudyFolder:
+    """A study of two trials, both complete; of the default only a part lies in the space."""
+    run = run_config({"optimizer.head_lr": 1e-3}).model_dump(mode="json")
+    study = StudyFile.model_validate(
+        {"run": run, "search": SEARCH, "study": {"name": "tiny", "storage": str(tmp_path)}}
+    )
+    folder = StudyFolder(study.folder)
+    folder.trials.mkdir(parents=True)
+    folder.study.write_text(dump(study))
+    trials = open_optuna(folder.journal, name="tiny", sampler=optuna.samplers.RandomSampler(seed=0))
+    for number, score in enumerate((0.25, 0.75)):
+        trials.tell(trials.ask(), score)
+        folder.begin_trial(f"000{number}", study.run)
+        folder.add_report(f"000{number}", report(1, score))
+    write_facts(folder, facts_of(study))
+    return folder
+
+
+def test_facts_are_read_as_they_were_written(folder: StudyFolder) -> None:
+    parameters = {"optimizer.head_lr": 1e-3, "weighting.kind": "fixed"}
+    assert read_facts(folder) == StudyFacts("tiny", "mean", "fp32", parameters)
+
+
+def test_a_folder_of_an_older_version_has_the_same_report(folder: StudyFolder) -> None:
+    text = write_report(folder.path)
+    assert "| 2 | 0000 | complete | 25.00 | 25.00 | `0.001` | `fixed` |" in text
+    folder.facts.unlink()
+    assert write_report(folder.path) == text
+
+
+def test_a_report_imports_neither_ray_nor_torch(folder: StudyFolder) -> None:
+    code = (
+        "import sys; sys.argv = ['mtl', 'report', sys.argv[1]]\n"
+        "from tuning.cli.app import main\n"
+        "try: main()\n"
+        "finally: print([name for name in ('ray', 'torch', 'transformers') if name in sys.modules])"
+    )
+    command = [sys.executable, "-c", code, str(folder.path)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert done.stdout.splitlines()[0] == "# Study tiny"
+    assert done.stdout.splitlines()[-1] == "[]"

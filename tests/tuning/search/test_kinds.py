@@ -1,0 +1,104 @@
+"""Every kind of sampler and scheduler: what a study takes for granted of each."""
+
+from pathlib import Path
+from typing import get_args
+
+import optuna
+import pytest
+from pydantic import TypeAdapter
+from ray import cloudpickle
+from trials import report
+
+from mtl_core.section import Section
+from tuning.records import run_id_of
+from tuning.search.kinds import SamplerSection, SchedulerSection
+from tuning.study.journal import open_optuna
+from tuning.trainers.decisions import GoOn, Stop
+
+EPOCHS = 4
+
+
+def sections(union: object) -> list[type[Section]]:
+    """The classes of a union of sections, told apart by their `kind`."""
+    return list(get_args(get_args(union)[0]))
+
+
+def kind(section: type[Section]) -> str:
+    return section.model_fields["kind"].default
+
+
+SAMPLERS, SCHEDULERS = sections(SamplerSection), sections(SchedulerSection)
+
+
+@pytest.mark.parametrize(("union", "members"), [(SamplerSection, 2), (SchedulerSection, 2)])
+def test_a_kind_is_read_by_its_name_alone(union: object, members: int) -> None:
+    found = sections(union)
+    assert len({kind(section) for section in found}) == len(found) >= members
+    for section in found:
+        built = TypeAdapter(union).validate_python({"kind": kind(section)})
+        assert type(built) is section
+        assert section.__name__.endswith("Section")
+        assert section.__doc__
+
+
+def draw(study: optuna.Study, value: float) -> dict[str, object]:
+    """Draws a trial, which then scores `value`."""
+    trial = study.ask()
+    trial.suggest_float("rate", 1e-5, 1e-3, log=True)
+    if trial.suggest_categorical("kind", ["none", "some"]) == "some":
+        trial.suggest_int("layers", 1, 5)
+    study.tell(trial, value)
+    return trial.params
+
+
+@pytest.mark.parametrize("section", SAMPLERS, ids=kind)
+def test_points_lie_in_the_space_and_hang_on_seed_and_past_alone(
+    tmp_path: Path, section: type[Section]
+) -> None:
+    def opened(name: str, seed: int = 3) -> optuna.Study:
+        sampler = section().build(seed)
+        return open_optuna(tmp_path / name, name="demo", sampler=sampler)
+
+    values = [0.1, 0.9, 0.4, 0.7] * 4
+    whole, other = opened("whole"), opened("other", seed=4)
+    expected = [draw(whole, value) for value in values]
+    pieces = [draw(opened("pieces"), value) for value in values]
+    assert pieces == expected
+    assert [draw(other, value) for value in values] != expected
+    assert len({params["rate"] for params in expected}) == len(values)
+    assert all(1e-5 <= params["rate"] <= 1e-3 for params in expected)
+    assert all(("layers" in params) == (params["kind"] == "some") for params in expected)
+    cloudpickle.loads(cloudpickle.dumps(section().build(3)))
+
+
+@pytest.mark.parametrize("section", SCHEDULERS, ids=kind)
+def test_decisions_are_ours_and_the_best_of_all_goes_on(section: type[Section]) -> None:
+    scheduler = section().build(EPOCHS)
+    for number in range(9):
+        run_id = run_id_of(number)
+        scheduler.begin(run_id)
+        for epoch in range(1, EPOCHS + 1):
+            # Each is better than all before it.
+            assert scheduler.decide(run_id, report(epoch, 0.1 * number)) == GoOn()
+    scheduler.begin("alone/intent")
+    assert scheduler.decide("alone/intent", report(1, 0.0)) in (GoOn(), Stop())
+    scheduler.forget("alone/intent")
+    assert scheduler.decide("0008", report(EPOCHS, 0.8)) == GoOn()
+    assert scheduler.describe()
+
+
+@pytest.mark.parametrize("section", SCHEDULERS, ids=kind)
+def test_a_run_may_begin_again(section: type[Section]) -> None:
+    """As one that is replayed, and then goes on after a restart."""
+    scheduler, undisturbed = (section().build(EPOCHS) for _ in range(2))
+    for one in (scheduler, undisturbed):
+        one.begin("0001")
+        one.decide("0001", report(1, 0.5))
+    scheduler.begin("0001")
+    scheduler.decide("0001", report(1, 0.5))
+    for run_id, value in (("0002", 0.4), ("0003", 0.45), ("0004", 0.6)):
+        decided = []
+        for one in (scheduler, undisturbed):
+            one.begin(run_id)
+            decided.append(one.decide(run_id, report(1, value)))
+        assert decided[0] == decided[1]

@@ -1,0 +1,104 @@
+"""What is the best trial: one rule, which no NaN upsets; results as they are written and read."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+from trials import record, report
+
+from mtl_core.training.report import best_report
+from tuning.records import best_trial
+from tuning.study.folder import StudyFolder
+from tuning.study.history import History
+from tuning.study.result import FinalScores, Result, read_result, write_result
+
+NAN, INF = math.nan, math.inf
+
+
+@pytest.mark.parametrize(
+    ("scores", "epoch"),
+    [
+        ([], None),
+        ([0.25], 1),
+        ([0.25, 0.5, 0.5, 0.125], 2),
+        ([NAN, 0.25], 2),
+        ([NAN, 0.5, 0.25], 2),
+        ([0.25, NAN, 0.5], 3),
+        ([NAN, NAN], None),
+        ([INF, -1.0, -INF], 2),
+    ],
+)
+def test_the_best_report_is_the_first_of_the_highest_numbers(
+    scores: list[float], epoch: int | None
+) -> None:
+    reports = [report(one, score) for one, score in enumerate(scores, start=1)]
+    found = best_report(reports)
+    assert (found.epoch if found is not None else None) == epoch
+    assert record(1, "running", *scores).best == found
+
+
+def test_a_trial_without_a_number_is_never_the_best() -> None:
+    records = [
+        record(0, "complete", NAN),
+        record(1, "failed", 0.9),
+        record(2, "running", NAN, 0.8),
+        record(3, "stopped", 0.5),
+        record(4, "complete", 0.5),
+        record(5, "running"),
+    ]
+    for order in (records, records[::-1]):
+        history = History(order)
+        assert [one.id for one in history] == [f"000{number}" for number in range(6)]
+        assert history.best is records[3]
+        assert history.best_so_far is records[2]
+        assert best_trial(order) is records[2]
+        assert history.default is records[0]
+        assert history.counts == {"complete": 2, "stopped": 1, "failed": 1}
+        assert len(history.ended) == 4
+    assert best_trial([]) is None
+
+
+def test_what_is_noted_stands_in_the_place_of_what_was_known() -> None:
+    history = History([record(1, "running")])
+    history.note(record(1, "complete", 0.5))
+    assert [one.status for one in history] == ["complete"]
+    assert history.get("0002") is None
+
+
+BEST = FinalScores("0001", {"seed": 1}, {"combined": 0.5}, {"combined": 0.25}, "fp32")
+DEFAULT = FinalScores("0000", {"seed": 0}, {"combined": 0.4}, None, "fp32")
+
+
+def test_a_result_is_read_as_it_was_written(tmp_path: Path) -> None:
+    folder = StudyFolder(tmp_path)
+    assert read_result(folder) == Result()
+    result = Result(
+        trials={"complete": 2, "stopped": 1, "failed": 0}, seconds=3.5, objective="mean",
+        best=BEST, default=DEFAULT, test_rows=100, earlier_tests={"0002": {"combined": 0.125}},
+    )  # fmt: skip
+    write_result(folder, result)
+    assert read_result(folder) == result
+    raw = json.loads(folder.result.read_text())
+    assert raw["status"] == "complete"
+    assert raw["model"] == raw["best"]["trial"] == "0001"
+    assert raw["tests"] == {
+        "0000": None, "0001": {"combined": 0.25}, "0002": {"combined": 0.125}
+    }  # fmt: skip
+
+
+def test_a_result_of_an_older_version_is_read(tmp_path: Path) -> None:
+    recipe = {"trial": "0000", "parameters": {}, "dev": {"combined": 0.5}, "test": None}
+    old = {"status": "complete", "trials": {"complete": 1}, "best": recipe, "default": recipe}
+    folder = StudyFolder(tmp_path)
+    folder.result.write_text(json.dumps(old))
+    found = read_result(folder)
+    assert (found.status, found.model, found.tests) == ("complete", "0000", {"0000": None})
+    assert found.best is not None
+    assert found.best.precision == ""
+    assert found.seconds == 0
+
+
+def test_a_study_without_a_score_has_failed() -> None:
+    assert Result().status == "failed"
+    assert Result().to_json()["best"] is None

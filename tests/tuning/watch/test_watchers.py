@@ -1,0 +1,137 @@
+"""Every watcher of the package through the same story of a study, by the one contract."""
+
+import importlib
+import inspect
+import pkgutil
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from io import StringIO
+from pathlib import Path
+from types import SimpleNamespace
+
+import pandas
+import pytest
+from trials import at_work, record
+
+import tuning.watch
+from tuning.records import TrialRecord
+from tuning.space.space import Parameter
+from tuning.watch.console import plain_console
+from tuning.watch.display import Display
+from tuning.watch.live_table import LiveTable
+from tuning.watch.log_lines import LogLines
+from tuning.watch.notebook import NotebookView
+from tuning.watch.plain_lines import PlainLines
+from tuning.watch.state import StudyState
+from tuning.watch.status_file import StatusFile, read_driver
+from tuning.watch.study_watchers import StudyWatchers
+from tuning.watch.tensorboard import TensorBoard
+from tuning.watch.trials_csv import TrialsCsv, trials_frame
+from tuning.watch.watcher import Watcher, Watchers
+
+Make = Callable[[StudyState, Path], Watcher]
+
+PARAMETERS = [Parameter("optimizer.encoder_lr", low=1e-5, high=1e-3, log=True)]
+
+WATCHERS: dict[type[Watcher], Make] = {
+    StudyState: lambda state, folder: state,
+    Display: lambda state, folder: Display(StudyState("demo")),
+    Watchers: lambda state, folder: Watchers(),
+    StudyWatchers: lambda state, folder: StudyWatchers("demo", None),
+    LiveTable: lambda state, folder: LiveTable(state, plain_console(file=StringIO())),
+    LogLines: lambda state, folder: LogLines(),
+    NotebookView: lambda state, folder: NotebookView(state),
+    PlainLines: lambda state, folder: PlainLines(state, plain_console(file=StringIO())),
+    StatusFile: lambda state, folder: StatusFile(folder / "status.json", state),
+    TensorBoard: lambda state, folder: TensorBoard(folder / "tensorboard", PARAMETERS),
+    TrialsCsv: lambda state, folder: TrialsCsv(folder / "trials.csv", []),
+}
+
+
+def found_watchers() -> set[type[Watcher]]:
+    modules = [
+        importlib.import_module(f"tuning.watch.{module.name}")
+        for module in pkgutil.iter_modules(tuning.watch.__path__)
+    ]
+    return {
+        value
+        for module in modules
+        for value in vars(module).values()
+        if inspect.isclass(value) and issubclass(value, Watcher) and value is not Watcher
+    }
+
+
+def tell(watcher: Watcher) -> None:
+    """A study of two trials: one that goes on after a restart, one that fails."""
+    watcher.stage("starting 1 trainer")
+    watcher.planned(trials=3, ended=[record(0, "complete", 0.5)], epochs=2, trainers=1)
+    watcher.began(record(1, "running", 0.25))
+    watcher.progressed([at_work(1, epoch=2, step=10, seconds=1.0)])
+    watcher.reported(record(1, "running", 0.25, 0.75))
+    watcher.ended(record(1, "complete", 0.25, 0.75))
+    watcher.began(record(2, "running"))
+    watcher.ended(replace(record(2, "failed"), error="ValueError: no"))
+    watcher.close()
+
+
+def test_every_watcher_is_in_the_table() -> None:
+    assert found_watchers() == set(WATCHERS)
+
+
+@pytest.fixture
+def notebook(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As much of a notebook as its view asks for."""
+    shown = SimpleNamespace(update=lambda html: None)
+    display = SimpleNamespace(HTML=str, display=lambda html, display_id: shown)
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(display=display))
+    monkeypatch.setitem(sys.modules, "IPython.display", display)
+
+
+@pytest.mark.usefixtures("notebook")
+@pytest.mark.parametrize("kind", WATCHERS)
+def test_a_watcher_keeps_to_the_contract(
+    kind: type[Watcher], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name, method in inspect.getmembers(Watcher, inspect.isfunction):
+        assert inspect.signature(getattr(kind, name)) == inspect.signature(method), name
+    state = StudyState("demo")
+    watcher = WATCHERS[kind](state, tmp_path)
+    tell(watcher if watcher is state else Watchers([state, watcher]))
+    # What raises is told no more, and logged.
+    assert [one for one in caplog.records if one.name == Watchers.__module__] == []
+
+
+def test_the_table_lists_trials_in_their_order_however_they_begin(tmp_path: Path) -> None:
+    table = TrialsCsv(tmp_path / "trials.csv", [record(9999, "complete", 0.5)])
+    for number in (10001, 10000):
+        table.began(record(number, "running"))
+    table.ended(record(10001, "complete", 0.25))
+    lines = (tmp_path / "trials.csv").read_text().splitlines()[1:]
+    assert [line.split(",")[:2] for line in lines] == [
+        ["9999", "complete"], ["10000", "running"], ["10001", "complete"]
+    ]  # fmt: skip
+
+
+def test_the_files_of_a_study(tmp_path: Path) -> None:
+    before = record(0, "complete", 0.5)
+    told: list[str] = []
+
+    class Last(Watcher):
+        def ended(self, record: TrialRecord) -> None:
+            told.append((tmp_path / "trials.csv").read_text().splitlines()[-1])
+
+    watchers = StudyWatchers("demo", Last())
+    watchers.open_files(tmp_path, PARAMETERS, [before])
+    tell(watchers)
+    assert [line[:8] for line in told] == ["0001,com", "0002,fai"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "status.json", "tensorboard", "trials.csv"
+    ]  # fmt: skip
+    ended = [before, record(1, "complete", 0.25, 0.75), record(2, "failed")]
+    table = pandas.read_csv(tmp_path / "trials.csv", dtype={"trial": str})
+    pandas.testing.assert_frame_equal(table, trials_frame(ended), check_dtype=False)
+    driver = read_driver(tmp_path / "status.json")
+    assert driver is not None
+    assert not driver.is_alive
+    assert sorted(path.name for path in (tmp_path / "tensorboard").glob("0*")) == ["0001", "0002"]

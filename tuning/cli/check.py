@@ -1,0 +1,19 @@
+"""`mtl check`: a study file, its search space and its data; nothing is trained."""
+
+from tuning.cli.options import Set, Study
+
+
+def check(study: Study, assignments: Set = None) -> None:
+    """Check a study file, its search space and its data; train nothing."""
+    from tuning.cli.arguments import check_text
+
+    check_text(study)
+    from tuning.watch.waiting import waiting
+
+    with waiting("reading the study file and its data"):
+        from tuning.cli.show import show_check
+        from tuning.study.load import check_data, load_study
+
+        loaded = load_study(study, assignments or ())
+        data = check_data(loaded)
+    show_check(loaded, data)

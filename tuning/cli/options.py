@@ -1,0 +1,23 @@
+"""Arguments and options that several commands take."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Study = Annotated[str, typer.Argument(help="Path of a study file, or the name of a bundled one.")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Replaces a key of the study file."),
+]
+Model = Annotated[Path, typer.Argument(help="Folder of a saved model, or of a study.")]
+TrustCode = Annotated[
+    bool, typer.Option(help="Runs the code of a model's own kinds of tasks: files and packages.")
+]
+Verbose = Annotated[bool, typer.Option("--verbose", help="Shows what Ray and the libraries log.")]
+LogFile = Annotated[
+    Path | None, typer.Option(help="Also logs what happens to a file, with levels and times.")
+]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", help="Shows warnings, errors and the result, no progress.")
+]

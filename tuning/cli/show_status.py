@@ -1,0 +1,88 @@
+"""What `mtl status` prints: where a study stands, once or again and again."""
+
+import json
+import time
+from pathlib import Path
+
+from mtl_core.scores import without_nan
+from tuning.study.status import StudyStatus, read_status
+from tuning.watch.console import can_redraw, plain_console
+from tuning.watch.status_file import DriverStatus
+from tuning.watch.wording import clock, left, parameters, scores
+
+_WATCH_SECONDS = 2.0
+
+
+def show_status(path: Path, *, is_watching: bool, as_json: bool) -> None:
+    """Prints where a study stands; once, or again and again until no driver runs any more.
+
+    Raises:
+        ConfigError: It is no study folder.
+    """
+    console = plain_console()
+    shown: list[str] = []
+    while True:
+        status = read_status(path)
+        lines = [_as_json(status)] if as_json else _lines(status)
+        if is_watching and can_redraw(console) and not as_json:
+            console.clear()
+        elif lines == shown:
+            lines = []
+        for line in lines:
+            console.print(line, soft_wrap=True)
+        shown = lines or shown
+        if not is_watching or status.state != "running":
+            return
+        time.sleep(_WATCH_SECONDS)
+
+
+def _as_json(status: StudyStatus) -> str:
+    """Returns the status as one JSON object."""
+    best = status.best
+    report = best.best if best is not None else None
+    driver = status.driver if status.driver is not None and status.driver.is_alive else None
+    content = {
+        "folder": str(status.folder),
+        "state": status.state,
+        "trials": status.trials,
+        "ended": status.ended,
+        "stage": driver.stage if driver else None,
+        "running": dict(driver.running) if driver else {},
+        "seconds_left": driver.estimate.seconds if driver and driver.estimate else None,
+        "best": None
+        if best is None or report is None
+        else {
+            "trial": best.id,
+            "combined": report.combined,
+            "parameters": best.parameters,
+        },
+        "go_on": status.go_on,
+    }
+    return json.dumps(without_nan(content))
+
+
+def _lines(status: StudyStatus) -> list[str]:
+    """Returns the status as lines of text."""
+    counts = f"{status.ended} of {status.trials} trials ended"
+    lines = [f"{status.folder.name}: {status.state}, {counts}"]
+    if status.state == "running" and status.driver is not None:
+        lines += _driver_lines(status.driver)
+    if status.best is not None and status.best.best is not None:
+        lines.append(
+            f"best so far: {status.best.id} combined {status.best.best.combined:.4f}  "
+            f"{scores(status.best)}  {parameters(status.best)}"
+        )
+    if status.state == "interrupted":
+        lines.append(f"no driver runs; go on with: {status.go_on}")
+    elif status.state in ("complete", "failed"):
+        lines.append(f"report: {status.folder / 'report.md'}")
+    return lines
+
+
+def _driver_lines(driver: DriverStatus) -> list[str]:
+    facts = [f"process {driver.pid} on {driver.host} for {clock(driver.seconds)}: {driver.stage}"]
+    facts += [left(driver.estimate)] if driver.estimate is not None else []
+    lines = [", ".join(facts)]
+    if driver.silent_seconds > 30:
+        lines[0] += f", silent for {clock(driver.silent_seconds)}"
+    return [*lines, *(f"  {trial} {text}" for trial, text in driver.running.items())]

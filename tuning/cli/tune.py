@@ -1,0 +1,66 @@
+"""`mtl tune`: a study from start to end."""
+
+import signal
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tuning.cli.options import LogFile, Quiet, Set, Study, Verbose
+
+if TYPE_CHECKING:
+    from tuning.study.config import StudyFile
+
+
+def tune(
+    study: Study,
+    assignments: Set = None,
+    address: Annotated[
+        str | None,
+        typer.Option(help="A running Ray cluster; default: RAY_ADDRESS, or one on this machine."),
+    ] = None,
+    log_file: LogFile = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Search the best recipe, score it on test and save its model; goes on after a crash."""
+    from tuning.cli.arguments import check_text
+
+    check_text(study)
+    from tuning.watch.display import study_display
+    from tuning.watch.log_lines import logging_to
+
+    loaded = None
+    try:
+        with logging_to(log_file), study_display(study, is_quiet=quiet) as display:
+            # Shown before the imports below, which take seconds.
+            display.stage("reading the study file")
+            from tuning.study.load import load_study
+
+            loaded = load_study(study, assignments or ())
+            display.rename(loaded.study.name)
+            # What `ray job stop` and batch systems send; the study ends as with Ctrl-C.
+            signal.signal(signal.SIGTERM, signal.default_int_handler)
+            from tuning.run.tune import tune_study
+
+            result = tune_study(loaded, watcher=display, address=address, verbose=verbose)
+    except KeyboardInterrupt:
+        if loaded is not None:
+            _say_how_to_go_on(loaded, study, assignments or (), address)
+        raise
+    from tuning.cli.show import show_result
+
+    show_result(result)
+
+
+def _say_how_to_go_on(
+    loaded: "StudyFile", study: str, assignments: Sequence[str], address: str | None
+) -> None:
+    import shlex
+
+    words = ["mtl", "tune", study]
+    words += [word for assignment in assignments for word in ("--set", assignment)]
+    words += ["--address", address] if address else []
+    done = f"what was done is in {loaded.folder}" if loaded.folder.exists() else "nothing was begun"
+    sys.stderr.write(f"Interrupted; {done}. The same command goes on: {shlex.join(words)}\n")

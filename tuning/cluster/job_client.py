@@ -1,0 +1,68 @@
+"""The connection to the job server of a cluster's head, and what keeps it from coming about."""
+
+import os
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from mtl_core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from ray.job_submission import JobSubmissionClient
+
+_ADDRESS_VARIABLES = ("RAY_API_SERVER_ADDRESS", "RAY_ADDRESS")
+
+
+def connect(address: str | None) -> "JobSubmissionClient":
+    """Opens the connection to the head's job server.
+
+    Args:
+        address: URL of the head's dashboard; None takes RAY_ADDRESS or the cluster that runs here.
+
+    Raises:
+        ConfigError: There is none, it refuses, or `address` has no effect.
+    """
+    _check_address(address)
+    try:
+        from ray.exceptions import AuthenticationError
+        from ray.job_submission import JobSubmissionClient
+
+        from tuning.cluster._ray import enable_token
+    except ImportError as error:
+        raise ConfigError(f"submit needs `pip install 'ray[default]'`: {error}") from error
+    enable_token()
+    try:
+        return JobSubmissionClient(address)
+    except AuthenticationError as error:
+        raise ConfigError(
+            "the cluster wants its own token: put what `ray get-auth-token` prints on its head "
+            "into ~/.ray/auth_token or RAY_AUTH_TOKEN, with RAY_AUTH_MODE unset or `token`"
+        ) from error
+    except OSError as error:
+        raise ConfigError(
+            f"no Ray cluster answers at {address or 'RAY_ADDRESS or on this machine'}: start one "
+            "with `ray start --head` or `ray up cluster.yaml`, or name it with "
+            f"--address http://HEAD:8265 ({first_line(error)})"
+        ) from error
+    except (RuntimeError, ValueError) as error:
+        raise ConfigError(f"cannot send jobs to the cluster: {first_line(error)}") from error
+
+
+def _check_address(address: str | None) -> None:
+    if address is None:
+        return
+    if urlsplit(address).scheme not in {"http", "https", "ray"}:
+        raise ConfigError(
+            f"--address {address!r}: must be a URL of the head's dashboard, such as "
+            "http://HEAD:8265"
+        )
+    for variable in _ADDRESS_VARIABLES:
+        if os.environ.get(variable, address) != address:
+            raise ConfigError(
+                f"--address {address!r}: has no effect while {variable} is set "
+                f"({os.environ[variable]!r}), because Ray prefers the variable; unset one of them"
+            )
+
+
+def first_line(error: Exception) -> str:
+    """Returns what an error says first."""
+    return next(iter(str(error).splitlines()), type(error).__name__)

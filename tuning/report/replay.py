@@ -1,0 +1,31 @@
+"""The command that trains a recipe of a study again."""
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+
+from mtl_core.study_file import as_assignment
+from tuning.records import TrialRecord
+
+
+def replay_overrides(precision: str, best: TrialRecord | None) -> dict[str, object]:
+    """Returns what trains the recipe of a trial again, in its own precision.
+
+    Args:
+        precision: What the study file says of it.
+        best: The trial; None = the study file's own recipe.
+    """
+    overrides = dict(best.overrides) if best is not None else {}
+    computed = best.reports[-1].precision if best is not None and best.reports else ""
+    if computed and precision == "auto":
+        # On another machine `auto` may be another one.
+        overrides.setdefault("training.precision", computed)
+    return overrides
+
+
+def replay_command(folder: Path, overrides: Mapping[str, object]) -> str:
+    """Returns the command that trains a recipe again."""
+    words = ["mtl", "train", str(folder / "study.yaml")]
+    for key, value in overrides.items():
+        words += ["--set", as_assignment(key, value)]
+    return shlex.join(words)

@@ -1,0 +1,43 @@
+"""Writes `report.md` from what is in a study folder; imports neither Ray nor torch."""
+
+from pathlib import Path
+
+from mtl_core.errors import ConfigError
+from mtl_core.files import telling_what_is_broken, write_text
+from tuning.report.render import render_report
+from tuning.report.summary import so_far, summarise
+from tuning.study.facts import read_facts
+from tuning.study.folder import StudyFolder
+from tuning.study.history import read_history
+from tuning.study.journal import read_optuna
+from tuning.study.result import read_result
+from tuning.study.status import status_of
+
+
+def write_report(path: Path) -> str:
+    """Writes report.md of a study folder anew from what is in the folder; returns its text.
+
+    Raises:
+        ConfigError: It is no study folder, its files are broken, or it cannot be written.
+    """
+    folder = StudyFolder(path)
+    folder.check_is_study()
+    with telling_what_is_broken(path):
+        text = _report(folder)
+    try:
+        write_text(folder.report, text)
+    except OSError as error:
+        raise ConfigError(f"{folder.report}: cannot be written: {error.strerror}") from error
+    return text
+
+
+def _report(folder: StudyFolder) -> str:
+    facts = read_facts(folder)
+    optuna_study = read_optuna(folder.journal)
+    history = read_history(folder, optuna_study, facts.default_parameters)
+    result = read_result(folder)
+    summary = summarise(facts, folder, optuna_study, history, result)
+    status = status_of(folder, history)
+    if status.state in ("running", "interrupted"):
+        summary = so_far(summary, status, facts, folder, history)
+    return render_report(summary)

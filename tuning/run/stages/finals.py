@@ -1,0 +1,84 @@
+"""The stage after the search: best and default are scored on test, and the best is exported."""
+
+from collections.abc import Mapping
+
+from mtl_core.errors import TrainingError
+from tuning.records import TrialRecord
+from tuning.study.folder import StudyFolder
+from tuning.study.history import History
+from tuning.study.result import Result, dev_scores, final_scores, tests_of_others
+from tuning.trainers.messages import Failed, Scored, ScoreJob, TrialSpec
+from tuning.trainers.trainers import Trainers
+
+
+def unscored(history: History, result: Result, *, has_model: bool) -> list[TrialRecord]:
+    """Returns the trials whose test scores are wanted and not known: best and default.
+
+    Args:
+        history: All trials.
+        result: What is known of earlier sessions.
+        has_model: Whether the model that `result` names is there; the best is scored again to
+            make it anew.
+    """
+    best = history.best
+    wanted = {record.id: record for record in (best, history.default) if record and record.best}
+    is_exported = best is not None and has_model and result.model == best.id
+    return [
+        record
+        for record in wanted.values()
+        if record.id not in result.tests or (record is best and not is_exported)
+    ]
+
+
+def score_finals(
+    records: list[TrialRecord], best: TrialRecord | None, trainers: Trainers, folder: StudyFolder
+) -> dict[str, Scored]:
+    """Scores trials on test, each once in the life of the study, and exports the best.
+
+    Raises:
+        TrainingError: One could not be scored, or no trainer can work.
+    """
+    scored = {}
+    for record in records:
+        job = ScoreJob(
+            TrialSpec(record.id, record.overrides, folder.checkpoint(record.id)),
+            export=folder.best if record is best else None,
+            dev=dev_scores(record),
+        )
+        message = trainers.score(job)
+        if isinstance(message, Failed):
+            raise TrainingError(f"trial {record.id} could not be scored: {message.error}")
+        assert isinstance(message, Scored)
+        scored[record.id] = message
+    return scored
+
+
+def result_of(
+    history: History,
+    before: Result,
+    scored: Mapping[str, Scored],
+    *,
+    objective: str,
+    seconds: float,
+) -> Result:
+    """Returns the result of a study.
+
+    Args:
+        history: All trials.
+        before: The result of an earlier session.
+        scored: What was scored in this one.
+        objective: Kind of the objective.
+        seconds: Wall time of the whole study.
+    """
+    tests = {**before.tests, **{run_id: one.scores for run_id, one in scored.items()}}
+    best, default = (final_scores(record, tests) for record in (history.best, history.default))
+    rows = max((one.worth_in_rows for one in scored.values()), default=0)
+    return Result(
+        trials=history.counts,
+        seconds=round(seconds, 2),
+        objective=objective,
+        best=best,
+        default=default,
+        test_rows=rows or before.test_rows,
+        earlier_tests=tests_of_others(tests, best, default),
+    )

@@ -1,0 +1,66 @@
+"""The stage that searches: Ray Tune runs the trials that Optuna asks for."""
+
+from pathlib import Path
+from typing import Any
+
+from ray import tune
+
+from tuning.run.logbook import Logbook
+from tuning.search.searcher import OptunaSearcher
+from tuning.search.study_scheduler import StudyScheduler
+from tuning.trainers.tune_trial import PooledTrial
+from tuning.trainers.tune_values import METRIC
+
+_HEAD_NODE = "node:__internal_head__"
+"""A resource that Ray gives to the head node: Tune's actors take a crumb of it, so that trainers
+can have every CPU."""
+
+
+def search(
+    searcher: OptunaSearcher,
+    scheduler: StudyScheduler,
+    logbook: Logbook,
+    *,
+    count: int,
+    scratch: Path,
+    verbose: bool,
+) -> None:
+    """Runs trials until the searcher has no more.
+
+    Args:
+        searcher: Names the trials.
+        scheduler: Stops them early.
+        logbook: Told of everything.
+        count: Trials at a time.
+        scratch: Folder for what Ray writes of its own.
+        verbose: Shows what Tune logs.
+
+    Raises:
+        TrainingError: No trainer can work any more.
+    """
+    tuner = tune.Tuner(
+        _trainable(),
+        tune_config=tune.TuneConfig(
+            metric=METRIC,
+            mode="max",
+            search_alg=searcher,
+            scheduler=scheduler,
+            num_samples=-1,
+            max_concurrent_trials=count,
+            reuse_actors=True,
+            trial_dirname_creator=lambda trial: str(trial.trial_id),
+        ),
+        run_config=tune.RunConfig(
+            name="tune",
+            storage_path=str(scratch),
+            callbacks=[logbook],
+            verbose=1 if verbose else 0,
+        ),
+    )
+    tuner.fit()
+
+
+def _trainable() -> Any:
+    """Returns what Tune runs: an actor that leaves every CPU to the trainers."""
+    resources = tune.PlacementGroupFactory([{"CPU": 0, _HEAD_NODE: 0.001}])
+    return tune.with_resources(PooledTrial, resources)

@@ -1,0 +1,154 @@
+"""The points of a study: asks Optuna for them, and tells it what came of them.
+
+Ray's own OptunaSearch tells trials that were stopped early as complete with their last value, and
+leaves trials without a number running for ever; this one tells PRUNED, FAIL and best values. The
+Optuna journal is the truth: points taken anew from it go on where the last driver was killed.
+"""
+
+import math
+from collections import deque
+from collections.abc import Mapping
+
+import optuna
+from optuna.trial import TrialState
+
+from mtl_core.training.report import EpochReport
+from tuning.records import Value, run_id_of
+from tuning.search._optuna import interrupted_trials
+from tuning.space.space import Space
+from tuning.trainers.tune_values import TrialResult
+
+
+class Points:
+    """The trials of an Optuna study, trial 0 being the study file's own recipe.
+
+    Only here are trials known by Optuna's numbers; outside they are known by their run ids.
+    """
+
+    def __init__(
+        self,
+        study: optuna.Study,
+        space: Space,
+        *,
+        total: int,
+        default_parameters: Mapping[str, Value],
+    ) -> None:
+        """Starts where the study stands.
+
+        Args:
+            study: What `tuning.study.journal.open_optuna` returned.
+            space: What is sampled.
+            total: Trials of the study, those already there included.
+            default_parameters: Parameters of the study file's own recipe; those outside the space
+                are not told to Optuna.
+        """
+        self._study = study
+        self._space = space
+        self._total = total
+        self._defaults = {
+            name: value for name, value in default_parameters.items() if space.contains(name, value)
+        }
+        self._interrupted = deque(interrupted_trials(study))
+
+    def take(self) -> "OpenTrial | None":
+        """Returns the next trial, None if there is none.
+
+        Trials that were running when the last driver ended come first, under their own number and
+        with their own parameters.
+        """
+        trial = self._next_trial()
+        if trial is None:
+            return None
+        overrides = self._overrides(trial)
+        trial.set_user_attr("overrides", overrides)
+        return OpenTrial(trial, overrides)
+
+    def _next_trial(self) -> optuna.Trial | None:
+        if self._interrupted:
+            return optuna.Trial(self._study, self._interrupted.popleft())
+        trials = self._study.get_trials(deepcopy=False)
+        if not trials:
+            # Optuna hands these out first, in the place of what its sampler would draw.
+            self._study.enqueue_trial(self._defaults)
+        # One that waits was queued by a driver that was killed before it asked for it.
+        elif sum(trial.state != TrialState.WAITING for trial in trials) >= self._total:
+            return None
+        return self._study.ask()
+
+    def _overrides(self, trial: optuna.Trial) -> dict[str, object]:
+        """Draws the overrides; what the trial has already drawn stays as it is."""
+        if trial.number > 0:
+            return self._space.sample(trial)
+        for parameter in self._space.parameters:
+            # Drawing a value for the others would tell Optuna of a point that was never run.
+            if parameter.name in self._defaults:
+                parameter.sample(trial)
+        return {}
+
+
+class OpenTrial:
+    """A trial that runs: what Optuna is told of it.
+
+    Attributes:
+        overrides: Dotted key of `run` -> value that was drawn.
+    """
+
+    def __init__(self, trial: optuna.Trial, overrides: dict[str, object]) -> None:
+        """Opens a trial that Optuna calls running, or one that a killed driver left so."""
+        self.overrides = overrides
+        self._trial = trial
+        self._best: EpochReport | None = None
+        self._is_broken = False
+        """Whether a report held no finite number, which no later report makes good."""
+        self._epochs = 0
+        # A trial that was interrupted repeats its early reports; Optuna takes a step once.
+        frozen = trial.study.get_trials(deepcopy=False)[trial.number]
+        self._steps = set(frozen.intermediate_values)
+
+    @property
+    def id(self) -> str:
+        """Its run id."""
+        return run_id_of(self._trial.number)
+
+    @property
+    def parameters(self) -> dict[str, Value]:
+        """What was drawn: dotted key of `run` -> value."""
+        return dict(self._trial.params)
+
+    def observe(self, report: EpochReport) -> None:
+        """Takes note of a report and passes the best value so far to Optuna."""
+        self._epochs = report.epoch
+        if not math.isfinite(report.combined):
+            self._is_broken = True
+            return
+        if self._best is None or report.combined > self._best.combined:
+            self._best = report
+        # The best so far and not the last: Optuna ranks a pruned trial by what it last reported,
+        # and a trial is worth its best epoch, whose checkpoint is kept.
+        step = int(report.progress)
+        if step not in self._steps:
+            self._steps.add(step)
+            self._trial.report(self._best.combined, step)
+
+    def end(self, last: TrialResult | None, *, has_failed: bool) -> None:
+        """Tells Optuna how the trial ended.
+
+        Args:
+            last: Its last result, already observed; None when it made none.
+            has_failed: Whether it raised.
+        """
+        self._describe()
+        study = self._trial.study
+        if has_failed or self._best is None or self._is_broken:
+            study.tell(self._trial, state=TrialState.FAIL)
+        elif last is not None and last.is_last:
+            study.tell(self._trial, self._best.combined)
+        else:
+            study.tell(self._trial, state=TrialState.PRUNED)
+
+    def _describe(self) -> None:
+        """Keeps the scores of the best report as user attributes."""
+        self._trial.set_user_attr("epochs", self._epochs)
+        if self._best is not None:
+            self._trial.set_user_attr("scores", self._best.dev)
+            self._trial.set_user_attr("joint_accuracy", self._best.joint_accuracy)

@@ -1,0 +1,27 @@
+"""What a scheduler is: after every report it decides whether a run goes on."""
+
+from mtl_core.training.report import EpochReport
+from tuning.trainers.decisions import Decision, GoOn
+
+
+class Scheduler:
+    """Decides on runs, which it knows by their run ids: the same before and after a restart.
+
+    This one stops none. Calls come in the order `begin`, any number of `decide`, and `forget` for
+    a run that failed.
+    """
+
+    def begin(self, run_id: str) -> None:
+        """A run began, or goes on after a restart."""
+
+    def decide(self, run_id: str, report: EpochReport) -> Decision:
+        """Takes note of a report, whose `combined` is finite; returns what becomes of the run."""
+        del run_id, report
+        return GoOn()
+
+    def forget(self, run_id: str) -> None:
+        """A run failed, or was taken away before it ran; its reports still count."""
+
+    def describe(self) -> str:
+        """Returns in a line where it stands."""
+        return type(self).__name__

@@ -1,0 +1,61 @@
+"""What reports need to know of a study, kept in its folder: the schema would import torch."""
+
+import json
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from mtl_core.files import write_json
+from tuning.records import Value
+from tuning.study.folder import StudyFolder
+
+if TYPE_CHECKING:
+    from tuning.study.config import StudyFile
+
+
+@dataclass(frozen=True, slots=True)
+class StudyFacts:
+    """A few facts of a study file.
+
+    Attributes:
+        name: Name of the study.
+        objective: Kind of the objective that `combined` stands for.
+        precision: What the study file says of it, "auto" for instance.
+        default_parameters: Parameters of the study file's own recipe, in effect.
+    """
+
+    name: str
+    objective: str
+    precision: str
+    default_parameters: dict[str, Value]
+
+
+def facts_of(study: "StudyFile") -> StudyFacts:
+    """Returns the facts of a study."""
+    return StudyFacts(
+        name=study.study.name,
+        objective=study.study.objective.kind,
+        precision=study.run.training.precision,
+        default_parameters=study.default_parameters,
+    )
+
+
+def write_facts(folder: StudyFolder, facts: StudyFacts) -> None:
+    """Keeps the facts in the study folder."""
+    write_json(folder.facts, asdict(facts))
+
+
+def read_facts(folder: StudyFolder) -> StudyFacts:
+    """Returns the facts of the study in a folder; of an old one by way of the schema.
+
+    Raises:
+        ConfigError: It is no study folder.
+        ValueError: The file is broken.
+    """
+    folder.check_is_study()
+    if not folder.facts.is_file():
+        from mtl_core.tasks.kinds import outside_kinds
+
+        study = folder.read_study()
+        with outside_kinds("leave"):
+            return facts_of(study)
+    return StudyFacts(**json.loads(folder.facts.read_text(encoding="utf-8")))

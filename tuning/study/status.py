@@ -1,0 +1,120 @@
+"""Where a study stands, read from its folder alone; imports neither Ray nor torch."""
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from mtl_core.errors import ConfigError
+from mtl_core.files import telling_what_is_broken
+from mtl_core.study_file import read_document
+from tuning.records import TrialRecord
+from tuning.study.folder import StudyFolder
+from tuning.study.history import History, read_history
+from tuning.study.journal import NotBegunError, read_optuna
+from tuning.study.result import read_result
+from tuning.watch.status_file import DriverStatus, read_driver
+
+State = Literal["running", "interrupted", "complete", "failed"]
+"""`interrupted` = no driver runs and trials are left; `failed` = no trial reached a score."""
+
+
+@dataclass(frozen=True, slots=True)
+class StudyStatus:
+    """Where a study stands.
+
+    Attributes:
+        folder: The study folder.
+        state: See `State`.
+        trials: Trials of the study.
+        ended: Trials that ended.
+        driver: What the last driver wrote; None when there was none.
+        best: The best trial so far by dev, running ones included.
+        go_on: The command that goes on with the study.
+    """
+
+    folder: Path
+    state: State
+    trials: int
+    ended: int
+    driver: DriverStatus | None
+    best: TrialRecord | None
+    go_on: str
+
+
+def read_status(path: Path) -> StudyStatus:
+    """Reads where a study stands.
+
+    Raises:
+        ConfigError: It is no study folder, or a file in it cannot be read.
+    """
+    folder = StudyFolder(path)
+    folder.check_is_study()
+    with telling_what_is_broken(path):
+        return status_of(folder, _history(folder))
+
+
+def _history(folder: StudyFolder) -> History:
+    try:
+        return read_history(folder, read_optuna(folder.journal))
+    except NotBegunError:
+        return History()
+
+
+def status_of(folder: StudyFolder, history: History) -> StudyStatus:
+    """Returns where a study stands whose trials have been read.
+
+    Raises:
+        ConfigError: Its study file cannot be read.
+        LookupError, TypeError, ValueError: A file in the folder is broken.
+    """
+    trials, ended = _num_trials(folder), len(history.ended)
+    driver = read_driver(folder.status)
+    return StudyStatus(
+        folder=folder.path,
+        state=_state(folder, driver, trials=trials, ended=ended),
+        trials=trials,
+        ended=ended,
+        driver=driver,
+        best=history.best_so_far,
+        go_on=command_to_go_on(folder.path),
+    )
+
+
+def command_to_go_on(path: Path) -> str:
+    """Returns the command that goes on with the study in a folder, wherever that was moved to."""
+    study = _section(StudyFolder(path))
+    words = ["mtl", "tune", str(path / "study.yaml")]
+    here = path.resolve()
+    if Path(str(study.get("storage", ""))) != here.parent:
+        words += ["--set", f"study.storage={here.parent}"]
+    if study.get("name") != here.name:
+        words += ["--set", f"study.name={here.name}"]
+    return shlex.join(words)
+
+
+def _state(folder: StudyFolder, driver: DriverStatus | None, *, trials: int, ended: int) -> State:
+    if driver is not None and driver.is_alive:
+        return "running"
+    result = read_result(folder)
+    # Of a study that went on to more trials, and not to its new result, there is an old one.
+    is_old = not result.trials or sum(result.trials.values()) < ended
+    if ended < trials or is_old:
+        return "interrupted"
+    return "complete" if result.status == "complete" else "failed"
+
+
+def _num_trials(folder: StudyFolder) -> int:
+    section = _section(folder)
+    search = read_document(folder.study).data.get("search")
+    return int(str(section.get("trials", 1))) if search else 1
+
+
+def _section(folder: StudyFolder) -> Mapping[str, object]:
+    """Returns the `study` section as it was written, without the schema: that imports torch."""
+    folder.check_is_study()
+    section = read_document(folder.study).data.get("study")
+    if not isinstance(section, Mapping):
+        raise ConfigError(f"{folder.study}: expected a section 'study'")
+    return section

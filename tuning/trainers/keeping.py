@@ -1,0 +1,101 @@
+"""How one trainer is kept running: a thread of the driver that starts another after each."""
+
+import logging
+import threading
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+from ray.train import FailureConfig, RunConfig, ScalingConfig
+from ray.train.v2.api.exceptions import TrainingFailedError
+
+from tuning.cluster.resources import Resources
+from tuning.trainers._ray_train import LeavableTrainer, LeaveError, answer
+
+logger = logging.getLogger(__name__)
+
+_MOST_FAILURES = 3
+"""Deaths of workers after which a TorchTrainer ends; another takes its place if it ever worked."""
+
+_MOST_FAILED_STARTS = 10
+"""Starts of a worker group, of a minute each, that may fail for want of a node."""
+
+
+class Fitting(Protocol):
+    """A trainer that works until its `fit` returns."""
+
+    def fit(self) -> object:
+        """Works until the pool has no more jobs for it."""
+
+
+def keep_training(
+    pool: Any, number: int, build: Callable[[], Fitting], is_leaving: threading.Event
+) -> None:
+    """Runs one trainer, and another one after each that ended, while it is wanted.
+
+    A trainer whose workers never started is retired with the reason. The thread that runs this
+    waits for Ray through `answer` alone: it has to be able to leave before Ray is shut down.
+
+    Args:
+        pool: The pool's actor.
+        number: The trainer's.
+        build: Makes a trainer; `fit` raises a `LeaveError` once `is_leaving` is set.
+        is_leaving: The study is being left.
+    """
+    try:
+        while answer(pool.is_wanted.remote(number), is_leaving):
+            starts = answer(pool.starts.remote(number), is_leaving)
+            try:
+                build().fit()
+            except TrainingFailedError:
+                if answer(pool.starts.remote(number), is_leaving) == starts:
+                    raise
+    except LeaveError:
+        return
+    except BaseException as error:
+        logger.debug("trainer %d ended", number, exc_info=True)
+        pool.retire.remote(number, f"it did not start: {_reason(error)}")
+
+
+def _reason(error: BaseException) -> str:
+    """Returns what an error says in one line: the last one of a traceback."""
+    return next((line for line in reversed(str(error).splitlines()) if line.strip()), repr(error))
+
+
+def build_trainer(
+    work: Callable[[], None],
+    *,
+    resources: Resources,
+    name: str,
+    scratch: Path,
+    is_leaving: threading.Event,
+) -> LeavableTrainer:
+    """Returns a TorchTrainer whose workers all run `work`.
+
+    Args:
+        work: Returns when there is no more to do.
+        resources: What the trainer takes.
+        name: Begins the name of the trainer's folder in `scratch`.
+        scratch: Folder for what Ray writes of its own.
+        is_leaving: Ends the trainer's `fit`.
+    """
+    return LeavableTrainer(
+        work,
+        is_leaving=is_leaving,
+        scaling_config=ScalingConfig(
+            num_workers=resources.workers,
+            use_gpu=resources.gpus > 0,
+            resources_per_worker=resources.of_worker,
+        ),
+        run_config=RunConfig(
+            name=f"{name}-{uuid.uuid4().hex[:8]}",
+            storage_path=str(scratch),
+            # Ray shows every GPU to a worker that asks for none, and Train looks at them at once.
+            worker_runtime_env={} if resources.gpus else {"env_vars": {"CUDA_VISIBLE_DEVICES": ""}},
+            # The pool counts attempts per job, which Ray Train knows nothing of.
+            failure_config=FailureConfig(
+                max_failures=_MOST_FAILURES, controller_failure_limit=_MOST_FAILED_STARTS
+            ),
+        ),
+    )

@@ -1,0 +1,69 @@
+"""The runner: has jobs done in the pool, trials or not, and streams back what comes of them."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol
+
+from tuning.trainers.messages import Job, Message
+
+_LOOK_SECONDS = 1.0
+"""How long an answer is waited for before the caller's check has its turn."""
+
+
+class PoolClient(Protocol):
+    """A pool that is somewhere else; see `RemotePool`."""
+
+    def submit(self, job: Job) -> None:
+        """Queues a job; the same one twice counts once."""
+
+    def message(self, run_id: str, index: int) -> Any:
+        """Asks for a message of a run; returns the reference of the answer."""
+
+    def answered(self, references: Sequence[Any], *, seconds: float) -> Sequence[Any]:
+        """Waits for one of the answers, up to `seconds`; returns those that are there."""
+
+    def read(self, reference: Any) -> Message | None:
+        """Returns an answer that is there; None when it was lost."""
+
+
+class Runner:
+    """Has jobs done in a pool; trainers work on as many of them at a time as there are."""
+
+    def __init__(self, pool: PoolClient, *, check: Callable[[], object] | None = None) -> None:
+        """Uses a pool.
+
+        Args:
+            pool: Where trainers take their jobs.
+            check: Called about every second of waiting; what it raises ends the waiting.
+        """
+        self._pool = pool
+        self._check = check
+
+    def run(self, jobs: Sequence[Job]) -> Iterator[tuple[str, Message]]:
+        """Queues jobs, each with a run id of its own, and returns what comes of them.
+
+        Returns:
+            (run id, message), in the order in which they come; the last one of a run has
+            `is_last`. A run goes on with its next epoch when the caller asks
+            for what comes after its report.
+        """
+        for job in jobs:
+            self._pool.submit(job)
+        return self._messages([job.spec.id for job in jobs])
+
+    def _messages(self, run_ids: Sequence[str]) -> Iterator[tuple[str, Message]]:
+        coming = {self._pool.message(run_id, 0): (run_id, 0) for run_id in run_ids}
+        while coming:
+            answered = self._pool.answered(list(coming), seconds=_LOOK_SECONDS)
+            if self._check is not None:
+                self._check()
+            for reference in answered:
+                run_id, index = coming.pop(reference)
+                message = self._pool.read(reference)
+                if message is not None:
+                    yield run_id, message
+                    if message.is_last:
+                        continue
+                    index += 1
+                # To ask for the next message is to decide that the run goes on, so it is asked for
+                # after the caller has seen this one.
+                coming[self._pool.message(run_id, index)] = run_id, index

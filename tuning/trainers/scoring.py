@@ -1,0 +1,102 @@
+"""Scores on test: the best epoch of a run, its model, and how sure its score is."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+from mtl_core.assets import Assets, build_collator, build_tasks
+from mtl_core.config import RunConfig
+from mtl_core.data.store import EncodedDataset
+from mtl_core.export import export_best
+from mtl_core.training.checkpoint import load_best
+from mtl_core.training.distributed import Place
+from mtl_core.training.evaluation import evaluate
+from mtl_core.training.objective import ObjectiveSection, counted_tasks
+from tuning.trainers.messages import Scored, ScoreJob
+
+
+def score_on_test(
+    job: ScoreJob, config: RunConfig, assets: Assets, objective: ObjectiveSection, place: Place
+) -> Scored:
+    """Scores the best epoch of a run on test; the first worker writes its model when asked to.
+
+    Args:
+        job: Where its checkpoint lies, and what is wanted.
+        config: Its recipe.
+        assets: Of that recipe.
+        objective: The study's.
+        place: This worker's; all workers of a trainer call this together.
+
+    Raises:
+        MtlError: The checkpoint cannot be read, or a task cannot be scored.
+    """
+    tasks = build_tasks(config, assets.data.datasets)
+    model = assets.new_model(config, tasks)
+    precision = load_best(job.spec.checkpoint, model)
+    scores: dict[str, float | Mapping[str, float]] | None = None
+    if any("test" in dataset.splits for dataset in assets.data.datasets.values()):
+        result = evaluate(
+            model,
+            tasks,
+            assets.data.datasets,
+            split="test",
+            place=place,
+            precision=precision,
+            collator=build_collator(config, assets.data.tokenizer),
+        )
+        scores = {"joint_accuracy": result.joint_accuracy, **result.scores}
+        counted = [name for name, task in config.tasks.items() if not task.auxiliary]
+        if result.main.keys() >= set(counted):
+            main = [result.main[name] for name in counted]
+            scores = {"combined": objective.combine(main, result.joint_accuracy), **scores}
+    if job.export is not None and place.rank == 0:
+        checkpoint = job.spec.checkpoint
+        export_best(checkpoint, job.export, config=config, assets=assets, dev=job.dev, test=scores)
+    rows = _test_rows(config, assets.data.datasets, counted_tasks(objective, tasks))
+    return Scored(scores, worth_in_rows(objective.kind, rows))
+
+
+def worth_in_rows(objective: str, tasks: Sequence[Mapping[str, int]]) -> int:
+    """Returns of how many rows a combined score is a share, as far as chance goes.
+
+    A mean over data sets of 1,000 and 100 rows is not as sure as a share of 1,100: half of it hangs
+    on the 100. Tasks on the same data set are taken to err on the same rows, and data sets to have
+    nothing to do with each other.
+
+    Args:
+        objective: How the tasks' scores become one: the `kind` of an objective.
+        tasks: For each task that counts: data set -> rows with its labels.
+
+    Returns:
+        The rows; 0 when a task has none, so that there is no score.
+    """
+    totals = [sum(rows.values()) for rows in tasks]
+    if not totals or min(totals) == 0:
+        return 0
+    datasets = {name for rows in tasks for name in rows}
+    if objective == "joint_accuracy":  # Each row is right or wrong as a whole.
+        return sum(max(rows.get(name, 0) for rows in tasks) for name in datasets)
+    if objective == "minimum":
+        return min(totals)
+    # The deviation of a share of n rows is that of a single row by sqrt(n).
+    deviations = {
+        name: sum(
+            rows[name] / total / math.sqrt(rows[name])
+            for rows, total in zip(tasks, totals, strict=True)
+            if name in rows
+        )
+        / len(tasks)
+        for name in datasets
+    }
+    return round(1 / sum(deviation**2 for deviation in deviations.values()))
+
+
+def _test_rows(
+    config: RunConfig, datasets: Mapping[str, EncodedDataset], tasks: Sequence[str]
+) -> list[dict[str, int]]:
+    """Returns for each of the tasks: data set -> rows of test, or questions, with labels."""
+    found: list[dict[str, int]] = []
+    for name in tasks:
+        splits = {key: datasets[key].splits.get("test") for key in config.tasks[name].datasets}
+        counts = {key: split.num_scored(name) for key, split in splits.items() if split is not None}
+        found.append({key: count for key, count in counts.items() if count})
+    return found

@@ -1,0 +1,115 @@
+"""How the facts of a trial travel through Ray Tune, whose trials carry dicts and texts of errors.
+
+They are put into Tune's form here, and read from it, and nowhere else.
+"""
+
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mtl_core.training.report import EpochReport
+from tuning.records import Value
+from tuning.trainers.messages import Failed, PoolAddress, Reported, TrialSpec
+
+METRIC = "combined"
+"""The key of a Tune result that is maximised."""
+
+TIME = "progress"
+"""The key of a Tune result that says how far a trial is, in epochs."""
+
+_VALUE = "trial"
+"""The key under which the typed value stands, among those that Tune itself reads."""
+
+# Tune copies and pickles configurations and results, and looks at the numbers among their values;
+# anything else passes through it as it is.
+
+
+@dataclass(frozen=True, slots=True)
+class TrialConfig:
+    """What Tune configures a trial with.
+
+    Attributes:
+        spec: What is trained.
+        parameters: What was drawn: dotted key of `run` -> value.
+        decided: Reports of a trial that goes on which the scheduler has judged before.
+        pool: The pool that hands the trial to a trainer.
+    """
+
+    spec: TrialSpec
+    parameters: dict[str, Value]
+    decided: int
+    pool: PoolAddress
+
+    def for_tune(self) -> dict[str, Any]:
+        """Returns the `config` of a Tune trial."""
+        return {_VALUE: self}
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any]) -> "TrialConfig":
+        """Reads what `for_tune` returned."""
+        found: TrialConfig = config[_VALUE]
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class TrialResult:
+    """What a trial hands to Tune after an epoch.
+
+    Attributes:
+        report: Of the epoch.
+        is_last: Whether it ran all its epochs.
+    """
+
+    report: EpochReport
+    is_last: bool
+
+    @classmethod
+    def of_message(cls, message: Reported) -> "TrialResult":
+        """Returns what a trainer reported."""
+        return cls(message.report, message.is_last)
+
+    def for_tune(self) -> dict[str, Any]:
+        """Returns the result as Tune, its schedulers and its stopping want it."""
+        return {
+            METRIC: self.report.combined,
+            TIME: self.report.progress,
+            "done": self.is_last,
+            _VALUE: self,
+        }
+
+    @classmethod
+    def of(cls, result: Mapping[str, Any] | None) -> "TrialResult | None":
+        """Reads what `for_tune` returned; None where Tune has no report of the trial."""
+        found: TrialResult | None = (result or {}).get(_VALUE)
+        return found
+
+
+class TrialFailedError(Exception):
+    """A trial failed in its trainer.
+
+    Attributes:
+        reason: The trainer's traceback, or a sentence.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    @classmethod
+    def of_message(cls, message: Failed) -> "TrialFailedError":
+        """Returns the error of a job that could not be done."""
+        return cls(message.error)
+
+    @classmethod
+    def reason_of(cls, trial: Any) -> str:
+        """Returns why a trial of Tune failed; what Ray says when its trainer has said nothing."""
+        # The files that Tune has just written, not `trial.get_error`, which reads a copy that Tune
+        # may make later. The error as a value comes first: Ray wraps its text in one of its own.
+        if trial.pickled_error_file is not None:
+            error = pickle.loads(Path(trial.pickled_error_file).read_bytes())
+            cause = getattr(error, "cause", error)
+            if isinstance(cause, cls):
+                return cause.reason
+        return Path(trial.error_file).read_text(encoding="utf-8", errors="replace")
