@@ -48,6 +48,17 @@ def load_data(config: RunConfig) -> Data:
     """
     tokenizer = load_tokenizer(config.encoder.name, revision=config.encoder.revision)
     max_length = longest_input(tokenizer, config.encoder)
+    return Data(tokenizer, load_datasets(config, tokenizer, max_length=max_length), max_length)
+
+
+def load_datasets(
+    config: RunConfig, tokenizer: "PreTrainedTokenizerFast", *, max_length: int
+) -> dict[str, EncodedDataset]:
+    """Returns data set name -> encoded data, with one numbering of labels per task.
+
+    Raises:
+        DataError: A data set cannot be used.
+    """
     datasets = {
         name: load_dataset(
             name,
@@ -59,7 +70,7 @@ def load_data(config: RunConfig) -> Data:
         )
         for name, section in config.datasets.items()
     }
-    return Data(tokenizer, merge_labels(datasets), max_length)
+    return merge_labels(datasets)
 
 
 def build_tasks(config: RunConfig, datasets: Mapping[str, EncodedDataset]) -> dict[str, Task]:

@@ -40,7 +40,7 @@ class Prediction(Mapping[str, Output]):
         return len(self.outputs)
 
     def to_json(self) -> str:
-        """Returns one line of JSON: "text", "text_pair" where there is one, then a key a task."""
+        """Returns one line of JSON: "text", "text_pair" where there is one, then a key per task."""
         texts = {"text": self.text} | ({"text_pair": self.text_pair} if self.text_pair else {})
         plain = {task: to_plain(output) for task, output in self.outputs.items()}
         return printable_json(json.dumps({**texts, **plain}, ensure_ascii=False))

@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from mtl_core.assets import build_collator
+from mtl_core.assets import build_collator, load_datasets
 from mtl_core.config import RunConfig
 from mtl_core.data.batching import Batch, make_batch
 from mtl_core.data.encoded import EncodedSplit
-from mtl_core.data.merge import merge_labels
-from mtl_core.data.store import load_dataset
 from mtl_core.errors import DataError
 from mtl_core.model.multitask import MultiTaskModel
 from mtl_core.prediction import Input, Prediction, Row, Text
@@ -99,7 +97,7 @@ class Predictor:
             texts: One text or a list; a pair (text, second) is a pair of sentences, or a question
                 and its context.
             features: The extra dense numbers of every text, for models trained with some.
-            batch_size: Texts a batch.
+            batch_size: Texts per batch.
 
         Raises:
             DataError: What was given is no text or pair of texts, the features are not those of
@@ -216,18 +214,7 @@ def evaluate_model(
     """
     predictor = Predictor.load(folder, trust_code=trust_code)
     config = predictor.config
-    loaded = {
-        name: load_dataset(
-            name,
-            section,
-            config.columns(name),
-            predictor.tokenizer,
-            layout=config.layout(name),
-            max_length=predictor.max_length,
-        )
-        for name, section in config.datasets.items()
-    }
-    datasets = merge_labels(loaded)
+    datasets = load_datasets(config, predictor.tokenizer, max_length=predictor.max_length)
     tasks: dict[str, Task] = {}
     for name, section in config.tasks.items():
         labels = datasets[section.datasets[0]].labels[name]

@@ -11,10 +11,28 @@ from torch import Tensor
 
 from mtl_core.data.arrays import BoolArray, Int64Array
 from mtl_core.data.columns.base import AnyColumn
-from mtl_core.data.encoded import EncodedSplit
+from mtl_core.data.encoded import EncodedSplit, FrozenStates
 
 _SORTED_BATCHES = 50
 """Rows of this many batches are sorted by length together: nearly no padding, still random."""
+
+
+@dataclass(frozen=True, slots=True)
+class WordPlaces:
+    """Where the words of a batch stand.
+
+    Attributes:
+        starts: Position of each word's first sub-word, (batch, words), int64; 0 for padding and
+            for words that were cut off.
+        ends: Position behind each word's last sub-word, the same shape; 0 likewise.
+        is_there: Where there is a word that was not cut off, (batch, words), bool.
+        counts: Words of each row, those that were cut off included, (batch,), int64.
+    """
+
+    starts: Tensor
+    ends: Tensor
+    is_there: Tensor
+    counts: Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,42 +42,31 @@ class Batch:
     Attributes:
         token_ids: Sub-word ids, (batch, seq), int64.
         attention_mask: 1 for sub-words, 0 for padding, (batch, seq), int64.
-        word_starts: Position of each word's first sub-word, (batch, words), int64; 0 for padding
-            and for words that were cut off.
-        word_ends: Position behind each word's last sub-word, the same shape; 0 likewise.
-        is_word: Where there is a word that was not cut off, (batch, words), bool.
-        num_words: Words of each row, those that were cut off included, (batch,), int64.
+        words: Where the words stand.
         labels: Task name -> labels, as the task's column pads them.
         token_types: Segment of each sub-word, (batch, seq), int64; None when all are 0.
         features: Extra dense numbers, (batch, features), float32; None when there are none.
         frozen: Hidden states of the first layer that trains, (batch, seq, hidden), 0 for padding;
             None when they are to be computed.
-        depth: Layers below `frozen`, as in `FrozenStates`.
     """
 
     token_ids: Tensor
     attention_mask: Tensor
-    word_starts: Tensor
-    word_ends: Tensor
-    is_word: Tensor
-    num_words: Tensor
+    words: WordPlaces
     labels: Mapping[str, Tensor]
     token_types: Tensor | None = None
     features: Tensor | None = None
-    frozen: Tensor | None = None
-    depth: int = 0
+    frozen: FrozenStates | None = None
 
     def to(self, device: torch.device) -> "Batch":
         """Returns the batch on a device."""
         if device.type == "cpu":
             return self
-        moved: dict[str, Any] = {
-            field.name: value.to(device, non_blocking=True)
-            for field in fields(self)
-            if isinstance(value := getattr(self, field.name), Tensor)
-        }
         labels = {task: ids.to(device, non_blocking=True) for task, ids in self.labels.items()}
-        return replace(self, **moved, labels=labels)
+        words = replace(self.words, **_moved(self.words, device))
+        frozen = self.frozen and replace(self.frozen, **_moved(self.frozen, device))
+        moved = _moved(self, device)
+        return replace(self, **moved, labels=labels, words=words, frozen=frozen)
 
     def without_labels(self, columns: Mapping[str, AnyColumn]) -> "Batch":
         """Returns a batch that has no loss: for a worker whose share of a small batch is empty."""
@@ -74,7 +81,7 @@ def similar_length_batches(
 
     Args:
         lengths: Length of every row, (rows,).
-        batch_size: Rows a batch; the last one may be smaller.
+        batch_size: Rows per batch; the last one may be smaller.
         generator: Source of the order.
 
     Returns:
@@ -115,14 +122,16 @@ def make_batch(split: EncodedSplit, rows: npt.ArrayLike, *, pad_token_id: int) -
     return Batch(
         torch.from_numpy(token_ids),
         torch.from_numpy(mask.astype(np.int64)),
-        torch.from_numpy(np.maximum(word_starts, 0)),
-        torch.from_numpy(np.where(is_word, word_ends, 0)),
-        torch.from_numpy(is_word),
-        torch.from_numpy(num_words),
+        WordPlaces(
+            torch.from_numpy(np.maximum(word_starts, 0)),
+            torch.from_numpy(np.where(is_word, word_ends, 0)),
+            torch.from_numpy(is_word),
+            torch.from_numpy(num_words),
+        ),
         labels,
         None if types is None else torch.from_numpy(types.padded(numbers, 0)[0]),
         None if split.features is None else torch.from_numpy(split.features[numbers]),
-        *_frozen_states(split, numbers, mask),
+        _frozen_states(split, numbers, mask),
     )
 
 
@@ -132,15 +141,22 @@ def rows_by_length(split: EncodedSplit, *, batch_size: int) -> list[Int64Array]:
     return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
 
 
-def _frozen_states(
-    split: EncodedSplit, rows: Int64Array, mask: BoolArray
-) -> tuple[Tensor | None, int]:
-    """Returns the rows' hidden states (batch, seq, hidden), when they are known, and the depth."""
+def _moved(value: Any, device: torch.device) -> dict[str, Any]:
+    """Returns the tensors among the fields of a record on a device, by name."""
+    return {
+        field.name: found.to(device, non_blocking=True)
+        for field in fields(value)
+        if isinstance(found := getattr(value, field.name), Tensor)
+    }
+
+
+def _frozen_states(split: EncodedSplit, rows: Int64Array, mask: BoolArray) -> FrozenStates | None:
+    """Returns the rows' hidden states (batch, seq, hidden), when they are known."""
     if split.frozen is None:
-        return None, 0
+        return None
     values = split.frozen.values
     starts = split.token_ids.offsets[rows]
     source = torch.from_numpy((starts[:, None] + np.arange(mask.shape[1]))[mask])
     states = values.new_zeros(*mask.shape, values.shape[1])
     states[torch.from_numpy(mask)] = values.index_select(0, source)
-    return states, split.frozen.depth
+    return replace(split.frozen, values=states)

@@ -18,8 +18,8 @@ class FrozenStates:
 
     Attributes:
         depth: Layers below; 0 = the embeddings alone, -1 = the whole encoder.
-        values: One row a sub-word of the split, (sub-words, hidden), bf16, fp16 or fp32, mapped
-            from a file.
+        values: bf16, fp16 or fp32; of a split one row per sub-word, (sub-words, hidden), mapped
+            from a file; of a batch (batch, seq, hidden).
     """
 
     depth: int
@@ -62,7 +62,7 @@ class EncodedSplit:
         labels: Task name -> labels, and the columns that they come from.
         word_ends: Per word, the position behind its last sub-word; -1 = cut off.
         token_types: Segment of every sub-word, for pairs; None when all are 0.
-        features: Extra dense numbers a row, (rows, features); None when there are none.
+        features: Extra dense numbers per row, (rows, features); None when there are none.
         source: What the rows are pieces of; None when each is an example.
         frozen: What frozen layers make of every sub-word; None when they are to be computed.
     """

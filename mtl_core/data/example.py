@@ -30,7 +30,7 @@ class Answer(NamedTuple):
 
 
 LabelValue = str | float | tuple[str, ...] | tuple[Answer, ...]
-"""A label; a number; one tag a word or a set of labels; answers, none = there is no answer."""
+"""A label; a number; one tag per word or a set of labels; answers, none = there is no answer."""
 
 
 @dataclass(frozen=True, slots=True)

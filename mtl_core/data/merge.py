@@ -10,7 +10,7 @@ from mtl_core.data.store import EncodedDataset
 
 
 def merge_labels(datasets: Mapping[str, EncodedDataset]) -> dict[str, EncodedDataset]:
-    """Returns the data sets with one numbering of labels a task.
+    """Returns the data sets with one numbering of labels per task.
 
     A label that one data set holds in its train split is a trained one in all of them.
     """

@@ -21,7 +21,7 @@ Splits = dict[str, list[Example]]
 def read_splits(section: DatasetBase, columns: Columns) -> Splits:
     """Reads all splits of a data set: filters their rows, cuts dev and test off train, limits.
 
-    Cuts and limits are stratified by the first column that holds one label a row.
+    Cuts and limits are stratified by the first column that holds one label per row.
 
     Raises:
         DataError: A file cannot be used, or a column is not there or does not fit.
@@ -29,7 +29,7 @@ def read_splits(section: DatasetBase, columns: Columns) -> Splits:
     wanted = dict(columns)
     for column in section.where:
         if not COLUMNS[wanted.setdefault(column, LabelColumn.kind)].is_group:
-            raise DataError(f"where: column '{column}' does not hold one label a row")
+            raise DataError(f"where: column '{column}' does not hold one label per row")
     stratum = next((column for column, kind in columns.items() if COLUMNS[kind].is_group), None)
     found = {
         split: [row for row in section.read_split(source, wanted) if _is_kept(row, section.where)]

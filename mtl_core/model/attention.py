@@ -107,6 +107,7 @@ def attend(
     weights = torch.softmax(scores, dim=2 if is_short else 3).to(value.dtype)
     if dropout > 0.0:
         bits, limit, factor = draw_bits(weights.shape, dropout)
+        # The factor goes to the values, which are fewer numbers than the weights.
         weights, value = weights.masked_fill(bits < limit, 0.0), value * factor
     return ((weights.transpose(2, 3) if is_short else weights) @ value).transpose(1, 2).contiguous()
 

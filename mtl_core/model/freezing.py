@@ -145,6 +145,8 @@ class Gradual(Freezing):
     def frozen_depth(self, encoder: nn.Module, *, epoch: int) -> int | None:
         """Returns the number of layers whose turn has not come."""
         layers = separate_layers(encoder, "run.freezing.kind").layers
+        # The top layer trains from the first epoch on, then one more at a time; below 0 the turn of
+        # the embeddings has come.
         depth = len(layers) - 1 - (epoch - 1) // self.every
         return depth if depth >= 0 else None
 
@@ -188,6 +190,7 @@ class Lora(Freezing):
 
     def frozen_parameters(self, encoder: nn.Module, *, epoch: int) -> set[nn.Parameter]:
         """Returns everything but the adapters."""
+        # By name, as peft calls what it adds.
         return {p for name, p in encoder.named_parameters() if ".lora_" not in name}
 
     def check(self, encoder: nn.Module) -> None:

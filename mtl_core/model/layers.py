@@ -33,6 +33,8 @@ def encoder_parts(encoder: nn.Module) -> EncoderParts:
     """
     layers = encoder.get_submodule(layers_name(encoder))
     above = tuple(encoder.get_submodule(name) for name in family_of(_family(encoder)).above)
+    # The modules that the list stands in, the encoder itself among them; all else that stands
+    # beside the list or beside one of them is below, unless it is known to be above.
     around = [m for m in encoder.modules() if layers in m.modules() and m is not layers]
     below = tuple(
         child

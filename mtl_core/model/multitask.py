@@ -119,10 +119,10 @@ class MultiTaskModel(nn.Module):
     def forward(self, batch: Batch, task_names: Sequence[str]) -> dict[str, Tensor]:
         """Returns task name -> logits, in the shape of the task's head."""
         inputs = as_inputs(batch.token_ids, batch.attention_mask, batch.token_types)
-        if batch.frozen is None:
+        if (frozen := batch.frozen) is None:
             states = self.encoder(**inputs).last_hidden_state
         else:
-            states = run_suffix(self.encoder, batch.depth, batch.frozen.float(), inputs)
+            states = run_suffix(self.encoder, frozen.depth, frozen.values.float(), inputs)
         hidden = Hidden(states, batch, self.pooler)
         logits: dict[str, Tensor] = {name: self.head(name)(hidden) for name in task_names}
         if self.training and any(p.requires_grad for p in self.pooler.parameters()):

@@ -34,9 +34,11 @@ def run_prefix(encoder: "PreTrainedModel", depth: int, inputs: dict[str, Tensor]
 
     def stop(module: nn.Module, args: tuple[Tensor, ...], kwargs: dict[str, Any]) -> None:
         seen.append(args[0] if args else kwargs["hidden_states"])
+        # What stands above would be computed for nothing.
         raise _ReachedError
 
     parts = encoder_parts(encoder)
+    # With all layers below, what comes after the last one is the first that is left.
     layer = (*parts.layers, *parts.above)[depth]
     hook = layer.register_forward_pre_hook(stop, with_kwargs=True)
     try:
@@ -78,9 +80,11 @@ def _without_prefix(encoder: "PreTrainedModel", depth: int, hidden: Tensor) -> I
     family = family_of(str(encoder.config.model_type))
     first, *others = family.before
     put_back = [_replace(encoder, first, _Given(hidden))]
+    # The states have gone through these already.
     put_back += [_replace(encoder, name, nn.Identity()) for name in others]
     if depth:
         name = layers_name(encoder)
+        # Before anything is put in its place, as the list is looked up by name.
         above = nn.ModuleList(encoder_parts(encoder).layers[depth:])
         put_back.append(_replace(encoder, name, above))
         if family.after_first:

@@ -125,6 +125,7 @@ class PrefixCache:
             settings.precision,
             settings.dtype,
         )
+        # All that shapes the numbers; a change that is missing here would give a run stale states.
         digest.update(repr(parts).encode())
         for split in splits.values():
             for ragged in (split.token_ids, split.token_types):
@@ -194,6 +195,7 @@ def build_states(
     width = int(encoder.config.hidden_size)
     size = int(split.token_ids.offsets[-1])
     dtype = DTYPES[settings.dtype]
+    # A file of the full size, without content yet: it is mapped, and rows are written in any order.
     with path.open("wb") as file:
         file.truncate(size * width * dtype.itemsize)
     states = torch.from_file(str(path), shared=True, size=size * width, dtype=dtype)
@@ -204,6 +206,7 @@ def build_states(
             inputs = as_inputs(batch.token_ids, batch.attention_mask, batch.token_types)
             hidden = run_prefix(encoder, settings.depth, inputs)
             is_token = batch.attention_mask.bool()
+            # Where each token of the batch stands in the file, (batch, seq); padding is masked out.
             places = split.token_ids.offsets[rows][:, None] + np.arange(is_token.shape[1])
             source = torch.from_numpy(places)[is_token.cpu()]
             kept = hidden[is_token].to(dtype)
@@ -213,6 +216,7 @@ def build_states(
                     "range of fp16 (65504); use bf16 or fp32 there and for training.precision"
                 )
             states[source] = kept.cpu()
+    # What is still in memory goes to the file, of which the checksum is taken.
     del states
     return _checksum(path)
 

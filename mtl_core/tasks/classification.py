@@ -1,4 +1,4 @@
-"""Classification: one label a sentence or pair, from the sentence vector."""
+"""Classification: one label per sentence or pair, from the sentence vector."""
 
 from collections.abc import Mapping, Sequence
 from typing import Literal
@@ -23,7 +23,7 @@ Score = Literal["accuracy", "macro_f1", "micro_f1", "matthews"]
 
 
 class Classification(TaskSection):
-    """One label a sentence or pair; scored by accuracy, F1 and Matthews correlation."""
+    """One label per sentence or pair; scored by accuracy, F1 and Matthews correlation."""
 
     kind: Literal["classification"] = "classification"
     main_score: Score = "accuracy"

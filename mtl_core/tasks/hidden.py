@@ -86,7 +86,7 @@ class Hidden:
 
     @cached_property
     def sentence(self) -> Tensor:
-        """One vector a sentence with its extra features, (batch, hidden + features)."""
+        """One vector per sentence with its extra features, (batch, hidden + features)."""
         pooled = self._pooler(self.tokens, self.batch.attention_mask)
         features = self.batch.features
         return pooled if features is None else torch.cat([pooled, features.to(pooled.dtype)], -1)
@@ -94,7 +94,7 @@ class Hidden:
     @cached_property
     def words(self) -> Tensor:
         """The hidden state of each word's first sub-word, (batch, words, hidden)."""
-        return gather_positions(self.tokens, self.batch.word_starts)
+        return gather_positions(self.tokens, self.batch.words.starts)
 
 
 def gather_positions(values: Tensor, positions: Tensor) -> Tensor:

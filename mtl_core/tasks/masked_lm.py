@@ -35,7 +35,7 @@ class MaskedLm(TaskSection):
     auxiliary: bool = True
     """It helps the others and does not count in the objective; false = its accuracy does."""
     probability: float = Field(default=0.15, gt=0, lt=1)
-    """Share of the words that are hidden, at least one a chunk."""
+    """Share of the words that are hidden, at least one per chunk."""
     chunk: int = Field(default=128, ge=8)
     """Sub-words that running text is cut into; no more than the encoder takes."""
 
@@ -66,7 +66,7 @@ class Masking:
 
     Attributes:
         task_name: The masked-language-modelling task.
-        probability: Share of the words that are chosen; at least one a row.
+        probability: Share of the words that are chosen; at least one per row.
         mask_id: The tokenizer's mask token.
         vocabulary: Size of the tokenizer's vocabulary.
     """
@@ -100,8 +100,8 @@ class Masking:
         """
         token_ids = batch.token_ids.numpy().copy()
         labels = np.full_like(token_ids, NO_LABEL)
-        starts, ends = batch.word_starts.numpy(), batch.word_ends.numpy()
-        num_words = batch.is_word.sum(dim=1).numpy()
+        starts, ends = batch.words.starts.numpy(), batch.words.ends.numpy()
+        num_words = batch.words.is_there.sum(dim=1).numpy()
         for place, row in enumerate(rows):
             generator = np.random.default_rng((*seed, int(row)))
             count = max(1, round(self.probability * int(num_words[place])))

@@ -1,4 +1,4 @@
-"""Multilabel: any number of labels a sentence, each with a threshold tuned on dev."""
+"""Multilabel: any number of labels per sentence, each with a threshold tuned on dev."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -20,7 +20,7 @@ from mtl_core.tasks.outputs import Label, Output, TextView
 
 
 class Multilabel(TaskSection):
-    """A set of labels a sentence or pair; scored by micro and macro F1 and subset accuracy."""
+    """A set of labels per sentence or pair; scored by micro and macro F1 and subset accuracy."""
 
     kind: Literal["multilabel"] = "multilabel"
     main_score: Literal["micro_f1", "macro_f1", "accuracy"] = "micro_f1"
@@ -66,7 +66,7 @@ class MultilabelTask(Task):
             head.get_buffer("thresholds").copy_(torch.from_numpy(thresholds))
 
     def finish(self, head: Head, outcome: Outcome) -> Outcome:
-        """Returns the outcome with 0 or 1 a label, labels that training never shows included."""
+        """Returns the outcome with 0 or 1 per label, those that training never shows included."""
         thresholds = head.get_buffer("thresholds").cpu().numpy()
         unseen = np.zeros(len(self.labels.unseen), dtype=np.int64)
         predicted = [
@@ -76,7 +76,7 @@ class MultilabelTask(Task):
         return Outcome(predicted, outcome.gold, outcome.source)
 
     def score(self, outcome: Outcome) -> dict[str, float]:
-        """Returns the scores of 0 or 1 a label, by scikit-learn."""
+        """Returns the scores of 0 or 1 per label, by scikit-learn."""
         from sklearn.metrics import accuracy_score, f1_score
 
         predicted, gold = outcome.labelled()

@@ -156,19 +156,19 @@ class QuestionAnsweringHead(Head):
         """
         scores = torch.log_softmax(logits.float(), dim=1)
         nothing = scores[:, 0].sum(dim=-1)
-        words = batch.is_word.shape[1]
+        words = batch.words.is_there.shape[1]
         if not words:
             zero = torch.zeros_like(nothing)
             empty = torch.stack([nothing, zero - torch.inf, zero, zero], dim=1)
             return list(empty.double().cpu().numpy())
-        outside = ~batch.is_word.unsqueeze(-1)
-        inside = gather_positions(scores, batch.word_starts).masked_fill(outside, -torch.inf)
+        outside = ~batch.words.is_there.unsqueeze(-1)
+        inside = gather_positions(scores, batch.words.starts).masked_fill(outside, -torch.inf)
         pairs = inside[:, :, None, 0] + inside[:, None, :, 1]  # (batch, first, last)
         band = torch.ones(words, words, dtype=torch.bool, device=pairs.device).triu()
         pairs = pairs.masked_fill(~band.tril(self._max_answer - 1), -torch.inf)
         best, place = pairs.flatten(1).max(dim=1)
         first, last = (
-            batch.word_starts.gather(1, number.unsqueeze(1)).squeeze(1)
+            batch.words.starts.gather(1, number.unsqueeze(1)).squeeze(1)
             for number in (place // words, place % words)
         )
         return list(torch.stack([nothing, best, first, last], dim=1).double().cpu().numpy())
@@ -185,7 +185,7 @@ def best_answers(
     """Returns the answer to each question over all its windows, None = it has none.
 
     Args:
-        predicted: What the head decoded, a row a window.
+        predicted: What the head decoded, one row per window.
         source: The contexts that the windows are pieces of.
         least: Lead in log-likelihood that an answer needs over "no answer", the threshold of
             Devlin et al. 2019, section 4.3, which SQuAD 2.0 tunes on dev.

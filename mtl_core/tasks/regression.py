@@ -1,4 +1,4 @@
-"""Regression: one number a sentence or pair."""
+"""Regression: one number per sentence or pair."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -18,7 +18,7 @@ from mtl_core.tasks.outputs import Output, TextView
 
 
 class Regression(TaskSection):
-    """A number a sentence or pair; scored by Pearson, Spearman and mean squared error."""
+    """A number per sentence or pair; scored by Pearson, Spearman and mean squared error."""
 
     kind: Literal["regression"] = "regression"
     main_score: Literal["pearson", "spearman"] = "pearson"

@@ -1,4 +1,4 @@
-"""Tagging: one tag a word; BIO spans (slots, entities) or plain tags (parts of speech)."""
+"""Tagging: one tag per word; BIO spans (slots, entities) or plain tags (parts of speech)."""
 
 from collections.abc import Iterator, Sequence
 from typing import Literal
@@ -25,7 +25,7 @@ LOST = -1
 
 
 class Tagging(TaskSection):
-    """One tag a word; BIO tags are scored as whole spans, plain tags by accuracy."""
+    """One tag per word; BIO tags are scored as whole spans, plain tags by accuracy."""
 
     kind: Literal["tagging"] = "tagging"
     scheme: Literal["bio", "plain"] = "bio"
@@ -107,7 +107,7 @@ class TaggingTask(Task):
     def says(
         self, head: Head, rows: Sequence[Decoded], texts: Sequence[TextView], source: Source | None
     ) -> list[Output]:
-        """Returns the spans of each text; of plain tags, one a word that was not cut off."""
+        """Returns the spans of each text; of plain tags, one per word that was not cut off."""
         return [tuple(self._spans(*pair)) for pair in zip(rows, texts, strict=True)]
 
     def _spans(self, tags: Decoded, view: TextView) -> Iterator[Span]:
@@ -151,7 +151,7 @@ class TaggingHead(Head):
         inside = self._buffers["inside"]
         pieces: Tensor | int = 1
         if inside is not None:
-            sizes = (batch.word_ends - batch.word_starts).clamp(min=1)
+            sizes = (batch.words.ends - batch.words.starts).clamp(min=1)
             pieces = sizes.gather(1, word_of_position(batch)).flatten()
             labels = subword_labels(labels, batch, inside)
         losses = cross_entropy(
@@ -162,13 +162,13 @@ class TaggingHead(Head):
     def decode(self, logits: Tensor, batch: Batch) -> list[Decoded]:
         """Returns the tag ids of each row, (words,); `LOST` for words that were cut off."""
         if self._buffers["inside"] is not None:
-            logits = gather_positions(logits, batch.word_starts)
+            logits = gather_positions(logits, batch.words.starts)
         penalties = self._buffers["penalties"]
         if penalties is None:
             best = logits.argmax(dim=-1)
         else:
             scores = torch.log_softmax(logits.float(), dim=-1)
-            best = viterbi(scores, batch.is_word, penalties)
+            best = viterbi(scores, batch.words.is_there, penalties)
         return tag_rows(best, batch)
 
 
@@ -204,15 +204,15 @@ class CrfHead(Head):
     def decode(self, logits: Tensor, batch: Batch) -> list[Decoded]:
         """Returns the tag ids of each row, (words,); `LOST` for words that were cut off."""
         steps = torch.cat([self.crf.start_transitions[None], self.crf.transitions])
-        best = viterbi(logits.float(), batch.is_word, steps + self.get_buffer("penalties"),
+        best = viterbi(logits.float(), batch.words.is_there, steps + self.get_buffer("penalties"),
                        self.crf.end_transitions)  # fmt: skip
         return tag_rows(best, batch)
 
 
 def tag_rows(best: Tensor, batch: Batch) -> list[Decoded]:
     """Cuts the padding off tag ids (batch, words) and marks the words that were cut off."""
-    tags = torch.where(batch.is_word, best, LOST).cpu().numpy()
-    return [row[:count] for row, count in zip(tags, batch.num_words.tolist(), strict=True)]
+    tags = torch.where(batch.words.is_there, best, LOST).cpu().numpy()
+    return [row[:count] for row, count in zip(tags, batch.words.counts.tolist(), strict=True)]
 
 
 def subword_labels(labels: Tensor, batch: Batch, inside: Tensor) -> Tensor:
@@ -224,7 +224,7 @@ def subword_labels(labels: Tensor, batch: Batch, inside: Tensor) -> Tensor:
         inside: Tag id -> tag id of a word's further sub-words, (tags,).
     """
     word = word_of_position(batch)
-    first, end = batch.word_starts.gather(1, word), batch.word_ends.gather(1, word)
+    first, end = batch.words.starts.gather(1, word), batch.words.ends.gather(1, word)
     position = torch.arange(word.shape[1], device=word.device)
     tag = labels.gather(1, word)
     further = torch.where(tag >= 0, inside[tag.clamp(min=0)], tag)
@@ -239,7 +239,7 @@ def word_of_position(batch: Batch) -> Tensor:
     """
     rows, length = batch.token_ids.shape
     positions = torch.arange(length, device=batch.token_ids.device).expand(rows, -1).contiguous()
-    starts = torch.where(batch.is_word, batch.word_starts, length)
+    starts = torch.where(batch.words.is_there, batch.words.starts, length)
     return (torch.searchsorted(starts, positions, right=True) - 1).clamp(min=0)
 
 

@@ -17,7 +17,7 @@ from mtl_core.training.distributed import Place
 from mtl_core.training.report import Scores
 
 _EVALUATION_BATCH = 128
-"""Sentences a batch: no gradients are kept, so more fit than in training."""
+"""Sentences per batch: no gradients are kept, so more fit than in training."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,21 @@ def evaluate(
         for name, dataset in datasets.items()
         if (rows := dataset.splits.get(split)) is not None
     }
-    finished = {name: {} for name in outcomes}  # type: dict[str, dict[str, Outcome]]
+    scores, finished = _finish(model, tasks, outcomes, calibrates=split == "dev")
+    model.train(was_training)
+    main = {name: values[tasks[name].main_score] for name, values in scores.items()}
+    return Evaluation(scores, main, joint_accuracy(tasks, list(finished.values())))
+
+
+def _finish(
+    model: MultiTaskModel,
+    tasks: Mapping[str, Task],
+    outcomes: Mapping[str, Mapping[str, Outcome]],
+    *,
+    calibrates: bool,
+) -> tuple[Scores, dict[str, dict[str, Outcome]]]:
+    """Returns the scores, and data set -> task -> outcome as it was scored."""
+    finished: dict[str, dict[str, Outcome]] = {name: {} for name in outcomes}
     scores: Scores = {}
     for name, task in tasks.items():
         carriers = {
@@ -77,16 +91,15 @@ def evaluate(
         }
         if not carriers:
             continue
-        if split == "dev":
+        # Of all data sets together: the head has one set of thresholds.
+        if calibrates:
             task.calibrate(model.head(name), _join(list(carriers.values())))
         for dataset, outcome in carriers.items():
             finished[dataset][name] = task.finish(model.head(name), outcome)
-        found = _scores(task, {d: finished[d][name] for d in carriers})
+        found = _scores(task, {dataset: finished[dataset][name] for dataset in carriers})
         # The main score comes first: it is the one that tables show.
         scores[name] = {task.main_score: found[task.main_score]} | found
-    model.train(was_training)
-    main = {name: values[tasks[name].main_score] for name, values in scores.items()}
-    return Evaluation(scores, main, joint_accuracy(tasks, list(finished.values())))
+    return scores, finished
 
 
 def predict_split(

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
+from mtl_core.training._torch import divide_all
 from mtl_core.weighting.base import LossWeighting
 
 
@@ -37,4 +38,4 @@ def divide(tensors: Sequence[Tensor], divisor: float) -> None:
     """Divides the gradients of tensors, each once, in place."""
     found = {id(t.grad): t.grad for t in tensors if t.grad is not None}
     if found:
-        torch._foreach_div_(list(found.values()), divisor)
+        divide_all(list(found.values()), divisor)

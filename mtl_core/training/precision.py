@@ -2,7 +2,7 @@
 
 Half precision pays only where the hardware multiplies it: on a processor with AVX2 alone a product
 in bf16 takes 5 to 9 times as long as in fp32, and GPUs have units for bf16 from compute capability
-8.0 on. Torch's private names for what a processor knows stand in `processor_flags` alone.
+8.0 on.
 """
 
 import logging
@@ -18,6 +18,7 @@ import torch
 from torch.nn.functional import linear
 
 from mtl_core.model.autocast import DTYPES, Precision
+from mtl_core.training._torch import processor_flags
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
@@ -103,11 +104,6 @@ def bf16_instructions() -> str:
     if has_amx:
         return "AMX"
     return "AVX512 bf16" if has_avx512_bf16 else ""
-
-
-def processor_flags() -> tuple[bool, bool]:
-    """Returns whether an x86 processor says that it has AVX512 bf16, and AMX."""
-    return torch.cpu._is_avx512_bf16_supported(), torch.cpu._is_amx_tile_supported()
 
 
 @cache

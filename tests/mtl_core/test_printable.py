@@ -134,8 +134,8 @@ def test_an_error_about_data_is_one_line_that_steers_nothing(
 
 
 def test_warnings_about_data_steer_nothing(mtl: Mtl, capsys: pytest.CaptureFixture[str]) -> None:
-    from tuning.watch.log_lines import _spell_out
+    from tuning.watch.log_lines import spell_out
 
     record = logging.LogRecord("x", logging.WARNING, "x", 1, "label %s", ("\x1b[2J",), None)
-    assert _spell_out(record)
+    assert spell_out(record)
     assert record.getMessage() == r"label \x1b[2J"

@@ -97,7 +97,7 @@ def log_to_stderr() -> None:
     """Shows warnings and worse on standard error, as the command line does."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=_Stderr())
     for handler in logging.getLogger().handlers:
-        handler.addFilter(_spell_out)
+        handler.addFilter(spell_out)
 
 
 class _Stderr:
@@ -110,7 +110,7 @@ class _Stderr:
         sys.stderr.flush()
 
 
-def _spell_out(record: logging.LogRecord) -> bool:
+def spell_out(record: logging.LogRecord) -> bool:
     """Lets a message through, with what data may have brought into it spelt out."""
     record.msg, record.args = printable(record.getMessage()), ()
     return True

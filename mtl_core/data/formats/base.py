@@ -110,6 +110,7 @@ class DatasetBase(Section, ABC):
     def recipe(self) -> dict[str, Any]:
         """Returns the settings that shape what is read, without where it lies."""
         settings = self.model_dump(mode="json", exclude={"path", "name", "splits"})
+        # Of files only their order counts: their content has its own hash, see `fingerprint`.
         is_by_name = isinstance(self.splits, SplitNames)
         sources = self.splits.named() if is_by_name else list(self.splits.named())
         return settings | {"sources": sources, "fractions": self.splits.fractions()}

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from mtl_core.data.columns.kinds import COLUMNS
 from mtl_core.data.example import Example, LabelValue
 from mtl_core.data.formats.base import Columns, FilesBase
 from mtl_core.data.formats.spans import Scheme, to_iob2
@@ -148,6 +149,7 @@ def sentences(path: Path, *, separator: Separator, comment: str | None) -> Itera
     """
     sentence = Sentence()
     lines = read_lines(path)
+    # Of tab-separated files each line says by itself what it is.
     width = _width(lines, comment) if comment and separator == "whitespace" else 0
     for number, line in enumerate([*lines, ""], start=1):
         if not line.strip():
@@ -168,6 +170,7 @@ def sentences(path: Path, *, separator: Separator, comment: str | None) -> Itera
                 f"{path}:{number}: expected {len(sentence.rows[0])} columns, as in the lines "
                 f"before, found {len(fields)}"
             )
+        # Comments stand before: the place of an error in a tag is counted from here.
         sentence.start = sentence.start or number
         sentence.rows.append(fields)
 
@@ -209,7 +212,7 @@ def check_offered(path: Path, columns: Columns, offered: Mapping[str, str]) -> N
                 f"{did_you_mean(column, offered)}"
             )
         if offered[column] != kind:
-            holds = "one tag per word" if offered[column] == "tags" else "one label per sentence"
             raise DataError(
-                f"{path}: column '{column}' holds {holds}, which the task's kind cannot use"
+                f"{path}: column '{column}' holds {COLUMNS[offered[column]].holds}, which the "
+                "task's kind cannot use"
             )

@@ -39,6 +39,7 @@ def spans_to_tags(
     words = [match.span() for match in re.finditer(r"\S+", text)]
     tags = ["O"] * len(words)
     if overlaps == "longest":
+        # Longest first; of two as long the one that was given first.
         spans = sorted(spans, key=lambda span: span.start - span.end)
     for start, end, label in spans:
         if not 0 <= start < end <= len(text):

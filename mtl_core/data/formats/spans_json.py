@@ -109,6 +109,7 @@ def _span(span: Any, keys: SpanKeys, where: str) -> CharSpan:
 
 def _rows(path: Path) -> Iterator[tuple[str, Any]]:
     """Yields place and row of a JSON list or of JSON lines."""
+    # A row of JSON lines is an object, so a file that begins with a list is one.
     if read_text(path).lstrip()[:1] == "[":
         for number, row in enumerate(read_json(path)):
             yield f"{path}: row {number + 1}", row

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Chunks(Layout):
-    """The examples as one text, a row a chunk.
+    """The examples as one text, one row per chunk.
 
     Attributes:
         length: Longest chunk, in sub-words; no more than the encoder takes.

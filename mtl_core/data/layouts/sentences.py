@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _CHUNK = 1000
-"""Rows a call of the tokenizer: it works on many at once, and needs memory for all of them."""
+"""Rows per call of the tokenizer: it works on many at once, and needs memory for all of them."""
 
 
 @dataclass(frozen=True, slots=True)

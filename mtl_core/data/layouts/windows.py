@@ -24,7 +24,7 @@ _CONTEXT = 1
 
 @dataclass(frozen=True, slots=True)
 class Windows(Layout):
-    """Questions (`words`) with their contexts (`second`), a row a window.
+    """Questions (`words`) with their contexts (`second`), one row per window.
 
     A window holds the whole question and a piece of the context. The tokens of the context stand
     as words.

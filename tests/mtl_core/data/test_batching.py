@@ -67,7 +67,7 @@ def test_batch_equals_a_plain_loop(split: EncodedSplit) -> None:
     batch = make_batch(split, [2, 0, 1], pad_token_id=PAD)
     assert batch.token_ids.tolist() == [[1, 5, 5, 8, 2], [1, 5, 6, 2, PAD], [1, 7, 2, PAD, PAD]]
     assert batch.attention_mask.tolist() == [[1, 1, 1, 1, 1], [1, 1, 1, 1, 0], [1, 1, 1, 0, 0]]
-    assert batch.word_starts.tolist() == [[1, 0, 0], [1, 2, 0], [1, 0, 0]]
+    assert batch.words.starts.tolist() == [[1, 0, 0], [1, 2, 0], [1, 0, 0]]
     assert batch.labels["intent"].tolist() == [-100, 4, 0]
     assert batch.labels["slots"].tolist() == [[2, -100, -100], [3, 1, -100], [-100, -100, -100]]
 

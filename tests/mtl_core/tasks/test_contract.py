@@ -1,35 +1,24 @@
 """Every kind of everything, from YAML: trains, checkpoints, resumes, is saved, predicts, scores."""
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
-import numpy as np
 import pytest
 import torch
-import yaml
 from contract_files import FORMATS, write_formats
+from lives import EPOCHS, INTENT, SLOTS, kinds_of, live
 from pydantic import TypeAdapter
 from torch import Tensor
 
-from mtl_core.assets import Assets
-from mtl_core.config import RunConfig
 from mtl_core.data.formats.kinds import DatasetSection
-from mtl_core.export import export_best
 from mtl_core.model.backbones.encoder import load_encoder
 from mtl_core.model.kinds import FreezingSection
 from mtl_core.prediction import Text
-from mtl_core.predictor import Predictor, evaluate_model
-from mtl_core.study_file import read_document
-from mtl_core.training.loop import train
+from mtl_core.predictor import Predictor
+from mtl_core.tasks.kinds import AnyTaskSection
 from mtl_core.training.mixing import MixingSection
-from mtl_core.validation import validate
 from mtl_core.weighting.kinds import WeightingSection
-
-EPOCHS = 3
-INTENT = {"kind": "classification", "dataset": "rows", "column": "intent"}
-SLOTS = {"kind": "tagging", "dataset": "rows", "column": "slots"}
 
 TASKS: dict[str, dict[str, Any]] = {
     "classification": {**INTENT, "class_weights": "balanced", "label_smoothing": 0.1},
@@ -100,58 +89,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def check(
-    folder: Path,
-    tiny_encoder: Path,
-    tmp_path: Path,
-    changes: Mapping[str, Any],
-    text: Text = "play some jazz in paris",
-) -> Predictor:
-    """Takes a run through its whole life."""
-    raw: dict[str, Any] = {
-        "encoder": {"name": str(tiny_encoder)},
-        "datasets": {"rows": {"kind": "jsonl", **FORMATS["jsonl"]}},
-        "tasks": {"intent": INTENT, "slots": SLOTS},
-        "training": {"epochs": EPOCHS, "batch_size": 6, "precision": "fp32"},
-        "optimizer": {"encoder_lr": 1e-3, "head_lr": 1e-2},
-    }
-    study = folder / f"{tmp_path.name}.yaml"
-    study.write_text(yaml.safe_dump({**raw, **changes}), encoding="utf-8")
-    config = validate(read_document(study), RunConfig)
-    assets = Assets.load(config, device=torch.device("cpu"))
-
-    whole = list(train(config, assets=assets))
-    cut = train(config, checkpoint=tmp_path / "run", assets=assets)
-    next(cut)
-    cut.close()
-    resumed = list(train(config, checkpoint=tmp_path / "run", assets=assets))
-    for ours, theirs in zip(resumed, whole, strict=True):
-        assert ours.losses == theirs.losses
-        assert str(ours.dev) == str(theirs.dev)  # NaN = NaN
-        assert ours.weights == theirs.weights
-    assert all(np.isfinite(list(report.losses.values())).all() for report in whole)
-
-    best, model = whole[whole[-1].best_epoch - 1], tmp_path / "model"
-    export_best(tmp_path / "run", model, config=config, assets=assets, dev={}, test=None)
-    found = evaluate_model(model, split="dev")
-    for task, scores in best.dev.items():
-        assert found.scores[task] == pytest.approx(scores, abs=1e-5, nan_ok=True)
-    predictor = Predictor.load(model)
-    features = [[1.0] * n] if (n := max(predictor.model.num_features.values())) else []
-    [prediction, empty] = predictor([text, " "], features=features * 2)
-    texts = {"text"} if isinstance(text, str) else {"text", "text_pair"}
-    assert json.loads(prediction.to_json()).keys() == {*texts, *predictor.outputs_of()}
-    assert all(output is None for output in empty.values())
-    return predictor
-
-
 Life = Callable[..., Predictor]
 
 
 @pytest.fixture
 def life(folder: Path, tiny_encoder: Path, tmp_path: Path) -> Life:
     def run(changes: Mapping[str, Any], **options: Any) -> Predictor:
-        return check(folder, tiny_encoder, tmp_path, changes, **options)
+        return live(folder, tiny_encoder, tmp_path, changes, **options)
 
     return run
 
@@ -162,7 +106,7 @@ def plain(
 ) -> dict[str, Tensor]:
     """The weights after a run in which nothing was changed."""
     path = tmp_path_factory.mktemp("plain")
-    check(folder, tiny_encoder, path, {})
+    live(folder, tiny_encoder, path, {})
     return weights_of(path / "run")
 
 
@@ -172,17 +116,11 @@ def weights_of(run: Path) -> dict[str, Tensor]:
     return weights
 
 
-def kinds_of(union: Any) -> set[str]:
-    sections = get_args(get_args(union)[0])
-    return {
-        kind for section in sections for kind in get_args(section.model_fields["kind"].annotation)
-    }
-
-
 def test_every_kind_is_here() -> None:
     assert {section["kind"] for section in MIXING} == kinds_of(MixingSection)
     assert {section["kind"] for section in FREEZING} == kinds_of(FreezingSection)
     assert {section["kind"] for section in WEIGHTING} == kinds_of(WeightingSection)
+    assert {section["kind"] for section in TASKS.values()} == kinds_of(AnyTaskSection)
     assert FORMATS.keys() == kinds_of(DatasetSection)
 
 

@@ -13,12 +13,14 @@ from mtl_core.assets import Assets, inputs_of
 from mtl_core.config import RunConfig
 from mtl_core.data.batching import Batch
 from mtl_core.data.columns.label_names import LabelNames
+from mtl_core.data.example import Example
 from mtl_core.errors import ConfigError
 from mtl_core.export import export_best
 from mtl_core.predictor import Predictor
 from mtl_core.study_file import read_document
 from mtl_core.tasks.hidden import HiddenSize
 from mtl_core.tasks.outputs import Label
+from mtl_core.testing import check_task
 from mtl_core.training.loop import train
 from mtl_core.validation import validate
 
@@ -105,6 +107,23 @@ def test_the_loss_of_the_readme_is_that_of_its_steps(study: Path) -> None:
     batch: Batch = None  # type: ignore[assignment]
     expected = binary_cross_entropy(logits[0].sigmoid(), torch.tensor([1.0, 0.0]), reduction="sum")
     torch.testing.assert_close(head.loss_sum(logits, labels, batch), expected)
+
+
+def test_the_task_of_the_readme_keeps_the_contract(study: Path) -> None:
+    stars = ["1", "3", None, "2", "3", "1"]
+    check_task(
+        load(study).tasks["stars"],
+        [Example(("good",) * (n + 1), {"stars": star} if star else {})
+         for n, star in enumerate(stars)],
+    )  # fmt: skip
+
+
+def test_a_task_of_an_older_contract_is_told_what_it_lacks(study: Path) -> None:
+    path = study.with_name("ordinal.py")
+    text = path.read_text(encoding="utf-8").replace("def make_column", "def column_kind")
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"ordinal\.py:Ordinal' lacks make_column; see docs"):
+        load(study)
 
 
 def test_a_task_of_a_module_is_imported(

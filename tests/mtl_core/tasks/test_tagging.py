@@ -58,7 +58,7 @@ def test_words_that_were_cut_off_have_no_tag(scheme: str, tags: Sequence[str]) -
     task = build(Tagging, LabelNames(tuple(tags), ()), scheme=scheme)
     logits = torch.tensor([[[1.0, 0.0]] * 2])
     view = TextView("one two", [(0, 3), (4, 7)])
-    batch = batch_of([[True, False]], num_words=torch.tensor([2]))
+    batch = batch_of([[True, False]], counts=torch.tensor([2]))
     head = task.make_head(SIZE)
     [found] = task.says(head, task.read(head, logits, batch), [view], None)
     assert found == (Span(tags[0].removeprefix("B-"), 0, 3, "one"),)
@@ -86,8 +86,8 @@ def test_further_subwords_of_a_word_are_inside_the_span() -> None:
     batch = batch_of(
         [[True, True], [True, False]],
         token_ids=torch.zeros(2, 6, dtype=torch.int64),
-        word_starts=torch.tensor([[1, 4], [1, 0]]),
-        word_ends=torch.tensor([[4, 5], [5, 0]]),
+        starts=torch.tensor([[1, 4], [1, 0]]),
+        ends=torch.tensor([[4, 5], [5, 0]]),
     )
     inside = torch.tensor(inside_tags(TAGS))
     found = subword_labels(torch.tensor([[0, 4], [3, -100]]), batch, inside)
@@ -102,8 +102,8 @@ def test_a_word_of_many_subwords_weighs_as_one(subwords: str) -> None:
     batch = batch_of(
         [[True, True], [True, False]],
         token_ids=torch.zeros(2, 6, dtype=torch.int64),
-        word_starts=torch.tensor([[1, 4], [1, 0]]),
-        word_ends=torch.tensor([[4, 5], [5, 0]]),
+        starts=torch.tensor([[1, 4], [1, 0]]),
+        ends=torch.tensor([[4, 5], [5, 0]]),
     )
     logits = torch.zeros(2, 6 if subwords == "all" else 2, len(TAGS))
     loss = head.loss_sum(logits, torch.tensor([[0, 4], [3, -100]]), batch)
@@ -112,7 +112,7 @@ def test_a_word_of_many_subwords_weighs_as_one(subwords: str) -> None:
 
 def test_with_all_subwords_the_first_one_still_speaks_for_the_word() -> None:
     head = build(Tagging, LabelNames(TAGS, ()), subwords="all").make_head(SIZE)
-    batch = batch_of([[True, True]], word_starts=torch.tensor([[1, 3]]))
+    batch = batch_of([[True, True]], starts=torch.tensor([[1, 3]]))
     logits = torch.zeros(1, 4, 5)
     for place, tag in enumerate((4, 0, 4, 1)):
         logits[0, place, tag] = 1.0

@@ -1,6 +1,7 @@
 """Tasks: losses and scores against scikit-learn, scipy, torch and cases worked by hand."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -176,7 +177,7 @@ def test_regression_scores_equal_scipy() -> None:
 
 
 def test_extra_features_follow_the_sentence_vector() -> None:
-    batch = batch_of([[True]], features=torch.tensor([[7.0, 8.0]]))
+    batch = replace(batch_of([[True]]), features=torch.tensor([[7.0, 8.0]]))
     hidden = Hidden(torch.ones(1, 3, 4), batch, lambda tokens, mask: tokens.mean(dim=1))
     assert hidden.sentence.tolist() == [[1, 1, 1, 1, 7, 8]]
     head = build(Classification, LabelNames(("a", "b"), ())).make_head(HiddenSize(4, features=2))

@@ -1,4 +1,4 @@
-"""Encoding and its store: alignment of words, label ids, cut text, and one build for everybody."""
+"""The store of encoded data: one build for everybody, opened as it was written."""
 
 import json
 import logging
@@ -15,12 +15,11 @@ from transformers import PreTrainedTokenizerFast
 from mtl_core.data import store
 from mtl_core.data.arrays import Ragged
 from mtl_core.data.columns.label import LabelColumn
-from mtl_core.data.columns.label_names import LabelNames
 from mtl_core.data.columns.tags import TagsColumn
 from mtl_core.data.example import Example
 from mtl_core.data.formats.kinds import DatasetSection
 from mtl_core.data.formats.seq_in_out import SeqInOut
-from mtl_core.data.layouts.sentences import Sentences, warn_of_cut_rows
+from mtl_core.data.layouts.sentences import Sentences
 from mtl_core.data.splits import read_splits
 from mtl_core.data.store import EncodedDataset, load_dataset
 from mtl_core.errors import DataError
@@ -29,7 +28,6 @@ from mtl_core.model.backbones.encoder import load_tokenizer
 SLOTS = TagsColumn("slots", "slots", is_bio=True)
 INTENT = LabelColumn("intent", "intent")
 SENTENCES = Sentences()
-LABELS = {"intent": LabelNames(("a", "b"), ()), "slots": LabelNames(("B-x", "O"), ("I-x",))}
 
 
 @pytest.fixture(scope="module")
@@ -52,85 +50,6 @@ def folder_of(path: Path, text: str = "play music") -> SeqInOut:
 def load(section: SeqInOut, tokenizer: PreTrainedTokenizerFast, **changes: int) -> EncodedDataset:
     settings = {"max_length": 16} | changes
     return load_dataset("d", section, [INTENT, SLOTS], tokenizer, layout=SENTENCES, **settings)
-
-
-def test_words_start_at_their_first_piece(
-    tokenizer: PreTrainedTokenizerFast, sample: dict[str, list[Example]]
-) -> None:
-    examples = sample["dev"]
-    encoded = SENTENCES.encode(examples, tokenizer, [], {}, max_length=64)
-    for row, example in enumerate(examples):
-        ids = [tokenizer.cls_token_id]
-        starts = []
-        for word in example.words:  # one word at a time: no alignment to get wrong
-            starts.append(len(ids))
-            ids += tokenizer(word, add_special_tokens=False)["input_ids"]
-        assert rows(encoded.token_ids)[row] == [*ids, tokenizer.sep_token_id]
-        assert rows(encoded.word_starts)[row] == starts
-
-
-def test_words_without_pieces_are_read_as_unknown(tokenizer: PreTrainedTokenizerFast) -> None:
-    example = Example(("play", "\u200b", "it"), {"slots": ("O", "B-x", "O")})
-    encoded = SENTENCES.encode([example], tokenizer, [SLOTS], LABELS, max_length=16)
-    assert rows(encoded.word_starts) == [[1, 2, 3]]
-    assert rows(encoded.token_ids)[0][2] == tokenizer.unk_token_id
-
-
-def test_unseen_labels_come_after_the_trained_ones() -> None:
-    splits = {
-        "train": [Example(("x",), {"intent": "m"}), Example(("x",), {"intent": "c"})],
-        "dev": [Example(("x",), {"intent": "c"}), Example(("x",), {"intent": "b"})],
-        "test": [Example(("x",), {"intent": "a"})],
-    }
-    assert INTENT.collect(splits, where="d") == LabelNames(("c", "m"), ("a", "b"), (1, 1))
-
-
-def test_label_ids_of_labelled_and_unlabelled_rows(tokenizer: PreTrainedTokenizerFast) -> None:
-    examples = [
-        Example(("one", "two"), {"intent": "b", "slots": ("O", "I-x")}),
-        Example(("one", "two")),
-    ]
-    encoded = SENTENCES.encode(examples, tokenizer, [INTENT, SLOTS], LABELS, max_length=16)
-    intent, slots = encoded.labels["intent"], encoded.labels["slots"]
-    assert isinstance(intent, np.ndarray)
-    assert isinstance(slots, Ragged)
-    assert intent.tolist() == [1, -100]
-    assert rows(slots) == [[1, 2], [-100, -100]]
-
-
-@pytest.mark.parametrize("tag", ["X-y", "B", "B-", "I--", "B--y", "I-y-", "o"])
-def test_tags_that_are_not_bio_are_refused(tag: str) -> None:
-    splits = {name: [Example(("x",), {"slots": (tag,)})] for name in ("train", "dev")}
-    with pytest.raises(DataError, match=rf"task 'slots' holds the tag '{tag}'; allowed are BIO"):
-        SLOTS.collect(splits, where="d")
-
-
-@pytest.mark.parametrize("tag", ["O", "B-y", "I-y", "B-a-b", "I-a b", "B-é"])
-def test_tags_that_are_bio_are_taken(tag: str) -> None:
-    splits = {name: [Example(("x",), {"slots": (tag,)})] for name in ("train", "dev")}
-    assert tag in SLOTS.collect(splits, where="d").trained
-
-
-@pytest.mark.parametrize("split", ["train", "dev"])
-def test_split_without_labels_of_a_task_is_refused(split: str) -> None:
-    splits = {name: [Example(("x",), {"intent": "a"})] for name in ("train", "dev")}
-    with pytest.raises(DataError, match=rf"{split}.*intent"):
-        INTENT.collect(splits | {split: [Example(("x",))]}, where="d")
-
-
-def test_cut_text_is_told_once_with_its_counts(
-    tokenizer: PreTrainedTokenizerFast, caplog: pytest.LogCaptureFixture
-) -> None:
-    # [CLS] and [SEP] take two of eight places; these words are one piece each.
-    examples = [Example(("play",) * count) for count in (6, 7, 9)]
-    encoded = SENTENCES.encode(examples, tokenizer, [], {}, max_length=8)
-    assert [starts[6:] for starts in rows(encoded.word_starts)] == [[], [-1], [-1, -1, -1]]
-    with caplog.at_level(logging.WARNING):
-        warn_of_cut_rows(encoded, where="d [dev]", max_length=8)
-    assert caplog.messages == [
-        "d [dev]: 2 of 3 sentences lose words, cut after 8 sub-words; 4 of 22 words are not "
-        "read, and tags on them count as wrong"
-    ]
 
 
 def test_second_load_reads_no_examples(

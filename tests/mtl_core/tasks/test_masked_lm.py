@@ -14,7 +14,7 @@ from mtl_core.data.columns.label_names import NoLabels
 from mtl_core.data.columns.text import TextColumn
 from mtl_core.data.encoded import EncodedSplit
 from mtl_core.data.example import Example
-from mtl_core.data.layouts.chunks import Chunks, pack_words
+from mtl_core.data.layouts.chunks import Chunks
 from mtl_core.errors import ConfigError
 from mtl_core.model.backbones.encoder import load_tokenizer
 from mtl_core.tasks.base import Outcome
@@ -44,20 +44,6 @@ def masked(split: EncodedSplit, masking: Masking, seed: int = 0) -> tuple[Batch,
     rows = np.arange(len(split))
     batch = make_batch(split, rows, pad_token_id=0)
     return batch, masking(batch, rows, seed=(seed,))
-
-
-def test_chunks_hold_the_text_in_order_and_fit(
-    sample: dict[str, list[Example]], tokenizer: PreTrainedTokenizerFast, chunks: EncodedSplit
-) -> None:
-    packed = pack_words(sample["train"][:600], tokenizer, length=32)
-    words = [word for example in sample["train"][:600] for word in example.words]
-    assert [word for example in packed for word in example.words] == words
-    lengths = chunks.token_ids.lengths()
-    assert lengths.max() <= 32
-    assert (chunks.word_starts.values >= 0).all()  # nothing is cut
-    # Each chunk is so full that the first word of the next one would not have fitted.
-    first = chunks.word_ends.values[chunks.word_ends.offsets[1:-1]] - 1  # type: ignore[union-attr]
-    assert (lengths[:-1] + first > 32).all()
 
 
 def test_words_are_hidden_as_a_whole_and_as_often_as_asked(
