@@ -196,6 +196,7 @@ class Assets:
         if self._adapters is not None:
             self._adapters.remove()
             self._adapters = None
+        # Without adapters, which stand in the place of some of its modules, it has its own names.
         self._encoder.load_state_dict(self._pristine)
         self._encoder.requires_grad_(True)
         for parameter in self._encoder.parameters():

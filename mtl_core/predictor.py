@@ -136,6 +136,7 @@ class Predictor:
     def _predict(self, rows: Sequence[Row], batch_size: int) -> None:
         """Fills in what the tasks say; the rows all have a second part, or none has."""
         for wanted, names in self._inputs(rows[0]).items():
+            # Tasks that read the same of a text share one pass of the encoder.
             sizes = {"max_length": self.max_length}
             pairs = [(row, row.example(wanted)) for row in rows]
             fitting = [
@@ -179,6 +180,7 @@ class Predictor:
         self, rows: EncodedSplit, names: Sequence[str], batch_size: int
     ) -> Iterator[tuple[list[int], Batch, dict[str, Tensor]]]:
         """Yields row numbers, batch and logits; rows of similar length stand together."""
+        # Stable, so that the same texts always stand in the same batches.
         order = rows.token_ids.lengths().argsort(kind="stable")
         device = Place.current().device
         for start in range(0, len(order), batch_size):

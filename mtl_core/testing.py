@@ -115,6 +115,7 @@ def _check_loss(bench: _Bench) -> None:
     loss = bench.loss(batch)
     _must(loss.shape == (), f"loss_sum: expected a scalar, found the shape {tuple(loss.shape)}")
     _must(bool(loss.isfinite()), f"loss_sum: the loss is {loss.item()}")
+    # A mean over the batch, or padding that counts, shows when rows stand alone.
     single = torch.stack([bench.loss(bench.batch(np.array([row]))) for row in bench.every]).sum()
     _must(
         torch.allclose(loss, single, rtol=1e-3, atol=1e-5),
@@ -124,6 +125,7 @@ def _check_loss(bench: _Bench) -> None:
     loss.backward()  # type: ignore[no-untyped-call]
     for name, parameter in bench.head.named_parameters():
         _must(parameter.grad is not None, f"loss_sum: the parameter '{name}' has no gradient")
+    # A worker whose share of a batch is empty still takes part in the exchange of gradients.
     nothing = bench.loss(batch.without_labels(bench.split.labels.columns))
     _must(
         nothing.requires_grad and nothing.item() == 0,
@@ -155,6 +157,7 @@ def _check_scores(bench: _Bench) -> None:
     _must(task.main_score in scores, f"score: '{task.main_score}' is not in {sorted(scores)}")
     main = scores[task.main_score]
     _must(main <= 1, f"score: '{task.main_score}' is {main}; expected at most 1, higher = better")
+    # Objectives ask with an empty outcome whether the kind knows right from wrong at all.
     for which in (finished, Outcome([], [])):
         right = task.is_right(which)
         shape = None if right is None else right.shape
@@ -162,6 +165,7 @@ def _check_scores(bench: _Bench) -> None:
             shape in (None, (len(which.predicted),)),
             f"is_right: expected None or one truth value per row, found the shape {shape}",
         )
+    # What a saved model is: a new head with the weights of the old one.
     again = task.make_head(bench.size).eval()
     again.load_state_dict(head.state_dict())
     loaded = task.collect(Outcome(_decoded(bench, again), gold, bench.split.source))

@@ -87,6 +87,7 @@ def similar_length_batches(
     Returns:
         Row numbers of each batch; every row stands in exactly one.
     """
+    # Shuffled, sorted within windows, and shuffled again as batches: the order of the draws counts.
     order = generator.permutation(len(lengths))
     window = batch_size * _SORTED_BATCHES
     batches: list[Int64Array] = []
@@ -112,6 +113,7 @@ def make_batch(split: EncodedSplit, rows: npt.ArrayLike, *, pad_token_id: int) -
     mask = np.arange(token_ids.shape[1]) < lengths[:, None]
     word_starts, num_words = split.word_starts.padded(numbers, -1)
     is_word = word_starts >= 0
+    # Without ends every word is one sub-word, as the tokens of a context are.
     ends = split.word_ends
     word_ends = word_starts + 1 if ends is None else ends.padded(numbers, -1)[0]
     labels = {
@@ -123,6 +125,7 @@ def make_batch(split: EncodedSplit, rows: npt.ArrayLike, *, pad_token_id: int) -
         torch.from_numpy(token_ids),
         torch.from_numpy(mask.astype(np.int64)),
         WordPlaces(
+            # 0 where there is no word: a position that can be gathered, and is then masked.
             torch.from_numpy(np.maximum(word_starts, 0)),
             torch.from_numpy(np.where(is_word, word_ends, 0)),
             torch.from_numpy(is_word),
@@ -154,6 +157,7 @@ def _frozen_states(split: EncodedSplit, rows: Int64Array, mask: BoolArray) -> Fr
     """Returns the rows' hidden states (batch, seq, hidden), when they are known."""
     if split.frozen is None:
         return None
+    # (sub-words of the split, hidden) -> (batch, seq, hidden), read where the rows stand.
     values = split.frozen.values
     starts = split.token_ids.offsets[rows]
     source = torch.from_numpy((starts[:, None] + np.arange(mask.shape[1]))[mask])

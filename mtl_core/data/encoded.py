@@ -35,6 +35,7 @@ class TaskLabels(Mapping[str, LabelArray]):
         columns: Task name -> its column, which knows how the array is read.
     """
 
+    # Arrays are cached without their columns, which every run makes anew from its settings.
     def __init__(self, labels: Iterable[tuple[AnyColumn, LabelArray]]) -> None:
         self.columns: dict[str, AnyColumn] = {}
         self._arrays: dict[str, LabelArray] = {}

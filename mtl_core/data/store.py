@@ -95,6 +95,7 @@ def _key(
         "format": _FORMAT,
         "data": section.fingerprint(),
         "reader": section.recipe(),
+        # All that shapes rows and labels; what is missing here would be read from another's files.
         "columns": [column.recipe() for column in columns],
         "layout": layout.recipe(),
         "tokenizer": _tokenizer_hash(tokenizer),

@@ -80,6 +80,7 @@ class ClassificationTask(Task):
 
     def read(self, head: Head, logits: Tensor, batch: Batch) -> list[Decoded]:
         """Returns the best label id of each row and its softmax probability, (2,), float64."""
+        # Each (batch,): the largest probability and its label id.
         shares, best = torch.softmax(logits.float(), dim=-1).max(dim=-1)
         return list(torch.stack([best.double(), shares.double()], dim=1).cpu().numpy())
 
@@ -99,6 +100,7 @@ class ClassificationHead(Head):
         super().__init__()
         self.body = body
         self._label_smoothing = label_smoothing
+        # Not saved: they come from the labels, which a saved model has beside it.
         values = None if weights is None else torch.tensor(weights)
         self.register_buffer("class_weights", values, persistent=False)
 

@@ -103,6 +103,8 @@ class Masking:
         starts, ends = batch.words.starts.numpy(), batch.words.ends.numpy()
         num_words = batch.words.is_there.sum(dim=1).numpy()
         for place, row in enumerate(rows):
+            # One generator per row, and always the same draws in the same order: the words, their
+            # fates, then random tokens.
             generator = np.random.default_rng((*seed, int(row)))
             count = max(1, round(self.probability * int(num_words[place])))
             chosen = generator.permutation(int(num_words[place]))[:count]
@@ -115,6 +117,7 @@ class Masking:
                     size = piece.stop - piece.start
                     token_ids[place, piece] = generator.integers(0, self.vocabulary, size)
         hidden = torch.from_numpy(labels)
+        # A row that only fills an empty share has no labels before, and must have none after.
         missing = batch.labels[self.task_name] == NO_LABEL
         hidden[missing] = NO_LABEL
         return replace(
@@ -192,6 +195,7 @@ class MaskedLmHead(Head):
         known before anything is drawn.
         """
         is_hidden = labels != NO_LABEL
+        # (batch, seq) -> (hidden sub-words,): how many share the weight of their row
         per_row = is_hidden.sum(dim=1, keepdim=True).expand_as(labels)[is_hidden]
         losses = cross_entropy(logits.float(), labels[is_hidden], reduction="none")
         return (losses / per_row).sum()
@@ -206,6 +210,7 @@ class MaskedLmHead(Head):
             (logits.argmax(dim=-1) == gold).float(),
             torch.ones_like(gold, dtype=torch.float32),
         )
+        # Back to (batch, seq, 3), as only the rows tell whose sub-words these are.
         table = torch.zeros(*labels.shape, 3, device=logits.device)
         table[is_hidden] = torch.stack(parts, dim=-1)
         return list(table.sum(dim=1).double().cpu().numpy())

@@ -68,6 +68,7 @@ class MultilabelTask(Task):
     def finish(self, head: Head, outcome: Outcome) -> Outcome:
         """Returns the outcome with 0 or 1 per label, those that training never shows included."""
         thresholds = head.get_buffer("thresholds").cpu().numpy()
+        # Gold rows are as wide as all labels; those that are never trained are never predicted.
         unseen = np.zeros(len(self.labels.unseen), dtype=np.int64)
         predicted = [
             np.concatenate([(row >= thresholds).astype(np.int64), unseen])
@@ -120,6 +121,7 @@ class MultilabelHead(Head):
 
     def loss_sum(self, logits: Tensor, labels: Tensor, batch: Batch) -> Tensor:
         """Returns the loss of logits (batch, labels) and indicators, summed over the sentences."""
+        # (batch, all labels) -> (batch, trained labels)
         target = labels[:, : logits.shape[1]]
         losses = binary_cross_entropy_with_logits(
             logits.float(), target.clamp(min=0).float(), reduction="none"

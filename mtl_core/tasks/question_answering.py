@@ -155,6 +155,7 @@ class QuestionAnsweringHead(Head):
         zero-width characters alone.
         """
         scores = torch.log_softmax(logits.float(), dim=1)
+        # The first special token stands for "no answer", as first and as last token.
         nothing = scores[:, 0].sum(dim=-1)
         words = batch.words.is_there.shape[1]
         if not words:
@@ -164,6 +165,7 @@ class QuestionAnsweringHead(Head):
         outside = ~batch.words.is_there.unsqueeze(-1)
         inside = gather_positions(scores, batch.words.starts).masked_fill(outside, -torch.inf)
         pairs = inside[:, :, None, 0] + inside[:, None, :, 1]  # (batch, first, last)
+        # Only spans that end at or behind their first word, and are short enough.
         band = torch.ones(words, words, dtype=torch.bool, device=pairs.device).triu()
         pairs = pairs.masked_fill(~band.tril(self._max_answer - 1), -torch.inf)
         best, place = pairs.flatten(1).max(dim=1)
@@ -202,6 +204,7 @@ def candidates(predicted: Sequence[Decoded], source: Source) -> list[tuple[Found
     found: list[tuple[FoundAnswer, float]] = []
     for number, context in enumerate(source.texts):
         rows = source.rows_of(number)
+        # Scores of windows compare as they are: each is a log-likelihood of its own window.
         row = int(rows[int(np.argmax(table[rows, 1]))])
         nothing, best = float(table[rows, 0].min()), float(table[row, 1])
         start, end = source.span(row, int(table[row, 2]), int(table[row, 3]))

@@ -96,6 +96,7 @@ class RegressionHead(Head):
     def loss_sum(self, logits: Tensor, labels: Tensor, batch: Batch) -> Tensor:
         """Returns the summed squared error of (batch, 1) and numbers (batch,) in their own unit."""
         target = (labels - self._mean) / self._deviation
+        # NaN times 0 is NaN, in the gradient too: a missing number becomes 0 before it is left out.
         errors = (logits.float().squeeze(-1) - torch.nan_to_num(target)) ** 2
         return errors[~labels.isnan()].sum()
 

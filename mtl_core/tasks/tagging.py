@@ -151,6 +151,7 @@ class TaggingHead(Head):
         inside = self._buffers["inside"]
         pieces: Tensor | int = 1
         if inside is not None:
+            # Each sub-word weighs one over those of its word.
             sizes = (batch.words.ends - batch.words.starts).clamp(min=1)
             pieces = sizes.gather(1, word_of_position(batch)).flatten()
             labels = subword_labels(labels, batch, inside)
@@ -167,6 +168,7 @@ class TaggingHead(Head):
         if penalties is None:
             best = logits.argmax(dim=-1)
         else:
+            # Viterbi adds scores along a sentence, so they have to be log-probabilities.
             scores = torch.log_softmax(logits.float(), dim=-1)
             best = viterbi(scores, batch.words.is_there, penalties)
         return tag_rows(best, batch)
@@ -239,6 +241,7 @@ def word_of_position(batch: Batch) -> Tensor:
     """
     rows, length = batch.token_ids.shape
     positions = torch.arange(length, device=batch.token_ids.device).expand(rows, -1).contiguous()
+    # Padding starts behind all positions, so that the search never finds it.
     starts = torch.where(batch.words.is_there, batch.words.starts, length)
     return (torch.searchsorted(starts, positions, right=True) - 1).clamp(min=0)
 

@@ -121,6 +121,7 @@ def predict_split(
             for name, logits in model(batch, names).items():
                 predicted = model.head(name).decode(logits, batch)
                 local[name].update(zip(numbers.tolist(), predicted, strict=True))
+    # By row number: how many workers there are must not change the order of what is scored.
     gathered = place.gather(local)
     outcomes = {}
     for name in names:

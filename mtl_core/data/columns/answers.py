@@ -65,6 +65,7 @@ class AnswersColumn(IdColumn[NoLabels]):
         (0, 0), the position of the first special token, where a window does not hold all of it
         (Devlin et al. 2019, https://arxiv.org/abs/1810.04805, section 4.3).
         """
+        # Answers count characters of the context; only the windows know their tokens' characters.
         assert source is not None
         answers = [self.answers(example) for example in examples]
         return np.array(
@@ -100,6 +101,7 @@ def _position(
     begin, end = answers[0].start, answers[0].start + len(answers[0].text)
     is_inside = (starts >= 0) & (starts < end) & (ends > begin)
     tokens = np.flatnonzero(is_inside)
+    # The window has to hold all of the answer, from its first letter to its last.
     if not len(tokens) or starts[tokens[0]] > begin or ends[tokens[-1]] < end:
         return 0, 0
     return int(tokens[0]), int(tokens[-1])

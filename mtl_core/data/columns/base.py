@@ -44,6 +44,7 @@ class Column(ABC, Generic[NamesT, ArrayT]):
     task_name: str
     column: str
 
+    # Of the kind, not of the task: these are asked before there is any data.
     kind: ClassVar[str]
     holds: ClassVar[str]
     is_read: ClassVar[bool] = True

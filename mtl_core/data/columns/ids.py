@@ -28,6 +28,7 @@ class IdColumn(Column[NamesT, Int32Array]):
 
     def count(self, values: Int32Array, word_starts: Ragged) -> Int64Array:
         """Returns 1 for every row that has labels, else 0, (rows,)."""
+        # A row is missing as a whole, so that its first column tells.
         first = values if values.ndim == 1 else values[:, 0]
         return np.asarray(first != NO_LABEL, dtype=np.int64)
 

@@ -57,6 +57,7 @@ class Windows(Layout):
             for number, example in enumerate(examples)
             for window in self._cut(example, tokenizer, max_length=max_length)
         ]
+        # The columns need the source, so it is made before their labels.
         starts = Ragged.from_rows([window.starts for _, window in windows])
         source = Source(
             np.array([number for number, _ in windows], dtype=np.int32),
@@ -104,6 +105,7 @@ class Windows(Layout):
             return_token_type_ids=True,
         )
         for window, ids in enumerate(encoded["input_ids"]):
+            # Tokens of the question and special tokens have offsets, too; they are no context.
             inside = [sequence == _CONTEXT for sequence in encoded[window].sequence_ids]
             offsets = list(zip(encoded["offset_mapping"][window], inside, strict=True))
             yield _Window(

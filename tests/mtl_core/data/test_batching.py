@@ -1,13 +1,16 @@
 """Batching: every row once, little padding, the same by seed."""
 
+from dataclasses import fields, replace
+
 import numpy as np
 import pytest
+import torch
 
 from mtl_core.data.arrays import Int64Array, Ragged
 from mtl_core.data.batching import make_batch, rows_by_length, similar_length_batches
 from mtl_core.data.columns.label import LabelColumn
 from mtl_core.data.columns.tags import TagsColumn
-from mtl_core.data.encoded import EncodedSplit, TaskLabels
+from mtl_core.data.encoded import EncodedSplit, FrozenStates, TaskLabels
 
 PAD = 9
 
@@ -74,3 +77,29 @@ def test_batch_equals_a_plain_loop(split: EncodedSplit) -> None:
 
 def test_evaluation_batches_hold_every_row_in_order_of_length(split: EncodedSplit) -> None:
     assert [rows.tolist() for rows in rows_by_length(split, batch_size=2)] == [[1, 0], [2]]
+
+
+def test_a_batch_moves_to_a_device_as_a_whole(split: EncodedSplit) -> None:
+    states = FrozenStates(2, torch.zeros(len(split.token_ids.values), 4))
+    batch = make_batch(replace(split, frozen=states), [2, 0, 1], pad_token_id=PAD)
+    moved = batch.to(torch.device("meta"))
+    assert moved.frozen is not None
+    assert (moved.frozen.depth, moved.frozen.values.shape) == (2, (3, 5, 4))
+    tensors = [
+        moved.token_ids,
+        moved.attention_mask,
+        moved.frozen.values,
+        *moved.labels.values(),
+        *(getattr(moved.words, field.name) for field in fields(moved.words)),
+    ]
+    assert all(tensor.is_meta for tensor in tensors)
+
+
+def test_frozen_states_stand_where_the_sub_words_of_their_rows_do(split: EncodedSplit) -> None:
+    values = torch.arange(len(split.token_ids.values), dtype=torch.float32).unsqueeze(1)
+    frozen = make_batch(
+        replace(split, frozen=FrozenStates(1, values)), [1, 2], pad_token_id=PAD
+    ).frozen
+    assert frozen is not None
+    # The rows have four, three and five sub-words.
+    assert frozen.values.squeeze(-1).tolist() == [[4, 5, 6, 0, 0], [7, 8, 9, 10, 11]]
