@@ -37,7 +37,7 @@ class Peer:
     schedule: Any
 
 
-def parts(config: "RunConfig", *, fused: bool | None = True) -> Peer:
+def make_peer(config: "RunConfig", *, fused: bool | None = True) -> Peer:
     """Makes a model with torch's own dropout and attention, its optimiser and schedule.
 
     Args:
@@ -45,10 +45,8 @@ def parts(config: "RunConfig", *, fused: bool | None = True) -> Peer:
         fused: False or None = an optimiser that is not fused, None = torch's default.
     """
     import torch
-    from torch import nn
 
     from mtl_core.assets import build_tasks
-    from mtl_core.model.dropout import FastDropout
     from mtl_core.training.optimizer import build_optimizer, build_schedule
 
     assets = load(config)
@@ -59,11 +57,7 @@ def parts(config: "RunConfig", *, fused: bool | None = True) -> Peer:
         freezing.frozen_modules(model.encoder, epoch=1),
         freezing.frozen_parameters(model.encoder, epoch=1),
     )
-    for module in list(model.modules()):
-        for name, child in module.named_children():
-            if isinstance(child, FastDropout):
-                setattr(module, name, nn.Dropout(child.p))
-    model.encoder.set_attn_implementation("sdpa")
+    use_torchs_own(model)
     weights = {name: task.weight for name, task in config.tasks.items()}
     weighting = config.weighting.build(weights, seed=config.seed)
     rates = dict.fromkeys(config.tasks, config.optimizer.head_lr)
@@ -78,6 +72,19 @@ def parts(config: "RunConfig", *, fused: bool | None = True) -> Peer:
         optimizer, schedule="linear", warmup=config.optimizer.warmup, total_steps=steps
     )
     return Peer(assets, model, weighting, optimizer, schedule)
+
+
+def use_torchs_own(model: "MultiTaskModel") -> None:
+    """Gives a model torch's dropout and attention."""
+    from torch import nn
+
+    from mtl_core.model.dropout import FastDropout
+
+    for module in list(model.modules()):
+        for name, child in module.named_children():
+            if isinstance(child, FastDropout):
+                setattr(module, name, nn.Dropout(child.p))
+    model.encoder.set_attn_implementation("sdpa")
 
 
 def loss_of(peer: Peer, batch: "Batch") -> "torch.Tensor":
@@ -145,7 +152,7 @@ def fit_trainer(
 
     Args:
         config: The run; its first data set is trained on.
-        peer: What `parts` made of it.
+        peer: What `make_peer` made of it.
         after_epoch: Called after each epoch.
         width: Least length that sentences are padded to.
     """

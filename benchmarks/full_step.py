@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from _harness import Row, with_precision, write
-from _peers import fit_trainer, load, loss_of, parts, score, train_split
+from _peers import fit_trainer, load, loss_of, make_peer, score, train_split
 
 if TYPE_CHECKING:
     from mtl_core.assets import Assets
@@ -132,7 +132,7 @@ def count_tokens(config: "RunConfig", assets: "Assets") -> int:
 def run_trainer(precision: "Precision", *, width: int = 0) -> dict[str, Any]:
     """Trains with a Transformers `Trainer`."""
     config = configure(precision)
-    peer = parts(config)
+    peer = make_peer(config)
     ends: list[float] = []
     fit_trainer(config, peer, lambda: ends.append(now()), width=width)
     speed = (EPOCHS - 1) * len(train_split(peer.assets)) / (ends[-1] - ends[0])
@@ -157,7 +157,7 @@ def run_plain(precision: "Precision") -> dict[str, Any]:
     from mtl_core.model.autocast import autocast
 
     config = configure(precision)
-    peer = parts(config, fused=None)
+    peer = make_peer(config, fused=None)
     split = train_split(peer.assets)
     generator = np.random.default_rng(0)
     peer.model.train()

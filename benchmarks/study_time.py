@@ -58,12 +58,12 @@ def ours(storage: Path, trials: int, seed: int, settings: Sequence[str] = ()) ->
 def train_with_transformers(config: dict[str, Any]) -> None:
     """The train function of theirs, in a Ray Train worker."""
     import ray.train
-    from _peers import fit_trainer, parts, score
+    from _peers import fit_trainer, make_peer, score
 
     from mtl_core.config import RunConfig
 
     run = RunConfig.model_validate(config)
-    peer = parts(run)
+    peer = make_peer(run)
     fit_trainer(run, peer, lambda: ray.train.report({"combined": score(run, peer)}))
 
 

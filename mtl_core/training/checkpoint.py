@@ -22,20 +22,20 @@ from mtl_core.printable import one_line
 from mtl_core.training.report import EpochReport
 from mtl_core.training.state import RunState
 
-Recipe = Mapping[str, str]
+Inputs = Mapping[str, str]
 """What shapes a run -> its content as text, or a hash of it."""
 
 _STATE = "state.pt"
 _BEST = "best.safetensors"
 
 
-def save_checkpoint(folder: Path, run: RunState, *, recipe: Recipe) -> None:
+def save_checkpoint(folder: Path, run: RunState, *, inputs: Inputs) -> None:
     """Writes the state after an epoch, each file at once or not at all.
 
     Args:
         folder: The checkpoint folder; made when missing.
         run: The run.
-        recipe: What shapes the run; `load_checkpoint` refuses another one.
+        inputs: What shapes the run; `load_checkpoint` refuses a run of others.
     """
     folder.mkdir(parents=True, exist_ok=True)
     report = run.reports[-1]
@@ -45,7 +45,7 @@ def save_checkpoint(folder: Path, run: RunState, *, recipe: Recipe) -> None:
         with whole_file(folder / _BEST) as part:
             save_file(trained, part, metadata={"precision": run.precision})
     state = {
-        "recipe": dict(recipe),
+        "recipe": dict(inputs),
         "model": trained,
         "weighting": run.weighting.state_dict(),
         "optimizer": run.optimizer.state_dict(),
@@ -57,7 +57,7 @@ def save_checkpoint(folder: Path, run: RunState, *, recipe: Recipe) -> None:
         torch.save(state, part)
 
 
-def load_checkpoint(folder: Path, run: RunState, *, recipe: Recipe) -> None:
+def load_checkpoint(folder: Path, run: RunState, *, inputs: Inputs) -> None:
     """Brings a run to the state of its last checkpoint; does nothing when there is none.
 
     Raises:
@@ -74,8 +74,8 @@ def load_checkpoint(folder: Path, run: RunState, *, recipe: Recipe) -> None:
         raise ConfigError(f"{path}: not a checkpoint: {reason}; remove it to go on") from error
     if not isinstance(state, dict) or not isinstance(state.get("recipe"), dict):
         raise ConfigError(f"{path}: not a checkpoint: it holds no recipe; remove it to go on")
-    if state["recipe"] != recipe:
-        names = [name for name in recipe if state["recipe"].get(name) != recipe[name]]
+    if state["recipe"] != inputs:
+        names = [name for name in inputs if state["recipe"].get(name) != inputs[name]]
         raise ConfigError(
             f"{folder}: holds the checkpoint of another recipe ({', '.join(names)} changed since); "
             "choose another folder or remove it"

@@ -11,7 +11,7 @@ from mtl_core.data.collate import Collator
 from mtl_core.data.store import EncodedDataset
 from mtl_core.training.distributed import Place
 from mtl_core.training.forward import MicroBatch
-from mtl_core.training.plan import GlobalBatch, TrainingPlan, part_rows
+from mtl_core.training.plan import GlobalBatch, TrainingPlan, micro_batch_rows
 
 
 class BatchLoader:
@@ -58,7 +58,7 @@ class BatchLoader:
             split = self.datasets[dataset].splits["train"]
             for number in range(self._accumulation):
                 share = number * self._place.world_size + self._place.rank
-                own, is_padding = part_rows(rows, share, shares)
+                own, is_padding = micro_batch_rows(rows, share, shares)
                 local = self.collator(split, own, seed=(self._seed, epoch)).to(self._place.device)
                 # All workers take part in each exchange, so none may be without rows.
                 kept = local.without_labels(split.labels.columns) if is_padding else local

@@ -44,7 +44,7 @@ def train(
     run = Run(config, objective or Mean(), assets=assets, precision=precision)
     inputs = _inputs(run)
     if checkpoint is not None:
-        load_checkpoint(checkpoint, run.state, recipe=inputs)
+        load_checkpoint(checkpoint, run.state, inputs=inputs)
     yield from tuple(run.state.reports)
     for epoch in range(len(run.state.reports) + 1, config.training.epochs + 1):
         report = run.run_epoch(epoch, on_progress)
@@ -64,6 +64,6 @@ def _inputs(run: Run) -> dict[str, str]:
 
 def _save(run: Run, checkpoint: Path, inputs: dict[str, str]) -> None:
     if run.place.rank == 0:
-        save_checkpoint(checkpoint, run.state, recipe=inputs)
+        save_checkpoint(checkpoint, run.state, inputs=inputs)
     # Nobody goes on before the checkpoint stands: the run may be closed after the next report.
     run.place.barrier()

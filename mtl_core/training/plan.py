@@ -15,7 +15,7 @@ _PROPORTIONAL = Proportional()
 
 @dataclass(frozen=True, slots=True)
 class GlobalBatch:
-    """The rows of one optimiser step, over all workers and accumulated parts.
+    """The rows of one optimiser step, over all workers and micro-batches.
 
     Attributes:
         pieces: Name of a data set and row numbers, (batch,); several for joint mixing alone.
@@ -133,11 +133,16 @@ class TrainingPlan:
         return GlobalBatch(tuple(pieces), counts)
 
 
-def part_rows(rows: Int64Array, number: int, parts: int) -> tuple[Int64Array, bool]:
-    """Returns the rows of one part, and whether they only stand in for an empty part.
+def micro_batch_rows(rows: Int64Array, number: int, count: int) -> tuple[Int64Array, bool]:
+    """Returns the rows of a micro-batch, and whether one only stands in where there are none.
 
-    Parts are dealt like cards: rows of similar length stand together in a batch, so every part
+    Micro-batches are dealt like cards: rows of similar length stand together in a batch, so each
     gets the same mix of lengths.
+
+    Args:
+        rows: The rows of a step from one data set, (batch,).
+        number: The micro-batch, from 0.
+        count: Micro-batches of the step, over all workers.
     """
-    own = rows[number::parts]
+    own = rows[number::count]
     return (own, False) if len(own) else (rows[:1], True)

@@ -197,7 +197,7 @@ def test_ours_without_its_levers_computes_as_torch_does(
 
 def test_others_train_with_torchs_own_parts(small: Load) -> None:
     benchmark = small("full_step")
-    model = benchmark.parts(benchmark.configure("fp32")).model
+    model = benchmark.make_peer(benchmark.configure("fp32")).model
     assert model.encoder.config._attn_implementation == "sdpa"
     dropouts = {
         type(module).__name__ for module in model.modules() if "dropout" in str(type(module))

@@ -18,7 +18,7 @@ from mtl_core.data.encoded import EncodedSplit, TaskLabels
 from mtl_core.data.store import EncodedDataset
 from mtl_core.training.loop import train
 from mtl_core.training.mixing import MixingSection, movement, quotas
-from mtl_core.training.plan import GlobalBatch, TrainingPlan, part_rows
+from mtl_core.training.plan import GlobalBatch, TrainingPlan, micro_batch_rows
 
 KINDS: TypeAdapter[MixingSection] = TypeAdapter(MixingSection)
 SIZES = {"large": 400, "middle": 100, "small": 20}
@@ -211,7 +211,7 @@ def test_plan_leaves_out_rows_that_no_trained_task_labels(split: EncodedSplit) -
 @pytest.mark.parametrize("parts", [1, 2, 4])
 def test_parts_of_a_batch_are_its_rows(parts: int) -> None:
     rows = np.array([7, 2, 5])
-    dealt = [part_rows(rows, number, parts) for number in range(parts)]
+    dealt = [micro_batch_rows(rows, number, parts) for number in range(parts)]
     assert sorted(row for own, is_padding in dealt if not is_padding for row in own) == [2, 5, 7]
     assert all(len(own) > 0 for own, _ in dealt)
 
