@@ -38,18 +38,17 @@ def tune_study(
         MtlError: It cannot be run; nothing was written when the input is at fault.
         KeyboardInterrupt: After an orderly stop; the same call goes on.
     """
-    start, machine = time.monotonic(), this_machine()
+    start, machine = time.monotonic(), _checked_machine(study, address)
     watching = StudyWatchers(study.study.name, watcher)
-    _check_folder_and_trainers(study, machine, address)
-    tell = watching.stage
-    tell("starting Ray and reading the data")
-    with cluster(address, num_cpus=int(machine.cpus), verbose=verbose, tell=tell) as connected:
+    watching.stage("starting Ray and reading the data")
+    cpus, tell = int(machine.cpus), watching.stage
+    with cluster(address, num_cpus=cpus, verbose=verbose, tell=tell) as connected:
         # Imports of seconds, while Ray's processes start on the other cores.
         from tuning.cluster.autoscaling import provided_trainers
         from tuning.run.session import Session
         from tuning.watch.file_watchers import file_watchers
 
-        data, searched = _checked_data(study, address), study.space.parameters
+        data = _checked_data(study, address)
         connected()
         with (
             provided_trainers(study.study.resources, trials=study.trials, tell=tell) as count,
@@ -57,18 +56,19 @@ def tune_study(
             closing(watching),
             closing(Session(study, folder, start=start)) as session,
         ):
-            watching.add_files(
-                file_watchers(folder.path, watching.state, searched, session.history)
-            )
+            parameters, before = study.space.parameters, session.history
+            watching.add_files(file_watchers(folder.path, watching.state, parameters, before))
             return session.run(count, watching, verbose=verbose)
 
 
-def _check_folder_and_trainers(study: StudyFile, machine: Node, address: str | None) -> None:
+def _checked_machine(study: StudyFile, address: str | None) -> Node:
     """Refuses what cannot be run before Ray starts: seconds sooner, and the error stands alone."""
+    machine = this_machine()
     StudyFolder(study.folder).check_writable()
     StudyFolder(study.folder).check_same(study)
     if is_local(address):
         plan_trainers(study.study.resources, [machine], trials=study.trials)
+    return machine
 
 
 def _checked_data(study: StudyFile, address: str | None) -> Data:
