@@ -9,7 +9,7 @@ from hostile import MARKUP, READABLE, STEERING
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from ruamel.yaml import YAML
-from test_report import BEST, RECORDS, SUMMARY
+from summaries import BEST, RECORDS, SUMMARY
 
 from mtl_core.markdown import code, plain
 from mtl_core.model_card import render_card

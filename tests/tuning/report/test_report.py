@@ -5,80 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pandas
 import pytest
+from summaries import BEST, DEFAULT, RECORDS, SUMMARY, epoch_report
 
-from mtl_core.training.report import EpochReport
-from tuning.records import TrialRecord
 from tuning.report.render import render_report
 from tuning.report.statistics import difference_interval
 from tuning.report.summary import StudySummary
-from tuning.study.result import FinalScores, Result
+from tuning.study.result import FinalScores
 from tuning.trainers.scoring import worth_in_rows
 from tuning.watch.trials_csv import trials_frame
-
-
-def epoch_report(epoch: int, accuracy: float, f1: float) -> EpochReport:
-    return EpochReport(
-        epoch=epoch,
-        progress=float(epoch),
-        step=10 * epoch,
-        losses={"intent": 0.5, "slots": 0.25},
-        weights={"intent": 1.0, "slots": 1.0},
-        learning_rates={"encoder": 1e-4},
-        dev={"intent": {"accuracy": accuracy, "macro_f1": 0.1}, "slots": {"f1": f1}},
-        joint_accuracy=0.5,
-        combined=(accuracy + f1) / 2,
-        best_combined=1.0,
-        best_epoch=epoch,
-        seconds=2.0,
-        sentences_per_second=100.0,
-    )
-
-
-RECORDS = [
-    TrialRecord(
-        id="0000",
-        status="complete",
-        parameters={"optimizer.encoder_lr": 2e-4, "freezing": "none"},
-        overrides={},
-        reports=(epoch_report(1, 0.80, 0.60),),
-        seconds=4.0,
-    ),
-    TrialRecord(
-        id="0001",
-        status="stopped",
-        parameters={"optimizer.encoder_lr": 1e-3, "freezing": "a|b", "freezing.layers": 3},
-        overrides={},
-        reports=(epoch_report(1, 0.90, 0.80), epoch_report(2, 0.80, 0.70)),
-        seconds=5.5,
-    ),
-    TrialRecord(
-        id="0002",
-        status="failed",
-        parameters={"optimizer.encoder_lr": 1e-5, "freezing": "none"},
-        overrides={},
-        error="ValueError: shape (2|3)\nwith `ticks`",
-    ),
-]
-DEFAULT = FinalScores(
-    trial="0000",
-    parameters=RECORDS[0].parameters,
-    dev={"combined": 0.70, "intent": {"accuracy": 0.80}},
-    test={"combined": 0.65, "intent": {"accuracy": 0.75}},
-)
-BEST = FinalScores(
-    trial="0001",
-    parameters=RECORDS[1].parameters,
-    dev={"combined": 0.85, "intent": {"accuracy": 0.90}},
-    test={"combined": 0.75, "intent": {"accuracy": 0.85}},
-)
-SUMMARY = StudySummary(
-    name="demo",
-    folder="runs/my demo",
-    records=RECORDS,
-    result=Result(objective="mean", best=BEST, default=DEFAULT, seconds=432.0),
-    replay="mtl train demo --set optimizer.encoder_lr=0.001",
-    importances={"freezing": 0.25, "optimizer.encoder_lr": 0.75},
-)
 
 
 def changed(**change: object) -> StudySummary:
