@@ -106,7 +106,11 @@ def test_the_report_shows_parameters_and_errors_as_they_are(text: str) -> None:
     ]
     best = replace(BEST, parameters=parameters)
     summary = replace(
-        SUMMARY, records=records, best=best, replay=f"mtl train '{text}'", folder=f"runs/{text}",
+        SUMMARY,
+        records=records,
+        result=replace(SUMMARY.result, best=best),
+        replay=f"mtl train '{text}'",
+        folder=f"runs/{text}",
         importances={text: 1.0},
     )  # fmt: skip
     report = render_report(summary)
