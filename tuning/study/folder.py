@@ -177,7 +177,7 @@ class StudyFolder:
     def write_error(self, run_id: str, error: str) -> None:
         """Keeps the traceback of a failed trial."""
         self.trial(run_id).mkdir(parents=True, exist_ok=True)
-        (self.trial(run_id) / "error.txt").write_text(error, encoding="utf-8")
+        write_text(self.trial(run_id) / "error.txt", error)
 
     def read_error(self, run_id: str) -> str | None:
         """Returns the last line of the traceback of a failed trial."""

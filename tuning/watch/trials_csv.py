@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas
 
+from mtl_core.files import write_text
 from mtl_core.scores import ScoreTree, flatten
 from tuning.records import TrialRecord, Value, keys_of_all, order_of
 from tuning.watch.watcher import Watcher
@@ -40,7 +41,7 @@ class TrialsCsv(Watcher):
         """Writes the table."""
         # Trials of several trainers begin in any order.
         ordered = [self._records[run_id] for run_id in sorted(self._records, key=order_of)]
-        trials_frame(ordered).to_csv(self._path, index=False)
+        write_text(self._path, trials_frame(ordered).to_csv(index=False))
 
 
 def trials_frame(records: Sequence[TrialRecord]) -> pandas.DataFrame:

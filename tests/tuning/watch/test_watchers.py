@@ -136,3 +136,21 @@ def test_the_files_of_a_study(tmp_path: Path) -> None:
     assert driver is not None
     assert not driver.is_alive
     assert sorted(path.name for path in (tmp_path / "tensorboard").glob("0*")) == ["0001", "0002"]
+
+
+def test_who_reads_the_table_never_sees_half_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "trials.csv"
+    table = TrialsCsv(path, [record(0, "complete", 0.5)])
+    table.close()
+    before = path.read_text()
+
+    def breaks(self: Path, target: Path) -> Path:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(Path, "replace", breaks)
+    monkeypatch.setattr("os.replace", breaks)
+    with pytest.raises(OSError, match="no space"):
+        table.ended(record(1, "complete", 0.25))
+    assert path.read_text() == before
