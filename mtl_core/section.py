@@ -32,6 +32,7 @@ class PlacedText(str):
 
     def __reduce__(self) -> tuple[type["PlacedText"], tuple[str, Path]]:
         """Lets the text be copied and sent between processes with its folder."""
+        # The default makes copies from the text alone, which `__new__` refuses.
         return PlacedText, (str(self), self.base)
 
 
@@ -53,6 +54,9 @@ def resolve_folder(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     path = resolve_path(value)
+    # A hub id such as "org/name" looks like a relative path. It is one if there is such a folder,
+    # or if it is written as one; then a missing folder is told of, and nothing is fetched from the
+    # hub.
     return str(path) if path.is_dir() or value.startswith((".", "/", "~")) else str(value)
 
 

@@ -34,7 +34,7 @@ def check_bounds(events: Iterable[Event], where: Callable[[int], str]) -> None:
         where: Gives the beginning of an error message for a line, counted from 1.
 
     Raises:
-        ConfigError: So it is.
+        ConfigError: It has too many values, too many levels, or a text that is too long.
     """
     open_: list[tuple[str | None, int]] = []  # Anchor of each open collection, values before it.
     sizes: dict[str, int] = {}  # Anchor -> values that an alias to it stands for.

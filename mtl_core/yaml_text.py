@@ -1,4 +1,4 @@
-"""YAML 1.2 text as plain data with the line of every key: how study files and `--set` are read."""
+"""Reads YAML 1.2 as plain data with the line of every key, for study files and `--set`."""
 
 import warnings
 from collections.abc import Callable
@@ -46,9 +46,12 @@ def parse(
     """
     yaml = YAML(typ="safe", pure=True)
     try:
+        # First, by a parser of its own: `compose` builds everything before it can be counted.
+        # Events come one by one, so a document that is too large is left at the first that goes too
+        # far.
         check_bounds(YAML(typ="safe", pure=True).parse(text), where)
         with warnings.catch_warnings():
-            # YAML lets a name stand for one thing after the other.
+            # YAML allows an anchor to be used again for something else.
             warnings.simplefilter("ignore", ReusedAnchorWarning)
             root = yaml.compose(text)
         builder = _Builder(yaml, base=base, where=where)
@@ -69,7 +72,10 @@ def parse(
 
 
 class _Builder:
-    """Turns the nodes of one document into plain data."""
+    """Turns the nodes of one document into plain data.
+
+    Nodes, which `YAML.load` would not give, have lines, and keys as they were written.
+    """
 
     def __init__(self, yaml: YAML, *, base: Path, where: Callable[[int], str]) -> None:
         self.lines: dict[KeyPath, int] = {}

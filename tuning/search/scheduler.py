@@ -7,8 +7,8 @@ from tuning.trainers.decisions import Decision, GoOn
 class Scheduler:
     """Decides on runs, which it knows by their run ids: the same before and after a restart.
 
-    This one stops none. Calls come in the order `begin`, any number of `decide`, and `forget` for
-    a run that failed.
+    This one stops none; others override `decide`. Calls come per run: `begin`, any number of
+    `decide`, and `forget` if it failed. After a restart, a run begins again.
     """
 
     def begin(self, run_id: str) -> None:
