@@ -231,8 +231,8 @@ def evaluate_model(
     tasks: dict[str, Task] = {}
     for name, section in config.tasks.items():
         labels = datasets[section.datasets[0]].labels[name]
-        # The head's outputs are numbered by the labels it was trained on: by others, for instance of
-        # an edited file, its scores would be nonsense.
+        # The head's outputs are numbered by the labels it was trained on: scored by others, those
+        # of an edited file for instance, they would mean nothing.
         if labels.trained != predictor.tasks[name].labels.trained:
             raise DataError(
                 f"data set '{section.datasets[0]}': the train labels of task '{name}' are not "

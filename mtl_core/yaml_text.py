@@ -46,9 +46,7 @@ def parse(
     """
     yaml = YAML(typ="safe", pure=True)
     try:
-        # First, by a parser of its own: `compose` builds everything before it can be counted.
-        # Events come one by one, so a document that is too large is left at the first that goes too
-        # far.
+        # By a parser of its own, event by event: `compose` would build all before it is counted.
         check_bounds(YAML(typ="safe", pure=True).parse(text), where)
         with warnings.catch_warnings():
             # YAML allows an anchor to be used again for something else.

@@ -1,4 +1,4 @@
-"""Answers of actors over a network that may be away for a moment."""
+"""Asks actors again when their answer was lost: the network may be away for a moment."""
 
 import time
 from collections.abc import Callable
@@ -19,5 +19,7 @@ def ask(call: Callable[[], Any]) -> Any:
     while True:
         try:
             return ray.get(call())
+        # Only this one: an actor that has died never answers, and its `ActorDiedError` goes
+        # through.
         except ray.exceptions.ActorUnavailableError:
             time.sleep(AGAIN_SECONDS)

@@ -85,8 +85,8 @@ class Points:
         if trial.number > 0:
             return self._space.sample(trial)
         for parameter in self._space.parameters:
-            # The recipe's value of the others lies outside the space. To draw one instead would tell
-            # Optuna of a point that was never run.
+            # The recipe's value of the others lies outside the space. Drawing one in its place
+            # would tell Optuna of a point that was never run.
             if parameter.name in self._defaults:
                 parameter.sample(trial)
         return {}

@@ -151,8 +151,8 @@ class Branch:
                 yield self.kind.name, label
                 for key, node in option.nodes.items():
 
-                    # As a default value: the function would otherwise see the last key of the loop.
                     def inside(inner: object, key: str = key) -> object:
+                        # `key` is a default value, or all would see the last key of the loop.
                         section = resolve({**value, key: inner})
                         return section.get(key) if isinstance(section, Mapping) else None
 

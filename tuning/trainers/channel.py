@@ -22,7 +22,11 @@ _ENDLESS = timedelta(days=365)
 
 
 class Channel:
-    """The line of one worker of a trainer."""
+    """The line of one worker of a trainer.
+
+    `take` and `send` are collective: all workers of the trainer call them, in the same order.
+    `report` and `tell` are for one worker alone.
+    """
 
     def __init__(self, pool: PoolAddress, trainer: int, place: Place) -> None:
         """Connects, together with all other workers of the trainer.
@@ -53,6 +57,8 @@ class Channel:
         if self._is_first:
             job = ray.get(self._actor.take.remote(self._trainer))
             if job is not None:
+                # A call of its own: only now is it sure that the job has arrived, and an attempt
+                # counts.
                 ray.get(self._actor.begin.remote(self._trainer))
         return self._from_first(job)
 
@@ -72,6 +78,8 @@ class Channel:
         now = time.monotonic()
         if now - self._told >= _TELL_SECONDS or progress.phase != self._phase:
             self._told, self._phase = now, progress.phase
+            # No `ray.get`: a step must not wait for the network, and a message that is lost is no
+            # loss.
             self._actor.progress.remote(self._trainer, progress)
 
     def _from_first(self, value: _T) -> _T:

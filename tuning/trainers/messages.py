@@ -1,4 +1,4 @@
-"""What passes between Tune's trials, the pool and the trainers; plain data, nothing heavy."""
+"""Messages between Tune's trials, the pool and the trainers: plain data, no tensors."""
 
 import re
 from collections.abc import Mapping
@@ -18,8 +18,9 @@ class TrialSpec:
             for runs that are none. Names of folders, with "/" between them.
         overrides: Dotted key of `run` -> value.
         checkpoint: Folder of its checkpoint; the run starts from the one that is there.
-        epochs: Budget: the run ends after this many epochs, at the latest after those of its
-            recipe, which the schedule of its learning rate goes by; None = after those.
+        epochs: Budget: the run ends after this many epochs, or after those of its recipe if they
+            are fewer; None = after those of its recipe. The learning rate's schedule always goes
+            by the recipe.
 
     Raises:
         ValueError: The id could not be the path of a folder.
@@ -32,6 +33,7 @@ class TrialSpec:
 
     def __post_init__(self) -> None:
         """Refuses an id that would leave the study folder."""
+        # Parts begin with a letter, digit or underline, so that none is "..", hidden or absolute.
         if not re.fullmatch(r"\w[\w.-]*(/\w[\w.-]*)*", self.id):
             raise ValueError(f"'{self.id}': not a run id: expected names of folders, with '/'")
 
@@ -72,8 +74,8 @@ class Reported:
     """A run ended an epoch.
 
     Attributes:
-        report: Of that epoch.
-        is_last: Whether it was the last one.
+        report: The report of that epoch.
+        is_last: Whether it was the last epoch of the run.
     """
 
     report: EpochReport
@@ -87,8 +89,7 @@ class Scored:
     Attributes:
         scores: None without any test split; without "combined" where a task that counts has none.
         worth_in_rows: Of how many rows of test the combined score is a share; see
-            `worth_in_rows` in
-            `tuning.trainers.scoring`.
+            `worth_in_rows` in `tuning.trainers.scoring`.
     """
 
     scores: dict[str, float | Mapping[str, float]] | None

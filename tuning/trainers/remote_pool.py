@@ -23,6 +23,7 @@ class RemotePool:
 
     def submit(self, job: Job) -> None:
         """Queues a job; asks again until an answer comes."""
+        # The pool knows a job that it has, so a call whose answer was lost may be made again.
         asking.ask(lambda: self._actor.submit.remote(job))
 
     def message(self, run_id: str, index: int) -> Any:
