@@ -147,7 +147,7 @@ def count_parts(config: RunConfig, datasets: Mapping[str, EncodedDataset]) -> di
 
 
 def _num_parts(dataset: EncodedDataset) -> int:
-    # Layouts write segments for texts of two parts only; all splits have the same number of parts.
+    # Layouts write segments only for rows of two parts.
     return 1 if dataset.splits["train"].token_types is None else 2
 
 

@@ -91,7 +91,9 @@ def open_or_build(
     *,
     room: Room | None = None,
 ) -> T | None:
-    """Opens a folder that the first process to want it builds, under a lock.
+    """Opens a folder; builds it first, under a lock, where it is missing or broken.
+
+    Of several processes that want it, the first one builds, and the others wait and open it.
 
     Args:
         folder: The folder; the one around it is made when missing.
@@ -154,7 +156,7 @@ def _make_room(root: Path, room: Room) -> bool:
 
 @contextmanager
 def telling_what_is_broken(path: Path) -> Iterator[None]:
-    """Says in one line that a file which others may have written is not what it should be.
+    """Turns the errors of reading a broken file, which others may have written, into one line.
 
     Raises:
         ConfigError: Reading `path` failed with any error that a broken file can cause.

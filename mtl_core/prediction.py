@@ -50,12 +50,12 @@ class Prediction(Mapping[str, Output]):
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """What tasks read of a text.
+    """What tasks read of a text; tasks with equal inputs share a pass of the encoder.
 
     Attributes:
-        layout: How rows are made of it.
+        layout: How rows are made of the text.
         has_second: Whether they read its second part.
-        num_features: How many dense numbers.
+        num_features: How many dense numbers they read.
     """
 
     layout: Layout

@@ -197,7 +197,7 @@ def _load_weights(model: MultiTaskModel, folder: Path) -> None:
 
 @contextmanager
 def _reading(path: Path) -> Iterator[None]:
-    """Says in one line that a file of a model cannot be used, and why."""
+    """Turns any error of reading a file of a model into a `ConfigError` of one line."""
     try:
         yield
     except Exception as error:  # Broken files end in errors of any kind, from several libraries.

@@ -1,4 +1,4 @@
-"""The base of every section of a study file; sections stand next to the class they build."""
+"""`Section`, the base of all sections of a study file, and the types of paths in them."""
 
 import os
 from pathlib import Path
@@ -8,7 +8,10 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 
 class Section(BaseModel):
-    """A frozen part of the study file; unknown keys, NaN and infinity are refused."""
+    """A frozen part of the study file; refuses unknown keys, NaN and infinity.
+
+    Each section stands in the file of the class that it builds.
+    """
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True

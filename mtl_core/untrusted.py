@@ -27,9 +27,9 @@ _REFUSED = {
 """Keys of Transformers' JSON files -> why they are refused; null means nothing to it."""
 _ATTENTION = ("attn_implementation", "_attn_implementation", "_attn_implementation_internal")
 _OWN_ATTENTION = ("eager", "sdpa")
-"""Those that Transformers has itself; others are packages, or kernels that it fetches and runs."""
+"""Attention that Transformers has itself; others are packages, or kernels that it would fetch."""
 _MOST_BYTES = 64 * 2**20
-"""Of a JSON file; a configuration with the names of 20,000 labels has 1 MiB."""
+"""Bytes of a JSON file; a configuration with the names of 20,000 labels has 1 MiB."""
 
 
 def check_model(folder: Path, *, trust_code: bool) -> Document:

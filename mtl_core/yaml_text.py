@@ -63,7 +63,7 @@ def parse(
         line = text.count("\n", 0, error.position) + 1
         raise ConfigError(f"{where(line)}: not valid YAML: {error.reason}") from error
     except (ValueError, LookupError, OverflowError) as error:
-        # What the parser itself stumbles over, such as an escape of no character.
+        # Errors of the parser itself, for instance at an escape that stands for no character.
         raise ConfigError(f"{where(1)}: not valid YAML: {one_line(str(error))}") from error
     except RecursionError:
         raise ConfigError(f"{where(1)}: nested too deeply, or an alias inside itself") from None

@@ -54,7 +54,7 @@ def enable_token() -> None:
 
 
 def packed_files(folder: Path, excludes: Sequence[str]) -> list[Path]:
-    """Returns the files of a working directory that Ray sends: all but what is excluded or ignored."""
+    """Returns the files that Ray sends of a folder: all that is neither excluded nor ignored."""
     found: list[Path] = []
     # Ray's own walk: the size has to be that of what Ray sends, and its rules are its own.
     packaging._dir_travel(

@@ -7,14 +7,17 @@ from typing import Any
 import ray
 
 AGAIN_SECONDS = 1.0
-"""Until an actor is asked again, when its answer was lost."""
+"""Wait until an actor is asked again, when its answer was lost."""
 
 
 def ask(call: Callable[[], Any]) -> Any:
     """Returns what an actor answers, asking again for an answer that was lost.
 
     Args:
-        call: Makes a call that comes to the same when made twice; returns its reference.
+        call: Makes a call that may be made twice with the effect of one; returns its reference.
+
+    Raises:
+        ActorDiedError: The actor is gone.
     """
     while True:
         try:

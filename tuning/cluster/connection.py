@@ -1,4 +1,4 @@
-"""The Ray cluster of a study: the one that is given, or one on this machine for its time."""
+"""Connects a study to Ray: to the cluster it names, or to one started here for its duration."""
 
 import contextlib
 import logging
@@ -86,7 +86,7 @@ def cluster(
     if ray.is_initialized():
         raise ConfigError("this process is connected to Ray already; call ray.shutdown() first")
     for name, value in ENVIRONMENT.items():
-        # Before Ray starts: its processes inherit the environment, and read it once.
+        # Before Ray starts: its processes inherit the environment.
         os.environ.setdefault(name, value)
     if not verbose:
         _silence()

@@ -1,4 +1,4 @@
-"""The log of a job on a cluster, copied to stdout until the job has ended."""
+"""Copies the log of a job on a cluster to stdout until the job has ended."""
 
 import asyncio
 import logging
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 _logger = logging.getLogger(__name__)
 
 RETRY_SECONDS = 2.0
-"""Until a log that broke off is asked for again."""
+"""Wait until a log that broke off is asked for again."""
 
 
 def follow_job(client: "JobSubmissionClient", job: str) -> int:

@@ -83,8 +83,8 @@ class Journal(JournalFileBackend):
     def __init__(self, path: Path, *, lock_seconds: int) -> None:
         """Opens the file `path`; a lock older than `lock_seconds` was left by a killed driver."""
         self._path = path
-        # A symlink, which also works on network file systems, and which Optuna takes itself for
-        # what it writes: both ways of writing exclude each other.
+        # One lock for both ways of writing, Optuna's and the light one below. A symlink, which also
+        # locks on network file systems.
         self._guard = JournalFileSymlinkLock(str(path), grace_period=lock_seconds)
         super().__init__(str(path), lock_obj=self._guard)
 
@@ -188,7 +188,8 @@ class _Memory(BaseJournalBackend):
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         for log in logs:
             check_form(log)
-            # Through text, as in a file: tuples become lists, and whole keys of dicts become text.
+            # Through text, as in a file: tuples become lists, and integer keys of dicts become
+            # text.
             self.logs.append(json.loads(json.dumps(log)))
 
 

@@ -1,4 +1,4 @@
-"""The schedulers of Ray Tune as schedulers of ours."""
+"""Adapter: makes a scheduler of Ray Tune one of ours."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

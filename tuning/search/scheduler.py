@@ -1,4 +1,4 @@
-"""What a scheduler is: after every report it decides whether a run goes on."""
+"""The contract of schedulers: after every report, one decides whether the run goes on."""
 
 from mtl_core.training.report import EpochReport
 from tuning.trainers.decisions import Decision, GoOn
@@ -23,5 +23,5 @@ class Scheduler:
         """A run failed, or was taken away before it ran; its reports still count."""
 
     def describe(self) -> str:
-        """Returns in a line where it stands."""
+        """Returns one line about its state, for logs."""
         return type(self).__name__

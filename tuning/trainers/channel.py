@@ -1,4 +1,4 @@
-"""A worker's line to the pool: the first worker of a trainer speaks, all hear the answer."""
+"""A worker's line to the pool: rank 0 of a trainer speaks, and all its workers get the answer."""
 
 import time
 from datetime import timedelta
@@ -15,10 +15,10 @@ from tuning.trainers.messages import Job, Message, PoolAddress
 _T = TypeVar("_T")
 
 _TELL_SECONDS = 1.0
-"""Between messages of progress: a person reads them."""
+"""Time between messages of progress: a person reads them."""
 
 _ENDLESS = timedelta(days=365)
-"""Torch would end workers that wait for longer than half an hour."""
+"""Torch would otherwise end workers that wait for longer than half an hour."""
 
 
 class Channel:

@@ -39,9 +39,9 @@ def keep_training(
 
     Args:
         pool: The pool's actor.
-        number: The trainer's.
+        number: Number of the trainer.
         build: Makes a trainer; `fit` raises a `LeaveError` once `is_leaving` is set.
-        is_leaving: The study is being left.
+        is_leaving: Set when the study is being left.
     """
     try:
         while answer(pool.is_wanted.remote(number), is_leaving):

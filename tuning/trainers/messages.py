@@ -97,7 +97,7 @@ class Scored:
 
     @property
     def is_last(self) -> bool:
-        """Always: there is one for each job."""
+        """Always true: there is one for each job."""
         return True
 
 
@@ -109,7 +109,7 @@ class Failed:
 
     @property
     def is_last(self) -> bool:
-        """Always: nothing comes after it."""
+        """Always true: nothing comes after it."""
         return True
 
 
@@ -121,8 +121,8 @@ class PoolAddress:
     """Where the actor of a pool is found.
 
     Attributes:
-        name: Of the actor.
-        namespace: Ray's.
+        name: Name of the actor.
+        namespace: Ray's namespace that the actor is in.
     """
 
     name: str

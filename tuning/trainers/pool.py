@@ -74,7 +74,7 @@ class _Trainer:
     is_fit: bool = True
     starts: int = 0
     deaths: int = 0
-    """Of its workers, since the last report."""
+    """Deaths of its workers since the last report."""
     order: _Order | None = None
     progress: Progress | None = None
 
@@ -125,8 +125,9 @@ class TrialPool:
         """Waits for a message of a job; asking for the one to come means that the job may go on.
 
         Args:
-            run_id: The job's.
-            index: Of its messages, from 0; one may be asked for again, when the answer was lost.
+            run_id: Run id of the job.
+            index: Number of the message, from 0. The same one may be asked for again, when the
+                answer was lost.
         """
         order = self._orders[run_id]
         coming = order.message(index)

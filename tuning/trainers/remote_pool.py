@@ -11,7 +11,7 @@ from tuning.trainers.messages import Job, Message, PoolAddress
 
 
 class RemotePool:
-    """The pool's actor; calls come to the same when they are made twice."""
+    """The pool's actor; every call may be made twice with the effect of one."""
 
     def __init__(self, actor: Any) -> None:
         self._actor = actor

@@ -1,4 +1,4 @@
-"""The runner: has jobs done in the pool, trials or not, and streams back what comes of them."""
+"""The runner: queues jobs in the pool, trials or not, and streams back their messages."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol

@@ -1,4 +1,4 @@
-"""What training runs of one study share: data and encoder of the last one, kept in memory."""
+"""The shelf of a worker: keeps data and encoder of the last run in memory for the next one."""
 
 import gc
 

@@ -93,7 +93,7 @@ class Worker:
         Args:
             settings: What it needs to know of the study.
             channel: Takes its messages.
-            place: Its own among the trainer's workers.
+            place: Its place among the trainer's workers.
         """
         self._settings = settings
         self._channel = channel
@@ -134,8 +134,8 @@ class Worker:
         # Closed even when it is left early, so that the run lets go of its files and memory now.
         with closing(reports):
             for report in reports:
-                # The checkpoint may be older than the last report: such an epoch is trained again,
-                # and the decision on it has been made.
+                # `train` yields the reports of its checkpoint once more; they were decided on
+                # before.
                 if report.epoch <= job.delivered:
                     continue
                 is_last = report.epoch >= last
