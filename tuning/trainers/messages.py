@@ -66,6 +66,8 @@ class ScoreJob:
     dev: dict[str, float | Mapping[str, float]]
 
 
+# Compared by value: so the pool tells a job that is submitted again, after a lost answer, from
+# another job of the same run.
 Job = TrainJob | ScoreJob
 
 

@@ -183,7 +183,7 @@ class TrialPool:
         order.is_begun = False
         known.order = order
         if isinstance(order.job, TrainJob):
-            # A run that starts again from its checkpoint makes its early reports anew.
+            # A run that starts again from its checkpoint yields its early reports once more.
             return replace(order.job, delivered=order.delivered)
         return order.job
 
