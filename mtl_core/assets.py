@@ -1,4 +1,4 @@
-"""What outlives a run: tokenizer, encoded data, and the encoder with its pristine weights."""
+"""Assets: tokenizer, encoded data and pretrained encoder, loaded once for many runs."""
 
 import hashlib
 import json
@@ -69,12 +69,15 @@ def load_datasets(
         )
         for name, section in config.datasets.items()
     }
+    # After all of them are encoded: the ids of a task's labels depend on every data set that has
+    # it.
     return merge_labels(datasets)
 
 
 def build_tasks(config: RunConfig, datasets: Mapping[str, EncodedDataset]) -> dict[str, Task]:
     """Returns task name -> task, with the labels found in the data."""
     return {
+        # After `merge_labels` all data sets of a task carry the same labels: any of them will do.
         name: build_task(name, section, datasets[section.datasets[0]].labels[name])
         for name, section in config.tasks.items()
     }
@@ -106,6 +109,7 @@ def build_collator(config: RunConfig, tokenizer: "PreTrainedTokenizerFast") -> C
         for name, section in config.tasks.items()
         if (change := section.batch_change(name, tokenizer)) is not None
     }
+    # The attention mask hides what is padded, so a tokenizer without a padding token can do with 0.
     return Collator(tokenizer.pad_token_id or 0, changes)
 
 
@@ -113,7 +117,7 @@ def count_features(config: RunConfig, datasets: Mapping[str, EncodedDataset]) ->
     """Returns task name -> extra dense numbers that its head sees.
 
     Raises:
-        DataError: The data sets of a task differ in it.
+        DataError: The data sets of a task have different numbers of features.
     """
     found: dict[str, int] = {}
     for name, section in config.tasks.items():
@@ -143,11 +147,12 @@ def count_parts(config: RunConfig, datasets: Mapping[str, EncodedDataset]) -> di
 
 
 def _num_parts(dataset: EncodedDataset) -> int:
+    # Layouts write segments only for rows of two parts.
     return 1 if dataset.splits["train"].token_types is None else 2
 
 
 def _num_features(dataset: EncodedDataset) -> int:
-    features = dataset.splits["train"].features
+    features = dataset.splits["train"].features  # (rows, features)
     return 0 if features is None else features.shape[1]
 
 
@@ -155,7 +160,8 @@ class Assets:
     """Tokenizer, data and encoder of a run, kept for the next run that needs the same.
 
     Only one run at a time may use them: all runs share the one encoder, whose pretrained weights
-    are copied back at the start of each.
+    are copied back by `new_model` at the start of each. Call `new_model`, train, and then perhaps
+    `merge_adapters`; the next `new_model` makes the model before unusable.
     """
 
     def __init__(self, key: str, data: Data, encoder: "PreTrainedModel") -> None:
@@ -163,13 +169,14 @@ class Assets:
         self.data = data
         self._encoder = encoder
         self._adapters: Adapters | None = None
+        # Copies: optimisers change the encoder's parameters in place.
         self._pristine: dict[str, Tensor] = {
             name: value.detach().clone() for name, value in encoder.state_dict().items()
         }
 
     @classmethod
     def load(cls, config: RunConfig, *, device: torch.device) -> "Assets":
-        """Loads everything.
+        """Loads tokenizer, data and encoder; the encoder goes to `device`.
 
         Raises:
             ConfigError: The encoder cannot be used.
@@ -181,7 +188,7 @@ class Assets:
 
     @cached_property
     def prefix_cache(self) -> PrefixCache:
-        """What frozen layers of this encoder compute."""
+        """What frozen layers of this encoder compute, kept on disk; see `PrefixCache`."""
         return PrefixCache(weights_hash(self._pristine))
 
     def new_model(self, config: RunConfig, tasks: Mapping[str, Task]) -> MultiTaskModel:
@@ -195,8 +202,10 @@ class Assets:
         if self._adapters is not None:
             self._adapters.remove()
             self._adapters = None
-        # Without adapters, which stand in the place of some of its modules, it has its own names.
+        # Only after that: adapters take the place of some modules, and while they are in, the names
+        # of the encoder's weights are not those of the pristine ones.
         self._encoder.load_state_dict(self._pristine)
+        # What the run before has frozen, and the gradients that it left, must not reach this one.
         self._encoder.requires_grad_(True)
         for parameter in self._encoder.parameters():
             parameter.grad = None
@@ -209,12 +218,13 @@ class Assets:
         # After the heads: they draw the same numbers, adapters or not.
         self._adapters = config.freezing.add_adapters(self._encoder)
         for name, section in config.tasks.items():
-            # DistributedDataParallel waits for gradients that a task of weight 0 never gets.
+            # A task of weight 0 gives its head no gradient, and DistributedDataParallel would wait
+            # for one of every parameter that trains.
             model.head(name).requires_grad_(section.weight > 0 and not section.freeze_head)
-        return model.to(self._encoder.device)
+        return model.to(self._encoder.device)  # heads were drawn on the CPU, alike for any device
 
     def merge_adapters(self) -> None:
-        """Adds the adapters of the last model to its encoder's weights."""
+        """Adds the adapters of the last model, if it has any, to its encoder's weights."""
         if self._adapters is not None:
             self._adapters.merge()
             self._adapters = None
@@ -227,6 +237,8 @@ def assets_key(config: RunConfig) -> str:
         "datasets": {
             name: section.model_dump(mode="json") for name, section in config.datasets.items()
         },
+        # Of a task only what shapes the encoded data: trials that differ in losses or heads share
+        # it.
         "tasks": {
             name: [
                 [task.layout().recipe(), task.column_in(key, name).recipe()]

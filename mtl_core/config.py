@@ -38,11 +38,11 @@ class Training(Section):
     epochs: int = Field(default=5, ge=1)
     """Passes over the training data of all data sets."""
     batch_size: int = Field(default=32, ge=1)
-    """Sentences an optimiser step, over all workers, data sets and accumulated parts."""
+    """Sentences per optimiser step, over all workers, data sets and accumulated parts."""
     accumulation: int = Field(default=1, ge=1)
     """Parts that a batch is cut into to save memory; the update stays the same."""
     precision: Wanted = "auto"
-    """`bf16`, `fp16` = autocast of the forward pass, weights stay fp32; `auto` = as it is faster.
+    """`bf16`, `fp16` = autocast of the forward pass, weights stay fp32; `auto` = the faster one.
 
     `auto` = bf16 where every worker's device is faster with it, else fp32. `fp16` is for GPUs
     without bf16; its loss is scaled.
@@ -50,7 +50,7 @@ class Training(Section):
     prefix_cache: Literal["auto", "bf16", "fp16", "fp32", "off"] = "auto"
     """How the output of frozen lower layers is kept on disk; `auto` = in the run's precision."""
     prefix_cache_gib: float = Field(default=16.0, ge=0)
-    """Disk for them, of all runs on a machine; the least recently used ones make room."""
+    """GiB of disk for that output, of all runs on a machine; the least recently used makes room."""
     gradients_every: int | None = Field(default=None, ge=1)
     """Steps between looks at the tasks' gradients (norms, cosines); null = never."""
 
@@ -79,6 +79,7 @@ class RunConfig(Section):
 
     @model_validator(mode="after")
     def _check_tasks(self) -> "RunConfig":
+        # First that the data sets exist: all that follows looks tasks up by their data sets.
         for name, task in self.tasks.items():
             self._check_datasets(name, task)
         for dataset in self.datasets:
@@ -88,6 +89,7 @@ class RunConfig(Section):
                 raise ValueError(
                     f"tasks.{name}: '{name}' is {_TAKEN[name]}; expected another name for the task"
                 )
+        # Without a task that trains there is no loss, and without one that counts no objective.
         if all(task.weight == 0 for task in self.tasks.values()):
             raise ValueError("tasks: the weights of all tasks are 0; at least one has to train")
         if all(task.auxiliary for task in self.tasks.values()):
@@ -109,6 +111,7 @@ class RunConfig(Section):
                 raise ValueError(f"tasks.{name}.column: there is no column for '{dataset}'")
 
     def _check_columns(self, dataset: str) -> None:
+        # Tasks may share a column, but it is read from the file once, as values of one type.
         kinds: dict[str, str] = {}
         columns = self.columns(dataset)
         if not columns:
@@ -119,6 +122,8 @@ class RunConfig(Section):
                     f"tasks.{column.task_name}.column: column '{column.column}' is used both as "
                     f"{kinds[column.column]} and {column.kind}"
                 )
+        # Windows and chunks are rows of one task's own making: another task's labels would not be
+        # theirs.
         layouts = {name: task.layout() for name, task in self._tasks_on(dataset)}
         alone = next((name for name, layout in layouts.items() if not layout.is_shared), None)
         if alone and len(columns) > 1:
@@ -134,6 +139,7 @@ class RunConfig(Section):
 
     def layout(self, dataset: str) -> Layout:
         """Returns how the rows of a data set are made; its tasks all ask for the same."""
+        # Any of them will do: `_check_columns` leaves a layout that is not shared to its only task.
         return next(task.layout() for _, task in self._tasks_on(dataset))
 
     def _tasks_on(self, dataset: str) -> Iterator[tuple[str, TaskSection]]:

@@ -1,4 +1,4 @@
-"""From a run's checkpoint to a saved model with its card."""
+"""Export: makes a saved model, with its card, from the checkpoint of a run."""
 
 from pathlib import Path
 
@@ -29,10 +29,14 @@ def export_best(
         config: The run.
         assets: Its data and encoder.
         dev: Dev scores of that epoch, for the card.
-        test: Test scores, for the card.
+        test: Test scores, for the card; None when there are none.
+
+    Raises:
+        ConfigError: The checkpoint was written by another version.
     """
     tasks = build_tasks(config, assets.data.datasets)
     model = assets.new_model(config, tasks)
+    # A checkpoint holds only what trained: the rest is the pretrained encoder that the model has.
     precision = load_best(checkpoint, model)
     # A saved model has no adapters: their updates become part of the weights.
     assets.merge_adapters()

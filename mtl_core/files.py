@@ -1,4 +1,4 @@
-"""Files and folders that appear whole or not at all, and what is built once for all processes."""
+"""Writes files and folders whole or not at all; has one process build what all others open."""
 
 import hashlib
 import json
@@ -30,6 +30,7 @@ def whole_file(path: Path) -> Iterator[Path]:
     Killed or failing in between, `path` is what it was before. One process at a time may write
     the same path; where there are several, they take `locked`.
     """
+    # In the same folder: a rename is atomic only within one file system.
     part = path.with_name(f".{path.name}.part")
     part.unlink(missing_ok=True)  # A link there would lead the content into another file.
     yield part
@@ -90,7 +91,9 @@ def open_or_build(
     *,
     room: Room | None = None,
 ) -> T | None:
-    """Opens a folder that the first process to want it builds, under a lock.
+    """Opens a folder; builds it first, under a lock, where it is missing or broken.
+
+    Of several processes that want it, the first one builds, and the others wait and open it.
 
     Args:
         folder: The folder; the one around it is made when missing.
@@ -114,6 +117,8 @@ def open_or_build(
             shutil.rmtree(left, ignore_errors=True)
         if room is not None and not _make_room(folder.parent, room):
             return None
+        # Without its `meta.json` a folder counts as broken, and it gets that before it is moved to
+        # its place: nobody can open a folder that is half built.
         with whole_folder(folder) as scratch:
             meta = json.dumps(build(scratch))
             (scratch / _META).write_text(meta, encoding="utf-8")
@@ -126,8 +131,9 @@ def _open_whole(folder: Path, open_: Callable[[Path, Any], T | None]) -> T | Non
     try:
         found = open_(folder, json.loads(meta.read_text(encoding="utf-8")))
     except (OSError, ValueError, KeyError, TypeError):
-        return None
+        return None  # Missing, broken, or in an older form: built anew.
     with suppress(OSError):  # Of another user; then the time of use stays as it is.
+        # Marks the use, since the times of access that file systems keep are often switched off.
         os.utime(meta)
     return found
 
@@ -136,6 +142,7 @@ def _make_room(root: Path, room: Room) -> bool:
     """Removes the least recently used folders until there is room; returns whether there is."""
     if room.needed > room.budget or room.needed > shutil.disk_usage(root).free:
         return False
+    # The oldest use first; a folder that is being built has no such file yet, and is left alone.
     kept = sorted(root.glob(f"*/{_META}"), key=lambda path: path.stat().st_mtime)
     sizes = {meta.parent: sum(f.stat().st_size for f in meta.parent.iterdir()) for meta in kept}
     for folder in list(sizes):
@@ -149,7 +156,7 @@ def _make_room(root: Path, room: Room) -> bool:
 
 @contextmanager
 def telling_what_is_broken(path: Path) -> Iterator[None]:
-    """Says in one line that a file which others may have written is not what it should be.
+    """Turns the errors of reading a broken file, which others may have written, into one line.
 
     Raises:
         ConfigError: Reading `path` failed with any error that a broken file can cause.

@@ -1,4 +1,4 @@
-"""Text from data as Markdown that shows just this text: it becomes no HTML, link or picture."""
+"""Escapes text from data for Markdown: it is shown as it is, never as HTML, link or picture."""
 
 import re
 

@@ -42,7 +42,7 @@ def render_card(
     dev: ScoreTree,
     test: ScoreTree | None,
 ) -> str:
-    """Returns the card as markdown.
+    """Returns the card as Markdown.
 
     Args:
         config: The run that trained the model.
@@ -114,6 +114,7 @@ def _describe(labels: tuple[str, ...], most: int = 12) -> str:
 
 
 def _score_table(dev: ScoreTree, test: ScoreTree | None) -> str:
+    # Rows are the scores of dev: a task without labels in test shows a dash there.
     flat_dev, flat_test = flatten(dev), flatten(test)
     rows = [
         f"| {plain(name)} | {show_score(name, value)} | {show_score(name, flat_test.get(name))} |"

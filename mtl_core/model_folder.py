@@ -1,4 +1,4 @@
-"""The files in the folder of a saved model; what is in them, `saved_model` writes and reads."""
+"""Names of the files in the folder of a saved model; `saved_model` writes and reads them."""
 
 META = "mtl.json"
 """What else a model needs: format, longest row, and of each task its labels and inputs."""

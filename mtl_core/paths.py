@@ -1,4 +1,4 @@
-"""Where the project keeps what it can build again."""
+"""The cache folder: where encoded data and other things that can be built again are kept."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What goes into a predictor and what comes out of it: texts, and what a model says of each."""
+"""What a predictor is given and returns: texts, and a `Prediction` for each."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -43,17 +43,19 @@ class Prediction(Mapping[str, Output]):
         """Returns one line of JSON: "text", "text_pair" where there is one, then a key per task."""
         texts = {"text": self.text} | ({"text_pair": self.text_pair} if self.text_pair else {})
         plain = {task: to_plain(output) for task, output in self.outputs.items()}
+        # Not ASCII alone, so that people can read it; what a terminal would obey is escaped after
+        # all.
         return printable_json(json.dumps({**texts, **plain}, ensure_ascii=False))
 
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """What tasks read of a text.
+    """What tasks read of a text; tasks with equal inputs share a pass of the encoder.
 
     Attributes:
-        layout: How rows are made of it.
+        layout: How rows are made of the text.
         has_second: Whether they read its second part.
-        num_features: How many dense numbers.
+        num_features: How many dense numbers they read.
     """
 
     layout: Layout
@@ -84,6 +86,8 @@ class Row:
         """Returns what is encoded of the text."""
         return Example(
             tuple(self.view.text[start:end] for start, end in self.view.words),
+            # What the task was not trained on is left out, so that rows look as they did in
+            # training.
             second=self.view.second if wanted.has_second else "",
             features=self.features if wanted.num_features else (),
         )

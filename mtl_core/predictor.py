@@ -1,4 +1,4 @@
-"""The predictor: a saved model applied to texts."""
+"""The predictor: loads a saved model and applies it to texts, or to the test split of its data."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -46,7 +46,7 @@ class Predictor:
         max_length: int,
         parts: Mapping[str, Sequence[int]],
     ) -> None:
-        """Makes one.
+        """Takes a model, which is put into evaluation mode.
 
         Args:
             config: The run that trained the model.
@@ -69,7 +69,7 @@ class Predictor:
 
         Args:
             folder: The folder.
-            trust_code: Runs the code of the model's own kinds of tasks: files and packages.
+            trust_code: Whether code of the model's own kinds of tasks, files and packages, may run.
 
         Raises:
             ConfigError: The folder holds no model, one of another format, or one that names code.
@@ -91,7 +91,7 @@ class Predictor:
         features: Sequence[Sequence[float]] = (),
         batch_size: int = 64,
     ) -> list[Prediction]:
-        """Predicts all tasks for every text, in the order given.
+        """Predicts all tasks for every text; returns predictions in the order of the texts.
 
         Args:
             texts: One text or a list; a pair (text, second) is a pair of sentences, or a question
@@ -100,8 +100,8 @@ class Predictor:
             batch_size: Texts per batch.
 
         Raises:
-            DataError: What was given is no text or pair of texts, the features are not those of
-                the model, or it was trained without pairs.
+            DataError: An entry is neither a text nor a pair of texts, the number of features is
+                not the model's, or there are pairs and it was trained without.
         """
         listed = [texts] if isinstance(texts, str | tuple) else list(texts)
         pairs = [_pair(text) for text in listed]
@@ -117,7 +117,8 @@ class Predictor:
             for number, (text, second) in enumerate(pairs)
         ]
         filled = [row for row in rows if row.view.words]
-        # Apart, so that what is said of a text never hangs on the others.
+        # Pairs and single texts apart: a layout wants all rows with a second part or none, and what
+        # is said of a text must not hang on the others.
         for has_second in (False, True):
             chosen = [row for row in filled if row.has_second == has_second]
             if chosen:
@@ -147,6 +148,9 @@ class Predictor:
             if not fitting:
                 continue
             examples = [example for _, example in fitting]
+            # Without columns: there are no labels, only rows. `split.source` is what leads back
+            # from a row to its text where a layout cuts texts into pieces, so there may be more
+            # rows than texts.
             split = wanted.layout.encode(examples, self.tokenizer, (), {}, **sizes)
             views = [row.view for row, _ in fitting]
             for name, read in self._read(split, names, batch_size).items():
@@ -160,6 +164,8 @@ class Predictor:
         for name in self.outputs_of():
             parts, num_features = self._parts[name], self.model.num_features[name]
             has_second = row.has_second and 2 in parts
+            # A task trained on pairs alone says nothing of a single text, and one with features
+            # nothing without; one trained on single texts reads the first part of a pair.
             if (has_second or 1 in parts) and num_features in (0, len(row.features)):
                 layout = self.config.tasks[name].layout()
                 inputs.setdefault(Input(layout, has_second, num_features), []).append(name)
@@ -172,6 +178,8 @@ class Predictor:
         read: dict[str, dict[int, Decoded]] = {name: {} for name in names}
         for numbers, batch, logits in self._batches(split, names, batch_size):
             for name in names:
+                # On the CPU, and only what `says` needs: logits of all texts could be too many for
+                # the device.
                 found = self.tasks[name].read(self.model.head(name), logits[name], batch)
                 read[name].update(zip(numbers, found, strict=True))
         return {name: [found[row] for row in range(len(split))] for name, found in read.items()}
@@ -180,17 +188,19 @@ class Predictor:
         self, rows: EncodedSplit, names: Sequence[str], batch_size: int
     ) -> Iterator[tuple[list[int], Batch, dict[str, Tensor]]]:
         """Yields row numbers, batch and logits; rows of similar length stand together."""
-        # Stable, so that the same texts always stand in the same batches.
+        # Rows of similar length need little padding. Stable, so that the same texts always stand in
+        # the same batches: sums over other shapes differ in their last bits.
         order = rows.token_ids.lengths().argsort(kind="stable")
         device = Place.current().device
         for start in range(0, len(order), batch_size):
-            numbers = order[start : start + batch_size]
+            numbers = order[start : start + batch_size]  # (batch,)
             pad_token_id = self.tokenizer.pad_token_id or 0
             batch = make_batch(rows, numbers, pad_token_id=pad_token_id).to(device)
             with torch.inference_mode():
                 yield numbers.tolist(), batch, self.model(batch, names)
 
     def _check_features(self, features: Sequence[Sequence[float]], num_texts: int) -> None:
+        # Features are optional as soon as one task does without them: the others then say nothing.
         wanted = {self.model.num_features[name] for name in self.outputs_of()}
         if not features and (0 in wanted or not wanted):
             return
@@ -212,7 +222,8 @@ def evaluate_model(
 
     Raises:
         ConfigError: The folder holds no model.
-        DataError: The data cannot be read, lacks the split, or has other train labels.
+        DataError: The data cannot be read, has no such split, or has other labels in its train
+            split than those the model was trained on.
     """
     predictor = Predictor.load(folder, trust_code=trust_code)
     config = predictor.config
@@ -220,6 +231,8 @@ def evaluate_model(
     tasks: dict[str, Task] = {}
     for name, section in config.tasks.items():
         labels = datasets[section.datasets[0]].labels[name]
+        # The head's outputs are numbered by the labels it was trained on: scored by others, those
+        # of an edited file for instance, they would mean nothing.
         if labels.trained != predictor.tasks[name].labels.trained:
             raise DataError(
                 f"data set '{section.datasets[0]}': the train labels of task '{name}' are not "

@@ -1,4 +1,4 @@
-"""Text from data as a terminal may show it: what steers the terminal, or hides, is spelt out.
+"""Escapes text from data for a terminal: characters that steer it, or are hidden, are spelt out.
 
 Labels and texts come from files of others. An escape sequence among them could rewrite what stands
 on the screen, and a mark of direction could turn around what a reader takes a line to say.

@@ -1,7 +1,8 @@
-"""A saved model: the format of its folder, written and read here alone.
+"""Saved models: writes and reads the folder of a model; no other file knows its format.
 
 The Hugging Face tools read the same folder: they find an encoder with its tokenizer, and weights
-of heads that they pass over. Nothing of a folder is loaded before it was checked.
+of heads that they pass over. Loading checks the whole folder first (`check_model`) and only then
+hands its files to libraries.
 """
 
 import json
@@ -76,11 +77,13 @@ def write_model(folder: Path, saved: SavedModel, *, precision: Precision, card: 
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     state = saved.model.state_dict()
+    # Safetensors refuses views that are not contiguous.
     weights = {name: value.cpu().contiguous() for name, value in state.items()}
     with whole_folder(folder) as scratch:
         save_file(weights, scratch / WEIGHTS, metadata={"format": "pt"})
         saved.model.encoder.config.save_pretrained(scratch)
-        # The class that was trained is always one of Transformers' own.
+        # A configuration from the hub may name code of its own, which `check_model` refuses. What
+        # was trained is always a class of Transformers, so the reference is not needed.
         _change(scratch / CONFIG, auto_map=None)
         save_tokenizer(scratch, saved.tokenizer)
         meta = json.dumps(_meta(saved, precision), indent=2) + "\n"
@@ -90,11 +93,13 @@ def write_model(folder: Path, saved: SavedModel, *, precision: Precision, card: 
 
 
 def load_model(folder: Path, *, trust_code: bool) -> SavedModel:
-    """Loads a model folder; see `Predictor.load`.
+    """Loads a model folder on the CPU; see `Predictor.load`.
 
     Raises:
         ConfigError: The folder holds no model, one of another format, or one that names code.
     """
+    # The order is the protection: plain files are looked at, then settings are validated without
+    # importing kinds from outside, and last come the libraries that build and fill a model.
     document = check_model(folder, trust_code=trust_code)
     meta = _read_meta(folder)
     with nullcontext() if trust_code else outside_kinds("refuse"):
@@ -167,11 +172,12 @@ def _change(path: Path, **changes: str | None) -> None:
 
 
 def _load_encoder(folder: Path) -> "tuple[PreTrainedModel, PreTrainedTokenizerFast]":
-    """Returns the encoder, with any weights, and the tokenizer."""
+    """Returns the encoder, with random weights until `_load_weights`, and the tokenizer."""
     from transformers import AutoConfig, AutoModel, PreTrainedTokenizerFast
 
     with _reading(folder / CONFIG):
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+        # From the configuration alone: `from_pretrained` would look for weights under other names.
         encoder = without_pooler(AutoModel.from_config(config, trust_remote_code=False))
     with _reading(folder / TOKENIZER):
         # As it was saved: classes of families build some parts of their own anew.
@@ -180,6 +186,7 @@ def _load_encoder(folder: Path) -> "tuple[PreTrainedModel, PreTrainedTokenizerFa
 
 def _load_weights(model: MultiTaskModel, folder: Path) -> None:
     try:
+        # Strict: a weight that is missing would stay random without anybody noticing.
         model.load_state_dict(load_file(folder / WEIGHTS))
     except (OSError, RuntimeError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[0]
@@ -190,7 +197,7 @@ def _load_weights(model: MultiTaskModel, folder: Path) -> None:
 
 @contextmanager
 def _reading(path: Path) -> Iterator[None]:
-    """Says in one line that a file of a model cannot be used, and why."""
+    """Turns any error of reading a file of a model into a `ConfigError` of one line."""
     try:
         yield
     except Exception as error:  # Broken files end in errors of any kind, from several libraries.

@@ -1,4 +1,4 @@
-"""Scores as people and other programs read them."""
+"""Scores as people and other programs read them: flat names, percent, null in place of NaN."""
 
 import math
 from collections.abc import Mapping
@@ -23,6 +23,7 @@ def flatten(scores: ScoreTree | None, separator: str = " ") -> dict[str, float]:
 
 def is_share(name: str) -> bool:
     """Returns whether a score, flat or not, is read in percent."""
+    # Names come as "intent accuracy", "intent/accuracy" or "intent.accuracy"; the last word counts.
     return name.replace(" ", "/").replace(".", "/").rpartition("/")[2] not in _NOT_SHARES
 
 
@@ -37,6 +38,7 @@ def show_difference(name: str, value: float | None) -> str:
     """Returns a difference of scores with its sign: "+1.30" percentage points."""
     if value is None or math.isnan(value):
         return "-"
+    # "z" turns a rounded -0.00 into +0.00.
     return f"{100 * value:+z.2f}" if is_share(name) else f"{value:+z.4g}"
 
 

@@ -1,4 +1,4 @@
-"""The base of every section of a study file; sections stand next to the class they build."""
+"""`Section`, the base of all sections of a study file, and the types of paths in them."""
 
 import os
 from pathlib import Path
@@ -8,7 +8,10 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 
 class Section(BaseModel):
-    """A frozen part of the study file; unknown keys, NaN and infinity are refused."""
+    """A frozen part of the study file; refuses unknown keys, NaN and infinity.
+
+    Each section stands in the file of the class that it builds.
+    """
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
@@ -32,6 +35,7 @@ class PlacedText(str):
 
     def __reduce__(self) -> tuple[type["PlacedText"], tuple[str, Path]]:
         """Lets the text be copied and sent between processes with its folder."""
+        # The default makes copies from the text alone, which `__new__` refuses.
         return PlacedText, (str(self), self.base)
 
 
@@ -53,6 +57,9 @@ def resolve_folder(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     path = resolve_path(value)
+    # A hub id such as "org/name" looks like a relative path. It is one if there is such a folder,
+    # or if it is written as one; then a missing folder is told of, and nothing is fetched from the
+    # hub.
     return str(path) if path.is_dir() or value.startswith((".", "/", "~")) else str(value)
 
 

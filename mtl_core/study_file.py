@@ -1,4 +1,4 @@
-"""The study file and `--set key=value` as plain data that knows its place, before any checking."""
+"""Reads study files and `--set key=value` as plain data with the place of every key; no checks."""
 
 import json
 import re
@@ -51,6 +51,7 @@ class Document:
 
     def place(self, path: KeyPath) -> Origin:
         """Returns where `path` was written, or else the innermost written section around it."""
+        # A missing key, or a default, is written nowhere; the section around it is.
         written = (path[:length] for length in range(len(path), 0, -1))
         return self.places[next((at for at in written if at in self.places), ())]
 
@@ -121,6 +122,7 @@ def override(raw: Mapping[str, object], assignments: Mapping[str, object]) -> di
     """
     merged = dict(raw)
     for key, value in assignments.items():
+        # Every key finds the section as the keys before left it: the order of overrides counts.
         *sections, last = split_key(key)
         target = merged
         for depth, name in enumerate(sections, start=1):
@@ -160,11 +162,13 @@ def as_assignment(key: str, value: object) -> str:
     """Returns the `key=value` that `--set` reads as the value; text without quotes where it can."""
     if isinstance(value, str):
         try:
+            # Some texts need quotes: "3", "no: x" or "null" are read as something else without.
             if parse_assignment(f"{key}={value}")[1] == value:
                 return f"{key}={value}"
         except ConfigError:
             pass
-    # JSON is YAML, but for what YAML does not print and for letters that JSON writes as two.
+    # JSON is YAML, with two exceptions: characters that YAML counts as unprintable have to be
+    # escaped, and letters beyond 16 bits must not be, since JSON writes those as two halves.
     text = json.dumps(value, default=str, ensure_ascii=False)
     text = _UNPRINTABLE.sub(lambda found: rf"\u{ord(found[0]):04x}", text)
     return f"{key}={text}"
@@ -174,6 +178,7 @@ def describe(value: object) -> str:
     """Returns a short text for a value found where it should not be."""
     if value is None:
         return "nothing"
+    # Before numbers and the rest: a bool prints as `True`, which is no YAML.
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, Mapping):
@@ -187,6 +192,8 @@ def describe(value: object) -> str:
 def _read_text(path: Path) -> str:
     try:
         with path.open("rb") as file:
+            # One byte more than allowed: enough to know that a file is too large, without reading
+            # it all.
             content = file.read(MOST_BYTES + 1)
     except FileNotFoundError:
         near = did_you_mean(path.name, (other.name for other in path.parent.glob("*.yaml")))

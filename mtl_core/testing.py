@@ -1,4 +1,4 @@
-"""For people who write a kind of task of their own: checks that it keeps the contract.
+"""`check_task`: checks that a kind of task of your own keeps the contract of `mtl_core.tasks`.
 
 Needs neither pytest nor a pretrained encoder: `check_task` makes a tokenizer from the words of the
 examples, and random vectors for its sub-words.
@@ -43,6 +43,7 @@ def check_task(section: TaskSection, examples: Sequence[Example], *, name: str =
         AssertionError: It breaks the contract; the message says where and how.
         DataError: The examples are none for this kind.
     """
+    # The caller's random numbers stay as they were, and every call draws the same weights.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         bench = _Bench.of(section, examples, name)
@@ -98,6 +99,7 @@ class _Bench:
         return self.collator(self.split, rows, seed=(0,))
 
     def logits(self, batch: Batch, head: Head | None = None) -> Tensor:
+        # The table stands for the encoder: (batch, seq) -> (batch, seq, hidden).
         hidden = Hidden(self.table(batch.token_ids), batch, _mean)
         logits: Tensor = (head or self.head)(hidden)
         return logits
@@ -141,6 +143,7 @@ def _check_decode(bench: _Bench) -> None:
             found = bench.head.decode(bench.logits(batch), batch)
         _must(len(found) == 1, f"decode: expected one entry per row, found {len(found)} for 1")
         _must(
+            # Not bit for bit: other shapes of a batch are summed in another order.
             np.allclose(whole[row], found[0], rtol=1e-3, atol=1e-5, equal_nan=True),
             f"decode: row {row} has {whole[row]} in a batch and {found[0]} alone; what is said of "
             "a row must not depend on the others",
@@ -150,6 +153,7 @@ def _check_decode(bench: _Bench) -> None:
 def _check_scores(bench: _Bench) -> None:
     task, head = bench.task, bench.head
     gold = bench.split.gold(task.name)
+    # In the order of an evaluation: `score` may only see what `calibrate` and `finish` have set.
     outcome = task.collect(Outcome(_decoded(bench, head), gold, bench.split.source))
     task.calibrate(head, outcome)
     finished = task.finish(head, outcome)
@@ -177,7 +181,7 @@ def _check_scores(bench: _Bench) -> None:
 
 
 def _check_says(bench: _Bench, section: TaskSection, examples: Sequence[Example]) -> None:
-    # As the predictor has them: without labels.
+    # As the predictor has them: without columns and labels.
     split = section.layout().encode(examples, bench.tokenizer, (), {}, max_length=_MAX_LENGTH)
     batch = bench.collator(split, np.arange(len(split)), seed=())
     with torch.no_grad():
@@ -206,7 +210,7 @@ def _decoded(bench: _Bench, head: Head) -> list[Decoded]:
 
 def _mean(tokens: Tensor, mask: Tensor) -> Tensor:
     """Returns the mean over sub-words, (batch, hidden), of (batch, seq, hidden)."""
-    weights = mask.unsqueeze(-1).float()
+    weights = mask.unsqueeze(-1).float()  # (batch, seq, 1)
     return (tokens * weights).sum(dim=1) / weights.sum(dim=1)
 
 
@@ -223,6 +227,9 @@ def _tokenizer(examples: Sequence[Example]) -> "PreTrainedTokenizerFast":
     texts = [f"{' '.join(example.words)} {example.second}".lower() for example in examples]
     words = sorted({word for text in texts for word in text.split()})
     letters = sorted({letter for word in words for letter in word})
+    # Every letter is a piece, alone and inside a word: so any word of the same letters has ids. The
+    # special tokens come first, so that padding has the id 0. A dict keeps the order and drops
+    # doubles.
     pieces = dict.fromkeys([*_SPECIALS, *letters, *(f"##{one}" for one in letters), *words])
     ids = {piece: number for number, piece in enumerate(pieces)}
     tokenizer = Tokenizer(models.WordPiece(ids, unk_token="[UNK]"))

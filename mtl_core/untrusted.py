@@ -1,4 +1,4 @@
-"""What is refused of a saved model, or of an encoder's configuration, before anything is loaded.
+"""Refuses saved models and encoder configurations that could run code, before they are loaded.
 
 Both may come from a stranger, and nothing of them is to run. Only plain files are read here, so
 that a refusal comes before the imports that take seconds.
@@ -27,9 +27,9 @@ _REFUSED = {
 """Keys of Transformers' JSON files -> why they are refused; null means nothing to it."""
 _ATTENTION = ("attn_implementation", "_attn_implementation", "_attn_implementation_internal")
 _OWN_ATTENTION = ("eager", "sdpa")
-"""Those that Transformers has itself; others are packages, or kernels that it fetches and runs."""
+"""Attention that Transformers has itself; others are packages, or kernels that it would fetch."""
 _MOST_BYTES = 64 * 2**20
-"""Of a JSON file; a configuration with the names of 20,000 labels has 1 MiB."""
+"""Bytes of a JSON file; a configuration with the names of 20,000 labels has 1 MiB."""
 
 
 def check_model(folder: Path, *, trust_code: bool) -> Document:
@@ -43,9 +43,10 @@ def check_model(folder: Path, *, trust_code: bool) -> Document:
         Its run.yaml.
 
     Raises:
-        ConfigError: So it is, or files are missing or cannot be read.
+        ConfigError: The model names code, a file is missing or cannot be read, or the weights are
+            not in the format of safetensors.
     """
-    # What names code first: that a file is missing as well tells less.
+    # First the files that can name code: that they do is of more weight than a missing file.
     read_settings(_file(folder, META))
     document = read_document(_file(folder, RUN))
     for name, kind in () if trust_code else _outside_kinds(document):
@@ -60,14 +61,14 @@ def check_model(folder: Path, *, trust_code: bool) -> Document:
 
 
 def check_settings(settings: object, *, where: str) -> None:
-    """Refuses what one of Transformers' JSON files has in it that leads to code.
+    """Refuses settings in one of Transformers' JSON files that lead to code.
 
     Args:
         settings: What the file holds; sections inside it are configurations, too.
         where: What an error begins with.
 
     Raises:
-        ConfigError: So it is.
+        ConfigError: A key that leads to code is set, at any depth.
     """
     for section in _sections(settings):
         for key, reason in _REFUSED.items():
@@ -123,13 +124,15 @@ def _check_weights(path: Path) -> None:
             start = file.read(9)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
-    length = int.from_bytes(start[:8], "little")  # Of the JSON object that comes then.
+    # Safetensors: 8 bytes with the length of a JSON object, the object, then the raw numbers.
+    length = int.from_bytes(start[:8], "little")
     if start[8:] != b"{" or length > path.stat().st_size - 8:
         raise ConfigError(f"{path}: expected weights of safetensors, found something else")
 
 
 def _sections(value: object) -> Iterator[Mapping[str, object]]:
     """Yields all objects in JSON data, at any depth."""
+    # A list, not recursion: nesting that is deep on purpose must not end in a RecursionError.
     waiting = [value]
     while waiting:
         inner = waiting.pop()
@@ -144,6 +147,8 @@ def _outside_kinds(document: Document) -> Iterator[tuple[str, str]]:
     """Yields name and kind of the tasks whose kind would be imported."""
     tasks = document.data.get("tasks")
     for name, task in tasks.items() if isinstance(tasks, Mapping) else ():
+        # The document is not validated yet, which would import the kind: nothing has its type for
+        # sure.
         kind = task.get("kind") if isinstance(task, Mapping) else None
         if isinstance(kind, str) and ":" in kind:
             yield name, kind

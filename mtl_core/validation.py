@@ -1,4 +1,4 @@
-"""A document checked against its schema: a frozen model, or every error of the file in one text."""
+"""Checks a document against its schema: returns a frozen model, or tells every error at once."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -53,13 +53,15 @@ def validate(document: Document, schema: type[S]) -> S:
     except ValidationError as error:
         checker = _Explainer(document, schema)
         problems: list[tuple[Origin, str]] = []
-        # The arms of an undiscriminated union fail one after the other, at the same key.
+        # The arms of a union without `kind` fail one after the other, at the same key: they become
+        # one error, which tells what any of them would have taken.
         groups = [
             (path, list(group))
             for path, group in groupby(error.errors(include_url=False), key=checker.path)
         ]
         for path, group in groups:
-            # A section of a union: the arms that are no sections have nothing to say of it.
+            # In a union of sections and scalars, what is wrong inside a section is told; that the
+            # section is no scalar either is left out.
             is_arm = all(details["type"].endswith("_type") for details in group)
             if not (is_arm and any(_is_below(other, path) for other, _ in groups)):
                 problems += checker.explain(path, group)
@@ -93,6 +95,9 @@ class _Explainer:
         path: list[str | int] = []
         value: object = self._document.data
         is_tag_seen = False
+        # Pydantic puts tags of unions and names of validators between the keys. A tag is the value
+        # of `kind`, and comes before the keys of its section; so a key that happens to be called
+        # like the kind is still taken for a key.
         for part in details["loc"]:
             if part == _kind(value) and not is_tag_seen:
                 is_tag_seen = True
@@ -101,6 +106,7 @@ class _Explainer:
             if inner is not _NOTHING:
                 path.append(part)
                 value, is_tag_seen = inner, False
+        # A key that is missing leads to nothing in the data, but is what the error is about.
         is_missing = details["type"] == "missing"
         return (*path, details["loc"][-1]) if is_missing else tuple(path)
 
@@ -120,6 +126,7 @@ class _Explainer:
                 text = f"unknown kind '{kind}'; allowed: {', '.join(kinds)}."
                 yield self._at((*path, "kind"), text + did_you_mean(kind, kinds))
             case "value_error" | "assertion_error":
+                # `ValueError`s of our own validators; see `validate` for their form.
                 for line in str(details["ctx"]["error"]).splitlines():
                     yield self._own_error(path, line)
             case _:
@@ -167,6 +174,7 @@ class _Explainer:
         for depth, part in enumerate(path, start=1):
             options = [arm for option in options for arm in _arms(_inside(option, part))]
             kind = _kind(self._value(path[:depth]))
+            # Where the kind is missing or unknown, all arms stay: the error lists the kinds of all.
             options = [option for option in options if kind in _kinds(option)] or options
         return [option for option in options if _is_section(option)]
 
@@ -215,6 +223,8 @@ def _inside(annotation: object, part: str | int) -> object:
     if _is_section(annotation):
         field = annotation.model_fields.get(str(part))
         return field.annotation if field else None
+    # dict[K, V], list[V] and tuple[V, ...] hold V last; a tuple without an ellipsis has a type for
+    # each place.
     members = [member for member in get_args(annotation) if member is not Ellipsis]
     if get_origin(annotation) is tuple and isinstance(part, int) and part < len(members):
         return members[part]
@@ -226,6 +236,7 @@ def _mismatch(group: list[ErrorDetails]) -> str:
     expected = list(dict.fromkeys(filter(None, map(_expected, group))))
     details = group[0]
     if not expected:
+        # Pydantic's own words, for errors that no table here has; they follow a key and a colon.
         message = details["msg"].replace(" after validation", "")
         return message[:1].lower() + message[1:]
     names = [name for text in expected for name in _quoted(text)]

@@ -1,4 +1,4 @@
-"""How large a YAML document may be: far more than any study file, and far less than hurts.
+"""Limits on the size of YAML documents: far more than a study file needs, far less than does harm.
 
 A few lines of aliases stand for billions of values, and the scanner takes time that grows with the
 square of the depth; so both are counted before anything is built.
@@ -18,12 +18,12 @@ from ruamel.yaml.events import (
 from mtl_core.errors import ConfigError
 
 MOST_BYTES = 256 * 1024
-"""Of a file; the largest bundled study has 2 KiB."""
+"""Bytes of a file; the largest bundled study has 2 KiB."""
 _MOST_VALUES = 10_000
-"""Keys, values, mappings and lists, each as often as an alias repeats it."""
+"""Keys, values, mappings and lists of a document, each as often as aliases repeat it."""
 _MOST_LEVELS = 50
 _MOST_CHARACTERS = 10_000
-"""Of one text or key."""
+"""Characters of one text or key."""
 
 
 def check_bounds(events: Iterable[Event], where: Callable[[int], str]) -> None:
@@ -34,7 +34,7 @@ def check_bounds(events: Iterable[Event], where: Callable[[int], str]) -> None:
         where: Gives the beginning of an error message for a line, counted from 1.
 
     Raises:
-        ConfigError: So it is.
+        ConfigError: It has too many values, too many levels, or a text that is too long.
     """
     open_: list[tuple[str | None, int]] = []  # Anchor of each open collection, values before it.
     sizes: dict[str, int] = {}  # Anchor -> values that an alias to it stands for.

@@ -1,4 +1,4 @@
-"""YAML 1.2 text as plain data with the line of every key: how study files and `--set` are read."""
+"""Reads YAML 1.2 as plain data with the line of every key, for study files and `--set`."""
 
 import warnings
 from collections.abc import Callable
@@ -46,9 +46,10 @@ def parse(
     """
     yaml = YAML(typ="safe", pure=True)
     try:
+        # By a parser of its own, event by event: `compose` would build all before it is counted.
         check_bounds(YAML(typ="safe", pure=True).parse(text), where)
         with warnings.catch_warnings():
-            # YAML lets a name stand for one thing after the other.
+            # YAML allows an anchor to be used again for something else.
             warnings.simplefilter("ignore", ReusedAnchorWarning)
             root = yaml.compose(text)
         builder = _Builder(yaml, base=base, where=where)
@@ -62,14 +63,17 @@ def parse(
         line = text.count("\n", 0, error.position) + 1
         raise ConfigError(f"{where(line)}: not valid YAML: {error.reason}") from error
     except (ValueError, LookupError, OverflowError) as error:
-        # What the parser itself stumbles over, such as an escape of no character.
+        # Errors of the parser itself, for instance at an escape that stands for no character.
         raise ConfigError(f"{where(1)}: not valid YAML: {one_line(str(error))}") from error
     except RecursionError:
         raise ConfigError(f"{where(1)}: nested too deeply, or an alias inside itself") from None
 
 
 class _Builder:
-    """Turns the nodes of one document into plain data."""
+    """Turns the nodes of one document into plain data.
+
+    Nodes, which `YAML.load` would not give, have lines, and keys as they were written.
+    """
 
     def __init__(self, yaml: YAML, *, base: Path, where: Callable[[int], str]) -> None:
         self.lines: dict[KeyPath, int] = {}

@@ -1,4 +1,4 @@
-"""What is known of one trial; tables, TensorBoard and reports show it."""
+"""The record of a trial, and the rules by which trials are named, ordered and ranked."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -67,6 +67,8 @@ class TrialRecord:
 def rank(record: TrialRecord) -> tuple[bool, float, tuple[int, str]]:
     """Returns a key that sorts trials, the best first, failed ones last, the earlier of equals."""
     score = record.best.combined if record.best is not None else -math.inf
+    # Keys sort from low to high, so the score is negated; the run id decides between equals, alike
+    # in every session.
     return record.status == "failed", -score, order_of(record.id)
 
 

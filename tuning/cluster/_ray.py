@@ -24,6 +24,8 @@ def wait_for_own_node() -> None:
     and the answer is still a RuntimeError. So the answer itself is made to wait.
     """
     original = getattr(services, "get_node", None)
+    # Once per process: a second study would wrap the wrapper. Without the function nothing is
+    # changed, and Ray gives up after 30 s as before.
     if original is None or getattr(original, "waits", False):
         return
 
@@ -52,8 +54,9 @@ def enable_token() -> None:
 
 
 def packed_files(folder: Path, excludes: Sequence[str]) -> list[Path]:
-    """Returns the files that Ray packs of a working directory: ignore files and all."""
+    """Returns the files that Ray sends of a folder: all that is neither excluded nor ignored."""
     found: list[Path] = []
+    # Ray's own walk: the size has to be that of what Ray sends, and its rules are its own.
     packaging._dir_travel(
         folder,
         [packaging._get_excludes(folder, list(excludes))],

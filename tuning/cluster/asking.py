@@ -1,4 +1,4 @@
-"""Answers of actors over a network that may be away for a moment."""
+"""Asks actors again when their answer was lost: the network may be away for a moment."""
 
 import time
 from collections.abc import Callable
@@ -7,17 +7,22 @@ from typing import Any
 import ray
 
 AGAIN_SECONDS = 1.0
-"""Until an actor is asked again, when its answer was lost."""
+"""Wait until an actor is asked again, when its answer was lost."""
 
 
 def ask(call: Callable[[], Any]) -> Any:
     """Returns what an actor answers, asking again for an answer that was lost.
 
     Args:
-        call: Makes a call that comes to the same when made twice; returns its reference.
+        call: Makes a call that may be made twice with the effect of one; returns its reference.
+
+    Raises:
+        ActorDiedError: The actor is gone.
     """
     while True:
         try:
             return ray.get(call())
+        # Only this one: an actor that has died never answers, and its `ActorDiedError` goes
+        # through.
         except ray.exceptions.ActorUnavailableError:
             time.sleep(AGAIN_SECONDS)

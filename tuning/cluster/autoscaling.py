@@ -1,4 +1,4 @@
-"""Autoscaling: nodes that a study lacks are asked for, waited for, and released at its end."""
+"""Autoscaling: asks for the nodes that a study lacks, waits for them, releases them at its end."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -36,7 +36,7 @@ def provided_trainers(
     Args:
         resources: What a trainer takes.
         trials: Trials of the study.
-        tell: Told in a line of the wait.
+        tell: Called with a line of text while nodes are waited for.
 
     Raises:
         ConfigError: Not one trainer fits, or fewer than asked for of a cluster that may not grow.
@@ -51,6 +51,7 @@ def provided_trainers(
         return
     wanted = min(resources.trainers or 1, trials)
     try:
+        # A bundle per worker, since a bundle has to fit on one node and workers may lie on several.
         request_resources(bundles=[resources.of_worker] * (resources.workers * wanted))
         yield _wait(resources, wanted, tell)
     finally:
@@ -60,6 +61,8 @@ def provided_trainers(
 
 def _wait(resources: Resources, wanted: int, tell: Callable[[str], object]) -> int:
     """Returns how many of the wanted trainers there are nodes for, at the end of the wait."""
+    # With a number of trainers the planner refuses fewer; so its refusal is the sign to go on
+    # waiting.
     wanted_only = resources.model_copy(update={"trainers": wanted})
     deadline = time.monotonic() + resources.wait_s
     while time.monotonic() < deadline:

@@ -1,4 +1,4 @@
-"""The Ray cluster of a study: the one that is given, or one on this machine for its time."""
+"""Connects a study to Ray: to the cluster it names, or to one started here for its duration."""
 
 import contextlib
 import logging
@@ -74,7 +74,7 @@ def cluster(
             which stops at the end.
         num_cpus: CPUs of a new one.
         verbose: Shows what Ray logs.
-        tell: Told in a line what goes on while the function below waits for long.
+        tell: Called with a line of text when the function below has to wait for long.
 
     Yields:
         A function that waits for the connection. It raises a `ConfigError` when there is no
@@ -86,6 +86,7 @@ def cluster(
     if ray.is_initialized():
         raise ConfigError("this process is connected to Ray already; call ray.shutdown() first")
     for name, value in ENVIRONMENT.items():
+        # Before Ray starts: its processes inherit the environment.
         os.environ.setdefault(name, value)
     if not verbose:
         _silence()
@@ -119,6 +120,7 @@ class _Connection:
     ) -> None:
         self._address = address
         self._tell = tell
+        # Before Ray puts its own handler there; `wait` puts this one back.
         self._on_term = signal.getsignal(signal.SIGTERM)
         self._outcome: Future[object] = Future()
         self._is_unwanted = threading.Event()
@@ -140,6 +142,7 @@ class _Connection:
         """Connects; a Ray of our own that does not start is started anew, twice."""
         while True:
             self._tries += 1
+            # What was there before is not Ray's doing, and must outlive a failed start.
             before = {child.pid for child in psutil.Process().children()}
             try:
                 return ray.init(**options)

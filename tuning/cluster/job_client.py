@@ -1,4 +1,4 @@
-"""The connection to the job server of a cluster's head, and what keeps it from coming about."""
+"""Connects to the job server of a cluster's head; says in one line why that fails."""
 
 import os
 from typing import TYPE_CHECKING
@@ -19,16 +19,19 @@ def connect(address: str | None) -> "JobSubmissionClient":
         address: URL of the head's dashboard; None takes RAY_ADDRESS or the cluster that runs here.
 
     Raises:
-        ConfigError: There is none, it refuses, or `address` has no effect.
+        ConfigError: No cluster answers, it wants a token, `address` has no effect, or the packages
+            of `ray[default]` are missing.
     """
     _check_address(address)
     try:
+        # `ray[tune]`, which all else needs, has no client of the job server.
         from ray.exceptions import AuthenticationError
         from ray.job_submission import JobSubmissionClient
 
         from tuning.cluster._ray import enable_token
     except ImportError as error:
         raise ConfigError(f"submit needs `pip install 'ray[default]'`: {error}") from error
+    # Before the client is made, which contacts the head at once.
     enable_token()
     try:
         return JobSubmissionClient(address)

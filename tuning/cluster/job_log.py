@@ -1,4 +1,4 @@
-"""The log of a job on a cluster, copied to stdout until the job has ended."""
+"""Copies the log of a job on a cluster to stdout until the job has ended."""
 
 import asyncio
 import logging
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 _logger = logging.getLogger(__name__)
 
 RETRY_SECONDS = 2.0
-"""Until a log that broke off is asked for again."""
+"""Wait until a log that broke off is asked for again."""
 
 
 def follow_job(client: "JobSubmissionClient", job: str) -> int:
@@ -19,6 +19,7 @@ def follow_job(client: "JobSubmissionClient", job: str) -> int:
     written = 0
     while not (details := client.get_job_info(job)).status.is_terminal():
         written = asyncio.run(_copy_log(client, job, written))
+    # What came between the last copy and the end.
     say(client.get_job_logs(job)[written:])
     if details.status == "SUCCEEDED":
         return 0
@@ -42,6 +43,7 @@ async def _copy_log(client: "JobSubmissionClient", job: str, written: int) -> in
     except (ClientError, OSError, RuntimeError) as error:
         _logger.debug("the log of job %s broke off, trying again: %s", job, error)
         await asyncio.sleep(RETRY_SECONDS)
+    # A log that broke off early has brought less than is written already.
     return max(written, received)
 
 

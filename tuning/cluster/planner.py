@@ -1,4 +1,4 @@
-"""The planner: how many trainers the cluster holds, and what to change when it holds none."""
+"""The planner: how many trainers fit into the cluster, and what to change when none does."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -64,6 +64,7 @@ def _advice(resources: Resources, nodes: Sequence[Node]) -> str:
     slots = _slots(nodes, resources)
     most = floor(max(node.cpus for node in nodes))
     one = {"trainers": 1} if resources.trainers else {}
+    # From what changes the study least to what changes it most; the first that fits is told.
     changes: list[dict[str, float]] = [
         {"trainers": slots // resources.workers},
         {"workers": slots},
@@ -87,6 +88,7 @@ def _fits(nodes: Sequence[Node], resources: Resources) -> bool:
 
 def _slots(nodes: Sequence[Node], resources: Resources) -> int:
     """Returns how many workers the nodes hold."""
+    # Per node: what is left over on one cannot be put together with what is left over on another.
     return sum(_workers_on(node, resources) for node in nodes)
 
 

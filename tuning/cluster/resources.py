@@ -1,4 +1,4 @@
-"""What a trainer takes of a cluster, as a study file says it."""
+"""The section `study.resources`: what a trainer takes of a cluster, and how many there are."""
 
 from pydantic import Field, model_validator
 

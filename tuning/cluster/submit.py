@@ -56,6 +56,7 @@ def submit_study(
         MtlError: The cluster went away while the job ran.
     """
     working_dir = working_dir.resolve()
+    # All that can be wrong on this side is found before the cluster is asked.
     entrypoint = _entrypoint(_place_of(study, working_dir), overrides, storage)
     _check_size(working_dir)
     client = connect(address)
@@ -99,6 +100,7 @@ def _entrypoint(study: str, overrides: Sequence[str], storage: str | None) -> st
             )
         overrides = [*overrides, f"study.storage={storage}"]
     settings = [word for override in overrides for word in ("--set", override)]
+    # Quoted: the head runs it in a shell, and values of overrides may hold spaces and brackets.
     return shlex.join(["python", "-m", "tuning", "tune", study, *settings])
 
 

@@ -1,4 +1,4 @@
-"""What is used of Optuna that it does not promise, as of Optuna 5.0: above all its journal's form.
+"""Private parts of Optuna that are used, as of Optuna 5.0: above all the form of its journal.
 
 The journal is the truth about a study, and a part of its lines is written here. So before a byte
 is written, a rehearsal in memory shows whether Optuna still writes and reads lines of the form
@@ -83,6 +83,8 @@ class Journal(JournalFileBackend):
     def __init__(self, path: Path, *, lock_seconds: int) -> None:
         """Opens the file `path`; a lock older than `lock_seconds` was left by a killed driver."""
         self._path = path
+        # One lock for both ways of writing, Optuna's and the light one below. A symlink, which also
+        # locks on network file systems.
         self._guard = JournalFileSymlinkLock(str(path), grace_period=lock_seconds)
         super().__init__(str(path), lock_obj=self._guard)
 
@@ -95,12 +97,16 @@ class Journal(JournalFileBackend):
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Writes operations, and waits for the disk when one of them is of weight."""
+        # What was drawn and how trials ended cannot be had again, so Optuna's own `append_logs`
+        # waits for the disk (fsync). Below, the same lines are written without that.
         if any(log["op_code"] not in _LIGHT for log in logs):
             super().append_logs(logs)
             return
         lines = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs)
         self._guard.acquire()
         try:
+            # In one write, whose end is a line end: a driver killed in it leaves one unfinished
+            # line, which `tuning.study.journal` cuts off.
             with self._path.open("ab") as journal:
                 journal.write(lines.encode())
         finally:
@@ -119,6 +125,7 @@ def check_form(log: object) -> None:
     keys = log.keys() - {"op_code", "worker_id"}
     if missing := _KEYS[operation] - keys:
         raise JournalFormError(f"{operation.name} has no {', '.join(sorted(missing))}")
+    # Not passed over: what another Optuna adds may change what the known keys mean.
     if unknown := keys - _KEYS[operation] - _MORE_KEYS.get(operation, frozenset()):
         raise JournalFormError(f"{operation.name} has {', '.join(sorted(unknown))}")
 
@@ -181,6 +188,8 @@ class _Memory(BaseJournalBackend):
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         for log in logs:
             check_form(log)
+            # Through text, as in a file: tuples become lists, and integer keys of dicts become
+            # text.
             self.logs.append(json.loads(json.dumps(log)))
 
 

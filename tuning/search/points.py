@@ -1,8 +1,8 @@
-"""The points of a study: asks Optuna for them, and tells it what came of them.
+"""The points of a study: asks Optuna for the next one, and tells it how each trial ended.
 
-Ray's own OptunaSearch tells trials that were stopped early as complete with their last value, and
-leaves trials without a number running for ever; this one tells PRUNED, FAIL and best values. The
-Optuna journal is the truth: points taken anew from it go on where the last driver was killed.
+Ray's own OptunaSearch tells Optuna that trials which were stopped early are complete, with their
+last value, and leaves trials without a number running for ever. This one tells PRUNED and FAIL, and
+the best value. The Optuna journal is the truth: after a restart, points go on where it ends.
 """
 
 import math
@@ -60,17 +60,22 @@ class Points:
         if trial is None:
             return None
         overrides = self._overrides(trial)
+        # Before the trial runs: reports and restarts read from the journal what it was trained
+        # with.
         trial.set_user_attr("overrides", overrides)
         return OpenTrial(trial, overrides)
 
     def _next_trial(self) -> optuna.Trial | None:
         if self._interrupted:
+            # Made only now: making it draws from the sampler, which learns from the trials that
+            # ended before.
             return optuna.Trial(self._study, self._interrupted.popleft())
         trials = self._study.get_trials(deepcopy=False)
         if not trials:
             # Optuna hands these out first, in the place of what its sampler would draw.
             self._study.enqueue_trial(self._defaults)
-        # One that waits was queued by a driver that was killed before it asked for it.
+        # One that waits was queued by a driver that was killed before it asked for it: it is not
+        # counted, as `ask` is about to hand it out.
         elif sum(trial.state != TrialState.WAITING for trial in trials) >= self._total:
             return None
         return self._study.ask()
@@ -80,7 +85,8 @@ class Points:
         if trial.number > 0:
             return self._space.sample(trial)
         for parameter in self._space.parameters:
-            # Drawing a value for the others would tell Optuna of a point that was never run.
+            # The recipe's value of the others lies outside the space. Drawing one in its place
+            # would tell Optuna of a point that was never run.
             if parameter.name in self._defaults:
                 parameter.sample(trial)
         return {}
@@ -137,8 +143,11 @@ class OpenTrial:
             last: Its last result, already observed; None when it made none.
             has_failed: Whether it raised.
         """
+        # Before `tell`: Optuna changes nothing any more of a trial that has ended.
         self._describe()
         study = self._trial.study
+        # A trial that diverged has failed, whatever it reached before: it must not draw the sampler
+        # on.
         if has_failed or self._best is None or self._is_broken:
             study.tell(self._trial, state=TrialState.FAIL)
         elif last is not None and last.is_last:

@@ -1,4 +1,4 @@
-"""The schedulers of Ray Tune as schedulers of ours."""
+"""Adapter: makes a scheduler of Ray Tune one of ours."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,6 +29,8 @@ class RayScheduler(Scheduler):
 
     def begin(self, run_id: str) -> None:
         """Makes the run known; one that is known already stays as it is in its rungs."""
+        # Ray draws a bracket from numpy's global generator here; with one bracket, as `AshaSection`
+        # has, the draw decides nothing.
         self._inner.on_trial_add(None, _Run(run_id))
 
     def decide(self, run_id: str, report: EpochReport) -> Decision:

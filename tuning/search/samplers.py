@@ -41,6 +41,8 @@ class TpeSection(SamplerBase):
             # that some trial lacks (conditional ones, and those whose default lies outside of their
             # range, which trial 0 lacks) are drawn independently of all others.
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            # `constant_liar`: trials that still run count as bad ones, so that trials side by side
+            # do not try the same point.
             return TPESampler(
                 n_startup_trials=self.startup_trials,
                 multivariate=True,

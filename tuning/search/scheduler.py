@@ -1,4 +1,4 @@
-"""What a scheduler is: after every report it decides whether a run goes on."""
+"""The contract of schedulers: after every report, one decides whether the run goes on."""
 
 from mtl_core.training.report import EpochReport
 from tuning.trainers.decisions import Decision, GoOn
@@ -7,8 +7,8 @@ from tuning.trainers.decisions import Decision, GoOn
 class Scheduler:
     """Decides on runs, which it knows by their run ids: the same before and after a restart.
 
-    This one stops none. Calls come in the order `begin`, any number of `decide`, and `forget` for
-    a run that failed.
+    This one stops none; others override `decide`. Calls come per run: `begin`, any number of
+    `decide`, and `forget` if it failed. After a restart, a run begins again.
     """
 
     def begin(self, run_id: str) -> None:
@@ -23,5 +23,5 @@ class Scheduler:
         """A run failed, or was taken away before it ran; its reports still count."""
 
     def describe(self) -> str:
-        """Returns in a line where it stands."""
+        """Returns one line about its state, for logs."""
         return type(self).__name__

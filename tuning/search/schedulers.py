@@ -26,6 +26,7 @@ class AshaSection(Section):
 
     def build(self, max_epochs: int) -> Scheduler:
         """Returns the scheduler of a study whose trials run up to `max_epochs`."""
+        # Imported here: study files are also read where no study is run, and Ray takes seconds.
         from ray.tune.schedulers import AsyncHyperBandScheduler
 
         from tuning.search.ray_scheduler import RayScheduler
@@ -38,6 +39,7 @@ class AshaSection(Section):
             time_attr=TIME,
             metric=METRIC,
             mode="max",
+            # Ray refuses a first rung beyond the end; here it only means that none is stopped.
             max_t=max(max_epochs, self.grace_epochs),
             grace_period=self.grace_epochs,
             reduction_factor=self.reduction_factor,

@@ -1,4 +1,4 @@
-"""The searcher of a study as Ray Tune sees it: hands it points, and hears what came of them."""
+"""The searcher of a study as Ray Tune sees it: hands Tune the points, and hears how they end."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -45,6 +45,7 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # Ray carries no types
         self._pool = pool
         self._checkpoint_of = checkpoint_of
         self._decided = dict(decided or {})
+        # By Tune's trial ids, which mean nothing outside this session; points know their run ids.
         self._running: dict[str, OpenTrial] = {}
 
     def suggest(self, trial_id: str) -> dict[str, object] | str:
@@ -56,6 +57,7 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # Ray carries no types
         config = TrialConfig(
             spec=TrialSpec(point.id, point.overrides, self._checkpoint_of(point.id)),
             parameters=point.parameters,
+            # A trial that goes on repeats reports that the scheduler judged before the restart.
             decided=self._decided.get(point.id, 0),
             pool=self._pool,
         )
@@ -74,6 +76,7 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # Ray carries no types
         point = self._running.pop(trial_id, None)
         if point is None:
             return
+        # `on_trial_result` was not called for it.
         last = TrialResult.of(result)
         if last is not None:
             point.observe(last.report)

@@ -38,6 +38,8 @@ class StudyScheduler(FIFOScheduler):  # type: ignore[misc]  # Ray carries no typ
                 self._decide(record.id, report)
 
     def _decide(self, run_id: str, report: EpochReport) -> Decision:
+        # A rung's cutoff is a percentile of the numbers in it: an infinite one would move it for
+        # good.
         if not math.isfinite(report.combined):
             return GoOn()
         return self._inner.decide(run_id, report)
@@ -58,7 +60,9 @@ class StudyScheduler(FIFOScheduler):  # type: ignore[misc]  # Ray carries no typ
             return str(TrialScheduler.CONTINUE)
         # Also what is not to be judged has to be recorded: others are measured by it.
         decision = self._decide(config.spec.id, found.report)
+        # Epochs count from 1, so the n-th report of a trial has the progress n.
         is_decided = found.report.progress <= config.decided
+        # After its last report a trial ends by itself: there is nothing to stop.
         if config.spec.id == DEFAULT_ID or is_decided or found.is_last:
             return str(TrialScheduler.CONTINUE)
         is_stopped = isinstance(decision, Stop)
@@ -68,6 +72,7 @@ class StudyScheduler(FIFOScheduler):  # type: ignore[misc]  # Ray carries no typ
         self, tune_controller: Any, trial: Any, result: Mapping[str, Any]
     ) -> None:
         """Records the last result, which Tune passes only here when the trial says it is done."""
+        # After STOP this comes with a report that was judged already, which its rung passes over.
         if (found := TrialResult.of(result)) is not None:
             self._decide(_id_of(trial), found.report)
 

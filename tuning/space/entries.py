@@ -1,4 +1,4 @@
-"""The `search:` part of a study file: from what the value of a dotted key of `run` is drawn.
+"""The entries of `search:` in a study file: ranges and choices that values of `run` are drawn from.
 
 Most entries are one `Parameter`. A choice of sections is a `Branch`: which section, and then what
 stands inside the chosen one (a conditional space).
@@ -36,6 +36,8 @@ class _Entry(Section):
 
 def _refusal(message: str) -> PydanticCustomError:
     """An error of the study file; its place is added by the loader."""
+    # The text is passed as a value: pydantic would take braces in a template for names. Not a
+    # `ValueError`, whose text up to a colon may be taken for a key (see `validate`).
     return PydanticCustomError("search_entry", "{message}", {"message": message})
 
 
@@ -75,7 +77,7 @@ class FloatRange(_Entry):
 
     @property
     def draws_fractions(self) -> bool:
-        """It does."""
+        """Always true: the range is one of fractions."""
         return True
 
 
@@ -91,7 +93,7 @@ class LogRange(_Entry):
 
     @property
     def draws_fractions(self) -> bool:
-        """It does."""
+        """Always true: the range is one of fractions."""
         return True
 
 
@@ -130,6 +132,7 @@ class Choice(_Entry):
         if not sections:
             options = tuple(option for option in self.choice if not isinstance(option, dict))
             return Parameter(name, options=options)
+        # Optuna knows categories of scalars only, so sections are drawn by their labels.
         labels = _labels(sections)
         return Branch(
             kind=Parameter(f"{name}.kind", options=tuple(labels)),
@@ -166,6 +169,8 @@ def _constants(section: "_SectionEntry") -> dict[str, object]:
 def _labels(sections: "Sequence[_SectionEntry]") -> list[str]:
     """Returns the `kind` of every section; all its constants as JSON where that is not enough."""
     constants = [_constants(section) for section in sections]
+    # Labels stand in the Optuna journal, so the same file has to give the same ones after a
+    # restart.
     kinds = [section.get("kind") for section in constants]
     return [
         kind
@@ -231,6 +236,8 @@ def _inner_tag(value: object) -> str:
     return "entry" if _is_entry(value) else "constant"
 
 
+# Functions choose the arm of each union below: left to itself, pydantic would try all arms and tell
+# an error for every one. The `Before` validators run first, and word what no arm would take.
 Entry = Annotated[
     Annotated[FloatRange, Tag("range")]
     | Annotated[LogRange, Tag("log_range")]
@@ -255,4 +262,5 @@ _OptionEntry = Annotated[
     Discriminator(_option_tag),
 ]
 
+# A choice may hold sections that hold entries, so its annotation names what stands below it.
 Choice.model_rebuild()

@@ -1,4 +1,4 @@
-"""What a search space is made of: parameters, and choices of sections that hold more parameters."""
+"""The nodes of a search space: parameters, and choices of sections that hold more parameters."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -35,6 +35,8 @@ class Parameter:
     def sample(self, trial: BaseTrial) -> Value:
         """Draws a value; the one already drawn if the trial has it."""
         if self.low is None or self.high is None:
+            # `suggest_*` returns the value that the journal has, where it has one: so a trial that
+            # was interrupted goes on with its own point.
             return trial.suggest_categorical(self.name, self.options)
         if self.is_integer:
             return trial.suggest_int(self.name, int(self.low), int(self.high), log=self.log)
@@ -64,9 +66,9 @@ class Parameter:
         yield from self.options or (self.low, self.high)
 
     def between(self) -> Iterator[object]:
-        """Yields a broken number of a range: whole ends alone would fit a key of whole numbers."""
+        """Yields a fraction inside a range: whole ends alone would fit a key of whole numbers."""
         if self.low is not None and self.high is not None and not self.is_integer:
-            # No simple share, which could be whole: the middle of [1, 3] is.
+            # Not the middle, which is often a whole number, as that of [1, 3] is.
             yield self.low + 0.38 * (self.high - self.low)
 
 
@@ -93,8 +95,9 @@ class Option:
     def corners(self) -> Iterator[object]:
         """Yields sections that together hold every corner of everything inside at least once."""
         corners = {key: list(node.corners()) for key, node in self.nodes.items()}
-        # Not all combinations, which would be too many: what does not go together is for the trial
-        # to find, and each value by itself has been tried with the schema.
+        # The n-th section has the n-th corner of every key. All combinations would be too many:
+        # each value by itself is tried with the schema, and values that do not go together fail
+        # the trial that draws them.
         for index in range(max(map(len, corners.values()), default=1)):
             drawn = {key: values[min(index, len(values) - 1)] for key, values in corners.items()}
             yield {**self.constants, **drawn}
@@ -124,6 +127,7 @@ class Branch:
     def sample(self, trial: BaseTrial) -> dict[str, object]:
         """Draws an option, then what stands inside it."""
         option = self.options[str(self.kind.sample(trial))]
+        # Only the option that was drawn: parameters of the others do not exist in this trial.
         drawn = {key: node.sample(trial) for key, node in option.nodes.items()}
         return {**option.constants, **drawn}
 
@@ -148,6 +152,7 @@ class Branch:
                 for key, node in option.nodes.items():
 
                     def inside(inner: object, key: str = key) -> object:
+                        # `key` is a default value, or all would see the last key of the loop.
                         section = resolve({**value, key: inner})
                         return section.get(key) if isinstance(section, Mapping) else None
 

@@ -23,10 +23,13 @@ class Space:
             ConfigError: A key lies inside another one that is searched as a whole.
         """
         for key in entries:
+            # Overrides are applied one after the other: one key would replace what the other has
+            # set.
             for outer in entries:
                 if key.startswith(f"{outer}."):
                     message = f"search.{key}: lies inside '{outer}', which is searched as a whole"
                     raise ConfigError(message)
+        # One tree per key; its leaves are what Optuna knows.
         self._nodes = {key: entry.build(key) for key, entry in entries.items()}
         self.parameters = [leaf for node in self._nodes.values() for leaf in node.leaves()]
         """Every parameter that can occur, in the order of the study file."""
@@ -34,6 +37,8 @@ class Space:
 
     def sample(self, trial: BaseTrial) -> dict[str, object]:
         """Draws a point: dotted key of `run` -> value, sections as {"kind": ..., ...}."""
+        # In the order of the study file: a sampler draws one number after the other, so that
+        # another order would give other points for the same seed.
         return {key: node.sample(trial) for key, node in self._nodes.items()}
 
     def contains(self, name: str, value: object) -> bool:
@@ -61,6 +66,8 @@ class Space:
             def resolved(value: object, key: str = key) -> object:
                 return look_up(resolve({key: value}), key)
 
+            # Filled in with defaults, since `run` is resolved and an option of the space may leave
+            # keys out.
             found |= dict(node.in_effect(look_up(run, key), resolved))
         return found
 

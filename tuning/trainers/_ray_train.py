@@ -25,6 +25,7 @@ def answer(reference: Any, is_leaving: threading.Event) -> Any:
     Raises:
         LeaveError: `is_leaving` was set before there was a value.
     """
+    # `ray.wait` returns by itself after its timeout, so no thread is ever stuck in it.
     while not ray.wait([reference], timeout=_LOOK_SECONDS)[0]:
         if is_leaving.is_set():
             raise LeaveError
@@ -35,7 +36,8 @@ class LeavableTrainer(TorchTrainer):  # type: ignore[misc]  # untyped in Ray
     """A TorchTrainer whose `fit` raises a `LeaveError` as soon as the study is left.
 
     `TorchTrainer.fit` waits for its controller with a `ray.get` that nothing public ends. The
-    method below is Ray's own but for that wait.
+    method below is Ray's own but for that wait, and without the handler of Ctrl-C, which Ray sets
+    only in the main thread: trainers run in other ones.
     """
 
     def __init__(self, *arguments: Any, is_leaving: threading.Event, **named: Any) -> None:
@@ -49,6 +51,7 @@ class LeavableTrainer(TorchTrainer):  # type: ignore[misc]  # untyped in Ray
             theirs.RAY_WARN_BLOCKING_GET_INSIDE_ASYNC_ENV_VAR,
             theirs.DEFAULT_RAY_WARN_BLOCKING_GET_INSIDE_ASYNC_VALUE,
         )
+        # On the node of the driver, and without a CPU: workers need all that the cluster has.
         actor_class = ray.remote(
             num_cpus=0,
             label_selector={ray._raylet.RAY_NODE_ID_KEY: ray.get_runtime_context().get_node_id()},

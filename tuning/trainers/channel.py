@@ -1,4 +1,4 @@
-"""A worker's line to the pool: the first worker of a trainer speaks, all hear the answer."""
+"""A worker's line to the pool: rank 0 of a trainer speaks, and all its workers get the answer."""
 
 import time
 from datetime import timedelta
@@ -15,14 +15,18 @@ from tuning.trainers.messages import Job, Message, PoolAddress
 _T = TypeVar("_T")
 
 _TELL_SECONDS = 1.0
-"""Between messages of progress: a person reads them."""
+"""Time between messages of progress: a person reads them."""
 
 _ENDLESS = timedelta(days=365)
-"""Torch would end workers that wait for longer than half an hour."""
+"""Torch would otherwise end workers that wait for longer than half an hour."""
 
 
 class Channel:
-    """The line of one worker of a trainer."""
+    """The line of one worker of a trainer.
+
+    `take` and `send` are collective: all workers of the trainer call them, in the same order.
+    `report` and `tell` are for one worker alone.
+    """
 
     def __init__(self, pool: PoolAddress, trainer: int, place: Place) -> None:
         """Connects, together with all other workers of the trainer.
@@ -53,6 +57,8 @@ class Channel:
         if self._is_first:
             job = ray.get(self._actor.take.remote(self._trainer))
             if job is not None:
+                # A call of its own: only now is it sure that the job has arrived, and an attempt
+                # counts.
                 ray.get(self._actor.begin.remote(self._trainer))
         return self._from_first(job)
 
@@ -72,6 +78,8 @@ class Channel:
         now = time.monotonic()
         if now - self._told >= _TELL_SECONDS or progress.phase != self._phase:
             self._told, self._phase = now, progress.phase
+            # No `ray.get`: a step must not wait for the network, and a message that is lost is no
+            # loss.
             self._actor.progress.remote(self._trainer, progress)
 
     def _from_first(self, value: _T) -> _T:

@@ -1,4 +1,4 @@
-"""What becomes of a run after a report: given by schedulers, obeyed by the pool and the workers."""
+"""Decisions on a run after a report: schedulers make them, the pool and the workers obey."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""How one trainer is kept running: a thread of the driver that starts another after each."""
+"""Keeps a trainer running: a thread of the driver starts another one when it ends."""
 
 import logging
 import threading
@@ -39,9 +39,9 @@ def keep_training(
 
     Args:
         pool: The pool's actor.
-        number: The trainer's.
+        number: Number of the trainer.
         build: Makes a trainer; `fit` raises a `LeaveError` once `is_leaving` is set.
-        is_leaving: The study is being left.
+        is_leaving: Set when the study is being left.
     """
     try:
         while answer(pool.is_wanted.remote(number), is_leaving):
@@ -49,12 +49,16 @@ def keep_training(
             try:
                 build().fit()
             except TrainingFailedError:
+                # Workers that started were able to work, so another trainer may be, too; the pool
+                # counts deaths. Where none started, another one would fail for the same reason.
                 if answer(pool.starts.remote(number), is_leaving) == starts:
                     raise
     except LeaveError:
         return
     except BaseException as error:
         logger.debug("trainer %d ended", number, exc_info=True)
+        # Whatever it was: an error that only ends this thread would leave the study waiting for
+        # ever.
         pool.retire.remote(number, f"it did not start: {_reason(error)}")
 
 
@@ -89,6 +93,7 @@ def build_trainer(
             resources_per_worker=resources.of_worker,
         ),
         run_config=RunConfig(
+            # Never the name of an earlier one: Train would take that for a run to go on with.
             name=f"{name}-{uuid.uuid4().hex[:8]}",
             storage_path=str(scratch),
             # Ray shows every GPU to a worker that asks for none, and Train looks at them at once.

@@ -1,4 +1,4 @@
-"""What passes between Tune's trials, the pool and the trainers; plain data, nothing heavy."""
+"""Messages between Tune's trials, the pool and the trainers: plain data, no tensors."""
 
 import re
 from collections.abc import Mapping
@@ -18,8 +18,9 @@ class TrialSpec:
             for runs that are none. Names of folders, with "/" between them.
         overrides: Dotted key of `run` -> value.
         checkpoint: Folder of its checkpoint; the run starts from the one that is there.
-        epochs: Budget: the run ends after this many epochs, at the latest after those of its
-            recipe, which the schedule of its learning rate goes by; None = after those.
+        epochs: Budget: the run ends after this many epochs, or after those of its recipe if they
+            are fewer; None = after those of its recipe. The learning rate's schedule always goes
+            by the recipe.
 
     Raises:
         ValueError: The id could not be the path of a folder.
@@ -32,6 +33,7 @@ class TrialSpec:
 
     def __post_init__(self) -> None:
         """Refuses an id that would leave the study folder."""
+        # Parts begin with a letter, digit or underline, so that none is "..", hidden or absolute.
         if not re.fullmatch(r"\w[\w.-]*(/\w[\w.-]*)*", self.id):
             raise ValueError(f"'{self.id}': not a run id: expected names of folders, with '/'")
 
@@ -64,6 +66,8 @@ class ScoreJob:
     dev: dict[str, float | Mapping[str, float]]
 
 
+# Compared by value: so the pool tells a job that is submitted again, after a lost answer, from
+# another job of the same run.
 Job = TrainJob | ScoreJob
 
 
@@ -72,8 +76,8 @@ class Reported:
     """A run ended an epoch.
 
     Attributes:
-        report: Of that epoch.
-        is_last: Whether it was the last one.
+        report: The report of that epoch.
+        is_last: Whether it was the last epoch of the run.
     """
 
     report: EpochReport
@@ -87,8 +91,7 @@ class Scored:
     Attributes:
         scores: None without any test split; without "combined" where a task that counts has none.
         worth_in_rows: Of how many rows of test the combined score is a share; see
-            `worth_in_rows` in
-            `tuning.trainers.scoring`.
+            `worth_in_rows` in `tuning.trainers.scoring`.
     """
 
     scores: dict[str, float | Mapping[str, float]] | None
@@ -96,7 +99,7 @@ class Scored:
 
     @property
     def is_last(self) -> bool:
-        """Always: there is one for each job."""
+        """Always true: there is one for each job."""
         return True
 
 
@@ -108,7 +111,7 @@ class Failed:
 
     @property
     def is_last(self) -> bool:
-        """Always: nothing comes after it."""
+        """Always true: nothing comes after it."""
         return True
 
 
@@ -120,8 +123,8 @@ class PoolAddress:
     """Where the actor of a pool is found.
 
     Attributes:
-        name: Of the actor.
-        namespace: Ray's.
+        name: Name of the actor.
+        namespace: Ray's namespace that the actor is in.
     """
 
     name: str

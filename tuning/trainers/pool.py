@@ -1,6 +1,10 @@
 """The pool: an actor between those who wait for reports of runs, and trainers, which make them.
 
 It holds no torch and does no work, so a run's way from report to decision takes milliseconds.
+
+A job goes this way: `submit` queues it, a trainer calls `take` and `begin`, and `report` after each
+epoch. Whoever submitted it reads the reports with `message`: asking for the next one lets the job
+go on, `stop` ends it. A trainer whose workers died calls `enter` again.
 """
 
 import asyncio
@@ -17,7 +21,18 @@ _MOST_JOBS_IN_VAIN = 3
 
 @dataclass(slots=True)
 class _Order:
-    """A job on its way: waiting, being worked on, or done."""
+    """A job on its way: waiting, being worked on, or done.
+
+    Attributes:
+        job: The job.
+        attempts: How often trainers have begun it.
+        delivered: Messages that its trainers have sent.
+        is_begun: Whether the trainer that has it has begun it.
+        is_over: Whether no trainer is to work on it any more.
+        messages: Number of a message -> the message, which may be still to come.
+        num_sent: Messages added by `send`.
+        decision: What the trainer that has reported waits for.
+    """
 
     job: Job
     attempts: int = 0
@@ -59,7 +74,7 @@ class _Trainer:
     is_fit: bool = True
     starts: int = 0
     deaths: int = 0
-    """Of its workers, since the last report."""
+    """Deaths of its workers since the last report."""
     order: _Order | None = None
     progress: Progress | None = None
 
@@ -76,6 +91,8 @@ class _Trainer:
 
 class TrialPool:
     """Hands jobs to trainers and reports back; every method runs in one event loop.
+
+    So there are no locks: between two `await`s nothing else changes what a method looks at.
 
     A trainer that dies comes back through `enter` and gets its interrupted job again, until the
     job was started `max_attempts` times. A trainer that cannot work is retired; when none is left,
@@ -99,6 +116,7 @@ class TrialPool:
         known = self._orders.get(job.spec.id)
         if known is not None and known.job == job:
             return
+        # Another job of the same run takes the place of the one before: a score after the training.
         order = self._orders[job.spec.id] = _Order(job)
         self._waiting.append(order)
         await self._wake()
@@ -107,8 +125,9 @@ class TrialPool:
         """Waits for a message of a job; asking for the one to come means that the job may go on.
 
         Args:
-            run_id: The job's.
-            index: Of its messages, from 0; one may be asked for again, when the answer was lost.
+            run_id: Run id of the job.
+            index: Number of the message, from 0. The same one may be asked for again, when the
+                answer was lost.
         """
         order = self._orders[run_id]
         coming = order.message(index)
@@ -132,6 +151,8 @@ class TrialPool:
         if known.starts:
             known.deaths += 1
         known.starts += 1
+        # Before anybody is woken: calls of the dead workers have to see the new number of starts,
+        # and a trainer that waits has to find the job in the queue.
         self._take_back(known)
         await self._wake()
         if known.deaths >= _MOST_JOBS_IN_VAIN * self._max_attempts:
@@ -162,7 +183,7 @@ class TrialPool:
         order.is_begun = False
         known.order = order
         if isinstance(order.job, TrainJob):
-            # A run that starts again from its checkpoint makes its early reports anew.
+            # A run that starts again from its checkpoint yields its early reports once more.
             return replace(order.job, delivered=order.delivered)
         return order.job
 
@@ -174,8 +195,10 @@ class TrialPool:
 
     async def report(self, trainer: int, message: Message) -> Decision:
         """Passes a trainer's message on; returns what is to become of the job."""
+        # Workers that report can work: deaths before count no more against their trainer.
         self._trainers[trainer].deaths = 0
         order = self._order_of(trainer)
+        # It was stopped while its trainer worked on; nobody waits for this report.
         if order.is_over:
             return Stop()
         order.delivered += 1
@@ -203,6 +226,7 @@ class TrialPool:
         known = self._trainers[trainer]
         known.is_fit = False
         self._take_back(known)
+        # In a pool that is closed trainers end as they should.
         if not any(one.is_fit for one in self._trainers) and not self._is_closed:
             self._failure = f"trainer {trainer}: {reason}"
         await self._wake()

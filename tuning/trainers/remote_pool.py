@@ -11,7 +11,7 @@ from tuning.trainers.messages import Job, Message, PoolAddress
 
 
 class RemotePool:
-    """The pool's actor; calls come to the same when they are made twice."""
+    """The pool's actor; every call may be made twice with the effect of one."""
 
     def __init__(self, actor: Any) -> None:
         self._actor = actor
@@ -23,6 +23,7 @@ class RemotePool:
 
     def submit(self, job: Job) -> None:
         """Queues a job; asks again until an answer comes."""
+        # The pool knows a job that it has, so a call whose answer was lost may be made again.
         asking.ask(lambda: self._actor.submit.remote(job))
 
     def message(self, run_id: str, index: int) -> Any:

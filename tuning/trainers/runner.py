@@ -1,4 +1,4 @@
-"""The runner: has jobs done in the pool, trials or not, and streams back what comes of them."""
+"""The runner: queues jobs in the pool, trials or not, and streams back their messages."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
@@ -43,9 +43,10 @@ class Runner:
 
         Returns:
             (run id, message), in the order in which they come; the last one of a run has
-            `is_last`. A run goes on with its next epoch when the caller asks
-            for what comes after its report.
+            `is_last`. A run goes on with its next epoch when the caller asks for what comes after
+            its report.
         """
+        # Not a generator itself: jobs are queued by this call, not when the first message is read.
         for job in jobs:
             self._pool.submit(job)
         return self._messages([job.spec.id for job in jobs])

@@ -34,6 +34,7 @@ def score_on_test(
     precision = load_best(job.spec.checkpoint, model)
     scores: dict[str, float | Mapping[str, float]] | None = None
     if any("test" in dataset.splits for dataset in assets.data.datasets.values()):
+        # All workers take part, each with its share of the rows; all get the same result.
         result = evaluate(
             model,
             tasks,
@@ -48,7 +49,7 @@ def score_on_test(
         if result.main.keys() >= set(counted):
             main = [result.main[name] for name in counted]
             scores = {"combined": objective.combine(main, result.joint_accuracy), **scores}
-    if job.export is not None and place.rank == 0:
+    if job.export is not None and place.rank == 0:  # last: it fills the one encoder anew
         checkpoint = job.spec.checkpoint
         export_best(checkpoint, job.export, config=config, assets=assets, dev=job.dev, test=scores)
     rows = _test_rows(config, assets.data.datasets, counted_tasks(objective, tasks))
@@ -77,7 +78,10 @@ def worth_in_rows(objective: str, tasks: Sequence[Mapping[str, int]]) -> int:
         return sum(max(rows.get(name, 0) for rows in tasks) for name in datasets)
     if objective == "minimum":
         return min(totals)
-    # The deviation of a share of n rows is that of a single row by sqrt(n).
+    # n_td = rows of task t in data set d, N_t = sum_d n_td, T = number of tasks. The deviation of a
+    # share of n rows is that of a single row by sqrt(n). Within a data set the tasks err together,
+    # so deviations add up: s_d = 1/T sum_t n_td / N_t / sqrt(n_td). Between data sets the variances
+    # do: 1/n = sum_d s_d^2.
     deviations = {
         name: sum(
             rows[name] / total / math.sqrt(rows[name])

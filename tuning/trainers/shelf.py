@@ -1,4 +1,4 @@
-"""What training runs of one study share: data and encoder of the last one, kept in memory."""
+"""The shelf of a worker: keeps data and encoder of the last run in memory for the next one."""
 
 import gc
 
@@ -24,6 +24,7 @@ class Shelf:
         """
         if self._assets is None or self._assets.key != assets_key(config):
             self._assets = None  # frees the old ones before the new ones are loaded
+            # Workers freeze what outlives a job, and the collector passes over what is frozen.
             gc.unfreeze()
             gc.collect()
             self._assets = Assets.load(config, device=self._device)

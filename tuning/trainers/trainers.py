@@ -34,6 +34,8 @@ class Trainers:
         self.pool = pool
         self.address = address
         self._runner = Runner(RemotePool(pool), check=self.check)
+        # Asked once: the call waits in the pool for a failure, and `check` only looks at its
+        # answer.
         self._failure = pool.failure.remote()
         self._asked: Any = None
 
@@ -119,6 +121,7 @@ def start_trainers(
     pool = _start_pool(address.name, max_attempts=max_attempts, trainers=count)
     is_leaving = threading.Event()
     build = partial(build_trainer, resources=resources, scratch=scratch, is_leaving=is_leaving)
+    # A thread each: `fit` returns when its trainer has ended.
     threads = []
     for number in range(count):
         job = partial(work, settings, address, number)
@@ -141,6 +144,8 @@ def _start_pool(name: str, *, max_attempts: int, trainers: int) -> Any:
     driver = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
         ray.get_runtime_context().get_node_id(), soft=False
     )
+    # Each trial and each trainer has a call that waits in the actor; Ray's default of 1,000 at a
+    # time could be used up by calls that wait for one that would not get in.
     actor = ray.remote(num_cpus=0)(TrialPool).options(
         name=name, scheduling_strategy=driver, max_concurrency=10_000
     )

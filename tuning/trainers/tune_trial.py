@@ -38,6 +38,7 @@ class PooledTrial(Trainable):  # type: ignore[misc]  # Ray carries no types
         _, message = _while_there_is_a_pool(lambda: next(self._messages))
         if isinstance(message, Failed):
             raise TrialFailedError.of_message(message)
+        # Only train jobs are queued here, so it is no `Scored`.
         assert isinstance(message, Reported)
         return TrialResult.of_message(message).for_tune()
 
@@ -59,6 +60,7 @@ def _while_there_is_a_pool(call: Callable[[], _T]) -> _T:
     try:
         return call()
     except ray.exceptions.ActorDiedError:
-        # Without a pool the study ends, which the driver sees, too; the trial has not failed.
+        # Without a pool the study ends, which the driver sees, too. The trial has not failed, so it
+        # must not raise: it waits until Ray ends its actor.
         threading.Event().wait()
         raise

@@ -1,6 +1,6 @@
-"""How the facts of a trial travel through Ray Tune, whose trials carry dicts and texts of errors.
+"""Converts the facts of a trial to what Ray Tune carries (dicts, texts of errors), and back.
 
-They are put into Tune's form here, and read from it, and nowhere else.
+No other file knows the keys of these dicts.
 """
 
 import pickle

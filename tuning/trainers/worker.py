@@ -75,8 +75,11 @@ def work_off(
         gc.collect()
         gc.freeze()
         memory = psutil.Process().memory_info().rss
+        # After the first job, which loads the data and encoder that later ones share.
         baseline = baseline if baseline is not None else memory
         has_grown = memory - baseline > settings.memory_growth_bytes
+        # All workers have to leave together, or those that stay would wait for the others: hence
+        # one answer for all. `is_fresh` is the same on all, so none skips the `gather` alone.
         if settings.is_fresh or any(place.gather(has_grown)):
             return
 
@@ -90,7 +93,7 @@ class Worker:
         Args:
             settings: What it needs to know of the study.
             channel: Takes its messages.
-            place: Its own among the trainer's workers.
+            place: Its place among the trainer's workers.
         """
         self._settings = settings
         self._channel = channel
@@ -119,6 +122,7 @@ class Worker:
 
     def _train(self, job: TrainJob) -> None:
         config = self._config(job.spec)
+        # The recipe keeps its number of epochs, which the learning rate's schedule is made for.
         last = min(job.spec.epochs or config.training.epochs, config.training.epochs)
         reports = train(
             config,
@@ -130,6 +134,8 @@ class Worker:
         # Closed even when it is left early, so that the run lets go of its files and memory now.
         with closing(reports):
             for report in reports:
+                # `train` yields the reports of its checkpoint once more; they were decided on
+                # before.
                 if report.epoch <= job.delivered:
                     continue
                 is_last = report.epoch >= last
