@@ -115,8 +115,12 @@ def open_or_build(
         # Under the lock nobody else builds here: what lies here was left by a killed process.
         for left in folder.parent.glob(f".{folder.name}.*.part"):
             shutil.rmtree(left, ignore_errors=True)
-        if room is not None and not _make_room(folder.parent, room):
-            return None
+        if room is not None:
+            # One lock for all of them: two that make room at a time would count what the other
+            # removes. Taken under the folder's own, and never the other way round.
+            with locked(folder.parent / "room"):
+                if not _make_room(folder.parent, room):
+                    return None
         # Without its `meta.json` a folder counts as broken, and it gets that before it is moved to
         # its place: nobody can open a folder that is half built.
         with whole_folder(folder) as scratch:
@@ -142,8 +146,9 @@ def _make_room(root: Path, room: Room) -> bool:
     """Removes the least recently used folders until there is room; returns whether there is."""
     if room.needed > room.budget or room.needed > shutil.disk_usage(root).free:
         return False
-    # The oldest use first; a folder that is being built has no such file yet, and is left alone.
-    kept = sorted(root.glob(f"*/{_META}"), key=lambda path: path.stat().st_mtime)
+    # The oldest use first. What others build stands in hidden folders, and is left alone.
+    metas = [path for path in root.glob(f"*/{_META}") if not path.parent.name.startswith(".")]
+    kept = sorted(metas, key=lambda path: path.stat().st_mtime)
     sizes = {meta.parent: sum(f.stat().st_size for f in meta.parent.iterdir()) for meta in kept}
     for folder in list(sizes):
         if sum(sizes.values()) + room.needed <= room.budget:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -135,6 +136,24 @@ def test_the_least_recently_used_folders_make_room(shop: Shop) -> None:
     assert names(shop.root) == {"new", "old", "more"}
     assert shop.get("huge", size=321, budget=320) is None
     assert names(shop.root) == {"new", "old", "more"}
+
+
+def test_what_others_build_does_not_make_room(shop: Shop) -> None:
+    shop.get("a")
+    # As another process leaves it in the moment before it moves the folder to its place.
+    built = shop.root / ".b.of-another-process.part"
+    shutil.copytree(shop.root / "a", built)
+    os.utime(built / "meta.json", (1000, 1000))
+    assert shop.get("c", budget=100) == 100
+    assert built.is_dir()
+    assert not (shop.root / "a").exists()
+
+
+def test_many_make_room_at_a_time(shop: Shop) -> None:
+    wanted = [f"{number}" for number in range(8)] * 8
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda name: shop.get(name, budget=300), wanted))
+    assert found == [100] * len(wanted)
 
 
 @pytest.mark.parametrize(

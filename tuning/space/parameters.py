@@ -1,5 +1,6 @@
 """The nodes of a search space: parameters, and choices of sections that hold more parameters."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -9,6 +10,10 @@ from tuning.records import Value
 
 Resolve = Callable[[object], object]
 """Value of a key in the study file's recipe -> the same with all defaults filled in."""
+
+
+_GOLDEN_SECTION = (3 - math.sqrt(5)) / 2
+"""An irrational share of a range."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +73,8 @@ class Parameter:
     def between(self) -> Iterator[object]:
         """Yields a fraction inside a range: whole ends alone would fit a key of whole numbers."""
         if self.low is not None and self.high is not None and not self.is_integer:
-            # Not the middle, which is often a whole number, as that of [1, 3] is.
-            yield self.low + 0.38 * (self.high - self.low)
+            # A rational share is a whole number for some whole ends, as the middle of [1, 3] is.
+            yield self.low + _GOLDEN_SECTION * (self.high - self.low)
 
 
 @dataclass(frozen=True, slots=True)

@@ -179,10 +179,18 @@ def test_points_between_the_corners_are_broken_numbers() -> None:
     choice = [{"kind": "a"}, {"kind": "b", "x": {"range": [0, 10]}, "n": {"int_range": [1, 5]}}]
     entries = {"lr": {"range": [1, 4]}, "n": {"int_range": [1, 4]}, "c": {"choice": choice}}
     assert list(space_of(entries).between()) == [
-        ("lr", {"lr": pytest.approx(2.14)}),
+        ("lr", {"lr": pytest.approx(2.145898)}),
         ("c", {"c": {"kind": "a"}}),
-        ("c", {"c": {"kind": "b", "x": pytest.approx(3.8), "n": 5}}),
+        ("c", {"c": {"kind": "b", "x": pytest.approx(3.819660), "n": 5}}),
     ]
+
+
+def test_between_whole_ends_there_is_always_a_broken_number() -> None:
+    for low in range(10):
+        for width in range(1, 1000):
+            [(_, drawn)] = space_of({"a": {"range": [low, low + width]}}).between()
+            assert low < drawn["a"] < low + width
+            assert not drawn["a"].is_integer()
 
 
 @pytest.mark.parametrize(
