@@ -1,4 +1,4 @@
-"""Labels of one task from several data sets, merged by name."""
+"""Merging: one numbering of labels for a task that several data sets carry."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -28,6 +28,8 @@ def merge_labels(datasets: Mapping[str, EncodedDataset]) -> dict[str, EncodedDat
 
 
 def _renumber(dataset: EncodedDataset, labels: Mapping[str, Labels]) -> EncodedDataset:
+    # Labels without names (numbers, answers) have no ids that could change: only what is known of
+    # them is replaced, such as the mean of the numbers.
     if all(new.all == dataset.labels[task].all for task, new in labels.items()):
         return replace(dataset, labels=labels)
     splits = {
@@ -39,6 +41,7 @@ def _renumber(dataset: EncodedDataset, labels: Mapping[str, Labels]) -> EncodedD
 def _with_labels(
     split: EncodedSplit, old: Mapping[str, Labels], new: Mapping[str, Labels]
 ) -> EncodedSplit:
+    # `renumber` returns the very array where nothing changes, so that it stays a mapped one.
     columns = split.labels.columns
     return replace(
         split,

@@ -107,7 +107,7 @@ class DatasetBase(Section, ABC):
     def fingerprint(self) -> str:
         """Returns a hash of the content of all that is read."""
 
-    def recipe(self) -> dict[str, Any]:
+    def cache_key(self) -> dict[str, Any]:
         """Returns the settings that shape what is read, without where it lies."""
         settings = self.model_dump(mode="json", exclude={"path", "name", "splits"})
         # Of files only their order counts: their content has its own hash, see `fingerprint`.
