@@ -62,6 +62,7 @@ class Ragged:
         """Joins rows of ids that fit into int32."""
         offsets = np.zeros(len(rows) + 1, dtype=np.int64)
         np.cumsum([len(row) for row in rows], out=offsets[1:])
+        # With the count, so that memory is taken once; a corpus has millions of items.
         values = np.fromiter((item for row in rows for item in row), np.int32, int(offsets[-1]))
         return cls(values, offsets)
 

@@ -89,6 +89,7 @@ def _cut(
 
 
 def _is_kept(row: Example, where: Mapping[str, str | tuple[str, ...]]) -> bool:
+    # A row that lacks the column has None there, which no filter allows.
     return all(
         row.labels.get(column) in ((allowed,) if isinstance(allowed, str) else allowed)
         for column, allowed in where.items()

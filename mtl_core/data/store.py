@@ -149,6 +149,7 @@ def _build(
 
 def _warn_of_known_rows(examples: Mapping[str, Sequence[Example]], name: str) -> None:
     """Logs a warning when more than `_MOST_KNOWN` of dev or test stand in train, too."""
+    # Texts alone: a row that stands in train with another label is known as well.
     known = {(row.words, row.second) for row in examples["train"]}
     for split, rows in examples.items():
         count = sum((row.words, row.second) in known for row in rows)

@@ -58,6 +58,7 @@ class Sample(DatasetBase):
 
     def fingerprint(self) -> str:
         """Returns a hash of the sentences and their labels."""
+        # Of the sentences and not of the seed: another grammar makes another corpus of it.
         digest = hashlib.sha256()
         for split, examples in generate_sample(seed=self.seed).items():
             digest.update(split.encode())

@@ -105,6 +105,7 @@ def _span(span: Any, keys: SpanKeys, where: str) -> CharSpan:
     start = find(span, keys.start)
     if start is not None and not isinstance(start, int):
         raise DataError(f"{where}: expected a whole number at '{keys.start}', found {short(start)}")
+    # Files that leave out zeros have no start where a span begins with the text.
     return CharSpan(start or 0, find_value(span, keys.end, int, where),
                     find_value(span, keys.label, str, where))  # fmt: skip
 

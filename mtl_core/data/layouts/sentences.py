@@ -41,6 +41,7 @@ class Sentences(Layout):
     ) -> EncodedSplit:
         """Encodes sentences or pairs; see `Layout.encode`."""
         rows: dict[str, list[list[int]]] = {"ids": [], "starts": [], "ends": [], "types": []}
+        # The first tells for all: either each example has a second part, or none has.
         has_pairs = bool(examples[0].second)
         for chunk, encoded in _tokenized(examples, tokenizer, max_length=max_length):
             rows["ids"].extend(encoded["input_ids"])
