@@ -118,7 +118,7 @@ def make_batch(split: EncodedSplit, rows: npt.ArrayLike, *, pad_token_id: int) -
     token_ids, lengths = split.token_ids.padded(numbers, pad_token_id)
     mask = np.arange(token_ids.shape[1]) < lengths[:, None]  # (batch, seq)
     word_starts, num_words = split.word_starts.padded(numbers, -1)
-    # -1 is both padding and "cut off"; only `num_words` counts the latter.
+    # -1 stands for padding and for words that were cut off; `num_words` tells them apart.
     is_word = word_starts >= 0  # (batch, words)
     # Without ends every word is one sub-word, as the tokens of a context are.
     ends = split.word_ends
@@ -147,6 +147,7 @@ def make_batch(split: EncodedSplit, rows: npt.ArrayLike, *, pad_token_id: int) -
 
 def rows_by_length(split: EncodedSplit, *, batch_size: int) -> list[Int64Array]:
     """Returns batches for evaluation: all rows, sorted by length, no randomness."""
+    # Stable, so that every evaluation has the same batches: sums in low precision depend on them.
     order = np.argsort(split.token_ids.lengths(), kind="stable")
     return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
 

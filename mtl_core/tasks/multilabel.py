@@ -127,7 +127,8 @@ class MultilabelHead(Head):
         """Returns the loss of logits (batch, labels) and indicators, summed over the sentences."""
         # (batch, all labels) -> (batch, trained labels)
         target = labels[:, : logits.shape[1]]
-        # A missing row has -100 everywhere: it takes part as 0, to be finite, and is left out below.
+        # A missing row has -100 everywhere: it takes part as 0, to be finite, and is left out
+        # below.
         losses = binary_cross_entropy_with_logits(
             logits.float(), target.clamp(min=0).float(), reduction="none"
         )

@@ -213,7 +213,7 @@ def candidates(predicted: Sequence[Decoded], source: Source) -> list[tuple[Found
         row = int(rows[int(np.argmax(table[rows, 1]))])
         nothing, best = float(table[rows, 0].min()), float(table[row, 1])
         start, end = source.span(row, int(table[row, 2]), int(table[row, 3]))
-        # e^best / (e^best + e^nothing)
+        # The softmax of the two scores: e^best / (e^best + e^nothing).
         share = 1 / (1 + np.exp(nothing - best))
         found.append((FoundAnswer(context[start:end], start, end, float(share)), best - nothing))
     return found

@@ -11,7 +11,7 @@ Tags = Sequence[Sequence[str]]
 def span_scores(gold: Tags, predicted: Tags) -> tuple[float, float, float]:
     """Returns micro-averaged span precision, recall and F1 in [0, 1], by seqeval.
 
-    Each is 0 where neither the gold tags nor the predicted ones hold a span.
+    0 where a score is undefined, such as the precision when no span is predicted.
     """
     from seqeval.metrics.v1 import precision_recall_fscore_support
     from seqeval.scheme import IOB2

@@ -21,7 +21,7 @@ class Labels(Protocol):
 
     @property
     def unseen(self) -> tuple[str, ...]:
-        """Names that only dev or test hold; no prediction of them can be right."""
+        """Names that only dev or test hold; never predicted, so they count as wrong."""
 
     @property
     def all(self) -> tuple[str, ...]:

@@ -105,6 +105,7 @@ class TagsColumn(Column[LabelNames, Ragged]):
 
     def num_labelled(self, values: Ragged) -> int:
         """Returns the number of rows with a tag."""
+        # Word -> row: a word stands behind the offsets of all rows up to its own.
         places = np.flatnonzero(values.values != NO_LABEL)
         return len(np.unique(np.searchsorted(values.offsets, places, side="right")))
 

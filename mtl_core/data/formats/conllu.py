@@ -31,7 +31,7 @@ def conllu_examples(path: Path, columns: Columns) -> list[Example]:
             sentence lacks a column where all its words have "_" in it.
 
     Raises:
-        DataError: The file cannot be read, has not the columns of CoNLL-U, or lacks a column.
+        DataError: The file cannot be read, is no CoNLL-U, or lacks a column.
     """
     # The package `conllu` parses what no task uses, which takes six times as long, and its errors
     # name neither file nor line.

@@ -55,7 +55,7 @@ def hub_source(name: str, *, config: str | None, revision: str | None, split: st
     """Loads a split of a hub data set or local folder.
 
     Raises:
-        DataError: It cannot be loaded; the message of `datasets` follows.
+        DataError: The data set cannot be loaded; the message of `datasets` follows.
     """
     if name in _PICKLES:
         raise DataError(f"{name}: reads pickles, which can hold code; expected a table without")

@@ -55,6 +55,7 @@ def _read_seq_in_out(folder: Path, columns: Columns) -> Iterator[Example]:
         if not words:
             raise DataError(f"{files['seq.in']}:{number}: empty sentence")
         labels: dict[str, LabelValue] = {}
+        # An empty line of tags or label = the row lacks it, and still trains the other task.
         if "slots" in columns and tags:
             if len(tags) != len(words):
                 raise DataError(

@@ -95,6 +95,7 @@ def span_examples(
             elif value is not None:
                 labels[column] = str(value)
         examples.append(Example(cut_words(text, where), labels))
+    # Single rows may lack a key; one that no row has is a misspelt column.
     missing = [c for c in columns if examples and not any(c in e.labels for e in examples)]
     if missing:
         raise DataError(f"{path}: there is no key '{missing[0]}' in any row")

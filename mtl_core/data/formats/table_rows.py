@@ -139,6 +139,7 @@ def _text(value: object) -> str:
 
 
 def _check_features(where: str, layout: TableLayout, examples: Sequence[Example]) -> None:
+    # They become one array, (rows, features).
     for number, example in enumerate(examples, start=1):
         size = len(examples[0].features)
         if len(example.features) != size:

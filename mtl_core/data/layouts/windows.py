@@ -121,7 +121,14 @@ class Windows(Layout):
 
 @dataclass(frozen=True, slots=True)
 class _Window:
-    """A window's tokens and their segments; where they begin and end in the context, else -1."""
+    """The tokens of a window, one entry per token in each list.
+
+    Attributes:
+        ids: Token ids.
+        types: Segment of each token.
+        starts: Where each begins in the context, in characters; -1 outside of it.
+        ends: The character behind each; -1 outside of the context.
+    """
 
     ids: list[int]
     types: list[int]
