@@ -241,7 +241,7 @@ def assets_key(config: RunConfig) -> str:
         # it.
         "tasks": {
             name: [
-                [task.layout().recipe(), task.column_in(key, name).recipe()]
+                [task.layout().cache_key(), task.column_in(key, name).cache_key()]
                 for key in task.datasets
             ]
             for name, task in config.tasks.items()

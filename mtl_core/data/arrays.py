@@ -1,4 +1,4 @@
-"""The arrays that encoded data is kept in; no other file of the data path has a smaller idea."""
+"""The arrays that encoded data is kept in: ids, numbers, and rows of different length."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+# The default `ignore_index` of torch, so that a loss which is given none passes it over, too.
 NO_LABEL = -100
 """Label id of a row that lacks the task's label; the value that `cross_entropy` passes over."""
 
@@ -17,7 +18,12 @@ BoolArray = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Ragged:
-    """Rows of different length in one flat array; row i is `values[offsets[i]:offsets[i + 1]]`."""
+    """Rows of different length in one flat array; row i is `values[offsets[i]:offsets[i + 1]]`.
+
+    Attributes:
+        values: The items of all rows, one row behind the other, (items,), int32.
+        offsets: Where each row begins, and the end of the last, (rows + 1,), int64.
+    """
 
     values: Int32Array
     offsets: Int64Array
@@ -34,11 +40,17 @@ class Ragged:
         return np.diff(self.offsets)
 
     def padded(self, rows: Int64Array, fill: int) -> tuple[Int64Array, Int64Array]:
-        """Returns rows padded to the longest of them, (batch, longest), and lengths, (batch,)."""
+        """Returns rows padded to the longest of them, (batch, longest), and lengths, (batch,).
+
+        Args:
+            rows: Row numbers, (batch,); at least one.
+            fill: What stands behind the end of a row.
+        """
         starts = self.offsets[rows]
         lengths = self.offsets[rows + 1] - starts
         width = int(lengths.max())
-        table = np.full((len(rows), width), fill, dtype=np.int64)
+        # int64, as torch asks of ids that index an embedding or a class; on disk they are int32.
+        table = np.full((len(rows), width), fill, dtype=np.int64)  # (batch, longest)
         is_filled = np.arange(width) < lengths[:, None]
         # One gather instead of a loop over rows: start of the row plus the position inside it.
         source = (starts[:, None] + np.arange(width))[is_filled]
@@ -47,9 +59,10 @@ class Ragged:
 
     @classmethod
     def from_rows(cls, rows: Sequence[Sequence[int]]) -> "Ragged":
-        """Joins the rows."""
+        """Joins rows of ids that fit into int32."""
         offsets = np.zeros(len(rows) + 1, dtype=np.int64)
         np.cumsum([len(row) for row in rows], out=offsets[1:])
+        # With the count, so that memory is taken once; a corpus has millions of items.
         values = np.fromiter((item for row in rows for item in row), np.int32, int(offsets[-1]))
         return cls(values, offsets)
 

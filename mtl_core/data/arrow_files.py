@@ -1,4 +1,4 @@
-"""Encoded splits as Arrow files, memory-mapped when they are opened."""
+"""Encoded splits as Arrow files, memory-mapped when they are opened: all processes share them."""
 
 import json
 from collections.abc import Iterable
@@ -16,6 +16,7 @@ from mtl_core.data.source import Source
 
 def write_split(folder: Path, name: str, split: EncodedSplit) -> None:
     """Writes `<name>.arrow`, and `<name>.questions.json` when rows are pieces of texts."""
+    # Without `split.frozen`: the prefix cache keeps it, in files of its own.
     columns: dict[str, LabelArray | None] = {
         "token_ids": split.token_ids,
         "word_starts": split.word_starts,
@@ -39,12 +40,13 @@ def open_split(folder: Path, name: str, columns: Iterable[AnyColumn]) -> Encoded
     """Opens what `write_split` wrote; arrays are views of the mapped file.
 
     Args:
-        folder: Where it lies.
+        folder: The folder that it was written into.
         name: The split.
         columns: The columns that it was encoded with.
     """
     table = pa.ipc.open_file(pa.memory_map(str(folder / f"{name}.arrow"))).read_all()
-    # Each column comes back as the type it was written with.
+    # Each column comes back as the type it was written with. The table was written as one record
+    # batch, so the first chunk of a column is all of it.
     arrays: dict[str, Any] = {
         field: _from_arrow(table.column(field).chunk(0)) for field in table.column_names
     }
@@ -71,10 +73,11 @@ def open_split(folder: Path, name: str, columns: Iterable[AnyColumn]) -> Encoded
 
 def _to_arrow(values: LabelArray) -> pa.Array:
     if isinstance(values, Ragged):
+        # Of the two list types of Arrow the one with int64 offsets, so that nothing is converted.
         return pa.LargeListArray.from_arrays(values.offsets, values.values)
     if values.ndim == 1:
         return pa.array(values)
-    flat = np.ascontiguousarray(values).ravel()
+    flat = np.ascontiguousarray(values).ravel()  # (rows, width) -> (rows * width,)
     return pa.FixedSizeListArray.from_arrays(pa.array(flat), values.shape[1])
 
 

@@ -1,4 +1,4 @@
-"""Batching: from encoded rows to padded tensors, with batches of similar length."""
+"""Batching: which rows stand together, by length, and their padding to tensors."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
@@ -59,9 +59,10 @@ class Batch:
     frozen: FrozenStates | None = None
 
     def to(self, device: torch.device) -> "Batch":
-        """Returns the batch on a device."""
+        """Returns the batch on a device; the copy may go on while the host does other work."""
         if device.type == "cpu":
             return self
+        # Records inside the record: `_moved` sees only tensors that are fields themselves.
         labels = {task: ids.to(device, non_blocking=True) for task, ids in self.labels.items()}
         words = replace(self.words, **_moved(self.words, device))
         frozen = self.frozen and replace(self.frozen, **_moved(self.frozen, device))
@@ -69,7 +70,11 @@ class Batch:
         return replace(self, **moved, labels=labels, words=words, frozen=frozen)
 
     def without_labels(self, columns: Mapping[str, AnyColumn]) -> "Batch":
-        """Returns a batch that has no loss: for a worker whose share of a small batch is empty."""
+        """Returns the batch without labels, so without loss.
+
+        A worker whose share of a small batch is empty takes it: all workers have to make the same
+        passes, since they wait for each other's gradients.
+        """
         missing = {task: columns[task].missing(labels) for task, labels in self.labels.items()}
         return replace(self, labels=missing)
 
@@ -93,6 +98,7 @@ def similar_length_batches(
     batches: list[Int64Array] = []
     for start in range(0, len(order), window):
         rows = order[start : start + window]
+        # Stable: rows of one length stay in the order that was drawn, on every machine.
         rows = rows[np.argsort(lengths[rows], kind="stable")]
         batches.extend(
             rows[first : first + batch_size] for first in range(0, len(rows), batch_size)
@@ -101,7 +107,7 @@ def similar_length_batches(
 
 
 def make_batch(split: EncodedSplit, rows: npt.ArrayLike, *, pad_token_id: int) -> Batch:
-    """Pads the rows to the longest of them.
+    """Makes a batch of rows, padded to the longest of them.
 
     Args:
         split: The encoded rows.
@@ -110,9 +116,10 @@ def make_batch(split: EncodedSplit, rows: npt.ArrayLike, *, pad_token_id: int) -
     """
     numbers = np.asarray(rows, dtype=np.int64)
     token_ids, lengths = split.token_ids.padded(numbers, pad_token_id)
-    mask = np.arange(token_ids.shape[1]) < lengths[:, None]
+    mask = np.arange(token_ids.shape[1]) < lengths[:, None]  # (batch, seq)
     word_starts, num_words = split.word_starts.padded(numbers, -1)
-    is_word = word_starts >= 0
+    # -1 stands for padding and for words that were cut off; `num_words` tells them apart.
+    is_word = word_starts >= 0  # (batch, words)
     # Without ends every word is one sub-word, as the tokens of a context are.
     ends = split.word_ends
     word_ends = word_starts + 1 if ends is None else ends.padded(numbers, -1)[0]
@@ -140,6 +147,7 @@ def make_batch(split: EncodedSplit, rows: npt.ArrayLike, *, pad_token_id: int) -
 
 def rows_by_length(split: EncodedSplit, *, batch_size: int) -> list[Int64Array]:
     """Returns batches for evaluation: all rows, sorted by length, no randomness."""
+    # Stable, so that every evaluation has the same batches: sums in low precision depend on them.
     order = np.argsort(split.token_ids.lengths(), kind="stable")
     return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
 

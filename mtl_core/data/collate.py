@@ -12,10 +12,14 @@ from mtl_core.data.encoded import EncodedSplit
 
 
 class BatchChange(Protocol):
-    """What a task makes of every batch that it takes part in, such as hiding words."""
+    """A task's change to every batch that it takes part in, such as masked words."""
 
     def __call__(self, batch: Batch, rows: Int64Array, *, seed: tuple[int, ...]) -> Batch:
-        """Returns the changed batch; it depends on seed and row numbers, (batch,), alone."""
+        """Returns the changed batch.
+
+        It must depend on nothing but the seed and the row numbers, (batch,): then it is the same
+        however many workers share the batch, and when a run is resumed.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +40,10 @@ class Collator:
         Args:
             split: The encoded rows.
             rows: Row numbers, (batch,).
-            seed: Of what is changed in each row: run and epoch in training, () in evaluation.
+            seed: Seed of what tasks change: (run, epoch) in training, () in evaluation.
         """
         batch = make_batch(split, rows, pad_token_id=self.pad_token_id)
+        # In the order of the tasks; what one task changes, the next one sees.
         for task in split.labels:
             if task in self.changes:
                 batch = self.changes[task](batch, np.asarray(rows), seed=seed)

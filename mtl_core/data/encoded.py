@@ -29,7 +29,7 @@ class FrozenStates:
 class TaskLabels(Mapping[str, LabelArray]):
     """The labels of the tasks on a split: task name -> array.
 
-    Ids from the number of trained labels up stand for labels that training never shows.
+    Label ids at or above the number of trained labels stand for labels that training never shows.
 
     Attributes:
         columns: Task name -> its column, which knows how the array is read.

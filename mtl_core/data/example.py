@@ -1,4 +1,4 @@
-"""An example: one text as words, with the labels of the tasks it carries."""
+"""An example: one text as words, with its labels, as every format returns it."""
 
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -18,9 +18,14 @@ class Answer(NamedTuple):
     def check(self, context: str, where: str) -> None:
         """Checks that the answer stands in its context.
 
+        Args:
+            context: The context.
+            where: Place of the answer in the data; the error begins with it.
+
         Raises:
-            DataError: It does not; the message begins with `where`.
+            DataError: The text of the answer does not stand there, or is empty.
         """
+        # The start is checked apart, as a negative one would count from the end of the context.
         found = context[self.start : self.start + len(self.text)]
         if not self.text or self.start < 0 or found != self.text:
             raise DataError(

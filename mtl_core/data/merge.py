@@ -1,4 +1,4 @@
-"""Labels of one task from several data sets, merged by name."""
+"""Merging: one numbering of labels for a task that several data sets carry."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -18,6 +18,7 @@ def merge_labels(datasets: Mapping[str, EncodedDataset]) -> dict[str, EncodedDat
     for task in dict.fromkeys(task for dataset in datasets.values() for task in dataset.labels):
         carriers = [dataset for dataset in datasets.values() if task in dataset.labels]
         parts = [dataset.labels[task] for dataset in carriers]
+        # Any of their columns will do: how labels are joined depends on the kind alone.
         column = carriers[0].splits["train"].labels.columns[task]
         # One data set keeps its numbering, so that the mapped files are used as they are.
         merged[task] = column.merge(parts) if len(parts) > 1 else parts[0]
@@ -28,6 +29,8 @@ def merge_labels(datasets: Mapping[str, EncodedDataset]) -> dict[str, EncodedDat
 
 
 def _renumber(dataset: EncodedDataset, labels: Mapping[str, Labels]) -> EncodedDataset:
+    # Labels without names (numbers, answers) have no ids that could change: only what is known of
+    # them is replaced, such as the mean of the numbers.
     if all(new.all == dataset.labels[task].all for task, new in labels.items()):
         return replace(dataset, labels=labels)
     splits = {
@@ -39,6 +42,7 @@ def _renumber(dataset: EncodedDataset, labels: Mapping[str, Labels]) -> EncodedD
 def _with_labels(
     split: EncodedSplit, old: Mapping[str, Labels], new: Mapping[str, Labels]
 ) -> EncodedSplit:
+    # `renumber` returns the very array where nothing changes, so that it stays a mapped one.
     columns = split.labels.columns
     return replace(
         split,

@@ -21,11 +21,13 @@ Splits = dict[str, list[Example]]
 def read_splits(section: DatasetBase, columns: Columns) -> Splits:
     """Reads all splits of a data set: filters their rows, cuts dev and test off train, limits.
 
-    Cuts and limits are stratified by the first column that holds one label per row.
+    Cuts and limits are stratified by the first column that holds one label per row: each label
+    keeps its share.
 
     Raises:
         DataError: A file cannot be used, or a column is not there or does not fit.
     """
+    # Columns that only filters look at are read, too, and taken out again at the end.
     wanted = dict(columns)
     for column in section.where:
         if not COLUMNS[wanted.setdefault(column, LabelColumn.kind)].is_group:
@@ -35,6 +37,8 @@ def read_splits(section: DatasetBase, columns: Columns) -> Splits:
         split: [row for row in section.read_split(source, wanted) if _is_kept(row, section.where)]
         for split, source in section.splits.named().items()
     }
+    # Filter, cut, limit, in this order: a cut counts the rows that are left, and the same rows are
+    # dev and test whatever the limit of train.
     found |= _cut(found["train"], section.splits.fractions(), stratum, section.split_seed)
     filters = section.where.keys() - columns.keys()
     splits: Splits = {}
@@ -57,15 +61,19 @@ def cut_rows(
         seed: Seed of the choice.
 
     Returns:
-        Split -> row numbers, rising; every row is in one split.
+        Split -> row numbers in ascending order; every row is in exactly one split.
     """
     shuffled = np.random.default_rng(seed).permutation(len(strata))
-    # Rows of a stratum stand together; every 1/f-th row then takes f of each.
+    # Rows of a stratum stand together; every 1/f-th row then takes f of each. The sort is stable,
+    # so that within a stratum the order stays random.
     left = sorted(shuffled.tolist(), key=lambda row: strata[row])
     whole = len(left)
     parts: dict[str, list[int]] = {}
     for split, fraction in fractions.items():
+        # Fractions are of all rows, and `left` are those that earlier splits have not taken.
         share = fraction * whole / max(1, len(left))
+        # A row is cut where floor(k * share) rises; 1e-9 lifts products that rounding has left
+        # just below a whole number.
         is_cut = np.diff(np.floor(np.arange(len(left) + 1) * share + 1e-9)) > 0
         parts[split] = sorted(row for row, cut in zip(left, is_cut, strict=True) if cut)
         left = [row for row, cut in zip(left, is_cut, strict=True) if not cut]
@@ -81,6 +89,7 @@ def _cut(
 
 
 def _is_kept(row: Example, where: Mapping[str, str | tuple[str, ...]]) -> bool:
+    # A row that lacks the column has None there, which no filter allows.
     return all(
         row.labels.get(column) in ((allowed,) if isinstance(allowed, str) else allowed)
         for column, allowed in where.items()

@@ -69,7 +69,7 @@ def load_dataset(
         section: Its section.
         columns: The tasks on it.
         tokenizer: A fast tokenizer.
-        layout: How the rows are made; all tasks on a data set ask for the same.
+        layout: How the rows are made; all tasks on a data set ask for the same one.
         max_length: Longest row, in sub-words.
 
     Raises:
@@ -94,10 +94,11 @@ def _key(
     parts = {
         "format": _FORMAT,
         "data": section.fingerprint(),
-        "reader": section.recipe(),
-        # All that shapes rows and labels; what is missing here would be read from another's files.
-        "columns": [column.recipe() for column in columns],
-        "layout": layout.recipe(),
+        "reader": section.cache_key(),
+        # All that shapes rows and labels; data that differ in something left out here would share
+        # a folder, and one would be trained on the other's rows.
+        "columns": [column.cache_key() for column in columns],
+        "layout": layout.cache_key(),
         "tokenizer": _tokenizer_hash(tokenizer),
         "max_length": max_length,
     }
@@ -120,7 +121,7 @@ def _build(
     layout: Layout,
     max_length: int,
 ) -> dict[str, object]:
-    """Writes the encoded splits into a folder; returns what else belongs to the data set."""
+    """Writes the encoded splits into a folder; returns the rest: labels, split names, hash."""
     where = f"data set '{name}'"
     kinds = {column.column: column.kind for column in columns if column.is_read}
     examples = read_splits(section, kinds)
@@ -128,6 +129,7 @@ def _build(
         if not rows:
             filtered = f"; no row passes `where: {section.where}`" if section.where else ""
             raise DataError(f"{where}: split '{split}' is empty{filtered}")
+    # Over all splits and before any is encoded: an id is the place of a label among all of them.
     labels = {column.task_name: column.collect(examples, where=where) for column in columns}
     _warn_of_known_rows(examples, name)
     for split, rows in examples.items():
@@ -139,13 +141,15 @@ def _build(
         write_split(folder, split, encoded)
     meta = {task: found.to_json() for task, found in labels.items()}
     content = {"labels": meta, "splits": list(examples)}
+    # Sorted: the order in which a file system lists a folder is its own.
     parts = [json.dumps(content), hash_files(sorted(folder.iterdir()))]
     digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()
     return {**content, "content": digest}
 
 
 def _warn_of_known_rows(examples: Mapping[str, Sequence[Example]], name: str) -> None:
-    """Logs a warning when a good part of dev or test stands in train, too."""
+    """Logs a warning when more than `_MOST_KNOWN` of dev or test stand in train, too."""
+    # Texts alone: a row that stands in train with another label is known as well.
     known = {(row.words, row.second) for row in examples["train"]}
     for split, rows in examples.items():
         count = sum((row.words, row.second) in known for row in rows)

@@ -1,4 +1,4 @@
-"""What every kind of task offers; one file per kind beside this one.
+"""The contract of tasks: settings, labels, head, loss, scores; one file per kind beside this one.
 
 A kind is a section (its settings), a task (labels, scores, what it says of a text) and a head
 (layers, loss, decoding). The section of a new kind needs `make_column` and `build`;
@@ -70,17 +70,17 @@ class TaskSection(Section, ABC):
 
     @abstractmethod
     def build(self, name: str, labels: Any) -> "Task":
-        """Builds the task for its labels, of the type that its column collects."""
+        """Builds the task for its labels: what the `collect` of its column returns."""
 
     def layout(self) -> Layout:
         """Returns how the rows of its data sets are made."""
         return Sentences()
 
     def batch_change(self, name: str, tokenizer: "PreTrainedTokenizerFast") -> BatchChange | None:
-        """Returns what the task `name` makes of every batch; None = it takes them as they are.
+        """Returns the change that the task `name` makes to every batch; None = it makes none.
 
         Raises:
-            ConfigError: The tokenizer lacks what that needs.
+            ConfigError: The tokenizer lacks what the change needs.
         """
         return None
 
@@ -93,7 +93,8 @@ class Outcome:
         predicted: What the head decoded, for instance label ids (1,) or (words,).
         gold: Gold labels in the same shape, an empty array for a row without labels; () when each
             prediction has been compared with what is right already.
-        source: What the rows are pieces of, within one data set; None when nothing.
+        source: The texts that the rows are pieces of, within one data set; None when each row is an
+            example.
     """
 
     predicted: Sequence[Decoded]
@@ -101,7 +102,8 @@ class Outcome:
     source: Source | None = None
 
     def is_right(self) -> npt.NDArray[np.bool_]:
-        """Returns whether all labels of each row are right, (rows,); none = right."""
+        """Returns whether all labels of each row are right, (rows,); a row without labels is."""
+        # So a missing label never spoils the joint accuracy of a row that other tasks label.
         pairs = zip(self.predicted, self.gold, strict=True)
         return np.array([not len(gold) or np.array_equal(guess, gold) for guess, gold in pairs])
 
@@ -116,7 +118,11 @@ class Outcome:
 
 
 class Head(nn.Module, ABC):
-    """The layers of one task, its loss, and how its logits are read."""
+    """The layers of one task, its loss, and how its logits are read.
+
+    `forward` comes first; `loss_sum` and `decode` take its logits and the batch they were made of.
+    What `calibrate` sets has to be a parameter or buffer, so that it is saved with the model.
+    """
 
     @abstractmethod
     def forward(self, hidden: Hidden) -> Tensor:
@@ -124,21 +130,32 @@ class Head(nn.Module, ABC):
 
     @abstractmethod
     def loss_sum(self, logits: Tensor, labels: Tensor, batch: Batch) -> Tensor:
-        """Returns the loss summed over the labels of a batch, a scalar; 0 when it has none."""
+        """Returns the loss summed over the labels of a batch, a scalar; 0 when it has none.
+
+        A sum, no mean: the step divides by the labels of all its micro-batches and workers. The 0
+        has to hang on the parameters, too, since other workers wait for their gradients.
+        """
 
     @abstractmethod
     def decode(self, logits: Tensor, batch: Batch) -> list[Decoded]:
-        """Returns the prediction for each row of a batch, on the CPU, as `Outcome` holds them."""
+        """Returns the prediction for each row of a batch, on the CPU, as `Outcome` holds them.
+
+        It must not depend on the other rows: they are sorted by length and shared by workers.
+        """
 
 
 class Task(ABC):
     """One task of a run: its labels and scores, and the head that it needs.
 
+    An evaluation calls, after the head has decoded all rows: `collect` for each data set,
+    `calibrate` (on dev only) for all of them together, `finish` for each, and `score`. The
+    predictor calls `read` for each batch, then `says`.
+
     Attributes:
         name: Its key in the study file.
         labels: Its labels over all data sets.
         main_score: The score that objectives combine; at most 1, higher is better.
-        speaks: Whether it says something of a text; if not, predictors leave it out.
+        speaks: Whether it predicts something for a text; if not, predictors leave it out.
         is_auxiliary: Whether objectives leave it out; set by `build_task`.
     """
 
@@ -150,7 +167,7 @@ class Task(ABC):
 
     @abstractmethod
     def make_head(self, size: HiddenSize) -> Head:
-        """Returns a new head, drawn from torch's global generator."""
+        """Returns a new head; its weights are drawn from torch's global generator."""
 
     @abstractmethod
     def score(self, outcome: Outcome) -> dict[str, float]:
@@ -159,24 +176,27 @@ class Task(ABC):
     def collect(self, outcome: Outcome) -> Outcome:
         """Returns one entry for each thing that is scored, where that is not a row of the data.
 
-        Called first, for each data set. What comes after sees this outcome; `calibrate` and
-        `score` see it joined over the data sets of the task.
+        Called first, for each data set by itself. All later calls see the outcome that it returns;
+        `calibrate` and `score` see it joined over the data sets of the task.
         """
         return outcome
 
     def calibrate(self, head: Head, outcome: Outcome) -> None:  # noqa: B027 (most have none)
-        """Sets what a head learns from dev and not by gradients, such as thresholds."""
+        """Sets what a head learns from dev and not by gradients, such as thresholds.
+
+        Called on dev only, so that scores on test use what dev has set.
+        """
 
     def finish(self, head: Head, outcome: Outcome) -> Outcome:
         """Returns the outcome as it is scored, with what `calibrate` set."""
         return outcome
 
     def is_right(self, outcome: Outcome) -> npt.NDArray[np.bool_] | None:
-        """Returns whether each row is right, (rows,); None = the kind knows no right or wrong."""
+        """Returns whether each row is right, (rows,); None = rows are neither right nor wrong."""
         return outcome.is_right()
 
     def read(self, head: Head, logits: Tensor, batch: Batch) -> list[Decoded]:
-        """Returns what `says` has to know of each row of a batch, on the CPU."""
+        """Returns what `says` needs of each row of a batch, on the CPU; what is decoded, mostly."""
         return head.decode(logits, batch)
 
     @abstractmethod
@@ -190,12 +210,16 @@ class Task(ABC):
             rows: What `read` returned for each row.
             texts: The texts.
             source: Which text each row is a piece of; None = each text is a row.
+
+        Returns:
+            One output per text, in the order of the texts.
         """
 
 
 def build_task(name: str, section: TaskSection, labels: Labels) -> Task:
     """Builds a task for its labels."""
     task = section.build(name, labels)
+    # Here and not in `build`, which every kind writes anew and could forget.
     task.is_auxiliary = section.auxiliary
     return task
 

@@ -47,7 +47,7 @@ class Classification(TaskSection):
 
 
 class ClassificationTask(Task):
-    """Labels and scores; see `Task`."""
+    """The labels and scores of a classification; see `Task`."""
 
     labels: LabelNames
 
@@ -70,9 +70,10 @@ class ClassificationTask(Task):
         predicted, gold = outcome.labelled()
         if not gold:
             return dict.fromkeys(("accuracy", "macro_f1", "micro_f1", "matthews"), float("nan"))
-        pair = np.concatenate(gold), np.concatenate(predicted)
+        pair = np.concatenate(gold), np.concatenate(predicted)  # both (rows,)
         return {
             "accuracy": float(accuracy_score(*pair)),
+            # A label that only dev holds has an F1 of 0, and pulls the mean down: it is a mistake.
             "macro_f1": float(f1_score(*pair, average="macro", zero_division=0.0)),
             "micro_f1": float(f1_score(*pair, average="micro", zero_division=0.0)),
             "matthews": float(matthews_corrcoef(*pair)),
@@ -82,6 +83,7 @@ class ClassificationTask(Task):
         """Returns the best label id of each row and its softmax probability, (2,), float64."""
         # Each (batch,): the largest probability and its label id.
         shares, best = torch.softmax(logits.float(), dim=-1).max(dim=-1)
+        # One array for both; float64 holds every label id exactly.
         return list(torch.stack([best.double(), shares.double()], dim=1).cpu().numpy())
 
     def says(
@@ -100,7 +102,8 @@ class ClassificationHead(Head):
         super().__init__()
         self.body = body
         self._label_smoothing = label_smoothing
-        # Not saved: they come from the labels, which a saved model has beside it.
+        # A buffer, to follow the head to its device. Not saved: it comes from the labels, which a
+        # saved model has beside it.
         values = None if weights is None else torch.tensor(weights)
         self.register_buffer("class_weights", values, persistent=False)
 
@@ -110,6 +113,9 @@ class ClassificationHead(Head):
 
     def loss_sum(self, logits: Tensor, labels: Tensor, batch: Batch) -> Tensor:
         """Returns the summed cross entropy of logits (batch, labels) and ids (batch,)."""
+        # In fp32: bf16 keeps 8 bits of a logit, too few for the log of a softmax. A sum is 0 where
+        # no row has a label, while a mean is NaN. The step divides it by the number of labels, also
+        # with class weights, while a mean of torch would divide by the sum of the weights.
         return cross_entropy(
             logits.float(),
             labels,
@@ -120,7 +126,7 @@ class ClassificationHead(Head):
         )
 
     def decode(self, logits: Tensor, batch: Batch) -> list[Decoded]:
-        """Returns the best label id of each row, (1,)."""
+        """Returns the best label id of each row, (1,), int64."""
         return list(logits.argmax(dim=-1, keepdim=True).cpu().numpy())
 
 
@@ -137,6 +143,7 @@ def class_weights(
     if wanted == "none":
         return None
     if wanted == "balanced":
+        # w_c = n / (C n_c); the mean over all rows of train is 1, so the task weighs what it did.
         total = sum(labels.counts)
         return [total / (len(labels.counts) * count) for count in labels.counts]
     assert not isinstance(wanted, str)

@@ -1,4 +1,4 @@
-"""The layers of heads: `linear` or `mlp`."""
+"""The layers between encoder and logits that a head can have: `linear` or `mlp`."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal

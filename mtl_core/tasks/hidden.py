@@ -1,4 +1,4 @@
-"""What a head sees: the encoder's output for a batch, and the vectors made from it."""
+"""What a head sees: the encoder's output for a batch, and vectors of sentences and words."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -72,6 +72,8 @@ class HiddenSize:
 class Hidden:
     """The encoder's output for a batch; vectors of words and sentences are made when asked for.
 
+    They are made once for all heads of the batch, and never where no head asks.
+
     Attributes:
         tokens: Hidden states of all sub-words, (batch, seq, hidden).
         batch: The batch.
@@ -86,8 +88,8 @@ class Hidden:
 
     @cached_property
     def sentence(self) -> Tensor:
-        """One vector per sentence with its extra features, (batch, hidden + features)."""
-        pooled = self._pooler(self.tokens, self.batch.attention_mask)
+        """One vector per sentence, followed by its extra features, (batch, hidden + features)."""
+        pooled = self._pooler(self.tokens, self.batch.attention_mask)  # (batch, hidden)
         features = self.batch.features
         return pooled if features is None else torch.cat([pooled, features.to(pooled.dtype)], -1)
 
@@ -98,8 +100,14 @@ class Hidden:
 
 
 def gather_positions(values: Tensor, positions: Tensor) -> Tensor:
-    """Returns the vectors at positions (batch, count) of (batch, seq, size)."""
+    """Returns the vectors at positions, (batch, count, size).
+
+    Args:
+        values: (batch, seq, size).
+        positions: Positions in the rows, (batch, count), int64, in [0, seq).
+    """
     batch, length, size = values.shape
+    # Row b of (batch * seq, size) begins at b * seq.
     first = torch.arange(batch, device=values.device).unsqueeze(1) * length
     # Whole vectors at once: several times quicker than a `gather` of every single number.
     found = values.reshape(-1, size).index_select(0, (positions + first).flatten())

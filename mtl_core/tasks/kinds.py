@@ -29,15 +29,16 @@ from mtl_core.tasks.tagging import Tagging
 from mtl_core.untrusted import OUTSIDE
 
 _IMPORTED = "file.py:Class or package.module:Class"
+# A context variable and no argument: it has to pass through pydantic, which calls the validator.
 _treatment: ContextVar[Literal["import", "refuse", "leave"]] = ContextVar(
     "treatment", default="import"
 )
-"""What is done with kinds that stand outside the package."""
+"""How kinds that stand outside the package are treated; `outside_kinds` sets it."""
 
 
 @contextmanager
 def outside_kinds(treatment: Literal["refuse", "leave"]) -> Iterator[None]:
-    """Imports no kind that stands outside the package.
+    """Within the block, no kind that stands outside the package is imported.
 
     A study file that a user names is the user's own, but a saved model or a study folder may come
     from a stranger.
@@ -84,7 +85,7 @@ def imported_section(value: Any) -> TaskSection:
         ValueError: The class cannot or must not be imported, or is no task section.
     """
     if isinstance(value, TaskSection):
-        return value
+        return value  # a section that was built in Python, or is checked a second time
     kind = value["kind"]
     if _treatment.get() == "leave":
         return UnreadTask.model_validate({**value, "kind": str(kind)})
@@ -99,10 +100,12 @@ def imported_section(value: Any) -> TaskSection:
         else:
             module = importlib.import_module(source)
         found = getattr(module, class_name)
+    # Whatever the code of a user raises on import is told as an error of the study file.
     except Exception as error:
         raise ValueError(f"kind: cannot import '{kind}': {error}") from error
     if not (isinstance(found, type) and issubclass(found, TaskSection)):
         raise ValueError(f"kind: '{kind}' is not a class derived from TaskSection")
+    # Told here, with the page that helps, and not by a TypeError when a section is made.
     if missing := sorted(found.__abstractmethods__):
         raise ValueError(f"kind: '{kind}' lacks {', '.join(missing)}; see docs/own_task.md")
     return found.model_validate({**value, "kind": str(kind)})
@@ -116,12 +119,14 @@ def outside_code(section: TaskSection) -> Path | None:
 def _module_of(path: Path) -> ModuleType:
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}")
+    # With a hash of the path: two files of one name are two modules.
     name = f"mtl_task_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
     if name not in sys.modules:
         spec = importlib.util.spec_from_file_location(name, path)
         assert spec is not None
         assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
+        # Before its code runs: dataclasses and pickle look a class up by the name of its module.
         sys.modules[name] = module
         try:
             spec.loader.exec_module(module)
@@ -132,6 +137,7 @@ def _module_of(path: Path) -> ModuleType:
 
 
 def _kind_of(value: Any) -> str | None:
+    # All that are imported share one tag of the union: their kinds are not known beforehand.
     kind = value.get("kind") if isinstance(value, Mapping) else getattr(value, "kind", None)
     return _IMPORTED if isinstance(kind, str) and ":" in kind else kind
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class MaskedLm(TaskSection):
-    """Hidden words of running text; scored by the accuracy of sub-words and by perplexity."""
+    """Predicts masked words of running text; scored by accuracy and perplexity of sub-words."""
 
     kind: Literal["masked_lm"] = "masked_lm"
     column: Literal[""] = ""
@@ -40,7 +40,7 @@ class MaskedLm(TaskSection):
     """Sub-words that running text is cut into; no more than the encoder takes."""
 
     def make_column(self, name: str, column: str) -> TextColumn:
-        """Returns its column, which is none."""
+        """Returns the column of the text itself."""
         return TextColumn(name, column)
 
     def layout(self) -> Chunks:
@@ -48,7 +48,7 @@ class MaskedLm(TaskSection):
         return Chunks(self.chunk)
 
     def batch_change(self, name: str, tokenizer: "PreTrainedTokenizerFast") -> "Masking":
-        """Returns what hides words."""
+        """Returns the masking."""
         return Masking.of(tokenizer, name, probability=self.probability)
 
     def build(self, name: str, labels: NoLabels) -> "MaskedLmTask":
@@ -67,8 +67,8 @@ class Masking:
     Attributes:
         task_name: The masked-language-modelling task.
         probability: Share of the words that are chosen; at least one per row.
-        mask_id: The tokenizer's mask token.
-        vocabulary: Size of the tokenizer's vocabulary.
+        mask_id: Id of the tokenizer's mask token.
+        vocabulary: Size of the tokenizer's vocabulary, from which random tokens are drawn.
     """
 
     task_name: str
@@ -98,13 +98,13 @@ class Masking:
         What is hidden in a row depends on the seed and the row alone, so that it is the same
         however many workers share the batch.
         """
-        token_ids = batch.token_ids.numpy().copy()
+        token_ids = batch.token_ids.numpy().copy()  # the batch that came in stays as it was
         labels = np.full_like(token_ids, NO_LABEL)
         starts, ends = batch.words.starts.numpy(), batch.words.ends.numpy()
         num_words = batch.words.is_there.sum(dim=1).numpy()
         for place, row in enumerate(rows):
-            # One generator per row, and always the same draws in the same order: the words, their
-            # fates, then random tokens.
+            # One generator per row, seeded by (run, epoch, row), and always the same draws in the
+            # same order: the words, their fates, then random tokens.
             generator = np.random.default_rng((*seed, int(row)))
             count = max(1, round(self.probability * int(num_words[place])))
             chosen = generator.permutation(int(num_words[place]))[:count]
@@ -117,7 +117,7 @@ class Masking:
                     size = piece.stop - piece.start
                     token_ids[place, piece] = generator.integers(0, self.vocabulary, size)
         hidden = torch.from_numpy(labels)
-        # A row that only fills an empty share has no labels before, and must have none after.
+        # A row that had no label before must have none after: its loss does not count.
         missing = batch.labels[self.task_name] == NO_LABEL
         hidden[missing] = NO_LABEL
         return replace(
@@ -148,12 +148,14 @@ class MaskedLmTask(Task):
             raise ConfigError(
                 f"run.tasks.{self.name}.kind: masked_lm needs an encoder with word embeddings"
             )
+        # Encoders such as ALBERT have word embeddings narrower than their hidden states.
         body = self._section.head.build(size.hidden, size.vocabulary.width)
         return MaskedLmHead(body, size.vocabulary, self.name)
 
     def score(self, outcome: Outcome) -> dict[str, float]:
         """Returns the accuracy of hidden sub-words, and perplexity: exp of their mean loss."""
-        loss, right, count = np.sum(outcome.predicted, axis=0)
+        # Over sub-words, unlike the loss, in which every row weighs the same.
+        loss, right, count = np.sum(outcome.predicted, axis=0)  # (rows, 3) -> (3,)
         return {"accuracy": float(right / count), "perplexity": float(np.exp(loss / count))}
 
     def is_right(self, outcome: Outcome) -> npt.NDArray[np.bool_] | None:
@@ -179,12 +181,16 @@ class MaskedLmHead(Head):
         self.body = body
         self.norm = nn.LayerNorm(vocabulary.width)
         self.bias = nn.Parameter(torch.zeros(vocabulary.size))
+        # Now and not in `forward`: before the first step it must be known whether all rows of the
+        # table train, or only those of words that are read.
         self._project = vocabulary.tie()
         self._task_name = task_name
 
     def forward(self, hidden: Hidden) -> Tensor:
         """Returns logits of the hidden sub-words of the batch, (hidden sub-words, vocabulary)."""
-        is_hidden = hidden.batch.labels[self._task_name] != NO_LABEL
+        is_hidden = hidden.batch.labels[self._task_name] != NO_LABEL  # (batch, seq)
+        # (hidden sub-words, width); with none of them it is empty, and the loss is still joined to
+        # the parameters.
         vectors = self.norm(gelu(self.body(hidden.tokens[is_hidden])))
         return self._project(vectors, self.bias)
 
@@ -210,7 +216,7 @@ class MaskedLmHead(Head):
             (logits.argmax(dim=-1) == gold).float(),
             torch.ones_like(gold, dtype=torch.float32),
         )
-        # Back to (batch, seq, 3), as only the rows tell whose sub-words these are.
+        # (hidden sub-words, 3) -> (batch, seq, 3), as only the rows tell whose sub-words these are.
         table = torch.zeros(*labels.shape, 3, device=logits.device)
         table[is_hidden] = torch.stack(parts, dim=-1)
         return list(table.sum(dim=1).double().cpu().numpy())

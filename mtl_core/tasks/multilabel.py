@@ -36,7 +36,7 @@ class Multilabel(TaskSection):
 
 
 class MultilabelTask(Task):
-    """Labels, thresholds and scores; see `Task`."""
+    """The labels, thresholds and scores of sets of labels; see `Task`."""
 
     labels: LabelNames
 
@@ -59,14 +59,17 @@ class MultilabelTask(Task):
         return MultilabelHead(self._section.head.build(size.hidden + size.features, count), count)
 
     def calibrate(self, head: Head, outcome: Outcome) -> None:
-        """Sets each label's threshold to the one with the highest F1 on dev; 0.5 without a case."""
+        """Sets each label's threshold to the one with the highest F1 on dev.
+
+        0.5 for a label that no row of dev carries.
+        """
         predicted, gold = outcome.labelled()
         if gold:
             thresholds = best_thresholds(np.stack(predicted), np.stack(gold))
             head.get_buffer("thresholds").copy_(torch.from_numpy(thresholds))
 
     def finish(self, head: Head, outcome: Outcome) -> Outcome:
-        """Returns the outcome with 0 or 1 per label, those that training never shows included."""
+        """Returns the outcome with 0 or 1 per label, also for labels that training never shows."""
         thresholds = head.get_buffer("thresholds").cpu().numpy()
         # Gold rows are as wide as all labels; those that are never trained are never predicted.
         unseen = np.zeros(len(self.labels.unseen), dtype=np.int64)
@@ -113,6 +116,7 @@ class MultilabelHead(Head):
     def __init__(self, body: nn.Module, num_labels: int) -> None:
         super().__init__()
         self.body = body
+        # Saved with the model: only dev, which a predictor does not have, could tell them again.
         self.register_buffer("thresholds", torch.full((num_labels,), 0.5))
 
     def forward(self, hidden: Hidden) -> Tensor:
@@ -123,9 +127,12 @@ class MultilabelHead(Head):
         """Returns the loss of logits (batch, labels) and indicators, summed over the sentences."""
         # (batch, all labels) -> (batch, trained labels)
         target = labels[:, : logits.shape[1]]
+        # A missing row has -100 everywhere: it takes part as 0, to be finite, and is left out
+        # below.
         losses = binary_cross_entropy_with_logits(
             logits.float(), target.clamp(min=0).float(), reduction="none"
         )
+        # The mean over labels: a row weighs as one label, however many there are to choose from.
         return losses.mean(dim=1)[target[:, 0] != NO_LABEL].sum()
 
     def decode(self, logits: Tensor, batch: Batch) -> list[Decoded]:
@@ -152,9 +159,10 @@ def best_thresholds(
             )
             # 2PR / (P + R), the last point has no threshold; the sum is 0 only where both are.
             f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
-            best = int(np.argmax(f1[:-1]))
+            best = int(np.argmax(f1[:-1]))  # `found` rises; of equal F1 the lowest threshold
             # Half-way to the next lower probability: another batch or precision moves it a little.
             below = found[best - 1] if best else np.float32(0)
             middle = (found[best] + below) / 2
+            # Where float32 has nothing in between, the middle would let the lower one pass, too.
             thresholds[label] = middle if middle > below else found[best]
     return thresholds

@@ -1,4 +1,4 @@
-"""What a model says of one text: plain values that print and become JSON."""
+"""What a model predicts for one text: plain values that print and become JSON."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, is_dataclass
@@ -8,11 +8,11 @@ from mtl_core.printable import one_line, quoted
 
 @dataclass(frozen=True, slots=True)
 class TextView:
-    """A text as the predictor saw it.
+    """A text with the places of its words, as the predictor read it.
 
     Attributes:
         text: The text as it was given.
-        words: First character and the one behind the last of every word.
+        words: For every word its first character and the one behind its last.
         second: The second sentence of a pair, or the context of a question.
     """
 
@@ -67,14 +67,14 @@ text lacks the second part or the features that the task was trained with.
 
 
 def to_plain(output: Output) -> object:
-    """Returns the output as JSON takes it."""
+    """Returns the output as plain values for JSON."""
     if isinstance(output, tuple):
         return [asdict(item) for item in output]
     return asdict(output) if is_dataclass(output) else output
 
 
 def to_text(output: Output) -> str:
-    """Returns the output for people, "-" for nothing."""
+    """Returns the output as text for people; "-" when there is none."""
     if isinstance(output, tuple):
         return ", ".join(map(str, output)) or "-"
     if isinstance(output, float):

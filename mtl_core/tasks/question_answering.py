@@ -49,7 +49,7 @@ class QuestionAnswering(TaskSection):
 
 
 class QuestionAnsweringTask(Task):
-    """Exact match and F1 of answers; see `Task`."""
+    """Exact match and F1 of answers over questions, of which rows are windows; see `Task`."""
 
     main_score = "f1"
 
@@ -64,10 +64,10 @@ class QuestionAnsweringTask(Task):
         return QuestionAnsweringHead(body, self._section.max_answer)
 
     def collect(self, outcome: Outcome) -> Outcome:
-        """Returns an entry for each question whose answers are known, compared with them.
+        """Returns one entry per question whose answers are known, (5,), float64.
 
-        Each is (lead of the likeliest answer over "no answer", its exact match, its F1, score of
-        no answer, whether there is one).
+        Each is (lead of the likeliest answer over "no answer", its exact match, its F1, the score
+        of predicting no answer, whether the question has an answer).
         """
         source = outcome.source
         assert source is not None
@@ -77,7 +77,8 @@ class QuestionAnsweringTask(Task):
         )
 
     def calibrate(self, head: Head, outcome: Outcome) -> None:
-        """Sets how far an answer has to be ahead of "no answer" to the best F1 on dev."""
+        """Sets the lead over "no answer" that an answer needs: the one with the best F1 on dev."""
+        # (questions, 5) -> five arrays (questions,)
         lead, _, answered, silent, _ = np.stack(outcome.predicted).T
         # Where nothing stands in a context there is nothing to weigh against "no answer".
         is_found = np.isfinite(lead)
@@ -136,11 +137,13 @@ class QuestionAnsweringHead(Head):
     def forward(self, hidden: Hidden) -> Tensor:
         """Returns logits of first and last token, (batch, seq, 2); padding has the lowest."""
         logits: Tensor = self.body(hidden.tokens).float()
+        # The lowest finite number: minus infinity becomes NaN where it is subtracted from itself.
         is_padding = hidden.batch.attention_mask.unsqueeze(-1) == 0
         return logits.masked_fill(is_padding, torch.finfo(logits.dtype).min)
 
     def loss_sum(self, logits: Tensor, labels: Tensor, batch: Batch) -> Tensor:
         """Returns the mean cross entropy of both ends, summed over windows; labels (batch, 2)."""
+        # (batch, seq, 2) -> (batch * 2, seq): a softmax over the positions, for each end by itself.
         return 0.5 * cross_entropy(
             logits.transpose(1, 2).flatten(0, 1),
             labels.flatten(),
@@ -156,19 +159,20 @@ class QuestionAnsweringHead(Head):
         """
         scores = torch.log_softmax(logits.float(), dim=1)
         # The first special token stands for "no answer", as first and as last token.
-        nothing = scores[:, 0].sum(dim=-1)
+        nothing = scores[:, 0].sum(dim=-1)  # (batch,)
         words = batch.words.is_there.shape[1]
         if not words:
             zero = torch.zeros_like(nothing)
             empty = torch.stack([nothing, zero - torch.inf, zero, zero], dim=1)
             return list(empty.double().cpu().numpy())
+        # Words are the tokens of the context: neither question nor special tokens can answer.
         outside = ~batch.words.is_there.unsqueeze(-1)
         inside = gather_positions(scores, batch.words.starts).masked_fill(outside, -torch.inf)
         pairs = inside[:, :, None, 0] + inside[:, None, :, 1]  # (batch, first, last)
         # Only spans that end at or behind their first word, and are short enough.
         band = torch.ones(words, words, dtype=torch.bool, device=pairs.device).triu()
         pairs = pairs.masked_fill(~band.tril(self._max_answer - 1), -torch.inf)
-        best, place = pairs.flatten(1).max(dim=1)
+        best, place = pairs.flatten(1).max(dim=1)  # place = first * words + last
         first, last = (
             batch.words.starts.gather(1, number.unsqueeze(1)).squeeze(1)
             for number in (place // words, place % words)
@@ -204,10 +208,12 @@ def candidates(predicted: Sequence[Decoded], source: Source) -> list[tuple[Found
     found: list[tuple[FoundAnswer, float]] = []
     for number, context in enumerate(source.texts):
         rows = source.rows_of(number)
-        # Scores of windows compare as they are: each is a log-likelihood of its own window.
+        # Scores of windows compare as they are: each is a log-likelihood of its own window. That of
+        # "no answer" is the lowest of all, as with BERT: one window with an answer is enough.
         row = int(rows[int(np.argmax(table[rows, 1]))])
         nothing, best = float(table[rows, 0].min()), float(table[row, 1])
         start, end = source.span(row, int(table[row, 2]), int(table[row, 3]))
+        # The softmax of the two scores: e^best / (e^best + e^nothing).
         share = 1 / (1 + np.exp(nothing - best))
         found.append((FoundAnswer(context[start:end], start, end, float(share)), best - nothing))
     return found
@@ -226,13 +232,14 @@ def best_threshold(
         silent: Score of no answer, (questions,).
     """
     order = np.argsort(-leads, kind="stable")
+    # gains[n]: what is won by answering the n questions with the highest leads, and no other.
     gains = np.concatenate([[0.0], np.cumsum((answered - silent)[order])])
     steps = leads[order]
     # Answers with the same lead are given all or none.
     is_cut = np.concatenate([[True], steps[1:] < steps[:-1], [True]])
     count = int(np.argmax(np.where(is_cut, gains, -np.inf)))
     if count == 0:
-        return float(steps[0]) + 1.0
+        return float(steps[0]) + 1.0  # above all leads: none is answered
     below = steps[count] if count < len(steps) else steps[-1] - 2.0  # all are given
     return float((steps[count - 1] + below) / 2)
 
@@ -255,6 +262,7 @@ def _normal_answers(gold: Sequence[str]) -> set[str]:
 def normalise(text: str) -> str:
     """Returns the text in lower case, without punctuation, articles and extra space."""
     kept = "".join(letter for letter in text.lower() if letter not in string.punctuation)
+    # Punctuation before articles, as in the script of SQuAD: "A-Team" becomes "ateam".
     return " ".join(re.sub(r"\b(a|an|the)\b", " ", kept).split())
 
 
@@ -268,5 +276,6 @@ def _word_f1(predicted: str, gold: str) -> float:
     guess, right = predicted.split(), gold.split()
     if not guess or not right:
         return float(guess == right)
+    # 2PR / (P + R) with P = common / words of the guess and R = common / words of the answer.
     common = sum((Counter(guess) & Counter(right)).values())
     return 2 * common / (len(guess) + len(right))

@@ -34,7 +34,7 @@ class Regression(TaskSection):
 
 
 class RegressionTask(Task):
-    """Scores in the unit of the data; see `Task`."""
+    """The scores of numbers, in the unit of the data; see `Task`."""
 
     labels: Moments
 
@@ -47,7 +47,7 @@ class RegressionTask(Task):
     def make_head(self, size: HiddenSize) -> Head:
         """Returns a new head."""
         body = self._section.head.build(size.hidden + size.features, 1)
-        # All targets may be equal.
+        # A deviation of 0, where all targets are equal, cannot be divided by.
         return RegressionHead(body, self.labels.mean, self.labels.deviation or 1.0)
 
     def score(self, outcome: Outcome) -> dict[str, float]:
@@ -62,6 +62,7 @@ class RegressionTask(Task):
         if not gold:
             return dict.fromkeys(("pearson", "spearman", "mse"), float("nan"))
         pair = np.concatenate(gold).astype(float), np.concatenate(predicted).astype(float)
+        # scipy warns and gives NaN for a constant, which an objective could not compare.
         varies = all(np.ptp(values) > 0 for values in pair)
         return {
             "pearson": float(pearsonr(*pair).statistic) if varies else 0.0,
@@ -70,7 +71,7 @@ class RegressionTask(Task):
         }
 
     def is_right(self, outcome: Outcome) -> npt.NDArray[np.bool_] | None:
-        """Returns None: a number is never just right."""
+        """Returns None: a number is near or far, not right or wrong."""
         return None
 
     def says(
@@ -95,6 +96,7 @@ class RegressionHead(Head):
 
     def loss_sum(self, logits: Tensor, labels: Tensor, batch: Batch) -> Tensor:
         """Returns the summed squared error of (batch, 1) and numbers (batch,) in their own unit."""
+        # z = (y - mean) / deviation, both of the train split
         target = (labels - self._mean) / self._deviation
         # NaN times 0 is NaN, in the gradient too: a missing number becomes 0 before it is left out.
         errors = (logits.float().squeeze(-1) - torch.nan_to_num(target)) ** 2
@@ -102,4 +104,5 @@ class RegressionHead(Head):
 
     def decode(self, logits: Tensor, batch: Batch) -> list[Decoded]:
         """Returns the number of each row in its own unit, (1,), float32."""
+        # y = z * deviation + mean: scores and predictions are in the unit of the data.
         return list((logits.float() * self._deviation + self._mean).cpu().numpy())

@@ -1,4 +1,4 @@
-"""Spans in BIO tags, and their scores."""
+"""Spans in BIO tags: finding them, and their precision, recall and F1."""
 
 from collections.abc import Iterator, Sequence
 
@@ -9,7 +9,10 @@ Tags = Sequence[Sequence[str]]
 
 
 def span_scores(gold: Tags, predicted: Tags) -> tuple[float, float, float]:
-    """Returns span precision, recall and F1 in [0, 1]; 0 where nothing is found or predicted."""
+    """Returns micro-averaged span precision, recall and F1 in [0, 1], by seqeval.
+
+    0 where a score is undefined, such as the precision when no span is predicted.
+    """
     from seqeval.metrics.v1 import precision_recall_fscore_support
     from seqeval.scheme import IOB2
 
@@ -26,6 +29,7 @@ def scores_by_type(gold: Tags, predicted: Tags) -> dict[str, float]:
     from seqeval.metrics.v1 import precision_recall_fscore_support
     from seqeval.scheme import IOB2
 
+    # In the order of the arrays that seqeval returns, which do not name their types.
     types = sorted({type_ for tags in (*gold, *predicted) for type_, _, _ in bio_spans(tags)})
     if not types:
         return {}
@@ -46,6 +50,7 @@ def bio_spans(tags: Sequence[str]) -> Iterator[tuple[str, int, int]]:
     no span.
     """
     type_, first = "", 0
+    # The O that is added ends a span that reaches to the last word.
     for position, tag in enumerate([*tags, "O"]):
         if type_ and tag != f"I-{type_}":
             yield type_, first, position - 1

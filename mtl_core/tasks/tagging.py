@@ -57,7 +57,7 @@ class Tagging(TaskSection):
 
 
 class TaggingTask(Task):
-    """Tags and scores; see `Task`."""
+    """The tags and scores of words; see `Task`."""
 
     labels: LabelNames
 
@@ -95,6 +95,7 @@ class TaggingTask(Task):
         accuracy = float(accuracy_score(*pair))
         if not self.is_bio:
             gold_ids, found = pair
+            # `LOST` is no tag: it makes words wrong, and has no F1 of its own in the mean.
             known = np.union1d(gold_ids, found[found != LOST])
             macro = float(f1_score(*pair, labels=known, average="macro", zero_division=0.0))
             return {"accuracy": accuracy, "macro_f1": macro}
@@ -134,6 +135,7 @@ class TaggingHead(Head):
         """
         super().__init__()
         self.body = body
+        # Neither is saved: both come from the tags, which a saved model has beside it.
         self.register_buffer("penalties", penalties, persistent=False)
         ids = None if inside is None else torch.tensor(inside)
         self.register_buffer("inside", ids, persistent=False)
@@ -153,8 +155,8 @@ class TaggingHead(Head):
         if inside is not None:
             # Each sub-word weighs one over those of its word.
             sizes = (batch.words.ends - batch.words.starts).clamp(min=1)
-            pieces = sizes.gather(1, word_of_position(batch)).flatten()
-            labels = subword_labels(labels, batch, inside)
+            pieces = sizes.gather(1, word_of_position(batch)).flatten()  # (batch * seq,)
+            labels = subword_labels(labels, batch, inside)  # (batch, words) -> (batch, seq)
         losses = cross_entropy(
             logits.float().flatten(0, -2), labels.flatten(), ignore_index=NO_LABEL, reduction="none"
         )
@@ -163,10 +165,11 @@ class TaggingHead(Head):
     def decode(self, logits: Tensor, batch: Batch) -> list[Decoded]:
         """Returns the tag ids of each row, (words,); `LOST` for words that were cut off."""
         if self._buffers["inside"] is not None:
+            # (batch, seq, tags) -> (batch, words, tags): the first sub-word speaks for the word.
             logits = gather_positions(logits, batch.words.starts)
         penalties = self._buffers["penalties"]
         if penalties is None:
-            best = logits.argmax(dim=-1)
+            best = logits.argmax(dim=-1)  # (batch, words)
         else:
             # Viterbi adds scores along a sentence, so they have to be log-probabilities.
             scores = torch.log_softmax(logits.float(), dim=-1)
@@ -183,6 +186,7 @@ class CrfHead(Head):
 
         self.body = body
         self.crf = CRF(num_tags, batch_first=True)
+        # Added in decoding only: the loss learns its own transitions, these merely forbid some.
         free = torch.zeros(num_tags + 1, num_tags)
         self.register_buffer("penalties", free if penalties is None else penalties, False)
 
@@ -192,19 +196,22 @@ class CrfHead(Head):
 
     def loss_sum(self, logits: Tensor, labels: Tensor, batch: Batch) -> Tensor:
         """Returns the negative log-likelihood of the tags (batch, words), summed over rows."""
-        mask = labels != NO_LABEL
+        mask = labels != NO_LABEL  # (batch, words)
         rows = mask.any(dim=1)
         # Without a labelled row every parameter still takes part, with a gradient of 0.
         own: list[Tensor] = [p.sum() for p in self.crf.parameters()]
         nothing = torch.stack([logits.float().sum(), *own]).sum() * 0
         if not rows.any():
             return nothing
+        # Only labelled rows: pytorch-crf refuses one whose first word is masked. Masked words need
+        # a valid tag id all the same.
         scores, tags = logits.float()[rows], labels[rows].clamp(min=0)
         likelihood: Tensor = self.crf(scores, tags, mask=mask[rows], reduction="sum")
         return nothing - likelihood
 
     def decode(self, logits: Tensor, batch: Batch) -> list[Decoded]:
         """Returns the tag ids of each row, (words,); `LOST` for words that were cut off."""
+        # (tags + 1, tags): row 0 is the step from the start, as `viterbi` reads it.
         steps = torch.cat([self.crf.start_transitions[None], self.crf.transitions])
         best = viterbi(logits.float(), batch.words.is_there, steps + self.get_buffer("penalties"),
                        self.crf.end_transitions)  # fmt: skip
@@ -213,6 +220,7 @@ class CrfHead(Head):
 
 def tag_rows(best: Tensor, batch: Batch) -> list[Decoded]:
     """Cuts the padding off tag ids (batch, words) and marks the words that were cut off."""
+    # Words that are cut off count as words of their row: they are there in the gold tags, too.
     tags = torch.where(batch.words.is_there, best, LOST).cpu().numpy()
     return [row[:count] for row, count in zip(tags, batch.words.counts.tolist(), strict=True)]
 
@@ -229,7 +237,9 @@ def subword_labels(labels: Tensor, batch: Batch, inside: Tensor) -> Tensor:
     first, end = batch.words.starts.gather(1, word), batch.words.ends.gather(1, word)
     position = torch.arange(word.shape[1], device=word.device)
     tag = labels.gather(1, word)
+    # -100 stays -100; it is clamped for the lookup alone.
     further = torch.where(tag >= 0, inside[tag.clamp(min=0)], tag)
+    # Special tokens and padding are in no word, though `word_of_position` names one.
     is_in_word = (position >= first) & (position < end)
     return torch.where(is_in_word, torch.where(position == first, tag, further), NO_LABEL)
 
@@ -241,7 +251,8 @@ def word_of_position(batch: Batch) -> Tensor:
     """
     rows, length = batch.token_ids.shape
     positions = torch.arange(length, device=batch.token_ids.device).expand(rows, -1).contiguous()
-    # Padding starts behind all positions, so that the search never finds it.
+    # Padding starts behind all positions: so starts rise along each row, as the search asks, and
+    # it never finds padding.
     starts = torch.where(batch.words.is_there, batch.words.starts, length)
     return (torch.searchsorted(starts, positions, right=True) - 1).clamp(min=0)
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 FORBIDDEN = -1e4
-"""Added to the score of a step that must not be taken; finite, so that it can be subtracted."""
+"""Added to the score of a forbidden step; finite, since inf - inf would be NaN."""
 
 
 def viterbi(scores: Tensor, mask: Tensor, steps: Tensor, end: Tensor | None = None) -> Tensor:
@@ -27,11 +27,14 @@ def viterbi(scores: Tensor, mask: Tensor, steps: Tensor, end: Tensor | None = No
     keep = torch.arange(tags, device=scores.device).expand(batch, tags)
     back: list[Tensor] = []
     for word in range(1, words):
+        # d_t(j) = max_i (d_{t-1}(i) + steps(i, j)) + scores_t(j), where `best` is d_{t-1}; the sum
+        # is (batch, from i, to j), and `source` keeps the i for the way back.
         values, source = (best.unsqueeze(2) + steps[1:]).max(dim=1)
         is_there = mask[:, word].unsqueeze(1)
         best = torch.where(is_there, values + scores[:, word], best)
         # Behind the last word each tag points at itself: the way back passes through unchanged.
         back.append(torch.where(is_there, source, keep))
+    # From the best last tag back along the sources; `path` grows from the last word to the first.
     tag = (best if end is None else best + end).argmax(dim=1)
     path = [tag]
     for source in reversed(back):
@@ -45,6 +48,7 @@ def bio_penalties(tags: Sequence[str]) -> Tensor:
 
     Row 0 is the step from the start of a sentence.
     """
+    # B-x and O may follow anything; only I-x, which goes on with a span, asks for one before it.
     table = torch.zeros(len(tags) + 1, len(tags))
     for column, tag in enumerate(tags):
         if tag.startswith("I-"):

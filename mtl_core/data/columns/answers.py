@@ -18,7 +18,10 @@ _LISTS = ("text", "answer_start")
 
 
 class AnswersColumn(IdColumn[NoLabels]):
-    """Answers in windows of a context: first and last token, (rows, 2), (0, 0) = not in there."""
+    """Answers in windows of a context: (first, last token), (rows, 2); (0, 0) = not in the window.
+
+    Rows are windows, and the tokens of the context stand as words; see `Windows`.
+    """
 
     __slots__ = ()
 
@@ -40,21 +43,22 @@ class AnswersColumn(IdColumn[NoLabels]):
             raise DataError(f"{cell.where}: answers need `text_pair`, the column of the contexts")
         pairs = zip(texts, starts, strict=True)
         answers = tuple(Answer(str(text), int(start)) for text, start in pairs)
+        # A wrong offset would train on another piece of text, and no score would show why.
         for answer in answers:
             answer.check(cell.second, cell.where)
         return answers
 
     def collect(self, splits: Mapping[str, Sequence[Example]], *, where: str) -> NoLabels:
-        """Returns nothing: answers are places in a text."""
+        """Returns no labels: answers are places in a text."""
         self.check_labelled(splits, where)
         return NoLabels()
 
     def labels_from(self, plain: Mapping[str, Any]) -> NoLabels:
-        """Returns nothing."""
+        """Returns no labels."""
         return NoLabels()
 
     def merge(self, parts: Sequence[NoLabels]) -> NoLabels:
-        """Returns nothing."""
+        """Returns no labels."""
         return NoLabels()
 
     def encode(
@@ -81,24 +85,31 @@ class AnswersColumn(IdColumn[NoLabels]):
         return values
 
     def num_scored(self, values: Int32Array, source: Source | None) -> int:
-        """Returns the number of questions, of any number of windows, whose answers are known."""
+        """Returns how many questions have known answers, however many windows each has."""
         assert source is not None
         return sum(answers is not None for answers in source.answers)
 
     def answers(self, example: Example) -> tuple[Answer, ...] | None:
-        """Returns the right answers; none = there is no answer, None = they are not known."""
+        """Returns the right answers; () = there is no answer, None = they are not known."""
         return self.value(example)  # type: ignore[return-value]
 
 
 def _position(
     answers: tuple[Answer, ...] | None, starts: Int32Array, ends: Int32Array
 ) -> tuple[int, int]:
-    """Returns first and last token of the first answer in a window."""
+    """Returns first and last token of the first answer in a window.
+
+    Args:
+        answers: The right answers; only the first one trains.
+        starts: Where each token of the window begins in the context, (seq,); -1 = outside of it.
+        ends: Where each token ends, (seq,).
+    """
     if answers is None:
         return NO_LABEL, NO_LABEL
     if not answers:
         return 0, 0
     begin, end = answers[0].start, answers[0].start + len(answers[0].text)
+    # Tokens that share a character with the answer: its ends may cut a token in two.
     is_inside = (starts >= 0) & (starts < end) & (ends > begin)
     tokens = np.flatnonzero(is_inside)
     # The window has to hold all of the answer, from its first letter to its last.

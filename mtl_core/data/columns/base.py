@@ -1,4 +1,4 @@
-"""What every kind of column offers; one file per kind beside this one."""
+"""The contract of label columns: from cells to padded labels; one file per kind of column."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -27,17 +27,20 @@ Gold = npt.NDArray[np.generic]
 class Column(ABC, Generic[NamesT, ArrayT]):
     """Where a task finds its labels in a data set, and all that its kind of labels asks for.
 
-    `NamesT` is what is known of the labels, `ArrayT` the array that they are encoded into.
+    `NamesT` is what is known of the labels, `ArrayT` the array that they are encoded into. The
+    order of calls: `from_cell` where a table is read, `collect` over all splits, `encode` for each
+    split; then, when arrays are opened, `labels_from`, and `merge` and `renumber` where several
+    data sets carry the task; `count` for the plan, `pad` for each batch, `gold` for scores.
 
     Attributes:
         task_name: The task's key in the study file.
         column: The column.
         kind: The name of the kind of column.
         holds: What such a column holds, for messages: "the column holds <holds>".
-        is_read: Whether the data has such a column at all.
-        is_group: Whether rows can be filtered and stratified by its values.
+        is_read: Whether files have such a column at all.
+        is_group: Whether it has one text per row, by which rows can be filtered and stratified.
         is_per_word: Whether it has a value for each word.
-        may_be_empty: Whether an empty cell of a table is a value, and not a missing one.
+        may_be_empty: Whether an empty cell of a table is a value; if not, the label is missing.
         takes_features: Whether a head on it sees the extra dense numbers of a sentence.
     """
 
@@ -64,7 +67,7 @@ class Column(ABC, Generic[NamesT, ArrayT]):
 
     @abstractmethod
     def collect(self, splits: Mapping[str, Sequence[Example]], *, where: str) -> NamesT:
-        """Returns the labels over all splits.
+        """Returns what is known of the labels over all splits.
 
         Raises:
             DataError: The train or dev split holds no label, or one is not allowed.
@@ -90,13 +93,13 @@ class Column(ABC, Generic[NamesT, ArrayT]):
 
     @abstractmethod
     def renumber(self, values: ArrayT, old: NamesT, new: NamesT) -> ArrayT:
-        """Returns labels encoded by `old` as `new` has them; the array itself when all is alike."""
+        """Returns labels numbered by `new` instead of `old`; the array itself if none changes."""
 
     @abstractmethod
     def pad(
         self, values: ArrayT, rows: Int64Array, is_word: BoolArray
     ) -> npt.NDArray[np.int64] | npt.NDArray[np.float32]:
-        """Returns the labels of a batch.
+        """Returns the labels of a batch: ids as int64, numbers as float32.
 
         Args:
             values: The labels of the split.
@@ -106,11 +109,16 @@ class Column(ABC, Generic[NamesT, ArrayT]):
 
     @abstractmethod
     def missing(self, labels: Tensor) -> Tensor:
-        """Returns labels of the same shape and dtype that all say "there is none"."""
+        """Returns labels of the same shape and dtype, all of them missing."""
 
     @abstractmethod
     def count(self, values: ArrayT, word_starts: Ragged) -> Int64Array:
-        """Returns how many labels of each row train, (rows,)."""
+        """Returns how many labels of each row the loss counts, (rows,).
+
+        Args:
+            values: The labels of the split.
+            word_starts: Per word its first sub-word; -1 = cut off.
+        """
 
     @abstractmethod
     def num_labelled(self, values: ArrayT) -> int:
@@ -121,23 +129,25 @@ class Column(ABC, Generic[NamesT, ArrayT]):
         """Returns the labels of every row, an empty array where there are none."""
 
     def num_scored(self, values: ArrayT, source: Source | None) -> int:
-        """Returns how many things are scored: rows with labels, if nothing else is said."""
+        """Returns how many things are scored: rows with labels, unless a kind scores others."""
         return self.num_labelled(values)
 
     def value(self, example: Example) -> LabelValue | None:
         """Returns what an example has in the column, None when it lacks it."""
         return example.labels.get(self.column)
 
-    def recipe(self) -> dict[str, Any]:
-        """Returns all that shapes the encoding, as plain values."""
+    def cache_key(self) -> dict[str, Any]:
+        """Returns all settings that shape the encoding, as plain values; see `Layout.cache_key`."""
+        # With the kind: two kinds may have the same fields and encode the same column differently.
         return {"kind": self.kind, **asdict(self)}
 
     def check_labelled(self, splits: Mapping[str, Sequence[Example]], where: str) -> None:
         """Refuses data whose train or dev split has no label.
 
         Raises:
-            DataError: It is so.
+            DataError: One of them has none.
         """
+        # Not test: nothing is chosen there, and without labels its scores are NaN.
         for split in ("train", "dev"):
             if not any(self.column in example.labels for example in splits[split]):
                 raise DataError(

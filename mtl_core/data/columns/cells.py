@@ -1,4 +1,4 @@
-"""The cells of tables, which columns read their labels from."""
+"""Cells of tables: what label columns read their values from."""
 
 import math
 from collections.abc import Sequence
@@ -26,10 +26,13 @@ class Cell:
     second: str
 
     def label(self, value: object) -> str:
-        """Returns a label, of a class number its name.
+        """Returns a value of the cell as a label: of a class number its name.
+
+        Args:
+            value: The value of the cell, or one item of it.
 
         Raises:
-            DataError: It is none.
+            DataError: It is null, a list or an object.
         """
         if value is None or isinstance(value, list | dict):
             found = "null" if value is None else str(value)[:40]
@@ -50,15 +53,15 @@ def items_of(value: object) -> tuple[object, ...]:
 
 
 def number_of(value: object, where: str) -> float:
-    """Returns a finite number.
+    """Returns a value as a finite number.
 
     Raises:
-        DataError: It is none.
+        DataError: It is no number, NaN or infinite.
     """
     try:
         number = float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):
-        number = math.nan
+        number = math.nan  # the same error as for a NaN that stands in the data
     if not math.isfinite(number):
         raise DataError(f"{where}: expected a number, found '{value}'")
     return number

@@ -1,4 +1,4 @@
-"""Columns whose rows are ids of one width: what they share."""
+"""What columns of ids share whose rows all have one width: labels, sets of labels, answers."""
 
 from typing import TypeVar
 
@@ -20,7 +20,7 @@ class IdColumn(Column[NamesT, Int32Array]):
 
     def pad(self, values: Int32Array, rows: Int64Array, is_word: BoolArray) -> Int64Array:
         """Returns the ids of a batch, (batch,) or (batch, width)."""
-        return values[rows].astype(np.int64)
+        return values[rows].astype(np.int64)  # torch asks for int64 class ids
 
     def missing(self, labels: Tensor) -> Tensor:
         """Returns `NO_LABEL` everywhere."""
@@ -38,13 +38,14 @@ class IdColumn(Column[NamesT, Int32Array]):
 
     def gold(self, values: Int32Array) -> list[Gold]:
         """Returns the ids of every row, (1,) or (width,), int64."""
-        rows = values.reshape(len(values), -1)
+        rows = values.reshape(len(values), -1)  # (rows,) -> (rows, 1); (rows, width) as it is
         return [np.array(row[row != NO_LABEL], dtype=np.int64) for row in rows]
 
 
 def look_up(ids: Int32Array, old: Labels, new: Labels) -> Int32Array:
     """Returns ids by the numbering of `new`; negative ones stay as they are."""
     lookup = new_ids(old, new)
+    # Clamped for the lookup alone: `NO_LABEL` would count from its end.
     return np.where(ids >= 0, lookup[np.maximum(ids, 0)], ids)
 
 

@@ -1,4 +1,4 @@
-"""One label per sentence or pair."""
+"""The column of classification: one label per sentence or pair."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
@@ -14,7 +14,7 @@ from mtl_core.data.source import Source
 
 
 class LabelColumn(IdColumn[LabelNames]):
-    """One label per row: ids (rows,)."""
+    """One label per row: ids, (rows,), int32; `NO_LABEL` = missing."""
 
     __slots__ = ()
 
@@ -28,7 +28,7 @@ class LabelColumn(IdColumn[LabelNames]):
         return cell.label(cell.value)
 
     def collect(self, splits: Mapping[str, Sequence[Example]], *, where: str) -> LabelNames:
-        """Counts the labels."""
+        """Returns the names of the labels with their counts."""
         self.check_labelled(splits, where)
         return LabelNames.collect(
             {
@@ -38,11 +38,11 @@ class LabelColumn(IdColumn[LabelNames]):
         )
 
     def labels_from(self, plain: Mapping[str, Any]) -> LabelNames:
-        """Reads names."""
+        """Reads the names of labels."""
         return LabelNames.from_json(plain)
 
     def merge(self, parts: Sequence[LabelNames]) -> LabelNames:
-        """Joins names."""
+        """Joins the names of several data sets."""
         return LabelNames.merge(parts)
 
     def encode(
@@ -56,5 +56,5 @@ class LabelColumn(IdColumn[LabelNames]):
         )
 
     def renumber(self, values: Int32Array, old: LabelNames, new: LabelNames) -> Int32Array:
-        """Looks every id up."""
+        """Returns the ids by the new numbering, (rows,)."""
         return values if old.all == new.all else look_up(np.asarray(values), old, new)

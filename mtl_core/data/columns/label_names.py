@@ -9,7 +9,11 @@ import numpy as np
 
 
 class Labels(Protocol):
-    """The labels of a task over all splits of its data sets."""
+    """The labels of a task over all splits of its data sets.
+
+    Trained labels come first in the numbering: a head has one output for each of them, so that the
+    ids of unseen labels lie beyond its outputs.
+    """
 
     @property
     def trained(self) -> tuple[str, ...]:
@@ -17,7 +21,7 @@ class Labels(Protocol):
 
     @property
     def unseen(self) -> tuple[str, ...]:
-        """Names that only dev or test hold; they count as wrong."""
+        """Names that only dev or test hold; never predicted, so they count as wrong."""
 
     @property
     def all(self) -> tuple[str, ...]:
@@ -50,7 +54,7 @@ class LabelNames:
 
     Attributes:
         trained: Labels of the train split, sorted; the model can predict these.
-        unseen: Labels that only dev or test hold; they follow in the numbering, count as wrong.
+        unseen: Labels that only dev or test hold, sorted; their ids follow those of `trained`.
         counts: How often each trained label stands in the train split.
     """
 
@@ -62,16 +66,22 @@ class LabelNames:
     def collect(
         cls, splits: Mapping[str, Iterable[str]], always: frozenset[str] = frozenset()
     ) -> "LabelNames":
-        """Counts the labels of all splits; those of `always` can be predicted in any case."""
+        """Counts the labels of all splits.
+
+        Args:
+            splits: Split name -> the label of every row or word.
+            always: Labels that count as trained even where the train split lacks them.
+        """
         found = {split: Counter(labels) for split, labels in splits.items()}
         every = set().union(*found.values())
+        # Sorted, so that the numbering does not depend on the order of the rows.
         trained = sorted(set(found["train"]) | always)
         counts = tuple(found["train"][label] for label in trained)
         return cls(tuple(trained), tuple(sorted(every - set(trained))), counts)
 
     @classmethod
     def merge(cls, parts: Sequence["LabelNames"]) -> "LabelNames":
-        """Joins those of several data sets: what one trains is trained in all."""
+        """Joins the names of several data sets: what one of them trains is trained in all."""
         counts: Counter[str] = Counter()
         for part in parts:
             counts.update(part.frequencies)
@@ -93,6 +103,7 @@ class LabelNames:
     @property
     def frequencies(self) -> Mapping[str, int]:
         """Label -> how often it stands in the train split."""
+        # Names without counts, the default, have no frequencies; otherwise each has one.
         return dict(zip(self.trained, self.counts, strict=bool(self.counts)))
 
     def to_json(self) -> dict[str, Any]:
@@ -101,7 +112,7 @@ class LabelNames:
 
 
 class _Nameless:
-    """What labels without names have in common."""
+    """What labels without names share: empty lists of names."""
 
     __slots__ = ()
 
@@ -128,12 +139,12 @@ class _Nameless:
 
 @dataclass(frozen=True, slots=True)
 class Moments(_Nameless):
-    """Numbers, by what standardises them.
+    """The mean and standard deviation of a column of numbers, which standardise its targets.
 
     Attributes:
-        rows: Rows of the train split that have one.
-        mean: Their mean.
-        deviation: Their standard deviation.
+        rows: Rows of the train split that have a number.
+        mean: Their mean, in the unit of the data.
+        deviation: Their standard deviation, divided by n and not by n - 1; 0 when all are equal.
     """
 
     rows: int
@@ -144,11 +155,12 @@ class Moments(_Nameless):
     def merge(cls, parts: Sequence["Moments"]) -> "Moments":
         """Returns the moments of the rows of several data sets together."""
         if len(parts) == 1:
-            return parts[0]
+            return parts[0]  # as it is, without the rounding of a mean of one
         sizes = np.array([part.rows for part in parts], dtype=np.float64)
         means = np.array([part.mean for part in parts])
         mean = float(np.average(means, weights=sizes))
-        # The variance of the whole is the mean variance of the parts plus that of their means.
+        # The variance of the whole is the mean variance of the parts plus that of their means, both
+        # weighted by rows: s^2 = sum n_i (s_i^2 + (m_i - m)^2) / sum n_i.
         squares = np.array([part.deviation**2 for part in parts]) + (means - mean) ** 2
         deviation = float(np.sqrt(np.average(squares, weights=sizes)))
         return cls(int(sizes.sum()), mean, deviation)
@@ -165,7 +177,7 @@ class Moments(_Nameless):
 
 @dataclass(frozen=True, slots=True)
 class NoLabels(_Nameless):
-    """Nothing to know: places in a text, or the text itself."""
+    """For columns that have no labels to number: places in a text, or the text itself."""
 
     def to_json(self) -> dict[str, Any]:
         """Returns plain values."""

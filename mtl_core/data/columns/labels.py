@@ -1,4 +1,4 @@
-"""A set of labels per sentence or pair."""
+"""The column of multilabel tasks: a set of labels per sentence or pair."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
@@ -14,7 +14,7 @@ from mtl_core.data.source import Source
 
 
 class LabelSetColumn(IdColumn[LabelNames]):
-    """A set of labels per row: 0 or 1 for each label, (rows, labels)."""
+    """A set of labels per row: 0 or 1 for each, (rows, labels), int32; `NO_LABEL` = missing."""
 
     __slots__ = ()
 
@@ -27,13 +27,13 @@ class LabelSetColumn(IdColumn[LabelNames]):
         """Returns the labels of a list, of a string with separators, or of a single number."""
         if isinstance(cell.value, str):
             parts = (part.strip() for part in cell.value.split(cell.separator))
-            return tuple(part for part in parts if part)
+            return tuple(part for part in parts if part)  # "" is the empty set
         if not isinstance(cell.value, Sequence):
             return (cell.label(cell.value),)
         return tuple(cell.label(item) for item in items_of(cell.value))
 
     def collect(self, splits: Mapping[str, Sequence[Example]], *, where: str) -> LabelNames:
-        """Counts the labels of all sets."""
+        """Returns the names of the labels of all sets, with their counts."""
         self.check_labelled(splits, where)
         return LabelNames.collect(
             {
@@ -43,11 +43,11 @@ class LabelSetColumn(IdColumn[LabelNames]):
         )
 
     def labels_from(self, plain: Mapping[str, Any]) -> LabelNames:
-        """Reads names."""
+        """Reads the names of labels."""
         return LabelNames.from_json(plain)
 
     def merge(self, parts: Sequence[LabelNames]) -> LabelNames:
-        """Joins names."""
+        """Joins the names of several data sets."""
         return LabelNames.merge(parts)
 
     def encode(
@@ -59,6 +59,7 @@ class LabelSetColumn(IdColumn[LabelNames]):
         array = np.zeros((len(examples), max(len(ids), 1)), dtype=np.int32)
         for number, example in enumerate(examples):
             array[number, [ids[label] for label in self._set_of(example)]] = 1
+            # A missing set is not an empty one: it neither trains nor is scored.
             if self.value(example) is None:
                 array[number] = NO_LABEL
         return array
@@ -67,8 +68,10 @@ class LabelSetColumn(IdColumn[LabelNames]):
         """Moves each label's column to its place among the new ones."""
         if old.all == new.all:
             return values
+        # 0 for labels that only other data sets hold: none of these rows carries them.
         wide = np.zeros((len(values), len(new.all)), dtype=np.int32)
-        wide[:, new_ids(old, new)] = values
+        wide[:, new_ids(old, new)] = values  # (rows, old labels) -> (rows, new labels)
+        # A missing row is missing in all columns, the new ones included.
         wide[values[:, 0] == NO_LABEL] = NO_LABEL
         return wide
 

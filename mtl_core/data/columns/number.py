@@ -1,4 +1,4 @@
-"""A number per sentence or pair."""
+"""The column of regression: one number per sentence or pair."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
@@ -16,7 +16,7 @@ from mtl_core.data.source import Source
 
 
 class NumberColumn(Column[Moments, FloatArray]):
-    """A number per row: float32 (rows,), NaN = missing."""
+    """A number per row: (rows,), float32; NaN = missing."""
 
     __slots__ = ()
 
@@ -30,13 +30,14 @@ class NumberColumn(Column[Moments, FloatArray]):
 
     def collect(self, splits: Mapping[str, Sequence[Example]], *, where: str) -> Moments:
         """Returns mean and standard deviation of the train split."""
+        # In float64, and divided by n: so the moments of several data sets join without loss.
         self.check_labelled(splits, where)
         numbers = [self.value(example) for example in splits["train"]]
         known = np.array([number for number in numbers if number is not None], dtype=np.float64)
         return Moments(len(known), float(known.mean()), float(known.std()))
 
     def labels_from(self, plain: Mapping[str, Any]) -> Moments:
-        """Reads moments."""
+        """Reads mean and standard deviation."""
         return Moments.from_json(plain)
 
     def merge(self, parts: Sequence[Moments]) -> Moments:
@@ -51,7 +52,7 @@ class NumberColumn(Column[Moments, FloatArray]):
         return np.array([np.nan if value is None else value for value in values], dtype=np.float32)
 
     def renumber(self, values: FloatArray, old: Moments, new: Moments) -> FloatArray:
-        """Returns the numbers: they stay in the unit of the data."""
+        """Returns the numbers as they are: in the unit of the data, not standardised."""
         return values
 
     def pad(self, values: FloatArray, rows: Int64Array, is_word: BoolArray) -> FloatArray:
@@ -71,5 +72,5 @@ class NumberColumn(Column[Moments, FloatArray]):
         return int((~np.isnan(values)).sum())
 
     def gold(self, values: FloatArray) -> list[Gold]:
-        """Returns the number of every row, (1,), float32."""
+        """Returns the number of every row, (1,), float32; (0,) where it is missing."""
         return [row[~np.isnan(row)] for row in values.reshape(len(values), -1)]

@@ -1,4 +1,4 @@
-"""One tag per word."""
+"""The column of tagging: one tag per word."""
 
 import re
 from collections.abc import Collection, Mapping, Sequence
@@ -24,7 +24,7 @@ _BIO = re.compile(r"[BI]-[^-](.*[^-])?", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class TagsColumn(Column[LabelNames, Ragged]):
-    """One tag per word: ids, ragged.
+    """One tag per word: ids, `Ragged`, as long as the words of each row; `NO_LABEL` = missing.
 
     Attributes:
         is_bio: Whether the tags have to be BIO.
@@ -34,7 +34,7 @@ class TagsColumn(Column[LabelNames, Ragged]):
 
     kind: ClassVar = "tags"
     holds: ClassVar = "one tag per word"
-    # They follow the vector of the sentence, and words have vectors of their own.
+    # Features follow the vector of the sentence, and words have vectors of their own.
     takes_features: ClassVar = False
     is_per_word: ClassVar = True
 
@@ -44,7 +44,7 @@ class TagsColumn(Column[LabelNames, Ragged]):
         return tuple(cell.label(item) for item in items_of(cell.value))
 
     def collect(self, splits: Mapping[str, Sequence[Example]], *, where: str) -> LabelNames:
-        """Counts the tags; O is there in any case when they are BIO.
+        """Returns the names of the tags with their counts; O is always one of them for BIO.
 
         Raises:
             DataError: The train or dev split has none, or a tag is not BIO.
@@ -57,14 +57,15 @@ class TagsColumn(Column[LabelNames, Ragged]):
         if not self.is_bio:
             return LabelNames.collect(found)
         self._check_bio({tag for tags in found.values() for tag in tags}, where)
+        # Without O a head could not leave a word untagged, even where train tags every word.
         return LabelNames.collect(found, always=frozenset({"O"}))
 
     def labels_from(self, plain: Mapping[str, Any]) -> LabelNames:
-        """Reads names."""
+        """Reads the names of tags."""
         return LabelNames.from_json(plain)
 
     def merge(self, parts: Sequence[LabelNames]) -> LabelNames:
-        """Joins names."""
+        """Joins the names of several data sets."""
         return LabelNames.merge(parts)
 
     def encode(
@@ -80,14 +81,15 @@ class TagsColumn(Column[LabelNames, Ragged]):
         )
 
     def renumber(self, values: Ragged, old: LabelNames, new: LabelNames) -> Ragged:
-        """Looks every id up."""
+        """Returns the ids by the new numbering, rows as long as they were."""
         if old.all == new.all:
             return values
         return Ragged(look_up(values.values, old, new), values.offsets)
 
     def pad(self, values: Ragged, rows: Int64Array, is_word: BoolArray) -> Int64Array:
         """Returns the tags of a batch, (batch, words)."""
-        # A word that was cut off has no hidden state to learn its tag from.
+        # A word that was cut off has no hidden state to learn its tag from. Both arrays are
+        # equally wide: every row has one tag (or `NO_LABEL`) and one start per word.
         return np.where(is_word, values.padded(rows, NO_LABEL)[0], NO_LABEL)
 
     def missing(self, labels: Tensor) -> Tensor:
@@ -96,17 +98,19 @@ class TagsColumn(Column[LabelNames, Ragged]):
 
     def count(self, values: Ragged, word_starts: Ragged) -> Int64Array:
         """Returns the tagged words of each row, (rows,), without those that were cut off."""
+        # The two flat arrays run in parallel, word by word; rows are differences of running totals.
         is_counted = (values.values != NO_LABEL) & (word_starts.values >= 0)
         totals = np.concatenate([[0], np.cumsum(is_counted)])
         return np.asarray(totals[values.offsets[1:]] - totals[values.offsets[:-1]], dtype=np.int64)
 
     def num_labelled(self, values: Ragged) -> int:
         """Returns the number of rows with a tag."""
+        # Word -> row: a word stands behind the offsets of all rows up to its own.
         places = np.flatnonzero(values.values != NO_LABEL)
         return len(np.unique(np.searchsorted(values.offsets, places, side="right")))
 
     def gold(self, values: Ragged) -> list[Gold]:
-        """Returns the tags of every row, (words,), int64."""
+        """Returns the tags of every row, (words,), int64, those of cut-off words included."""
         rows = (values.row(number) for number in range(len(values)))
         return [np.array(ids[ids != NO_LABEL], dtype=np.int64) for ids in rows]
 

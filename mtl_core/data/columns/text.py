@@ -1,4 +1,4 @@
-"""No column at all: running text is its own label."""
+"""The column of masked language modelling, which is none: running text is its own label."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
@@ -13,7 +13,7 @@ from mtl_core.data.source import Source
 
 
 class TextColumn(IdColumn[NoLabels]):
-    """The text itself: 0, (rows,), until the task makes labels of a batch."""
+    """The text itself: 0 for every row, (rows,), until the task makes the labels of a batch."""
 
     __slots__ = ()
 
@@ -22,21 +22,21 @@ class TextColumn(IdColumn[NoLabels]):
     is_read: ClassVar = False
 
     def collect(self, splits: Mapping[str, Sequence[Example]], *, where: str) -> NoLabels:
-        """Returns nothing."""
+        """Returns no labels."""
         return NoLabels()
 
     def labels_from(self, plain: Mapping[str, Any]) -> NoLabels:
-        """Returns nothing."""
+        """Returns no labels."""
         return NoLabels()
 
     def merge(self, parts: Sequence[NoLabels]) -> NoLabels:
-        """Returns nothing."""
+        """Returns no labels."""
         return NoLabels()
 
     def encode(
         self, examples: Sequence[Example], labels: NoLabels, source: Source | None
     ) -> Int32Array:
-        """Returns 0 for every row: each trains."""
+        """Returns 0 for every row: none is missing, so each trains."""
         return np.zeros(len(examples), dtype=np.int32)
 
     def renumber(self, values: Int32Array, old: NoLabels, new: NoLabels) -> Int32Array:

@@ -1,4 +1,4 @@
-"""What `datasets` keeps to itself, as in its version 5.2."""
+"""The private parts of `datasets` that are used, as of its version 5.2."""
 
 from typing import TYPE_CHECKING
 

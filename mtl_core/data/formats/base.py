@@ -1,4 +1,4 @@
-"""What all formats share: where splits come from, row filters and limits."""
+"""The contract of formats, and what all share: where splits come from, row filters, limits."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -15,11 +15,13 @@ from mtl_core.section import DataPath, Section
 
 Columns = Mapping[str, ColumnKind]
 """Column name -> what the tasks take it for."""
+# Strict: a text is a name or a path, even where it reads as a number.
 Fraction = Annotated[float, Field(gt=0, lt=1, strict=True)]
 """A share of the rows of train, cut off by `split_seed`."""
 
 
 class _Sources(Section):
+    # Each subclass says of which type; here they only have to be there.
     train: Any
     dev: Any
     test: Any = None
@@ -93,11 +95,11 @@ class DatasetBase(Section, ABC):
 
     @abstractmethod
     def read_split(self, source: str, columns: Columns) -> list[Example]:
-        """Reads one split.
+        """Reads one split; called for every split that is not cut off train.
 
         Args:
             source: Its name or path.
-            columns: The columns to read.
+            columns: The columns to read; an example may lack some of them.
 
         Raises:
             DataError: A file is missing or unreadable, or lacks a column.
@@ -105,12 +107,17 @@ class DatasetBase(Section, ABC):
 
     @abstractmethod
     def fingerprint(self) -> str:
-        """Returns a hash of the content of all that is read."""
+        """Returns a hash of the content of all that is read; moved files keep theirs."""
 
-    def recipe(self) -> dict[str, Any]:
-        """Returns the settings that shape what is read, without where it lies."""
+    def cache_key(self) -> dict[str, Any]:
+        """Returns the settings that shape what is read, as plain values.
+
+        Without where the data lies: `fingerprint` stands for its content, so that copies of a data
+        set share their encoded form.
+        """
         settings = self.model_dump(mode="json", exclude={"path", "name", "splits"})
-        # Of files only their order counts: their content has its own hash, see `fingerprint`.
+        # Of files it counts which splits have one: their content is in `fingerprint`. Names choose
+        # within one source, so they count as they are.
         is_by_name = isinstance(self.splits, SplitNames)
         sources = self.splits.named() if is_by_name else list(self.splits.named())
         return settings | {"sources": sources, "fractions": self.splits.fractions()}
@@ -130,8 +137,13 @@ class FilesBase(DatasetBase):
 def check_columns(where: str, columns: Columns, offered: Columns) -> None:
     """Refuses columns that a format does not have, or that hold something else.
 
+    Args:
+        where: What the error begins with.
+        columns: The columns that tasks ask for.
+        offered: The columns that the format has.
+
     Raises:
-        DataError: There is one.
+        DataError: A column is not offered, or is of another kind.
     """
     for column, kind in columns.items():
         if column not in offered:

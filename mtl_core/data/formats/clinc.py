@@ -1,4 +1,4 @@
-"""CLINC150: lists of [text, label] by split in one JSON file."""
+"""The format of CLINC150: lists of [text, label] by split in one JSON file."""
 
 from pathlib import Path
 from typing import Literal
@@ -49,7 +49,7 @@ def clinc_examples(path: Path, split: str, *, out_of_scope: bool) -> list[Exampl
         out_of_scope: Whether the rows of `oos_<split>` come with it.
 
     Raises:
-        DataError: It cannot be read, or lacks the split.
+        DataError: The file cannot be read, lacks the split, or a row is no [text, label].
     """
     content = read_json(path)
     examples = []

@@ -1,4 +1,4 @@
-"""CoNLL columns: one word per line, an empty line between sentences."""
+"""The format of CoNLL columns: one word per line, an empty line between sentences."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -80,7 +80,7 @@ def conll_examples(
         comment: What comments start with.
 
     Raises:
-        DataError: It cannot be read, or a column or a tag does not fit.
+        DataError: The file cannot be read, a column is not there, or a tag is not of its scheme.
     """
     examples = []
     keys: set[str] = set()
@@ -96,6 +96,7 @@ def conll_examples(
                 labels[column] = sentence.comments[column]
         keys |= sentence.comments.keys()
         examples.append(Example(tuple(row[places["words"]] for row in sentence.rows), labels))
+    # At the end: only the whole file tells which keys its comments have.
     check_offered(path, columns, {**dict.fromkeys(places, "tags"), **dict.fromkeys(keys, "label")})
     return examples
 
@@ -103,6 +104,7 @@ def conll_examples(
 def _check_width(
     path: Path, sentence: "Sentence", columns: Columns, places: Mapping[str, int]
 ) -> None:
+    # The first row stands for all: `sentences` refuses rows of different width.
     width = len(sentence.rows[0])
     for column in ("words", *(name for name in columns if name in places)):
         if not -width <= places[column] < width:
@@ -116,6 +118,7 @@ def _checked(tags: list[str], scheme: Scheme, path: Path, start: int) -> tuple[s
     try:
         return to_iob2(tags, scheme)
     except ValueError as error:
+        # `to_iob2` knows no lines: its message begins with the position in the sentence.
         position, _, reason = str(error).partition(": ")
         raise DataError(f"{path}:{start + int(position)}: {reason}") from error
 
@@ -145,12 +148,13 @@ def sentences(path: Path, *, separator: Separator, comment: str | None) -> Itera
             a sentence are comments. None = there are none.
 
     Raises:
-        DataError: It cannot be read, or the lines of a sentence differ in their fields.
+        DataError: The file cannot be read, or lines of a sentence differ in their number of fields.
     """
     sentence = Sentence()
     lines = read_lines(path)
     # Of tab-separated files each line says by itself what it is.
     width = _width(lines, comment) if comment and separator == "whitespace" else 0
+    # The empty line that is added ends the last sentence, whether or not the file has one.
     for number, line in enumerate([*lines, ""], start=1):
         if not line.strip():
             if sentence.rows:
@@ -195,6 +199,7 @@ def _is_comment(line: str, comment: str, separator: Separator, width: int) -> bo
     if separator == "tab":
         return "\t" not in line
     fields = words_with_tags(line)
+    # `# key = value` or `#key = value`; also `# key=value` when the sign stands alone.
     is_setting = "=" in fields or (fields[0] == comment and "=" in "".join(fields[1:2]))
     return len(fields) != width or is_setting
 
@@ -203,7 +208,7 @@ def check_offered(path: Path, columns: Columns, offered: Mapping[str, str]) -> N
     """Refuses columns that a file does not have, or that hold something else.
 
     Raises:
-        DataError: There is one.
+        DataError: A column is not offered, or is of another kind.
     """
     for column, kind in columns.items():
         if column not in offered:

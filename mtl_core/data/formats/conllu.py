@@ -1,4 +1,4 @@
-"""CoNLL-U, the format of Universal Dependencies."""
+"""The format CoNLL-U, of Universal Dependencies."""
 
 from pathlib import Path
 from typing import Literal
@@ -31,7 +31,7 @@ def conllu_examples(path: Path, columns: Columns) -> list[Example]:
             sentence lacks a column where all its words have "_" in it.
 
     Raises:
-        DataError: It cannot be read, or a column does not fit.
+        DataError: The file cannot be read, is no CoNLL-U, or lacks a column.
     """
     # The package `conllu` parses what no task uses, which takes six times as long, and its errors
     # name neither file nor line.
@@ -43,6 +43,7 @@ def conllu_examples(path: Path, columns: Columns) -> list[Example]:
                 f"{path}:{sentence.start}: expected the {len(CONLLU)} columns of CoNLL-U, found "
                 f"{len(sentence.rows[0])}"
             )
+        # Ids of ranges and empty nodes (3-4, 3.1) are no digits alone.
         rows = [dict(zip(CONLLU, row, strict=True)) for row in sentence.rows if row[0].isdigit()]
         if not rows:
             raise DataError(f"{path}:{sentence.start}: expected words numbered 1, 2, ...")
@@ -50,6 +51,7 @@ def conllu_examples(path: Path, columns: Columns) -> list[Example]:
         for column in columns:
             if column in CONLLU:
                 tags = tuple(row[column] for row in rows)
+                # A word without features has "_", too: among others it is a tag.
                 if any(tag != "_" for tag in tags):
                     labels[column] = tags
             elif column in sentence.comments:

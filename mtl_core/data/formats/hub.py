@@ -1,4 +1,4 @@
-"""Data sets of the Hugging Face hub, and local folders that `datasets` loads."""
+"""The format of hub data sets: from the Hugging Face hub, or local folders alike."""
 
 import hashlib
 from pathlib import Path
@@ -17,7 +17,7 @@ _PICKLES = ("pandas",)
 
 
 class HubSplits(SplitNames):
-    """`SplitNames` by the hub's usage."""
+    """`SplitNames` with the name that dev usually has on the hub."""
 
     dev: str | Fraction = "validation"
     """Sentences that choose epoch and recipe."""
@@ -42,6 +42,8 @@ class Hub(TableColumns, DatasetBase):
 
     def fingerprint(self) -> str:
         """Returns a hash of the fingerprints of the loaded splits."""
+        # Loads every split, from the cache of `datasets` when it is there: a slice such as
+        # `train[:90%]` has a fingerprint of its own.
         parts = [self._source(name).fingerprint for name in self.splits.named().values()]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
@@ -53,10 +55,11 @@ def hub_source(name: str, *, config: str | None, revision: str | None, split: st
     """Loads a split of a hub data set or local folder.
 
     Raises:
-        DataError: It cannot be loaded; the message of `datasets` follows.
+        DataError: The data set cannot be loaded; the message of `datasets` follows.
     """
     if name in _PICKLES:
         raise DataError(f"{name}: reads pickles, which can hold code; expected a table without")
+    # A hub id is no folder, so its content is "": the fingerprint of `datasets` tells it apart.
     where, content = f"{name} [{split}]", _hash_folder(Path(name))
     return load_table(where, content, name, config, revision=revision, split=split)
 
@@ -65,7 +68,7 @@ def _hash_folder(folder: Path) -> str:
     """Returns a hash of the files in a folder and their names; "" when there is no such folder."""
     if not folder.is_dir():
         return ""
-    # Hidden files are none of the data, and those of git and of downloads change by themselves.
+    # Hidden files are not part of the data, and those of git and of downloads change by themselves.
     names = [path.relative_to(folder) for path in folder.rglob("*") if path.is_file()]
     shown = sorted(name for name in names if not any(part.startswith(".") for part in name.parts))
     content = hash_files(folder / name for name in shown)

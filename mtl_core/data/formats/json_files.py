@@ -1,4 +1,4 @@
-"""Keys and values of JSON files, so that an error names the place."""
+"""Looking up keys in JSON, with errors that name the place."""
 
 import json
 from typing import Any
@@ -9,17 +9,17 @@ _NAMES: dict[type, str] = {str: "string", int: "whole number", list: "list"}
 
 
 def find(row: Any, key: str) -> Any:
-    """Returns what stands behind a dotted key; None when it is not there."""
+    """Returns the value of a dotted key; None when it is not there."""
     for part in key.split("."):
         row = row.get(part) if isinstance(row, dict) else None
     return row
 
 
 def find_value(row: Any, key: str, kind: type, where: str) -> Any:
-    """Returns what stands behind a dotted key.
+    """Returns the value of a dotted key, checked.
 
     Raises:
-        DataError: It is not of the kind, or not there; the message begins with `where`.
+        DataError: The value is not of the kind, or not there; the message begins with `where`.
     """
     return _checked(find(row, key), key, kind, where)
 
@@ -38,7 +38,7 @@ def get_key(row: Any, key: str, kind: type, where: str) -> Any:
 
 def short(value: Any) -> str:
     """Returns the first 40 characters of a value as JSON, to show in an error."""
-    text = json.dumps(value, ensure_ascii=False)
+    text = json.dumps(value, ensure_ascii=False)  # people search their file for what they read
     return text if len(text) <= 40 else f"{text[:40]}..."
 
 

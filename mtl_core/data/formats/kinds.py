@@ -1,6 +1,6 @@
 """The formats of data sets: from files or a hub id to one list of `Example` per split.
 
-Adding a format = its file, its word here, its row in the tests.
+To add a format, write its file, its word here and its row in the tests.
 """
 
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""Running text: one text per line, without labels."""
+"""The format of running text: one text per line, without labels."""
 
 from pathlib import Path
 from typing import Literal

@@ -1,4 +1,4 @@
-"""The `sample` corpus: sentences for intents and slots, generated so that nothing need be fetched.
+"""The `sample` corpus: sentences with intents and slots, generated so that nothing is fetched.
 
 It is meant to be learnable yet easy to learn badly: words shared between slots, distracting
 clauses, values and wordings that only dev or test show, wrong and missing labels in train.
@@ -58,6 +58,7 @@ class Sample(DatasetBase):
 
     def fingerprint(self) -> str:
         """Returns a hash of the sentences and their labels."""
+        # Of the sentences and not of the seed: another grammar makes another corpus of it.
         digest = hashlib.sha256()
         for split, examples in generate_sample(seed=self.seed).items():
             digest.update(split.encode())
@@ -77,13 +78,15 @@ def generate_sample(*, seed: int = 0) -> dict[str, list[Example]]:
         are "intent" (one label) and "slots" (one IOB2 tag per word). In train 3 % of the rows
         have a wrong intent and 5 % lack one column; dev and test are clean.
     """
-    # Not a NumPy generator: its streams may change between versions, those of `random` do not.
+    # Not a NumPy generator: its streams may change between versions, those of `random` do not. The
+    # order of draws is fixed, from here to `_withhold_labels`: another one is another corpus.
     generator = random.Random(seed)
     intents, phrases, values = (
         {name: generator.sample(wordings, k=len(wordings)) for name, wordings in table.items()}
         for table in (INTENT_TEMPLATES, PHRASES, SLOT_VALUES)
     )
     corpus: dict[str, list[Example]] = {}
+    # Over all splits: no sentence of dev or test stands in train.
     seen: set[tuple[str, ...]] = set()
     for split, size in _SIZES.items():
         share = _KNOWN_SHARE[split]
@@ -101,6 +104,7 @@ def generate_sample(*, seed: int = 0) -> dict[str, list[Example]]:
 
 def _first_share(table: _Wordings, share: float) -> _Wordings:
     """Returns the table with only the first `share` of every name's wordings."""
+    # The wordings were shuffled, so these are a sample, and those of train are among those of dev.
     return {name: wordings[: round(share * len(wordings))] for name, wordings in table.items()}
 
 
@@ -115,6 +119,7 @@ class _Speaker:
 
     def say(self) -> Example:
         """Returns a sentence with its true labels."""
+        # The intent first: each is equally likely, however many templates it has.
         intent = self.generator.choice(tuple(self.intents))
         template = self.generator.choice(self.intents[intent])
         if self.generator.random() < _ASIDE_PROBABILITY:
@@ -132,6 +137,7 @@ class _Speaker:
                 yield from self._expand(self.generator.choice(self.phrases[name]))
             elif symbol.startswith("{"):
                 value = self.generator.choice(self.values[name.removeprefix("-")])
+                # Not strict: the tags go on without end.
                 yield from zip(value.split(), _tags(name), strict=False)
             else:
                 yield symbol, "O"
@@ -159,7 +165,7 @@ def _generate_distinct(
 
 
 def _mislabel(examples: list[Example], generator: random.Random) -> None:
-    """Gives some of the examples the intent of another frame."""
+    """Gives some of the examples a wrong intent, and leaves their slots as they are."""
     for row in generator.sample(range(len(examples)), k=round(_WRONG_INTENT_SHARE * len(examples))):
         example = examples[row]
         wrong = [intent for intent in INTENT_TEMPLATES if intent != example.labels["intent"]]

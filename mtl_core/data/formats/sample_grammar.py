@@ -1,4 +1,4 @@
-"""The grammar behind the `sample` corpus: what people say to an assistant, as plain word lists.
+"""The grammar of the `sample` corpus: what people say to an assistant, as plain word lists.
 
 A template is words separated by spaces. `<name>` is replaced by one of `PHRASES[name]`, `{slot}`
 by one of `SLOT_VALUES[slot]` tagged with the slot, `{-slot}` by such a value that is only
@@ -200,6 +200,7 @@ PHRASES: dict[str, tuple[str, ...]] = {
     "when": ("{date}", "at {time}", "{date} at {time}", "in {duration}", "for {date}"),
 }
 
+# Shared by city, origin and destination: the words around a name tell which of them it is.
 _CITIES = (
     "paris", "boston", "chicago", "berlin", "florence", "austin", "sydney", "phoenix", "charlotte",
     "georgia", "jackson", "madison", "casablanca", "fargo", "vienna", "oslo", "new york", "lima",
@@ -209,6 +210,7 @@ _CITIES = (
 )  # fmt: skip
 
 SLOT_VALUES: dict[str, tuple[str, ...]] = {
+    # Many artists are cities, foods, rooms or people as well: none is known by its name alone.
     "artist": (
         "boston", "chicago", "berlin", "paris", "phoenix", "florence", "kansas", "asia", "prince",
         "cream", "bread", "cake", "korn", "queen", "madonna", "jackson", "lincoln", "dakota",

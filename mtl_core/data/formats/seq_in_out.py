@@ -1,4 +1,4 @@
-"""Folders of ATIS and SNIPS: words, tags and labels in one file each, line by line."""
+"""The format of ATIS and SNIPS: words, tags and labels in one file each, line by line."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,6 +41,7 @@ def _read_seq_in_out(folder: Path, columns: Columns) -> Iterator[Example]:
     files = {name: folder / name for name in _SEQ_FILES}
     lines = {name: read_lines(path) for name, path in files.items()}
     counts = {name: len(content) for name, content in lines.items()}
+    # A line that is lost in one file would shift all labels behind it.
     if len(set(counts.values())) > 1:
         shortest = min(counts, key=lambda name: counts[name])
         found = ", ".join(f"{name} {count}" for name, count in counts.items())
@@ -54,6 +55,7 @@ def _read_seq_in_out(folder: Path, columns: Columns) -> Iterator[Example]:
         if not words:
             raise DataError(f"{files['seq.in']}:{number}: empty sentence")
         labels: dict[str, LabelValue] = {}
+        # An empty line of tags or label = the row lacks it, and still trains the other task.
         if "slots" in columns and tags:
             if len(tags) != len(words):
                 raise DataError(

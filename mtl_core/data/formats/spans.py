@@ -46,6 +46,7 @@ def spans_to_tags(
             raise ValueError(
                 f"span {start}-{end} ({label}) is not inside the text of {len(text)} characters"
             )
+        # Words that share a character with the span.
         covered = [n for n, (first, last) in enumerate(words) if first < end and last > start]
         taken = [number for number in covered if tags[number] != "O"]
         if taken and overlaps == "refuse":
@@ -54,6 +55,7 @@ def spans_to_tags(
                 f"span {start}-{end} ({label}) takes the word '{text[first:last]}', which another "
                 f"span ({tags[taken[0]][2:]}) has already; `overlaps: longest` keeps the longer one"
             )
+        # With `longest` a span that meets a longer one is dropped as a whole, not cut.
         for number in () if taken else covered:
             tags[number] = f"{'B' if number == covered[0] else 'I'}-{label}"
     return tuple(tags)
@@ -81,12 +83,14 @@ def to_iob2(tags: Sequence[str], scheme: Scheme) -> tuple[str, ...]:
 
 
 def _iob1(tags: Sequence[str]) -> Iterator[str]:
+    # `before[2:]` of O is "", which is no type: an I- behind O begins a span.
     for before, tag in pairwise(["O", *tags]):
         begins = tag[0] == "I" and before[2:] != tag[2:]
         yield f"B-{tag[2:]}" if begins else tag
 
 
 def _iobes(tags: Sequence[str]) -> Iterator[str]:
+    # Only B- and I- leave a span open: behind E-, L-, S- or U- whatever comes begins a new one.
     for before, tag in pairwise(["O", *tags]):
         continues = before[0] in "BI" and before[2:] == tag[2:] and tag[0] in "IEL"
         yield tag if tag == "O" else f"{'I' if continues else 'B'}-{tag[2:]}"

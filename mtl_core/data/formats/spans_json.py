@@ -1,4 +1,4 @@
-"""JSON rows of texts with character spans."""
+"""The format of JSON rows with character spans, which become tags of words."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -37,6 +37,7 @@ class SpansJson(FilesBase):
 
     def read_split(self, source: str, columns: Columns) -> list[Example]:
         """Reads one file; see `DatasetBase.read_split`."""
+        # Which keys there are, only the rows tell: `span_examples` looks for them.
         offered: dict[str, ColumnKind] = dict.fromkeys(columns, "label")
         check_columns(source, columns, {**offered, "spans": "tags"})
         keys = SpanKeys(self.text, self.spans, self.start, self.end, self.label)
@@ -74,7 +75,7 @@ def span_examples(
         overlaps: What becomes of spans that take the same word.
 
     Raises:
-        DataError: It cannot be read, or a span does not stand in its text.
+        DataError: The file cannot be read, or a span does not stand in its text.
     """
     examples = []
     for where, row in _rows(path):
@@ -84,6 +85,7 @@ def span_examples(
             value = find(row, column)
             if column == "spans":
                 found = find(row, keys.spans)
+                # Without the key there is nothing to tag, so all words are O: the row is labelled.
                 found = [] if found is None else find_value(row, keys.spans, list, where)
                 spans = [_span(span, keys, where) for span in found]
                 try:
@@ -93,6 +95,7 @@ def span_examples(
             elif value is not None:
                 labels[column] = str(value)
         examples.append(Example(cut_words(text, where), labels))
+    # Single rows may lack a key; one that no row has is a misspelt column.
     missing = [c for c in columns if examples and not any(c in e.labels for e in examples)]
     if missing:
         raise DataError(f"{path}: there is no key '{missing[0]}' in any row")
@@ -103,6 +106,7 @@ def _span(span: Any, keys: SpanKeys, where: str) -> CharSpan:
     start = find(span, keys.start)
     if start is not None and not isinstance(start, int):
         raise DataError(f"{where}: expected a whole number at '{keys.start}', found {short(start)}")
+    # Files that leave out zeros have no start where a span begins with the text.
     return CharSpan(start or 0, find_value(span, keys.end, int, where),
                     find_value(span, keys.label, str, where))  # fmt: skip
 

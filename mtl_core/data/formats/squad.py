@@ -1,4 +1,4 @@
-"""SQuAD 1.1 and 2.0: questions on contexts."""
+"""The format of SQuAD 1.1 and 2.0: questions on contexts."""
 
 from pathlib import Path
 from typing import Any, Literal
@@ -24,7 +24,7 @@ def squad_examples(path: Path) -> list[Example]:
     """Reads a file of SQuAD 1.1 or 2.0; an empty list of answers = there is no answer.
 
     Raises:
-        DataError: It cannot be read, or an answer does not stand in its context.
+        DataError: The file cannot be read, or an answer does not stand in its context.
     """
     examples = []
     for article_number, article in enumerate(get_key(read_json(path), "data", list, str(path))):
@@ -40,6 +40,7 @@ def squad_examples(path: Path) -> list[Example]:
 def _question(question: Any, context: str, place: str) -> Example:
     where = f"{place}, question '{get_key(question, 'id', str, place)}'"
     words = cut_words(get_key(question, "question", str, where), where)
+    # Without the key it is not known whether there is an answer; an empty list says there is none.
     if question.get("answers") is None:
         return Example(words, second=context)
     answers = []

@@ -1,4 +1,4 @@
-"""Tables with named columns: from their rows to examples."""
+"""From the rows of tables with named columns to examples; shared by CSV, JSONL, Parquet, hub."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -24,7 +24,7 @@ _NO_CLASS = -1
 
 
 class TableColumns(Section):
-    """Base: tables with named columns."""
+    """Base of the sections of tables: which columns hold what."""
 
     text: str = "text"
     """Column of the sentence: a string, cut at white space, or a list of words."""
@@ -66,7 +66,7 @@ def table_examples(source: TableSource, layout: TableLayout, columns: Columns) -
         columns: The label columns that tasks use, and what they hold.
 
     Raises:
-        DataError: A column is missing, or a row does not hold what it should.
+        DataError: A column is missing, or a row does not hold what its column should.
     """
     found = source.dataset.column_names
     used = [layout.text, layout.pair, layout.features, *columns]
@@ -77,6 +77,7 @@ def table_examples(source: TableSource, layout: TableLayout, columns: Columns) -
                 f"{', '.join(found)}.{did_you_mean(column, found)}"
             )
     names = {column: _label_names(source.dataset, column) for column in columns}
+    # Only what is used is decoded: tables of the hub may hold pictures or sound beside the text.
     table = source.dataset.select_columns(list(dict.fromkeys(c for c in used if c is not None)))
     examples = [
         _example(row, f"{source.where}: row {number}", layout, columns, names)
@@ -94,6 +95,7 @@ def _example(
     names: Mapping[str, Sequence[str] | None],
 ) -> Example:
     text = row[layout.text]
+    # Tags are counted by word, and `str.split` would also cut at U+00A0 and its like.
     if isinstance(text, str) and any(COLUMNS[kind].is_per_word for kind in columns.values()):
         text = words_with_tags(text)
     words = tuple(str(word) for word in items_of(text))
@@ -107,6 +109,7 @@ def _example(
         value, place = row[column], f"{where}: column '{column}'"
         if _is_missing(value, kind) or (names[column] is not None and value == _NO_CLASS):
             continue
+        # A label that is missing is absent, so that the row trains and scores the other tasks.
         cell = Cell(value, place, names[column], layout.label_separator, second)
         tags = labels[column] = COLUMNS[kind].from_cell(cell)
         if COLUMNS[kind].is_per_word and isinstance(tags, tuple) and len(tags) != len(words):
@@ -122,7 +125,8 @@ def _example(
 
 
 def _is_missing(value: object, kind: ColumnKind) -> bool:
-    """Returns whether a row has no label; an empty cell or list is one where sets are asked for."""
+    """Returns whether a row has no label; for sets of labels an empty cell or list is a label."""
+    # A cell that is missing is null, or NaN where the table went through pandas.
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return True
     is_empty = value == [] or (isinstance(value, str) and not value.strip())
@@ -135,6 +139,7 @@ def _text(value: object) -> str:
 
 
 def _check_features(where: str, layout: TableLayout, examples: Sequence[Example]) -> None:
+    # They become one array, (rows, features).
     for number, example in enumerate(examples, start=1):
         size = len(examples[0].features)
         if len(example.features) != size:

@@ -1,4 +1,4 @@
-"""A table as `datasets` loads it."""
+"""Loading a table with `datasets`: one cache per content, and one error for all its errors."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ class TableSource:
     """A loaded table.
 
     Attributes:
-        where: What errors call it by.
+        where: The name that errors use for it.
         dataset: The table.
         content: Hash of the local files that it comes from; "" = it comes from the hub.
     """
@@ -37,15 +37,17 @@ def load_table(
     """Loads a table.
 
     Args:
-        where: What errors call it by.
+        where: The name that errors use for it.
         content: Hash of the local files that it comes from; "" = it comes from the hub.
-        builder: What `datasets` knows it by.
-        *args: As `datasets.load_dataset` takes them.
-        **options: Likewise.
+        builder: First argument of `datasets.load_dataset`: a hub id, a folder, or `csv`, `json`,
+            `parquet`.
+        *args: Further arguments of `datasets.load_dataset`.
+        **options: Keyword arguments of `datasets.load_dataset`.
 
     Raises:
-        DataError: It cannot be loaded; the message of `datasets` follows.
+        DataError: The table cannot be loaded; the message of `datasets` follows.
     """
+    # Imported here, as it is slow: runs whose files are encoded already never need it.
     import datasets
 
     datasets.disable_progress_bars()

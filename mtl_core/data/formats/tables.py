@@ -1,4 +1,4 @@
-"""CSV, JSON-lines and Parquet files."""
+"""The formats of tables in files: CSV, JSON lines and Parquet."""
 
 import csv
 import json
@@ -54,7 +54,7 @@ def table_files(
         header: Names of CSV columns; None = the first line has them.
 
     Raises:
-        DataError: The file is missing, is not UTF-8 or cannot be parsed.
+        DataError: The file is missing, is not UTF-8, or cannot be parsed.
     """
     if not Path(path).is_file():
         raise DataError(f"{path}: there is no such file")
@@ -79,6 +79,7 @@ def _csv_options(
     """
     import datasets
 
+    # For a reader QUOTE_MINIMAL means: quotes are read as quotes; QUOTE_NONE: as text.
     quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE
     names = _csv_columns(path, delimiter, quote, quoting, header)
     if twice := [name for number, name in enumerate(names) if name in names[:number]]:
@@ -105,8 +106,9 @@ def _csv_columns(
     header: Sequence[str] | None,
 ) -> list[str]:
     """Returns the names of the columns, when there are rows and each has as many cells."""
-    read_lines(path)
+    read_lines(path)  # for its errors: not UTF-8, or an endless line
     csv.field_size_limit(LONGEST)  # of the whole process; its default is less than a line may have
+    # newline="": a quoted cell may hold line feeds, which the csv module has to see as they are.
     with path.open(encoding="utf-8-sig", newline="") as file:
         rows = csv.reader(
             file, delimiter=delimiter, quotechar=quote or '"', quoting=quoting, strict=True
@@ -114,6 +116,7 @@ def _csv_columns(
         try:
             names = list(header or next(rows, []))
             num_rows = 0
+            # Empty lines are no rows; `datasets` passes over them, too.
             for row in rows:
                 num_rows += bool(row)
                 if row and len(row) != len(names):

@@ -1,4 +1,4 @@
-"""Reading text files so that an error names the file and the line."""
+"""Reading text files, with errors that name the file and the line."""
 
 import json
 import re
@@ -36,9 +36,10 @@ def lines_of(content: bytes, where: str) -> list[str]:
     in real sentences, and the files of a split would no longer match.
 
     Raises:
-        DataError: It is not UTF-8, or a line is too long.
+        DataError: The text is not UTF-8, or a line is too long.
     """
     lines = _decode(content, where).split("\n")
+    # What stands behind the last line feed is no line, unless there is something.
     if lines[-1] == "":
         lines.pop()
     for number, line in enumerate(lines, start=1):
@@ -76,6 +77,7 @@ def read_json(path: Path) -> Any:
         return json.loads(read_text(path))
     except json.JSONDecodeError as error:
         raise DataError(f"{path}:{error.lineno}: not JSON: {error.msg}") from error
+    # The parser of JSON calls itself for every bracket, and a file may hold nothing but brackets.
     except RecursionError as error:
         raise DataError(f"{path}: not usable JSON: nested too deeply") from error
 
@@ -89,12 +91,13 @@ def cut_words(text: str, where: str) -> tuple[str, ...]:
     """Returns the words of a text, cut at white space.
 
     Raises:
-        DataError: There are none, or the text is too long.
+        DataError: The text has no words, or is too long.
     """
     if len(text) > LONGEST:
         raise DataError(
             f"{where}: expected a text of at most {LONGEST:,} characters, found {len(text):,}"
         )
+    # Unlike `words_with_tags` it cuts at all white space of Unicode: there are no tags to match.
     words = tuple(text.split())
     if not words:
         raise DataError(f"{where}: empty sentence")

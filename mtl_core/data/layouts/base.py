@@ -1,4 +1,4 @@
-"""What every layout offers; one file per layout beside this one."""
+"""The contract of layouts, which make examples rows of token ids; one file per layout."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 class Layout(ABC):
     """How examples become rows of token ids; `EncodedSplit.source` leads from rows to texts.
 
-    A task names the layout that it needs. Its fields are what shapes the encoding.
+    A task names the layout that it needs. The fields of a layout are the settings that shape the
+    encoding: each is part of the key that encoded data is cached under.
 
     Attributes:
         rows: What the rows are, for messages.
@@ -54,9 +55,12 @@ class Layout(ABC):
     def fits(
         self, example: Example, tokenizer: "PreTrainedTokenizerFast", *, max_length: int
     ) -> bool:
-        """Returns whether an example can be encoded at all."""
+        """Returns whether an example can be encoded at all; asked before `encode` by predictors."""
         return True
 
-    def recipe(self) -> dict[str, Any]:
-        """Returns all that shapes the encoding, as plain values."""
+    def cache_key(self) -> dict[str, Any]:
+        """Returns all settings that shape the encoding, as plain values.
+
+        Encoded data is cached under a hash of them, so a change of the form builds it again.
+        """
         return {"kind": type(self).__name__, **asdict(self)}

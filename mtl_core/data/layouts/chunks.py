@@ -1,4 +1,4 @@
-"""Chunks: running text, cut into pieces of about the same length."""
+"""Chunks: running text as rows of about the same length, for masked language modelling."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -48,7 +48,8 @@ def pack_words(
 ) -> list[Example]:
     """Joins running text into examples of at most `length` sub-words, special tokens included.
 
-    Words stay whole; a word longer than that has an example of its own, which is cut later.
+    Words stay whole, and chunks go on over the ends of examples. A word longer than `length` has an
+    example of its own, which is cut later. Labels and second texts are dropped.
     """
     pieces = count_pieces(examples, tokenizer)
     room = length - tokenizer.num_special_tokens_to_add()
@@ -56,6 +57,7 @@ def pack_words(
     words: list[str] = []
     used = 0
     for word in (word for example in examples for word in example.words):
+        # A word that the tokenizer drops is encoded as the unknown token, which is one sub-word.
         size = max(1, pieces[word])
         if words and used + size > room:
             packed.append(Example(tuple(words)))

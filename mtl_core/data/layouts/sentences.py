@@ -25,7 +25,7 @@ _CHUNK = 1000
 
 @dataclass(frozen=True, slots=True)
 class Sentences(Layout):
-    """Each example is a row; what is longer than the encoder takes is cut."""
+    """Each example is one row; what is longer than the encoder takes is cut off."""
 
     rows: ClassVar = "sentences"
     is_shared: ClassVar = True
@@ -41,6 +41,7 @@ class Sentences(Layout):
     ) -> EncodedSplit:
         """Encodes sentences or pairs; see `Layout.encode`."""
         rows: dict[str, list[list[int]]] = {"ids": [], "starts": [], "ends": [], "types": []}
+        # The first tells for all: either each example has a second part, or none has.
         has_pairs = bool(examples[0].second)
         for chunk, encoded in _tokenized(examples, tokenizer, max_length=max_length):
             rows["ids"].extend(encoded["input_ids"])
@@ -63,7 +64,7 @@ class Sentences(Layout):
 def _tokenized(
     examples: Sequence[Example], tokenizer: "PreTrainedTokenizerFast", *, max_length: int
 ) -> Iterator[tuple[Sequence[Example], Any]]:
-    """Yields some of the examples at a time, and what the tokenizer makes of them."""
+    """Yields up to `_CHUNK` examples at a time, and what the tokenizer makes of them."""
     unknown = str(tokenizer.unk_token)
     pieces = count_pieces(examples, tokenizer)
     has_pairs = bool(examples[0].second)
@@ -73,6 +74,7 @@ def _tokenized(
         # have no sub-word to carry its tag, so it is read as the unknown token.
         first = [[word if pieces[word] else unknown for word in one.words] for one in chunk]
         second = [one.second.split() for one in chunk] if has_pairs else None
+        # `truncation=True` takes from the longer text of a pair until both fit.
         encoded = tokenizer(
             first,
             second,
@@ -87,7 +89,8 @@ def _tokenized(
 def count_pieces(
     examples: Sequence[Example], tokenizer: "PreTrainedTokenizerFast"
 ) -> dict[str, int]:
-    """Returns word -> number of its sub-words."""
+    """Returns word -> number of its sub-words; 0 where the tokenizer drops all of it."""
+    # Each distinct word once: texts repeat most of their words.
     words = sorted({word for example in examples for word in example.words})
     if not words:
         return {}
@@ -99,8 +102,9 @@ def count_pieces(
 def warn_of_cut_rows(split: EncodedSplit, *, where: str, max_length: int) -> None:
     """Logs one warning with the counts when words stand beyond what the encoder takes."""
     starts = split.word_starts
-    is_cut = starts.values < 0
+    is_cut = starts.values < 0  # (words of the split,)
     if is_cut.any():
+        # Row number plus 1, as offsets begin with the 0 of the first row; only how many is asked.
         rows = np.searchsorted(starts.offsets, np.flatnonzero(is_cut), side="right")
         logger.warning(
             "%s: %d of %d sentences lose words, cut after %d sub-words; %d of %d words are not "
@@ -115,10 +119,14 @@ def warn_of_cut_rows(split: EncodedSplit, *, where: str, max_length: int) -> Non
 
 
 def _word_borders(encoding: object, num_words: int) -> tuple[list[int], list[int]]:
-    """Returns first and last-but-one positions of the words of the first sequence."""
+    """Returns per word of the first text its first position and the one behind its last.
+
+    Both are -1 for words that were cut off.
+    """
     starts, ends = [-1] * num_words, [-1] * num_words
     pairs = zip(encoding.word_ids, encoding.sequence_ids, strict=True)  # type: ignore[attr-defined]
     for position, (word, sequence) in enumerate(pairs):
+        # Special tokens have no word; the words of a second text count from 0 again.
         if sequence == 0 and word is not None:
             starts[word] = position if starts[word] < 0 else starts[word]
             ends[word] = position + 1

@@ -69,6 +69,7 @@ class Windows(Layout):
         return EncodedSplit(
             Ragged.from_rows([window.ids for _, window in windows]),
             Ragged.from_rows(
+                # Positions of the context's tokens: the words of this layout.
                 [np.flatnonzero(starts.row(row) >= 0).tolist() for row in range(len(windows))]
             ),
             TaskLabels((c, c.encode(examples, labels[c.task_name], source)) for c in columns),
@@ -80,6 +81,7 @@ class Windows(Layout):
         self, example: Example, tokenizer: "PreTrainedTokenizerFast", *, max_length: int
     ) -> bool:
         """Returns whether a question leaves room for pieces of its context that share tokens."""
+        # Each window has to go on by a token at least; tokenizers refuse any other stride.
         question = tokenizer(" ".join(example.words), add_special_tokens=False)["input_ids"]
         special = tokenizer.num_special_tokens_to_add(pair=True)
         return bool(max_length - len(question) - special > self.overlap)
@@ -88,6 +90,7 @@ class Windows(Layout):
         self, example: Example, tokenizer: "PreTrainedTokenizerFast", *, max_length: int
     ) -> Iterator["_Window"]:
         """Yields the windows of a question."""
+        # As text and not as words: answers count the characters of the context as it stands.
         question = " ".join(example.words)
         if not self.fits(example, tokenizer, max_length=max_length):
             raise DataError(
@@ -97,7 +100,7 @@ class Windows(Layout):
         encoded = tokenizer(
             question,
             example.second,
-            truncation="only_second",
+            truncation="only_second",  # the question stays whole in every window
             max_length=max_length,
             stride=self.overlap,
             return_overflowing_tokens=True,
@@ -118,7 +121,14 @@ class Windows(Layout):
 
 @dataclass(frozen=True, slots=True)
 class _Window:
-    """A window's tokens and their segments; where they begin and end in the context, else -1."""
+    """The tokens of a window, one entry per token in each list.
+
+    Attributes:
+        ids: Token ids.
+        types: Segment of each token.
+        starts: Where each begins in the context, in characters; -1 outside of it.
+        ends: The character behind each; -1 outside of the context.
+    """
 
     ids: list[int]
     types: list[int]
@@ -134,6 +144,7 @@ def _first_letter(text: str, start: int, end: int) -> int:
 
 
 def _answers(example: Example, columns: Sequence[AnyColumn]) -> tuple[str, ...] | None:
-    """Returns the texts of the right answers; none = there is no answer, None = it is not known."""
+    """Returns the texts of the right answers; () = there is no answer, None = it is not known."""
+    # The rows are not shared, so at most one task stands on them; none when predicting.
     found: tuple[Answer, ...] | None = columns[0].value(example) if columns else None  # type: ignore[assignment]
     return None if found is None else tuple(answer.text for answer in found)

@@ -209,8 +209,8 @@ def test_a_split_without_labels_is_refused(kind: str, split: str) -> None:
 
 
 def test_what_shapes_the_encoding_differs_between_kinds() -> None:
-    recipes = [json.dumps(case.column.recipe()) for case in CASES.values()]
-    assert len({*recipes, json.dumps(TagsColumn("t", "c").recipe())}) == len(CASES) + 1
+    keys = [json.dumps(case.column.cache_key()) for case in CASES.values()]
+    assert len({*keys, json.dumps(TagsColumn("t", "c").cache_key())}) == len(CASES) + 1
 
 
 def test_moments_are_those_of_the_train_split() -> None:
