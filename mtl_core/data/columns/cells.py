@@ -32,12 +32,18 @@ class Cell:
             value: The value of the cell, or one item of it.
 
         Raises:
-            DataError: It is null, a list or an object.
+            DataError: It is null, a list, an object, or a class number without a name.
         """
         if value is None or isinstance(value, list | dict):
             found = "null" if value is None else str(value)[:40]
             raise DataError(f"{self.where}: expected one label, found {found}")
         if self.names is not None and isinstance(value, int):
+            # -1 stands for "no label" in some data sets, and would be the last name.
+            if not 0 <= value < len(self.names):
+                raise DataError(
+                    f"{self.where}: expected a class number from 0 to {len(self.names) - 1}, "
+                    f"found {value}"
+                )
             return self.names[value]
         if isinstance(value, float) and value.is_integer():
             # A column of class numbers becomes one of floats as soon as a row lacks its label.

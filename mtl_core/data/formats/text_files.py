@@ -62,8 +62,9 @@ def _decode(content: bytes, where: str) -> str:
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        found = content[error.start]
+        # Not in `content`: a byte-order mark has been taken off where the error counts.
+        line = error.object.count(b"\n", 0, error.start) + 1
+        found = error.object[error.start]
         raise DataError(f"{where}:{line}: not UTF-8 text (byte 0x{found:02x})") from error
 
 

@@ -41,6 +41,10 @@ BAD: dict[str, tuple[str, object, Mapping[str, ColumnKind], dict[str, Any], str]
         "conll", b"a O\nb\xff O\n", {"t": "tags"}, {"columns": {"t": 1}},
         r"rows\.txt:2: not UTF-8 text \(byte 0xff\)",
     ),
+    "conll encoding behind a byte-order mark": (
+        "conll", b"\xef\xbb\xbfa O\n\xff O\n", {"t": "tags"}, {"columns": {"t": 1}},
+        r"rows\.txt:2: not UTF-8 text \(byte 0xff\)",
+    ),
     "conll huge": (
         "conll", f"a O\n{LONG} O\n", {"t": "tags"}, {"columns": {"t": 1}},
         r"rows\.txt:2: expected lines of at most 1,000,000 characters, found 1,000,003",

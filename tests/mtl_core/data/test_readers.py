@@ -10,6 +10,8 @@ import pytest
 from conftest import write_seq_in_out
 from pydantic import TypeAdapter
 
+from mtl_core.data.columns.cells import Cell
+from mtl_core.data.columns.tags import TagsColumn
 from mtl_core.data.example import ColumnKind, Example
 from mtl_core.data.formats.kinds import DatasetSection
 from mtl_core.data.splits import Splits, read_splits
@@ -109,6 +111,13 @@ def test_hub_folder_gives_names_for_class_numbers(tmp_path: Path) -> None:
         stored.to_parquet(tmp_path / "data" / f"{split}-00000-of-00001.parquet")
     found = read({"kind": "hub", "name": str(tmp_path)})
     assert found == {"train": EXAMPLES, "dev": EXAMPLES, "test": EXAMPLES}
+
+
+def test_a_class_number_without_a_name_is_refused_in_a_list_of_tags() -> None:
+    cell = Cell([0, -1], "row 3, column 'slots'", ["O", "B-album"], " ", "")
+    message = r"row 3, column 'slots': expected a class number from 0 to 1, found -1"
+    with pytest.raises(DataError, match=message):
+        TagsColumn.from_cell(cell)
 
 
 @pytest.mark.parametrize("kind", ["csv", "hub"])
