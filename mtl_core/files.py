@@ -112,22 +112,27 @@ def open_or_build(
         found = _open_whole(folder, open_)
         if found is not None:
             return found
-        # Under the lock nobody else builds here: what lies here was left by a killed process.
-        for left in folder.parent.glob(f".{folder.name}.*.part"):
-            shutil.rmtree(left, ignore_errors=True)
         if room is not None:
             # One lock for all of them: two that make room at a time would count what the other
             # removes. Taken under the folder's own, and never the other way round.
             with locked(folder.parent / "room"):
                 if not _make_room(folder.parent, room):
                     return None
-        # Without its `meta.json` a folder counts as broken, and it gets that before it is moved to
-        # its place: nobody can open a folder that is half built.
-        with whole_folder(folder) as scratch:
-            meta = json.dumps(build(scratch))
-            (scratch / _META).write_text(meta, encoding="utf-8")
         # Read as others will read it; an error is now one of the code, and told.
-        return open_(folder, json.loads(meta))
+        return open_(folder, _build_whole(folder, build))
+
+
+def _build_whole(folder: Path, build: Callable[[Path], object]) -> Any:
+    """Builds a folder, whose lock is held; returns what its `meta.json` holds."""
+    # Nobody else builds here now: what lies here was left by a killed process.
+    for left in folder.parent.glob(f".{folder.name}.*.part"):
+        shutil.rmtree(left, ignore_errors=True)
+    # Without its `meta.json` a folder counts as broken, and it gets that before it is moved to its
+    # place: nobody can open a folder that is half built.
+    with whole_folder(folder) as scratch:
+        meta = json.dumps(build(scratch))
+        (scratch / _META).write_text(meta, encoding="utf-8")
+    return json.loads(meta)
 
 
 def _open_whole(folder: Path, open_: Callable[[Path, Any], T | None]) -> T | None:
