@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from uuid import uuid4
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from mtl_core.errors import ConfigError, DataError
 from mtl_core.printable import one_line
@@ -116,7 +116,7 @@ def open_or_build(
             # One lock for all of them: two that make room at a time would count what the other
             # removes. Taken under the folder's own, and never the other way round.
             with locked(folder.parent / "room"):
-                if not _make_room(folder.parent, room):
+                if not _make_room(folder, room):
                     return None
         # Read as others will read it; an error is now one of the code, and told.
         return open_(folder, _build_whole(folder, build))
@@ -147,21 +147,28 @@ def _open_whole(folder: Path, open_: Callable[[Path, Any], T | None]) -> T | Non
     return found
 
 
-def _make_room(root: Path, room: Room) -> bool:
+def _make_room(wanted: Path, room: Room) -> bool:
     """Removes the least recently used folders until there is room; returns whether there is."""
-    if room.needed > room.budget or room.needed > shutil.disk_usage(root).free:
+    if room.needed > room.budget or room.needed > shutil.disk_usage(wanted.parent).free:
         return False
-    # The oldest use first. What others build stands in hidden folders, and is left alone.
-    metas = [path for path in root.glob(f"*/{_META}") if not path.parent.name.startswith(".")]
-    kept = sorted(metas, key=lambda path: path.stat().st_mtime)
+    # What others build stands in hidden folders, and is left alone.
+    metas = [
+        path
+        for path in wanted.parent.glob(f"*/{_META}")
+        if path.parent != wanted and not path.parent.name.startswith(".")
+    ]
+    kept = sorted(metas, key=lambda path: path.stat().st_mtime)  # The oldest use first.
     sizes = {meta.parent: sum(f.stat().st_size for f in meta.parent.iterdir()) for meta in kept}
     for folder in list(sizes):
         if sum(sizes.values()) + room.needed <= room.budget:
             break
-        # Whoever has it mapped keeps its content.
-        shutil.rmtree(folder, ignore_errors=True)
-        del sizes[folder]
-    return True
+        # Whoever holds the lock has built it or is about to open it. Not waited for: the other
+        # may wait for the lock of all folders, which is held here.
+        with suppress(Timeout), locked(folder).acquire(blocking=False):
+            # Whoever has it mapped keeps its content.
+            shutil.rmtree(folder, ignore_errors=True)
+            del sizes[folder]
+    return sum(sizes.values()) + room.needed <= room.budget
 
 
 @contextmanager

@@ -153,7 +153,9 @@ def test_many_make_room_at_a_time(shop: Shop) -> None:
     wanted = [f"{number}" for number in range(8)] * 8
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(lambda name: shop.get(name, budget=300), wanted))
-    assert found == [100] * len(wanted)
+    # None for one that met only folders that others were about to open.
+    assert set(found) <= {100, None}
+    assert len(shop.built) > 8
 
 
 @pytest.mark.parametrize(
