@@ -1,4 +1,4 @@
-"""Gradients: the factors that a weighting gives them; cut, added up, divided."""
+"""Work on gradients: the factors that a weighting gives them; splitting, adding, dividing."""
 
 from collections.abc import Mapping, Sequence
 
@@ -12,8 +12,10 @@ from mtl_core.weighting.base import LossWeighting
 def loss_factors(weighting: LossWeighting, totals: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Returns the derivative of a weighting's objective by each loss: the factor of its gradient.
 
-    The gradients that the weighting's own parameters get on the way are thrown away.
+    The weighting's own parameters get no gradient here.
     """
+    # d objective / d theta = sum_i (d objective / d L_i) (d L_i / d theta): with the factors known,
+    # each micro-batch goes backward by itself and its graph can be freed.
     leaves = {name: value.detach().requires_grad_() for name, value in totals.items()}
     found = torch.autograd.grad(
         weighting(leaves), list(leaves.values()), allow_unused=True, materialize_grads=True
@@ -36,6 +38,7 @@ def accumulate(parameters: Sequence[Tensor], gradients: Sequence[Tensor | None])
 
 def divide(tensors: Sequence[Tensor], divisor: float) -> None:
     """Divides the gradients of tensors, each once, in place."""
+    # Tensors may come twice, and must not be divided twice.
     found = {id(t.grad): t.grad for t in tensors if t.grad is not None}
     if found:
         divide_all(list(found.values()), divisor)

@@ -14,9 +14,9 @@ class Weighting(nn.Module, ABC):
     """How the task losses of a step become one update.
 
     The order of calls: in every step `begin_step`, then `forward` where the step needs it; after
-    every epoch `after_epoch`, then `current_weights` for the report. All state that an exact resume needs is in
-    `state_dict()`. Tasks that are absent from a step (without labels in it, or of weight 0) are
-    passed over.
+    every epoch `after_epoch`, then `current_weights` for the report. All state that an exact resume
+    needs is in `state_dict()`. Tasks that are absent from a step (without labels in it, or of
+    weight 0) are passed over.
     """
 
     def begin_step(self) -> None:

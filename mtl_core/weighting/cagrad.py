@@ -23,6 +23,6 @@ class CaGradSection(Section):
         """Builds the weighting."""
         from torchjd.aggregation import CAGradWeighting
 
-        # argmax_d min_i g_i d with |d - g_0| <= c |g_0|, g_0 being the mean gradient. Torchjd's
-        # `norm_eps` would give short gradients an update of 0; the products are scaled already.
+        # argmax_d min_i g_i d with |d - g_0| <= c |g_0|, g_0 being the mean gradient. With a
+        # `norm_eps` torchjd makes the update 0 where it is short, as beside a task nearly solved.
         return GramianWeighting(weights, CAGradWeighting(self.c, norm_eps=0.0), seed=seed)
