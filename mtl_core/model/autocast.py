@@ -1,4 +1,4 @@
-"""What a forward pass computes in, and the one autocast context of all."""
+"""Precisions of a forward pass, and the one autocast context that all code uses."""
 
 from typing import Final, Literal
 
@@ -14,4 +14,5 @@ def autocast(device: torch.device, precision: Precision) -> torch.autocast:
     """Returns the context in which a forward pass computes in a precision."""
     is_half = precision != "fp32"
     dtype = DTYPES[precision] if is_half else torch.bfloat16
+    # In fp32 it is there too, turned off: so it also ends one that the caller has opened.
     return torch.autocast(device.type, dtype, enabled=is_half)

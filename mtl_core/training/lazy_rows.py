@@ -55,7 +55,7 @@ class SkippedSteps:
         self.step += 1
         rate, (beta1, beta2) = float(group["lr"]), group["betas"]
         decay = 1 - rate * group["weight_decay"]
-        # The bias corrections of m and v; their steps count from the first of the run.
+        # The bias corrections of m and v at this step, sqrt(1 - b2^j) / (1 - b1^j).
         correction = math.sqrt(1 - beta2**self.step) / (1 - beta1**self.step)
         self._fade *= beta1 / math.sqrt(beta2)
         self.keep *= decay

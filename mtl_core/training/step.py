@@ -159,7 +159,7 @@ class LossStep(Step):
         terms = [
             local[name] * (factors[name] / counts[name] if counts[name] else 0.0) for name in names
         ]
-        # It averages over workers, but the sums of all workers have to add up.
+        # DistributedDataParallel averages over workers, but their losses have to add up.
         scale = self._forward.place.world_size * self._forward.loss_scale
         torch.autograd.backward(torch.stack(terms).sum() * scale)
 

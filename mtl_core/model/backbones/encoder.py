@@ -1,4 +1,4 @@
-"""The shared encoder: finding, checking and loading any Hugging Face encoder."""
+"""Finds, checks and loads the shared encoder: any Hugging Face encoder and its tokenizer."""
 
 import hashlib
 import importlib.util
@@ -67,6 +67,7 @@ def load_tokenizer(name: str, *, revision: str | None = None) -> "PreTrainedToke
     from transformers import AutoTokenizer
 
     source = _checked_source(name, revision)
+    # `trust_remote_code` stays off in every call: a model may bring along code to be run.
     with _loading("tokenizer", name):
         tokenizer = AutoTokenizer.from_pretrained(
             source, revision=revision or "main", trust_remote_code=False
@@ -97,6 +98,7 @@ def _read_words_as_in_text(tokenizer: "PreTrainedTokenizerFast") -> None:
         encoded = tokenizer(text, is_split_into_words=is_words, add_special_tokens=False)
         return list(encoded["input_ids"])
 
+    # The second "a" of a text has a space before it, as most words have.
     if ids(["a"]) != ids("a a")[len(ids("a")) :]:
         backend = tokenizer.backend_tokenizer
         space, own = normalizers.Prepend(" "), backend.normalizer
@@ -162,11 +164,13 @@ def longest_input(tokenizer: "PreTrainedTokenizerFast", encoder: Encoder) -> int
         ConfigError: The study file asks for more, or has to ask, as the encoder names no limit.
     """
     config = load_configuration(encoder.name, encoder.revision)
+    # Families with relative positions alone may not have the setting: nothing limits them.
     positions = getattr(config, "max_position_embeddings", None) or _NO_LIMIT
     if positions < 0:  # XLNet's way to say that there is no limit
         positions = _NO_LIMIT
     if family_of(config.model_type).positions_from_padding:
         positions -= (config.pad_token_id or 0) + 1
+    # A tokenizer without a limit of its own says 10^30.
     allowed = int(min(positions, tokenizer.model_max_length))
     if encoder.max_length is not None and encoder.max_length > allowed:
         raise ConfigError(
