@@ -36,7 +36,7 @@ class Adapters:
             targets: Ends of the names of the linear layers that get them; None = all.
 
         Raises:
-            ConfigError: There is no such linear layer.
+            ConfigError: A target names no linear layer of the encoder.
         """
         from peft import LoraConfig, LoraModel
 
@@ -55,7 +55,7 @@ class Adapters:
         self._lora.merge_and_unload()
 
     def remove(self) -> None:
-        """Takes them out; the encoder's weights are as if they had never been there."""
+        """Takes the adapters out; the encoder's weights are those from before them."""
         self._lora.unload()
 
 
@@ -63,7 +63,7 @@ def find_targets(encoder: nn.Module, targets: Sequence[str] | None) -> list[str]
     """Returns the full names of the linear layers that get adapters.
 
     Raises:
-        ConfigError: A name is that of no linear layer.
+        ConfigError: A target names no linear layer of the encoder.
     """
     linear = [name for name, m in encoder.named_modules() if isinstance(m, nn.Linear)]
     if targets is None:

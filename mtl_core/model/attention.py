@@ -127,5 +127,5 @@ def use_fast_attention(encoder: "PreTrainedModel") -> None:
 
 
 def register_fast_attention() -> None:
-    """Makes it known to Transformers, in each process that runs an encoder which uses it."""
+    """Registers `fast_attention` with Transformers; every process that runs such an encoder must."""
     register_attention(_NAME, fast_attention)

@@ -5,7 +5,7 @@ from typing import Final, Literal
 import torch
 
 Precision = Literal["bf16", "fp16", "fp32"]
-"""What is computed in: autocast of the forward pass, weights stay fp32."""
+"""What autocast makes the forward pass compute in; weights stay fp32."""
 
 DTYPES: Final = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
 

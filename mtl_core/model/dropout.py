@@ -16,7 +16,7 @@ def draw_bits(shape: Sequence[int], p: float) -> tuple[Tensor, int, float]:
     longer than the product of a 384 x 384 layer. Four come out of one draw here.
 
     Args:
-        shape: Of the numbers.
+        shape: Shape of what dropout goes over.
         p: Share of them that is dropped, rounded to 1 / 65536.
 
     Returns:

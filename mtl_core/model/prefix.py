@@ -25,7 +25,7 @@ def run_prefix(encoder: "PreTrainedModel", depth: int, inputs: dict[str, Tensor]
 
     Args:
         encoder: The encoder, in evaluation mode.
-        depth: Layers below; 0 = the embeddings alone, `WHOLE` = the whole encoder.
+        depth: Number of layers below; 0 = the embeddings alone, `WHOLE` = the whole encoder.
         inputs: Arguments of its forward pass.
     """
     if depth == WHOLE:

@@ -48,7 +48,7 @@ class PrefixSettings:
     """How hidden states are computed and kept.
 
     Attributes:
-        depth: Layers below; see `FrozenStates`.
+        depth: Number of layers below; see `FrozenStates`.
         precision: What the states are computed in.
         dtype: What the files hold.
         budget: Bytes that all hidden states on this machine may take.
@@ -64,7 +64,7 @@ class PrefixCache:
     """The hidden states that the runs of a process use; what was opened once stays mapped."""
 
     def __init__(self, weights: str) -> None:
-        """Makes an empty one.
+        """Makes an empty cache.
 
         Args:
             weights: Hash of the encoder's pretrained weights.
@@ -192,7 +192,7 @@ def build_states(
     """Computes the hidden states of a split into a file; returns its checksum.
 
     Raises:
-        TrainingError: fp16 cannot hold them.
+        TrainingError: A number is beyond the range of fp16, in which the file is kept.
     """
     width = int(encoder.config.hidden_size)
     size = int(split.token_ids.offsets[-1])
@@ -257,7 +257,7 @@ def _checksum(path: Path) -> int:
 
 @contextmanager
 def _evaluating(encoder: "PreTrainedModel") -> Iterator[None]:
-    """Puts an encoder into evaluation mode for the time, each module of it back afterwards."""
+    """Puts an encoder into evaluation mode, and afterwards each of its modules back into its own."""
     modes = [(module, module.training) for module in encoder.modules()]
     encoder.eval()
     try:

@@ -18,7 +18,7 @@ class RowEmbedding(nn.Embedding):
     """
 
     def __init__(self, base: nn.Embedding) -> None:
-        """Makes one with the weights of another."""
+        """Takes over the weights of another embedding."""
         size = (base.num_embeddings, base.embedding_dim)
         super().__init__(*size, padding_idx=base.padding_idx, _weight=base.weight)
         self._ids: Tensor | None = None
@@ -57,7 +57,8 @@ class RowEmbedding(nn.Embedding):
         """Refuses a gradient of the whole matrix in a step that trains the picked rows.
 
         Raises:
-            TrainingError: There is one: a head has used the matrix past `HiddenSize.vocabulary`.
+            TrainingError: The gradient is not None: a head has used the matrix directly, instead of
+                through `HiddenSize.vocabulary`.
         """
         if gradient is not None:
             raise TrainingError(

@@ -96,7 +96,7 @@ def load_checkpoint(folder: Path, run: RunState, *, inputs: RunInputs) -> None:
 
 
 def saved_precision(folder: Path) -> Precision | None:
-    """Returns what the run of a checkpoint folder computes in; None when there is no checkpoint.
+    """Returns the precision of a checkpoint folder's run; None when there is no checkpoint.
 
     Raises:
         ConfigError: The checkpoint was written by another version, or is broken.
@@ -120,7 +120,7 @@ def saved_precision(folder: Path) -> Precision | None:
 
 
 def load_best(folder: Path, model: nn.Module) -> Precision:
-    """Brings a model with pretrained weights to its best epoch; returns what it computed in.
+    """Brings a model with pretrained weights to its best epoch; returns the run's precision.
 
     Raises:
         ConfigError: The checkpoint was written by another version.

@@ -33,7 +33,9 @@ class Place:
     def wrap(
         self, module: nn.Module, *, has_unused_parameters: bool, left_out: Sequence[Tensor] = ()
     ) -> nn.Module:
-        """Returns the module behind DistributedDataParallel when there are several workers.
+        """Wraps a module in DistributedDataParallel when there are several workers.
+
+        Wrap it anew when other parameters train.
 
         Args:
             module: The module.

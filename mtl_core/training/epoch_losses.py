@@ -9,7 +9,7 @@ from mtl_core.training.distributed import Place
 
 
 class EpochLosses:
-    """Adds up the losses of steps; the sums stay on the device until `means` is asked for."""
+    """Adds up the losses of an epoch's steps; the sums stay on the device until `means`."""
 
     def __init__(self, tasks: Sequence[str], place: Place) -> None:
         """Begins an epoch.

@@ -57,7 +57,7 @@ def evaluate(
         datasets: Data set name -> encoded data; those without the split are passed over.
         split: "dev" or "test".
         place: The workers share the sentences among them.
-        precision: What is computed in.
+        precision: What the forward pass computes in.
         collator: Makes batches.
     """
     was_training = model.training

@@ -57,7 +57,7 @@ class ForwardPass:
     Attributes:
         module: The model and its losses, not wrapped.
         place: This worker.
-        precision: What is computed in.
+        precision: What the forward pass computes in.
         scale: The loss scale of fp16; None in other precisions.
     """
 

@@ -24,13 +24,13 @@ def loss_factors(weighting: LossWeighting, totals: Mapping[str, Tensor]) -> dict
 
 
 def split_like(vector: Tensor, parameters: Sequence[Tensor]) -> list[Tensor]:
-    """Returns views of a vector in the shapes of the parameters, one after the other."""
+    """Returns views of a vector, (parameters,), in the shapes of the parameters, in their order."""
     parts = torch.split(vector, [parameter.numel() for parameter in parameters])
     return [part.view_as(p) for part, p in zip(parts, parameters, strict=True)]
 
 
 def accumulate(parameters: Sequence[Tensor], gradients: Sequence[Tensor | None]) -> None:
-    """Adds gradients to those that the parameters have."""
+    """Adds gradients to those that the parameters have; None adds nothing."""
     for parameter, gradient in zip(parameters, gradients, strict=True):
         if gradient is not None:
             parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient

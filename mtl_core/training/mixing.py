@@ -2,7 +2,7 @@
 
 An epoch means the same for all kinds: as many steps as it takes to show every training row once,
 so kinds are compared at equal compute. Where a data set is drawn more often than its size asks
-for, its rows come round again; where less, some rows are left out of that epoch.
+for, its rows come again; where less often, some rows are left out of that epoch.
 
 A kind says how many rows a step takes of a data set (`batch_sizes`), and from which data sets each
 step takes them (`steps`); `mtl_core.training.plan` deals the rows.
@@ -60,12 +60,12 @@ class Mixing(Section, ABC):
     """Base of all kinds."""
 
     def batch_sizes(self, epoch: EpochToMix) -> Int64Array:
-        """Returns how many rows of a data set a step takes that draws from it, (data sets,)."""
+        """Returns how many rows a step takes of each data set that it draws from, (data sets,)."""
         return np.full(len(epoch.sizes), epoch.batch_size)
 
     @abstractmethod
     def steps(self, epoch: EpochToMix, generator: np.random.Generator) -> Iterable[Sequence[int]]:
-        """Returns the numbers of the data sets that each step draws from, `epoch.steps` of them.
+        """Returns for each of the `epoch.steps` steps the numbers of the data sets it draws from.
 
         Args:
             epoch: The epoch.
@@ -110,7 +110,7 @@ class Proportional(Shuffled):
 
 
 class Uniform(Shared):
-    """As many steps for every data set, however small."""
+    """The same number of steps for every data set, however small."""
 
     kind: Literal["uniform"] = "uniform"
 
@@ -162,7 +162,7 @@ class RoundRobin(Mixing):
 
 
 class Joint(Mixing):
-    """A micro-batch of every data set in each step and one update; together `batch_size` rows."""
+    """Every data set in each step, for one update; together `batch_size` rows."""
 
     kind: Literal["joint"] = "joint"
 

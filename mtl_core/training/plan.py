@@ -32,10 +32,10 @@ class GlobalBatch:
 
 
 class TrainingPlan:
-    """Makes the same plan on every worker from the same generator.
+    """Plans the steps of epochs; all workers get the same plan from the same generator.
 
-    Rows that carry no label of a task that trains are left out. An epoch has the steps that it
-    takes to show all others once; see `mtl_core.training.mixing`.
+    Rows that carry no label of a task that trains are left out. An epoch has as many steps as it
+    takes to show all other rows once; see `mtl_core.training.mixing`.
     """
 
     def __init__(

@@ -11,7 +11,7 @@ Phase = Literal["preparing", "training", "scoring"]
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where a run stands; it costs nothing to make, so the loop tells it after every step.
+    """Where a run stands; cheap to make, so that the loop can tell it after every step.
 
     Attributes:
         phase: What the run is doing.

@@ -13,11 +13,11 @@ from mtl_core.training.loss_scale import LossScale
 
 
 class RowAdamW:
-    """The optimiser's side of a step; of word embeddings it trains the rows that the step reads.
+    """Makes the updates with AdamW; of word embeddings it trains the rows that a step reads.
 
     The order of calls: `begin`, the backward pass, `step`, then the schedule's step; after the last
-    step of an epoch `settle`, before which neither the word embeddings nor their state are to be
-    read. All state stands in the `AdamW` below, in its own form.
+    step of an epoch `settle`. Do not read the word embeddings or their state before `settle`. All
+    state stands in torch's `AdamW`, in its own form.
 
     Attributes:
         optimizer: Torch's optimiser over all that trains.

@@ -86,7 +86,7 @@ def new_state(
 
 
 def set_frozen(model: MultiTaskModel, freezing: Freezing, *, epoch: int) -> None:
-    """Sets what of the encoder trains in an epoch, from 1.
+    """Sets which parameters of the encoder train in an epoch (from 1).
 
     Raises:
         ConfigError: The encoder does not allow this kind of freezing.

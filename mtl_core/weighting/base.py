@@ -69,7 +69,8 @@ class GradientWeighting(Weighting):
         """Returns the gradient of the update, (parameters,).
 
         Args:
-            gradients: Gradient of each task's weighted mean loss, (tasks, parameters).
+            gradients: Gradient of each task's weighted mean loss, (tasks, parameters), fp32; the
+                memory is written over in the next step.
             losses: The weighted mean losses, (tasks,).
             tasks: Names of the tasks in the step, in the order of the rows.
         """

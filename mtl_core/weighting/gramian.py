@@ -78,7 +78,7 @@ class SolvedWeighting(DrawingWeighting):
         alphas = self._alphas(gradients, tasks)
         for task, alpha in zip(tasks, alphas.tolist(), strict=True):
             self.factors[task] = self.task_weights[task] * alpha
-        return alphas @ gradients
+        return alphas @ gradients  # (tasks,) @ (tasks, parameters) -> (parameters,)
 
     def rows_of(self, tasks: Sequence[str]) -> Tensor:
         """Returns the numbers of tasks among all tasks, (tasks,), int64."""
@@ -118,12 +118,12 @@ class GramianWeighting(SolvedWeighting):
         seed: int,
         degree: float = 0.0,
     ) -> None:
-        """Makes one.
+        """Makes a weighting around a solver of torchjd.
 
         Args:
             weights: Task name -> factor of its gradient.
             solver: Finds the factors.
-            seed: Of what the solver draws.
+            seed: Seed of what the solver draws.
             degree: Of inner products c times as large, the factors are c**degree times as large.
         """
         super().__init__(weights, seed=seed)

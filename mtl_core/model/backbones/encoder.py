@@ -62,7 +62,7 @@ def load_tokenizer(name: str, *, revision: str | None = None) -> "PreTrainedToke
     """Loads the fast tokenizer of an encoder.
 
     Raises:
-        ConfigError: It cannot be loaded, or is not a fast tokenizer.
+        ConfigError: The tokenizer cannot be loaded, or is not a fast one.
     """
     from transformers import AutoTokenizer
 
@@ -141,7 +141,7 @@ def empty_encoder(config: "PreTrainedConfig", name: str) -> "PreTrainedModel":
     """Returns an encoder without weights, on torch's device "meta".
 
     Raises:
-        ConfigError: There is none of this configuration; `name` is for the error.
+        ConfigError: Transformers cannot build one of this configuration; the error shows `name`.
     """
     import torch
     from transformers import AutoModel
@@ -161,7 +161,8 @@ def longest_input(tokenizer: "PreTrainedTokenizerFast", encoder: Encoder) -> int
     """Returns the longest row the encoder takes, in sub-words, special tokens included.
 
     Raises:
-        ConfigError: The study file asks for more, or has to ask, as the encoder names no limit.
+        ConfigError: The study file asks for more than that; or it gives no length, and the encoder
+            names no limit either.
     """
     config = load_configuration(encoder.name, encoder.revision)
     # Families with relative positions alone may not have the setting: nothing limits them.
@@ -200,7 +201,7 @@ def load_configuration(name: str, revision: str | None) -> "PreTrainedConfig":
 
 
 def _checked_source(name: str, revision: str | None) -> str:
-    """Returns where an encoder is loaded from, when its configuration leads to no other code."""
+    """Returns the folder or hub id of an encoder, after checking that it brings no code along."""
     from transformers import CONFIG_MAPPING, PreTrainedConfig
 
     source = resolve_encoder(name)
@@ -258,7 +259,7 @@ def _sha256(path: Path) -> str:
 
 @contextmanager
 def _loading(what: str, name: str) -> Iterator[None]:
-    """Says in one line what of an encoder cannot be loaded, and why."""
+    """Turns errors into a ConfigError that says which file of an encoder is at fault, and why."""
     try:
         yield
     except Exception as error:  # Broken files end in errors of any kind, from four libraries.
