@@ -127,5 +127,5 @@ def use_fast_attention(encoder: "PreTrainedModel") -> None:
 
 
 def register_fast_attention() -> None:
-    """Registers `fast_attention` with Transformers; every process that runs such an encoder must."""
+    """Registers `fast_attention`; call it in every process that runs an encoder which uses it."""
     register_attention(_NAME, fast_attention)

@@ -257,7 +257,7 @@ def _checksum(path: Path) -> int:
 
 @contextmanager
 def _evaluating(encoder: "PreTrainedModel") -> Iterator[None]:
-    """Puts an encoder into evaluation mode, and afterwards each of its modules back into its own."""
+    """Puts an encoder into evaluation mode; afterwards each module gets back its own mode."""
     modes = [(module, module.training) for module in encoder.modules()]
     encoder.eval()
     try:

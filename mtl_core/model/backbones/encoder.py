@@ -259,7 +259,7 @@ def _sha256(path: Path) -> str:
 
 @contextmanager
 def _loading(what: str, name: str) -> Iterator[None]:
-    """Turns errors into a ConfigError that says which file of an encoder is at fault, and why."""
+    """Turns errors into a ConfigError that says what of an encoder cannot be loaded, and why."""
     try:
         yield
     except Exception as error:  # Broken files end in errors of any kind, from four libraries.
