@@ -11,7 +11,7 @@ from mtl_core.errors import TrainingError
 
 # Growth, back-off, first factor and interval are the defaults of `torch.amp.GradScaler`.
 _GROWTH, _BACKOFF = 2.0, 0.5
-_LARGEST = 2.0**127  # The largest power of 2 in fp32, the dtype of the loss.
+_LARGEST = 2.0**127  # The largest power of 2 that fp32 holds.
 _SMALLEST = 2.0**-14
 """What has no finite gradient at this scale has none at any."""
 

@@ -88,7 +88,7 @@ def rate_factor(step: int, *, schedule: Schedule, warmup_steps: int, total_steps
         return (step + 1) / (warmup_steps + 1)
     if schedule == "constant":
         return 1.0
-    # In [0, 1); the rate reaches 0 behind the last step, not at it.
+    # Below 1 in all steps that are made: the rate is 0 only behind the last one.
     done = (step - warmup_steps) / max(1, total_steps - warmup_steps)
     if schedule == "linear":
         return max(0.0, 1.0 - done)

@@ -181,7 +181,7 @@ class Run:
             seen = stage.gradients.look(micro_batches, batch.counts)
             diagnostics.add(seen, with_labels(batch.counts))
         sums = stage.step.backward(micro_batches, batch.counts)
-        # A step that overflows in fp16 moves nothing: neither weighting nor schedule.
+        # A step that overflows in fp16 is skipped whole: the learning rate stays, too.
         if stage.optimizer.step():
             stage.step.after_update(micro_batches, batch.counts)
             self.state.schedule.step()
