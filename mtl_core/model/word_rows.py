@@ -49,7 +49,7 @@ class RowEmbedding(nn.Embedding):
     def drop(self) -> None:
         """Looks up in the whole matrix again."""
         if self._slots is not None and self._ids is not None:
-            # Only the picked ones: filling the whole table would cost more than the step saves.
+            # Only the picked ones: all others are -1 already, and the vocabulary is large.
             self._slots[self._ids] = -1
         self._ids = self._rows = None
 
