@@ -1,4 +1,4 @@
-"""What Transformers 5.23 does not document: how an attention of one's own stands beside its own."""
+"""Undocumented parts of Transformers 5.23: how an attention of one's own stands beside its own."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -27,4 +27,5 @@ def register_attention(name: str, attention: Callable[..., tuple[Tensor, None]])
     from transformers.masking_utils import sdpa_mask
 
     AttentionInterface.register(name, attention)
+    # Without a mask function under its name an attention gets no mask at all, and sees padding.
     AttentionMaskInterface.register(name, sdpa_mask)

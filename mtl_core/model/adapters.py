@@ -1,4 +1,4 @@
-"""Low-rank adapters in an encoder that other runs use, too: put in, merged, taken out."""
+"""Low-rank adapters (LoRA) in a shared encoder: put in for a run, merged or taken out after it."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
 
 class Adapters:
-    """LoRA adapters by peft in an encoder, drawn from torch's global generator."""
+    """LoRA adapters by peft in an encoder, drawn from torch's global generator.
+
+    At the end call `merge` or `remove`, once: the encoder then has its own modules again.
+    """
 
     def __init__(
         self,
@@ -33,7 +36,7 @@ class Adapters:
             targets: Ends of the names of the linear layers that get them; None = all.
 
         Raises:
-            ConfigError: There is no such linear layer.
+            ConfigError: A target names no linear layer of the encoder.
         """
         from peft import LoraConfig, LoraModel
 
@@ -43,6 +46,8 @@ class Adapters:
             lora_dropout=dropout,
             target_modules=find_targets(encoder, targets),
         )
+        # It sets `requires_grad` of all other parameters off; `MultiTaskModel.freeze` has the last
+        # word on them.
         self._lora = LoraModel(encoder, config, "default")
 
     def merge(self) -> None:
@@ -50,7 +55,7 @@ class Adapters:
         self._lora.merge_and_unload()
 
     def remove(self) -> None:
-        """Takes them out; the encoder's weights are as if they had never been there."""
+        """Takes the adapters out; the encoder's weights are those from before them."""
         self._lora.unload()
 
 
@@ -58,11 +63,12 @@ def find_targets(encoder: nn.Module, targets: Sequence[str] | None) -> list[str]
     """Returns the full names of the linear layers that get adapters.
 
     Raises:
-        ConfigError: A name is that of no linear layer.
+        ConfigError: A target names no linear layer of the encoder.
     """
     linear = [name for name, m in encoder.named_modules() if isinstance(m, nn.Linear)]
     if targets is None:
         return linear
+    # Whole parts of a name, so that "query" does not take in "subquery".
     found = {
         target: [name for name in linear if f".{name}".endswith(f".{target}")] for target in targets
     }
@@ -73,4 +79,5 @@ def find_targets(encoder: nn.Module, targets: Sequence[str] | None) -> list[str]
                 f"run.freezing.targets: the encoder has no linear layer '{target}'; linear "
                 f"layers: {', '.join(ends)}.{did_you_mean(target, ends)}"
             )
+    # Each once, where several targets name the same layer.
     return list(dict.fromkeys(name for names in found.values() for name in names))

@@ -16,15 +16,17 @@ def draw_bits(shape: Sequence[int], p: float) -> tuple[Tensor, int, float]:
     longer than the product of a 384 x 384 layer. Four come out of one draw here.
 
     Args:
-        shape: Of the numbers.
-        p: Share of them that is dropped, kept to 1 / 65536.
+        shape: Shape of what dropout goes over.
+        p: Share of them that is dropped, rounded to 1 / 65536.
 
     Returns:
-        int16 of that shape, those below the limit drop; the limit; the factor of all others.
+        int16 of that shape, of which those below the limit drop; the limit; the factor of others.
     """
     count, dropped = math.prod(shape), min(round(p * _LEVELS), _LEVELS - 1)
+    # All of int64, so that each of its four pieces is any int16, all alike often.
     draws = torch.empty(-(-count // 4), dtype=torch.int64).random_(-(2**63), None)
     bits = draws.view(torch.int16)[:count].view(tuple(shape))
+    # The factor is of the share that is dropped, not of p, so that the mean stays as it is.
     return bits, dropped - _LEVELS // 2, _LEVELS / (_LEVELS - dropped)
 
 
@@ -43,6 +45,7 @@ def use_fast_dropout(model: nn.Module) -> None:
     """Puts a `FastDropout` in the place of every dropout of a model."""
     for module in list(model.modules()):
         for name, child in module.named_children():
+            # Subclasses may do something else, and one of these is here from the run before.
             if type(child) is nn.Dropout:
                 changed = FastDropout(child.p)
                 changed.train(child.training)

@@ -13,10 +13,14 @@ from mtl_core.section import Section
 
 
 class Freezing(Section):
-    """Base of all kinds; as it is, nothing is frozen."""
+    """Base of all kinds; without an override nothing is frozen.
+
+    The order of calls: `check` before a study, `add_adapters` when a model is made, then per epoch
+    `changes_at`, `frozen_modules`, `frozen_parameters` and `frozen_depth`.
+    """
 
     def frozen_modules(self, encoder: nn.Module, *, epoch: int) -> list[nn.Module]:
-        """Returns the modules that are as pretrained in an epoch (from 1): no dropout there.
+        """Returns the modules that compute as pretrained in an epoch (from 1), without dropout.
 
         Raises:
             ConfigError: The encoder does not allow this kind.
@@ -26,7 +30,8 @@ class Freezing(Section):
     def frozen_parameters(self, encoder: nn.Module, *, epoch: int) -> set[nn.Parameter]:
         """Returns the parameters that keep their weights in an epoch (from 1).
 
-        What is frozen in an epoch was so in all before it.
+        What is frozen in an epoch was frozen in all epochs before it: the optimiser is made for
+        what trains in the last one.
 
         Raises:
             ConfigError: The encoder does not allow this kind.
@@ -43,10 +48,10 @@ class Freezing(Section):
         return None
 
     def check(self, encoder: nn.Module) -> None:
-        """Refuses an encoder for which this kind cannot be; its weights may be on "meta".
+        """Refuses an encoder that does not allow this kind; its weights may be on "meta".
 
         Raises:
-            ConfigError: It cannot.
+            ConfigError: The encoder does not allow this kind.
         """
         self.frozen_parameters(encoder, epoch=1)
 
@@ -165,6 +170,7 @@ class BiasOnly(Freezing):
 
     def frozen_parameters(self, encoder: nn.Module, *, epoch: int) -> set[nn.Parameter]:
         """Returns everything but biases."""
+        # No module is frozen as a whole, so dropout goes on in all of them.
         frozen = {p for name, p in encoder.named_parameters() if not name.endswith("bias")}
         if len(frozen) == len(list(encoder.parameters())):
             raise ConfigError("run.freezing.kind: this encoder has no biases, so none can train")
@@ -195,6 +201,7 @@ class Lora(Freezing):
 
     def check(self, encoder: nn.Module) -> None:
         """Refuses names of layers that the encoder does not have."""
+        # The adapters that `frozen_parameters` asks for are not there yet.
         find_targets(encoder, self.targets)
 
     def add_adapters(self, encoder: nn.Module) -> Adapters:

@@ -74,6 +74,7 @@ def separate_layers(encoder: nn.Module, key: str) -> EncoderParts:
         ConfigError: The family is not known, or its layers share their weights.
     """
     parts = encoder_parts(encoder)
+    # ALBERT has a module for each group of layers, most often one for all.
     if len(parts.layers) != encoder.config.num_hidden_layers:  # type: ignore[union-attr]
         raise ConfigError(
             f"{key}: the layers of a '{_family(encoder)}' encoder share their weights, so they "

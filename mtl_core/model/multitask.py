@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class MultiTaskModel(nn.Module):
-    """Runs the encoder once and every head that has labels in the batch.
+    """Runs the encoder once per batch, and on its output the heads that are asked for.
 
     Frozen modules stay in evaluation mode also while training: without dropout their output for a
     sentence never changes.
@@ -45,9 +45,11 @@ class MultiTaskModel(nn.Module):
         self.encoder = encoder
         self.pooler = pooler
         hidden_size = int(encoder.config.hidden_size)
+        # Before the heads, which may be tied to this very table.
         table = use_row_embedding(encoder, encoder.get_input_embeddings())
         if isinstance(table, RowEmbedding):
-            table.drop()  # A run before may have broken off with some picked.
+            # The encoder is shared: a run before may have broken off with some rows picked.
+            table.drop()
         # In a tuple, so that it is not registered here as well as in the encoder.
         self._embeddings = (table,)
         self._vocabulary = Vocabulary(table) if isinstance(table, nn.Embedding) else None
@@ -66,6 +68,7 @@ class MultiTaskModel(nn.Module):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Unpickles a model, perhaps in a process that never built one."""
+        # The encoder's configuration names the attention; only Python code can make the name known.
         super().__setstate__(state)  # type: ignore[no-untyped-call]
         register_fast_attention()
 
@@ -95,6 +98,7 @@ class MultiTaskModel(nn.Module):
         for parameter in self.encoder.parameters():
             parameter.requires_grad_(parameter not in frozen)
         self._frozen = list(modules)
+        # Modules that were frozen until now take the mode of the model again.
         self.train(self.training)
 
     def shared_parameters(self) -> Iterator[Tensor]:
@@ -120,13 +124,15 @@ class MultiTaskModel(nn.Module):
         """Returns task name -> logits, in the shape of the task's head."""
         inputs = as_inputs(batch.token_ids, batch.attention_mask, batch.token_types)
         if (frozen := batch.frozen) is None:
-            states = self.encoder(**inputs).last_hidden_state
+            states = self.encoder(**inputs).last_hidden_state  # (batch, seq, hidden)
         else:
+            # Files may hold half precision, which layers do not take where autocast is off.
             states = run_suffix(self.encoder, frozen.depth, frozen.values.float(), inputs)
         hidden = Hidden(states, batch, self.pooler)
         logits: dict[str, Tensor] = {name: self.head(name)(hidden) for name in task_names}
         if self.training and any(p.requires_grad for p in self.pooler.parameters()):
-            # Where no task pools, too: DistributedDataParallel waits for all that train.
+            # Where no task pools, too: DistributedDataParallel waits for the gradients of all that
+            # trains.
             nothing = 0.0 * hidden.sentence.sum()
             logits = {name: value + nothing for name, value in logits.items()}
         return logits

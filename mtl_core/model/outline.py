@@ -1,8 +1,8 @@
 """The outline of an encoder: its modules and the shapes of its weights, but no code and no weights.
 
-What a kind of freezing makes of an encoder can be told from it. Even an empty encoder imports most
-of Transformers, which takes longer than all other checks of a study; so the outline of each is
-taken once and kept.
+It is enough to tell what a kind of freezing makes of an encoder. Even an empty encoder imports most
+of Transformers, which takes longer than all other checks of a study; so each outline is taken once
+and kept.
 """
 
 import hashlib
@@ -50,6 +50,7 @@ def encoder_outline(name: str, *, revision: str | None = None) -> nn.Module:
 
 def take_outline(encoder: nn.Module) -> dict[str, Any]:
     """Returns an encoder's outline as plain data: what has several names stands under the first."""
+    # With duplicates: what two names share must be one thing again, or tied weights count twice.
     modules: dict[nn.Module, str] = {}
     parameters: dict[nn.Parameter, str] = {}
     return {
@@ -69,6 +70,7 @@ def from_outline(outline: dict[str, Any]) -> nn.Module:
     modules: dict[str, nn.Module] = {}
     for name, first, is_linear in outline["modules"]:
         made = nn.Linear(1, 1, bias=False, device="meta") if is_linear else nn.Module()
+        # Parents come before children, so the place to put it into is there.
         modules[name] = modules.get(first, made)
         if name:
             parent, _, last = name.rpartition(".")

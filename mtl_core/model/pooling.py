@@ -22,7 +22,7 @@ class Pooler(nn.Module):
         super().__init__()
         self._kind = kind
         self._normalization = normalization
-        # Without a bias, which the softmax would take away again.
+        # Without a bias: the softmax is the same when all scores are shifted.
         self.scores = nn.Linear(hidden_size, 1, bias=False) if kind == "attention" else None
 
     def forward(self, hidden: Tensor, attention_mask: Tensor) -> Tensor:
@@ -40,6 +40,8 @@ class Pooler(nn.Module):
             return hidden.masked_fill(mask == 0, float("-inf")).amax(dim=1)
         if self.scores is None:
             weights = mask.to(hidden.dtype)
+            # (batch, seq, hidden) -> (batch, hidden); a sentence has its special tokens at least.
             return (hidden * weights).sum(dim=1) / weights.sum(dim=1)
+        # (batch, seq, 1), in fp32: exponentials and their sum lose digits in half precision.
         scores = self.scores(hidden).float().masked_fill(mask == 0, float("-inf"))
         return (torch.softmax(scores, dim=1).to(hidden.dtype) * hidden).sum(dim=1)

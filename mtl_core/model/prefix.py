@@ -1,4 +1,4 @@
-"""The lower part of an encoder apart from the upper one: what frozen layers compute is kept."""
+"""Runs the lower part of an encoder apart from the upper one, so that its output can be kept."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,7 +25,7 @@ def run_prefix(encoder: "PreTrainedModel", depth: int, inputs: dict[str, Tensor]
 
     Args:
         encoder: The encoder, in evaluation mode.
-        depth: Layers below; 0 = the embeddings alone, `WHOLE` = the whole encoder.
+        depth: Number of layers below; 0 = the embeddings alone, `WHOLE` = the whole encoder.
         inputs: Arguments of its forward pass.
     """
     if depth == WHOLE:
@@ -34,7 +34,7 @@ def run_prefix(encoder: "PreTrainedModel", depth: int, inputs: dict[str, Tensor]
 
     def stop(module: nn.Module, args: tuple[Tensor, ...], kwargs: dict[str, Any]) -> None:
         seen.append(args[0] if args else kwargs["hidden_states"])
-        # What stands above would be computed for nothing.
+        # An exception, as what stands above would be computed for nothing.
         raise _ReachedError
 
     parts = encoder_parts(encoder)
@@ -56,7 +56,7 @@ def run_suffix(
     """Returns the last hidden states (batch, seq, hidden) from those of the layer `depth` on.
 
     The family's own code runs, so that masks and positions are its own; only what stands below is
-    taken out for the time.
+    taken out while it runs.
     """
     if depth == WHOLE:
         return hidden
@@ -87,6 +87,7 @@ def _without_prefix(encoder: "PreTrainedModel", depth: int, hidden: Tensor) -> I
         # Before anything is put in its place, as the list is looked up by name.
         above = nn.ModuleList(encoder_parts(encoder).layers[depth:])
         put_back.append(_replace(encoder, name, above))
+        # It would otherwise run behind the first of the layers that are left.
         if family.after_first:
             put_back.append(_replace(encoder, family.after_first, None))
     try:

@@ -1,4 +1,4 @@
-"""What frozen layers compute, computed once: hidden states on disk, shared by trials and workers.
+"""The cache of what frozen layers compute: hidden states on disk, shared by trials and workers.
 
 Frozen layers run without dropout, so what they make of a text never changes. A folder is named by
 the hash of all that shapes its content (the encoder's weights, configuration and code, the depth,
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_SPLITS = ("train", "dev")
+_SPLITS = ("train", "dev")  # Test is scored once, at the end: keeping it would only take room.
 _BATCH = 64
 _FORMAT = 1
 """Counts up when the files change, so that old ones are built again."""
@@ -48,9 +48,9 @@ class PrefixSettings:
     """How hidden states are computed and kept.
 
     Attributes:
-        depth: Layers below; see `FrozenStates`.
-        precision: Of the computation.
-        dtype: Of the files.
+        depth: Number of layers below; see `FrozenStates`.
+        precision: What the states are computed in.
+        dtype: What the files hold.
         budget: Bytes that all hidden states on this machine may take.
     """
 
@@ -64,7 +64,7 @@ class PrefixCache:
     """The hidden states that the runs of a process use; what was opened once stays mapped."""
 
     def __init__(self, weights: str) -> None:
-        """Makes an empty one.
+        """Makes an empty cache.
 
         Args:
             weights: Hash of the encoder's pretrained weights.
@@ -115,6 +115,7 @@ class PrefixCache:
         encoder: "PreTrainedModel",
         settings: PrefixSettings,
     ) -> str:
+        # The budget is left out: it says whether states are kept, not what they are.
         digest = hashlib.sha256()
         parts = (
             _FORMAT,
@@ -138,6 +139,7 @@ class PrefixCache:
 def weights_hash(weights: Mapping[str, Tensor]) -> str:
     """Returns a hash of weights and their names."""
     digest = hashlib.sha256()
+    # As bytes: numpy has no bf16.
     for name, value in weights.items():
         digest.update(name.encode())
         digest.update(value.detach().cpu().contiguous().view(torch.uint8).numpy().data)
@@ -190,7 +192,7 @@ def build_states(
     """Computes the hidden states of a split into a file; returns its checksum.
 
     Raises:
-        TrainingError: fp16 cannot hold them.
+        TrainingError: A number is beyond the range of fp16, in which the file is kept.
     """
     width = int(encoder.config.hidden_size)
     size = int(split.token_ids.offsets[-1])
@@ -198,6 +200,7 @@ def build_states(
     # A file of the full size, without content yet: it is mapped, and rows are written in any order.
     with path.open("wb") as file:
         file.truncate(size * width * dtype.itemsize)
+    # Shared, so that what is written to the tensor is written to the file.
     states = torch.from_file(str(path), shared=True, size=size * width, dtype=dtype)
     states = states.view(size, width)
     with _evaluating(encoder), torch.no_grad(), autocast(encoder.device, settings.precision):
@@ -205,17 +208,17 @@ def build_states(
             batch = make_batch(split, rows, pad_token_id=0).to(encoder.device)
             inputs = as_inputs(batch.token_ids, batch.attention_mask, batch.token_types)
             hidden = run_prefix(encoder, settings.depth, inputs)
-            is_token = batch.attention_mask.bool()
+            is_token = batch.attention_mask.bool()  # (batch, seq)
             # Where each token of the batch stands in the file, (batch, seq); padding is masked out.
             places = split.token_ids.offsets[rows][:, None] + np.arange(is_token.shape[1])
             source = torch.from_numpy(places)[is_token.cpu()]
-            kept = hidden[is_token].to(dtype)
+            kept = hidden[is_token].to(dtype)  # (sub-words of the batch, hidden)
             if dtype == torch.float16 and not kept.isfinite().all():
                 raise TrainingError(
                     "training.prefix_cache: what the frozen layers make of the data is beyond the "
                     "range of fp16 (65504); use bf16 or fp32 there and for training.precision"
                 )
-            states[source] = kept.cpu()
+            states[source] = kept.cpu()  # Both in the order of rows, then of their sub-words.
     # What is still in memory goes to the file, of which the checksum is taken.
     del states
     return _checksum(path)
@@ -245,6 +248,7 @@ def _open(
 
 def _checksum(path: Path) -> int:
     total = 0
+    # In chunks: the file may be larger than memory.
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK):
             total = zlib.crc32(chunk, total)
@@ -253,7 +257,7 @@ def _checksum(path: Path) -> int:
 
 @contextmanager
 def _evaluating(encoder: "PreTrainedModel") -> Iterator[None]:
-    """Puts an encoder into evaluation mode for the time, each module of it back afterwards."""
+    """Puts an encoder into evaluation mode; afterwards each module gets back its own mode."""
     modes = [(module, module.training) for module in encoder.modules()]
     encoder.eval()
     try:

@@ -1,4 +1,4 @@
-"""Which parameters train, and how many."""
+"""Counts and describes which parameters of a model train."""
 
 import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -30,6 +30,7 @@ def trained_parameters(model: MultiTaskModel, tasks: Sequence[str]) -> dict[str,
     seen: set[nn.Parameter] = set()
     counts: dict[str, int] = {}
     for name, modules in parts.items():
+        # Sets: a parameter counts once, though several modules may hold it.
         own = {p for module in modules for p in module.parameters() if p.requires_grad} - seen
         seen |= own  # A head may share the word embeddings.
         if own:
@@ -42,6 +43,7 @@ def describe_encoder(encoder: nn.Module, freezing: Freezing, *, epoch: int) -> s
     size = sum(parameter.numel() for parameter in encoder.parameters())
     # Adapters go into a copy: taken out again, they would leave the encoder's weights frozen.
     adapted = copy.deepcopy(encoder)
+    # Adapters are made where the encoder is: on "meta" for an outline, which has no weights.
     with next(adapted.parameters()).device:
         freezing.add_adapters(adapted)
     frozen = freezing.frozen_parameters(adapted, epoch=epoch)

@@ -1,4 +1,4 @@
-"""Word embeddings of which a step reads and trains a few rows only."""
+"""Word embeddings of which a step reads and trains only the rows of its own sub-words."""
 
 import torch
 from torch import Tensor, nn
@@ -10,12 +10,15 @@ from mtl_core.errors import TrainingError
 class RowEmbedding(nn.Embedding):
     """An embedding that can look up in picked rows, so that only these get a gradient.
 
+    The order of calls in a step: `pick`, the forward and backward pass, the update of `rows`; the
+    next `pick` or `drop` ends it.
+
     A batch holds a few hundred of an encoder's tens of thousands of word pieces; a gradient of
     the whole matrix would be nearly all zeros, and as large as half of a small encoder.
     """
 
     def __init__(self, base: nn.Embedding) -> None:
-        """Makes one with the weights of another."""
+        """Takes over the weights of another embedding."""
         size = (base.num_embeddings, base.embedding_dim)
         super().__init__(*size, padding_idx=base.padding_idx, _weight=base.weight)
         self._ids: Tensor | None = None
@@ -35,14 +38,18 @@ class RowEmbedding(nn.Embedding):
             rows: Their vectors, (ids, size).
         """
         self.drop()
+        # id -> its place among the picked rows, (vocabulary,), int64. -1 marks ids that were not
+        # picked: looking one up is an error, instead of the vector of another word.
         if self._slots is None or self._slots.device != ids.device:
             self._slots = torch.full((self.num_embeddings,), -1, device=ids.device)
         self._slots[ids] = torch.arange(len(ids), device=ids.device)
+        # A new leaf in every step, a copy: the update is written back to the matrix.
         self._ids, self._rows = ids, rows.detach().requires_grad_()
 
     def drop(self) -> None:
         """Looks up in the whole matrix again."""
         if self._slots is not None and self._ids is not None:
+            # Only the picked ones: all others are -1 already, and the vocabulary is large.
             self._slots[self._ids] = -1
         self._ids = self._rows = None
 
@@ -50,7 +57,8 @@ class RowEmbedding(nn.Embedding):
         """Refuses a gradient of the whole matrix in a step that trains the picked rows.
 
         Raises:
-            TrainingError: There is one: a head has used the matrix past `HiddenSize.vocabulary`.
+            TrainingError: The gradient is not None: a head has used the matrix directly, instead of
+                through `HiddenSize.vocabulary`.
         """
         if gradient is not None:
             raise TrainingError(
@@ -62,6 +70,7 @@ class RowEmbedding(nn.Embedding):
         """Returns the vectors of ids, (...) -> (..., size)."""
         if self._rows is None or self._slots is None:
             return super().forward(input)
+        # `embedding` gives the row of this index no gradient; `pick` has it last.
         padding = None if self.padding_idx is None else len(self._rows) - 1
         return embedding(self._slots[input], self._rows, padding)
 
@@ -71,8 +80,10 @@ def use_row_embedding(encoder: nn.Module, embeddings: nn.Module) -> nn.Module:
 
     Word embeddings that are more than a table stay as they are.
     """
+    # Of the exact type: a subclass may compute something else, and a `RowEmbedding` is one already.
     if not isinstance(embeddings, nn.Embedding) or type(embeddings) is not nn.Embedding:
         return embeddings
+    # These change weights or gradients in the look-up itself, over the whole matrix.
     if embeddings.max_norm is not None or embeddings.scale_grad_by_freq or embeddings.sparse:
         return embeddings
     name = next(name for name, module in encoder.named_modules() if module is embeddings)

@@ -1,7 +1,7 @@
 """Checkpoints of a run: the latest state to go on from, and the weights of the best epoch.
 
-Heads, pooling and the encoder's parameters that train in some epoch are written; the others are
-the pretrained ones, known to everybody.
+They hold heads, pooling and those parameters of the encoder that train in some epoch; all others
+are the pretrained ones, which every run loads anyway.
 """
 
 import pickle
@@ -22,20 +22,20 @@ from mtl_core.printable import one_line
 from mtl_core.training.report import EpochReport
 from mtl_core.training.state import RunState
 
-Inputs = Mapping[str, str]
-"""What shapes a run -> its content as text, or a hash of it."""
+RunInputs = Mapping[str, str]
+"""What shapes a run (settings, objective, data, code of tasks) -> its text, or a hash of it."""
 
 _STATE = "state.pt"
 _BEST = "best.safetensors"
 
 
-def save_checkpoint(folder: Path, run: RunState, *, inputs: Inputs) -> None:
-    """Writes the state after an epoch, each file at once or not at all.
+def save_checkpoint(folder: Path, run: RunState, *, inputs: RunInputs) -> None:
+    """Writes the state after an epoch; each file is written whole or not at all.
 
     Args:
         folder: The checkpoint folder; made when missing.
         run: The run.
-        inputs: What shapes the run; `load_checkpoint` refuses a run of others.
+        inputs: What shapes the run; `load_checkpoint` refuses a run with others.
     """
     folder.mkdir(parents=True, exist_ok=True)
     report = run.reports[-1]
@@ -45,6 +45,7 @@ def save_checkpoint(folder: Path, run: RunState, *, inputs: Inputs) -> None:
         with whole_file(folder / _BEST) as part:
             save_file(trained, part, metadata={"precision": run.precision})
     state = {
+        # The key is older than the name `RunInputs`; checkpoints that exist have it.
         "recipe": dict(inputs),
         "model": trained,
         "weighting": run.weighting.state_dict(),
@@ -57,17 +58,20 @@ def save_checkpoint(folder: Path, run: RunState, *, inputs: Inputs) -> None:
         torch.save(state, part)
 
 
-def load_checkpoint(folder: Path, run: RunState, *, inputs: Inputs) -> None:
+def load_checkpoint(folder: Path, run: RunState, *, inputs: RunInputs) -> None:
     """Brings a run to the state of its last checkpoint; does nothing when there is none.
 
+    Call it before the first epoch: what makes the updates starts from the optimiser's state.
+
     Raises:
-        ConfigError: The folder holds the checkpoint of another recipe (says what differs), or
+        ConfigError: The checkpoint is that of a run with other inputs (says which), or the file is
             something else, such as pickled code, which is not run.
     """
     path = folder / _STATE
     if not path.is_file():
         return
     try:
+        # `weights_only` refuses pickled code: study folders are passed from hand to hand.
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, EOFError, OSError, RuntimeError, ValueError) as error:
         reason = next(iter(str(error).splitlines()), type(error).__name__)
@@ -85,16 +89,17 @@ def load_checkpoint(folder: Path, run: RunState, *, inputs: Inputs) -> None:
     run.optimizer.load_state_dict(state["optimizer"])
     run.schedule.load_state_dict(state["schedule"])
     run.reports.extend(EpochReport.from_json(line) for line in state["reports"])
+    # Never None where the run has a scale: a run keeps the precision that it was saved with.
     if run.scale is not None:
         for name, value in state["loss_scale"].items():
             setattr(run.scale, name, value)
 
 
 def saved_precision(folder: Path) -> Precision | None:
-    """Returns what the run of a checkpoint folder computes in; None when there is no checkpoint.
+    """Returns the precision of a checkpoint folder's run; None when there is no checkpoint.
 
     Raises:
-        ConfigError: It was written by another version, or is broken.
+        ConfigError: The checkpoint was written by another version, or is broken.
     """
     path = folder / _BEST
     if not path.is_file():
@@ -115,7 +120,7 @@ def saved_precision(folder: Path) -> Precision | None:
 
 
 def load_best(folder: Path, model: nn.Module) -> Precision:
-    """Brings a model with pretrained weights to its best epoch; returns what it computed in.
+    """Brings a model with pretrained weights to its best epoch; returns the run's precision.
 
     Raises:
         ConfigError: The checkpoint was written by another version.
@@ -127,11 +132,12 @@ def load_best(folder: Path, model: nn.Module) -> Precision:
 
 
 def trained_weights(run: RunState) -> dict[str, Tensor]:
-    """Returns what pretrained weights do not hold, on the CPU, without gradients.
+    """Returns the weights that the pretrained encoder does not hold, on the CPU, detached.
 
     Heads are always in it: one that does not train was drawn at random and cannot be had again,
     and some hold more than parameters (thresholds, means).
     """
+    # The optimiser holds what trains in any epoch; `requires_grad` only tells of the current one.
     trained = {p for group in run.optimizer.param_groups for p in group["params"]}
     encoder = {
         f"encoder.{name}": parameter
@@ -143,11 +149,13 @@ def trained_weights(run: RunState) -> dict[str, Tensor]:
         for name, value in run.model.state_dict().items()
         if not name.startswith("encoder.")
     }
+    # Safetensors refuses tensors that are not contiguous.
     return {name: t.detach().cpu().contiguous() for name, t in (encoder | others).items()}
 
 
 def copy_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
-    """Copies parameters and buffers by name; all of them have to be there."""
+    """Copies parameters and buffers by name; the model has to have all of them."""
+    # Not `load_state_dict`: frozen parameters are missing here, and keep what they are.
     own = model.state_dict()
     with torch.no_grad():
         for name, value in weights.items():

@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 class GradientDiagnostics:
-    """Means over an epoch of each task's gradient norm and each pair's cosine.
+    """Means of each task's gradient norm and of each pair's cosine, over the steps looked at.
 
     A negative cosine says that two tasks are in conflict on the shared layers (Yu et al. 2020,
     https://arxiv.org/abs/2001.06782).
@@ -18,17 +18,18 @@ class GradientDiagnostics:
         self._values: dict[str, list[float]] = {}
 
     def add(self, gradients: Tensor, tasks: Sequence[str]) -> None:
-        """Takes the gradients of a step in, (tasks, shared parameters).
+        """Takes in the gradients of a step, (tasks, shared parameters).
 
-        One in which fp16 overflows says nothing and is left out.
+        A step in which fp16 overflows says nothing and is left out.
         """
         if not gradients.isfinite().all():
             return
-        norms = gradients.norm(dim=1)
+        norms = gradients.norm(dim=1)  # (tasks,)
         for task, norm in zip(tasks, norms.tolist(), strict=True):
             self._note(f"norm/{task}", norm)
+        # A task without a gradient has the cosine 0 with all others, instead of 0 / 0.
         units = gradients / norms.clamp(min=torch.finfo(gradients.dtype).tiny).unsqueeze(1)
-        cosines = units @ units.T
+        cosines = units @ units.T  # (tasks, tasks)
         for (row, first), (column, second) in combinations(enumerate(tasks), 2):
             self._note(f"cosine/{first}/{second}", float(cosines[row, column]))
 

@@ -1,4 +1,4 @@
-"""Where a process stands among the workers of a run; every function works without a group too."""
+"""The place of a process among the workers of a run; it works without a process group too."""
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -23,7 +23,7 @@ class Place:
 
     @classmethod
     def current(cls) -> "Place":
-        """Reads the process group when there is one, and takes a GPU when there is one."""
+        """Reads the process group and the current GPU, where there are any."""
         has_group = dist.is_available() and dist.is_initialized()
         rank, world_size = (dist.get_rank(), dist.get_world_size()) if has_group else (0, 1)
         if torch.cuda.is_available():
@@ -33,20 +33,26 @@ class Place:
     def wrap(
         self, module: nn.Module, *, has_unused_parameters: bool, left_out: Sequence[Tensor] = ()
     ) -> nn.Module:
-        """Returns the module behind DistributedDataParallel when there are several workers.
+        """Wraps a module in DistributedDataParallel when there are several workers.
+
+        Wrap it anew when other parameters train.
 
         Args:
             module: The module.
-            has_unused_parameters: Whether a step may pass some parameters by.
+            has_unused_parameters: Whether the loss of a step may not depend on some parameters.
             left_out: Parameters whose gradients it does not exchange.
         """
         for parameter in left_out:
-            parameter.requires_grad_(False)  # It takes up those that train when it is made.
+            # DistributedDataParallel exchanges what requires a gradient at the moment it is made.
+            parameter.requires_grad_(False)
         try:
+            # Of a module without any such parameter it raises an error.
             if self.world_size == 1 or not any(p.requires_grad for p in module.parameters()):
                 return module
             return DistributedDataParallel(
                 module,
+                # Otherwise a parameter without a gradient ends the run in its next step. Finding
+                # them costs a walk through the graph in each step, so only where it is needed.
                 find_unused_parameters=has_unused_parameters,
                 gradient_as_bucket_view=True,
             )
@@ -55,20 +61,23 @@ class Place:
                 parameter.requires_grad_(True)
 
     def synchronised(self, module: nn.Module, *, is_wanted: bool) -> AbstractContextManager[None]:
-        """Returns a context in which gradients are exchanged between workers, or are not."""
+        """Returns a context in which backward passes exchange gradients, or only add them up.
+
+        The forward pass has to be inside too: it decides what its backward pass does.
+        """
         if isinstance(module, DistributedDataParallel) and not is_wanted:
             context: AbstractContextManager[None] = module.no_sync()
             return context
         return nullcontext()
 
     def sum(self, values: Tensor) -> Tensor:
-        """Returns the sum over all workers."""
+        """Returns the sum over all workers, which replaces the values in place."""
         if self.world_size > 1:
             dist.all_reduce(values)
         return values
 
     def gather(self, value: T) -> list[T]:
-        """Returns the values of all workers, by rank."""
+        """Returns the values of all workers, by rank; a value may not be None."""
         if self.world_size == 1:
             return [value]
         gathered: list[T | None] = [None] * self.world_size

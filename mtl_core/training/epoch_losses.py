@@ -9,7 +9,7 @@ from mtl_core.training.distributed import Place
 
 
 class EpochLosses:
-    """Adds up the losses of steps; the sums stay on the device until `means` is asked for."""
+    """Adds up the losses of an epoch's steps; the sums stay on the device until `means`."""
 
     def __init__(self, tasks: Sequence[str], place: Place) -> None:
         """Begins an epoch.
@@ -24,12 +24,13 @@ class EpochLosses:
         self._counts = dict.fromkeys(tasks, 0)
 
     def add(self, sums: Mapping[str, Tensor], counts: Mapping[str, int]) -> None:
-        """Takes a step in.
+        """Adds a step.
 
         Args:
             sums: Task name -> loss summed over this worker's labels.
             counts: Task name -> labels of the whole step.
         """
+        # No `.item()` here: the loop would wait for the device in every step.
         for name, value in sums.items():
             self._sums[self._positions[name]] += value
         for name, count in counts.items():
@@ -37,6 +38,8 @@ class EpochLosses:
 
     def means(self) -> dict[str, float]:
         """Returns task name -> mean loss so far, of tasks that had labels; waits for the device."""
+        # A copy: the sum over workers is made in place, and this worker's own sums go on. Counts
+        # are those of all workers already.
         sums = self._place.sum(self._sums.clone()).tolist()
         return {
             name: sums[number] / self._counts[name]

@@ -29,7 +29,7 @@ class Evaluation:
             scores of all their rows together, and "<data set>/<score>" for each.
         main: Main score of every task.
         joint_accuracy: Share of labelled sentences with every labelled task right, in [0, 1];
-            NaN when no task knows right from wrong.
+            NaN when no task can be right or wrong, as with regression alone.
     """
 
     scores: Scores
@@ -49,7 +49,7 @@ def evaluate(
 ) -> Evaluation:
     """Scores a model on a split of all data sets; every worker gets the same result.
 
-    On "dev", heads that have thresholds get them set.
+    On "dev", thresholds are chosen for heads that have some; "test" uses them as they are.
 
     Args:
         model: The model.
@@ -57,7 +57,7 @@ def evaluate(
         datasets: Data set name -> encoded data; those without the split are passed over.
         split: "dev" or "test".
         place: The workers share the sentences among them.
-        precision: What is computed in.
+        precision: What the forward pass computes in.
         collator: Makes batches.
     """
     was_training = model.training
@@ -91,7 +91,8 @@ def _finish(
         }
         if not carriers:
             continue
-        # Of all data sets together: the head has one set of thresholds.
+        # On all data sets together: the head has one set of thresholds. Before `finish`, which
+        # applies them; on every worker alike, as all have the same outcomes.
         if calibrates:
             task.calibrate(model.head(name), _join(list(carriers.values())))
         for dataset, outcome in carriers.items():
@@ -117,11 +118,13 @@ def predict_split(
     local: dict[str, dict[int, Decoded]] = {name: {} for name in names}
     with torch.inference_mode(), autocast(place.device, precision):
         for numbers in batches:
+            # The seed is the same in every evaluation, so that masking hides the same words.
             batch = collator(rows, numbers, seed=()).to(place.device)
             for name, logits in model(batch, names).items():
                 predicted = model.head(name).decode(logits, batch)
                 local[name].update(zip(numbers.tolist(), predicted, strict=True))
     # By row number: how many workers there are must not change the order of what is scored.
+    # All workers come here once per data set, also one that had no batch.
     gathered = place.gather(local)
     outcomes = {}
     for name in names:
@@ -143,6 +146,7 @@ def joint_accuracy(tasks: Mapping[str, Task], outcomes: Sequence[Mapping[str, Ou
         known = {name: is_right for name, is_right in judged.items() if is_right is not None}
         if not known:
             continue
+        # (rows,): an unlabelled task counts as right, so rows without any label are left out.
         is_labelled = np.any([found[name].is_labelled() for name in known], axis=0)
         right += int((np.all(list(known.values()), axis=0) & is_labelled).sum())
         labelled += int(is_labelled.sum())

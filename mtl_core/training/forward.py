@@ -40,6 +40,7 @@ class TaskLosses(nn.Module):
     def forward(self, batch: Batch, names: Sequence[str]) -> Losses:
         """Returns the loss of every task, summed over the labels of the batch."""
         logits = self.model(batch, names)
+        # Sums, as means of micro-batches of different sizes would not add up to that of the step.
         return {
             name: self.model.head(name).loss_sum(logits[name], batch.labels[name], batch)
             for name in names
@@ -50,13 +51,13 @@ class TaskLosses(nn.Module):
 class ForwardPass:
     """Computes the losses of a step on this worker.
 
-    In fp16 losses are multiplied by `loss_scale` before each backward pass, and gradients divided
-    by it afterwards: weightings and the optimiser see neither.
+    In fp16 losses are multiplied by `loss_scale` before each backward pass, and gradients are
+    divided by it afterwards: weightings and the optimiser see neither.
 
     Attributes:
         module: The model and its losses, not wrapped.
         place: This worker.
-        precision: What is computed in.
+        precision: What the forward pass computes in.
         scale: The loss scale of fp16; None in other precisions.
     """
 
@@ -82,12 +83,16 @@ class ForwardPass:
             micro_batch: The rows.
             module: What to run in place of `module`: the same, wrapped for several workers.
         """
+        # The forward pass alone: the backward pass computes each product in the dtype that it had.
         with autocast(self.place.device, self.precision):
             losses: Losses = (self.module if module is None else module)(*micro_batch)
         return losses
 
     def without_gradients(self, micro_batches: Sequence[MicroBatch]) -> Losses:
-        """Returns task name -> loss summed over the labels of all micro-batches."""
+        """Returns task name -> loss summed over the labels of all micro-batches.
+
+        The model stays in the mode that it is in: in training, dropout draws random numbers.
+        """
         sums: Losses = {}
         with torch.no_grad():
             for micro_batch in micro_batches:
@@ -102,8 +107,9 @@ class ForwardPass:
             counts: Task name -> labels of the whole step, over all workers and micro-batches.
         """
         present = with_labels(counts)
+        # A task without labels on this worker takes part with 0: workers must sum equal shapes.
         zero = torch.zeros((), device=self.place.device)
-        local = torch.stack([sums.get(name, zero).detach().float() for name in present])
+        local = torch.stack([sums.get(name, zero).detach().float() for name in present])  # (tasks,)
         totals = self.place.sum(local)
         return {name: totals[n] / counts[name] for n, name in enumerate(present)}
 
@@ -122,6 +128,7 @@ def add_losses(sums: Losses, more: Mapping[str, Tensor]) -> None:
 @contextmanager
 def same_random_numbers(device: torch.device) -> Iterator[None]:
     """Puts torch's generators back afterwards, so that dropout is drawn alike the next time."""
+    # Named, as `fork_rng` would otherwise keep the states of all GPUs of the machine.
     devices = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
         yield

@@ -1,4 +1,4 @@
-"""Gradients: the factors that a weighting gives them; cut, added up, divided."""
+"""Work on gradients: the factors that a weighting gives them; splitting, adding, dividing."""
 
 from collections.abc import Mapping, Sequence
 
@@ -12,8 +12,10 @@ from mtl_core.weighting.base import LossWeighting
 def loss_factors(weighting: LossWeighting, totals: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Returns the derivative of a weighting's objective by each loss: the factor of its gradient.
 
-    The gradients that the weighting's own parameters get on the way are thrown away.
+    The weighting's own parameters get no gradient here.
     """
+    # d objective / d theta = sum_i (d objective / d L_i) (d L_i / d theta): with the factors known,
+    # each micro-batch goes backward by itself and its graph can be freed.
     leaves = {name: value.detach().requires_grad_() for name, value in totals.items()}
     found = torch.autograd.grad(
         weighting(leaves), list(leaves.values()), allow_unused=True, materialize_grads=True
@@ -22,13 +24,13 @@ def loss_factors(weighting: LossWeighting, totals: Mapping[str, Tensor]) -> dict
 
 
 def split_like(vector: Tensor, parameters: Sequence[Tensor]) -> list[Tensor]:
-    """Returns views of a vector in the shapes of the parameters, one after the other."""
+    """Returns views of a vector, (parameters,), in the shapes of the parameters, in their order."""
     parts = torch.split(vector, [parameter.numel() for parameter in parameters])
     return [part.view_as(p) for part, p in zip(parts, parameters, strict=True)]
 
 
 def accumulate(parameters: Sequence[Tensor], gradients: Sequence[Tensor | None]) -> None:
-    """Adds gradients to those that the parameters have."""
+    """Adds gradients to those that the parameters have; None adds nothing."""
     for parameter, gradient in zip(parameters, gradients, strict=True):
         if gradient is not None:
             parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient
@@ -36,6 +38,7 @@ def accumulate(parameters: Sequence[Tensor], gradients: Sequence[Tensor | None])
 
 def divide(tensors: Sequence[Tensor], divisor: float) -> None:
     """Divides the gradients of tensors, each once, in place."""
+    # Tensors may come twice, and must not be divided twice.
     found = {id(t.grad): t.grad for t in tensors if t.grad is not None}
     if found:
         divide_all(list(found.values()), divisor)

@@ -2,9 +2,9 @@
 
 AdamW moves every row in every step: where the gradient is zero, by what momentum is left, and by
 weight decay. For a row without a gradient since step s this has a closed form, so it is computed
-when the row is needed. The numbers are those of AdamW over the whole matrix but for its eps, see
-`SkippedSteps`; what is saved is reading and writing four matrices of the size of the vocabulary in
-each step.
+when the row is needed. The numbers are those of AdamW over the whole matrix except for its eps, see
+`SkippedSteps`. This saves reading and writing four matrices of the size of the vocabulary in each
+step.
 """
 
 import math
@@ -34,13 +34,14 @@ class SkippedSteps:
     Attributes:
         step: Steps that the optimiser has made.
         base: Steps that it had made when the counting began, with all rows up to date.
-        keep: By the step s that a row is up to date with, counted from the base:
-            factor of its weights, (steps + 1,), float64.
-        tail: By the same step, the factor of momentum over root of variance, alike.
+        keep: At index s - base, for a row that is up to date with step s: the factor of its
+            weights, (steps since the base + 1,), float64.
+        tail: At the same index, the factor of momentum over root of variance, alike.
     """
 
     def __init__(self, step: int, device: torch.device) -> None:
         self.step = self.base = step
+        # `_fade` is (b1 / sqrt(b2))^(t - s). In float64, as they are products over many steps.
         self.keep, self.tail, self._fade = (
             torch.tensor([value], dtype=torch.float64, device=device) for value in (1.0, 0.0, 1.0)
         )
@@ -54,9 +55,11 @@ class SkippedSteps:
         self.step += 1
         rate, (beta1, beta2) = float(group["lr"]), group["betas"]
         decay = 1 - rate * group["weight_decay"]
+        # The bias corrections of m and v at this step, sqrt(1 - b2^j) / (1 - b1^j).
         correction = math.sqrt(1 - beta2**self.step) / (1 - beta1**self.step)
         self._fade *= beta1 / math.sqrt(beta2)
         self.keep *= decay
+        # AdamW decays first and moves then: the move of this step is not decayed by it.
         self.tail.mul_(decay).add_(self._fade, alpha=rate * correction)
         # A row that this step moves has nothing to catch up.
         fresh = self.keep.new_tensor([1.0, 0.0, 1.0])
@@ -104,11 +107,12 @@ class LazyRows:
             group for group in optimizer.param_groups if any(p is weight for p in group["params"])
         )
         self._state = state = optimizer.state[weight]
+        # As AdamW fills it in its first step; this matrix has no gradient, so AdamW never does.
         if not state:
             state["step"] = torch.zeros((), dtype=torch.float32, device=weight.device)
             state["exp_avg"] = torch.zeros_like(weight)
             state["exp_avg_sq"] = torch.zeros_like(weight)
-        # The step that each row is up to date with, counted from the base, (vocabulary,).
+        # The step that each row is up to date with, counted from the base, (vocabulary,), int64.
         self._moved = torch.full((len(weight),), 0, device=weight.device)
         # Whether a row ever had a gradient; others have no momentum and only decay.
         self._seen = state["exp_avg_sq"].any(dim=1)
@@ -146,13 +150,17 @@ class LazyRows:
         Raises:
             TrainingError: A head has sent a gradient to the whole matrix.
         """
+        # A gradient of the whole matrix would have been applied by the optimiser's own step.
         self._embedding.check_unused(self._embedding.weight.grad)
         gradient, picked, group = self.rows.grad, self._picked, self._group
         assert gradient is not None
         assert picked is not None
         beta1, beta2 = group["betas"]
+        # Advanced first: the rows written below are up to date with this step.
         rate = self._skipped.advance(group)
         step, rows = self._skipped.step, self.rows.detach()
+        # m = b1 m + (1 - b1) g, v = b2 v + (1 - b2) g^2; then w -= lr decay w, and at last
+        # w -= lr m^ / (sqrt(v^) + eps), with m^ and v^ corrected for their start at 0.
         picked.mean.lerp_(gradient, 1 - beta1)
         picked.square.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
         below = (picked.square.sqrt() / math.sqrt(1 - beta2**step)).add_(group["eps"])
@@ -167,21 +175,24 @@ class LazyRows:
         self._embedding.drop()
         self._picked = None
         weight = self._embedding.weight
+        # Read before the whole matrix decays: these rows decay by their own closed form.
         seen = self._caught_up(self._seen.nonzero().squeeze(1))
         # All decay here; those that have momentum besides are written over below.
         weight.mul_(self._skipped.keep[self._moved].to(weight.dtype).unsqueeze(1))
         self._write(seen)
+        # AdamW passes the matrix over, and so its count of steps.
         self._state["step"].fill_(self._skipped.step)
         self._skipped = SkippedSteps(self._skipped.step, weight.device)
         self._moved.zero_()
 
     def _caught_up(self, ids: Tensor) -> Moments:
-        """Returns rows as of now."""
+        """Returns rows brought up to date, as copies; see `SkippedSteps` for the equation."""
         skipped, (beta1, beta2) = self._skipped, self._group["betas"]
         moved = self._moved[ids]
-        missed = (skipped.step - skipped.base - moved).unsqueeze(1)
+        missed = (skipped.step - skipped.base - moved).unsqueeze(1)  # (ids, 1)
         keep, tail = (part[moved].float().unsqueeze(1) for part in (skipped.keep, skipped.tail))
         mean, square = self._state["exp_avg"][ids], self._state["exp_avg_sq"][ids]
+        # eps'. At step 0 it would be 0, and rows without state 0 / 0.
         eps = self._group["eps"] * math.sqrt(1 - beta2 ** max(1, skipped.step))
         old = self._embedding.weight.detach()[ids]
         weights = old * keep - tail * mean / (square.sqrt() + eps)

@@ -1,4 +1,4 @@
-"""The data side of a step: from row numbers to this worker's micro-batches."""
+"""The data loader: turns the row numbers of a step into this worker's micro-batches."""
 
 from collections.abc import Iterator, Mapping
 
@@ -18,8 +18,8 @@ class BatchLoader:
     """Makes the micro-batches of each step of a plan.
 
     Attributes:
-        datasets: Data set name -> encoded data; others with the same rows may take their place
-            between two epochs, with what frozen layers make of them.
+        datasets: Data set name -> encoded data. Between two epochs others with the same rows may
+            take their place, which bring along what frozen layers compute of them.
         plan: Which rows make up each step.
         collator: Pads rows to a batch.
     """
@@ -42,7 +42,7 @@ class BatchLoader:
             collator: Pads rows to a batch.
             place: This worker.
             accumulation: Micro-batches that each worker makes of a data set's rows.
-            seed: Seed of the run, of which masking draws.
+            seed: Seed of the run; masking draws from it.
         """
         self.datasets = datasets
         self.plan = plan
@@ -57,10 +57,13 @@ class BatchLoader:
         for dataset, rows in batch.pieces:
             split = self.datasets[dataset].splits["train"]
             for number in range(self._accumulation):
+                # Numbered over all workers: together the shares are the rows, each of them once.
                 share = number * self._place.world_size + self._place.rank
                 own, is_padding = micro_batch_rows(rows, share, shares)
+                # Masking depends on seed, epoch and row, not on the share that a row falls into.
                 local = self.collator(split, own, seed=(self._seed, epoch)).to(self._place.device)
-                # All workers take part in each exchange, so none may be without rows.
+                # All workers take part in each exchange of gradients, so none may be without rows;
+                # one that stands in has no labels, and adds 0.
                 kept = local.without_labels(split.labels.columns) if is_padding else local
                 yield MicroBatch(kept, self.plan.tasks(dataset))
 

@@ -25,12 +25,12 @@ def train(
     Args:
         config: The run.
         objective: What `combined` is; default: the mean of the main scores.
-        checkpoint: Folder of the checkpoint. When it holds one of this recipe, objective and data,
-            the run goes on from there, after yielding the reports that were already made; the
+        checkpoint: Folder of the checkpoint. When it holds one of the same settings, objective and
+            data, the run goes on from there, after yielding the reports that were already made. The
             numbers are those of a run that was never interrupted, bit by bit in fp32 on one CPU
-            worker. It keeps its precision, whatever `auto` would be here.
+            worker. The run keeps its precision, whatever `auto` would be here.
         assets: Data and encoder of an earlier run with the same `assets_key`.
-        on_progress: Told after every step how far the epoch is; training waits for it.
+        on_progress: Called after every step with how far the epoch is; training waits for it.
 
     Yields:
         A report after every epoch.
@@ -40,6 +40,7 @@ def train(
         DataError: A data set cannot be used.
         TrainingError: The loss is not finite, or gradients are beyond fp16 at any loss scale.
     """
+    # Read first: precision shapes the state that the checkpoint is then loaded into.
     precision = None if checkpoint is None else saved_precision(checkpoint)
     run = Run(config, objective or Mean(), assets=assets, precision=precision)
     inputs = _inputs(run)
@@ -63,7 +64,9 @@ def _inputs(run: Run) -> dict[str, str]:
 
 
 def _save(run: Run, checkpoint: Path, inputs: dict[str, str]) -> None:
+    # All workers hold the same state, so one writes it.
     if run.place.rank == 0:
         save_checkpoint(checkpoint, run.state, inputs=inputs)
-    # Nobody goes on before the checkpoint stands: the run may be closed after the next report.
+    # Nobody goes on before the checkpoint stands: a run that is closed at a report can be resumed
+    # from that epoch.
     run.place.barrier()

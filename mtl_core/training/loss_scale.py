@@ -9,15 +9,18 @@ from dataclasses import dataclass
 
 from mtl_core.errors import TrainingError
 
+# Growth, back-off, first factor and interval are the defaults of `torch.amp.GradScaler`.
 _GROWTH, _BACKOFF = 2.0, 0.5
-_LARGEST = 2.0**127
+_LARGEST = 2.0**127  # The largest power of 2 that fp32 holds.
 _SMALLEST = 2.0**-14
 """What has no finite gradient at this scale has none at any."""
 
 
 @dataclass(slots=True)
 class LossScale:
-    """The factor, as `torch.amp.GradScaler` moves it; that one knows nothing of picked rows.
+    """The factor, moved as `torch.amp.GradScaler` does, which knows nothing of picked rows.
+
+    Call `update` once per step, after the backward pass and before the optimiser.
 
     Attributes:
         factor: What the loss is multiplied by; a power of 2, so that dividing is exact.
@@ -48,6 +51,8 @@ class LossScale:
                     f"not finite, at any loss scale down to {_SMALLEST:.0e}; use bf16 or fp32"
                 )
             return
+        # Doubled until it overflows now and then: as large as it can be, so that the smallest
+        # gradients keep their bits.
         self.clean_steps += 1
         if self.clean_steps == self.growth_interval:
             self.factor = min(self.factor * _GROWTH, _LARGEST)

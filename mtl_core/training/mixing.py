@@ -2,7 +2,7 @@
 
 An epoch means the same for all kinds: as many steps as it takes to show every training row once,
 so kinds are compared at equal compute. Where a data set is drawn more often than its size asks
-for, its rows come round again; where less, some rows are left out of that epoch.
+for, its rows come again; where less often, some rows are left out of that epoch.
 
 A kind says how many rows a step takes of a data set (`batch_sizes`), and from which data sets each
 step takes them (`steps`); `mtl_core.training.plan` deals the rows.
@@ -47,6 +47,7 @@ class EpochToMix:
     @property
     def batches(self) -> Int64Array:
         """Batches that show every row of a data set once, (data sets,)."""
+        # Rounded up: the last batch may be smaller.
         return np.array([-(-size // self.batch_size) for size in self.sizes.values()])
 
     @property
@@ -59,12 +60,12 @@ class Mixing(Section, ABC):
     """Base of all kinds."""
 
     def batch_sizes(self, epoch: EpochToMix) -> Int64Array:
-        """Returns how many rows of a data set a step takes that draws from it, (data sets,)."""
+        """Returns how many rows a step takes of each data set that it draws from, (data sets,)."""
         return np.full(len(epoch.sizes), epoch.batch_size)
 
     @abstractmethod
     def steps(self, epoch: EpochToMix, generator: np.random.Generator) -> Iterable[Sequence[int]]:
-        """Returns the numbers of the data sets that each step draws from, `epoch.steps` of them.
+        """Returns for each of the `epoch.steps` steps the numbers of the data sets it draws from.
 
         Args:
             epoch: The epoch.
@@ -82,6 +83,7 @@ class Shuffled(Mixing):
     def steps(self, epoch: EpochToMix, generator: np.random.Generator) -> Iterable[Sequence[int]]:
         """Returns one data set for each step, in random order."""
         counts = self.counts(epoch)
+        # Exact counts in random order, not draws with the counts as probabilities.
         return [[n] for n in generator.permutation(np.repeat(np.arange(len(counts)), counts))]
 
 
@@ -108,7 +110,7 @@ class Proportional(Shuffled):
 
 
 class Uniform(Shared):
-    """As many steps for every data set, however small."""
+    """The same number of steps for every data set, however small."""
 
     kind: Literal["uniform"] = "uniform"
 
@@ -145,11 +147,12 @@ class Annealed(Shared):
 
     def shares(self, epoch: EpochToMix) -> Shares:
         """Returns the share of the steps of each data set."""
+        # `max` is for a run of one epoch: a is 1 there, instead of 0 / 0.
         return powers(epoch.sizes, 1 - self.fall * (epoch.number - 1) / max(1, epoch.epochs - 1))
 
 
 class RoundRobin(Mixing):
-    """The data sets in turn, step by step."""
+    """One data set after the other, in turn, one per step."""
 
     kind: Literal["round_robin"] = "round_robin"
 
@@ -159,16 +162,18 @@ class RoundRobin(Mixing):
 
 
 class Joint(Mixing):
-    """A micro-batch of every data set in each step and one update; together `batch_size` rows."""
+    """Every data set in each step, for one update; together `batch_size` rows."""
 
     kind: Literal["joint"] = "joint"
 
     def batch_sizes(self, epoch: EpochToMix) -> Int64Array:
         """Returns equal shares of the batch; the largest data sets get what is left over."""
+        # Stable, so that all workers deal alike where two data sets are of the same size.
         order = np.argsort([-size for size in epoch.sizes.values()], kind="stable")
         share, more = divmod(epoch.batch_size, len(order))
         sizes = np.full(len(order), share)
         sizes[order[:more]] += 1
+        # With more data sets than rows in a batch, a step has more rows than `batch_size`.
         return np.asarray(np.maximum(sizes, 1), dtype=np.int64)
 
     def steps(self, epoch: EpochToMix, generator: np.random.Generator) -> Iterable[Sequence[int]]:
@@ -190,6 +195,7 @@ class Progress(Shared):
 
     def shares(self, epoch: EpochToMix) -> Shares:
         """Returns the share of the steps of each data set."""
+        # share_d = floor size_d / sum_j size_j + (1 - floor) moved_d / sum_j moved_j
         by_size, moved = powers(epoch.sizes, 1.0), movement(epoch.tasks, epoch.main_scores)
         if moved is None or moved.sum() == 0:
             return by_size
@@ -214,10 +220,12 @@ def quotas(shares: Shares, total: int) -> npt.NDArray[np.int64]:
     By largest remainder: less noise than a draw for every step. Every data set gets at least one
     step when there are enough.
     """
-    exact = shares * total
+    exact = shares * total  # (data sets,)
     counts = np.floor(exact).astype(np.int64)
+    # A data set without a step would not train at all, and have no dev score that moves.
     least = 1 if total >= len(shares) else 0
     counts = np.maximum(counts, least)
+    # Only after raising to `least`: steps go back where a count is most above its exact share.
     while counts.sum() > total:
         counts[int(np.argmax(np.where(counts > least, counts - exact, -np.inf)))] -= 1
     while counts.sum() < total:
@@ -241,6 +249,7 @@ def movement(
     if len(main_scores) < 2:
         return None
     before, now = main_scores[-2], main_scores[-1]
+    # Tasks without a score in one of the epochs, or with NaN for one, count as if nothing moved.
     changes = [
         [abs(now[task] - before[task]) for task in tasks if task in now and task in before]
         for tasks in datasets.values()

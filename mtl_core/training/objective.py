@@ -1,7 +1,7 @@
-"""Objectives: one number on the dev split by which epochs and recipes are compared.
+"""Objectives: one number on the dev split by which epochs and runs are compared.
 
-They are built from scores alone, never from losses: a loss scaled by searched weights would
-reward small weights.
+They are built from scores alone, never from losses: losses are scaled by weights that may be
+searched, so the search would be rewarded for small weights.
 """
 
 import math
@@ -23,10 +23,10 @@ class Objective(Section, ABC):
     """The kind of objective."""
 
     needs: ClassVar[str] = "a task that is not auxiliary"
-    """What the tasks of a run have to hold at least one of."""
+    """What at least one task of a run has to be, in words for the error."""
 
     def counts(self, task: Task) -> bool:
-        """Returns whether the objective hangs on a task."""
+        """Returns whether the objective depends on a task."""
         return not task.is_auxiliary
 
     @abstractmethod
@@ -34,8 +34,8 @@ class Objective(Section, ABC):
         """Returns the objective; higher is better.
 
         Args:
-            main_scores: Of the tasks that are not auxiliary.
-            joint_accuracy: Share of sentences with every labelled task right.
+            main_scores: Main scores of the tasks that are not auxiliary, each at most 1.
+            joint_accuracy: Share of sentences with every labelled task right, in [0, 1].
         """
 
 
@@ -56,7 +56,8 @@ class GeometricMean(Objective):
 
     def combine(self, main_scores: Collection[float], joint_accuracy: float) -> float:
         """Returns the objective; higher is better."""
-        # A correlation may be negative; it then counts as nothing learnt.
+        # A correlation may be negative, and the product of two such a good score; each counts as
+        # nothing learnt.
         return math.prod(max(0.0, score) for score in main_scores) ** (1 / len(main_scores))
 
 
@@ -79,7 +80,8 @@ class JointAccuracy(Objective):
     )
 
     def counts(self, task: Task) -> bool:
-        """Returns whether the objective hangs on a task: whether it knows right from wrong."""
+        """Returns whether the objective depends on a task: whether its rows are right or wrong."""
+        # Asked about no rows: a task that knows no right or wrong answers None to any outcome.
         return super().counts(task) and task.is_right(Outcome([], [])) is not None
 
     def combine(self, main_scores: Collection[float], joint_accuracy: float) -> float:
@@ -93,7 +95,7 @@ ObjectiveSection = Annotated[
 
 
 def counted_tasks(objective: Objective, tasks: Mapping[str, Task]) -> list[str]:
-    """Returns the names of the tasks that an objective hangs on."""
+    """Returns the names of the tasks that an objective depends on."""
     return [name for name, task in tasks.items() if objective.counts(task)]
 
 
@@ -101,7 +103,8 @@ def check_objective(objective: Objective, tasks: Mapping[str, Task]) -> None:
     """Refuses an objective that no task has a score for.
 
     Raises:
-        ConfigError: Joint accuracy is asked for, and no task knows right from wrong.
+        ConfigError: All tasks are auxiliary; or the objective is joint accuracy, and the rows of no
+            task are right or wrong, as with regression alone.
     """
     if not counted_tasks(objective, tasks):
         raise ConfigError(

@@ -64,6 +64,7 @@ def build_optimizer(
         ),
         *_split("weighting", weighting, settings.head_lr, 0.0),
     ]
+    # Fused: one pass over all parameters, which also divides by `grad_scale`; see `RowAdamW`.
     return AdamW(groups, fused=True)
 
 
@@ -82,10 +83,12 @@ def build_schedule(
 
 def rate_factor(step: int, *, schedule: Schedule, warmup_steps: int, total_steps: int) -> float:
     """Returns the factor of the peak learning rate before step `step`, in [0, 1]."""
+    # From 1 / (warmup_steps + 1), not from 0: a first step with rate 0 would be wasted.
     if step < warmup_steps:
         return (step + 1) / (warmup_steps + 1)
     if schedule == "constant":
         return 1.0
+    # Below 1 in all steps that are made: the rate is 0 only behind the last one.
     done = (step - warmup_steps) / max(1, total_steps - warmup_steps)
     if schedule == "linear":
         return max(0.0, 1.0 - done)
@@ -103,6 +106,8 @@ def _encoder_groups(encoder: nn.Module, settings: Optimizer) -> Iterator[dict[st
         yield from _split("encoder", encoder, rate, settings.weight_decay)
         return
     parts = separate_layers(encoder, "run.optimizer.layer_decay")
+    # rate_l = encoder_lr layer_decay^(L - l), l = 0 being the embeddings and L the top layer. What
+    # stands above the layers trains with the top one.
     top = len(parts.layers) - 1
     for number, layer in enumerate(parts.layers):
         modules = nn.ModuleList([layer, *parts.above] if number == top else [layer])
@@ -117,6 +122,7 @@ def _split(
     name: str, module: nn.Module, rate: float, weight_decay: float
 ) -> Iterator[dict[str, object]]:
     """Yields a group with weight decay (matrices) and one without (biases, norms)."""
+    # Decay pulls towards 0, which for the scale of a norm is no neutral value.
     trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
     for decay, parameters in (
         (weight_decay, [p for p in trained if p.ndim > 1]),

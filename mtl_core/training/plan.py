@@ -18,7 +18,7 @@ class GlobalBatch:
     """The rows of one optimiser step, over all workers and micro-batches.
 
     Attributes:
-        pieces: Name of a data set and row numbers, (batch,); several for joint mixing alone.
+        pieces: Name of a data set and row numbers, (rows,), int64; several for joint mixing alone.
         counts: Task name -> labels in these rows that the loss counts.
     """
 
@@ -32,10 +32,10 @@ class GlobalBatch:
 
 
 class TrainingPlan:
-    """Makes the same plan on every worker from the same generator.
+    """Plans the steps of epochs; all workers get the same plan from the same generator.
 
-    Rows that carry no label of a task that trains are left out. An epoch has the steps that it
-    takes to show all others once; see `mtl_core.training.mixing`.
+    Rows that carry no label of a task that trains are left out. An epoch has as many steps as it
+    takes to show all other rows once; see `mtl_core.training.mixing`.
     """
 
     def __init__(
@@ -61,6 +61,7 @@ class TrainingPlan:
                 if task in trained
             }
             if counts:
+                # Arrays of (rows of the data set,), so that a step only has to add up its own.
                 self._counts[name] = counts
                 self._rows[name] = np.flatnonzero(sum(counts.values()))
                 self._lengths[name] = split.token_ids.lengths()[self._rows[name]]
@@ -73,6 +74,7 @@ class TrainingPlan:
     @property
     def steps_per_epoch(self) -> int:
         """Optimiser steps per epoch; the same for all kinds of mixing."""
+        # Any epoch will do: steps depend on sizes alone.
         return self._to_mix(1, ()).steps
 
     def tasks(self, dataset: str) -> list[str]:
@@ -93,7 +95,8 @@ class TrainingPlan:
             main_scores: Task -> main dev score, of each epoch so far.
         """
         epoch, names = self._to_mix(number, main_scores), list(self._rows)
-        # Each stream draws its seed when it is first asked for rows: after the order of the steps.
+        # Each stream draws its seed when it is first asked for rows: after the order of the steps,
+        # and in the order in which the data sets first come. Another order is another run.
         streams = [
             self._stream(name, int(size), generator)
             for name, size in zip(names, self._mixing.batch_sizes(epoch), strict=True)
@@ -118,11 +121,13 @@ class TrainingPlan:
 
         A stream starts anew with every epoch, so that a resumed run is the uninterrupted one.
         """
+        # Of its own: how often other data sets are drawn from does not change its order.
         own = np.random.default_rng(generator.integers(2**63))
         while True:
             for picked in similar_length_batches(
                 self._lengths[name], batch_size=batch_size, generator=own
             ):
+                # `picked` counts the rows that train; the numbers are those of the data set.
                 yield self._rows[name][picked]
 
     def _step(self, pieces: Sequence[tuple[str, Int64Array]]) -> GlobalBatch:
@@ -134,7 +139,7 @@ class TrainingPlan:
 
 
 def micro_batch_rows(rows: Int64Array, number: int, count: int) -> tuple[Int64Array, bool]:
-    """Returns the rows of a micro-batch, and whether one only stands in where there are none.
+    """Returns the rows of a micro-batch, and whether a row only stands in where there are none.
 
     Micro-batches are dealt like cards: rows of similar length stand together in a batch, so each
     gets the same mix of lengths.

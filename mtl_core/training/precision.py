@@ -1,4 +1,4 @@
-"""The precision of a run: what `auto` is on a device.
+"""The precision of a run: what `auto` means on a device, and advice where a choice is slow.
 
 Half precision pays only where the hardware multiplies it: on a processor with AVX2 alone a product
 in bf16 takes 5 to 9 times as long as in fp32, and GPUs have units for bf16 from compute capability
@@ -33,6 +33,7 @@ _ROWS, _ROUNDS = 128, 5
 _PAYS = 0.9
 """Share of the time in fp32 below which half precision wins: casts take the rest."""
 _SLOW = 1.1
+"""Share of the time in fp32 above which a format that the study file names earns an advice."""
 _HAS_BF16, _HAS_FP16 = (8, 0), (7, 0)
 """Compute capabilities from which GPUs have units for the format."""
 
@@ -64,6 +65,7 @@ def choose(wanted: Wanted, device: torch.device, encoder: "PreTrainedConfig") ->
         return Choice("fp32")
     if device.type == "cuda":
         return _choose_on_gpu(wanted, torch.cuda.get_device_capability(device))
+    # A product of the feed-forward layers, which take most of an encoder's time.
     hidden = int(encoder.hidden_size)
     inner = int(getattr(encoder, "intermediate_size", None) or 4 * hidden)
     return _choose_on_cpu(wanted, hidden, inner)
@@ -86,7 +88,7 @@ def describe(wanted: Wanted, choice: Choice) -> str:
 
 
 def advise(choice: Choice) -> None:
-    """Logs what would be faster here, once a process."""
+    """Logs what would be faster here, once per process."""
     if choice.advice:
         warn_once(choice.advice)
 
@@ -110,9 +112,9 @@ def bf16_instructions() -> str:
 def product_share(precision: Precision, hidden: int, inner: int) -> float:
     """Returns the time of a product in a precision over its time in fp32, on this processor.
 
-    Measured once a process, in turn, so that what else runs here slows both; the least time of
-    each counts. On one thread: several wait for each other where cores are busy, many times longer
-    than a product takes.
+    Measured once per process. The two take turns, so that what else runs here slows both; the least
+    time of each counts. On one thread: several threads wait for each other where cores are busy,
+    many times longer than a product takes.
 
     Args:
         precision: The precision.
@@ -125,7 +127,7 @@ def product_share(precision: Precision, hidden: int, inner: int) -> float:
     factors = [[torch.ones(shape, dtype=DTYPES[name]) for shape in shapes] for name in names]
     least = [float("inf")] * 2
     with torch.inference_mode(), _one_thread():
-        # The first products make kernels.
+        # The first products are not timed: kernels are made in them.
         for is_timed in (False, *[True] * _ROUNDS):
             for number, (rows, weight) in enumerate(factors):
                 taken = seconds_of_product(rows, weight)
@@ -162,6 +164,7 @@ def _choose_on_cpu(wanted: Wanted, hidden: int, inner: int) -> Choice:
         )
         return Choice(wanted, advice=advice)
     instructions = bf16_instructions()
+    # Without them bf16 is emulated, and there is nothing to time.
     if not instructions:
         return Choice("fp32", "this processor has no bf16 instructions")
     share = product_share("bf16", hidden, inner)
@@ -175,7 +178,7 @@ def _choose_on_gpu(wanted: Wanted, capability: tuple[int, int]) -> Choice:
     if wanted == "auto" and capability >= _HAS_BF16:
         return Choice("bf16", f"{gpu} has units for it")
     if wanted == "auto":
-        # Never chosen by itself: its range is small.
+        # `auto` never is fp16: its range is small, so that steps overflow and are skipped.
         is_fast = capability >= _HAS_FP16
         advice = "its fast format is fp16: training.precision=fp16" if is_fast else ""
         return Choice("fp32", f"{gpu} has no units for bf16", advice)

@@ -1,4 +1,4 @@
-"""How far a run is within an epoch: what the training loop tells between its reports."""
+"""The progress of a run within an epoch, which the training loop tells between its reports."""
 
 import time
 from collections.abc import Callable
@@ -11,7 +11,7 @@ Phase = Literal["preparing", "training", "scoring"]
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where a run stands; it costs nothing to make, so the loop tells it after every step.
+    """Where a run stands; cheap to make, so that the loop can tell it after every step.
 
     Attributes:
         phase: What the run is doing.
@@ -52,7 +52,10 @@ Listener = Callable[[Progress], object]
 
 
 class EpochProgress:
-    """Counts the steps of an epoch and tells a listener of each; without one it does nothing."""
+    """Counts the steps of an epoch and tells a listener of each, when there is one.
+
+    The order of calls: `train`, `step` after every step, `score`.
+    """
 
     def __init__(self, listener: Listener | None, *, epoch: int, epochs: int, steps: int) -> None:
         """Begins with the phase `preparing`; see `Progress` for the arguments."""
@@ -64,6 +67,7 @@ class EpochProgress:
 
     def train(self) -> None:
         """Starts the clock: the first step comes next."""
+        # Anew: hidden states may have been computed until now, which says nothing of the speed.
         self._begin = time.perf_counter()
         self._tell("training")
 

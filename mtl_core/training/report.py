@@ -33,7 +33,7 @@ class EpochReport:
         gradients: "norm/<task>" and "cosine/<task>/<task>" on the shared layers, means over the
             steps that were looked at; empty unless `training.gradients_every` is set.
         trained: Part of the model -> its parameters that trained in this epoch.
-        precision: What the run computes in, `auto` resolved; empty in reports from before.
+        precision: What the run computes in, `auto` resolved; empty in reports of old versions.
     """
 
     epoch: int
@@ -61,6 +61,7 @@ class EpochReport:
     def from_json(cls, line: str) -> "EpochReport":
         """Reads what `to_json` wrote."""
         raw = json.loads(line)
+        # JSON has no NaN, so `to_json` wrote null where a score has no value.
         for scores in (raw, *raw["dev"].values()):
             scores |= {name: math.nan for name, value in scores.items() if value is None}
         return cls(**raw)

@@ -1,4 +1,4 @@
-"""AdamW as a run uses it: word embeddings by the rows of a step, clipping, the loss scale."""
+"""AdamW with clipping, the loss scale, and word embeddings that train by the rows of a step."""
 
 from collections.abc import Callable
 
@@ -13,11 +13,11 @@ from mtl_core.training.loss_scale import LossScale
 
 
 class RowAdamW:
-    """The optimiser's side of a step; of word embeddings it trains the rows that the step reads.
+    """Makes the updates with AdamW; of word embeddings it trains the rows that a step reads.
 
     The order of calls: `begin`, the backward pass, `step`, then the schedule's step; after the last
-    step of an epoch `settle`, before which neither the word embeddings nor their state are to be
-    read. All state stands in the `AdamW` below, in its own form.
+    step of an epoch `settle`. Do not read the word embeddings or their state before `settle`. All
+    state stands in torch's `AdamW`, in its own form.
 
     Attributes:
         optimizer: Torch's optimiser over all that trains.
@@ -54,6 +54,8 @@ class RowAdamW:
             token_ids: Returns the ids of the step, that of padding included, over all workers and
                 micro-batches; called only where word embeddings train by their rows.
         """
+        # None, not 0: AdamW passes over what has no gradient, as a head of another data set. With 0
+        # it would decay it and move it on by its momentum.
         self.optimizer.zero_grad(set_to_none=True)
         if self._words is not None:
             self._words.pick(token_ids())
@@ -74,6 +76,7 @@ class RowAdamW:
         """
         if not self._scale_and_clip():
             return False
+        # Both take the group's learning rate, so the schedule may move it only afterwards.
         self.optimizer.step()
         if self._words is not None:
             self._words.step()
@@ -88,6 +91,7 @@ class RowAdamW:
         """Moves the loss scale and clips the gradients; returns whether they are finite."""
         if self.scale is None and self.clip_norm is None:
             return True
+        # Gradients are summed over the workers by now, so all find the same norm and decide alike.
         norm = get_total_norm([t.grad for t in self.trained() if t.grad is not None])
         if self.scale is not None:
             is_finite = bool(norm.isfinite())
@@ -95,6 +99,7 @@ class RowAdamW:
             if not is_finite:
                 return False
         if self.clip_norm is not None:
+            # g / max(1, (|g| + 1e-6) / clip_norm), the 1e-6 as `clip_grad_norm_` has it.
             divisor = ((norm + 1e-6) / self.clip_norm).clamp(min=1.0)
             # The fused optimiser divides by it while it reads the gradients: no pass of its own
             # over all of them, as `clip_grad_norm_` makes.

@@ -36,7 +36,7 @@ _CHECK_EVERY = 20
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """What makes the updates, from one change of freezing to the next.
+    """What makes the updates; built anew whenever freezing changes.
 
     Attributes:
         optimizer: Makes the update from the gradients.
@@ -51,11 +51,11 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """What came of the training steps of an epoch.
+    """Results of the training steps of an epoch.
 
     Attributes:
         losses: Task name -> mean loss over all workers.
-        gradients: What was seen of the tasks' gradients.
+        gradients: Means of norms and cosines, as `EpochReport.gradients` has them.
         seconds: Wall time, evaluation left out.
     """
 
@@ -67,8 +67,8 @@ class Training:
 class Run:
     """One training run.
 
-    `run_epoch` trains and scores the epochs, in order from 1. What wants the steps one by one
-    calls `begin` for an epoch, and for each batch of it `loader.micro_batches` and `step`.
+    `run_epoch` trains and scores one epoch; call it in order from 1. To make the steps one by one,
+    call `begin` for an epoch, and for each batch of it `loader.micro_batches` and `step`.
 
     Attributes:
         config: The run's configuration.
@@ -160,7 +160,7 @@ class Run:
         micro_batches: Sequence[MicroBatch],
         diagnostics: GradientDiagnostics | None = None,
     ) -> Losses:
-        """Makes one optimiser step; `begin` has to come before.
+        """Makes one optimiser step; call `begin` first.
 
         Args:
             batch: The rows of the step.
@@ -175,12 +175,13 @@ class Run:
         """
         stage = self.stage
         assert stage is not None, "`begin` comes first"
-        # The rows are picked before the first forward pass, which reads them.
+        # Rows are picked before the first forward pass, which reads them; a look makes one, too.
         stage.optimizer.begin(partial(self.loader.token_ids, batch))
         if diagnostics is not None:
             seen = stage.gradients.look(micro_batches, batch.counts)
             diagnostics.add(seen, with_labels(batch.counts))
         sums = stage.step.backward(micro_batches, batch.counts)
+        # A step that overflows in fp16 is skipped whole: the learning rate stays, too.
         if stage.optimizer.step():
             stage.step.after_update(micro_batches, batch.counts)
             self.state.schedule.step()
@@ -202,6 +203,7 @@ class Run:
                 losses = sums.means()
                 self._check(losses, f"epoch {epoch}, step {number}")
         assert self.stage is not None
+        # Scoring and the checkpoint read the whole matrix of word embeddings.
         self.stage.optimizer.settle()
         self.state.weighting.after_epoch(losses)
         return Training(losses, diagnostics.means(), time.perf_counter() - start)
@@ -238,6 +240,7 @@ class Run:
     def _begin_stage(self, epoch: int) -> Stage:
         """Sets what trains from this epoch on, and builds what trains it."""
         config, state = self.config, self.state
+        # First: `LossStep` hands what trains now to DistributedDataParallel.
         set_frozen(state.model, config.freezing, epoch=epoch)
         self.loader.datasets = self._with_frozen_states(epoch)
         optimizer = RowAdamW(
@@ -271,7 +274,7 @@ class Run:
             dtype=precision if training.prefix_cache == "auto" else training.prefix_cache,
             budget=int(training.prefix_cache_gib * 2**30),
         )
-        # What a task changes in a batch, frozen layers have to see anew each time.
+        # Where a task changes its batches (masking), frozen layers see other words in each epoch.
         changed = {dataset for name in self.loader.collator.changes
                    for dataset in self.config.tasks[name].datasets}  # fmt: skip
         fixed = {name: dataset for name, dataset in every.items() if name not in changed}
@@ -282,11 +285,7 @@ class Run:
                 if name in report.dev}  # fmt: skip
 
     def _check(self, losses: Mapping[str, float], where: str) -> None:
-        """Refuses losses that are not finite.
-
-        Raises:
-            TrainingError: One of them is not.
-        """
+        """Raises a TrainingError where a loss is not finite."""
         rates = self.config.optimizer
         is_fp16 = self.state.precision == "fp16"
         advice = "; fp16 ends at 65504, so try training.precision=fp32" if is_fp16 else ""

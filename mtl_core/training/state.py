@@ -1,4 +1,4 @@
-"""The state of a run: what changes while it trains, as checkpoints keep it."""
+"""The state of a run: all that changes while it trains, and that checkpoints keep."""
 
 import hashlib
 from collections.abc import Mapping
@@ -28,9 +28,9 @@ class RunState:
     """The parts of a run that change while it trains, and its precision, which it keeps.
 
     Attributes:
-        optimizer: Over all that trains in some epoch.
-        reports: Of the epochs that are done.
-        precision: What it computes in.
+        optimizer: AdamW over all that trains in some epoch; `RowAdamW` moves it.
+        reports: Reports of the epochs that are done.
+        precision: What the run computes in.
         scale: The loss scale of fp16; None in other precisions.
     """
 
@@ -65,6 +65,7 @@ def new_state(
     Raises:
         ConfigError: Nothing is left to train, or the encoder does not allow the freezing.
     """
+    # Directly before the heads are drawn: what runs before may draw as much as it likes.
     seed_torch(config.seed, "heads")
     model = assets.new_model(config, tasks)
     weights = {name: task.weight for name, task in config.tasks.items()}
@@ -85,7 +86,7 @@ def new_state(
 
 
 def set_frozen(model: MultiTaskModel, freezing: Freezing, *, epoch: int) -> None:
-    """Sets what of the encoder trains in an epoch, from 1.
+    """Sets which parameters of the encoder train in an epoch (from 1).
 
     Raises:
         ConfigError: The encoder does not allow this kind of freezing.
@@ -98,6 +99,7 @@ def set_frozen(model: MultiTaskModel, freezing: Freezing, *, epoch: int) -> None
 
 def seed_torch(*parts: int | str) -> None:
     """Seeds torch's generators (head weights, dropout) from the parts."""
+    # Hashed, so that no two uses (heads, epochs, workers) get the same or neighbouring seeds.
     digest = hashlib.sha256(repr(parts).encode()).digest()
     torch.manual_seed(int.from_bytes(digest[:8], "little") >> 1)
 
@@ -106,4 +108,5 @@ def _choose_precision(config: RunConfig, model: MultiTaskModel, place: Place) ->
     choice = choose(config.training.precision, place.device, model.encoder.config)
     if place.rank == 0:
         advise(choice)
+    # All workers come here: they may stand on different machines, and find differently.
     return agreed(place.gather(choice.precision))

@@ -25,9 +25,9 @@ class Step(ABC):
     The summed losses of each micro-batch are divided by the labels of the whole step. Weightings
     see the losses (or gradients) of the whole step, whichever worker or micro-batch they come from.
 
-    A step is made for what trains now, and wrapped for several workers when it is made: when other
-    parameters train, another is built. The order of calls: `backward`, the update, and when one
-    was made `after_update`.
+    A step is made for what trains now, and wraps the model for several workers when it is made:
+    when other parameters train, build another. The order of calls: `backward`, the update, and,
+    when an update was made, `after_update`.
     """
 
     @abstractmethod
@@ -68,7 +68,7 @@ class LossStep(Step):
             weighting: What makes the factors.
             forward: The forward pass.
             tasks: Names of all tasks.
-            has_unused_parameters: Whether a step may pass some parameters by.
+            has_unused_parameters: Whether the loss of a step may not depend on some parameters.
         """
         self._weighting = weighting
         self._forward = forward
@@ -91,7 +91,7 @@ class LossStep(Step):
     def backward(self, micro_batches: Sequence[MicroBatch], counts: Mapping[str, int]) -> Losses:
         """Fills the gradients; see `Step`."""
         self._weighting.begin_step()
-        factors = self._known_factors(micro_batches, counts)
+        factors = self._known_factors(micro_batches, counts)  # None: once the losses are there
         training = [
             number
             for number, (_, names) in enumerate(micro_batches)
@@ -102,7 +102,7 @@ class LossStep(Step):
             if number not in training:
                 add_losses(sums, self._forward.without_gradients([micro_batch]))
                 continue
-            # Gradients cross the network once a step, in the last backward pass.
+            # Gradients cross the network once per step, in the last backward pass.
             is_last = number == training[-1]
             with self._forward.place.synchronised(self._module, is_wanted=is_last):
                 local = self._forward(micro_batch, self._module)
@@ -114,6 +114,7 @@ class LossStep(Step):
         self._is_weighted = factors is not None
         self._exchange_rows()
         self._take_scale_out()
+        # Its own parameters, unscaled. The means are those of all workers: nothing to exchange.
         if any(parameter.requires_grad for parameter in self._weighting.parameters()):
             torch.autograd.backward(self._weighting(self._forward.means(sums, counts)))
         return sums
@@ -129,17 +130,18 @@ class LossStep(Step):
     def _known_factors(
         self, micro_batches: Sequence[MicroBatch], counts: Mapping[str, int]
     ) -> Mapping[str, Tensor | float] | None:
-        """Returns the factors of the losses; None = they hang on those of the one micro-batch."""
+        """Returns the factors of the losses; None = they depend on those of the one micro-batch."""
         weighting, place = self._weighting, self._forward.place
         if weighting.is_constant:
             return weighting.current_weights()
         if not weighting.compares_losses:
-            # They are the same whatever the losses are.
+            # The slope of the objective by each loss is the same at 1 as at any other value.
             ones = {name: torch.ones((), device=place.device) for name in with_labels(counts)}
             return loss_factors(weighting, ones)
         if len(micro_batches) == 1:
             return None
-        # They need the losses of all: one pass without gradients to know them.
+        # They need the losses of all micro-batches: one pass without gradients to know them, with
+        # dropout drawn as in the pass that trains.
         with same_random_numbers(place.device):
             before = self._forward.without_gradients(micro_batches)
         return loss_factors(weighting, self._forward.means(before, counts))
@@ -157,7 +159,7 @@ class LossStep(Step):
         terms = [
             local[name] * (factors[name] / counts[name] if counts[name] else 0.0) for name in names
         ]
-        # It averages over workers, too; the micro-batches have to add up.
+        # DistributedDataParallel averages over workers, but their losses have to add up.
         scale = self._forward.place.world_size * self._forward.loss_scale
         torch.autograd.backward(torch.stack(terms).sum() * scale)
 
@@ -166,8 +168,10 @@ class LossStep(Step):
 
         They are new tensors in every step.
         """
+        # Averaged, as `_backward` has multiplied by the number of workers.
         place, embedding = self._forward.place, self._forward.model.row_embedding
         if place.world_size > 1 and embedding is not None and embedding.rows is not None:
+            # A worker where nothing trained has no gradient, and yet takes part in the sum.
             accumulate([embedding.rows], [torch.zeros_like(embedding.rows)])
             assert embedding.rows.grad is not None
             place.sum(embedding.rows.grad).div_(place.world_size)
@@ -182,8 +186,8 @@ class LossStep(Step):
 class GradientStep(Step):
     """A backward pass per task, and what the weighting makes of these gradients.
 
-    In fp16 a step whose gradients overflow leaves some that are not finite, and passes the
-    weighting by, so that it does not keep what it makes of it.
+    In fp16, where gradients overflow, the weighting is not called, so that its state is not spoilt;
+    the gradients that are left are not finite, and the update is skipped.
     """
 
     def __init__(
@@ -210,12 +214,14 @@ class GradientStep(Step):
         weights, forward = self._task_weights, self._gradients.forward
         matrix, sums = self._gradients.fill(micro_batches, counts, weights)
         present, means = with_labels(counts), forward.means(sums, counts)
+        # Weighted as the gradients are: the rows belong to these losses, (tasks,).
         losses = torch.stack([weights[name] * means[name] for name in present])
         if forward.scale is not None and not matrix.isfinite().all():
             combined = matrix.sum(dim=0)  # Not finite either, so the update is skipped.
         else:
             with torch.no_grad():
                 combined = self._weighting(matrix, losses, present)
+        # Heads have their gradients from `fill`; what they share gets its pieces of (parameters,).
         shared = list(forward.model.shared_parameters())
         for parameter, part in zip(shared, split_like(combined, shared), strict=True):
             parameter.grad = part
@@ -235,7 +241,7 @@ def build_step(
         weighting: How the losses become one update.
         gradients: Computes the gradients of single tasks, and knows the forward pass.
         task_weights: Task name -> factor of its loss; loss weightings know it already.
-        has_unused_parameters: Whether a step may pass some parameters by.
+        has_unused_parameters: Whether the loss of a step may not depend on some parameters.
 
     Raises:
         TypeError: The weighting combines neither losses nor gradients.

@@ -1,4 +1,4 @@
-"""The gradient of each task by the parameters that all tasks share."""
+"""The gradients of single tasks: a row per task over the parameters that all tasks share."""
 
 from collections.abc import Mapping, Sequence
 
@@ -19,7 +19,8 @@ from mtl_core.training.gradients import accumulate, split_like
 class TaskGradients:
     """Computes one backward pass per task, over all workers and micro-batches of a step.
 
-    The matrix that it returns is used again for the next one: large new memory is slow.
+    The matrix that it returns is written over by the next call: large new memory is slow. What is
+    kept has to be copied.
     """
 
     def __init__(self, forward: ForwardPass) -> None:
@@ -79,20 +80,24 @@ class TaskGradients:
         matrix = self._zeros(len(present), sum(parameter.numel() for parameter in shared))
         sums: Losses = {}
         for micro_batch in micro_batches:
+            # One forward pass for all tasks, then a backward pass for each.
             local = forward(micro_batch)
             here = [name for name in micro_batch.tasks if name in present]
             for name in here:
                 loss = local[name] * (weights[name] / counts[name] * forward.loss_scale)
                 if not loss.requires_grad:  # All that the task meets is frozen.
                     continue
+                # The tasks share the encoder's graph: it is freed with the last of them.
                 own = heads.get(name, [])
                 found = self._backward(loss, [*shared, *own], keeps_graph=name != here[-1])
+                # Views: what is added to them stands in the matrix, each parameter in its columns.
                 row = split_like(matrix[present.index(name)], shared)
                 for total, gradient in zip(row, found[: len(shared)], strict=True):
                     if gradient is not None:
                         total.add_(gradient)
                 accumulate(own, found[len(shared) :])
             add_losses(sums, local)
+        # Summed, not averaged: losses are divided by the labels of all workers already.
         forward.place.sum(matrix)
         return matrix, sums
 
@@ -102,13 +107,15 @@ class TaskGradients:
         """Returns the gradients of a loss, without the loss scale; None = it does not meet them.
 
         Raises:
-            TrainingError: Rows of the word embeddings train, and the loss hangs on all of them.
+            TrainingError: Picked rows of the word embeddings train, and the loss depends on the
+                whole matrix as well.
         """
         if not parameters:
             return ()
         embedding = self.forward.model.row_embedding
         has_picked = embedding is not None and embedding.rows is not None
-        # Asked for only to be refused: `autograd.grad` leaves what it is not asked for unsaid.
+        # Asked for only to be refused: a gradient that `autograd.grad` is not asked for is lost
+        # without a word.
         whole = [embedding.weight] if embedding is not None and has_picked else []
         found = torch.autograd.grad(
             loss, [*parameters, *whole], retain_graph=keeps_graph, allow_unused=True

@@ -1,4 +1,4 @@
-"""Aligned-MTL: orthogonal gradients of one length."""
+"""Aligned-MTL: replaces the task gradients by orthogonal ones of equal length."""
 
 from typing import Literal
 
@@ -21,5 +21,6 @@ class AlignedMtlSection(Section):
         """Builds the weighting."""
         from torchjd.aggregation import AlignedMTLWeighting
 
-        # Of the gradients' singular values all become one: U S V^T is replaced by s U V^T.
+        # The gradients are the rows of G = U S V^T. It is replaced by s U V^T: all singular values
+        # become s. The update is the mean of the new rows.
         return GramianWeighting(weights, AlignedMTLWeighting(scale_mode=self.scale), seed=seed)

@@ -1,4 +1,4 @@
-"""What every weighting offers: how the task losses of a step become one update."""
+"""The contract of all weightings: how the task losses of a step become one update."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -13,15 +13,17 @@ Weights = Mapping[str, float]
 class Weighting(nn.Module, ABC):
     """How the task losses of a step become one update.
 
-    All state that an exact resume needs is in `state_dict()`. Tasks that are absent from a step
-    (without labels in it, or of weight 0) are passed over.
+    The order of calls: in every step `begin_step`, then `forward` where the step needs it; after
+    every epoch `after_epoch`, then `current_weights` for the report. All state that an exact resume
+    needs is in `state_dict()`. Tasks that are absent from a step (without labels in it, or of
+    weight 0) are passed over.
     """
 
     def begin_step(self) -> None:
         """Called once before every step, on every worker alike."""
 
     def after_epoch(self, losses: Mapping[str, float]) -> None:
-        """Told the mean loss of every task that trained in the epoch."""
+        """Takes the mean loss of every task that trained in the epoch."""
 
     @abstractmethod
     def current_weights(self) -> dict[str, float]:
@@ -32,11 +34,11 @@ class LossWeighting(Weighting):
     """Turns losses into one objective; the factor of each task's gradient is its derivative.
 
     Attributes:
-        compares_losses: Whether the factors hang on the values of this step's losses. When they
-            do not, the objective is called before the forward pass with any values to get them,
-            and again with the losses for the gradients of its own parameters.
+        compares_losses: Whether the factors depend on the values of this step's losses. When they
+            do not, `forward` is called before the model runs, with losses of 1, to get the factors,
+            and afterwards with the losses, for the gradients of the weighting's own parameters.
         is_constant: Whether the factors are those of `current_weights` in every step.
-        wants_losses_after_step: Whether `after_step` is to be called.
+        wants_losses_after_step: Whether `after_step` is called; it costs a forward pass per step.
     """
 
     compares_losses: ClassVar[bool] = False
@@ -48,18 +50,18 @@ class LossWeighting(Weighting):
         """Returns the objective of the step, a scalar.
 
         Args:
-            losses: Task name -> mean loss of the step, over all workers and parts.
+            losses: Task name -> mean loss of the step, over all workers and micro-batches.
         """
 
     def after_step(self, losses: Mapping[str, Tensor]) -> None:
-        """Told the losses of the same step after the update."""
+        """Takes the losses of the same rows after the update."""
 
 
 class GradientWeighting(Weighting):
     """Combines the gradients of the tasks on the parameters that they share.
 
-    In fp16 too they come as they are, the loss scale taken out; of a step in which one overflows
-    the weighting is told nothing.
+    In fp16 the gradients come with the loss scale divided out; a step in which one of them
+    overflows does not call `forward`, so that no state is spoilt.
     """
 
     @abstractmethod
@@ -67,7 +69,8 @@ class GradientWeighting(Weighting):
         """Returns the gradient of the update, (parameters,).
 
         Args:
-            gradients: Gradient of each task's weighted mean loss, (tasks, parameters).
+            gradients: Gradient of each task's weighted mean loss, (tasks, parameters), fp32; the
+                memory is written over in the next step.
             losses: The weighted mean losses, (tasks,).
             tasks: Names of the tasks in the step, in the order of the rows.
         """

@@ -1,4 +1,4 @@
-"""CAGrad: near the mean, best for the worst task."""
+"""CAGrad: the update near the mean gradient that helps the worst task most."""
 
 from typing import Literal
 
@@ -23,5 +23,6 @@ class CaGradSection(Section):
         """Builds the weighting."""
         from torchjd.aggregation import CAGradWeighting
 
-        # argmax_d min_i g_i d with |d - g_0| <= c |g_0|, g_0 being the mean gradient.
+        # argmax_d min_i g_i d with |d - g_0| <= c |g_0|, g_0 being the mean gradient. With a
+        # `norm_eps` torchjd makes the update 0 where it is short, as beside a task nearly solved.
         return GramianWeighting(weights, CAGradWeighting(self.c, norm_eps=0.0), seed=seed)

@@ -1,4 +1,4 @@
-"""Dynamic weight average: weights from how fast the losses fell."""
+"""Dynamic weight average: weights from how fast each loss fell over the last two epochs."""
 
 import math
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from mtl_core.weighting.losses import ScaledLosses
 class DwaSection(Section):
     """Dynamic weight average: more for tasks whose loss falls more slowly.
 
-    Liu, Johns and Davison 2019, https://arxiv.org/abs/1803.10704, equation 7, by epochs.
+    Liu, Johns and Davison 2019, https://arxiv.org/abs/1803.10704, equation 7; t counts epochs.
     """
 
     kind: Literal["dwa"] = "dwa"
@@ -41,15 +41,17 @@ class Dwa(ScaledLosses):
         return torch.stack([self._factors[task] * loss for task, loss in losses.items()]).sum()
 
     def after_epoch(self, losses: Mapping[str, float]) -> None:
-        """Sets the weights of the next epoch; those of tasks seen once only stay as they are."""
+        """Sets the weights of the next epoch; a task without two epochs keeps its weight."""
+        # Two epochs are all that equation 7 looks at; older ones would only grow the checkpoint.
         self._history = [*self._history, dict(losses)][-2:]
         if len(self._history) < 2:
             return
-        # w_i = n exp(r_i / T) / sum_j exp(r_j / T), r_i being the last loss over the one before.
+        # w_k(t) = K exp(w~_k / T) / sum_i exp(w~_i / T) with w~_k = L_k(t - 1) / L_k(t - 2).
         older, newer = self._history
+        # A loss of 0 has no ratio; its task keeps the weight it has, and K leaves it out.
         tasks = [task for task in newer if older.get(task, 0.0) > 0]
         ratios = [newer[task] / older[task] / self._temperature for task in tasks]
-        # Less the largest, which the quotient takes out again, no ratio overflows.
+        # The largest ratio is subtracted, which cancels in the quotient: `exp` cannot overflow.
         scores = [math.exp(ratio - max(ratios)) for ratio in ratios]
         for task, score in zip(tasks, scores, strict=True):
             self._factors[task] = self._weights[task] * len(tasks) * score / sum(scores)

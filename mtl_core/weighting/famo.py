@@ -1,4 +1,4 @@
-"""FAMO: weights that make all losses fall at one rate."""
+"""FAMO: weights that make all losses fall at the same rate."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
@@ -40,20 +40,23 @@ class Famo(ScaledLosses):
         from torchjd.scalarization import FAMO
 
         super().__init__(weights)
+        # A task of weight 0 never has a loss; its logit would hold a share of the weights for good.
         trained = [task for task, weight in weights.items() if weight > 0]
         self._position = {task: number for number, task in enumerate(trained)}
         self.famo = FAMO(len(trained), lr=lr, weight_decay=weight_decay)
-        # Torchjd moves the logits itself; the run's optimiser must leave them alone.
+        # Torchjd moves the logits itself; the run's optimiser takes all that requires a gradient.
         self.famo.requires_grad_(False)
         self.register_buffer("last", torch.ones(len(trained)))
 
     def forward(self, losses: Mapping[str, Tensor]) -> Tensor:
         """Returns the objective, from the last known losses of absent tasks."""
         values = self._all_values(losses)
-        # What stands for a task's loss where it is absent, here and in `after_step`.
+        # What stands for the loss of an absent task, here and in `after_step`: the difference of
+        # its logarithms is then 0.
         self.get_buffer("last").copy_(values.detach())
         objective: Tensor = self.famo(values)
         if values.requires_grad:
+            # The caller goes back through the same graph, so it has to stay.
             [slopes] = torch.autograd.grad(objective, values, retain_graph=True)
             for task in losses:
                 self._factors[task] = self._weights[task] * float(slopes[self._position[task]])
@@ -61,6 +64,7 @@ class Famo(ScaledLosses):
 
     def after_step(self, losses: Mapping[str, Tensor]) -> None:
         """Moves the weights by how far each loss fell."""
+        # Torchjd differentiates softmax(w) by the logits w: they need a gradient for this moment.
         self.famo.requires_grad_(True)
         self.famo.update(self._all_values(losses))
         self.famo.requires_grad_(False)

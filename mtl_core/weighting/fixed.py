@@ -1,4 +1,4 @@
-"""Fixed weights: the plain sum."""
+"""Fixed weights: the sum of the losses, each times the weight of its task."""
 
 from collections.abc import Mapping
 from typing import ClassVar, Literal
@@ -24,6 +24,7 @@ class FixedSection(Section):
 class Fixed(ScaledLosses):
     """Adds the weighted losses."""
 
+    # Then a step needs no derivative of the objective to know the factors.
     is_constant: ClassVar = True
 
     def forward(self, losses: Mapping[str, Tensor]) -> Tensor:

@@ -1,4 +1,4 @@
-"""The geometric mean of the losses."""
+"""Geometric mean: the product of the losses, so that each gradient is divided by its loss."""
 
 from typing import Literal
 
@@ -9,6 +9,7 @@ from mtl_core.weighting.base import Weights
 from mtl_core.weighting.losses import ComparingWeighting
 
 _SMALLEST = 1e-8
+"""The loss that stands for 0, whose logarithm has no value."""
 
 
 class GeometricMeanSection(Section):
@@ -29,7 +30,7 @@ class GeometricMeanSection(Section):
 
 
 class _Positive(nn.Module):
-    """Gives a scalarisation that takes logarithms no loss of 0, which a batch may well have."""
+    """Raises losses of 0, which a batch may well have, for a scalarisation with logarithms."""
 
     def __init__(self, inner: nn.Module) -> None:
         super().__init__()
@@ -37,5 +38,6 @@ class _Positive(nn.Module):
 
     def forward(self, losses: Tensor) -> Tensor:
         """Returns the objective of losses, (tasks,)."""
+        # Below the bound `clamp` has a slope of 0: such a task gets no gradient in this step.
         objective: Tensor = self.inner(losses.clamp(min=_SMALLEST))
         return objective

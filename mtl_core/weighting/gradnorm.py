@@ -1,4 +1,4 @@
-"""GradNorm: weights that keep the tasks' gradients at sizes that fit how fast they learn."""
+"""GradNorm: weights that give slowly learning tasks gradients of a larger norm."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -29,11 +29,12 @@ class GradNormSection(Section):
 
 
 class GradNorm(GradientWeighting):
-    """Descends on `sum_i |w_i n_i - mean_j(w_j n_j) r_i^alpha|`, n being the gradients' norms.
+    """Descends on `sum_i |w_i n_i - mean_j(w_j n_j) r_i^alpha|`, equation 2 of the paper.
 
-    r_i is the loss over that of the task's first step, relative to the mean over the tasks. The
-    paper's slope of w_i, `sign(...) n_i`, is divided by the mean norm, so that the learning rate
-    means the same at any scale of the losses; the weights of the present tasks keep their sum.
+    n_i is the norm of a task's gradient, so w_i n_i is the paper's G_i. r_i is the loss divided by
+    that of the task's first step, relative to the mean over the tasks. Unlike the paper, the slope
+    of w_i, `sign(...) n_i`, is divided by the mean norm, so that the learning rate means the same
+    at any scale of the losses; the weights of the present tasks keep their sum.
     """
 
     def __init__(self, weights: Weights, *, alpha: float, lr: float) -> None:
@@ -62,11 +63,14 @@ class GradNorm(GradientWeighting):
         now = weights[rows]
         norms = gradients.norm(dim=1)
         ratios = losses / first[rows]
-        sizes = now * norms
+        sizes = now * norms  # G_i, (tasks,)
+        # Equation 2 holds the target constant: no slope goes through the mean.
         targets = sizes.mean() * (ratios / ratios.mean()) ** self._alpha
         slopes = torch.sign(sizes - targets) * norms / norms.mean()
+        # A weight below 0 would climb the task's loss.
         new = (now - self._lr * slopes).clamp(min=1e-3)
         new = new * now.sum() / new.sum()
+        # All gradients may be 0, or a first loss: then the weights stay, instead of being NaN.
         if new.isfinite().all():
             weights[rows] = new
         # By the weights from before; the new ones are those of the next step.

@@ -1,4 +1,4 @@
-"""GradVac: pairs of gradients turned to their running cosine."""
+"""GradVac: turns each pair of gradients to the running cosine of the pair."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
@@ -47,7 +47,8 @@ class GradVac(SolvedWeighting):
         rows = self.rows_of(tasks).to(cosines.device)
         cells = (rows.unsqueeze(1), rows)
         # Torchjd keeps one matrix for one set of tasks; here it is that of the tasks present.
-        seen = cosines[cells].cpu()
+        # A copy, as indexing by tensors makes one; the solver works on the CPU and changes it.
+        seen = cosines[cells].cpu()  # (present tasks, present tasks)
         give_running_cosines(self._solver, seen, dtype=gramian.dtype)
         found: Tensor = self._solver(scaled(gramian).to(gramian))
         cosines[cells] = seen.to(cosines)

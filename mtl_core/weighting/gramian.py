@@ -1,4 +1,4 @@
-"""What weightings of gradients share: draws of a step, factors that a solver finds.
+"""Bases of gradient weightings: seeded draws, and factors that a solver finds.
 
 Heads get the gradient of their own task, times `tasks.<name>.weight`; only the parameters in
 front of all heads get the combined gradient.
@@ -39,6 +39,7 @@ class DrawingWeighting(GradientWeighting):
 
     def draw_seed(self) -> int:
         """Returns the seed of the step: the same on every worker and in a run that goes on."""
+        # Runs of different seeds share none: no run has 2**32 steps.
         return (self._seed << 32) + self._step
 
     def get_extra_state(self) -> dict[str, Any]:
@@ -77,7 +78,7 @@ class SolvedWeighting(DrawingWeighting):
         alphas = self._alphas(gradients, tasks)
         for task, alpha in zip(tasks, alphas.tolist(), strict=True):
             self.factors[task] = self.task_weights[task] * alpha
-        return alphas @ gradients
+        return alphas @ gradients  # (tasks,) @ (tasks, parameters) -> (parameters,)
 
     def rows_of(self, tasks: Sequence[str]) -> Tensor:
         """Returns the numbers of tasks among all tasks, (tasks,), int64."""
@@ -85,17 +86,19 @@ class SolvedWeighting(DrawingWeighting):
 
     def _alphas(self, gradients: Tensor, tasks: Sequence[str]) -> Tensor:
         """Returns the factor of each row, (tasks,)."""
-        mean = gradients.new_full((len(tasks),), 1 / len(tasks))
+        mean = gradients.new_full((len(tasks),), 1 / len(tasks))  # (tasks,)
         if len(tasks) == 1:
             return mean
+        # (tasks, parameters) -> (tasks, tasks): all that solvers see, however large the model is.
         gramian = gradients @ gradients.T
+        # Squares overflow where the gradients themselves are still finite.
         if not gramian.isfinite().all():
             return mean
         devices = [gradients.device] if gradients.device.type == "cuda" else []
         # Every worker draws the same, and a run that goes on draws what it would have drawn.
         with torch.random.fork_rng(devices=devices), warnings.catch_warnings():
             torch.manual_seed(self.draw_seed())
-            # The solvers say that they are not sure; what they found is checked here.
+            # Solvers warn where they are not sure of their answer; it is checked below.
             warnings.simplefilter("ignore")
             try:
                 found = self.solve(gradients, gramian, tasks)
@@ -115,13 +118,13 @@ class GramianWeighting(SolvedWeighting):
         seed: int,
         degree: float = 0.0,
     ) -> None:
-        """Makes one.
+        """Makes a weighting around a solver of torchjd.
 
         Args:
             weights: Task name -> factor of its gradient.
             solver: Finds the factors.
-            seed: Of what the solver draws.
-            degree: Of inner products c times as large the factors are c**degree times as large.
+            seed: Seed of what the solver draws.
+            degree: Of inner products c times as large, the factors are c**degree times as large.
         """
         super().__init__(weights, seed=seed)
         self._solver = solver
@@ -130,13 +133,17 @@ class GramianWeighting(SolvedWeighting):
     def solve(self, gradients: Tensor, gramian: Tensor, tasks: Sequence[str]) -> Tensor:
         """Returns what the solver finds; see `SolvedWeighting.solve`."""
         found: Tensor = self._solver(scaled(gramian))
+        # Solved for products divided by their trace c; the factors of the true ones are c**degree
+        # times as large.
         return (found * gramian.double().trace() ** self._degree).to(gradients)
 
 
 def scaled(gramian: Tensor) -> Tensor:
     """Returns inner products, double, as of gradients whose squared norms add up to 1.
 
-    All methods are solved there: torchjd takes small gradients for none at all.
+    All methods are solved at this size: torchjd compares with fixed thresholds, below which it
+    takes small gradients for zero.
     """
+    # Double, so that solvers add next to nothing to the rounding of the fp32 products.
     products = gramian.double()
     return products / products.trace()

@@ -1,4 +1,4 @@
-"""IMTL-G: equal projections onto all gradients."""
+"""IMTL-G: the update with equal projections onto the directions of all gradients."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""IMTL-L: a learnt scale per task that makes all losses one size."""
+"""IMTL-L: a learnt scale per task that brings all losses to the same size."""
 
 from typing import Literal
 

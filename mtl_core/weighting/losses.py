@@ -1,4 +1,4 @@
-"""What weightings of losses share: weighted losses, learnt scales, comparing scalarisations."""
+"""Bases of loss weightings: weighted losses, learnt scales, comparing scalarisations."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -39,7 +39,7 @@ class ElementwiseWeighting(ScaledLosses):
 
     def __init__(self, weights: Weights, scalarizers: Mapping[str, nn.Module]) -> None:
         super().__init__(weights)
-        # A name of a task may be one of a module's own methods.
+        # A ModuleDict refuses names of its own methods, such as "keys", which a task may have.
         self._keys = {task: f"task_{task}" for task in weights}
         self.scalarizers = nn.ModuleDict({self._keys[t]: s for t, s in scalarizers.items()})
 
@@ -52,6 +52,7 @@ class ElementwiseWeighting(ScaledLosses):
         """Returns task name -> factor of its loss now."""
         weights = {}
         for task, weight in self._weights.items():
+            # The terms are linear in the loss, so the slope is the same at 1 as anywhere.
             one = torch.ones((), device=next(self.parameters()).device, requires_grad=True)
             [slope] = torch.autograd.grad(self._term(task, one), one)
             weights[task] = weight * float(slope)
@@ -75,7 +76,8 @@ class ComparingWeighting(ScaledLosses):
         """Returns the objective."""
         values = torch.stack(list(self.scaled(losses).values()))
         if values.requires_grad:
-            leaf = values.detach().requires_grad_()
+            # On a graph of its own: the caller still goes back through that of the losses.
+            leaf = values.detach().requires_grad_()  # (present tasks,)
             [slopes] = torch.autograd.grad(self._scalarize(leaf), leaf)
             for task, slope in zip(losses, slopes.tolist(), strict=True):
                 self._factors[task] = self._weights[task] * slope

@@ -1,4 +1,4 @@
-"""MGDA: the shortest vector between the gradients."""
+"""MGDA: the shortest vector in the convex hull of the gradients."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""Nash-MTL: the tasks bargain for the update."""
+"""Nash-MTL: the update that the tasks would agree on in a Nash bargain."""
 
 import math
 from collections.abc import Sequence
@@ -46,7 +46,7 @@ class Nash(SolvedWeighting):
     def solve(self, gradients: Tensor, gramian: Tensor, tasks: Sequence[str]) -> Tensor:
         """Returns the bargain's factors, at most `max_norm` long; see `SolvedWeighting`."""
         alphas = self.get_buffer("alphas")
-        rows = self.rows_of(tasks).to(alphas.device)
+        rows = self.rows_of(tasks).to(alphas.device)  # (present tasks,)
         # Counted for each set of tasks: those of another data set have steps of their own.
         together = ",".join(tasks)
         step = self._num_steps[together] = self._num_steps.get(together, 0) + 1
@@ -58,6 +58,7 @@ class Nash(SolvedWeighting):
         if not found.isfinite().all():
             # No bargain was found: the mean, as everywhere.
             found = torch.full_like(found, 1 / len(tasks))
+        # |sum_i a_i g_i|; rounded, its square may be a little below 0.
         norm = (found @ gramian @ found).clamp(min=0).sqrt()
         return found * (self._max_norm / norm).clamp(max=1)
 
@@ -81,14 +82,17 @@ def bargain(products: Tensor) -> Tensor:
     Args:
         products: Inner products of gradients, (tasks, tasks), double, of about size 1.
     """
+    # The solution where all gradients are orthogonal: products_ii w_i = 1 / w_i.
     weights = products.diagonal().rsqrt()
     for _ in range(_NEWTON_STEPS):
         slope = products @ weights - 1 / weights
+        # The Hessian is products + diag(1 / w^2). `solve_ex` does not raise where it is singular.
         step = torch.linalg.solve_ex(products + torch.diag(weights**-2), slope).result
         decrement = float((slope @ step).sqrt())
         if decrement < _SOLVED:
             return weights
         if not math.isfinite(decrement):  # Rounded, the products may be those of no gradients.
             break
+        # Damped by 1 / (1 + decrement), a step of a self-concordant function keeps all w > 0.
         weights = weights - step / (1 + decrement)
     return torch.full_like(weights, math.nan)

@@ -1,4 +1,4 @@
-"""PCGrad: gradients without what opposes another."""
+"""PCGrad: takes out of each gradient what opposes another one."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""Random weights: the baseline that others should beat."""
+"""Random weights, drawn anew in every step: the baseline that others should beat."""
 
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -25,7 +25,7 @@ class RandomSection(Section):
 
 
 class Random(ScaledLosses):
-    """Draws a number for every task in every step; present tasks share a weight of 1."""
+    """Draws a number for every task in every step; the weights of present tasks sum to 1."""
 
     def __init__(self, weights: Weights, seed: int) -> None:
         super().__init__(weights)
@@ -34,6 +34,7 @@ class Random(ScaledLosses):
 
     def begin_step(self) -> None:
         """Draws the numbers of the step, alike on every worker."""
+        # For all tasks: which of them the step has is known in `forward` only.
         drawn = torch.randn(len(self._weights), generator=self._generator)
         self._drawn = dict(zip(self._weights, drawn.tolist(), strict=True))
 
@@ -52,4 +53,5 @@ class Random(ScaledLosses):
     def set_extra_state(self, state: dict[str, Any]) -> None:
         """Takes what `get_extra_state` returned."""
         super().set_extra_state(state)
+        # A generator of the CPU takes its state from there alone.
         self._generator.set_state(state["generator"].cpu())

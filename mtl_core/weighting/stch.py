@@ -1,4 +1,4 @@
-"""Smooth Tchebycheff scalarisation."""
+"""Smooth Tchebycheff: a soft maximum of the losses, in which the worst task counts most."""
 
 from typing import Literal
 
@@ -10,7 +10,7 @@ from mtl_core.weighting.losses import ComparingWeighting
 
 
 class StchSection(Section):
-    """Smooth Tchebycheff: a soft maximum of the losses, the worst task counts most.
+    """Smooth Tchebycheff: a soft maximum of the losses, in which the worst task counts most.
 
     Lin et al. 2024, https://arxiv.org/abs/2402.19078.
     """

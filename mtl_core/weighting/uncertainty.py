@@ -1,4 +1,4 @@
-"""Uncertainty weighting: a learnt scale per task, as a variance."""
+"""Uncertainty weighting: a learnt variance per task scales its loss."""
 
 from typing import Literal
 
@@ -19,5 +19,6 @@ class UncertaintySection(Section):
         """Builds the weighting."""
         from torchjd.scalarization import UW
 
-        # sum_i exp(-s_i) L_i / 2 + s_i / 2, s_i being a learnt logarithm of a variance.
+        # sum_i exp(-s_i) L_i / 2 + s_i / 2 with s_i = log sigma_i^2, which is learnt. Without the
+        # second term all factors would fall to 0.
         return ElementwiseWeighting(weights, {task: UW(()) for task in weights})

@@ -1,4 +1,4 @@
-"""UPGrad: the mean of projections that harm no task."""
+"""UPGrad: the mean of the gradients, each projected onto what harms no task."""
 
 from typing import Literal
 

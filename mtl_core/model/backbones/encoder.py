@@ -1,4 +1,4 @@
-"""The shared encoder: finding, checking and loading any Hugging Face encoder."""
+"""Finds, checks and loads the shared encoder: any Hugging Face encoder and its tokenizer."""
 
 import hashlib
 import importlib.util
@@ -62,11 +62,12 @@ def load_tokenizer(name: str, *, revision: str | None = None) -> "PreTrainedToke
     """Loads the fast tokenizer of an encoder.
 
     Raises:
-        ConfigError: It cannot be loaded, or is not a fast tokenizer.
+        ConfigError: The tokenizer cannot be loaded, or is not a fast one.
     """
     from transformers import AutoTokenizer
 
     source = _checked_source(name, revision)
+    # `trust_remote_code` stays off in every call: a model may bring along code to be run.
     with _loading("tokenizer", name):
         tokenizer = AutoTokenizer.from_pretrained(
             source, revision=revision or "main", trust_remote_code=False
@@ -97,6 +98,7 @@ def _read_words_as_in_text(tokenizer: "PreTrainedTokenizerFast") -> None:
         encoded = tokenizer(text, is_split_into_words=is_words, add_special_tokens=False)
         return list(encoded["input_ids"])
 
+    # The second "a" of a text has a space before it, as most words have.
     if ids(["a"]) != ids("a a")[len(ids("a")) :]:
         backend = tokenizer.backend_tokenizer
         space, own = normalizers.Prepend(" "), backend.normalizer
@@ -139,7 +141,7 @@ def empty_encoder(config: "PreTrainedConfig", name: str) -> "PreTrainedModel":
     """Returns an encoder without weights, on torch's device "meta".
 
     Raises:
-        ConfigError: There is none of this configuration; `name` is for the error.
+        ConfigError: Transformers cannot build one of this configuration; the error shows `name`.
     """
     import torch
     from transformers import AutoModel
@@ -159,14 +161,17 @@ def longest_input(tokenizer: "PreTrainedTokenizerFast", encoder: Encoder) -> int
     """Returns the longest row the encoder takes, in sub-words, special tokens included.
 
     Raises:
-        ConfigError: The study file asks for more, or has to ask, as the encoder names no limit.
+        ConfigError: The study file asks for more than that; or it gives no length, and the encoder
+            names no limit either.
     """
     config = load_configuration(encoder.name, encoder.revision)
+    # Families with relative positions alone may not have the setting: nothing limits them.
     positions = getattr(config, "max_position_embeddings", None) or _NO_LIMIT
     if positions < 0:  # XLNet's way to say that there is no limit
         positions = _NO_LIMIT
     if family_of(config.model_type).positions_from_padding:
         positions -= (config.pad_token_id or 0) + 1
+    # A tokenizer without a limit of its own says 10^30.
     allowed = int(min(positions, tokenizer.model_max_length))
     if encoder.max_length is not None and encoder.max_length > allowed:
         raise ConfigError(
@@ -196,7 +201,7 @@ def load_configuration(name: str, revision: str | None) -> "PreTrainedConfig":
 
 
 def _checked_source(name: str, revision: str | None) -> str:
-    """Returns where an encoder is loaded from, when its configuration leads to no other code."""
+    """Returns the folder or hub id of an encoder, after checking that it brings no code along."""
     from transformers import CONFIG_MAPPING, PreTrainedConfig
 
     source = resolve_encoder(name)
@@ -254,7 +259,7 @@ def _sha256(path: Path) -> str:
 
 @contextmanager
 def _loading(what: str, name: str) -> Iterator[None]:
-    """Says in one line what of an encoder cannot be loaded, and why."""
+    """Turns errors into a ConfigError that says what of an encoder cannot be loaded, and why."""
     try:
         yield
     except Exception as error:  # Broken files end in errors of any kind, from four libraries.

@@ -41,8 +41,10 @@ def test_famo_passes_over_steps_in_which_nothing_trains(run_config: RunConfigFac
     assert seen[1] == seen[2] != seen[0]
 
 
-@pytest.mark.parametrize("parts", [1, 3])
-def test_gradients_of_tasks_are_those_of_autograd(run_config: RunConfigFactory, parts: int) -> None:
+@pytest.mark.parametrize("micro_batches", [1, 3])
+def test_gradients_of_tasks_are_those_of_autograd(
+    run_config: RunConfigFactory, micro_batches: int
+) -> None:
     config = run_config({"encoder.pooling": "attention"})
     assets = Assets.load(config, device=torch.device("cpu"))
     model = assets.new_model(config, build_tasks(config, assets.data.datasets)).eval()
@@ -56,8 +58,8 @@ def test_gradients_of_tasks_are_those_of_autograd(run_config: RunConfigFactory, 
         loss = losses(whole, [name])[name] / counts[name]
         found = torch.autograd.grad(loss, shared, allow_unused=True, materialize_grads=True)
         expected.append(torch.cat([gradient.flatten() for gradient in found]))
-    rows = [range(start, 9, parts) for start in range(parts)]
-    batches = [MicroBatch(make_batch(split, part, pad_token_id=0), names) for part in rows]
+    shares = [range(start, 9, micro_batches) for start in range(micro_batches)]
+    batches = [MicroBatch(make_batch(split, rows, pad_token_id=0), names) for rows in shares]
     gradients = TaskGradients(ForwardPass(losses, Place.current(), "fp32")).look(batches, counts)
     torch.testing.assert_close(gradients, torch.stack(expected), rtol=1e-4, atol=1e-6)
 
