@@ -72,10 +72,11 @@ class Session:
             # Only now: the search has found who is the best.
             wanted = self._unscored(before)
             scored = score_finals(wanted, self.history.best, trainers, self.folder)
-        return self._write(before, scored, seconds=self.clock.seconds)
+        # Stopped here and not in `close`, which comes when the report is written already.
+        return self._write(before, scored, seconds=self.clock.stop())
 
     def close(self) -> None:
-        """Notes how long the session took, whatever ended it."""
+        """Notes how long the session took when it ended before it had a result."""
         self.clock.note()
 
     def _trainers(self, run: Mapping[str, object], count: int) -> AbstractContextManager[Trainers]:

@@ -6,25 +6,46 @@ from optuna import Study as OptunaStudy
 
 
 class StudyClock:
-    """Adds the time of this session to that of the sessions before."""
+    """Adds the time of this session to that of the sessions before.
+
+    The order of calls is `count` when work begins, `note` now and then, so that a killed driver
+    loses little, and `stop` when the result is written. A session that never counts, because it
+    only shows a finished study, leaves the journal as it is.
+    """
 
     def __init__(self, optuna_study: OptunaStudy, *, start: float) -> None:
         """Makes the clock of a session that began at `start` on the monotonic clock."""
         self._optuna_study = optuna_study
         self._start = start
+        # Read once: `note` overwrites it with a sum that already has this session in it.
         self._before = float(optuna_study.user_attrs.get("seconds", 0.0))
         self._is_counting = False
 
     @property
     def seconds(self) -> float:
-        """Wall time of the study; of a session that was killed, to its last trial."""
-        return self._before + time.monotonic() - self._start
+        """Wall time of the study in seconds, rounded to two decimals as it is stored.
+
+        A session that was killed counts up to the end of its last trial.
+        """
+        return round(self._before + time.monotonic() - self._start, 2)
 
     def count(self) -> None:
         """Says that this session works: to look at what is there takes no time of the study."""
         self._is_counting = True
 
     def note(self) -> None:
-        """Writes the time so far into the journal."""
+        """Writes the time so far into the journal, as long as the clock counts."""
         if self._is_counting:
             self._optuna_study.set_user_attr("seconds", self.seconds)
+
+    def stop(self) -> float:
+        """Writes the time into the journal for the last time, and returns what was written.
+
+        `result.json` has to hold this same number. A report that is written anew takes the later
+        of the two, and would otherwise differ from the first one.
+        """
+        seconds = self.seconds
+        if self._is_counting:
+            self._optuna_study.set_user_attr("seconds", seconds)
+        self._is_counting = False
+        return seconds

@@ -69,7 +69,7 @@ def result_of(
         before: The result of an earlier session.
         scored: What was scored in this one.
         objective: Kind of the objective.
-        seconds: Wall time of the whole study.
+        seconds: Wall time of the whole study, as its journal holds it.
     """
     tests = {**before.tests, **{run_id: one.scores for run_id, one in scored.items()}}
     best, default = (final_scores(record, tests) for record in (history.best, history.default))
@@ -77,7 +77,7 @@ def result_of(
     rows = max((one.worth_in_rows for one in scored.values()), default=0)
     return Result(
         trials=history.counts,
-        seconds=round(seconds, 2),
+        seconds=seconds,
         objective=objective,
         best=best,
         default=default,
