@@ -51,7 +51,7 @@ class Session:
         before = read_result(self.folder)
         ended, total = self.history.ended, self.study.trials
         if len(ended) >= total and not self._unscored(before):
-            return self._write(before, {}, seconds=before.seconds or self.clock.seconds)
+            return self._write(before, {}, seconds=before.seconds or self.clock.stop())
         count = max(1, min(count, total - len(ended)))
         watcher.stage(f"starting {count} trainer{'s' if count > 1 else ''}")
         run = self.study.run.model_dump(mode="json")

@@ -23,11 +23,8 @@ class StudyClock:
 
     @property
     def seconds(self) -> float:
-        """Wall time of the study in seconds, rounded to two decimals as it is stored.
-
-        A session that was killed counts up to the end of its last trial.
-        """
-        return round(self._before + time.monotonic() - self._start, 2)
+        """Wall time of the study; a session that was killed counts to the end of its last trial."""
+        return self._before + time.monotonic() - self._start
 
     def count(self) -> None:
         """Says that this session works: to look at what is there takes no time of the study."""
@@ -39,13 +36,13 @@ class StudyClock:
             self._optuna_study.set_user_attr("seconds", self.seconds)
 
     def stop(self) -> float:
-        """Writes the time into the journal for the last time, and returns what was written.
+        """Ends the count; returns the time for `result.json`, in seconds with two decimals.
 
-        `result.json` has to hold this same number. A report that is written anew takes the later
-        of the two, and would otherwise differ from the first one.
+        The journal gets this same number, so that a report that is written anew, which takes the
+        later of the two, says what the first one said.
         """
-        seconds = self.seconds
+        seconds = round(self.seconds, 2)
         if self._is_counting:
             self._optuna_study.set_user_attr("seconds", seconds)
-        self._is_counting = False
+            self._is_counting = False
         return seconds
