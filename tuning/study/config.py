@@ -93,7 +93,7 @@ class StudyFile(Section):
 
     @property
     def max_epochs(self) -> int:
-        """Epochs of the longest trial that the space allows; rungs of the scheduler end there."""
+        """Epochs of the longest trial that the space allows, for the rungs of the scheduler."""
         run = self.run.model_dump(mode="json")
         # Whole recipes, since the epochs may lie inside a section that is searched as a whole. The
         # corners are enough: epochs are most at an end of their range.

@@ -24,7 +24,7 @@ _MAY_CHANGE = frozenset(
 
 
 def differences(before: "StudyFile", now: "StudyFile") -> dict[str, tuple[object, object]]:
-    """Returns dotted key -> (before, now) for all that makes two studies of them; {} = it is one."""
+    """Returns dotted key -> (before, now), for all that makes two studies of them."""
     first, second = _identity(before), _identity(now)
     # In the order of the schema and not of a set: the message names the first one.
     keys = [*first, *(key for key in second if key not in first)]

@@ -17,8 +17,8 @@ from tuning.study.history import History
 class Recorder:
     """Keeps history and folder in step, the folder first.
 
-    Per trial the calls are `begin`, `report` for each epoch, `end`. What it raises, over a full disk
-    say, ends the study, which could not go on from what it did not write.
+    Per trial the calls are `begin`, `report` for each epoch, `end`. What it raises, over a full
+    disk say, ends the study, which could not go on from what it did not write.
     """
 
     def __init__(

@@ -11,7 +11,7 @@ from tuning.watch.watcher import Watcher
 
 
 class TrialsCsv(Watcher):
-    """Writes the table anew whenever a trial ends, and at the end of the session."""
+    """Writes the whole table anew whenever a trial ends, and at the end of the session."""
 
     def __init__(self, path: Path, records: Iterable[TrialRecord]) -> None:
         """Makes one.
@@ -51,7 +51,9 @@ def trials_frame(records: Sequence[TrialRecord]) -> pandas.DataFrame:
     parameter of a section that it did not choose, the scores of a trial that never reported.
     """
     scores = [_dev_scores(record) for record in records]
+    # These two stand first, and stand there also before any trial has reported.
     score_names = keys_of_all([{"combined": 0.0, "joint_accuracy": 0.0}, *scores])
+    # Each column: (trials,), with None where a trial lacks the value.
     columns: dict[str, list[Value]] = {
         "trial": [record.id for record in records],
         "status": [record.status for record in records],
@@ -76,6 +78,7 @@ def _dev_scores(record: TrialRecord) -> dict[str, float]:
 
 
 def _series(values: list[Value]) -> pandas.Series:
-    # Without the nullable type a whole number becomes 3.0 as soon as one trial lacks it.
+    # Without the nullable type a whole number becomes 3.0 as soon as one trial lacks it. By exact
+    # type: for Python a bool is an int.
     is_whole = {type(value) for value in values if value is not None} == {int}
     return pandas.Series(values, dtype="Int64" if is_whole else None)
