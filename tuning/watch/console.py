@@ -41,8 +41,8 @@ class Printable:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
         for segment in console.render(self._renderable, options):
-            # Controls are Rich's own moves of the cursor, and hold no data. Text is cleaned when Rich
-            # has measured and wrapped it, so what is spelt out may make a line longer.
+            # Controls are Rich's own moves of the cursor, and hold no data. Text is cleaned after
+            # it was measured and wrapped, so what is spelt out may make a line longer.
             if segment.control:
                 yield segment
             else:

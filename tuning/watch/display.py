@@ -39,7 +39,7 @@ def study_display(
     """
     state = StudyState(name)
     console = console or plain_console()
-    # A notebook is asked for before a terminal: its output is none, and can be redrawn all the same.
+    # A notebook is asked for before a terminal: its output is none, and yet can be redrawn.
     if is_quiet:
         yield Display(state)
     elif is_notebook():

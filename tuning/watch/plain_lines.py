@@ -22,7 +22,7 @@ _SHOWN = 4
 
 
 class PlainLines(Watcher):
-    """Prints a line for what happens; `tick` has to be called once a second or so, by any thread."""
+    """Prints a line for what happens; `tick` is to be called about once a second, by any thread."""
 
     def __init__(self, state: StudyState, console: Console) -> None:
         """Makes one.

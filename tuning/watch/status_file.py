@@ -75,8 +75,8 @@ class StatusFile(Watcher):
         self._write(is_over=True)
 
     def _write(self, *, is_over: bool) -> None:
-        # A full disk, say, is for the writers of results to report; raised in the ticker's thread, it
-        # would end the ticking and nothing else.
+        # A full disk, say, is for the writers of results to report; raised in the ticker's thread
+        # it would end the ticking and nothing else.
         with contextlib.suppress(OSError):
             write_json(self._path, self._driver | _content(self._state) | {"is_over": is_over})
 
@@ -133,8 +133,8 @@ def _is_alive(found: Mapping[str, object], silent_seconds: float) -> bool:
     if found["host"] != socket.gethostname():
         return silent_seconds < _SILENT_SECONDS
     try:
-        # Process ids are given again; the time of the start tells another process apart. A zombie is
-        # one that has ended, and whose parent has not asked for its exit code yet.
+        # Process ids are given again; the time of the start tells another process apart. A zombie
+        # has ended, and its parent has not asked for its exit code yet.
         process = psutil.Process(int(str(found["pid"])))
         started, is_dead = process.create_time(), process.status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:

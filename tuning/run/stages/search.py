@@ -25,7 +25,7 @@ def search(
     scratch: Path,
     verbose: bool,
 ) -> None:
-    """Runs trials until the searcher has no more.
+    """Runs trials until the searcher has no more; what comes of them is in the study folder.
 
     Args:
         searcher: Names the trials.
@@ -46,19 +46,25 @@ def search(
             search_alg=searcher,
             scheduler=scheduler,
             num_samples=-1,  # Until the searcher has no more.
+            # As many as there are trainers: one more would only wait, with a point that was drawn
+            # before the results of the others were known.
             max_concurrent_trials=count,
             # A new actor is a process that imports Ray: seconds per trial.
             reuse_actors=True,
+            # Tune's own names spell out the whole configuration, past what a path may be long.
             trial_dirname_creator=lambda trial: str(trial.trial_id),
         ),
         run_config=tune.RunConfig(
             name="tune", storage_path=str(scratch), callbacks=[logbook], verbose=int(verbose)
         ),
     )
+    # Its results are not looked at: all that counts was written down by the logbook, and a trial
+    # that failed is no error of the study.
     tuner.fit()
 
 
 def _trainable() -> Any:
     """Returns what Tune runs: an actor that leaves every CPU to the trainers."""
+    # Not {"CPU": 0} alone, which Ray refuses as an empty bundle; and without "CPU" each would take 1.
     resources = tune.PlacementGroupFactory([{"CPU": 0, _HEAD_NODE: 0.001}])
     return tune.with_resources(PooledTrial, resources)
