@@ -141,8 +141,8 @@ def so_far(
 def importances(optuna_study: optuna.Study) -> dict[str, float]:
     """Returns parameter -> importance, the shares summing to 1; {} while there are too few trials.
 
-    By PED-ANOVA, Optuna's default (Watanabe et al. 2023, https://arxiv.org/abs/2304.10255): how much
-    a parameter has to do with a trial being one of the best.
+    By PED-ANOVA, Optuna's default (Watanabe et al. 2023, https://arxiv.org/abs/2304.10255): how
+    much a parameter has to do with a trial being one of the best.
     """
     # Stopped trials are left out: their scores are of fewer epochs.
     complete = optuna_study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))

@@ -20,8 +20,8 @@ _CHECK_SECONDS = 0.5
 class Logbook(Callback):  # type: ignore[misc]  # Ray carries no types
     """Has every event written down first, then tells the watchers.
 
-    Tune calls from the driver's main thread and waits. An error of a watcher stays with the watcher;
-    any other that is raised here ends Tune's `fit`, and so the search.
+    Tune calls from the thread of its own loop and waits. An error of a watcher stays with the
+    watcher; any other that is raised here ends Tune's `fit`, and so the search.
     """
 
     def __init__(
@@ -52,8 +52,8 @@ class Logbook(Callback):  # type: ignore[misc]  # Ray carries no types
         Raises:
             TrainingError: No trainer can work.
         """
-        # Here, since Tune has no call of its own for "a while has passed", and would wait for ever for
-        # trials that no trainer takes.
+        # Here, since Tune has no call for "a while has passed", and would wait for ever for trials
+        # that no trainer takes.
         now = time.monotonic()
         if now - self._checked >= _CHECK_SECONDS:
             self._checked = now

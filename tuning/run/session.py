@@ -28,7 +28,7 @@ from tuning.watch.watcher import Watcher
 
 
 class Session:
-    """One call of `tune_study` on an open study folder: made, `run` once, and closed in any case."""
+    """One call of `tune_study` on an open study folder: made, `run` once, closed in any case."""
 
     def __init__(self, study: StudyFile, folder: StudyFolder, *, start: float) -> None:
         """Reads what earlier sessions did; this one began at `start` on the monotonic clock."""

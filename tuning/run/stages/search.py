@@ -31,7 +31,7 @@ def search(
         searcher: Names the trials.
         scheduler: Stops them early.
         logbook: Told of everything.
-        count: Trials at a time.
+        count: Trials at a time, one per trainer: more would wait, with points drawn too early.
         scratch: Folder for what Ray writes of its own.
         verbose: Shows what Tune logs.
 
@@ -46,25 +46,20 @@ def search(
             search_alg=searcher,
             scheduler=scheduler,
             num_samples=-1,  # Until the searcher has no more.
-            # As many as there are trainers: one more would only wait, with a point that was drawn
-            # before the results of the others were known.
             max_concurrent_trials=count,
             # A new actor is a process that imports Ray: seconds per trial.
             reuse_actors=True,
-            # Tune's own names spell out the whole configuration, past what a path may be long.
             trial_dirname_creator=lambda trial: str(trial.trial_id),
         ),
         run_config=tune.RunConfig(
             name="tune", storage_path=str(scratch), callbacks=[logbook], verbose=int(verbose)
         ),
     )
-    # Its results are not looked at: all that counts was written down by the logbook, and a trial
-    # that failed is no error of the study.
-    tuner.fit()
+    tuner.fit()  # Its results are not looked at: the logbook wrote down all that counts.
 
 
 def _trainable() -> Any:
     """Returns what Tune runs: an actor that leaves every CPU to the trainers."""
-    # Not {"CPU": 0} alone, which Ray refuses as an empty bundle; and without "CPU" each would take 1.
+    # {"CPU": 0} alone Ray refuses, as a request of nothing.
     resources = tune.PlacementGroupFactory([{"CPU": 0, _HEAD_NODE: 0.001}])
     return tune.with_resources(PooledTrial, resources)
