@@ -97,7 +97,7 @@ def theirs(storage: Path, trials: int, seed: int, settings: Sequence[str] = ()) 
     run["training"]["precision"] = "fp32"  # The default of a Transformers `Trainer`.
     frozen = [{"freezing": {"kind": "none"}}, {"freezing": {"kind": "embeddings"}}]
     frozen += [{"freezing": {"kind": "lower_layers", "layers": n}} for n in range(1, 5)]
-    # The space of the demo study, in Tune's words. Sections as text, since the choices of Optuna are
+    # The space of the demo study, in Tune's words. Sections as text, since choices of Optuna are
     # plain values.
     space = {
         "run": json.dumps(run),

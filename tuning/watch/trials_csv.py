@@ -78,7 +78,7 @@ def _dev_scores(record: TrialRecord) -> dict[str, float]:
 
 
 def _series(values: list[Value]) -> pandas.Series:
-    # Without the nullable type a whole number becomes 3.0 as soon as one trial lacks it. By exact
-    # type: for Python a bool is an int.
+    # Without the nullable type a whole number becomes 3.0 as soon as one trial lacks it. Types are
+    # compared exactly: for Python a bool is an int.
     is_whole = {type(value) for value in values if value is not None} == {int}
     return pandas.Series(values, dtype="Int64" if is_whole else None)
