@@ -2,7 +2,7 @@
 
 - Full fine-tuning in bf16 against a Transformers `Trainer` in bf16, on the same model and data
   (`full_step.py`).
-- Trials a minute with two trainers on the card, `study.resources.gpus=0.5`, against one; from the
+- Trials per minute with two trainers on the card, `study.resources.gpus=0.5`, against one; from the
   first report to the last, so without what Ray and the workers take to start.
 - The encoder frozen, with the prefix cache against without it (`prefix_cache.py`).
 - The tests marked `gpu`.
@@ -69,14 +69,14 @@ def study(precision: Precision, gpus: float) -> list[str]:
 
 
 def trials_a_minute(settings: list[str], trials: int) -> float:
-    """Runs the demo study; returns its trials a minute once all trainers are at work."""
+    """Runs the demo study; returns its trials per minute once all trainers are at work."""
     with tempfile.TemporaryDirectory() as scratch:
         curve = study_time.ours(Path(scratch), trials, 0, settings)
     return speed_of(curve)
 
 
 def speed_of(curve: study_time.Curve) -> float:
-    """Returns trials a minute from the times of all reports."""
+    """Returns trials per minute, from the times of all reports."""
     first, last = curve[0][0], curve[-1][0]
     # n reports lie about n - 1 epochs of work apart, whichever trainers made them.
     return (len(curve) - 1) / EPOCHS / ((last - first) / 60)

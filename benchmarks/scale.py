@@ -1,7 +1,8 @@
 """The machinery at scale: many trials, a long study's searcher, and 256 trainers at once.
 
 - 1,000 trials of the smallest training there is through the whole of `mtl tune` (Tune, searcher,
-  pool, study folder, TensorBoard): seconds a trial against a study of 55, and the driver's memory.
+  pool, study folder, TensorBoard): seconds per trial against a study of 55, and memory of the
+  driver.
 - What a suggestion costs after 100, 1,000 and 10,000 trials, with TPE and the journal on disk.
 - Reports a second that searcher and scheduler of a study with 256 trainers get through, in virtual
   time: the code is the real one, the trainings are numbers from a curve.

@@ -10,7 +10,7 @@ bundled encoder:
 
 The searchers draw different points, so the two studies end at different scores; compared is the
 time at which each first reached the lower of the two best ones. How soon a search finds its last
-points is luck: `--seeds 0 1 2` runs both once a seed of the searchers, and adds the medians. With
+points is luck: `--seeds 0 1 2` runs both once per seed of the searchers, and adds the medians. With
 `--plot FILE.svg` the best dev score against wall time is drawn.
 """
 
@@ -35,7 +35,7 @@ Curve = list[tuple[float, float]]
 
 
 def ours(storage: Path, trials: int, seed: int, settings: Sequence[str] = ()) -> Curve:
-    """Runs our study, with settings as on the command line."""
+    """Runs our study, with settings as `--set` takes them; returns its reports with their times."""
     from tuning.records import TrialRecord
     from tuning.run.tune import tune_study
     from tuning.study.load import load_study
@@ -190,7 +190,7 @@ def median(what: str, rows: Sequence[Row]) -> Row:
 
 
 def main() -> None:
-    """Runs both studies once a seed and writes the rows."""
+    """Runs both studies once per seed and writes the rows."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--plot", type=Path, help="SVG file for the curves")
     parser.add_argument("--trials", type=int, default=16)

@@ -1,4 +1,4 @@
-"""Marginal seconds a trial: warm trainers against one TorchTrainer per trial, in one run.
+"""Marginal seconds per trial: warm trainers against one TorchTrainer per trial, in one run.
 
 Both train the same thing: a random BERT of one layer on 32 sentences, 2 epochs, through
 `mtl_core.train`, so nearly all the time is what a trial costs beside its training. Marginal =
@@ -130,7 +130,7 @@ def seconds_of_theirs(run: dict[str, Any], storage: Path, trials: int) -> float:
 
 
 def marginal_of_theirs(run: dict[str, Any], storage: Path, interval: str) -> float:
-    """Returns seconds a trial at a poll interval of Train's controller, in seconds."""
+    """Returns seconds per trial, at a poll interval of Train's controller in seconds."""
     import ray
 
     # Before Ray starts: its processes inherit the environment.

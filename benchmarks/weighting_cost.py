@@ -1,4 +1,4 @@
-"""Seconds of a training step with each weighting, against the fixed one, in turn in one process.
+"""Seconds per training step with each weighting, against the fixed one, in turn in one process.
 
 A step here is forward and backward of the bundled encoder on 32 sentences of the sample corpus with
 two tasks, without the optimiser, in what `auto` is here or in `--precision`. Weightings of losses

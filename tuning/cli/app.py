@@ -46,7 +46,7 @@ def main() -> NoReturn:
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     try:
         app(standalone_mode=True)
-    except ConfigError as error:  # Of a study file all at once, one a line.
+    except ConfigError as error:  # All of a study file at once, one per line.
         _exit(str(error).split("\n"), BAD_INPUT)
     except (DataError, CacheError) as error:
         _exit([str(error)], BAD_INPUT)

@@ -1,4 +1,4 @@
-"""What commands are given, looked at before the imports that take seconds."""
+"""Checks of what commands are given that come before the imports that take seconds."""
 
 from pathlib import Path
 

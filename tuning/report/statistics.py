@@ -1,4 +1,4 @@
-"""How sure a difference between two scores is."""
+"""How sure a difference between two scores is: its 95 % interval."""
 
 import math
 from statistics import NormalDist

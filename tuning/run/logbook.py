@@ -27,7 +27,7 @@ class Logbook(Callback):  # type: ignore[misc]  # Ray carries no types
     def __init__(
         self, recorder: Recorder, trainers: Trainers, watcher: Watcher, clock: StudyClock
     ) -> None:
-        """Makes one.
+        """Makes the callback of one search.
 
         Args:
             recorder: Writes trials down.

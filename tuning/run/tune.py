@@ -62,7 +62,7 @@ def tune_study(
 
 
 def _checked_machine(study: StudyFile, address: str | None) -> Node:
-    """Refuses what cannot be run before Ray starts: seconds sooner, and the error stands alone."""
+    """Refuses what cannot be run, before Ray starts: seconds sooner, and the error stands alone."""
     machine = this_machine()
     # Without the lock, so it is looked at once more when the folder is opened.
     StudyFolder(study.folder).check_writable()
@@ -81,6 +81,6 @@ def _checked_data(study: StudyFile, address: str | None) -> Data:
 
 
 def is_local(address: str | None) -> bool:
-    """Returns whether a study without further word runs on a Ray of its own."""
+    """Returns whether a study runs on a Ray of its own, since nothing names a cluster."""
     # Ray itself heeds the variable, so it has to be heeded here as well.
     return address is None and not os.environ.get("RAY_ADDRESS")

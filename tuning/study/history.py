@@ -27,8 +27,9 @@ _STATUS: Mapping[TrialState, Status] = {
 class History:
     """All trials with their reports, each known by its run id.
 
-    The one place with the rule for "best". Records are frozen: `note` puts a new one in the place
-    of the old, so what a caller holds never changes under its hands.
+    It says which trials may be the best of a finished study and of one that runs; `best_trial` has
+    the rule. Records are frozen: `note` puts a new one in the place of the old, so what a caller
+    holds never changes.
     """
 
     def __init__(self, records: Iterable[TrialRecord] = ()) -> None:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tuning.study.config import StudyFile
 
-# How much is run, where and with what. Not what is trained, searched and compared: its trials
-# would then be told apart by more than their points.
+# How much is run, where and with what. What is trained, searched and compared is not among them,
+# since trials from before and after a change could not be compared.
 _MAY_CHANGE = frozenset(
     {
         "name",

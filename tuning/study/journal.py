@@ -82,6 +82,6 @@ def _drop_unfinished_line(path: Path) -> None:
     content = path.read_bytes()
     finished = content.rfind(b"\n") + 1
     if finished < len(content):
-        # In place: a new file under the name would cost the disk a copy of a large journal.
+        # In place: if this is cut short as well, nothing but the broken end is lost.
         with path.open("r+b") as journal:
             journal.truncate(finished)

@@ -56,10 +56,10 @@ def load_study(study: str, assignments: Sequence[str] = ()) -> StudyFile:
         assignments: Overrides as on the command line.
 
     Raises:
-        ConfigError: All errors of the file, one a line.
+        ConfigError: All errors of the file at once, one per line.
     """
-    # The order counts: the name of the file comes below overrides, which may give another; paths
-    # are made absolute before the space is tried, whose corners carry them.
+    # The order counts. Overrides come after the name of the file, which they may replace; paths
+    # become absolute before the corners of the space, which carry them, are tried.
     document = read_document(find_study(study))
     if "name" not in _section(document, "study"):
         # What a folder may be called; the file itself may be called anything.

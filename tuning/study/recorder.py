@@ -30,7 +30,7 @@ class Recorder:
         defaults: Mapping[str, Value],
         keep_checkpoints: int,
     ) -> None:
-        """Makes one.
+        """Makes the recorder of one search.
 
         Args:
             run: The resolved `run` section as plain data.

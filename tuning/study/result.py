@@ -98,7 +98,7 @@ class Result:
     @property
     def tests(self) -> Tests:
         """The test scores of all trials that were scored."""
-        # Of these two the scores are kept once, with their recipes; `earlier_tests` has the others.
+        # The scores of these two stand with their recipes; `earlier_tests` has all others.
         finals = [final for final in (self.best, self.default) if final is not None]
         return {**self.earlier_tests, **{final.trial: final.test for final in finals}}
 

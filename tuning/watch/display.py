@@ -21,7 +21,7 @@ class Display(Watchers):
     """The display of one study, and the state behind it."""
 
     def __init__(self, state: StudyState, *shown: Watcher) -> None:
-        """Tells the state first: what is shown is read from it."""
+        """Tells the state first, since `shown` reads from it what it shows; the log comes last."""
         super().__init__([state, *shown, LogLines()])
         self.rename = state.rename
 

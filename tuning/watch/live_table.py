@@ -34,7 +34,7 @@ class LiveTable(Watcher):
     """
 
     def __init__(self, state: StudyState, console: Console) -> None:
-        """Makes one of a `state` that is told of everything first."""
+        """Shows `state`, which has to be told of everything before this display."""
         self._state = state
         # A function instead of a renderable, so that each redraw shows the newest state.
         self._live = Live(

@@ -31,7 +31,7 @@ class NotebookView(Watcher):
     """Draws in the thread that runs the cell: what other threads print may go to another cell."""
 
     def __init__(self, state: StudyState) -> None:
-        """Makes one of a `state` that is told of everything first."""
+        """Shows `state`, which has to be told of everything before this display."""
         self._state = state
         self._handle: Any = None
         self._drawn = 0.0

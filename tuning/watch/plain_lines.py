@@ -12,7 +12,7 @@ from tuning.watch.watcher import Watcher
 from tuning.watch.wording import clock, left, outcome, trainers, work
 
 QUIET_SECONDS = 30.0
-"""After so long without a line comes one that says what is going on."""
+"""Seconds without a line after which one says what is going on."""
 
 _LONG_SECONDS = 2 * 3600.0
 """An estimate that is worth a warning: most people are at their desk to see a study end."""
@@ -25,10 +25,10 @@ class PlainLines(Watcher):
     """Prints a line for what happens; `tick` is to be called about once a second, by any thread."""
 
     def __init__(self, state: StudyState, console: Console) -> None:
-        """Makes one.
+        """Shows a study as lines.
 
         Args:
-            state: Has to be told of everything first.
+            state: What is known of it; has to be told of everything before this display.
             console: Where the lines go.
         """
         self._state = state

@@ -26,7 +26,7 @@ class RunDisplay:
     """
 
     def __init__(self, name: str, console: Console, bar: Progress | None, *, is_quiet: bool):
-        """Makes one; without a bar, `tick` has to be called now and then."""
+        """Shows the run `name`; without a bar, `tick` is to be called about once a second."""
         self._name = name
         self._console = console
         self._bar = bar  # None when the output cannot be redrawn.

@@ -177,7 +177,7 @@ class StudyState(Watcher):
             self._records[record.id] = record
 
     def _estimate(self, records: Mapping[str, TrialRecord]) -> Estimate | None:
-        """Epochs that are left, times what an epoch has taken so far, over the trainers.
+        """Returns epochs left * seconds per epoch / trainers; None as long as nobody can tell.
 
         As a bound they are counted in rounds: all trainers wait for the longest trial of a round.
         """
@@ -204,7 +204,7 @@ class StudyState(Watcher):
         return Estimate(left * epoch_seconds, is_bound)
 
     def _epoch_seconds(self, records: Mapping[str, TrialRecord]) -> float | None:
-        """Returns the mean wall time of an epoch; from the speed of steps before the first ends."""
+        """Returns the mean seconds per epoch; by the speed of steps before the first has ended."""
         # Reports have the time of the evaluation in them, so they are better than steps.
         reports = [report for record in records.values() for report in record.reports]
         if reports:

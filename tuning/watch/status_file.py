@@ -53,7 +53,7 @@ class StatusFile(Watcher):
     """Writes the state of a study into a file every two seconds, from its making to `close`."""
 
     def __init__(self, path: Path, state: StudyState) -> None:
-        """Makes one of a `state` that is told of everything first; writes at once."""
+        """Writes `state`, which has to be told of everything before this, for the first time."""
         process = psutil.Process()
         self._path = path
         self._state = state

@@ -12,7 +12,7 @@ class Ticker:
     """
 
     def __init__(self, interval_s: float, function: Callable[[], object]) -> None:
-        """Makes one that is not ticking yet."""
+        """Makes a ticker that does not tick until `start`; `interval_s` is in seconds."""
         self._interval_s = interval_s
         self._function = function
         self._is_over = threading.Event()

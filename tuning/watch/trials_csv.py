@@ -14,7 +14,7 @@ class TrialsCsv(Watcher):
     """Writes the whole table anew whenever a trial ends, and at the end of the session."""
 
     def __init__(self, path: Path, records: Iterable[TrialRecord]) -> None:
-        """Makes one.
+        """Begins with the trials that are there; writes nothing yet.
 
         Args:
             path: The file.

@@ -30,7 +30,7 @@ def scores(record: TrialRecord) -> str:
 
 def parameters(record: TrialRecord) -> str:
     """Returns the trial's parameters as key=value."""
-    # Optimizer keys are the commonest, and known without their section.
+    # Most keys are the optimizer's, and the lines are short.
     return " ".join(
         f"{name.removeprefix('optimizer.')}={value:.3g}"
         if isinstance(value, float)
