@@ -25,11 +25,16 @@ MASKS = ("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One comparison.
+    """One comparison, a line of the table.
 
     Attributes:
-        ratio: How many times better ours is.
+        what: What is compared, and where it matters the scores that both reached.
+        ours: What ours takes or does, in `unit`.
+        theirs: The same of the other.
+        unit: "seconds" or "sentences/s" for instance.
+        ratio: How many times better ours is, be it by more or by less of the unit.
         target: What the ratio should reach; None = it is only reported.
+        met: Whether it does; true without a target.
     """
 
     what: str
@@ -54,6 +59,7 @@ def machine() -> dict[str, str | int | float]:
 
     from mtl_core.training.precision import bf16_instructions
 
+    # Of what changes figures: a table from another machine or version is another table.
     versions = {name: importlib.metadata.version(name) for name in ("ray", "optuna", "torch")}
     masks = [f"{name}={os.environ[name]}" for name in MASKS if name in os.environ]
     return {
@@ -76,6 +82,7 @@ def _gpu() -> dict[str, str]:
     if not torch.cuda.is_available():
         return {}
     command = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
+    # torch knows the version of CUDA that it was built for, and nothing of the driver.
     try:
         driver = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     except (OSError, subprocess.CalledProcessError):
@@ -123,6 +130,8 @@ def with_precision(parser: argparse.ArgumentParser | None = None) -> argparse.Na
     parser = parser or argparse.ArgumentParser()
     parser.add_argument("--precision", choices=["auto", "bf16", "fp16", "fp32"], default="auto")
     options = command_line(parser)
+    # Resolved here, once, and told to both sides of a row: `auto` times products, and two processes
+    # might come to different ends.
     options.precision = resolve(options.precision)
     return options
 
@@ -153,6 +162,7 @@ def write(
     content["rows"] = [asdict(row) for row in rows]
     if raw is not None:
         content["raw"] = raw
+    # Shown first: figures of an hour are not lost to a path that cannot be written.
     show([content])
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -172,7 +182,7 @@ def show(results: Sequence[Mapping[str, Any]]) -> None:
             table.add_row(
                 str(result["benchmark"]), row["what"], *numbers, row["unit"], *ratios, mark
             )
-    console = Console(width=140)
+    console = Console(width=140)  # In a pipe Rich would take 80, and fold the rows.
     console.print(table)
     for name in dict.fromkeys(name_of(result["machine"]) for result in results):
         console.print(name, soft_wrap=True, highlight=False)

@@ -42,7 +42,7 @@ def make_peer(config: "RunConfig", *, fused: bool | None = True) -> Peer:
 
     Args:
         config: The run.
-        fused: False or None = an optimiser that is not fused, None = torch's default.
+        fused: None = torch's AdamW in its defaults; else the fused one that runs of ours have.
     """
     import torch
 
@@ -50,24 +50,25 @@ def make_peer(config: "RunConfig", *, fused: bool | None = True) -> Peer:
     from mtl_core.training.optimizer import build_optimizer, build_schedule
 
     assets = load(config)
-    torch.manual_seed(config.seed)
+    torch.manual_seed(config.seed)  # New heads are drawn from torch's global generator.
     model = assets.new_model(config, build_tasks(config, assets.data.datasets))
     freezing = config.freezing
     model.freeze(
         freezing.frozen_modules(model.encoder, epoch=1),
         freezing.frozen_parameters(model.encoder, epoch=1),
     )
-    use_torchs_own(model)
+    use_torchs_own(model)  # After the model was made: making it puts the fast parts in.
     weights = {name: task.weight for name, task in config.tasks.items()}
     weighting = config.weighting.build(weights, seed=config.seed)
     rates = dict.fromkeys(config.tasks, config.optimizer.head_lr)
     optimizer = build_optimizer(model, weighting, config.optimizer, rates)
     if fused is None:
+        # The same groups, with their rates and decay; all else is torch's default.
         keys = ("params", "lr", "weight_decay")
         groups = [{key: group[key] for key in keys} for group in optimizer.param_groups]
         optimizer = torch.optim.AdamW(groups)
     rows, training = len(train_split(assets)), config.training
-    steps = -(-rows // training.batch_size) * training.epochs
+    steps = -(-rows // training.batch_size) * training.epochs  # ceil: the last batch is smaller.
     schedule = build_schedule(
         optimizer, schedule="linear", warmup=config.optimizer.warmup, total_steps=steps
     )
@@ -80,6 +81,7 @@ def use_torchs_own(model: "MultiTaskModel") -> None:
 
     from mtl_core.model.dropout import FastDropout
 
+    # A list, since modules are exchanged on the way.
     for module in list(model.modules()):
         for name, child in module.named_children():
             if isinstance(child, FastDropout):
@@ -90,6 +92,8 @@ def use_torchs_own(model: "MultiTaskModel") -> None:
 def loss_of(peer: Peer, batch: "Batch") -> "torch.Tensor":
     """Returns the objective of a batch over the mean loss of each task in it."""
     batch = batch.to(peer.model.encoder.device)
+    # -100 marks words and rows without a label, as in torch's `cross_entropy`; a task that has none
+    # in this batch would divide by 0.
     present = [name for name, labels in batch.labels.items() if (labels != -100).any()]
     logits = peer.model(batch, present)
     losses = {
@@ -106,7 +110,7 @@ def widen(batch: "Batch", width: int) -> "Batch":
     from torch.nn.functional import pad
 
     missing = max(0, width - batch.token_ids.shape[1])
-    return replace(
+    return replace(  # (batch, seq) -> (batch, max(seq, width)); 0 pads the bundled encoder
         batch,
         token_ids=pad(batch.token_ids, (0, missing)),
         attention_mask=pad(batch.attention_mask, (0, missing)),
@@ -164,6 +168,7 @@ def fit_trainer(
 
     split = train_split(peer.assets)
 
+    # Row numbers and not examples: they become a batch in `collate`, from the same arrays as ours.
     class Rows(Dataset[int]):
         def __len__(self) -> int:
             return len(split)
@@ -171,6 +176,7 @@ def fit_trainer(
         def __getitem__(self, row: int) -> int:
             return row
 
+    # A Trainer wants one module that returns its loss; the weighting may have parameters as well.
     class Losses(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -197,10 +203,10 @@ def fit_trainer(
                 bf16=precision_of(config) == "bf16",
                 fp16=precision_of(config) == "fp16",
                 use_cpu=peer.model.encoder.device.type == "cpu",
-                save_strategy="no",
+                save_strategy="no",  # Nothing but training is timed.
                 logging_strategy="no",
                 disable_tqdm=True,
-                remove_unused_columns=False,
+                remove_unused_columns=False,  # Rows are numbers, and have no columns.
             ),
             data_collator=collate,
             train_dataset=Rows(),
@@ -229,8 +235,9 @@ def fit_torch_trainer(
         train_loop_config=config,
         scaling_config=ScalingConfig(num_workers=1),
         run_config=RunConfig(
+            # By trial, as Ray's documentation has it: a run that is started again finds its own.
             name=f"train-trial_id={get_context().get_trial_id()}",
             storage_path=storage,
-            callbacks=[TuneReportCallback()],
+            callbacks=[TuneReportCallback()],  # Passes reports of its worker on to Tune.
         ),
     ).fit()

@@ -30,6 +30,8 @@ def make_parts(length: int, precision: Precision) -> tuple[tuple[Tensor, ...], T
     """Returns queries, keys and values, (rows, heads, length, size), and their mask."""
     shape = (ROWS, length, HEADS, SIZE)
     generator = torch.Generator().manual_seed(0)
+    # (rows, length, heads, size), seen as (rows, heads, length, size): the strides that the
+    # projections of an encoder leave.
     parts = tuple(
         torch.randn(shape, generator=generator)
         .to(DTYPES[precision])
@@ -39,12 +41,13 @@ def make_parts(length: int, precision: Precision) -> tuple[tuple[Tensor, ...], T
     )
     lengths = torch.full((ROWS, 1), length)
     lengths[: ROWS // 3] -= 1
-    return parts, (torch.arange(length) < lengths)[:, None, None]
+    return parts, (torch.arange(length) < lengths)[:, None, None]  # (rows, 1, 1, length)
 
 
 def measure(length: int, precision: Precision) -> Row:
     """Measures rows of a length."""
     layer = nn.Module()
+    # All that either side asks of the layer; a module is in training mode when it is new.
     layer.is_causal = False  # type: ignore[assignment]
     parts, mask = make_parts(length, precision)
 
@@ -60,7 +63,9 @@ def measure(length: int, precision: Precision) -> Row:
     for _ in range(ROUNDS):
         for attention, found in times.items():
             found.append(train(attention))
+    # With a dropout that is on, so that ours takes the road that is timed, and drops nothing.
     own, torchs = (attention(layer, *parts, mask, dropout=NOTHING)[0] for attention in times)
+    # Without the first round, which warms up.
     ours, theirs = (statistics.median(found[1:]) for found in times.values())
     what = f"rows of {length} (differ by {(own - torchs).abs().max():.3f})"
     return Row.of(what, ours, theirs, "ms", theirs / ours, 1.0)
@@ -69,6 +74,7 @@ def measure(length: int, precision: Precision) -> Row:
 def main() -> None:
     """Measures short and long rows."""
     options = with_precision()
+    # One thread: several wait for each other on busy cores, longer than such a product takes.
     torch.set_num_threads(1)
     rows = [measure(length, options.precision) for length in LENGTHS]
     write("attention", rows, options.json, precision=options.precision)

@@ -49,7 +49,7 @@ LEVERS = {
     "no_rows": ("ours with the gradient of all word embeddings", "use_row_embedding"),
 }
 """Ours without -> what a row calls it, and the function of `mtl_core.model.multitask` left out."""
-GROUPS = {
+GROUPS = {  # Part of a step -> the operations of ATen that do it.
     "products of matrices": ("mm", "addmm", "bmm", "baddbmm"),
     "copies between dtypes": ("copy_",),
     "attention's softmax": ("_softmax", "_softmax_backward_data"),
@@ -162,7 +162,7 @@ def run_plain(precision: "Precision") -> dict[str, Any]:
     generator = np.random.default_rng(0)
     peer.model.train()
     for epoch in range(EPOCHS):
-        if epoch == 1:
+        if epoch == 1:  # The one before warms up.
             start = now()
         for rows in similar_length_batches(
             split.token_ids.lengths(), batch_size=BATCH, generator=generator
@@ -186,7 +186,7 @@ def run_products(precision: "Precision") -> dict[str, Any]:
 
     dtype = DTYPES[precision]
     tokens = BATCH * 14
-    shapes = [(384, 384)] * 4 + [(384, 1536), (1536, 384)]
+    shapes = [(384, 384)] * 4 + [(384, 1536), (1536, 384)]  # q, k, v, output; the two of the MLP
     triples = [
         (
             torch.randn(tokens, inner, dtype=dtype),
@@ -200,9 +200,9 @@ def run_products(precision: "Precision") -> dict[str, Any]:
     for _ in range(30):
         start = time.perf_counter()
         for inputs, weight, gradient in triples:
-            inputs @ weight.T, gradient @ weight, gradient.T @ inputs
+            inputs @ weight.T, gradient @ weight, gradient.T @ inputs  # forward, two backward
         speeds.append(work / (time.perf_counter() - start) / 1e9)
-    return {"gflops": statistics.median(speeds[5:])}
+    return {"gflops": statistics.median(speeds[5:])}  # The first five warm up.
 
 
 def run_profile(precision: "Precision") -> dict[str, Any]:
@@ -214,7 +214,7 @@ def run_profile(precision: "Precision") -> dict[str, Any]:
 
     config = configure(precision)
     run = Run(config, Mean(), assets=load(config))
-    run.run_epoch(1)
+    run.run_epoch(1)  # Warms up.
     batches = list(run.begin(2))[:30]
     with profile(activities=[ProfilerActivity.CPU]) as found:
         for batch in batches:
@@ -244,7 +244,7 @@ def measure(contender: str, precision: "Precision") -> dict[str, Any]:
     """Runs a contender in a process of its own."""
     command = [sys.executable, __file__, "--contender", contender, "--precision", precision]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])  # Libraries print, too.
     return found
 
 
@@ -292,7 +292,7 @@ def main() -> None:
         write("full_step", found, options.json, precision=precision)
         return
     result = CONTENDERS[options.contender](precision)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # Linux counts in KiB.
     print(json.dumps(result | {"peak": peak}))
 
 

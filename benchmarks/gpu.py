@@ -2,7 +2,7 @@
 
 - Full fine-tuning in bf16 against a Transformers `Trainer` in bf16, on the same model and data
   (`full_step.py`).
-- Trials a minute with two trainers on the card, `study.resources.gpus=0.5`, against one; from the
+- Trials per minute with two trainers on the card, `study.resources.gpus=0.5`, against one; from the
   first report to the last, so without what Ray and the workers take to start.
 - The encoder frozen, with the prefix cache against without it (`prefix_cache.py`).
 - The tests marked `gpu`.
@@ -35,6 +35,7 @@ def step(precision: Precision, rounds: int) -> Row:
     """Compares a full step, each side in processes of its own."""
     speeds: dict[str, list[float]] = {"ours": [], "trainer_half": []}
     scores: dict[str, float] = {}
+    # In turn, so that a card that grows warm slows both.
     for _ in range(rounds):
         for name, found in speeds.items():
             run = full_step.measure(name, precision)
@@ -68,15 +69,16 @@ def study(precision: Precision, gpus: float) -> list[str]:
 
 
 def trials_a_minute(settings: list[str], trials: int) -> float:
-    """Runs the demo study; returns its trials a minute once all trainers are at work."""
+    """Runs the demo study; returns its trials per minute once all trainers are at work."""
     with tempfile.TemporaryDirectory() as scratch:
         curve = study_time.ours(Path(scratch), trials, 0, settings)
     return speed_of(curve)
 
 
 def speed_of(curve: study_time.Curve) -> float:
-    """Returns trials a minute from the times of all reports."""
+    """Returns trials per minute, from the times of all reports."""
     first, last = curve[0][0], curve[-1][0]
+    # n reports lie about n - 1 epochs of work apart, whichever trainers made them.
     return (len(curve) - 1) / EPOCHS / ((last - first) / 60)
 
 
@@ -95,6 +97,7 @@ def run_tests() -> tuple[int, str]:
 
 def measure(precision: Precision, rounds: int, trials: int) -> Iterator[Row]:
     """Measures all, one after the other; says what comes next."""
+    # One after the other, the GPU to itself; functions, since nothing is to be measured yet.
     steps: list[tuple[str, Callable[[], Row]]] = [
         ("a full step", lambda: step(precision, rounds)),
         ("the encoder frozen", lambda: frozen(precision)),
@@ -112,10 +115,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--trials", type=int, default=8)
     options = command_line(parser)
+    # Before anything is loaded: on a machine without one this is all there is to say.
     if not torch.cuda.is_available():
         print(NO_GPU, file=sys.stderr)
         raise SystemExit(2)
     rows = list(measure(options.precision, options.rounds, options.trials))
+    # After the figures, which are worth keeping when a test fails.
     code, tests = run_tests()
     raw = {"tests": tests, "auto": resolve("auto")}
     write("gpu", rows, options.json, raw, precision=options.precision)

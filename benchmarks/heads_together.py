@@ -45,6 +45,8 @@ def side_by_side(runs: list[Run], epoch: int) -> None:
     """Trains an epoch of all runs, each batch made once."""
     first, *others = runs
     batches = first.begin(epoch)
+    # The order of batches comes from seed and epoch, the same for all: those of the first serve
+    # the others, which `begin` only makes ready.
     for run in others:
         run.begin(epoch)
     for batch in batches:
@@ -78,7 +80,7 @@ def main() -> None:
         for way, runs in ways.items():
             start = time.perf_counter()
             way(runs, epoch)
-            if epoch > 1:
+            if epoch > 1:  # The first one builds the cache, or opens it.
                 seconds[way].append(time.perf_counter() - start)
     theirs, ours = (statistics.median(seconds[way]) for way in (one_by_one, side_by_side))
     scores = ", ".join(f"{best_score(runs):.4f}" for runs in reversed(ways.values()))

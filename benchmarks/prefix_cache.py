@@ -58,12 +58,15 @@ def compare(
     scores: dict[str, float] = {}
     for cache in speeds:
         config = configure(freezing, cache, precision)
+        # Assets for each: they hold one encoder, which the two would train by turns.
         runs[cache] = train(config, assets=Assets.load(config, device=Place.current().device))
+    # The training loop is a generator: an epoch of each in turn, so that what else runs on the
+    # machine slows both.
     for round_ in range(ROUNDS + 1):
         for cache, run in runs.items():
             report = next(run)
             scores[cache] = report.combined
-            if round_:
+            if round_:  # The first epoch builds the cache.
                 speeds[cache].append(report.sentences_per_second)
     ours, theirs = (statistics.median(speeds[cache]) for cache in ("auto", "off"))
     reached = f"{what} (dev {scores['auto']:.4f}, {scores['off']:.4f})"

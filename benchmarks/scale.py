@@ -1,7 +1,8 @@
 """The machinery at scale: many trials, a long study's searcher, and 256 trainers at once.
 
 - 1,000 trials of the smallest training there is through the whole of `mtl tune` (Tune, searcher,
-  pool, study folder, TensorBoard): seconds a trial against a study of 55, and the driver's memory.
+  pool, study folder, TensorBoard): seconds per trial against a study of 55, and memory of the
+  driver.
 - What a suggestion costs after 100, 1,000 and 10,000 trials, with TPE and the journal on disk.
 - Reports a second that searcher and scheduler of a study with 256 trainers get through, in virtual
   time: the code is the real one, the trainings are numbers from a curve.
@@ -53,6 +54,7 @@ def real_trials() -> Iterator[Row]:
         before = memory()
         many = seconds_of_ours(run, folder / "runs", MANY)
         grown = memory() - before
+    # Marginal costs, so that start-up drops out: of the first trials, and of those after them.
     early, late = (some - few) / (SOME - FEW), (many - some) / (MANY - SOME)
     yield Row.of(
         f"a trial of {MANY}, a trial of {SOME}", late, early, "seconds", early / late, None
@@ -100,6 +102,7 @@ def finished_trials(study: Any, count: int) -> None:
     rate = optuna.distributions.FloatDistribution(1e-5, 1e-3, log=True)
     heads = optuna.distributions.FloatDistribution(1e-4, 1e-2, log=True)
     weight = optuna.distributions.FloatDistribution(0.1, 10, log=True)
+    # At once, since the journal waits for the disk at every call.
     study.add_trials(
         [
             optuna.trial.create_trial(
@@ -132,6 +135,7 @@ def suggestions() -> Iterator[Row]:
                 start = time.perf_counter()
                 searcher.suggest(str(number))
                 times.append(time.perf_counter() - start)
+                # Outside of the time, and told complete: TPE models each suggestion anew.
                 searcher.on_trial_complete(str(number), report(1, 0.5, is_last=True))
             costs.append(statistics.median(times))
     for count, cost in zip(TRIALS_BEFORE, costs, strict=True):
@@ -165,7 +169,7 @@ def simulation() -> Iterator[Row]:
         before, start = memory(), time.perf_counter()
         # (virtual time of the next report, trainer, trial, epoch, quality of the trial)
         events: list[tuple[float, int, Any, int, float]] = []
-        asking = 0.0
+        asking = 0.0  # Seconds in `suggest`, which have a row of their own.
 
         def begin(now: float, trainer: int) -> None:
             nonlocal asking
@@ -173,7 +177,7 @@ def simulation() -> Iterator[Row]:
             name = f"{trainer}-{now}"
             config = searcher.suggest(name)
             asking += time.perf_counter() - asked
-            if isinstance(config, dict):
+            if isinstance(config, dict):  # Else a text: there are no more trials.
                 trial = SimpleNamespace(trial_id=name, config=config)
                 scheduler.on_trial_add(None, trial)
                 quality = drawn.random()
@@ -185,8 +189,10 @@ def simulation() -> Iterator[Row]:
         while events:
             now, trainer, trial, epoch, quality = heapq.heappop(events)
             is_last = epoch == EPOCHS
+            # A curve that nears the trial's quality, half of the rest with each epoch.
             result = report(epoch, quality * (1 - 0.5**epoch), is_last=is_last)
             reports += 1
+            # In the order of Tune: a stopped trial's last report reaches the searcher with its end.
             decision = scheduler.on_trial_result(None, trial, result)
             if is_last or decision == "STOP":
                 scheduler.on_trial_complete(None, trial, result)

@@ -10,7 +10,7 @@ bundled encoder:
 
 The searchers draw different points, so the two studies end at different scores; compared is the
 time at which each first reached the lower of the two best ones. How soon a search finds its last
-points is luck: `--seeds 0 1 2` runs both once a seed of the searchers, and adds the medians. With
+points is luck: `--seeds 0 1 2` runs both once per seed of the searchers, and adds the medians. With
 `--plot FILE.svg` the best dev score against wall time is drawn.
 """
 
@@ -35,13 +35,13 @@ Curve = list[tuple[float, float]]
 
 
 def ours(storage: Path, trials: int, seed: int, settings: Sequence[str] = ()) -> Curve:
-    """Runs our study, with settings as on the command line."""
+    """Runs our study, with settings as `--set` takes them; returns its reports with their times."""
     from tuning.records import TrialRecord
     from tuning.run.tune import tune_study
     from tuning.study.load import load_study
     from tuning.watch.watcher import Watcher
 
-    start, curve = time.perf_counter(), Curve()
+    start, curve = time.perf_counter(), Curve()  # The start of Ray counts, on both sides.
 
     class Watch(Watcher):
         def reported(self, record: TrialRecord) -> None:
@@ -94,9 +94,11 @@ def theirs(storage: Path, trials: int, seed: int, settings: Sequence[str] = ()) 
             curve.append((time.perf_counter() - start, result["combined"]))
 
     run = load_study("demo", [ALL]).run.model_dump(mode="json")
-    run["training"]["precision"] = "fp32"
+    run["training"]["precision"] = "fp32"  # The default of a Transformers `Trainer`.
     frozen = [{"freezing": {"kind": "none"}}, {"freezing": {"kind": "embeddings"}}]
     frozen += [{"freezing": {"kind": "lower_layers", "layers": n}} for n in range(1, 5)]
+    # The space of the demo study, in Tune's words. Sections as text, since choices of Optuna are
+    # plain values.
     space = {
         "run": json.dumps(run),
         "storage": str(storage),
@@ -106,6 +108,7 @@ def theirs(storage: Path, trials: int, seed: int, settings: Sequence[str] = ()) 
         "weighting.kind": tune.choice(["fixed", "uncertainty"]),
         "freezing": tune.choice([json.dumps(section) for section in frozen]),
     }
+    # Workers are processes of their own, and have to find `_peers` and the packages.
     paths = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
     os.environ["PYTHONPATH"] = os.pathsep.join(paths)
     # One more than the workers take: trials that hold a crumb of a CPU while both workers wait for
@@ -123,6 +126,7 @@ def theirs(storage: Path, trials: int, seed: int, settings: Sequence[str] = ()) 
                 num_samples=trials,
                 max_concurrent_trials=CORES,
                 search_alg=OptunaSearch(seed=seed),
+                # The scheduler of the demo study, on the same rungs.
                 scheduler=AsyncHyperBandScheduler(max_t=3, grace_period=1, reduction_factor=4),
             ),
             run_config=tune.RunConfig(
@@ -166,7 +170,7 @@ def draw(path: Path, curves: Mapping[str, Sequence[Curve]]) -> None:
 def compare(seed: int, mine: Curve, other: Curve) -> tuple[Row, Row]:
     """Returns the rows of a seed: time to the score that both reached, and time of the whole."""
     best, best_other = (max(score for _, score in curve) for curve in (mine, other))
-    shared = min(best, best_other)
+    shared = min(best, best_other)  # Both have reached it, so `reached` finds it in both.
     first, first_other = reached(mine, shared), reached(other, shared)
     last, last_other = mine[-1][0], other[-1][0]
     what = f"seed {seed}, dev score {shared:.4f} (best {best:.4f}, {best_other:.4f})"
@@ -186,7 +190,7 @@ def median(what: str, rows: Sequence[Row]) -> Row:
 
 
 def main() -> None:
-    """Runs both studies once a seed and writes the rows."""
+    """Runs both studies once per seed and writes the rows."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--plot", type=Path, help="SVG file for the curves")
     parser.add_argument("--trials", type=int, default=16)
@@ -198,6 +202,7 @@ def main() -> None:
         raise SystemExit("study_time: stop the other Ray on this machine first")
     curves: dict[str, list[Curve]] = {OURS: [], THEIRS: []}
     for seed in options.seeds:
+        # One after the other, since each takes all cores.
         with tempfile.TemporaryDirectory() as scratch:
             for name, run in ((OURS, ours), (THEIRS, theirs)):
                 curve = run(Path(scratch) / run.__name__, options.trials, seed, settings)

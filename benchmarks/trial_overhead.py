@@ -1,4 +1,4 @@
-"""Marginal seconds a trial: warm trainers against one TorchTrainer per trial, in one run.
+"""Marginal seconds per trial: warm trainers against one TorchTrainer per trial, in one run.
 
 Both train the same thing: a random BERT of one layer on 32 sentences, 2 epochs, through
 `mtl_core.train`, so nearly all the time is what a trial costs beside its training. Marginal =
@@ -20,7 +20,7 @@ from _peers import fit_torch_trainer
 
 SENTENCES, EPOCHS = 32, 2
 FEW, MANY = 5, 55
-FEW_OF_THEIRS, MANY_OF_THEIRS = 1, 3
+FEW_OF_THEIRS, MANY_OF_THEIRS = 1, 3  # Each of theirs takes as long as hundreds of ours.
 
 
 def make_inputs(folder: Path) -> dict[str, Any]:
@@ -30,6 +30,7 @@ def make_inputs(folder: Path) -> dict[str, Any]:
 
     from mtl_core.data.formats.sample import generate_sample
 
+    # Only rows that both tasks have labels for: the format has a tag line and a label per text.
     examples = [row for row in generate_sample()["train"] if len(row.labels) == 2][:SENTENCES]
     for split in ("train", "dev", "test"):
         (folder / "data" / split).mkdir(parents=True)
@@ -40,6 +41,7 @@ def make_inputs(folder: Path) -> dict[str, Any]:
         }.items():
             text = "\n".join(lines) + "\n"
             (folder / "data" / split / name).write_text(text, encoding="utf-8")
+    # Every word is one token, so that nothing but the machinery is left to time.
     words = sorted({word for row in examples for word in row.words})
     ids = {word: n for n, word in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", *words])}
     tokenizer = Tokenizer(models.WordPiece(ids, unk_token="[UNK]"))
@@ -128,9 +130,10 @@ def seconds_of_theirs(run: dict[str, Any], storage: Path, trials: int) -> float:
 
 
 def marginal_of_theirs(run: dict[str, Any], storage: Path, interval: str) -> float:
-    """Returns seconds a trial at a poll interval of Train's controller, in seconds."""
+    """Returns seconds per trial, at a poll interval of Train's controller in seconds."""
     import ray
 
+    # Before Ray starts: its processes inherit the environment.
     os.environ["RAY_TRAIN_HEALTH_CHECK_INTERVAL_S"] = interval
     os.environ["PYTHONPATH"] = os.pathsep.join(
         [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
@@ -149,12 +152,14 @@ def main() -> None:
     path = output_path()
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
+        # A cache of its own, so that no earlier run has filled it.
         os.environ["MTL_CACHE"] = str(folder / "cache")
         run = make_inputs(folder)
         # The first one starts with cold caches, which would be taken off what trials cost.
         seconds_of_ours(run, folder / "cold", FEW)
         few, many = (seconds_of_ours(run, folder / "runs", trials) for trials in (FEW, MANY))
         ours = (many - few) / (MANY - FEW)
+        # In Ray's default, and at the interval that suits them best.
         default = marginal_of_theirs(run, folder / "theirs", "2.0")
         kindest = marginal_of_theirs(run, folder / "theirs", "0.1")
     rows = [

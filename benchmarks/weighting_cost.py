@@ -1,4 +1,4 @@
-"""Seconds of a training step with each weighting, against the fixed one, in turn in one process.
+"""Seconds per training step with each weighting, against the fixed one, in turn in one process.
 
 A step here is forward and backward of the bundled encoder on 32 sentences of the sample corpus with
 two tasks, without the optimiser, in what `auto` is here or in `--precision`. Weightings of losses
@@ -59,6 +59,7 @@ class Work:
         collator = build_collator(config, assets.data.tokenizer)
         batch = collator(split, torch.arange(BATCH).numpy(), seed=(0, 1)).to(place.device)
         names = list(config.tasks)
+        # Labels of each task, by which its summed loss becomes a mean; padding has negative ids.
         counts = {name: int((batch.labels[name] >= 0).sum()) for name in names}
         forward = ForwardPass(TaskLosses(model), place, precision)
         return cls(MicroBatch(batch, names), counts, forward)
@@ -74,6 +75,7 @@ class Work:
     def seconds_of(self, weighting: Weighting, step: Step) -> float:
         """Returns the seconds of one step."""
         weighting.zero_grad(set_to_none=True)
+        # Both halves of a step: FAMO looks at the losses once more after the update.
         start = time.perf_counter()
         step.backward([self.rows], self.counts)
         step.after_update([self.rows], self.counts)
@@ -97,6 +99,7 @@ def measure(work: Work) -> dict[str, float]:
 def compare(median: Mapping[str, float]) -> Iterator[Row]:
     """Yields each kind against the fixed one."""
     for kind in (*LOSSES, *GRADIENTS):
+        # The share of the fixed step's speed that is left: at most about 1.
         ratio = median["fixed"] / median[kind]
         what = f"step, {kind} against fixed"
         yield Row.of(what, median[kind], median["fixed"], "s", ratio, TARGETS.get(kind, 0.85))

@@ -1,4 +1,4 @@
-"""The command line: `mtl`, also `python -m tuning`; every command imports what it needs itself."""
+"""The command line: `mtl`, also `python -m tuning`; exit codes, and errors as lines on stderr."""
 
 import logging
 import sys
@@ -20,19 +20,25 @@ from tuning.cli.tune import tune
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 """Exit codes; 0 = done."""
 
+# The files of the commands import nothing heavy at their top: `mtl --help` loads all of them, and
+# torch, Ray and transformers take seconds. Each command imports what it needs when it is called.
 app = typer.Typer(
     help="Find the best recipe for one encoder that does several NLP tasks.",
     no_args_is_help=True,
     add_completion=False,
-    pretty_exceptions_enable=False,
+    pretty_exceptions_enable=False,  # Of a bug Python's own traceback is wanted, whole.
 )
 
+# In the order of `mtl --help`, which is that of their use.
 for _command in (check, train, tune, status, evaluate, predict, report, submit):
     app.command()(_command)
 
 
 def main() -> NoReturn:
-    """Runs the command line; a user's mistake is one line on stderr and no traceback."""
+    """Runs the command line; a user's mistake is one line on stderr and no traceback.
+
+    An error of another class is a bug, and keeps its traceback.
+    """
     from tuning.watch.log_lines import log_to_stderr
 
     log_to_stderr()
@@ -40,11 +46,11 @@ def main() -> NoReturn:
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     try:
         app(standalone_mode=True)
-    except ConfigError as error:  # Of a study file all at once, one a line.
+    except ConfigError as error:  # All of a study file at once, one per line.
         _exit(str(error).split("\n"), BAD_INPUT)
     except (DataError, CacheError) as error:
         _exit([str(error)], BAD_INPUT)
-    except MtlError as error:
+    except MtlError as error:  # After its subclasses: the input was right, the work failed.
         _exit(str(error).split("\n"), FAILED)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
@@ -54,6 +60,7 @@ def main() -> NoReturn:
 def _exit(lines: Sequence[str], code: int) -> NoReturn:
     from mtl_core.printable import one_line
 
+    # An error may quote a file, with whatever characters there are in it.
     for line in lines:
         sys.stderr.write(f"error: {one_line(line)}\n")
     sys.exit(code)

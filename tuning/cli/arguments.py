@@ -1,4 +1,4 @@
-"""What commands are given, looked at before the imports that take seconds."""
+"""Checks of what commands are given that come before the imports that take seconds."""
 
 from pathlib import Path
 
@@ -9,6 +9,7 @@ from mtl_core.untrusted import check_model
 
 def check_text(study: str) -> None:
     """Refuses a study file that is no YAML, before imports that take seconds."""
+    # No file: the name of a bundled study perhaps, which is looked for later.
     if Path(study).is_file():
         read_document(Path(study))
 
@@ -17,7 +18,11 @@ def model_folder(folder: Path, *, trust_code: bool) -> Path:
     """Returns the folder of the model: a study holds it in best/, `mtl train` in model/.
 
     Checks it as well, before imports that take seconds.
+
+    Raises:
+        ConfigError: It is no saved model, or one whose code is not trusted.
     """
+    # A folder that is neither is taken for the model itself; what is wrong with it is told then.
     if (folder / "study.yaml").is_file():
         folder = folder / "best"
     elif (folder / "model" / META).is_file():
@@ -28,5 +33,6 @@ def model_folder(folder: Path, *, trust_code: bool) -> Path:
 
 def pair(text: str) -> tuple[str, str]:
     """Returns the two texts that a tab parts; the second is "" where there is none."""
+    # The first tab: a context may have more of them.
     first, _, second = text.partition("\t")
     return first, second

@@ -8,6 +8,7 @@ def check(study: Study, assignments: Set = None) -> None:
     from tuning.cli.arguments import check_text
 
     check_text(study)
+    # The imports of seconds are below, inside of the sign of life.
     from tuning.watch.waiting import waiting
 
     with waiting("reading the study file and its data"):

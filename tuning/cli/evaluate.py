@@ -18,6 +18,7 @@ def evaluate(
     folder = model_folder(model, trust_code=trust_code)
     from tuning.watch.waiting import waiting
 
+    # Over at the end of the block, before anything is printed on stdout.
     with waiting(f"scoring on {split}"):
         from mtl_core.predictor import evaluate_model
         from tuning.cli.show import show_evaluation

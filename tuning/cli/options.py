@@ -1,4 +1,4 @@
-"""Arguments and options that several commands take."""
+"""Arguments and options that several commands take, so that they read the same in all of them."""
 
 from pathlib import Path
 from typing import Annotated

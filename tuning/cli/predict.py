@@ -28,6 +28,8 @@ def predict(
 
     if texts and file:
         raise ConfigError("--file: give texts or a file, not both")
+    # Bytes from stdin, read as a file is: UTF-8, with an error that names the line. `sys.stdin`
+    # would decode by the locale.
     if file is not None:
         texts = read_lines(file)
     elif not texts:
@@ -41,8 +43,10 @@ def predict(
         from mtl_core.predictor import Predictor
 
         predictor = Predictor.load(folder, trust_code=trust_code)
+        # For a model of single sentences a tab is a character like others.
         pairs = [pair(text) for text in texts] if predictor.takes_pairs else texts
         predictions = predictor(pairs)
+    # Both are safe on a terminal: JSON escapes what steers it, lines for people spell it out.
     for prediction in predictions:
         typer.echo(prediction.to_json() if as_json else readable(prediction))
 

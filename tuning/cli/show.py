@@ -30,10 +30,12 @@ def show_check(study: StudyFile, data: Data) -> None:
     for dataset in data.datasets.values():
         for split, encoded in dataset.splits.items():
             rows.add_row(dataset.name, split, f"{len(encoded):,}")
+    # Of train: labels that only dev or test has cannot be learnt, and have a column of their own.
     labels = Table(
         "task", "kind", "rows", "labels", "most frequent", "not in train", title="Tasks, in train"
     )
     for name, section in study.run.tasks.items():
+        # Labels of several data sets were merged, so the first has the names of all.
         names = data.datasets[section.datasets[0]].labels[name]
         count = sum(
             data.datasets[key].splits["train"].num_labelled(name) for key in section.datasets
@@ -63,6 +65,7 @@ def show_check(study: StudyFile, data: Data) -> None:
 
 
 def _most_frequent(names: Labels, most: int = 3) -> str:
+    # Sorting is stable: equally frequent labels stay in their order, and the output the same.
     pairs = sorted(names.frequencies.items(), key=lambda pair: -pair[1])
     return "\n".join(f"{one_line(name)} {count:,}" for name, count in pairs[:most]) or "-"
 
@@ -75,7 +78,7 @@ def _precision(study: StudyFile) -> str:
 
 
 def _trainers_here(study: StudyFile) -> str:
-    """Says how many trials run at a time; what is meant for a cluster may not fit here."""
+    """Returns how many trials run at a time; what is meant for a cluster may not fit here."""
     try:
         machine = [this_machine()]
         count = plan_trainers(study.study.resources, machine, trials=study.trials)
@@ -91,6 +94,7 @@ def show_result(result: "StudyResult") -> None:
     if best is None:
         return
     recipe = Table("parameter", "best", "default", title=f"Best recipe: trial {best.trial}")
+    # A dict as an ordered set: of a conditional space each recipe may have keys of its own.
     for name in dict.fromkeys([*best.parameters, *(default.parameters if default else {})]):
         theirs = default.parameters.get(name, "-") if default else "-"
         recipe.add_row(name, _number(best.parameters.get(name, "-")), _number(theirs))
@@ -101,6 +105,7 @@ def show_result(result: "StudyResult") -> None:
         _scores(best, "test"),
         _scores(default, "test"),
     ]
+    # Rows are the scores of the best on dev; what another column lacks is "-".
     for name in columns[0]:
         scores.add_row(name, *(show_score(name, column.get(name)) for column in columns))
     console.print(recipe, scores)
@@ -116,6 +121,7 @@ def show_result(result: "StudyResult") -> None:
         ("predict", f'mtl predict {result.folder} "some text"'),
         ("curves", f"tensorboard --logdir {result.folder / 'tensorboard'}"),
     ):
+        # Unwrapped, so that a command can be copied from a narrow terminal.
         console.print(f"{what + ':':9}{command}", soft_wrap=True)
 
 
@@ -140,7 +146,7 @@ def _number(value: object) -> str:
 
 
 def _domain(parameter: Parameter) -> str:
-    if parameter.low is None:
+    if parameter.low is None:  # A choice; a range has both ends.
         return ", ".join(str(option) for option in parameter.options)
     scale = " (log)" if parameter.log else ""
     return f"{_number(parameter.low)} to {_number(parameter.high)}{scale}"

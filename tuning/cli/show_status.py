@@ -11,6 +11,7 @@ from tuning.watch.status_file import DriverStatus
 from tuning.watch.wording import clock, left, parameters, scores
 
 _WATCH_SECONDS = 2.0
+"""Between looks; a driver writes its status as often."""
 
 
 def show_status(path: Path, *, is_watching: bool, as_json: bool) -> None:
@@ -22,10 +23,12 @@ def show_status(path: Path, *, is_watching: bool, as_json: bool) -> None:
     console = plain_console()
     shown: list[str] = []
     while True:
+        # All of the folder anew: trials come from the journal, what runs from the driver's file.
         status = read_status(path)
         lines = [_as_json(status)] if as_json else _lines(status)
         if is_watching and can_redraw(console) and not as_json:
             console.clear()
+        # Into a file or a pipe, and as JSON: nothing is redrawn, and only news are written.
         elif lines == shown:
             lines = []
         for line in lines:
@@ -40,6 +43,7 @@ def _as_json(status: StudyStatus) -> str:
     """Returns the status as one JSON object."""
     best = status.best
     report = best.best if best is not None else None
+    # What a dead driver wrote last is no longer so.
     driver = status.driver if status.driver is not None and status.driver.is_alive else None
     content = {
         "folder": str(status.folder),
@@ -83,6 +87,7 @@ def _driver_lines(driver: DriverStatus) -> list[str]:
     facts = [f"process {driver.pid} on {driver.host} for {clock(driver.seconds)}: {driver.stage}"]
     facts += [left(driver.estimate)] if driver.estimate is not None else []
     lines = [", ".join(facts)]
+    # It writes every two seconds: alive and silent, it may be stopped, or its disk full.
     if driver.silent_seconds > 30:
         lines[0] += f", silent for {clock(driver.silent_seconds)}"
     return [*lines, *(f"  {trial} {text}" for trial, text in driver.running.items())]

@@ -25,6 +25,7 @@ def submit(
     """Send a study to a running Ray cluster as a job, and return the job's exit code."""
     from tuning.cluster.submit import submit_study
 
+    # Ray's client logs steps of its own; what matters is told in lines of ours.
     if not verbose:
         logging.getLogger("ray").setLevel(logging.ERROR)
     code = submit_study(
@@ -35,4 +36,5 @@ def submit(
         storage=storage,
         follow=follow,
     )
+    # The job's own, so that a script sees no difference to `mtl tune` on this machine.
     raise typer.Exit(code)

@@ -31,5 +31,6 @@ def train(
 
         loaded = load_study(study, assignments or ())
         display.stage("reading the data")
+        # Before the encoder's weights are loaded: a wrong file is known sooner.
         check_data(loaded)
         train_study(loaded, output or Path("runs", "train", loaded.study.name), display)

@@ -31,7 +31,7 @@ def tune(
     from tuning.watch.display import study_display
     from tuning.watch.log_lines import logging_to
 
-    loaded = None
+    loaded = None  # As long as the study file is being read there is nothing to go on with.
     try:
         with logging_to(log_file), study_display(study, is_quiet=quiet) as display:
             # Shown before the imports below, which take seconds.
@@ -48,7 +48,7 @@ def tune(
     except KeyboardInterrupt:
         if loaded is not None:
             _say_how_to_go_on(loaded, study, assignments or (), address)
-        raise
+        raise  # To `main`, whose exit code says that it was interrupted.
     from tuning.cli.show import show_result
 
     show_result(result)
@@ -59,6 +59,7 @@ def _say_how_to_go_on(
 ) -> None:
     import shlex
 
+    # What was typed, quoted anew for the shell.
     words = ["mtl", "tune", study]
     words += [word for assignment in assignments for word in ("--set", assignment)]
     words += ["--address", address] if address else []

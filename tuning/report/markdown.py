@@ -8,6 +8,7 @@ from mtl_core.printable import printable
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Returns a table; the cells are Markdown already, but for the bars in them."""
+    # A bar ends a cell even inside of code, so it is escaped here and not where cells are made.
     lines = [header, ["---"] * len(header), *rows]
     escaped = ([cell.replace("|", r"\|") for cell in cells] for cells in lines)
     return "\n".join(f"| {' | '.join(cells)} |" for cells in escaped)
@@ -15,7 +16,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def shell(command: str) -> str:
     """Returns a block with a command to copy."""
-    # The fence is longer than any in the command.
+    # The fence is longer than any run of backticks in the command, which would close it.
     ticks = "`" * max([2, *map(len, re.findall("`+", command))]) + "`"
     return f"{ticks}sh\n{printable(command)}\n{ticks}"
 
@@ -27,4 +28,5 @@ def percent(share: float | None) -> str:
 
 def points(difference: float | None) -> str:
     """Returns a difference of shares in percentage points, for instance "+1.30"."""
+    # "z": what rounds to zero is "+0.00" and never "-0.00".
     return "-" if difference is None else f"{100 * difference:+z.2f}"

@@ -1,4 +1,4 @@
-"""`report.md`: what was found and how far to trust it."""
+"""`report.md` as text: what was found and how far to trust it."""
 
 import json
 import shlex
@@ -17,7 +17,10 @@ from tuning.study.result import FinalScores
 
 
 def render_report(summary: StudySummary) -> str:
-    """Returns the text of `report.md`: Markdown without HTML, scores in percent."""
+    """Returns the text of `report.md`: Markdown without HTML, scores in percent.
+
+    The same summary gives the same text, so a report that is written anew can be compared.
+    """
     best, default = summary.result.best, summary.result.default
     so_far = " so far" if summary.unfinished is not None else ""
     sections = [
@@ -35,12 +38,15 @@ def render_report(summary: StudySummary) -> str:
 
 
 def _headline(summary: StudySummary) -> list[str]:
+    """Returns the verdict in bold, the comparison of the best with the default, and the facts."""
     result = summary.result
     best, default = result.best, result.default
     facts = (
         f"{len(summary.records)} trials in {timedelta(seconds=round(result.seconds))} (h:mm:ss); "
         f"objective on dev: {result.objective}.{_precisions(summary.records)}"
     )
+    # From here on from the least to the most that can be said. An unfinished study comes first:
+    # its best may still change, and test is closed.
     if summary.unfinished is not None:
         return [*_so_far(summary.unfinished, best), facts]
     if best is None:
@@ -59,6 +65,7 @@ def _headline(summary: StudySummary) -> list[str]:
 
 
 def _so_far(unfinished: Unfinished, best: FinalScores | None) -> list[str]:
+    """Returns how far an unfinished study is, how to go on, and its best trial so far."""
     done = f"{unfinished.ended} of {unfinished.trials} trials have ended"
     if unfinished.state == "running":
         lines = [f"**This study is still running: {done}.**"]
@@ -77,7 +84,8 @@ def _so_far(unfinished: Unfinished, best: FinalScores | None) -> list[str]:
 
 
 def _precisions(records: Sequence[TrialRecord]) -> str:
-    """Returns a sentence on what the trials were computed in."""
+    """Returns a sentence on what the trials were computed in; a caution when they differ."""
+    # The last report: earlier ones may be of a version that kept no precision.
     found = Counter(record.reports[-1].precision for record in records if record.reports)
     found.pop("", None)
     if len(found) > 1:
@@ -87,7 +95,10 @@ def _precisions(records: Sequence[TrialRecord]) -> str:
 
 
 def _verdict(best: FinalScores, default: FinalScores) -> str:
+    """Returns in a sentence whether the best beats the default on dev, and on test."""
     subject = f"The best recipe, trial {best.trial},"
+    # A default that failed after an epoch with a score is not the best, though it may be higher.
+    # Chosen by dev, the best looks better there than it is; test, which chose nothing, may differ.
     beats_on_dev = _combined(best.dev) > _combined(default.dev)
     verb = "beats" if beats_on_dev else "does not beat"
     if not (_has_combined(best.test) and _has_combined(default.test)):
@@ -116,6 +127,7 @@ def _compare(split: str, best: ScoreTree, default: ScoreTree) -> str:
 
 
 def _judge_noise(best: ScoreTree | None, default: ScoreTree | None, count: int | None) -> list[str]:
+    """Returns a sentence on how sure the difference on test is; nothing where none can be told."""
     if not (count and _has_combined(best) and _has_combined(default)):
         return []
     ours, theirs = _combined(best), _combined(default)
@@ -137,12 +149,14 @@ def _recipe_table(best: FinalScores, default: FinalScores | None) -> str:
     defaults = default.parameters if default else {}
     rows = [
         [code(name), _parameter(best.parameters, name), _parameter(defaults, name)]
+        # Of a conditional space the two may have different parameters; "-" where one has none.
         for name in keys_of_all([best.parameters, defaults])
     ]
     return table(["parameter", "best", "default"], rows)
 
 
 def _score_table(best: FinalScores, default: FinalScores | None) -> str:
+    # split -> (scores of the best, of the default), flat; without a trial or a split {}
     splits = {
         split: tuple(
             flatten(getattr(final, split) if final else None, ".") for final in (best, default)
@@ -185,12 +199,14 @@ def _trial_table(records: Sequence[TrialRecord]) -> str:
             str(record.num_epochs),
             f"{record.seconds:.0f}",
         ]
+        # The iterable is evaluated outside of the loop, where `rank` is still the key function.
         for rank, record in enumerate(sorted(records, key=rank), start=1)
     ]
     return table([*header, "epochs", "seconds"], rows)
 
 
 def _main_scores(record: TrialRecord) -> dict[str, float]:
+    """Returns "<task>.<score>" -> value of each task's main score, the first that it reports."""
     tasks = record.best.dev if record.best else {}
     return flatten({task: dict(list(scores.items())[:1]) for task, scores in tasks.items()}, ".")
 
@@ -207,6 +223,7 @@ def _failure_table(records: Sequence[TrialRecord]) -> str:
     failed = [record for record in records if record.status == "failed"]
     if not failed:
         return "None."
+    # As code: the text comes from anywhere, and may hold what Markdown takes for its own.
     rows = [[record.id, code(record.error or "no message")] for record in failed]
     return table(["trial", "error"], rows)
 
@@ -221,6 +238,7 @@ def _parameter(parameters: Mapping[str, Value], name: str) -> str:
     if name not in parameters:
         return "-"
     value = parameters[name]
+    # Four digits are for readers; the command of the replay has all of them.
     if isinstance(value, float):
         return code(f"{value:.4g}")
     return code(value if isinstance(value, str) else json.dumps(value))  # true and null, as in YAML

@@ -16,15 +16,17 @@ def replay_overrides(precision: str, best: TrialRecord | None) -> dict[str, obje
         best: The trial; None = the study file's own recipe.
     """
     overrides = dict(best.overrides) if best is not None else {}
+    # What the trial was computed in, not what it would be now; empty in reports of older versions.
     computed = best.reports[-1].precision if best is not None and best.reports else ""
     if computed and precision == "auto":
-        # On another machine `auto` may be another one.
+        # On another machine `auto` may be another one. A trial that searched the precision itself
+        # has it among its overrides, and keeps that.
         overrides.setdefault("training.precision", computed)
     return overrides
 
 
 def replay_command(folder: Path, overrides: Mapping[str, object]) -> str:
-    """Returns the command that trains a recipe again."""
+    """Returns the command that trains a recipe again, quoted for a POSIX shell."""
     words = ["mtl", "train", str(folder / "study.yaml")]
     for key, value in overrides.items():
         words += ["--set", as_assignment(key, value)]

@@ -1,4 +1,4 @@
-"""What a report shows of a study, as values."""
+"""What a report shows of a study, gathered as values; `render` makes text of them."""
 
 import warnings
 from collections.abc import Mapping, Sequence
@@ -81,7 +81,8 @@ def summarise(
         result: What `result.json` holds.
     """
     best = history.best
-    # The journal has the time of a session that ended before it wrote a result.
+    # The journal has the time of a session that ended before it wrote a result. After one that did,
+    # both hold the same number; see `StudyClock.stop`.
     seconds = max(result.seconds, optuna_study.user_attrs.get("seconds", 0.0))
     return StudySummary(
         name=facts.name,
@@ -89,6 +90,7 @@ def summarise(
         records=list(history),
         result=replace(
             result,
+            # From the history and not from the result, which may be older than the last trials.
             best=final_scores(best, result.tests),
             default=final_scores(history.default, result.tests),
             objective=facts.objective,
@@ -115,6 +117,7 @@ def so_far(
         folder: The study folder.
         history: Its trials.
     """
+    # A trial that has not ended may be the best so far; of a finished study it may not.
     best = history.best_so_far
     records = list(history)
     if status.state == "interrupted":
@@ -126,6 +129,7 @@ def so_far(
     return replace(
         summary,
         records=records,
+        # {}: scores on test of an earlier result stay hidden until the study is done again.
         result=replace(
             summary.result, best=final_scores(best, {}), default=final_scores(history.default, {})
         ),
@@ -135,7 +139,12 @@ def so_far(
 
 
 def importances(optuna_study: optuna.Study) -> dict[str, float]:
-    """Returns parameter -> importance; nothing while there are too few trials to tell."""
+    """Returns parameter -> importance, the shares summing to 1; {} while there are too few trials.
+
+    By PED-ANOVA, Optuna's default (Watanabe et al. 2023, https://arxiv.org/abs/2304.10255): how
+    much a parameter has to do with a trial being one of the best.
+    """
+    # Stopped trials are left out: their scores are of fewer epochs.
     complete = optuna_study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     if len(complete) < _LEAST_TRIALS:
         return {}
@@ -144,6 +153,7 @@ def importances(optuna_study: optuna.Study) -> dict[str, float]:
             # PED-ANOVA warns when the few trials are all alike; the report then says little.
             warnings.simplefilter("ignore", UserWarning)
             return dict(optuna.importance.get_param_importances(optuna_study))
+    # Optuna cannot tell. A report without this table is still a report.
     except (ValueError, RuntimeError):
         return {}
 
@@ -154,5 +164,5 @@ def _replay(facts: StudyFacts, folder: StudyFolder, best: TrialRecord | None) ->
 
 
 def _short(path: Path) -> str:
-    """Returns the path as a user would type it from here."""
+    """Returns the path as a user would type it from here: relative below the current folder."""
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

@@ -22,6 +22,7 @@ def write_report(path: Path) -> str:
     """
     folder = StudyFolder(path)
     folder.check_is_study()
+    # All is read before a byte is written: a broken file leaves the old report as it is.
     with telling_what_is_broken(path):
         text = _report(folder)
     try:
@@ -36,6 +37,7 @@ def _report(folder: StudyFolder) -> str:
     optuna_study = read_optuna(folder.journal)
     history = read_history(folder, optuna_study, facts.default_parameters)
     result = read_result(folder)
+    # The same way that a session takes at its end, so that both reports say the same.
     summary = summarise(facts, folder, optuna_study, history, result)
     status = status_of(folder, history)
     if status.state in ("running", "interrupted"):

@@ -18,18 +18,22 @@ _CHECK_SECONDS = 0.5
 
 
 class Logbook(Callback):  # type: ignore[misc]  # Ray carries no types
-    """Has every event written down first, then tells the watchers."""
+    """Has every event written down first, then tells the watchers.
+
+    Tune calls from the thread of its own loop and waits. An error of a watcher stays with the
+    watcher; any other that is raised here ends Tune's `fit`, and so the search.
+    """
 
     def __init__(
         self, recorder: Recorder, trainers: Trainers, watcher: Watcher, clock: StudyClock
     ) -> None:
-        """Makes one.
+        """Makes the callback of one search.
 
         Args:
             recorder: Writes trials down.
             trainers: Looked after; told when a trial is stopped.
             watcher: Told what happens.
-            clock: Notes the time whenever a trial ends.
+            clock: Notes the time whenever a trial ends; a kill then loses no more than that.
         """
         self._recorder = recorder
         self._trainers = trainers
@@ -48,10 +52,13 @@ class Logbook(Callback):  # type: ignore[misc]  # Ray carries no types
         Raises:
             TrainingError: No trainer can work.
         """
+        # Here, since Tune has no call for "a while has passed", and would wait for ever for trials
+        # that no trainer takes.
         now = time.monotonic()
         if now - self._checked >= _CHECK_SECONDS:
             self._checked = now
             self._trainers.check()
+            # The answer to the question of the last look: waiting for it would hold up all trials.
             statuses = self._trainers.statuses()
             if statuses is not None:
                 self._watcher.progressed(statuses)
@@ -59,7 +66,7 @@ class Logbook(Callback):  # type: ignore[misc]  # Ray carries no types
     def on_trial_start(
         self, iteration: int, trials: Sequence[Any], trial: Any, **info: Any
     ) -> None:
-        """A trial begins, or goes on after a restart."""
+        """A trial begins, or goes on after a restart of the driver."""
         config = TrialConfig.of(trial.config)
         self._started.add(config.spec.id)
         record = self._recorder.begin(config.spec.id, config.spec.overrides, config.parameters)
@@ -69,6 +76,7 @@ class Logbook(Callback):  # type: ignore[misc]  # Ray carries no types
         self, iteration: int, trials: Sequence[Any], trial: Any, result: Mapping[str, Any], **_: Any
     ) -> None:
         """An epoch ended; a resumed trial repeats its early ones."""
+        # By now the scheduler has decided on the report, but nobody has acted on the decision.
         found = TrialResult.of(result)
         assert found is not None
         record = self._recorder.report(TrialConfig.of(trial.config).spec.id, found.report)
@@ -79,6 +87,7 @@ class Logbook(Callback):  # type: ignore[misc]  # Ray carries no types
         self, iteration: int, trials: Sequence[Any], trial: Any, **info: Any
     ) -> None:
         """A trial ran all its epochs or was stopped."""
+        # Tune knows one end for both. A trial that the scheduler stopped made no last report.
         last = TrialResult.of(trial.last_result)
         self._end(trial, "complete" if last is not None and last.is_last else "stopped")
 
@@ -96,6 +105,7 @@ class Logbook(Callback):  # type: ignore[misc]  # Ray carries no types
         if status != "complete":
             # First: its trainer may still work on it, and would write its checkpoint again.
             self._trainers.stop(run_id)
+        # Then the record, the clock, the watchers: whoever is told finds it written.
         record = self._recorder.end(run_id, status, error)
         self._clock.note()
         self._watcher.ended(record)

@@ -28,7 +28,7 @@ from tuning.watch.watcher import Watcher
 
 
 class Session:
-    """One call of `tune_study` on an open study folder."""
+    """One call of `tune_study` on an open study folder: made, `run` once, closed in any case."""
 
     def __init__(self, study: StudyFile, folder: StudyFolder, *, start: float) -> None:
         """Reads what earlier sessions did; this one began at `start` on the monotonic clock."""
@@ -39,6 +39,7 @@ class Session:
         write_facts(folder, self.facts)
         sampler = study.study.sampler.build(study.study.seed)
         self.optuna_study = open_optuna(folder.journal, name=study.study.name, sampler=sampler)
+        # From the start of the command: reading data and starting Ray are part of the wall time.
         self.clock = StudyClock(self.optuna_study, start=start)
         self.history = read_history(folder, self.optuna_study, self.facts.default_parameters)
 
@@ -51,7 +52,9 @@ class Session:
         before = read_result(self.folder)
         ended, total = self.history.ended, self.study.trials
         if len(ended) >= total and not self._unscored(before):
-            return self._write(before, {}, seconds=before.seconds or self.clock.seconds)
+            # Nothing to do, so no trainers start: they take longer than all that is shown.
+            return self._write(before, {}, seconds=before.seconds or self.clock.stop())
+        # At least one: with all trials ended there is still test to score.
         count = max(1, min(count, total - len(ended)))
         watcher.stage(f"starting {count} trainer{'s' if count > 1 else ''}")
         run = self.study.run.model_dump(mode="json")
@@ -72,10 +75,11 @@ class Session:
             # Only now: the search has found who is the best.
             wanted = self._unscored(before)
             scored = score_finals(wanted, self.history.best, trainers, self.folder)
-        return self._write(before, scored, seconds=self.clock.seconds)
+        # Stopped here and not in `close`, which comes when the report is written already.
+        return self._write(before, scored, seconds=self.clock.stop())
 
     def close(self) -> None:
-        """Notes how long the session took, whatever ended it."""
+        """Notes how long the session took when it ended before it had a result."""
         self.clock.note()
 
     def _trainers(self, run: Mapping[str, object], count: int) -> AbstractContextManager[Trainers]:
@@ -87,6 +91,7 @@ class Session:
             memory_growth_bytes=study.memory_growth_gib * 2**30,
             is_fresh=study.isolation == "fresh",
         )
+        # `scratch` holds what Ray Train writes; the checkpoints of trials lie in their own folders.
         return start_trainers(
             settings,
             study.resources,
@@ -134,14 +139,16 @@ class Session:
     def _write(
         self, before: Result, scored: Mapping[str, Scored], *, seconds: float
     ) -> StudyResult:
-        """Writes result.json and report.md."""
+        """Writes result.json and report.md, also when no trial has a score; raises in that case."""
         result = result_of(
             self.history, before, scored, objective=self.facts.objective, seconds=seconds
         )
+        # The result first: the report can be made again from the folder, scores on test cannot.
         write_result(self.folder, result)
         summary = summarise(self.facts, self.folder, self.optuna_study, self.history, result)
         write_text(self.folder.report, render_report(summary))
         if result.best is None:
+            # One of them is enough: where all trials fail they mostly fail alike.
             errors = {record.error for record in self.history if record.error}
             raise TrainingError(
                 f"no trial of the study reached a score; see {self.folder.report}: "

@@ -1,4 +1,4 @@
-"""`mtl train`: one run in this process, with its checkpoint and model in a folder."""
+"""`mtl train`: one run in this process, without Ray, with its checkpoint and model in a folder."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from tuning.watch.run_display import RunDisplay
 
 
 def train_study(study: StudyFile, output: Path, display: RunDisplay) -> Path:
-    """Trains the recipe of a study file; goes on when the folder holds its checkpoint.
+    """Trains the recipe of a study file; goes on when the folder holds a checkpoint of it.
 
     Args:
         study: The study; its `search` is passed over.
@@ -37,6 +37,7 @@ def train_study(study: StudyFile, output: Path, display: RunDisplay) -> Path:
     # As many threads as a trainer has: the numbers of a replayed trial depend on it.
     torch.set_num_threads(study.study.resources.cpus)
     display.stage("loading the encoder")
+    # Loaded here and not inside of `train`, since the export needs tokenizer and labels as well.
     assets = Assets.load(study.run, device=Place.current().device)
     checkpoint = output / "checkpoint"
     reports = _train(study, assets, checkpoint, display)
@@ -48,7 +49,7 @@ def train_study(study: StudyFile, output: Path, display: RunDisplay) -> Path:
         config=study.run,
         assets=assets,
         dev={"combined": best.combined, "joint_accuracy": best.joint_accuracy, **best.dev},
-        test=None,
+        test=None,  # Scored when the user asks for it, with `mtl evaluate`.
     )
     display.line(f"best epoch {best.epoch}: combined {best.combined:.4f}; {output / 'model'}")
     return output / "model"
@@ -66,6 +67,7 @@ def _train(
         assets=assets,
         on_progress=display.step,
     ):
+        # Gradual unfreezing changes what trains from epoch to epoch; a line only when it does.
         if not reports or report.trained != reports[-1].trained:
             display.line(f"trains: {describe_trained(report.trained)}")
         display.line(_line(report, study.run.training.epochs))
@@ -74,6 +76,7 @@ def _train(
 
 
 def _line(report: EpochReport, epochs: int) -> str:
+    """Returns the line of an epoch: main scores on dev, mean losses on train, speed."""
     scores = "  ".join(
         f"{task} {next(iter(scores.values())):.4f}" for task, scores in report.dev.items()
     )

@@ -49,11 +49,11 @@ def tune_study(
         from tuning.watch.file_watchers import file_watchers
 
         data = _checked_data(study, address)
-        connected()
+        connected()  # Waits for Ray, and raises what kept it from starting.
         with (
             provided_trainers(study.study.resources, trials=study.trials, tell=tell) as count,
             StudyFolder.opened(study, inputs_of(study.run, data.datasets)) as folder,
-            closing(watching),
+            closing(watching),  # Left after the session, before the folder is unlocked.
             closing(Session(study, folder, start=start)) as session,
         ):
             parameters, before = study.space.parameters, session.history
@@ -62,8 +62,9 @@ def tune_study(
 
 
 def _checked_machine(study: StudyFile, address: str | None) -> Node:
-    """Refuses what cannot be run before Ray starts: seconds sooner, and the error stands alone."""
+    """Refuses what cannot be run, before Ray starts: seconds sooner, and the error stands alone."""
     machine = this_machine()
+    # Without the lock, so it is looked at once more when the folder is opened.
     StudyFolder(study.folder).check_writable()
     StudyFolder(study.folder).check_same(study)
     if is_local(address):
@@ -72,6 +73,7 @@ def _checked_machine(study: StudyFile, address: str | None) -> Node:
 
 
 def _checked_data(study: StudyFile, address: str | None) -> Data:
+    """Reads the data into the cache, so that trainers only open it; refuses what cannot be used."""
     data = check_data(study)
     if is_local(address) and (choice := precision_here(study)):
         advise(choice)  # What a trainer logs does not come to the user.
@@ -79,5 +81,6 @@ def _checked_data(study: StudyFile, address: str | None) -> Data:
 
 
 def is_local(address: str | None) -> bool:
-    """Returns whether a study without further word runs on a Ray of its own."""
+    """Returns whether a study runs on a Ray of its own, since nothing names a cluster."""
+    # Ray itself heeds the variable, so it has to be heeded here as well.
     return address is None and not os.environ.get("RAY_ADDRESS")

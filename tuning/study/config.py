@@ -20,6 +20,7 @@ from tuning.space.space import Entry, Space
 
 
 def _check_name(name: str) -> str:
+    # The name becomes a folder below `storage`: a "/" or a leading ".." would lead out of it.
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
         raise ValueError(
             f"expected the name of a folder, of letters, digits, '.', '_' and '-', found '{name}'"
@@ -52,11 +53,11 @@ class Study(Section):
     isolation: Literal["warm", "fresh"] = "warm"
     """`warm` = trainers take trial after trial; `fresh` = new processes for every trial."""
     max_attempts: int = Field(default=3, ge=1)
-    """How often a trial is started again after its worker died, first start included."""
+    """How often a trial is started whose worker dies again and again, first start included."""
     keep_checkpoints: int = Field(default=1, ge=1)
     """How many of the best trials keep their checkpoint; trial 0 keeps its own as well."""
     memory_growth_gib: float = Field(default=2.0, gt=0)
-    """A trainer is started anew when its workers grew by more than this since their first trial."""
+    """GiB by which the workers of a trainer may grow after their first trial; then they restart."""
 
 
 class StudyFile(Section):
@@ -76,12 +77,13 @@ class StudyFile(Section):
 
     @property
     def space(self) -> Space:
-        """The search space."""
+        """The search space, built anew at each call."""
         return Space(self.search)
 
     @property
     def default_parameters(self) -> dict[str, Value]:
-        """What the study file's own recipe sets of the parameters of the space."""
+        """Parameter of the space -> its value in the study file's own recipe (trial 0)."""
+        # Plain data: the space looks values up by dotted key, and Optuna and JSON take no `Path`.
         run = self.run.model_dump(mode="json")
 
         def resolve(overrides: Mapping[str, object]) -> dict[str, object]:
@@ -91,8 +93,10 @@ class StudyFile(Section):
 
     @property
     def max_epochs(self) -> int:
-        """Epochs of the longest trial that the space allows."""
+        """Epochs of the longest trial that the space allows, for the rungs of the scheduler."""
         run = self.run.model_dump(mode="json")
+        # Whole recipes, since the epochs may lie inside a section that is searched as a whole. The
+        # corners are enough: epochs are most at an end of their range.
         recipes = [run, *(override(run, corner) for _, corner in self.space.corners())]
         return max(RunConfig.model_validate(recipe).training.epochs for recipe in recipes)
 

@@ -1,4 +1,4 @@
-"""What reports need to know of a study, kept in its folder: the schema would import torch."""
+"""What reports need to know of a study file, kept as JSON: reading the file would import torch."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class StudyFacts:
-    """A few facts of a study file.
+    """A few facts of a study file; `facts.json` holds them under the same names.
 
     Attributes:
         name: Name of the study.
@@ -49,9 +49,10 @@ def read_facts(folder: StudyFolder) -> StudyFacts:
 
     Raises:
         ConfigError: It is no study folder.
-        ValueError: The file is broken.
+        TypeError, ValueError: The file is broken.
     """
     folder.check_is_study()
+    # Studies from before `facts.json` go the slow way, over the schema.
     if not folder.facts.is_file():
         from mtl_core.tasks.kinds import outside_kinds
 

@@ -27,7 +27,11 @@ _PACKAGES = ("mtl", "ray", "optuna", "torch", "transformers", "datasets", "token
 
 
 class StudyFolder:
-    """Paths of a study folder, and the files that only the driver writes."""
+    """Paths of a study folder, and the files that only the driver writes.
+
+    The driver writes between enter and exit of `opened`, which holds the lock. Anybody may read at
+    any time, and write `report.md` anew.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -74,18 +78,18 @@ class StudyFolder:
 
     @property
     def status(self) -> Path:
-        """What the driver does."""
+        """What the driver does at present; see `tuning.watch.status_file`."""
         return self.path / "status.json"
 
     @property
     def scratch(self) -> Path:
-        """What Ray writes of its own; removed at the end."""
+        """What Ray writes for itself, removed at the end; nothing of a study is read from it."""
         return self.path / ".scratch"
 
     @classmethod
     @contextmanager
     def opened(cls, study: "StudyFile", inputs: Mapping[str, str]) -> Iterator["StudyFolder"]:
-        """Makes the folder of a study, or opens the one of an earlier session; locks it.
+        """Makes the folder of a study, or opens the one of an earlier session; locks it meanwhile.
 
         Args:
             study: The study.
@@ -95,10 +99,13 @@ class StudyFolder:
             ConfigError: The folder cannot be written, is in use, or holds another study.
         """
         folder = cls(study.folder)
+        # Before anything is made or written: a refused study leaves the folder as it was.
         folder.check_same(study)
         folder._check_inputs(study, inputs)
         try:
+            # Makes the study folder as well, which the lock file lies in.
             folder.trials.mkdir(parents=True, exist_ok=True)
+            # The system lets go of the lock when its process dies, so none is left by a kill.
             lock = FileLock(folder.path / ".lock", timeout=0)
             lock.acquire()
         except Timeout as error:
@@ -109,11 +116,13 @@ class StudyFolder:
         except OSError as error:
             raise folder._not_writable(error.strerror) from error
         try:
+            # Anew in each session: `trials` and other keys that may change are then the last ones.
             write_text(folder.study, dump(study))
             write_json(folder.inputs, inputs)
             write_json(folder.path / "versions.json", _versions())
             yield folder
         finally:
+            # Still under the lock: the next driver has a scratch folder in the same place.
             shutil.rmtree(folder.scratch, ignore_errors=True)
             lock.release()
 
@@ -128,14 +137,15 @@ class StudyFolder:
         from tuning.study.config import StudyFile
 
         self.check_is_study()
+        # A study folder may come from a stranger: the code that it names is not run.
         with outside_kinds("leave"):
             return validate(read_document(self.study), StudyFile)
 
     def check_is_study(self) -> None:
-        """Refuses any other folder.
+        """Refuses a folder that holds no study.
 
         Raises:
-            ConfigError: There is no study in it.
+            ConfigError: There is no study.yaml in it.
         """
         if not self.study.is_file():
             raise ConfigError(f"{self.path}: not a study folder, there is no study.yaml in it")
@@ -149,18 +159,23 @@ class StudyFolder:
         return self.trial(run_id) / "checkpoint"
 
     def begin_trial(self, run_id: str, run: "RunConfig | Mapping[str, object]") -> None:
-        """Writes the configuration of a trial.
+        """Writes the configuration of a trial; has to be called before its first `add_report`.
 
-        Cuts off the report that a killed driver left unfinished: more will be appended.
+        Args:
+            run_id: The trial.
+            run: Its recipe, checked or as plain data.
         """
         self.trial(run_id).mkdir(parents=True, exist_ok=True)
         reports = self._reports(run_id)
         if reports.is_file():
+            # A killed driver may have left half a line, and the next report would join on to it.
             write_text(reports, _whole_lines(reports))
         write_text(self.trial(run_id) / "config.yaml", dump(run))
 
     def add_report(self, run_id: str, report: EpochReport) -> None:
         """Appends a report to the trial's file."""
+        # Appended and not written whole: a trial of many epochs would be copied at every report.
+        # Half a line after a kill is known by its missing end, see `_whole_lines`.
         with self._reports(run_id).open("a", encoding="utf-8") as file:
             file.write(report.to_json() + "\n")
 
@@ -180,7 +195,7 @@ class StudyFolder:
         write_text(self.trial(run_id) / "error.txt", error)
 
     def read_error(self, run_id: str) -> str | None:
-        """Returns the last line of the traceback of a failed trial."""
+        """Returns the last line of the traceback of a failed trial; None without one."""
         path = self.trial(run_id) / "error.txt"
         if not path.is_file():
             return None
@@ -188,14 +203,14 @@ class StudyFolder:
         return lines[-1] if lines else None
 
     def drop_checkpoint(self, run_id: str) -> None:
-        """Removes the checkpoint of a trial that nothing will be read from."""
+        """Removes the checkpoint of a trial; nobody may need it any more."""
         shutil.rmtree(self.checkpoint(run_id), ignore_errors=True)
 
     def check_writable(self) -> None:
         """Refuses a folder that could not be made or written, without making it.
 
         Raises:
-            ConfigError: So it is.
+            ConfigError: A file stands in the way, or a permission is missing.
         """
         # Not `Path.exists`, which raises below a folder that may not be entered.
         nearest = next(path for path in (self.path, *self.path.parents) if os.path.exists(path))  # noqa: PTH110
@@ -211,7 +226,7 @@ class StudyFolder:
         )
 
     def check_same(self, study: "StudyFile") -> None:
-        """Refuses to continue a study with another one.
+        """Refuses to go on with a study when the folder holds another one.
 
         Raises:
             ConfigError: The folder holds another study (says what differs and offers a name), or
@@ -226,6 +241,7 @@ class StudyFolder:
             ) from error
         found = differences(self.read_study(), study)
         if found:
+            # One difference is enough to tell the two apart; a list of all would hide the way out.
             key, (before, now) = next(iter(found.items()))
             more = f" and {len(found) - 1} more" if len(found) > 1 else ""
             raise ConfigError(
@@ -238,6 +254,7 @@ class StudyFolder:
         if not self.inputs.is_file():
             return
         before = json.loads(self.inputs.read_text(encoding="utf-8"))
+        # The study file names data by their paths; only the content says whether they are the same.
         changed = [name for name in inputs if before.get(name) != inputs[name]]
         if changed:
             raise ConfigError(
@@ -248,6 +265,7 @@ class StudyFolder:
 
 
 def _whole_lines(path: Path) -> str:
+    """Returns the content up to its last line break: what a driver had finished writing."""
     content = path.read_text(encoding="utf-8")
     return content[: content.rfind("\n") + 1]
 

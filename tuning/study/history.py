@@ -1,4 +1,4 @@
-"""The trials of a study: read from its folder, kept up to date while it runs."""
+"""The trials of a study, in memory: read from its folder, kept up to date while it runs."""
 
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -25,7 +25,12 @@ _STATUS: Mapping[TrialState, Status] = {
 
 
 class History:
-    """All trials with their reports, each known by its run id."""
+    """All trials with their reports, each known by its run id.
+
+    It says which trials may be the best of a finished study and of one that runs; `best_trial` has
+    the rule. Records are frozen: `note` puts a new one in the place of the old, so what a caller
+    holds never changes.
+    """
 
     def __init__(self, records: Iterable[TrialRecord] = ()) -> None:
         self._records = {record.id: record for record in records}
@@ -41,7 +46,7 @@ class History:
         return self._records[run_id]
 
     def get(self, run_id: str) -> TrialRecord | None:
-        """Returns a trial, None when it has not begun."""
+        """Returns a trial; None when it has not begun."""
         return self._records.get(run_id)
 
     def note(self, record: TrialRecord) -> None:
@@ -70,7 +75,7 @@ class History:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many trials ended in each way."""
+        """Status -> number of trials that ended so; 0 where there is none."""
         return {
             status: sum(record.status == status for record in self)
             for status in ("complete", "stopped", "failed")
@@ -82,7 +87,7 @@ def read_history(
     optuna_study: OptunaStudy,
     default_parameters: Mapping[str, Value] | None = None,
 ) -> History:
-    """Puts together what journal, reports and errors in a study folder tell of its trials.
+    """Puts together what the journal, reports and errors in a study folder tell of its trials.
 
     Args:
         folder: The study folder.
@@ -91,12 +96,16 @@ def read_history(
     """
     records = []
     for trial in optuna_study.get_trials(deepcopy=False):
-        if trial.state in _STATUS:  # Others wait for their turn.
+        if trial.state in _STATUS:  # WAITING ones are queued in the journal, and have not begun.
             run_id = run_id_of(trial.number)
             reports = folder.read_reports(run_id)
             parameters = trial.params
+            # Optuna takes no value from outside of a parameter's domain, so the default's own
+            # values are missing there, and are known from the study file.
             if run_id == DEFAULT_ID and default_parameters is not None:
                 parameters = dict(default_parameters)
+            # Seconds are those of the epochs. Between Optuna's start and end of a trial its driver
+            # may have been dead for days.
             records.append(
                 TrialRecord(
                     id=run_id,

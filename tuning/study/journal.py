@@ -13,7 +13,7 @@ LOCK_SECONDS = 5
 
 
 class NotBegunError(ConfigError):
-    """No trial was begun in a study folder yet."""
+    """There is no journal in a study folder yet, or no study in it."""
 
 
 def open_optuna(path: Path, *, name: str, sampler: optuna.samplers.BaseSampler) -> optuna.Study:
@@ -27,6 +27,7 @@ def open_optuna(path: Path, *, name: str, sampler: optuna.samplers.BaseSampler) 
     Raises:
         ConfigError: Optuna's journal has not the form that is known; nothing was written.
     """
+    # At INFO Optuna writes lines of its own to stderr, across a live display.
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
         rehearse()
@@ -36,8 +37,9 @@ def open_optuna(path: Path, *, name: str, sampler: optuna.samplers.BaseSampler) 
             f"of Optuna 5.0 that is known ({error}), so nothing was written; install optuna 5.0"
         ) from error
     storage = _storage(path)
-    # Only now, when all that is there was read and known.
+    # Only now, when all that is there was read and known: a journal of another form stays whole.
     _drop_unfinished_line(path)
+    # One study per journal. By the name that is there, since a folder may have been renamed.
     if studies := storage.get_all_studies():
         return optuna.load_study(storage=storage, sampler=sampler, study_name=studies[0].study_name)
     return optuna.create_study(
@@ -52,6 +54,7 @@ def read_optuna(path: Path) -> optuna.Study:
         NotBegunError: The journal holds no study yet.
         ConfigError: It has not the form that is known.
     """
+    # Asked first: the storage makes the file where there is none, and a look writes nothing.
     storage = _storage(path) if path.is_file() else None
     studies = storage.get_all_studies() if storage is not None else []
     if storage is None or not studies:
@@ -60,7 +63,7 @@ def read_optuna(path: Path) -> optuna.Study:
 
 
 def _storage(path: Path) -> JournalStorage:
-    """Returns the storage on a journal, which reads all of it and writes nothing yet."""
+    """Returns the storage on a journal; making it reads all lines, and checks their form."""
     try:
         return JournalStorage(Journal(path, lock_seconds=LOCK_SECONDS))
     except JournalFormError as error:
@@ -71,9 +74,14 @@ def _storage(path: Path) -> JournalStorage:
 
 
 def _drop_unfinished_line(path: Path) -> None:
-    """Cuts what a driver was killed in the middle of writing; Optuna would refuse the journal."""
+    """Cuts off what a driver was killed in the middle of writing.
+
+    Optuna passes over a last line without an end, but the next line would be joined on to it, and
+    then it refuses the whole journal.
+    """
     content = path.read_bytes()
     finished = content.rfind(b"\n") + 1
     if finished < len(content):
+        # In place: if this is cut short as well, nothing but the broken end is lost.
         with path.open("r+b") as journal:
             journal.truncate(finished)

@@ -31,6 +31,8 @@ def find_study(study: str) -> Path:
         ConfigError: There is neither.
     """
     path = Path(study)
+    # What looks like a path is taken for one though it is not there: the error then names the file
+    # and not the bundled studies.
     if path.suffix in (".yaml", ".yml") or len(path.parts) > 1 or path.is_file():
         return path
     bundled = {
@@ -54,8 +56,10 @@ def load_study(study: str, assignments: Sequence[str] = ()) -> StudyFile:
         assignments: Overrides as on the command line.
 
     Raises:
-        ConfigError: All errors of the file, one a line.
+        ConfigError: All errors of the file at once, one per line.
     """
+    # The order counts. Overrides come after the name of the file, which they may replace; paths
+    # become absolute before the corners of the space, which carry them, are tried.
     document = read_document(find_study(study))
     if "name" not in _section(document, "study"):
         # What a folder may be called; the file itself may be called anything.
@@ -64,7 +68,9 @@ def load_study(study: str, assignments: Sequence[str] = ()) -> StudyFile:
     document = document.with_overrides(dict(parse_assignment(text) for text in assignments))
     loaded = validate(document, StudyFile)
     document = _with_absolute_options(document, loaded)
+    # Validated twice: which options are paths only a valid document tells.
     loaded = validate(document, StudyFile)
+    # As it was written: the schema's own default is for studies that search.
     written = _section(document, "study").get("trials", 1)
     if not loaded.search and written != 1:
         where = document.place(("study", "trials")).text
@@ -84,17 +90,19 @@ def check_data(study: StudyFile) -> Data:
     What is read stays in the cache.
 
     Raises:
-        ConfigError: No task has a score for the objective, or the encoder cannot be used, or not
-            with a kind of freezing.
+        ConfigError: No task has a score for the objective, the encoder cannot be used, or it has
+            fewer layers than a recipe freezes.
         DataError: The data cannot be used.
     """
     data = load_data(study.run)
     check_objective(study.study.objective, build_tasks(study.run, data.datasets))
+    # The outline has the names of the layers and no weights, so nothing large is loaded.
     encoder = encoder_outline(study.run.encoder.name, revision=study.run.encoder.revision)
     raw = study.run.model_dump(mode="json")
     recipes = [("run", raw), *((f"search.{k}", override(raw, o)) for k, o in study.space.corners())]
     for where, recipe in recipes:
         config = RunConfig.model_validate(recipe)
+        # What hangs on the encoder's layers the schema cannot know; a trial would fail over it.
         try:
             config.freezing.check(encoder)
             if config.optimizer.layer_decay < 1:
@@ -130,6 +138,7 @@ def _with_absolute_options(document: Document, study: StudyFile) -> Document:
     for key in study.search:
         written = search[key]
         assert isinstance(written, Mapping)
+        # Only options: the ends of a range are numbers.
         if "choice" in written:
             options = [_absolute(run, key, option) for option in written["choice"]]
             search[key] = {"choice": options}
@@ -138,6 +147,8 @@ def _with_absolute_options(document: Document, study: StudyFile) -> Document:
 
 def _absolute(run: Mapping[str, object], key: str, option: object) -> object:
     """Returns an option of a key of `run` with its paths absolute."""
+    # Which texts are paths the schema alone knows, so the option is put into the recipe, validated,
+    # and read back from there.
     try:
         config = RunConfig.model_validate(override(run, {key: _first(option)}))
     except (ConfigError, ValidationError):  # What is wrong with it is told later.
@@ -149,7 +160,11 @@ def _absolute(run: Mapping[str, object], key: str, option: object) -> object:
 
 
 def _first(written: object) -> object:
-    """Returns an option with the first value in the place of each entry inside it."""
+    """Returns an option with the first value in the place of each entry inside it.
+
+    An option may be a section that holds ranges and choices of its own, which the schema of `run`
+    does not take.
+    """
     if not isinstance(written, Mapping):
         return written
     if len(written) == 1 and (key := next(iter(written))) in ENTRY_KEYS:
@@ -159,6 +174,8 @@ def _first(written: object) -> object:
 
 def _with_paths_of(resolved: object, written: object) -> object:
     """Returns what was written with the absolute paths that it was resolved to."""
+    # Along the keys that were written, so that defaults which the schema filled in stay out: an
+    # option is told from others by what the user wrote.
     if isinstance(written, Mapping) and isinstance(resolved, Mapping):
         return {k: _with_paths_of(resolved.get(k), value) for k, value in written.items()}
     is_path = (
@@ -179,9 +196,12 @@ def _space_errors(document: Document, study: StudyFile) -> list[str]:
     except ConfigError as error:
         key = str(error).partition(": ")[0]
         return [f"{document.place(split_key(key)).text}: {error}"]
+    # A dict and no list: both ends of a range may be refused with the same words.
     lines: dict[str, str] = {}  # line -> its key
     for key, corner in corners:
         lines |= dict.fromkeys(_corner_errors(document, study, key, corner), key)
+    # Between the ends only where both are fine: a range of fractions for whole numbers may have
+    # whole ends. Keys that are refused already would be told of twice.
     bad = set(lines.values())
     for key, point in study.space.between():
         if key not in bad:

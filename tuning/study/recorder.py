@@ -1,4 +1,4 @@
-"""Writes down what happens to the trials of a running study, in its folder and in its history."""
+"""Writes down what happens to the trials of a running study: in its folder, then in its history."""
 
 import math
 from collections.abc import Mapping
@@ -15,7 +15,11 @@ from tuning.study.history import History
 
 
 class Recorder:
-    """Keeps history and folder in step; what it raises ends the study, which could not go on."""
+    """Keeps history and folder in step, the folder first.
+
+    Per trial the calls are `begin`, `report` for each epoch, `end`. What it raises, over a full
+    disk say, ends the study, which could not go on from what it did not write.
+    """
 
     def __init__(
         self,
@@ -26,7 +30,7 @@ class Recorder:
         defaults: Mapping[str, Value],
         keep_checkpoints: int,
     ) -> None:
-        """Makes one.
+        """Makes the recorder of one search.
 
         Args:
             run: The resolved `run` section as plain data.
@@ -54,8 +58,11 @@ class Recorder:
         run = override(self._run, overrides)
         try:
             self._folder.begin_trial(run_id, RunConfig.model_validate(run))
-        except ValidationError:  # Values that do not go together: the trial will fail.
+        except ValidationError:
+            # Values that do not go together. The trial's worker will meet the same error, and only
+            # the trial fails; here it would end the study.
             self._folder.begin_trial(run_id, run)
+        # A trial that goes on after a restart keeps the reports that it has made.
         before = self.history.get(run_id)
         reports = before.reports if before is not None else ()
         return self._note(
@@ -70,8 +77,9 @@ class Recorder:
         )
 
     def report(self, run_id: str, report: EpochReport) -> TrialRecord | None:
-        """Adds a report; None when a resumed trial only repeats it."""
+        """Adds a report and returns the record; None when a resumed trial only repeats it."""
         record = self.history[run_id]
+        # Reports are one per epoch without gaps, so their number is the last epoch that is known.
         if report.epoch <= len(record.reports):
             return None
         self._folder.add_report(run_id, report)
@@ -84,13 +92,14 @@ class Recorder:
         )
 
     def end(self, run_id: str, status: Status, error: str | None = None) -> TrialRecord:
-        """Notes how a trial ended; one with a report without a number has failed.
+        """Notes how a trial ended; one whose objective was once NaN or infinite has failed.
 
         Args:
             run_id: The trial.
             status: How it ended.
             error: The traceback of a failed one.
         """
+        # Optuna is told the same (`OpenTrial.end`); with another rule here the two would part.
         if status != "failed":
             for report in self.history[run_id].reports:
                 if not math.isfinite(report.combined):
@@ -98,7 +107,9 @@ class Recorder:
                     break
         if error is not None:
             self._folder.write_error(run_id, error)
+        # Read back, so that a record says what one that is read after a restart will say.
         record = replace(self.history[run_id], status=status, error=self._folder.read_error(run_id))
+        # Noted before losers are dropped, since it may be one itself.
         self._note(record)
         self._drop_losers()
         return record
@@ -109,7 +120,9 @@ class Recorder:
 
     def _drop_losers(self) -> None:
         """Removes the checkpoints that nobody will read: disks are finite."""
+        # Of ended trials alone: one that runs goes on from its checkpoint after a crash.
         ranked = sorted(self.history.ended, key=rank)
         for record in ranked[self._keep_checkpoints :]:
+            # The default is scored on test at the end, however poor it is.
             if record.id != DEFAULT_ID:
                 self._folder.drop_checkpoint(record.id)

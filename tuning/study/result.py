@@ -24,7 +24,7 @@ Tests = Mapping[str, ScoreTree | None]
 
 @dataclass(frozen=True, slots=True)
 class FinalScores:
-    """A recipe and its scores.
+    """A recipe and its scores; `result.json` has one for the best and one for the default.
 
     Attributes:
         trial: Id of the trial.
@@ -68,8 +68,8 @@ class Result:
 
     Attributes:
         trials: How many trials ended in each way.
-        seconds: Wall time, over all sessions of the study.
-        objective: Kind of the objective that `combined` stands for.
+        seconds: Wall time of all sessions of the study together, in seconds with two decimals.
+        objective: Kind of the objective; `combined` in all scores is its value.
         best: The best recipe; None when no trial reached a score.
         default: The study file's own recipe; None when it reached no score.
         test_rows: What the test data are worth, in rows; see `tuning.trainers.scoring`. None
@@ -98,11 +98,13 @@ class Result:
     @property
     def tests(self) -> Tests:
         """The test scores of all trials that were scored."""
+        # The scores of these two stand with their recipes; `earlier_tests` has all others.
         finals = [final for final in (self.best, self.default) if final is not None]
         return {**self.earlier_tests, **{final.trial: final.test for final in finals}}
 
     def to_json(self) -> dict[str, object]:
         """Returns the content of `result.json`."""
+        # `status`, `model` and `tests` are derived, and written for the scripts that read the file.
         return {
             "status": self.status,
             "trials": self.trials,
@@ -117,16 +119,17 @@ class Result:
 
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> "Result":
-        """Reads the content of `result.json`; what an older one lacks has its default.
+        """Reads the content of `result.json`; what an older one lacks gets its default.
 
         Raises:
-            LookupError, TypeError, ValueError: It is no result.
+            LookupError, TypeError, ValueError: The content is not that of a result.
         """
         best, default = (
             FinalScores.from_json(raw[name]) if raw.get(name) is not None else None
             for name in ("best", "default")
         )
         seconds = raw.get("seconds", 0.0)
+        # The report does arithmetic with it, and would fail far from the file at fault.
         if not isinstance(seconds, int | float):
             raise TypeError(f"seconds: expected a number, found {seconds!r}")
         return cls(
@@ -151,17 +154,18 @@ def tests_of_others(tests: Tests, *finals: FinalScores | None) -> Tests:
 
 
 def _with_nan(tree: Any) -> Any:
-    """Returns scores as they were before they were written: JSON has no NaN, and holds null."""
+    """Returns a tree of scores as it was before it was written: JSON has no NaN, and holds null."""
+    # The tree itself may be None: there is no test split. Only below it does null stand for NaN.
     if not isinstance(tree, Mapping):
         return tree
     return {name: math.nan if value is None else _with_nan(value) for name, value in tree.items()}
 
 
 def read_result(folder: StudyFolder) -> Result:
-    """Returns what `result.json` of a study folder holds; nothing before the first is written.
+    """Returns what `result.json` of a study folder holds; an empty result when there is none yet.
 
     Raises:
-        LookupError, TypeError, ValueError: It is broken.
+        LookupError, TypeError, ValueError: The file is broken.
     """
     if not folder.result.is_file():
         return Result()
@@ -211,15 +215,17 @@ class StudyResult:
 
     @property
     def trials(self) -> "pandas.DataFrame":
-        """One row per trial."""
+        """One row per trial; see `trials_frame` for the columns."""
+        # Imported late: `mtl status` reads results too, and pandas is slow to import.
         from tuning.watch.trials_csv import trials_frame
 
         return trials_frame(list(self.history))
 
     def predictor(self) -> "Predictor":
-        """Loads the best model."""
+        """Loads the best model from best/."""
         from mtl_core.predictor import Predictor
 
+        # The study was run here, with the code of its own kinds of tasks: it is the user's own.
         return Predictor.load(self.folder / "best", trust_code=True)
 
 
@@ -227,6 +233,7 @@ def dev_scores(record: TrialRecord) -> dict[str, float | Mapping[str, float]]:
     """Returns the dev scores of a trial at its best epoch, as `result.json` holds them."""
     report = record.best
     assert report is not None
+    # `combined` first: readers take the first score for the one that counts.
     return {
         "combined": report.combined,
         "joint_accuracy": report.joint_accuracy,

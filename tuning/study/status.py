@@ -17,7 +17,7 @@ from tuning.study.result import read_result
 from tuning.watch.status_file import DriverStatus, read_driver
 
 State = Literal["running", "interrupted", "complete", "failed"]
-"""`interrupted` = no driver runs and trials are left; `failed` = no trial reached a score."""
+"""`interrupted` = no driver runs and work is left; `failed` = no trial reached a score."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class StudyStatus:
 
 
 def read_status(path: Path) -> StudyStatus:
-    """Reads where a study stands.
+    """Reads where a study stands; safe while a driver writes into the folder.
 
     Raises:
         ConfigError: It is no study folder, or a file in it cannot be read.
@@ -56,6 +56,7 @@ def read_status(path: Path) -> StudyStatus:
 
 
 def _history(folder: StudyFolder) -> History:
+    # The study file is written before the journal: for a moment there is one without the other.
     try:
         return read_history(folder, read_optuna(folder.journal))
     except NotBegunError:
@@ -85,6 +86,8 @@ def status_of(folder: StudyFolder, history: History) -> StudyStatus:
 def command_to_go_on(path: Path) -> str:
     """Returns the command that goes on with the study in a folder, wherever that was moved to."""
     study = _section(StudyFolder(path))
+    # Storage and name in the file say where the folder was made. Without the overrides, a study
+    # that was moved would begin anew in the old place.
     words = ["mtl", "tune", str(path / "study.yaml")]
     here = path.resolve()
     if Path(str(study.get("storage", ""))) != here.parent:
@@ -95,10 +98,12 @@ def command_to_go_on(path: Path) -> str:
 
 
 def _state(folder: StudyFolder, driver: DriverStatus | None, *, trials: int, ended: int) -> State:
+    # The driver is asked first: while it lives, an old result says nothing of what it does.
     if driver is not None and driver.is_alive:
         return "running"
     result = read_result(folder)
-    # Of a study that went on to more trials, and not to its new result, there is an old one.
+    # A study may have gone on to more trials and ended before it wrote its new result: the one
+    # that is there knows of fewer trials than have ended.
     is_old = not result.trials or sum(result.trials.values()) < ended
     if ended < trials or is_old:
         return "interrupted"
@@ -106,6 +111,8 @@ def _state(folder: StudyFolder, driver: DriverStatus | None, *, trials: int, end
 
 
 def _num_trials(folder: StudyFolder) -> int:
+    # As `StudyFile.trials` has it, which cannot be imported here. `trials` is in the file always:
+    # the driver writes it resolved.
     section = _section(folder)
     search = read_document(folder.study).data.get("search")
     return int(str(section.get("trials", 1))) if search else 1

@@ -1,4 +1,4 @@
-"""The terminal that commands print on."""
+"""The terminal that commands print on: text as it is, with nothing in it that steers a terminal."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -14,6 +14,7 @@ def plain_console(**settings: Any) -> Console:
 
     What data may hold that terminals take for theirs is spelt out; see `Printable`.
     """
+    # Rich would read "[b]" in a label as bold and ":smile:" as a picture, and colour numbers.
     console = Console(highlight=False, markup=False, emoji=False, **settings)
     console.push_render_hook(_AllPrintable())
     return console
@@ -24,6 +25,7 @@ def can_redraw(console: Console) -> bool:
 
     Rich also takes a pipe for a terminal when it is told to show colours (`FORCE_COLOR`, as in CI).
     """
+    # `isatty` of the file itself, which `FORCE_COLOR` does not change.
     return console.is_terminal and not console.is_dumb_terminal and console.file.isatty()
 
 
@@ -39,6 +41,8 @@ class Printable:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
         for segment in console.render(self._renderable, options):
+            # Controls are Rich's own moves of the cursor, and hold no data. Text is cleaned after
+            # it was measured and wrapped, so what is spelt out may make a line longer.
             if segment.control:
                 yield segment
             else:
@@ -46,5 +50,7 @@ class Printable:
 
 
 class _AllPrintable(RenderHook):
+    """Makes all that is printed on a console `Printable`, whoever prints it."""
+
     def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
         return [Printable(renderable) for renderable in renderables]

@@ -21,7 +21,7 @@ class Display(Watchers):
     """The display of one study, and the state behind it."""
 
     def __init__(self, state: StudyState, *shown: Watcher) -> None:
-        """Tells the state first: what is shown is read from it."""
+        """Tells the state first, since `shown` reads from it what it shows; the log comes last."""
         super().__init__([state, *shown, LogLines()])
         self.rename = state.rename
 
@@ -30,7 +30,7 @@ class Display(Watchers):
 def study_display(
     name: str, *, is_quiet: bool = False, console: Console | None = None
 ) -> Iterator[Display]:
-    """Shows a study as long as the context lasts.
+    """Shows a study as long as the context lasts; pass what it yields as the `watcher` of a study.
 
     Args:
         name: What the study is called as long as its file has not been read.
@@ -39,6 +39,7 @@ def study_display(
     """
     state = StudyState(name)
     console = console or plain_console()
+    # A notebook is asked for before a terminal: its output is none, and yet can be redrawn.
     if is_quiet:
         yield Display(state)
     elif is_notebook():
@@ -47,6 +48,8 @@ def study_display(
         with LiveTable(state, console) as table:
             yield Display(state, table)
     else:
+        # The ticker, since nothing calls a watcher while the main thread waits in an import or in
+        # `ray.init`, and a sign of life is due then too.
         lines = PlainLines(state, console)
         with Ticker(_TICK_SECONDS, lines.tick):
             yield Display(state, lines)

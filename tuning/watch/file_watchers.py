@@ -26,6 +26,7 @@ def file_watchers(
         parameters: Every parameter that can occur, conditional ones included.
         records: The trials of earlier sessions.
     """
+    # Apart from each other: one that raises is told no more, and takes no other with it.
     return [
         TrialsCsv(folder / "trials.csv", records),
         TensorBoard(folder / "tensorboard", parameters),

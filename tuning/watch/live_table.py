@@ -22,16 +22,21 @@ _RUNNING_SHOWN = 8
 """Running trials with a bar; a terminal has 24 lines."""
 
 _LONG_SECONDS = 2 * 3600.0
+"""An estimate that is worth a warning, as in `plain_lines`."""
 
 _STYLES: dict[Status, str] = {"complete": "green", "stopped": "yellow", "failed": "red"}
 
 
 class LiveTable(Watcher):
-    """Redraws itself twice a second between enter and exit; its last state stays on the screen."""
+    """Redraws itself twice a second between enter and exit; its last state stays on the screen.
+
+    It overrides no call of `Watcher`: a thread of Rich asks `state` for a snapshot at every redraw.
+    """
 
     def __init__(self, state: StudyState, console: Console) -> None:
-        """Makes one of a `state` that is told of everything first."""
+        """Shows `state`, which has to be told of everything before this display."""
         self._state = state
+        # A function instead of a renderable, so that each redraw shows the newest state.
         self._live = Live(
             get_renderable=self._render,
             console=console,
@@ -69,7 +74,7 @@ def study_view(now: Snapshot) -> RenderableType:
         part for part in (now.stage, clock(now.seconds), left(now.estimate), trainers(now)) if part
     )
     title = Text.assemble((now.name, "bold"), "  ", head)
-    if not now.trials:
+    if not now.trials:  # Before the search there is nothing to count.
         return title
     parts: list[RenderableType] = [title, _bars(now)]
     if now.best is not None:
@@ -81,6 +86,7 @@ def study_view(now: Snapshot) -> RenderableType:
 
 
 def _bars(now: Snapshot) -> Table:
+    """Returns a bar for the study and one for each running trial, with what is done on it."""
     grid = Table.grid(padding=(0, 1), expand=True)
     grid.add_column(no_wrap=True)
     grid.add_column(ratio=1, min_width=8)
@@ -92,6 +98,7 @@ def _bars(now: Snapshot) -> Table:
     )
     for record in now.running[:_RUNNING_SHOWN]:
         status = now.status_of(record)
+        # Between two jobs, and while data and encoder are loaded, a trainer has no progress.
         share = status.progress.share if status is not None and status.progress else 0.0
         grid.add_row(
             Text(record.id),
@@ -105,6 +112,7 @@ def _bars(now: Snapshot) -> Table:
 
 def _table(now: Snapshot) -> Table:
     """Returns the best trials; long cells take several lines, none is cut."""
+    # Folded: by default Rich ends a long cell in an ellipsis, and scores stand at its end.
     table = Table(expand=True)
     for name in ("trial", "status", "epochs", "combined"):
         table.add_column(name, no_wrap=True)

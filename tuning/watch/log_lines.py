@@ -16,6 +16,7 @@ logger = logging.getLogger(__name__)
 
 _FORMAT = "%(asctime)s %(levelname)-8s %(name)s: %(message)s"
 _OURS = ("tuning", "mtl_core")
+"""Packages whose messages the file has from INFO on; of others it has warnings and worse."""
 
 
 class LogLines(Watcher):
@@ -55,7 +56,7 @@ class LogLines(Watcher):
 
 @contextmanager
 def logging_to(path: Path | None) -> Iterator[None]:
-    """Logs to a file besides: all of this project, warnings of the libraries; appends to it.
+    """Logs to a file as well: all of this project, warnings of the libraries; appends to the file.
 
     Args:
         path: The file; None = no log file.
@@ -73,7 +74,8 @@ def logging_to(path: Path | None) -> Iterator[None]:
         raise ConfigError(f"--log-file: cannot write to {path}: {error.strerror}") from error
     handler.setFormatter(logging.Formatter(_FORMAT))
     root = logging.getLogger()
-    # What goes to the terminal stays as it is: warnings and worse.
+    # What goes to the terminal stays as it is, warnings and worse. The loggers below let INFO
+    # through, so from now on the handlers that are there have to hold it back.
     others = {other: other.level for other in root.handlers}
     for other, level in others.items():
         other.setLevel(max(level, root.level))
@@ -85,6 +87,7 @@ def logging_to(path: Path | None) -> Iterator[None]:
             one.setLevel(logging.INFO)
         yield
     finally:
+        # Everything back in its place, for a process that lives on.
         for one, level in zip(ours, levels, strict=True):
             one.setLevel(level)
         for other, level in others.items():
@@ -96,12 +99,16 @@ def logging_to(path: Path | None) -> Iterator[None]:
 def log_to_stderr() -> None:
     """Shows warnings and worse on standard error, as the command line does."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=_Stderr())
+    # At the handlers and not at the logger: a logger's filter sees only what is logged on itself.
     for handler in logging.getLogger().handlers:
         handler.addFilter(spell_out)
 
 
 class _Stderr:
-    """Standard error as it is when something is written: a live display puts its own there."""
+    """Standard error as it is when something is written: a live display puts its own there.
+
+    A handler that kept the stream of its making would write across the display.
+    """
 
     def write(self, text: str) -> object:
         return sys.stderr.write(text)
@@ -112,5 +119,7 @@ class _Stderr:
 
 def spell_out(record: logging.LogRecord) -> bool:
     """Lets a message through, with what data may have brought into it spelt out."""
+    # Put together first, since an argument may hold what has to be spelt out. Without arguments the
+    # text is not formatted again, so a "%" in it does no harm.
     record.msg, record.args = printable(record.getMessage()), ()
     return True

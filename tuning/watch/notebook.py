@@ -20,8 +20,10 @@ _HTML = '<pre style="line-height: 1.2; white-space: pre">{code}</pre>'
 
 def is_notebook() -> bool:
     """Returns whether this process is the kernel of a notebook."""
+    # Not imported: a kernel has it already, and elsewhere it need not be installed.
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None
+    # The shell of IPython on a terminal has no kernel.
     return shell is not None and hasattr(shell, "kernel")
 
 
@@ -29,7 +31,7 @@ class NotebookView(Watcher):
     """Draws in the thread that runs the cell: what other threads print may go to another cell."""
 
     def __init__(self, state: StudyState) -> None:
-        """Makes one of a `state` that is told of everything first."""
+        """Shows `state`, which has to be told of everything before this display."""
         self._state = state
         self._handle: Any = None
         self._drawn = 0.0
@@ -57,6 +59,7 @@ class NotebookView(Watcher):
         from IPython.display import HTML, display
 
         self._drawn = time.monotonic()
+        # Shown once and then updated by its id: more output below would scroll the cell.
         html = HTML(as_html(self._state))
         if self._handle is None:
             self._handle = display(html, display_id=True)
@@ -66,6 +69,7 @@ class NotebookView(Watcher):
 
 def as_html(state: StudyState) -> str:
     """Returns the view of a study as a piece of HTML."""
+    # Drawn as on a terminal, into a file that nobody reads, and taken from the record as HTML.
     console = plain_console(
         record=True,
         width=_COLUMNS,

@@ -12,7 +12,7 @@ from tuning.watch.watcher import Watcher
 from tuning.watch.wording import clock, left, outcome, trainers, work
 
 QUIET_SECONDS = 30.0
-"""After so long without a line comes one that says what is going on."""
+"""Seconds without a line after which one says what is going on."""
 
 _LONG_SECONDS = 2 * 3600.0
 """An estimate that is worth a warning: most people are at their desk to see a study end."""
@@ -22,17 +22,18 @@ _SHOWN = 4
 
 
 class PlainLines(Watcher):
-    """Prints a line for what happens; `tick` has to be called now and then, from any thread."""
+    """Prints a line for what happens; `tick` is to be called about once a second, by any thread."""
 
     def __init__(self, state: StudyState, console: Console) -> None:
-        """Makes one.
+        """Shows a study as lines.
 
         Args:
-            state: Has to be told of everything first.
+            state: What is known of it; has to be told of everything before this display.
             console: Where the lines go.
         """
         self._state = state
         self._console = console
+        # The study's thread and the ticker's both print.
         self._lock = threading.Lock()
         self._printed = time.monotonic()
         self._shown_stage = ""
@@ -40,6 +41,7 @@ class PlainLines(Watcher):
 
     def stage(self, text: str) -> None:
         """Prints the stage; repeated ones once."""
+        # While nodes are waited for, the same stage is told every two seconds.
         if text != self._shown_stage:
             self._shown_stage = text
             self._print(f"{self._state.snapshot().name}: {text}")
@@ -60,6 +62,7 @@ class PlainLines(Watcher):
     def tick(self) -> None:
         """Prints the first estimate, and what goes on after `QUIET_SECONDS` without a line."""
         now = self._state.snapshot()
+        # Once: later estimates come with the lines of ended trials and the signs of life.
         if now.estimate is not None and not self._is_estimated:
             self._is_estimated = True
             self._print(f"{now.name}: {left(now.estimate)}, by the speed of the first steps")
@@ -71,6 +74,7 @@ class PlainLines(Watcher):
     def _print(self, text: str) -> None:
         with self._lock:
             self._printed = time.monotonic()
+            # Unwrapped: a file or a log has no width, and a line is searched as a whole.
             self._console.print(text, soft_wrap=True)
 
 

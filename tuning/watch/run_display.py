@@ -20,13 +20,16 @@ _TICK_SECONDS = 1.0
 
 
 class RunDisplay:
-    """What one run shows; `line` stays, the rest is a bar on a terminal and a clock elsewhere."""
+    """What one run shows: lines that stay, and a bar on a terminal or a clock elsewhere.
+
+    `stage` comes before and after the training, `step` and `line` during it.
+    """
 
     def __init__(self, name: str, console: Console, bar: Progress | None, *, is_quiet: bool):
-        """Makes one; without a bar, `tick` has to be called now and then."""
+        """Shows the run `name`; without a bar, `tick` is to be called about once a second."""
         self._name = name
         self._console = console
-        self._bar = bar
+        self._bar = bar  # None when the output cannot be redrawn.
         self._is_quiet = is_quiet
         self._task = bar.add_task("", total=None) if bar is not None else None
         self._start = self._printed = time.monotonic()
@@ -59,6 +62,7 @@ class RunDisplay:
         )
         if self._bar is not None:
             assert self._task is not None
+            # Over the whole run: a bar per epoch would begin anew and tell no time to the end.
             done = (progress.epoch - 1) * progress.steps + progress.step
             total = progress.epochs * progress.steps
             self._bar.update(self._task, description=self._what, completed=done, total=total)
@@ -78,6 +82,7 @@ def run_display(name: str, *, is_quiet: bool = False) -> Iterator[RunDisplay]:
     """Shows a run as long as the context lasts, on standard output."""
     console = plain_console()
     if can_redraw(console) and not is_quiet:
+        # `line` prints on the same console, so that Rich puts its lines above the bar.
         columns = (
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=None),
@@ -87,6 +92,7 @@ def run_display(name: str, *, is_quiet: bool = False) -> Iterator[RunDisplay]:
         with Progress(*columns, console=console, transient=True, expand=True) as bar:
             yield RunDisplay(name, console, bar, is_quiet=False)
         return
+    # Training keeps the main thread for minutes; the ticker's thread tells that it goes on.
     display = RunDisplay(name, console, None, is_quiet=is_quiet)
     with Ticker(_TICK_SECONDS, display.tick):
         yield display

@@ -22,11 +22,12 @@ _LEAST_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """How long a study will still take.
+    """How long a study will still take; see `StudyState._estimate` for how it is reckoned.
 
     Attributes:
-        seconds: From now to its end.
-        is_bound: Whether no trial is taken to be stopped early, as long as too few have ended.
+        seconds: From now to the end of the search.
+        is_bound: Whether it is an upper bound: too few trials have ended to know how many are
+            stopped early, so all are taken to run to their end.
     """
 
     seconds: float
@@ -50,7 +51,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A study at a moment.
+    """A study at a moment; it stays as it is while the study goes on.
 
     Attributes:
         name: Of the study.
@@ -98,7 +99,11 @@ class Snapshot:
 
 
 class StudyState(Watcher):
-    """Remembers what happened; any thread may take a snapshot."""
+    """Remembers what happened; any thread may take a snapshot.
+
+    It comes first among the watchers of a study: displays and `status.json` read from it what they
+    show, and would else be one event behind.
+    """
 
     def __init__(self, name: str) -> None:
         """Starts the clock of the study `name`."""
@@ -125,6 +130,7 @@ class StudyState(Watcher):
     ) -> None:
         """Notes the size of the search."""
         with self._lock:
+            # Without the trials that an earlier session left running: they wait until they begin.
             self._plan = Plan(trials, epochs, trainers)
             self._records = {record.id: record for record in ended}
             self._stage = "searching"
@@ -148,7 +154,8 @@ class StudyState(Watcher):
 
     def snapshot(self) -> Snapshot:
         """Returns where the study stands now."""
-        # Displays ask from threads of their own, while the study writes.
+        # Displays ask from threads of their own, while the study writes. The estimate is made under
+        # the lock as well, so that it fits the records beside it.
         with self._lock:
             records = dict(self._records)
             return Snapshot(
@@ -170,22 +177,26 @@ class StudyState(Watcher):
             self._records[record.id] = record
 
     def _estimate(self, records: Mapping[str, TrialRecord]) -> Estimate | None:
-        """Epochs that are left, times what an epoch has taken so far, over the trainers.
+        """Returns epochs left * seconds per epoch / trainers; None as long as nobody can tell.
 
         As a bound they are counted in rounds: all trainers wait for the longest trial of a round.
         """
         epoch_seconds = self._epoch_seconds(records)
         if epoch_seconds is None or self._stage != "searching":
             return None
+        # Without failed ones, which ended where they failed and not where a scheduler would.
         lengths = [len(r.reports) for r in records.values() if r.status in ("complete", "stopped")]
         is_bound = len(lengths) < _ENOUGH_ENDED
         usual = float(self._plan.epochs) if is_bound else sum(lengths) / len(lengths)
         running = [record for record in records.values() if record.status == "running"]
         # A trial that runs for longer than usual has not ended yet: half an epoch, not nothing.
         rests = [max(usual - self._epochs_done(record), 0.5) for record in running]
+        # Trials that have not ended; those of them that do not run wait.
         to_end = self._plan.trials - (len(records) - len(running))
         waiting = to_end - len(running)
         at_a_time = max(1, min(self._plan.trainers, to_end))
+        # bound: the longest that runs, then ceil(waiting / at_a_time) rounds of full trials;
+        # mean:  all epochs that are left, spread evenly over the trainers.
         if is_bound:
             left = max(rests, default=0.0) + math.ceil(waiting / at_a_time) * usual
         else:
@@ -193,7 +204,8 @@ class StudyState(Watcher):
         return Estimate(left * epoch_seconds, is_bound)
 
     def _epoch_seconds(self, records: Mapping[str, TrialRecord]) -> float | None:
-        """Returns the mean wall time of an epoch; from the speed of steps before the first ends."""
+        """Returns the mean seconds per epoch; by the speed of steps before the first has ended."""
+        # Reports have the time of the evaluation in them, so they are better than steps.
         reports = [report for record in records.values() for report in record.reports]
         if reports:
             return sum(report.seconds for report in reports) / len(reports)
@@ -206,6 +218,7 @@ class StudyState(Watcher):
         return _EVALUATION * sum(known) / len(known) if known else None
 
     def _epochs_done(self, record: TrialRecord) -> float:
+        """Returns the epochs of a running trial with the fraction of the present one."""
         status = next((one for one in self._trainers if one.job == record.id), None)
         if status is None or status.progress is None:
             return len(record.reports)

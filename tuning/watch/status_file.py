@@ -26,7 +26,7 @@ _SILENT_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class DriverStatus:
-    """What a study folder tells of its driver.
+    """What a study folder tells of its driver, which may be dead.
 
     Attributes:
         is_alive: Whether the driver runs.
@@ -53,32 +53,37 @@ class StatusFile(Watcher):
     """Writes the state of a study into a file every two seconds, from its making to `close`."""
 
     def __init__(self, path: Path, state: StudyState) -> None:
-        """Makes one of a `state` that is told of everything first; writes at once."""
+        """Writes `state`, which has to be told of everything before this, for the first time."""
         process = psutil.Process()
         self._path = path
         self._state = state
         self._driver = {
             "pid": process.pid,
+            # Seconds since 1970; with the id it names a process for good, see `_is_alive`.
             "process_started": process.create_time(),
             "host": socket.gethostname(),
         }
+        # At once, so that `mtl status` does not take the file of an earlier driver for this one's.
         self._write(is_over=False)
         self._ticker = Ticker(_WRITE_SECONDS, partial(self._write, is_over=False))
         self._ticker.start()
 
     def close(self) -> None:
         """Says that no driver runs any more: in a notebook this process lives on."""
+        # The ticker first: a tick that came later would say again that the driver runs.
         self._ticker.stop()
         self._write(is_over=True)
 
     def _write(self, *, is_over: bool) -> None:
-        # A full disk, say, is for the writers of results to report.
+        # A full disk, say, is for the writers of results to report; raised in the ticker's thread
+        # it would end the ticking and nothing else.
         with contextlib.suppress(OSError):
             write_json(self._path, self._driver | _content(self._state) | {"is_over": is_over})
 
 
 def _content(state: StudyState) -> dict[str, object]:
     now = state.snapshot()
+    # Wall time, since the reader is another process; `seconds` is a length of time, and monotonic.
     return {
         "updated": time.time(),
         "stage": now.stage,
@@ -93,8 +98,11 @@ def _content(state: StudyState) -> dict[str, object]:
 
 def read_driver(path: Path) -> DriverStatus | None:
     """Returns what a `StatusFile` wrote, and whether that driver lives; None when there is none."""
+    # The file is written whole, but by another version perhaps, or by hand: what cannot be read is
+    # no driver, and `mtl status` still tells all the rest.
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
+        # Not below 0: clocks of two machines differ.
         silent = max(0.0, time.time() - _finite(found["updated"]))
         left = found["seconds_left"]
         return DriverStatus(
@@ -112,6 +120,7 @@ def read_driver(path: Path) -> DriverStatus | None:
 
 
 def _finite(value: object) -> float:
+    # JSON as Python reads it has NaN and Infinity, which a clock cannot show.
     number = float(str(value))
     if not math.isfinite(number):
         raise ValueError(f"{value} is no number of seconds")
@@ -119,12 +128,16 @@ def _finite(value: object) -> float:
 
 
 def _is_alive(found: Mapping[str, object], silent_seconds: float) -> bool:
+    # Processes of another machine cannot be asked for; all there is to go by is how long ago the
+    # driver wrote.
     if found["host"] != socket.gethostname():
         return silent_seconds < _SILENT_SECONDS
     try:
-        # Process ids are given again; the time of the start tells another process apart.
+        # Process ids are given again; the time of the start tells another process apart. A zombie
+        # has ended, and its parent has not asked for its exit code yet.
         process = psutil.Process(int(str(found["pid"])))
         started, is_dead = process.create_time(), process.status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+    # Not equality: Linux reckons it from the time of the boot, which shifts as the clock is set.
     return not is_dead and abs(started - float(str(found["process_started"]))) < 1.0

@@ -7,11 +7,12 @@ from tuning.watch.watcher import Watcher, Watchers
 
 
 class StudyWatchers(Watchers):
-    """The watchers of a study that is run."""
+    """The watchers of a study that is run; made before its folder is open, see `add_files`."""
 
     def __init__(self, name: str, watcher: Watcher | None) -> None:
         """Makes those of the study `name`, with a display or a user's own if there is one."""
         self.state = StudyState(name)
+        # A place for them in the order, empty until the folder is open.
         self._files = Watchers()
         # Files first: who watches from outside finds in them what it is told of.
         super().__init__([self.state, self._files, *([watcher] if watcher is not None else [])])

@@ -45,10 +45,12 @@ class TensorBoard(Watcher):
 
     def began(self, record: TrialRecord) -> None:
         """Adds a trial, or takes up again one that was interrupted."""
+        # A trial may begin more than once; it has its row already, and a second would be another.
         if record.id in self._writers:
             return
         self._writers[record.id] = EventFileWriter(str(self._folder / record.id))
         row = dict(_row(self._parameters, record))
+        # Kept for the domains: the default may lie outside of what is searched.
         for name, cell in row.items():
             self._cells[name].append(cell)
         self._write(record.id, api.hparams_pb(row, trial_id=record.id, start_time_secs=time.time()))
@@ -79,9 +81,11 @@ class TensorBoard(Watcher):
     def _write(self, record_id: str, summary: Summary, step: int = 0) -> None:
         writer = self._writers[record_id]
         writer.add_event(_event(summary, step))
+        # The writer has a queue and a thread of its own: unflushed, a killed driver would lose it.
         writer.flush()
 
     def _write_experiment(self, metric_tags: Sequence[str]) -> None:
+        # Once in the life of a study: TensorBoard takes the first that it meets, and no other.
         path = self._folder / EXPERIMENT_FILE
         if path.exists():
             return
@@ -128,6 +132,7 @@ def _scores(report: EpochReport) -> dict[str, float]:
 def _scalars(report: EpochReport) -> dict[str, float]:
     scores = _scores(report)
     scalars = {f"dev/{name}": value for name, value in scores.items()}
+    # "best/" has a point only where the best changes, so its last point is the best epoch's.
     if report.epoch == report.best_epoch:
         scalars |= {f"best/{name}": value for name, value in scores.items()}
     scalars |= {f"train/loss/{task}": value for task, value in report.losses.items()}
@@ -149,6 +154,7 @@ def _row(parameters: Sequence[Parameter], record: TrialRecord) -> Iterator[tuple
 
 
 def _data_type(parameter: Parameter) -> type[Cell]:
+    # The HPARAMS plugin knows float, bool and str; a column of mixed options is one of str.
     types = {type(option) for option in parameter.options}
     if types <= {int, float}:  # a range has no options
         return float
@@ -159,6 +165,7 @@ def _cell(data_type: type[Cell], value: Value) -> Cell | None:
     """Returns what a column of this type can hold; None for a default of another type."""
     if data_type is str:
         return value if isinstance(value, str) else json.dumps(value)
+    # Before the numbers, since for Python a bool is an int.
     if isinstance(value, bool):
         return value if data_type is bool else None
     return float(value) if isinstance(value, int | float) and data_type is float else None
@@ -171,6 +178,7 @@ def _domain(parameter: Parameter, cells: Sequence[Cell]) -> api.Domain:
     """
     data_type = _data_type(parameter)
     if parameter.low is None or parameter.high is None:
+        # A dict as a set that keeps the order of the study file.
         options = [_cell(data_type, option) for option in parameter.options]
         return api.Discrete(dict.fromkeys([*options, *cells]), dtype=data_type)
     numbers = [float(cell) for cell in cells]

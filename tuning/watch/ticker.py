@@ -6,10 +6,13 @@ from types import TracebackType
 
 
 class Ticker:
-    """Calls a function at an interval from a thread of its own, between enter and exit."""
+    """Calls a function at an interval from a thread of its own, between enter and exit.
+
+    It can be started once. What the function raises ends the ticking, and nothing else.
+    """
 
     def __init__(self, interval_s: float, function: Callable[[], object]) -> None:
-        """Makes one that is not ticking yet."""
+        """Makes a ticker that does not tick until `start`; `interval_s` is in seconds."""
         self._interval_s = interval_s
         self._function = function
         self._is_over = threading.Event()
@@ -40,5 +43,6 @@ class Ticker:
         self.stop()
 
     def _run(self) -> None:
+        # Waits on the event and does not sleep, so that `stop` need not wait for an interval.
         while not self._is_over.wait(self._interval_s):
             self._function()

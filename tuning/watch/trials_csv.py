@@ -12,10 +12,10 @@ from tuning.watch.watcher import Watcher
 
 
 class TrialsCsv(Watcher):
-    """Writes the table anew whenever a trial ends, and at the end of the session."""
+    """Writes the whole table anew whenever a trial ends, and at the end of the session."""
 
     def __init__(self, path: Path, records: Iterable[TrialRecord]) -> None:
-        """Makes one.
+        """Begins with the trials that are there; writes nothing yet.
 
         Args:
             path: The file.
@@ -52,7 +52,9 @@ def trials_frame(records: Sequence[TrialRecord]) -> pandas.DataFrame:
     parameter of a section that it did not choose, the scores of a trial that never reported.
     """
     scores = [_dev_scores(record) for record in records]
+    # These two stand first, and stand there also before any trial has reported.
     score_names = keys_of_all([{"combined": 0.0, "joint_accuracy": 0.0}, *scores])
+    # Each column: (trials,), with None where a trial lacks the value.
     columns: dict[str, list[Value]] = {
         "trial": [record.id for record in records],
         "status": [record.status for record in records],
@@ -77,6 +79,7 @@ def _dev_scores(record: TrialRecord) -> dict[str, float]:
 
 
 def _series(values: list[Value]) -> pandas.Series:
-    # Without the nullable type a whole number becomes 3.0 as soon as one trial lacks it.
+    # Without the nullable type a whole number becomes 3.0 as soon as one trial lacks it. Types are
+    # compared exactly: for Python a bool is an int.
     is_whole = {type(value) for value in values if value is not None} == {int}
     return pandas.Series(values, dtype="Int64" if is_whole else None)

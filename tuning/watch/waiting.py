@@ -15,6 +15,7 @@ from tuning.watch.wording import clock
 @contextmanager
 def waiting(what: str) -> Iterator[None]:
     """Says what is waited for: a clock that goes away on a terminal, else a line now and then."""
+    # Output on stdout may go into a pipe, as that of `mtl predict --json` does.
     console = plain_console(stderr=True)
     if can_redraw(console):
         columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())

@@ -85,9 +85,11 @@ class Watchers(Watcher):
         self._tell("close")
 
     def _tell(self, what: str, *values: object, **named: object) -> None:
+        # A copy, since a watcher that fails is taken out of the list.
         for watcher in tuple(self._watchers):
             try:
                 getattr(watcher, what)(*values, **named)
+            # `KeyboardInterrupt` goes through: it is the user's, and ends the study.
             except SystemExit:  # Rich's, when nobody reads the pipe any more that it prints to.
                 self._watchers.remove(watcher)
             except Exception:

@@ -7,6 +7,7 @@ from tuning.watch.state import Estimate, Snapshot
 
 def clock(seconds: float) -> str:
     """Returns m:ss, or h:mm:ss from an hour on."""
+    # Rounded down: a clock that runs never shows a second that has not passed.
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
@@ -21,6 +22,7 @@ def left(estimate: Estimate | None) -> str:
 
 def scores(record: TrialRecord) -> str:
     """Returns the main score of every task at the trial's best epoch."""
+    # The main score is the first that a task reports.
     if record.best is None:
         return ""
     return " ".join(f"{task} {next(iter(s.values())):.3f}" for task, s in record.best.dev.items())
@@ -28,6 +30,7 @@ def scores(record: TrialRecord) -> str:
 
 def parameters(record: TrialRecord) -> str:
     """Returns the trial's parameters as key=value."""
+    # Most keys are the optimizer's, and the lines are short.
     return " ".join(
         f"{name.removeprefix('optimizer.')}={value:.3g}"
         if isinstance(value, float)

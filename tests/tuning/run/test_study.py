@@ -1,20 +1,28 @@
-"""What a study does before its search, with no Ray."""
+"""What a study does before and after its search, with no Ray."""
 
+import itertools
+from contextlib import closing, nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from unittest.mock import MagicMock
 
+import optuna
 import pytest
 from conftest import RunConfigFactory
-from trials import record
+from trials import record, report
 
 import tuning
 from mtl_core.errors import ConfigError
+from mtl_core.study_file import dump
+from tuning.report.write import write_report
 from tuning.run import session as session_module
 from tuning.run.session import Session
 from tuning.run.tune import is_local, tune_study
 from tuning.study.config import Study, StudyFile
 from tuning.study.folder import StudyFolder
 from tuning.study.history import History
+from tuning.study.journal import open_optuna, read_optuna
+from tuning.study.result import read_result
 from tuning.watch.watcher import Watcher
 
 
@@ -52,6 +60,29 @@ def test_no_more_trainers_start_than_trials_are_left(
     with pytest.raises(KeyboardInterrupt):
         session.run(3, Watcher(), verbose=False)
     assert started.call_args.kwargs["count"] == count
+
+
+def test_a_report_written_anew_says_the_same_time(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, run_config: RunConfigFactory
+) -> None:
+    study = study_file(run_config().model_dump(mode="json"), {}, storage=str(tmp_path))
+    folder = StudyFolder(study.folder)
+    folder.begin_trial("0000", study.run)
+    folder.add_report("0000", report(1, 0.5))
+    folder.study.write_text(dump(study))
+    trials = open_optuna(folder.journal, name="tiny", sampler=optuna.samplers.RandomSampler(seed=0))
+    trials.tell(trials.ask(), 0.5)
+    monkeypatch.setattr(session_module, "start_trainers", lambda *_, **__: nullcontext())
+    monkeypatch.setattr(session_module, "score_finals", lambda *_: {})
+    # Each look at the clock is 0.3 s later: one of two looks is past the half second.
+    now = (36.321 + 0.3 * look for look in itertools.count())
+    monkeypatch.setattr("tuning.study.clock.time", SimpleNamespace(monotonic=lambda: next(now)))
+    with closing(Session(study, folder, start=0.0)) as session:
+        session.run(1, Watcher(), verbose=False)
+    first = folder.report.read_text()
+    assert "1 trials in 0:00:36 (h:mm:ss)" in first
+    assert write_report(folder.path) == first
+    assert read_result(folder).seconds == read_optuna(folder.journal).user_attrs["seconds"]
 
 
 def test_values_from_python_stay_what_they_are(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,8 +21,10 @@ def unscored(history: History, result: Result, *, has_model: bool) -> list[Trial
             make it anew.
     """
     best = history.best
-    # By id: when the default is the best, one look at test serves both.
+    # By id: when the default is the best, one look at test serves both. The best comes first, so
+    # that its model stands even if the default cannot be scored.
     wanted = {record.id: record for record in (best, history.default) if record and record.best}
+    # `best/` may hold the model of a trial that was the best before more trials were run.
     is_exported = best is not None and has_model and result.model == best.id
     return [
         record
@@ -42,6 +44,7 @@ def score_finals(
     scored = {}
     for record in records:
         job = ScoreJob(
+            # Only best and default are certain to have kept their checkpoints.
             TrialSpec(record.id, record.overrides, folder.checkpoint(record.id)),
             export=folder.best if record is best else None,
             dev=dev_scores(record),
@@ -69,15 +72,17 @@ def result_of(
         before: The result of an earlier session.
         scored: What was scored in this one.
         objective: Kind of the objective.
-        seconds: Wall time of the whole study.
+        seconds: Wall time of the whole study, as its journal holds it.
     """
+    # Scores of this session win; those of trials that were the best once are kept, since test is
+    # opened once for each trial.
     tests = {**before.tests, **{run_id: one.scores for run_id, one in scored.items()}}
     best, default = (final_scores(record, tests) for record in (history.best, history.default))
     # All scored trials have the same test data; when none was scored now, the figure is known.
     rows = max((one.worth_in_rows for one in scored.values()), default=0)
     return Result(
         trials=history.counts,
-        seconds=round(seconds, 2),
+        seconds=seconds,
         objective=objective,
         best=best,
         default=default,

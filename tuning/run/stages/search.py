@@ -25,13 +25,13 @@ def search(
     scratch: Path,
     verbose: bool,
 ) -> None:
-    """Runs trials until the searcher has no more.
+    """Runs trials until the searcher has no more; what comes of them is in the study folder.
 
     Args:
         searcher: Names the trials.
         scheduler: Stops them early.
         logbook: Told of everything.
-        count: Trials at a time.
+        count: Trials at a time, one per trainer: more would wait, with points drawn too early.
         scratch: Folder for what Ray writes of its own.
         verbose: Shows what Tune logs.
 
@@ -55,10 +55,11 @@ def search(
             name="tune", storage_path=str(scratch), callbacks=[logbook], verbose=int(verbose)
         ),
     )
-    tuner.fit()
+    tuner.fit()  # Its results are not looked at: the logbook wrote down all that counts.
 
 
 def _trainable() -> Any:
     """Returns what Tune runs: an actor that leaves every CPU to the trainers."""
+    # {"CPU": 0} alone Ray refuses, as a request of nothing.
     resources = tune.PlacementGroupFactory([{"CPU": 0, _HEAD_NODE: 0.001}])
     return tune.with_resources(PooledTrial, resources)
