@@ -21,6 +21,11 @@ def flatten(scores: ScoreTree | None, separator: str = " ") -> dict[str, float]:
     return flat
 
 
+def main_scores(dev: Mapping[str, Mapping[str, float]]) -> dict[str, tuple[str, float]]:
+    """Returns task -> name and value of its main score: the first that a task reports."""
+    return {task: next(iter(scores.items())) for task, scores in dev.items() if scores}
+
+
 def is_share(name: str) -> bool:
     """Returns whether a score, flat or not, is read in percent."""
     # Names come as "intent accuracy", "intent/accuracy" or "intent.accuracy"; the last word counts.

@@ -159,6 +159,9 @@ def _check_scores(bench: _Bench) -> None:
     finished = task.finish(head, outcome)
     scores = task.score(finished)
     _must(task.main_score in scores, f"score: '{task.main_score}' is not in {sorted(scores)}")
+    first = next(iter(scores))
+    # Whoever has the scores alone, such as a report, takes the first for the main one.
+    _must(first == task.main_score, f"score: the first is '{first}', not '{task.main_score}'")
     main = scores[task.main_score]
     _must(main <= 1, f"score: '{task.main_score}' is {main}; expected at most 1, higher = better")
     # Objectives ask with an empty outcome whether the kind knows right from wrong at all.

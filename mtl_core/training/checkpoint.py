@@ -123,11 +123,12 @@ def load_best(folder: Path, model: nn.Module) -> Precision:
     """Brings a model with pretrained weights to its best epoch; returns the run's precision.
 
     Raises:
-        ConfigError: The checkpoint was written by another version.
+        ConfigError: There is no checkpoint, or it was written by another version.
     """
     precision = saved_precision(folder)
+    if precision is None:
+        raise ConfigError(f"{folder}: there is no checkpoint ({_BEST})")
     copy_weights(model, load_file(folder / _BEST))
-    assert precision is not None
     return precision
 
 

@@ -143,15 +143,18 @@ class LazyRows:
         self._picked = self._caught_up(ids)
         self._embedding.pick(ids, self._picked.weights)
 
-    @torch.no_grad()
-    def step(self) -> None:
-        """Makes AdamW's step from the gradient of the picked rows.
+    def check(self) -> None:
+        """Looks at the gradients of a step before anything is made of them.
 
         Raises:
-            TrainingError: A head has sent a gradient to the whole matrix.
+            TrainingError: A head has sent a gradient to the whole matrix, which the optimiser's own
+                step would apply as well.
         """
-        # A gradient of the whole matrix would have been applied by the optimiser's own step.
         self._embedding.check_unused(self._embedding.weight.grad)
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """Makes AdamW's step from the gradient of the picked rows; `check` comes before."""
         gradient, picked, group = self.rows.grad, self._picked, self._group
         assert gradient is not None
         assert picked is not None

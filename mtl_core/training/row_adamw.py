@@ -74,6 +74,8 @@ class RowAdamW:
             TrainingError: The gradients overflow whatever the scale, or a head has used the word
                 embeddings past `HiddenSize.vocabulary`.
         """
+        if self._words is not None:
+            self._words.check()
         if not self._scale_and_clip():
             return False
         # Both take the group's learning rate, so the schedule may move it only afterwards.

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import TypeGuard, get_args
 
 from mtl_core.markdown import code, plain
-from mtl_core.scores import ScoreTree, flatten, show_difference, show_score
+from mtl_core.scores import ScoreTree, flatten, main_scores, show_difference, show_score
 from tuning.records import Status, TrialRecord, Value, keys_of_all, rank
 from tuning.report.markdown import percent, points, shell, table
 from tuning.report.statistics import difference_interval
@@ -186,15 +186,15 @@ def _status_table(records: Sequence[TrialRecord]) -> str:
 
 def _trial_table(records: Sequence[TrialRecord]) -> str:
     parameters = keys_of_all(record.parameters for record in records)
-    main_scores = keys_of_all(_main_scores(record) for record in records)
-    header = ["rank", "trial", "status", "combined", *map(code, [*main_scores, *parameters])]
+    columns = keys_of_all(_main_scores(record) for record in records)
+    header = ["rank", "trial", "status", "combined", *map(code, [*columns, *parameters])]
     rows = [
         [
             str(rank),
             record.id,
             record.status,
             show_score("combined", record.best.combined if record.best else None),
-            *(show_score(name, _main_scores(record).get(name)) for name in main_scores),
+            *(show_score(name, _main_scores(record).get(name)) for name in columns),
             *(_parameter(record.parameters, name) for name in parameters),
             str(record.num_epochs),
             f"{record.seconds:.0f}",
@@ -206,9 +206,9 @@ def _trial_table(records: Sequence[TrialRecord]) -> str:
 
 
 def _main_scores(record: TrialRecord) -> dict[str, float]:
-    """Returns "<task>.<score>" -> value of each task's main score, the first that it reports."""
-    tasks = record.best.dev if record.best else {}
-    return flatten({task: dict(list(scores.items())[:1]) for task, scores in tasks.items()}, ".")
+    """Returns "<task>.<score>" -> value of each task's main score."""
+    found = main_scores(record.best.dev if record.best else {})
+    return {f"{task}.{name}": value for task, (name, value) in found.items()}
 
 
 def _importance_table(importances: Mapping[str, float]) -> str:

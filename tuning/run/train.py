@@ -8,6 +8,7 @@ from mtl_core.assets import Assets
 from mtl_core.errors import ConfigError
 from mtl_core.export import export_best
 from mtl_core.model.trained import describe_trained
+from mtl_core.scores import main_scores
 from mtl_core.training.distributed import Place
 from mtl_core.training.loop import train
 from mtl_core.training.report import EpochReport
@@ -78,7 +79,7 @@ def _train(
 def _line(report: EpochReport, epochs: int) -> str:
     """Returns the line of an epoch: main scores on dev, mean losses on train, speed."""
     scores = "  ".join(
-        f"{task} {next(iter(scores.values())):.4f}" for task, scores in report.dev.items()
+        f"{task} {value:.4f}" for task, (_, value) in main_scores(report.dev).items()
     )
     losses = "  ".join(f"{task} {loss:.3f}" for task, loss in report.losses.items())
     return (

@@ -116,6 +116,9 @@ class StudyFolder:
         except OSError as error:
             raise folder._not_writable(error.strerror) from error
         try:
+            # Once more: another driver may have made the folder since.
+            folder.check_same(study)
+            folder._check_inputs(study, inputs)
             # Anew in each session: `trials` and other keys that may change are then the last ones.
             write_text(folder.study, dump(study))
             write_json(folder.inputs, inputs)

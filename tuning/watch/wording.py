@@ -1,5 +1,6 @@
 """How trials, times and speeds are written on the terminal and in lines of text."""
 
+from mtl_core.scores import main_scores
 from tuning.records import TrialRecord
 from tuning.trainers.messages import TrainerStatus
 from tuning.watch.state import Estimate, Snapshot
@@ -22,10 +23,10 @@ def left(estimate: Estimate | None) -> str:
 
 def scores(record: TrialRecord) -> str:
     """Returns the main score of every task at the trial's best epoch."""
-    # The main score is the first that a task reports.
     if record.best is None:
         return ""
-    return " ".join(f"{task} {next(iter(s.values())):.3f}" for task, s in record.best.dev.items())
+    found = main_scores(record.best.dev)
+    return " ".join(f"{task} {value:.3f}" for task, (_, value) in found.items())
 
 
 def parameters(record: TrialRecord) -> str:
