@@ -73,8 +73,10 @@ class Parameter:
     def between(self) -> Iterator[object]:
         """Yields a fraction inside a range: whole ends alone would fit a key of whole numbers."""
         if self.low is not None and self.high is not None and not self.is_integer:
-            # A rational share is a whole number for some whole ends, as the middle of [1, 3] is.
-            yield self.low + _GOLDEN_SECTION * (self.high - self.low)
+            # Every rational share of some range is a whole number: the middle of [1, 3], and this
+            # one of [0, 50]. An irrational one never is between whole ends, but reads badly.
+            value, width = self.low + 0.38 * (self.high - self.low), self.high - self.low
+            yield self.low + _GOLDEN_SECTION * width if float(value).is_integer() else value
 
 
 @dataclass(frozen=True, slots=True)
