@@ -1,7 +1,7 @@
 """The answers to a question in its context."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -27,6 +27,7 @@ class AnswersColumn(IdColumn[NoLabels]):
 
     kind: ClassVar = "answers"
     holds: ClassVar = "answers to a question"
+    label_type: ClassVar = NoLabels
 
     @classmethod
     def from_cell(cls, cell: Cell) -> tuple[Answer, ...]:
@@ -51,14 +52,6 @@ class AnswersColumn(IdColumn[NoLabels]):
     def collect(self, splits: Mapping[str, Sequence[Example]], *, where: str) -> NoLabels:
         """Returns no labels: answers are places in a text."""
         self.check_labelled(splits, where)
-        return NoLabels()
-
-    def labels_from(self, plain: Mapping[str, Any]) -> NoLabels:
-        """Returns no labels."""
-        return NoLabels()
-
-    def merge(self, parts: Sequence[NoLabels]) -> NoLabels:
-        """Returns no labels."""
         return NoLabels()
 
     def encode(

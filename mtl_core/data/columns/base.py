@@ -37,6 +37,7 @@ class Column(ABC, Generic[NamesT, ArrayT]):
         column: The column.
         kind: The name of the kind of column.
         holds: What such a column holds, for messages: "the column holds <holds>".
+        label_type: What its labels are kept in.
         is_read: Whether files have such a column at all.
         is_group: Whether it has one text per row, by which rows can be filtered and stratified.
         is_per_word: Whether it has a value for each word.
@@ -50,6 +51,7 @@ class Column(ABC, Generic[NamesT, ArrayT]):
     # Of the kind, not of the task: these are asked before there is any data.
     kind: ClassVar[str]
     holds: ClassVar[str]
+    label_type: ClassVar[type[Labels]]
     is_read: ClassVar[bool] = True
     is_group: ClassVar[bool] = False
     is_per_word: ClassVar[bool] = False
@@ -73,13 +75,15 @@ class Column(ABC, Generic[NamesT, ArrayT]):
             DataError: The train or dev split holds no label, or one is not allowed.
         """
 
-    @abstractmethod
     def labels_from(self, plain: Mapping[str, Any]) -> NamesT:
         """Reads labels from what their `to_json` returned."""
+        labels: NamesT = self.label_type.from_json(plain)
+        return labels
 
-    @abstractmethod
     def merge(self, parts: Sequence[NamesT]) -> NamesT:
         """Joins the labels of several data sets."""
+        labels: NamesT = self.label_type.merge(parts)
+        return labels
 
     @abstractmethod
     def encode(self, examples: Sequence[Example], labels: NamesT, source: Source | None) -> ArrayT:

@@ -1,7 +1,7 @@
 """The column of classification: one label per sentence or pair."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -20,6 +20,7 @@ class LabelColumn(IdColumn[LabelNames]):
 
     kind: ClassVar = "label"
     holds: ClassVar = "one label per sentence"
+    label_type: ClassVar = LabelNames
     is_group: ClassVar = True
 
     @classmethod
@@ -36,14 +37,6 @@ class LabelColumn(IdColumn[LabelNames]):
                 for split, rows in splits.items()
             }
         )
-
-    def labels_from(self, plain: Mapping[str, Any]) -> LabelNames:
-        """Reads the names of labels."""
-        return LabelNames.from_json(plain)
-
-    def merge(self, parts: Sequence[LabelNames]) -> LabelNames:
-        """Joins the names of several data sets."""
-        return LabelNames.merge(parts)
 
     def encode(
         self, examples: Sequence[Example], labels: LabelNames, source: Source | None

@@ -31,8 +31,16 @@ class Labels(Protocol):
     def frequencies(self) -> Mapping[str, int]:
         """Name -> how often it stands in the train split."""
 
+    @classmethod
+    def merge(cls, parts: Sequence[Any]) -> Any:
+        """Joins the labels of several data sets, each of this class."""
+
+    @classmethod
+    def from_json(cls, plain: Mapping[str, Any]) -> Any:
+        """Reads what `to_json` returned."""
+
     def to_json(self) -> dict[str, Any]:
-        """Returns plain values, which `Column.labels_from` reads."""
+        """Returns plain values."""
 
 
 def _plain(
@@ -178,6 +186,16 @@ class Moments(_Nameless):
 @dataclass(frozen=True, slots=True)
 class NoLabels(_Nameless):
     """For columns that have no labels to number: places in a text, or the text itself."""
+
+    @classmethod
+    def merge(cls, parts: Sequence["NoLabels"]) -> "NoLabels":
+        """Returns no labels."""
+        return cls()
+
+    @classmethod
+    def from_json(cls, plain: Mapping[str, Any]) -> "NoLabels":
+        """Returns no labels."""
+        return cls()
 
     def to_json(self) -> dict[str, Any]:
         """Returns plain values."""

@@ -1,7 +1,7 @@
 """The column of multilabel tasks: a set of labels per sentence or pair."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -20,6 +20,7 @@ class LabelSetColumn(IdColumn[LabelNames]):
 
     kind: ClassVar = "labels"
     holds: ClassVar = "a set of labels"
+    label_type: ClassVar = LabelNames
     may_be_empty: ClassVar = True
 
     @classmethod
@@ -41,14 +42,6 @@ class LabelSetColumn(IdColumn[LabelNames]):
                 for split, rows in splits.items()
             }
         )
-
-    def labels_from(self, plain: Mapping[str, Any]) -> LabelNames:
-        """Reads the names of labels."""
-        return LabelNames.from_json(plain)
-
-    def merge(self, parts: Sequence[LabelNames]) -> LabelNames:
-        """Joins the names of several data sets."""
-        return LabelNames.merge(parts)
 
     def encode(
         self, examples: Sequence[Example], labels: LabelNames, source: Source | None

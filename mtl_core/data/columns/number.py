@@ -1,7 +1,7 @@
 """The column of regression: one number per sentence or pair."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -22,6 +22,7 @@ class NumberColumn(Column[Moments, FloatArray]):
 
     kind: ClassVar = "number"
     holds: ClassVar = "a number"
+    label_type: ClassVar = Moments
 
     @classmethod
     def from_cell(cls, cell: Cell) -> float:
@@ -35,14 +36,6 @@ class NumberColumn(Column[Moments, FloatArray]):
         numbers = [self.value(example) for example in splits["train"]]
         known = np.array([number for number in numbers if number is not None], dtype=np.float64)
         return Moments(len(known), float(known.mean()), float(known.std()))
-
-    def labels_from(self, plain: Mapping[str, Any]) -> Moments:
-        """Reads mean and standard deviation."""
-        return Moments.from_json(plain)
-
-    def merge(self, parts: Sequence[Moments]) -> Moments:
-        """Returns the moments of all rows together."""
-        return Moments.merge(parts)
 
     def encode(
         self, examples: Sequence[Example], labels: Moments, source: Source | None

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -34,6 +34,7 @@ class TagsColumn(Column[LabelNames, Ragged]):
 
     kind: ClassVar = "tags"
     holds: ClassVar = "one tag per word"
+    label_type: ClassVar = LabelNames
     # Features follow the vector of the sentence, and words have vectors of their own.
     takes_features: ClassVar = False
     is_per_word: ClassVar = True
@@ -59,14 +60,6 @@ class TagsColumn(Column[LabelNames, Ragged]):
         self._check_bio({tag for tags in found.values() for tag in tags}, where)
         # Without O a head could not leave a word untagged, even where train tags every word.
         return LabelNames.collect(found, always=frozenset({"O"}))
-
-    def labels_from(self, plain: Mapping[str, Any]) -> LabelNames:
-        """Reads the names of tags."""
-        return LabelNames.from_json(plain)
-
-    def merge(self, parts: Sequence[LabelNames]) -> LabelNames:
-        """Joins the names of several data sets."""
-        return LabelNames.merge(parts)
 
     def encode(
         self, examples: Sequence[Example], labels: LabelNames, source: Source | None

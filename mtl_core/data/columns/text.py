@@ -1,7 +1,7 @@
 """The column of masked language modelling, which is none: running text is its own label."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -19,17 +19,10 @@ class TextColumn(IdColumn[NoLabels]):
 
     kind: ClassVar = "text"
     holds: ClassVar = "the text itself"
+    label_type: ClassVar = NoLabels
     is_read: ClassVar = False
 
     def collect(self, splits: Mapping[str, Sequence[Example]], *, where: str) -> NoLabels:
-        """Returns no labels."""
-        return NoLabels()
-
-    def labels_from(self, plain: Mapping[str, Any]) -> NoLabels:
-        """Returns no labels."""
-        return NoLabels()
-
-    def merge(self, parts: Sequence[NoLabels]) -> NoLabels:
         """Returns no labels."""
         return NoLabels()
 
