@@ -8,8 +8,6 @@ import pytest
 import torch
 from conftest import RunConfigFactory
 from safetensors.torch import load_file
-from seqeval.metrics.sequence_labeling import get_entities
-from seqeval.scheme import IOB2, Entities
 from transformers import AutoModel
 
 from mtl_core.assets import Assets
@@ -19,7 +17,6 @@ from mtl_core.export import export_best
 from mtl_core.prediction import Prediction, Text
 from mtl_core.predictor import Predictor, evaluate_model
 from mtl_core.tasks.outputs import Label, Span
-from mtl_core.tasks.spans import bio_spans
 from mtl_core.training.loop import train
 from mtl_core.training.report import EpochReport
 
@@ -285,20 +282,3 @@ def test_features_of_another_size_are_refused(mixed: Path) -> None:
 def test_features_for_a_model_without_are_refused(trained: tuple[Path, EpochReport]) -> None:
     with pytest.raises(DataError, match=r"features: the model takes 0 numbers for each of the 1"):
         Predictor.load(trained[0])("play it", features=[[1.0]])
-
-
-@pytest.mark.parametrize(
-    "tags",
-    [
-        ["B-x", "I-x", "O", "B-x", "B-x"],
-        ["O", "I-x", "I-x", "B-y", "I-x"],
-        ["B-x", "I-y", "I-y", "O"],
-        ["I-x", "B-x", "I-x"],
-        ["O", "O"],
-    ],
-)
-def test_spans_are_those_of_seqeval(tags: list[str]) -> None:
-    strict = Entities([tags], IOB2).entities[0]
-    assert list(bio_spans(tags)) == [(e.tag, e.start, e.end - 1) for e in strict]
-    if all(tag.startswith("B-") or tag == "O" for tag in tags):
-        assert list(bio_spans(tags)) == get_entities(tags)

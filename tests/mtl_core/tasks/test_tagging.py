@@ -9,14 +9,15 @@ import torch
 from seqeval.metrics import f1_score as span_f1
 from seqeval.metrics import precision_score as span_precision
 from seqeval.metrics import recall_score as span_recall
-from seqeval.scheme import IOB2
+from seqeval.metrics.sequence_labeling import get_entities
+from seqeval.scheme import IOB2, Entities
 from task_cases import SIZE, TAGS, batch_of, build, ids
 from torchcrf import CRF
 
 from mtl_core.data.columns.label_names import LabelNames
 from mtl_core.tasks.base import Outcome
 from mtl_core.tasks.outputs import Span, TextView
-from mtl_core.tasks.spans import span_scores
+from mtl_core.tasks.spans import bio_spans, span_scores
 from mtl_core.tasks.tagging import Tagging, inside_tags, subword_labels
 
 UNSEEN = ("B-z", "I-z")
@@ -158,3 +159,20 @@ def test_argmax_takes_what_viterbi_forbids() -> None:
     )
     assert free.decode(logits, batch_of([[True]]))[0].tolist() == [2]
     assert strict.decode(logits, batch_of([[True]]))[0].tolist() == [4]
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        ["B-x", "I-x", "O", "B-x", "B-x"],
+        ["O", "I-x", "I-x", "B-y", "I-x"],
+        ["B-x", "I-y", "I-y", "O"],
+        ["I-x", "B-x", "I-x"],
+        ["O", "O"],
+    ],
+)
+def test_spans_are_those_of_seqeval(tags: list[str]) -> None:
+    strict = Entities([tags], IOB2).entities[0]
+    assert list(bio_spans(tags)) == [(e.tag, e.start, e.end - 1) for e in strict]
+    if all(tag.startswith("B-") or tag == "O" for tag in tags):
+        assert list(bio_spans(tags)) == get_entities(tags)

@@ -12,12 +12,12 @@ from mtl_core.errors import ConfigError, TrainingError
 from mtl_core.study_file import read_document
 from mtl_core.training.report import EpochReport
 from mtl_core.validation import validate
-from tuning.records import TrialRecord, Value, run_id_of
+from tuning.records import Value, run_id_of
 from tuning.run.logbook import Logbook
 from tuning.study.clock import StudyClock
 from tuning.study.config import StudyFile
 from tuning.study.folder import StudyFolder
-from tuning.study.history import History, read_history
+from tuning.study.history import read_history
 from tuning.study.journal import open_optuna
 from tuning.study.recorder import Recorder
 from tuning.trainers.messages import PoolAddress, TrialSpec
@@ -233,16 +233,6 @@ def test_more_checkpoints_are_kept_on_demand(tmp_path: Path) -> None:
         for number, value in enumerate([0.1, 0.5, 0.2, 0.4]):
             driver.run(number, [value])
         assert driver.kept() == {0, 1, 3}
-
-
-def test_the_first_of_equals_is_the_best() -> None:
-    history = History(
-        TrialRecord(run_id, "complete", {}, {}, (epoch_report(1, 0.5),))
-        for run_id in ("10000", "9999")
-    )
-    assert history.best is not None
-    assert history.best.id == "9999"
-    assert History().best is None
 
 
 def test_trials_csv(driver: Driver) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -114,3 +115,12 @@ def test_a_score_that_is_no_number_is_null_in_the_file(tmp_path: Path) -> None:
 def test_a_study_without_a_score_has_failed() -> None:
     assert Result().status == "failed"
     assert Result().to_json()["best"] is None
+
+
+def test_the_first_of_equals_is_the_best() -> None:
+    history = History(
+        replace(record(0, "complete", 0.5), id=run_id) for run_id in ("10000", "9999")
+    )
+    assert history.best is not None
+    assert history.best.id == "9999"
+    assert History().best is None
