@@ -33,8 +33,24 @@ def whole_file(path: Path) -> Iterator[Path]:
     # In the same folder: a rename is atomic only within one file system.
     part = path.with_name(f".{path.name}.part")
     part.unlink(missing_ok=True)  # A link there would lead the content into another file.
+    part.touch(exist_ok=False)
+    mode = part.stat().st_mode
     yield part
+    _give_mode(part, mode)
     os.replace(part, path)  # noqa: PTH105
+
+
+def _give_mode(path: Path, mode: int) -> None:
+    """Gives a file the mode that new files get here, 666 less the umask.
+
+    Libraries that write by way of temporary files, safetensors for one, leave files that nobody
+    else can read. What a new file or folder got is looked at: the umask itself can only be read by
+    changing it, for all threads of the process.
+    """
+    wanted = mode & 0o666
+    # Only where it differs: some file systems have no modes, and refuse to change them.
+    if path.stat().st_mode & 0o777 != wanted:
+        path.chmod(wanted)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -59,6 +75,10 @@ def whole_folder(folder: Path) -> Iterator[Path]:
     scratch.mkdir()
     try:
         yield scratch
+        mode = scratch.stat().st_mode
+        for path in scratch.rglob("*"):
+            if path.is_file() and not path.is_symlink():
+                _give_mode(path, mode)
         # A folder that is not empty cannot be replaced, only removed first.
         shutil.rmtree(folder, ignore_errors=True)
         os.replace(scratch, folder)  # noqa: PTH105

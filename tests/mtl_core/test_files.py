@@ -3,10 +3,13 @@
 import json
 import os
 import shutil
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from mtl_core.errors import ConfigError
 from mtl_core.files import (
@@ -63,6 +66,42 @@ def test_a_folder_is_replaced_as_a_whole(tmp_path: Path) -> None:
         write_half(scratch / "third")
     assert names(folder) == {"second"}
     assert names(tmp_path) == {"model"}
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o027, 0o002, 0o077])
+def test_files_have_the_mode_that_the_umask_leaves_however_they_are_written(
+    tmp_path: Path, umask: int
+) -> None:
+    def write_all(folder: Path) -> None:
+        (folder / "plain").write_text("text", encoding="utf-8")
+        save_file({"x": torch.zeros(2)}, folder / "weights")  # by way of a temporary file
+        descriptor, name = tempfile.mkstemp(dir=folder)
+        os.close(descriptor)
+        (folder / "below").mkdir()
+        Path(name).rename(folder / "below" / "temporary")
+
+    before = os.umask(umask)
+    try:
+        with whole_folder(tmp_path / "model") as scratch:
+            write_all(scratch)
+        with whole_file(tmp_path / "best") as part:
+            save_file({"x": torch.zeros(2)}, part)
+        write_json(tmp_path / "x.json", {})
+    finally:
+        os.umask(before)
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(files) == 5
+    assert {path.name: oct(path.stat().st_mode & 0o777) for path in files} == {
+        path.name: oct(0o666 & ~umask) for path in files
+    }
+
+
+def test_a_link_in_a_folder_leaves_what_it_leads_to_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("mine")
+    (tmp_path / "mine").chmod(0o600)
+    with whole_folder(tmp_path / "model") as scratch:
+        (scratch / "link").symlink_to(tmp_path / "mine")
+    assert (tmp_path / "mine").stat().st_mode & 0o777 == 0o600
 
 
 class Shop:

@@ -8,19 +8,16 @@ import pytest
 import torch
 from conftest import RunConfigFactory
 from safetensors.torch import load_file
+from saved_models import train_and_export
 from transformers import AutoModel
 
-from mtl_core.assets import Assets
 from mtl_core.config import RunConfig
 from mtl_core.errors import ConfigError, DataError
-from mtl_core.export import export_best
 from mtl_core.prediction import Prediction, Text
 from mtl_core.predictor import Predictor, evaluate_model
 from mtl_core.tasks.outputs import Label, Span
-from mtl_core.training.loop import train
 from mtl_core.training.report import EpochReport
 
-CPU = torch.device("cpu")
 TEXTS = ["play  some jazz\tby miles davis", "", "book a table for two in paris", "  \n "]
 
 
@@ -40,16 +37,6 @@ def trained(
         }
     )
     return folder / "model", train_and_export(config, folder)
-
-
-def train_and_export(config: RunConfig, folder: Path) -> EpochReport:
-    """Saves the model of a run in `folder / "model"`; returns the report of its best epoch."""
-    assets = Assets.load(config, device=CPU)
-    reports = list(train(config, checkpoint=folder / "checkpoint", assets=assets))
-    best = reports[reports[-1].best_epoch - 1]
-    export_best(folder / "checkpoint", folder / "model", config=config, assets=assets,
-                dev=best.dev, test=None)  # fmt: skip
-    return best
 
 
 def test_the_saved_model_has_the_scores_of_its_best_epoch(
