@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Discriminator, PlainValidator, SerializeAsAny, Tag
+from pydantic import ConfigDict, Discriminator, PlainValidator, SerializeAsAny, Tag, WithJsonSchema
 
 from mtl_core.data.columns.base import AnyColumn
 from mtl_core.data.columns.label import LabelColumn
@@ -29,6 +29,12 @@ from mtl_core.tasks.tagging import Tagging
 from mtl_core.untrusted import OUTSIDE
 
 _IMPORTED = "file.py:Class or package.module:Class"
+_IMPORTED_SCHEMA = {
+    "description": "A task of a kind that stands outside the package, with settings of its own.",
+    "type": "object",
+    "properties": {"kind": {"type": "string", "pattern": ":", "description": _IMPORTED}},
+    "required": ["kind", "dataset", "column"],
+}
 # A context variable and no argument: it has to pass through pydantic, which calls the validator.
 _treatment: ContextVar[Literal["import", "refuse", "leave"]] = ContextVar(
     "treatment", default="import"
@@ -149,6 +155,11 @@ AnyTaskSection = Annotated[
     | Annotated[Tagging, Tag("tagging")]
     | Annotated[QuestionAnswering, Tag("question_answering")]
     | Annotated[MaskedLm, Tag("masked_lm")]
-    | Annotated[SerializeAsAny[TaskSection], PlainValidator(imported_section), Tag(_IMPORTED)],
+    | Annotated[
+        SerializeAsAny[TaskSection],
+        PlainValidator(imported_section),
+        WithJsonSchema(_IMPORTED_SCHEMA),
+        Tag(_IMPORTED),
+    ],
     Discriminator(_kind_of),
 ]

@@ -12,6 +12,7 @@ from tuning.cli.check import check
 from tuning.cli.evaluate import evaluate
 from tuning.cli.predict import predict
 from tuning.cli.report import report
+from tuning.cli.schema import schema
 from tuning.cli.status import status
 from tuning.cli.submit import submit
 from tuning.cli.train import train
@@ -30,7 +31,7 @@ app = typer.Typer(
 )
 
 # In the order of `mtl --help`, which is that of their use.
-for _command in (check, train, tune, status, evaluate, predict, report, submit):
+for _command in (check, train, tune, status, evaluate, predict, report, submit, schema):
     app.command()(_command)
 
 

@@ -61,7 +61,7 @@ class Study(Section):
 
 
 class StudyFile(Section):
-    """A whole study file."""
+    """A study file: one training run, what to vary in it, and how to search."""
 
     run: RunConfig
     """One training run: the default recipe."""
