@@ -1,6 +1,6 @@
 """Splits: reads each from where it comes, filters rows, cuts dev and test off train, limits."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, MutableSequence, Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -10,6 +10,7 @@ from mtl_core.data.columns.kinds import COLUMNS
 from mtl_core.data.columns.label import LabelColumn
 from mtl_core.data.example import Example
 from mtl_core.data.formats.base import Columns, DatasetBase, Limits
+from mtl_core.data.notes import DataNote, SplitNotes
 from mtl_core.errors import DataError
 
 SplitName = Literal["train", "dev", "test"]
@@ -18,11 +19,18 @@ Splits = dict[str, list[Example]]
 """Split name -> its examples; `train` and `dev` are always there, `test` may be missing."""
 
 
-def read_splits(section: DatasetBase, columns: Columns) -> Splits:
+def read_splits(
+    section: DatasetBase, columns: Columns, notes: MutableSequence[DataNote] | None = None
+) -> Splits:
     """Reads all splits of a data set: filters their rows, cuts dev and test off train, limits.
 
     Cuts and limits are stratified by the first column that holds one label per row: each label
     keeps its share.
+
+    Args:
+        section: The data set.
+        columns: The columns to read.
+        notes: What readers have to say is added here; None = nobody listens.
 
     Raises:
         DataError: A file cannot be used, or a column is not there or does not fit.
@@ -33,10 +41,13 @@ def read_splits(section: DatasetBase, columns: Columns) -> Splits:
         if not COLUMNS[wanted.setdefault(column, LabelColumn.kind)].is_group:
             raise DataError(f"where: column '{column}' does not hold one label per row")
     stratum = next((column for column, kind in columns.items() if COLUMNS[kind].is_group), None)
-    found = {
-        split: [row for row in section.read_split(source, wanted) if _is_kept(row, section.where)]
-        for split, source in section.splits.named().items()
-    }
+    found: Splits = {}
+    for split, source in section.splits.named().items():
+        said = SplitNotes(split)
+        rows = section.read_split(source, wanted, said)
+        found[split] = [row for row in rows if _is_kept(row, section.where)]
+        if notes is not None:
+            notes.extend(said.found)
     # Filter, cut, limit, in this order: a cut counts the rows that are left, and the same rows are
     # dev and test whatever the limit of train.
     found |= _cut(found["train"], section.splits.fractions(), stratum, section.split_seed)

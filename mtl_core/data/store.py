@@ -6,7 +6,6 @@ files, the tokenizer, the tasks on it and the encoding settings.
 
 import hashlib
 import json
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +15,10 @@ from mtl_core.data.arrow_files import open_split, write_split
 from mtl_core.data.columns.base import AnyColumn
 from mtl_core.data.columns.label_names import Labels
 from mtl_core.data.encoded import EncodedSplit
-from mtl_core.data.example import Example
 from mtl_core.data.formats.kinds import DatasetSection
+from mtl_core.data.inspection import inspect
 from mtl_core.data.layouts.base import Layout
-from mtl_core.data.layouts.sentences import warn_of_cut_rows
+from mtl_core.data.notes import DataNote, by_importance
 from mtl_core.data.splits import read_splits
 from mtl_core.errors import DataError
 from mtl_core.files import hash_files, open_or_build
@@ -28,11 +27,7 @@ from mtl_core.paths import cache_folder
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-logger = logging.getLogger(__name__)
-
-_MOST_KNOWN = 0.1
-"""Share of a split's rows that may stand in train; some sentences are just frequent."""
-_FORMAT = 8
+_FORMAT = 9
 """Counts up when the files or how data are read change, so that old ones are built again."""
 
 
@@ -45,12 +40,14 @@ class EncodedDataset:
         splits: Split name -> encoded rows; `test` may be missing.
         labels: Task name -> labels.
         content: Hash of the encoded rows and labels.
+        notes: What a user should know of it, the most important first.
     """
 
     name: str
     splits: Mapping[str, EncodedSplit]
     labels: Mapping[str, Labels]
     content: str
+    notes: Sequence[DataNote] = ()
 
 
 def load_dataset(
@@ -124,38 +121,29 @@ def _build(
     """Writes the encoded splits into a folder; returns the rest: labels, split names, hash."""
     where = f"data set '{name}'"
     kinds = {column.column: column.kind for column in columns if column.is_read}
-    examples = read_splits(section, kinds)
+    notes: list[DataNote] = []
+    examples = read_splits(section, kinds, notes)
     for split, rows in examples.items():
         if not rows:
             filtered = f"; no row passes `where: {section.where}`" if section.where else ""
             raise DataError(f"{where}: split '{split}' is empty{filtered}")
     # Over all splits and before any is encoded: an id is the place of a label among all of them.
     labels = {column.task_name: column.collect(examples, where=where) for column in columns}
-    _warn_of_known_rows(examples, name)
+    encoded: dict[str, EncodedSplit] = {}
     for split, rows in examples.items():
         try:
-            encoded = layout.encode(rows, tokenizer, columns, labels, max_length=max_length)
+            encoded[split] = layout.encode(rows, tokenizer, columns, labels, max_length=max_length)
         except DataError as error:
             raise DataError(f"{where}: split '{split}': {error}") from error
-        warn_of_cut_rows(encoded, where=f"{name} [{split}]", max_length=max_length)
-        write_split(folder, split, encoded)
+        write_split(folder, split, encoded[split])
+    notes += inspect(examples, encoded, max_length=max_length)
     meta = {task: found.to_json() for task, found in labels.items()}
     content = {"labels": meta, "splits": list(examples)}
     # Sorted: the order in which a file system lists a folder is its own.
     parts = [json.dumps(content), hash_files(sorted(folder.iterdir()))]
     digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()
-    return {**content, "content": digest}
-
-
-def _warn_of_known_rows(examples: Mapping[str, Sequence[Example]], name: str) -> None:
-    """Logs a warning when more than `_MOST_KNOWN` of dev or test stand in train, too."""
-    # Texts alone: a row that stands in train with another label is known as well.
-    known = {(row.words, row.second) for row in examples["train"]}
-    for split, rows in examples.items():
-        count = sum((row.words, row.second) in known for row in rows)
-        if split != "train" and count > _MOST_KNOWN * len(rows):
-            message = "%s [%s]: %d of %d rows stand in train, too; scores on them say little"
-            logger.warning(message, name, split, count, len(rows))
+    # Not part of the content: another wording of a note is no other data.
+    return {**content, "content": digest, "notes": [note.to_json() for note in notes]}
 
 
 def _open(
@@ -165,4 +153,5 @@ def _open(
         column.task_name: column.labels_from(meta["labels"][column.task_name]) for column in columns
     }
     splits = {split: open_split(folder, split, columns) for split in meta["splits"]}
-    return EncodedDataset(name, splits, labels, meta["content"])
+    notes = by_importance(map(DataNote.from_json, meta["notes"]))
+    return EncodedDataset(name, splits, labels, meta["content"], notes)

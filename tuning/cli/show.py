@@ -6,6 +6,7 @@ from rich.table import Table
 
 from mtl_core.assets import Data
 from mtl_core.data.columns.label_names import Labels
+from mtl_core.data.notes import line_of
 from mtl_core.errors import ConfigError
 from mtl_core.model.outline import encoder_outline
 from mtl_core.model.trained import describe_encoder
@@ -52,7 +53,11 @@ def show_check(study: StudyFile, data: Data) -> None:
     defaults = study.default_parameters
     for parameter in study.space.parameters:
         space.add_row(parameter.name, _domain(parameter), str(defaults.get(parameter.name, "-")))
-    console.print(rows, labels, space)
+    console.print(rows, labels)
+    for name, dataset in data.datasets.items():
+        for note in dataset.notes:
+            console.print(line_of(name, note), soft_wrap=True)
+    console.print(space)
     encoder = encoder_outline(study.run.encoder.name, revision=study.run.encoder.revision)
     trained = describe_encoder(encoder, study.run.freezing, epoch=study.run.training.epochs)
     console.print(f"{study.run.encoder.name}: {trained}")

@@ -27,10 +27,10 @@ def train(
     with logging_to(log_file), run_display(study, is_quiet=quiet) as display:
         display.stage("reading the study file")
         from tuning.run.train import train_study
-        from tuning.study.load import check_data, load_study
+        from tuning.study.load import check_data, load_study, tell_notes
 
         loaded = load_study(study, assignments or ())
         display.stage("reading the data")
         # Before the encoder's weights are loaded: a wrong file is known sooner.
-        check_data(loaded)
+        tell_notes(check_data(loaded))
         train_study(loaded, output or Path("runs", "train", loaded.study.name), display)

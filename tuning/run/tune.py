@@ -11,7 +11,7 @@ from tuning.cluster.connection import cluster
 from tuning.cluster.planner import Node, plan_trainers, this_machine
 from tuning.study.config import StudyFile
 from tuning.study.folder import StudyFolder
-from tuning.study.load import check_data, precision_here
+from tuning.study.load import check_data, precision_here, tell_notes
 from tuning.watch.study_watchers import StudyWatchers
 from tuning.watch.watcher import Watcher
 
@@ -75,6 +75,7 @@ def _checked_machine(study: StudyFile, address: str | None) -> Node:
 def _checked_data(study: StudyFile, address: str | None) -> Data:
     """Reads the data into the cache, so that trainers only open it; refuses what cannot be used."""
     data = check_data(study)
+    tell_notes(data)
     if is_local(address) and (choice := precision_here(study)):
         advise(choice)  # What a trainer logs does not come to the user.
     return data

@@ -1,5 +1,6 @@
 """Loading a study: the file or bundled name, overrides, and every check that needs no cluster."""
 
+import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -11,6 +12,7 @@ from pydantic import ValidationError
 
 from mtl_core.assets import Data, build_tasks, load_data
 from mtl_core.config import RunConfig
+from mtl_core.data.notes import line_of
 from mtl_core.errors import ConfigError, did_you_mean
 from mtl_core.model.backbones.encoder import load_configuration
 from mtl_core.model.layers import separate_layers
@@ -22,6 +24,8 @@ from mtl_core.training.precision import choose
 from mtl_core.validation import validate
 from tuning.space.entries import ENTRY_KEYS
 from tuning.study.config import StudyFile
+
+logger = logging.getLogger(__name__)
 
 
 def find_study(study: str) -> Path:
@@ -110,6 +114,17 @@ def check_data(study: StudyFile) -> Data:
         except ConfigError as error:
             raise ConfigError(f"{where}: {str(error).removeprefix('run.')}") from error
     return data
+
+
+def tell_notes(data: Data) -> None:
+    """Logs what a user should know of the data: on the terminal, whatever is shown, and the file.
+
+    Once per command, by the process that the user started: what trainers log does not come to
+    the user.
+    """
+    for name, dataset in data.datasets.items():
+        for note in dataset.notes:
+            logger.warning("%s", line_of(name, note))
 
 
 def precision_here(study: StudyFile) -> PrecisionChoice | None:

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from mtl_core.data.columns.kinds import COLUMNS
 from mtl_core.data.example import ColumnKind, Example
+from mtl_core.data.notes import SplitNotes
 from mtl_core.errors import DataError
 from mtl_core.files import hash_files
 from mtl_core.section import DataPath, Section
@@ -94,12 +95,13 @@ class DatasetBase(Section, ABC):
     """Most rows, of every split or as `{train: 1000}`; a sample, drawn by `split_seed`."""
 
     @abstractmethod
-    def read_split(self, source: str, columns: Columns) -> list[Example]:
+    def read_split(self, source: str, columns: Columns, notes: SplitNotes) -> list[Example]:
         """Reads one split; called for every split that is not cut off train.
 
         Args:
             source: Its name or path.
             columns: The columns to read; an example may lack some of them.
+            notes: Gets what a user should know of what was read: what was left out, for instance.
 
         Raises:
             DataError: A file is missing or unreadable, or lacks a column.

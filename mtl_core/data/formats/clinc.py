@@ -7,6 +7,7 @@ from mtl_core.data.example import Example
 from mtl_core.data.formats.base import Columns, DatasetBase, Fraction, SplitNames, check_columns
 from mtl_core.data.formats.json_files import get_key, short
 from mtl_core.data.formats.text_files import cut_words, read_json
+from mtl_core.data.notes import SplitNotes
 from mtl_core.errors import DataError
 from mtl_core.files import hash_files
 from mtl_core.section import DataPath
@@ -30,7 +31,7 @@ class Clinc(DatasetBase):
     out_of_scope: bool = False
     """Whether the rows of `oos_<split>` come with each split."""
 
-    def read_split(self, source: str, columns: Columns) -> list[Example]:
+    def read_split(self, source: str, columns: Columns, notes: SplitNotes) -> list[Example]:
         """Reads one split; see `DatasetBase.read_split`."""
         check_columns(str(self.path), columns, {"intent": "label"})
         return clinc_examples(self.path, source, out_of_scope=self.out_of_scope)

@@ -12,6 +12,7 @@ from mtl_core.data.example import Example, LabelValue
 from mtl_core.data.formats.base import Columns, FilesBase
 from mtl_core.data.formats.spans import Scheme, to_iob2
 from mtl_core.data.formats.text_files import read_lines, words_with_tags
+from mtl_core.data.notes import SplitNotes
 from mtl_core.errors import DataError, did_you_mean
 
 Separator = Literal["whitespace", "tab"]
@@ -48,7 +49,7 @@ class Conll(FilesBase):
                 )
         return self
 
-    def read_split(self, source: str, columns: Columns) -> list[Example]:
+    def read_split(self, source: str, columns: Columns, notes: SplitNotes) -> list[Example]:
         """Reads one file; see `DatasetBase.read_split`."""
         return conll_examples(
             Path(source),

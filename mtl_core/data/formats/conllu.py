@@ -6,6 +6,7 @@ from typing import Literal
 from mtl_core.data.example import Example, LabelValue
 from mtl_core.data.formats.base import Columns, FilesBase
 from mtl_core.data.formats.conll import check_offered, sentences
+from mtl_core.data.notes import SplitNotes
 from mtl_core.errors import DataError
 
 CONLLU = ("id", "form", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")
@@ -17,7 +18,7 @@ class Conllu(FilesBase):
 
     kind: Literal["conllu"] = "conllu"
 
-    def read_split(self, source: str, columns: Columns) -> list[Example]:
+    def read_split(self, source: str, columns: Columns, notes: SplitNotes) -> list[Example]:
         """Reads one file; see `DatasetBase.read_split`."""
         return conllu_examples(Path(source), columns)
 

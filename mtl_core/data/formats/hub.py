@@ -8,6 +8,7 @@ from mtl_core.data.example import Example
 from mtl_core.data.formats.base import Columns, DatasetBase, Fraction, SplitNames
 from mtl_core.data.formats.table_rows import TableColumns, table_examples
 from mtl_core.data.formats.table_source import TableSource, load_table
+from mtl_core.data.notes import SplitNotes
 from mtl_core.errors import DataError
 from mtl_core.files import hash_files
 from mtl_core.section import IdOrFolder
@@ -36,7 +37,7 @@ class Hub(TableColumns, DatasetBase):
     splits: HubSplits = HubSplits()
     """Names of the splits, slices like `train[:90%]`, or shares of train, such as 0.1."""
 
-    def read_split(self, source: str, columns: Columns) -> list[Example]:
+    def read_split(self, source: str, columns: Columns, notes: SplitNotes) -> list[Example]:
         """Reads one split, downloaded when it is not there yet; see `DatasetBase.read_split`."""
         return table_examples(self._source(source), self.layout(), columns)
 

@@ -6,6 +6,7 @@ from typing import Literal
 from mtl_core.data.example import Example
 from mtl_core.data.formats.base import Columns, FilesBase, check_columns
 from mtl_core.data.formats.text_files import cut_words, read_lines
+from mtl_core.data.notes import SplitNotes
 
 
 class Lines(FilesBase):
@@ -13,7 +14,7 @@ class Lines(FilesBase):
 
     kind: Literal["lines"] = "lines"
 
-    def read_split(self, source: str, columns: Columns) -> list[Example]:
+    def read_split(self, source: str, columns: Columns, notes: SplitNotes) -> list[Example]:
         """Reads one file; see `DatasetBase.read_split`."""
         check_columns(source, columns, {})
         return [

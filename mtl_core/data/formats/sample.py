@@ -22,6 +22,7 @@ from mtl_core.data.formats.sample_grammar import (
     PHRASES,
     SLOT_VALUES,
 )
+from mtl_core.data.notes import SplitNotes
 from mtl_core.errors import DataError
 
 _Wordings = Mapping[str, Sequence[str]]
@@ -48,7 +49,7 @@ class Sample(DatasetBase):
     seed: int = Field(default=0, ge=0)
     """Seed of the generator; the same seed gives the same sentences everywhere."""
 
-    def read_split(self, source: str, columns: Columns) -> list[Example]:
+    def read_split(self, source: str, columns: Columns, notes: SplitNotes) -> list[Example]:
         """Generates a split: 2,000 train, 300 dev or 500 test sentences."""
         check_columns("sample", columns, {"intent": "label", "slots": "tags"})
         corpus = generate_sample(seed=self.seed)

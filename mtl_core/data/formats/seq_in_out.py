@@ -7,6 +7,7 @@ from typing import Literal
 from mtl_core.data.example import Example, LabelValue
 from mtl_core.data.formats.base import Columns, DatasetBase, SplitNames, check_columns
 from mtl_core.data.formats.text_files import read_lines, words_with_tags
+from mtl_core.data.notes import SplitNotes
 from mtl_core.errors import DataError
 from mtl_core.files import hash_files
 from mtl_core.section import DataPath
@@ -26,7 +27,7 @@ class SeqInOut(DatasetBase):
     splits: SplitNames = SplitNames()
     """Names of the folders; dev and test may be a share of train, such as 0.1."""
 
-    def read_split(self, source: str, columns: Columns) -> list[Example]:
+    def read_split(self, source: str, columns: Columns, notes: SplitNotes) -> list[Example]:
         """Reads one folder; see `DatasetBase.read_split`."""
         check_columns(str(self.path), columns, {"intent": "label", "slots": "tags"})
         return list(_read_seq_in_out(self.path / source, columns))

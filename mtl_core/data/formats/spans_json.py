@@ -11,6 +11,7 @@ from mtl_core.data.formats.base import Columns, FilesBase, check_columns
 from mtl_core.data.formats.json_files import find, find_value, short
 from mtl_core.data.formats.spans import CharSpan, Overlaps, spans_to_tags
 from mtl_core.data.formats.text_files import cut_words, read_json, read_lines, read_text
+from mtl_core.data.notes import SplitNotes
 from mtl_core.errors import DataError
 
 
@@ -35,7 +36,7 @@ class SpansJson(FilesBase):
     overlaps: Overlaps = "refuse"
     """What becomes of spans that take the same word: an error, or the longest stays."""
 
-    def read_split(self, source: str, columns: Columns) -> list[Example]:
+    def read_split(self, source: str, columns: Columns, notes: SplitNotes) -> list[Example]:
         """Reads one file; see `DatasetBase.read_split`."""
         # Which keys there are, only the rows tell: `span_examples` looks for them.
         offered: dict[str, ColumnKind] = dict.fromkeys(columns, "label")

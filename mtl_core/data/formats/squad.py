@@ -7,6 +7,7 @@ from mtl_core.data.example import Answer, Example
 from mtl_core.data.formats.base import Columns, FilesBase, check_columns
 from mtl_core.data.formats.json_files import get_key
 from mtl_core.data.formats.text_files import cut_words, read_json
+from mtl_core.data.notes import SplitNotes
 
 
 class Squad(FilesBase):
@@ -14,7 +15,7 @@ class Squad(FilesBase):
 
     kind: Literal["squad"] = "squad"
 
-    def read_split(self, source: str, columns: Columns) -> list[Example]:
+    def read_split(self, source: str, columns: Columns, notes: SplitNotes) -> list[Example]:
         """Reads one file; see `DatasetBase.read_split`."""
         check_columns(source, columns, {"answers": "answers"})
         return squad_examples(Path(source))

@@ -13,6 +13,7 @@ from mtl_core.data.formats.base import Columns, FilesBase
 from mtl_core.data.formats.table_rows import TableColumns, table_examples
 from mtl_core.data.formats.table_source import TableSource, load_table
 from mtl_core.data.formats.text_files import LONGEST, read_lines
+from mtl_core.data.notes import SplitNotes
 from mtl_core.errors import DataError
 from mtl_core.files import hash_files
 
@@ -28,7 +29,7 @@ class Table(TableColumns, FilesBase):
     columns: tuple[str, ...] | None = Field(default=None, min_length=1)
     """Names of the columns of a CSV file without a header; null = the first line has them."""
 
-    def read_split(self, source: str, columns: Columns) -> list[Example]:
+    def read_split(self, source: str, columns: Columns, notes: SplitNotes) -> list[Example]:
         """Reads one file; see `DatasetBase.read_split`."""
         table = table_files(
             self.kind, source, delimiter=self.delimiter, quote=self.quote, header=self.columns

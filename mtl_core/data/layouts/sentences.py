@@ -1,6 +1,5 @@
 """Sentences and pairs: one row per example, words aligned to sub-words through `word_ids`."""
 
-import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -16,8 +15,6 @@ from mtl_core.data.layouts.base import Layout
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
-
-logger = logging.getLogger(__name__)
 
 _CHUNK = 1000
 """Rows per call of the tokenizer: it works on many at once, and needs memory for all of them."""
@@ -97,25 +94,6 @@ def count_pieces(
     encoded = tokenizer([[word] for word in words], add_special_tokens=False,
                         is_split_into_words=True)  # fmt: skip
     return {word: len(ids) for word, ids in zip(words, encoded["input_ids"], strict=True)}
-
-
-def warn_of_cut_rows(split: EncodedSplit, *, where: str, max_length: int) -> None:
-    """Logs one warning with the counts when words stand beyond what the encoder takes."""
-    starts = split.word_starts
-    is_cut = starts.values < 0  # (words of the split,)
-    if is_cut.any():
-        # Row number plus 1, as offsets begin with the 0 of the first row; only how many is asked.
-        rows = np.searchsorted(starts.offsets, np.flatnonzero(is_cut), side="right")
-        logger.warning(
-            "%s: %d of %d sentences lose words, cut after %d sub-words; %d of %d words are not "
-            "read, and tags on them count as wrong",
-            where,
-            len(np.unique(rows)),
-            len(split),
-            max_length,
-            int(is_cut.sum()),
-            len(is_cut),
-        )
 
 
 def _word_borders(encoding: object, num_words: int) -> tuple[list[int], list[int]]:

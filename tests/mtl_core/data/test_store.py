@@ -1,7 +1,5 @@
 """The store of encoded data: one build for everybody, opened as it was written."""
 
-import json
-import logging
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import write_seq_in_out
-from pydantic import TypeAdapter
 from transformers import PreTrainedTokenizerFast
 
 from mtl_core.data import store
@@ -17,7 +14,6 @@ from mtl_core.data.arrays import Ragged
 from mtl_core.data.columns.label import LabelColumn
 from mtl_core.data.columns.tags import TagsColumn
 from mtl_core.data.example import Example
-from mtl_core.data.formats.kinds import DatasetSection
 from mtl_core.data.formats.seq_in_out import SeqInOut
 from mtl_core.data.layouts.sentences import Sentences
 from mtl_core.data.splits import read_splits
@@ -167,23 +163,3 @@ def test_killed_build_and_two_at_once_leave_one_whole_data_set(
     outputs = [process.communicate(timeout=280)[0].split() for process in processes]
     assert sorted(outputs) == [["1"], ["built", "1"]]
     assert not left.exists()
-
-
-@pytest.mark.parametrize(("known", "warns"), [(1, False), (2, True)])
-def test_rows_of_train_in_dev_are_told(
-    tokenizer: PreTrainedTokenizerFast,
-    tmp_path: Path,
-    caplog: pytest.LogCaptureFixture,
-    known: int,
-    warns: bool,
-) -> None:
-    rows = [{"text": f"word {number}", "intent": "ab"[number % 2]} for number in range(30)]
-    dev = rows[:known] + [{"text": f"other {number}", "intent": "a"} for number in range(10)]
-    for name, content in (("train", rows), ("dev", dev)):
-        (tmp_path / f"{name}.jsonl").write_text("\n".join(map(json.dumps, content)))
-    splits = {name: str(tmp_path / f"{name}.jsonl") for name in ("train", "dev")}
-    section = TypeAdapter(DatasetSection).validate_python({"kind": "jsonl", "splits": splits})
-    with caplog.at_level(logging.WARNING):
-        load_dataset("d", section, [INTENT], tokenizer, layout=SENTENCES, max_length=16)
-    told = f"d [dev]: {known} of {10 + known} rows stand in train, too; scores on them say little"
-    assert caplog.messages == ([told] if warns else [])

@@ -1,6 +1,5 @@
 """Sentences as rows: alignment of words and sub-words, label ids, cut text."""
 
-import logging
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,7 @@ from mtl_core.data.columns.label import LabelColumn
 from mtl_core.data.columns.label_names import LabelNames
 from mtl_core.data.columns.tags import TagsColumn
 from mtl_core.data.example import Example
-from mtl_core.data.layouts.sentences import Sentences, warn_of_cut_rows
+from mtl_core.data.layouts.sentences import Sentences
 from mtl_core.model.backbones.encoder import load_tokenizer
 
 SLOTS = TagsColumn("slots", "slots", is_bio=True)
@@ -64,18 +63,3 @@ def test_label_ids_of_labelled_and_unlabelled_rows(tokenizer: PreTrainedTokenize
     assert isinstance(slots, Ragged)
     assert intent.tolist() == [1, -100]
     assert rows(slots) == [[1, 2], [-100, -100]]
-
-
-def test_cut_text_is_told_once_with_its_counts(
-    tokenizer: PreTrainedTokenizerFast, caplog: pytest.LogCaptureFixture
-) -> None:
-    # [CLS] and [SEP] take two of eight places; these words are one piece each.
-    examples = [Example(("play",) * count) for count in (6, 7, 9)]
-    encoded = SENTENCES.encode(examples, tokenizer, [], {}, max_length=8)
-    assert [starts[6:] for starts in rows(encoded.word_starts)] == [[], [-1], [-1, -1, -1]]
-    with caplog.at_level(logging.WARNING):
-        warn_of_cut_rows(encoded, where="d [dev]", max_length=8)
-    assert caplog.messages == [
-        "d [dev]: 2 of 3 sentences lose words, cut after 8 sub-words; 4 of 22 words are not "
-        "read, and tags on them count as wrong"
-    ]
