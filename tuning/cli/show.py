@@ -54,9 +54,7 @@ def show_check(study: StudyFile, data: Data) -> None:
     for parameter in study.space.parameters:
         space.add_row(parameter.name, _domain(parameter), str(defaults.get(parameter.name, "-")))
     console.print(rows, labels)
-    for name, dataset in data.datasets.items():
-        for note in dataset.notes:
-            console.print(line_of(name, note), soft_wrap=True)
+    _show_notes(data)
     console.print(space)
     encoder = encoder_outline(study.run.encoder.name, revision=study.run.encoder.revision)
     trained = describe_encoder(encoder, study.run.freezing, epoch=study.run.training.epochs)
@@ -67,6 +65,13 @@ def show_check(study: StudyFile, data: Data) -> None:
         f"{trials} trial{'s' if trials > 1 else ''} of up to {study.max_epochs} epochs, "
         f"{_trainers_here(study)}; study folder {study.folder}"
     )
+
+
+def _show_notes(data: Data) -> None:
+    console = plain_console()
+    for name, dataset in data.datasets.items():
+        for note in dataset.notes:
+            console.print(line_of(name, note), soft_wrap=True)
 
 
 def _most_frequent(names: Labels, most: int = 3) -> str:
