@@ -27,10 +27,33 @@ if TYPE_CHECKING:
 def show_check(study: StudyFile, data: Data) -> None:
     """Prints what a study will do."""
     console = plain_console()
+    space = Table("parameter", "values", "default", title="Search space")
+    defaults = study.default_parameters
+    for parameter in study.space.parameters:
+        space.add_row(parameter.name, _domain(parameter), str(defaults.get(parameter.name, "-")))
+    console.print(_rows_table(data), _task_table(study, data))
+    _show_notes(data)
+    console.print(space)
+    encoder = encoder_outline(study.run.encoder.name, revision=study.run.encoder.revision)
+    trained = describe_encoder(encoder, study.run.freezing, epoch=study.run.training.epochs)
+    console.print(f"{study.run.encoder.name}: {trained}")
+    console.print(_precision(study), soft_wrap=True)
+    trials = study.trials
+    console.print(
+        f"{trials} trial{'s' if trials > 1 else ''} of up to {study.max_epochs} epochs, "
+        f"{_trainers_here(study)}; study folder {study.folder}"
+    )
+
+
+def _rows_table(data: Data) -> Table:
     rows = Table("data set", "split", "sentences", title="Data")
     for dataset in data.datasets.values():
         for split, encoded in dataset.splits.items():
             rows.add_row(dataset.name, split, f"{len(encoded):,}")
+    return rows
+
+
+def _task_table(study: StudyFile, data: Data) -> Table:
     # Of train: labels that only dev or test has cannot be learnt, and have a column of their own.
     labels = Table(
         "task", "kind", "rows", "labels", "most frequent", "not in train", title="Tasks, in train"
@@ -49,22 +72,7 @@ def show_check(study: StudyFile, data: Data) -> None:
             _most_frequent(names),
             ", ".join(map(one_line, names.unseen)) or "-",
         )
-    space = Table("parameter", "values", "default", title="Search space")
-    defaults = study.default_parameters
-    for parameter in study.space.parameters:
-        space.add_row(parameter.name, _domain(parameter), str(defaults.get(parameter.name, "-")))
-    console.print(rows, labels)
-    _show_notes(data)
-    console.print(space)
-    encoder = encoder_outline(study.run.encoder.name, revision=study.run.encoder.revision)
-    trained = describe_encoder(encoder, study.run.freezing, epoch=study.run.training.epochs)
-    console.print(f"{study.run.encoder.name}: {trained}")
-    console.print(_precision(study), soft_wrap=True)
-    trials = study.trials
-    console.print(
-        f"{trials} trial{'s' if trials > 1 else ''} of up to {study.max_epochs} epochs, "
-        f"{_trainers_here(study)}; study folder {study.folder}"
-    )
+    return labels
 
 
 def _show_notes(data: Data) -> None:
