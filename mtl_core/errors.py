@@ -13,7 +13,18 @@ class ConfigError(MtlError):
 
 
 class DataError(MtlError):
-    """A data set cannot be read or does not hold what the study file says it holds."""
+    """A data set cannot be read or does not hold what the study file says it holds.
+
+    It is made of one line or of several, such as one for each bad row.
+    """
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """What is wrong, line by line; a line may hold line ends that stand in the data."""
+        return tuple(map(str, self.args))
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines)
 
 
 class CacheError(MtlError):

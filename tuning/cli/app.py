@@ -49,7 +49,9 @@ def main() -> NoReturn:
         app(standalone_mode=True)
     except ConfigError as error:  # All of a study file at once, one per line.
         _exit(str(error).split("\n"), BAD_INPUT)
-    except (DataError, CacheError) as error:
+    except DataError as error:  # All bad rows of a file, one per line.
+        _exit(error.lines, BAD_INPUT)
+    except CacheError as error:
         _exit([str(error)], BAD_INPUT)
     except MtlError as error:  # After its subclasses: the input was right, the work failed.
         _exit(str(error).split("\n"), FAILED)

@@ -11,6 +11,7 @@ from mtl_core.data.columns.cells import Cell, items_of, number_of
 from mtl_core.data.columns.kinds import COLUMNS
 from mtl_core.data.example import ColumnKind, Example, LabelValue
 from mtl_core.data.formats.base import Columns
+from mtl_core.data.formats.rows import read_rows
 from mtl_core.data.formats.table_source import TableSource
 from mtl_core.data.formats.text_files import words_with_tags
 from mtl_core.errors import DataError, did_you_mean
@@ -79,10 +80,10 @@ def table_examples(source: TableSource, layout: TableLayout, columns: Columns) -
     names = {column: _label_names(source.dataset, column) for column in columns}
     # Only what is used is decoded: tables of the hub may hold pictures or sound beside the text.
     table = source.dataset.select_columns(list(dict.fromkeys(c for c in used if c is not None)))
-    examples = [
-        _example(row, f"{source.where}: row {number}", layout, columns, names)
-        for number, row in enumerate(table, start=1)
-    ]
+    examples = read_rows(
+        ((f"{source.where}: row {number}", row) for number, row in enumerate(table, start=1)),
+        lambda row, where: _example(row, where, layout, columns, names),
+    )
     _check_features(source.where, layout, examples)
     return examples
 

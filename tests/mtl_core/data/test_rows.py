@@ -1,0 +1,70 @@
+"""Reading rows: all bad rows are told at once, and halves of surrogate pairs are told of."""
+
+import pickle
+
+import pytest
+
+from mtl_core.data.example import Answer, Example
+from mtl_core.data.formats.rows import read_rows
+from mtl_core.errors import DataError
+
+
+def whole(row: int, where: str) -> Example:
+    if row % 2:
+        raise DataError(f"{where}: {row} is odd")
+    return Example((str(row),))
+
+
+def test_all_bad_rows_are_told_at_once_the_first_ten_in_full() -> None:
+    rows = [(f"f:{number}", number) for number in range(30)]
+    with pytest.raises(DataError) as error:
+        read_rows(rows, whole)
+    expected = [f"f:{number}: {number} is odd" for number in range(1, 20, 2)]
+    assert [*error.value.lines] == [*expected, "... and 5 more"]
+    assert str(error.value) == "\n".join(error.value.lines)
+
+
+def test_the_lines_of_an_error_travel_between_processes() -> None:
+    assert pickle.loads(pickle.dumps(DataError("a\nb", "c"))).lines == ("a\nb", "c")
+
+
+def test_one_bad_row_is_told_as_it_is() -> None:
+    with pytest.raises(DataError) as error:
+        read_rows([("f:1", 0), ("f:2", 1), ("f:3", 2)], whole)
+    assert str(error.value) == "f:2: 1 is odd"
+
+
+def test_good_rows_come_in_their_order() -> None:
+    examples = read_rows([("f:1", 4), ("f:2", 2)], whole)
+    assert [example.words for example in examples] == [("4",), ("2",)]
+
+
+def test_an_error_that_ends_the_reading_is_told_behind_the_bad_rows() -> None:
+    def rows() -> object:
+        yield "f:1", 1
+        raise DataError("f:2: cut off")
+
+    with pytest.raises(DataError) as error:
+        read_rows(rows(), whole)  # type: ignore[arg-type]
+    assert str(error.value) == "f:1: 1 is odd\nf:2: cut off"
+
+
+@pytest.mark.parametrize(
+    "example",
+    [
+        Example(("nail", "\ud83d")),
+        Example(("a",), second="\udcff"),
+        Example(("a",), {"label": "x\ud83d"}),
+        Example(("a",), {"tags": ("O", "B-\ude00")}),
+    ],
+    ids=["word", "second", "label", "tag"],
+)
+def test_half_a_surrogate_pair_is_told_with_its_row(example: Example) -> None:
+    with pytest.raises(DataError, match=r"^f:7: expected text, found half a character \(\\u[de]"):
+        read_rows([("f:7", example)], lambda row, _: row)
+
+
+def test_whole_characters_are_text() -> None:
+    labels = {"topic": "\u00e9", "n": 1.0, "answers": (Answer("\U0001f600", 0),)}
+    example = Example(("\U0001f600",), labels, "\U0001f600")
+    assert read_rows([("f:1", example)], lambda row, _: row) == [example]
