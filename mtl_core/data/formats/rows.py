@@ -25,7 +25,9 @@ def read_rows(rows: Iterable[tuple[str, T]], make: Callable[[T, str], Example]) 
         DataError: Rows are bad, or have half a surrogate pair in them. Its lines tell the first
             ten, and how many more there are.
     """
-    examples, told, count = [], [], 0
+    examples: list[Example] = []
+    told: list[str] = []
+    count = 0
     try:
         for where, row in rows:
             try:
