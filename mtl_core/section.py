@@ -1,10 +1,16 @@
 """`Section`, the base of all sections of a study file, and the types of paths in them."""
 
+import ast
+import inspect
 import os
+from itertools import pairwise
 from pathlib import Path
+from textwrap import dedent
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 
 class Section(BaseModel):
@@ -13,9 +19,38 @@ class Section(BaseModel):
     Each section stands in the file of the class that it builds.
     """
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
-    )
+    # Not `use_attribute_docstrings`: it reads the source of every section on import, which takes
+    # 0.3 s, and only the JSON Schema has a use for them.
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """Returns the JSON Schema, in which the line below a field is its description."""
+        schema = handler(core_schema)
+        properties = handler.resolve_ref_schema(schema).get("properties", {})
+        for name, text in _field_docs(cls).items():
+            properties[name]["description"] = text
+        return schema
+
+
+def _field_docs(section: type[Section]) -> dict[str, str]:
+    """Returns field -> the text that stands below it in the source, those of bases included."""
+    docs: dict[str, str] = {}
+    for base in reversed(section.mro()):
+        if base is Section or not issubclass(base, Section):
+            continue
+        [body] = ast.parse(dedent(inspect.getsource(base))).body
+        assert isinstance(body, ast.ClassDef)
+        for field, below in pairwise(body.body):
+            match field, below:
+                case (
+                    ast.AnnAssign(target=ast.Name(id=name)),
+                    ast.Expr(value=ast.Constant(value=str(text))),
+                ) if name in section.model_fields:
+                    docs[name] = inspect.cleandoc(text)
+    return docs
 
 
 class PlacedText(str):
