@@ -41,8 +41,8 @@ def main() -> NoReturn:
 
     An error of another class is a bug, and keeps its traceback.
     """
-    # By default Python looks for garbage after every 700 new objects. Imports make millions that all
-    # stay, and these looks take a third of the time of a command that imports torch.
+    # By default Python looks for garbage after every 700 new objects. Imports make very many that
+    # all stay, and these looks take a third of the time of a command that imports torch.
     gc.set_threshold(50_000, 10, 10)
     from tuning.watch.log_lines import log_to_stderr
 
