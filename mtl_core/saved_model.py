@@ -1,8 +1,8 @@
 """Saved models: writes and reads the folder of a model; no other file knows its format.
 
-The Hugging Face tools read the same folder: they find an encoder with its tokenizer, and weights
-of heads that they pass over. Loading checks the whole folder first (`check_model`) and only then
-hands its files to libraries.
+Transformers reads the same folder: it finds the trained encoder with its tokenizer, and passes over
+the heads, which have a file of their own. Loading checks the whole folder first (`check_model`) and
+only then hands its files to libraries.
 """
 
 import json
@@ -25,13 +25,15 @@ from mtl_core.model.pooling import Pooler
 from mtl_core.model_folder import (
     CARD,
     CONFIG,
+    HEADS,
     META,
     RUN,
     TOKENIZER,
     TOKENIZER_CONFIG,
     WEIGHTS,
 )
-from mtl_core.printable import one_line
+from mtl_core.printable import one_line, quoted
+from mtl_core.sentence_modules import write_sentence_modules
 from mtl_core.study_file import dump
 from mtl_core.tasks.base import Task, build_task
 from mtl_core.tasks.kinds import outside_kinds
@@ -41,8 +43,12 @@ from mtl_core.validation import validate
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-_FORMAT = 4
+_FORMAT = 5
 """Version of the folder; any other is refused."""
+_ENCODER = "encoder."
+"""What the names of the encoder's weights begin with in a `MultiTaskModel`."""
+_ONE_FILE = 2**62
+"""Bytes of a file of weights: never several, whatever the size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +82,17 @@ def write_model(folder: Path, saved: SavedModel, *, precision: Precision, card: 
         card: Its model card, as markdown.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    state = saved.model.state_dict()
-    # Safetensors refuses views that are not contiguous.
-    weights = {name: value.cpu().contiguous() for name, value in state.items()}
+    heads = {
+        # Safetensors refuses views that are not contiguous.
+        name: value.cpu().contiguous()
+        for name, value in saved.model.state_dict().items()
+        if not name.startswith(_ENCODER)
+    }
+    hidden_size = int(saved.model.encoder.config.hidden_size)
     with whole_folder(folder) as scratch:
-        save_file(weights, scratch / WEIGHTS, metadata={"format": "pt"})
-        saved.model.encoder.config.save_pretrained(scratch)
+        # Transformers knows under which names it will look for the weights of each class.
+        saved.model.encoder.save_pretrained(scratch, max_shard_size=_ONE_FILE)
+        save_file(heads, scratch / HEADS, metadata={"format": "pt"})
         # A configuration from the hub may name code of its own, which `check_model` refuses. What
         # was trained is always a class of Transformers, so the reference is not needed.
         _change(scratch / CONFIG, auto_map=None)
@@ -90,6 +101,9 @@ def write_model(folder: Path, saved: SavedModel, *, precision: Precision, card: 
         (scratch / META).write_text(meta, encoding="utf-8")
         (scratch / RUN).write_text(dump(saved.config), encoding="utf-8")
         (scratch / CARD).write_text(card, encoding="utf-8")
+        write_sentence_modules(
+            scratch, saved.config.encoder, hidden_size=hidden_size, max_length=saved.max_length
+        )
 
 
 def load_model(folder: Path, *, trust_code: bool) -> SavedModel:
@@ -122,7 +136,7 @@ def load_model(folder: Path, *, trust_code: bool) -> SavedModel:
     with _reading(folder / CONFIG):
         pooler = Pooler(settings.pooling, encoder.config.hidden_size, settings.normalize)
         model = MultiTaskModel(encoder, tasks, pooler, num_features=num_features)
-    _load_weights(model, folder)
+    _load_heads(model, folder)
     return SavedModel(config, model, tasks, tokenizer, max_length, parts)
 
 
@@ -152,7 +166,8 @@ def _read_meta(folder: Path) -> Mapping[str, Any]:
     if meta.get("format") != _FORMAT:
         raise ConfigError(
             f"{path}: expected format {_FORMAT}, found {one_line(str(meta.get('format'))[:40])}; "
-            "it was saved by another version of mtl"
+            "it was saved by another version of mtl; remove the folder and give the command again "
+            "that made it, which writes it anew from the checkpoint"
         )
     return meta
 
@@ -172,27 +187,59 @@ def _change(path: Path, **changes: str | None) -> None:
 
 
 def _load_encoder(folder: Path) -> "tuple[PreTrainedModel, PreTrainedTokenizerFast]":
-    """Returns the encoder, with random weights until `_load_weights`, and the tokenizer."""
+    """Returns the encoder with its weights, and the tokenizer."""
+    import torch
     from transformers import AutoConfig, AutoModel, PreTrainedTokenizerFast
 
     with _reading(folder / CONFIG):
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
-        # From the configuration alone: `from_pretrained` would look for weights under other names.
-        encoder = without_pooler(AutoModel.from_config(config, trust_remote_code=False))
+        with torch.device("meta"):
+            empty = without_pooler(AutoModel.from_config(config, trust_remote_code=False))
+    with _reading(folder / WEIGHTS), _quiet_transformers():
+        # From these weights alone: given the folder, it would look for other files in it as well.
+        encoder, found = type(empty).from_pretrained(
+            None,
+            config=config,
+            state_dict=load_file(folder / WEIGHTS),
+            dtype=torch.float32,
+            output_loading_info=True,
+        )
+    # A weight that is missing would stay random without anybody noticing. Of those that only
+    # Transformers' class has, such as a layer behind `pooler_output`, none is ever read.
+    missing = sorted(empty.state_dict().keys() & found["missing_keys"])
+    unexpected = sorted(found["unexpected_keys"])
+    if missing or unexpected:
+        said = f"it lacks {quoted(missing[0])}" if missing else f"found {quoted(unexpected[0])}"
+        raise ConfigError(f"{folder}: {WEIGHTS} does not fit {CONFIG}: {said}")
     with _reading(folder / TOKENIZER):
         # As it was saved: classes of families build some parts of their own anew.
-        return encoder, PreTrainedTokenizerFast.from_pretrained(folder, trust_remote_code=False)
+        tokenizer = PreTrainedTokenizerFast.from_pretrained(folder, trust_remote_code=False)
+    return without_pooler(encoder), tokenizer
 
 
-def _load_weights(model: MultiTaskModel, folder: Path) -> None:
+def _load_heads(model: MultiTaskModel, folder: Path) -> None:
+    encoder = {f"{_ENCODER}{name}": value for name, value in model.encoder.state_dict().items()}
     try:
-        # Strict: a weight that is missing would stay random without anybody noticing.
-        model.load_state_dict(load_file(folder / WEIGHTS))
+        # Strict, which wants all weights of the model: those of the encoder stay what they are.
+        model.load_state_dict(load_file(folder / HEADS) | encoder)
     except (OSError, RuntimeError, SafetensorError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise ConfigError(
-            f"{folder}: {WEIGHTS} does not fit {META} and {CONFIG}: {reason}"
-        ) from error
+        # The last line, of RuntimeErrors: it says which names.
+        reason = one_line(str(error).strip().splitlines()[-1].strip()[:200])
+        raise ConfigError(f"{folder}: {HEADS} does not fit {META}: {reason}") from error
+
+
+@contextmanager
+def _quiet_transformers() -> Iterator[None]:
+    """Keeps Transformers from a table of the weights that a class has and nothing here reads."""
+    from transformers.utils import logging
+
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from mtl_core.errors import ConfigError
-from mtl_core.model_folder import CONFIG, META, RUN, TOKENIZER, TOKENIZER_CONFIG, WEIGHTS
+from mtl_core.model_folder import CONFIG, HEADS, META, RUN, TOKENIZER, TOKENIZER_CONFIG, WEIGHTS
 from mtl_core.printable import one_line, quoted
 from mtl_core.study_file import Document, read_document
 
@@ -56,7 +56,8 @@ def check_model(folder: Path, *, trust_code: bool) -> Document:
         path = _file(folder, name)
         check_settings(read_settings(path), where=str(path))
     _file(folder, TOKENIZER)
-    _check_weights(_file(folder, WEIGHTS))
+    for name in (WEIGHTS, HEADS):
+        _check_weights(_file(folder, name))
     return document
 
 

@@ -95,6 +95,9 @@ REFUSED = {
     "pickled weights by another name": (
         text("model.safetensors", pickle.dumps(Pickled())), "expected weights of safetensors"
     ),
+    "pickled heads": (
+        text("heads.safetensors", pickle.dumps(Pickled())), "expected weights of safetensors"
+    ),
     "empty weights": (text("model.safetensors", b""), "expected weights of safetensors"),
     "weights that are a pipe": (pipe("model.safetensors"), "there is no model.safetensors in it"),
     "settings that are a pipe": (pipe("config.json"), "there is no config.json in it"),
@@ -125,6 +128,19 @@ LATER = {
         text("model.safetensors", (2).to_bytes(8, "little") + b"{}"),
         "model.safetensors does not fit",
     ),
+    "broken heads": (
+        text("heads.safetensors", (2).to_bytes(8, "little") + b"{}"),
+        "heads.safetensors does not fit",
+    ),
+    "a deeper encoder": (
+        settings("config.json", num_hidden_layers=4),
+        "it lacks 'encoder.layer.3.attention",
+    ),
+    "a shallower encoder": (
+        settings("config.json", num_hidden_layers=2),
+        "found 'encoder.layer.2.attention",
+    ),
+    "a narrower encoder": (settings("config.json", intermediate_size=24), "model.safetensors: "),
 }
 """Refused when the libraries meet it."""
 

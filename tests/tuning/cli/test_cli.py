@@ -254,7 +254,7 @@ def test_every_file_of_a_command_is_registered():
         if inspect.isfunction(vars(module).get(name)) and not name.startswith("show")
     }
     assert {command.callback.__name__ for command in app.registered_commands} == found
-    assert len(found) == 8
+    assert found >= {"check", "tune", "predict"}
 
 
 def test_help_imports_nothing_heavy():
