@@ -1,7 +1,7 @@
 """The format of CoNLL columns: one word per line, an empty line between sentences."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -10,12 +10,11 @@ from pydantic import Field, model_validator
 from mtl_core.data.columns.kinds import COLUMNS
 from mtl_core.data.example import Example, LabelValue
 from mtl_core.data.formats.base import Columns, FilesBase
-from mtl_core.data.formats.spans import Scheme, to_iob2
-from mtl_core.data.formats.text_files import read_lines, words_with_tags
+from mtl_core.data.formats.conll_lines import Sentence, Separator, check_width, sentences
+from mtl_core.data.formats.rows import read_rows
 from mtl_core.data.notes import SplitNotes
+from mtl_core.data.schemes import Scheme, TagError, TagReader
 from mtl_core.errors import DataError, did_you_mean
-
-Separator = Literal["whitespace", "tab"]
 
 
 class Conll(FilesBase):
@@ -23,8 +22,7 @@ class Conll(FilesBase):
 
     Lines `# key = value` before a sentence are columns too, with one label per sentence. A line
     that starts with the sign of comments is a row all the same, of a hashtag for instance, where it
-    has as many columns as the rows of the file (with tabs: any tab) and does not read
-    `# key = value`.
+    has as many columns as the rows of the file and (but for tabs) does not read `# key = value`.
     """
 
     kind: Literal["conll"] = "conll"
@@ -33,180 +31,122 @@ class Conll(FilesBase):
     words: int = 0
     """Number of the column of the words."""
     schemes: dict[str, Scheme] = Field(default_factory=dict)
-    """How a column's tags are written, when not as IOB2: `iob1`, `iobes` (BILOU), `plain`."""
+    """Scheme of a column's tags, where not IOB2 or IOBES (BILOU, BMES), which tell themselves.
+
+    `iob1`; `io` = neighbouring equal tags are one span; `plain` = tags mark no spans.
+    """
+    names: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Names of a column's tags, where numbers stand for them: of 0, of 1, ..."""
     separator: Separator = "whitespace"
-    """What stands between columns."""
+    """What stands between columns; `comma` as in CSV, with quotes."""
     comment: str | None = Field(default="#", min_length=1)
     """What comments in front of a sentence start with; null = there are none."""
 
     @model_validator(mode="after")
-    def _check_schemes(self) -> "Conll":
-        for column in self.schemes:
-            if column not in self.columns:
-                raise ValueError(
-                    f"schemes: there is no column '{column}'; columns: "
-                    f"{', '.join(self.columns) or 'none'}.{did_you_mean(column, self.columns)}"
-                )
+    def _check_columns(self) -> "Conll":
+        for key, used in (("schemes", self.schemes), ("names", self.names)):
+            for column in used:
+                if column not in self.columns:
+                    raise ValueError(
+                        f"{key}: there is no column '{column}'; columns: "
+                        f"{', '.join(self.columns) or 'none'}.{did_you_mean(column, self.columns)}"
+                    )
         return self
 
     def read_split(self, source: str, columns: Columns, notes: SplitNotes) -> list[Example]:
         """Reads one file; see `DatasetBase.read_split`."""
-        return conll_examples(
-            Path(source),
-            columns,
-            places={**self.columns, "words": self.words},
-            schemes=self.schemes,
-            separator=self.separator,
-            comment=self.comment,
+        layout = ConllLayout(
+            self.columns, self.words, self.schemes, self.names, self.separator, self.comment
         )
+        return conll_examples(Path(source), columns, layout, notes)
+
+
+@dataclass(frozen=True, slots=True)
+class ConllLayout:
+    """How a file of CoNLL columns is written.
+
+    Attributes:
+        places: Name of a column of tags -> its number from 0, or from the end when negative.
+        words: Number of the column of the words.
+        schemes: Column name -> scheme of its tags; default: IOB2, or IOBES where only that fits.
+        names: Column name -> names of its tags, where numbers stand for them.
+        separator: What stands between fields.
+        comment: What comments start with; None = there are none.
+    """
+
+    places: Mapping[str, int]
+    words: int
+    schemes: Mapping[str, Scheme]
+    names: Mapping[str, Sequence[str]]
+    separator: Separator
+    comment: str | None
 
 
 def conll_examples(
-    path: Path,
-    columns: Columns,
-    *,
-    places: Mapping[str, int],
-    schemes: Mapping[str, Scheme],
-    separator: Separator,
-    comment: str | None,
+    path: Path, columns: Columns, layout: ConllLayout, notes: SplitNotes
 ) -> list[Example]:
     """Reads a file of CoNLL columns.
 
     Args:
         path: The file.
-        columns: The columns to read: those of `places` hold tags, keys of comments hold labels.
-        places: Column name -> its number from 0, or from the end when negative; `words` is there.
-        schemes: Column name -> scheme of its tags; default: IOB2.
-        separator: What stands between fields.
-        comment: What comments start with.
+        columns: The columns to read: those of `layout.places` hold tags, keys of comments labels.
+        layout: How the file is written.
+        notes: Gets what a user should know of it.
 
     Raises:
         DataError: The file cannot be read, a column is not there, or a tag is not of its scheme.
     """
-    examples = []
-    keys: set[str] = set()
-    for sentence in sentences(path, separator=separator, comment=comment):
-        _check_width(path, sentence, columns, places)
-        labels: dict[str, LabelValue] = {}
-        for column in columns:
-            if column in places:
-                tags = [row[places[column]] for row in sentence.rows]
-                scheme = schemes.get(column, "iob2")
-                labels[column] = _checked(tags, scheme, path, sentence.start)
-            elif column in sentence.comments:
-                labels[column] = sentence.comments[column]
-        keys |= sentence.comments.keys()
-        examples.append(Example(tuple(row[places["words"]] for row in sentence.rows), labels))
-    # At the end: only the whole file tells which keys its comments have.
-    check_offered(path, columns, {**dict.fromkeys(places, "tags"), **dict.fromkeys(keys, "label")})
+    found = list(sentences(path, separator=layout.separator, comment=layout.comment))
+    places = {name: place for name, place in layout.places.items() if name in columns}
+    readers = {name: _reader(found, name, place, layout) for name, place in places.items()}
+
+    def example(sentence: Sentence, where: str) -> Example:
+        check_width(sentence, path, {"words": layout.words, **places}, layout.separator)
+        labels: dict[str, LabelValue] = {
+            name: value for name, value in sentence.comments.items() if name in columns
+        }
+        for name, place in places.items():
+            tags = [row[place] for row in sentence.rows]
+            try:
+                labels[name] = readers[name].read(tags)
+            except TagError as error:
+                raise DataError(f"{path}:{sentence.start + error.position}: {error}") from error
+        words = tuple(row[layout.words] for row in sentence.rows)
+        if "" in words:
+            raise DataError(f"{path}:{sentence.start + words.index('')}: there is no word")
+        return Example(words, labels)
+
+    # Which keys comments have, only the whole file tells.
+    keys = {key: "label" for sentence in found for key in sentence.comments}
+    hint = (
+        f" `columns: {{{next(iter(columns), '')}: NUMBER}}` gives the number of a column, from 0."
+    )
+    offered = {**keys, **dict.fromkeys([*layout.places, "words"], "tags")}
+    check_offered(path, columns, offered, hint=hint)
+    examples = read_rows(((f"{path}:{row.start}", row) for row in found), example)
+    for name, reader in readers.items():
+        reader.note_doubts((row.labels[name] for row in examples), notes)  # type: ignore[misc]
     return examples
 
 
-def _check_width(
-    path: Path, sentence: "Sentence", columns: Columns, places: Mapping[str, int]
+def _reader(found: Sequence[Sentence], column: str, place: int, layout: ConllLayout) -> TagReader:
+    """Returns the reader of a column, for all tags that it has in the file."""
+    # Rows that are too short are told with their lines, later.
+    tags = {row[place] for one in found for row in one.rows if -len(row) <= place < len(row)}
+    names = layout.names.get(column, ())
+    return TagReader.over(tags, layout.schemes.get(column), column, names=names)
+
+
+def check_offered(
+    path: Path, columns: Columns, offered: Mapping[str, str], *, hint: str = ""
 ) -> None:
-    # The first row stands for all: `sentences` refuses rows of different width.
-    width = len(sentence.rows[0])
-    for column in ("words", *(name for name in columns if name in places)):
-        if not -width <= places[column] < width:
-            raise DataError(
-                f"{path}:{sentence.start}: there is no column {places[column]} for "
-                f"'{column}'; found {width} columns, counted from 0"
-            )
-
-
-def _checked(tags: list[str], scheme: Scheme, path: Path, start: int) -> tuple[str, ...]:
-    try:
-        return to_iob2(tags, scheme)
-    except ValueError as error:
-        # `to_iob2` knows no lines: its message begins with the position in the sentence.
-        position, _, reason = str(error).partition(": ")
-        raise DataError(f"{path}:{start + int(position)}: {reason}") from error
-
-
-@dataclass(slots=True)
-class Sentence:
-    """The lines of a sentence.
-
-    Attributes:
-        start: Number of its first line of words, from 1.
-        rows: Its words' fields.
-        comments: Key -> value of its `# key = value` lines.
-    """
-
-    start: int = 0
-    rows: list[Sequence[str]] = field(default_factory=list)
-    comments: dict[str, str] = field(default_factory=dict)
-
-
-def sentences(path: Path, *, separator: Separator, comment: str | None) -> Iterator[Sentence]:
-    """Yields the sentences of a file; -DOCSTART- lines are left out.
+    """Refuses columns that a file does not have, or that hold something else.
 
     Args:
-        path: The file; empty lines end sentences.
-        separator: What stands between fields.
-        comment: What comments start with, see `_is_comment`; only lines before the first word of
-            a sentence are comments. None = there are none.
-
-    Raises:
-        DataError: The file cannot be read, or lines of a sentence differ in their number of fields.
-    """
-    sentence = Sentence()
-    lines = read_lines(path)
-    # Of tab-separated files each line says by itself what it is.
-    width = _width(lines, comment) if comment and separator == "whitespace" else 0
-    # The empty line that is added ends the last sentence, whether or not the file has one.
-    for number, line in enumerate([*lines, ""], start=1):
-        if not line.strip():
-            if sentence.rows:
-                yield sentence
-                sentence = Sentence()
-            continue
-        if comment and not sentence.rows and _is_comment(line, comment, separator, width):
-            key, equals, value = line[len(comment) :].partition("=")
-            if equals:
-                sentence.comments[key.strip()] = value.strip()
-            continue
-        fields: Sequence[str] = line.split("\t") if separator == "tab" else words_with_tags(line)
-        if fields[0] == "-DOCSTART-":
-            continue
-        if sentence.rows and len(fields) != len(sentence.rows[0]):
-            raise DataError(
-                f"{path}:{number}: expected {len(sentence.rows[0])} columns, as in the lines "
-                f"before, found {len(fields)}"
-            )
-        # Comments stand before: the place of an error in a tag is counted from here.
-        sentence.start = sentence.start or number
-        sentence.rows.append(fields)
-
-
-def _width(lines: Sequence[str], comment: str) -> int:
-    """Returns the number of fields of the first line that can only be a row; 0 without any."""
-    rows = (
-        words_with_tags(line) for line in lines if line.strip() and not line.startswith(comment)
-    )
-    return next((len(fields) for fields in rows if fields[0] != "-DOCSTART-"), 0)
-
-
-def _is_comment(line: str, comment: str, separator: Separator, width: int) -> bool:
-    """Returns whether a line in front of a sentence is a comment.
-
-    A word may begin with the sign, too, as hashtags do: with tabs every line that has one is a
-    row, with white space every line that has as many fields as the rows of the file and does not
-    read `# key = value`.
-    """
-    if not line.startswith(comment):
-        return False
-    if separator == "tab":
-        return "\t" not in line
-    fields = words_with_tags(line)
-    # `# key = value` or `#key = value`; also `# key=value` when the sign stands alone.
-    is_setting = "=" in fields or (fields[0] == comment and "=" in "".join(fields[1:2]))
-    return len(fields) != width or is_setting
-
-
-def check_offered(path: Path, columns: Columns, offered: Mapping[str, str]) -> None:
-    """Refuses columns that a file does not have, or that hold something else.
+        path: The file.
+        columns: The columns that tasks ask for.
+        offered: The columns that the file has.
+        hint: What the error on a missing column says at its end.
 
     Raises:
         DataError: A column is not offered, or is of another kind.
@@ -215,7 +155,7 @@ def check_offered(path: Path, columns: Columns, offered: Mapping[str, str]) -> N
         if column not in offered:
             raise DataError(
                 f"{path}: there is no column '{column}'; columns found: {', '.join(offered)}."
-                f"{did_you_mean(column, offered)}"
+                f"{did_you_mean(column, offered) or hint}"
             )
         if offered[column] != kind:
             raise DataError(

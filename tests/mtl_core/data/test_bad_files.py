@@ -26,12 +26,32 @@ BAD: dict[str, tuple[str, object, Mapping[str, ColumnKind], dict[str, Any], str]
         r"rows\.txt:2: expected a tag of iob2 \(O, I-TYPE, B-TYPE\), found 'X-PER'",
     ),
     "conll iobes tag": (
-        "conll", "a O\nb S\n", {"t": "tags"}, {"columns": {"t": 1}, "schemes": {"t": "iobes"}},
-        r"rows\.txt:2: expected a tag of iobes .*, found 'S'",
+        "conll", "a O\nb S-\n", {"t": "tags"}, {"columns": {"t": 1}, "schemes": {"t": "iobes"}},
+        r"rows\.txt:2: expected a tag of iobes .*, found 'S-'",
     ),
     "conll column": (
         "conll", "# mood = x\na O\n", {"mod": "label"}, {"columns": {"t": 1}},
-        r"no column 'mod'; columns found: t, words, mood\. Did you mean 'mood'",
+        r"no column 'mod'; columns found: mood, t, words\. Did you mean 'mood'",
+    ),
+    "conll no column": (
+        "conll", "a O\n", {"ner": "tags"}, {},
+        r"no column 'ner'; columns found: words\. `columns: {ner: NUMBER}` gives the number",
+    ),
+    "conll blank in a word": (
+        "conll", "a\tO\nNew York\tB-LOC\n", {"t": "tags"}, {"columns": {"t": 1}},
+        r"rows\.txt:2: expected 2 columns, .*, found 3; with `separator: tab` it has 2$",
+    ),
+    "conll no tabs": (
+        "conll", "a O\n", {"t": "tags"}, {"columns": {"t": 1}, "separator": "tab"},
+        r"rows\.txt:1: there is no column 1 for 't'; found 1 .*`separator: whitespace` it has 2$",
+    ),
+    "conll commas": (
+        "conll", "a,DT,O\n", {"t": "tags"}, {"columns": {"t": -2}},
+        r"rows\.txt:1: there is no column -2 for 't'; .* with `separator: comma` it has 3$",
+    ),
+    "conll no word": (
+        "conll", "a\tO\n\tO\n", {"t": "tags"}, {"columns": {"t": 1}, "separator": "tab"},
+        r"rows\.txt:2: there is no word",
     ),
     "conll kind": (
         "conll", "a O\n", {"t": "label"}, {"columns": {"t": 1}},
@@ -51,11 +71,11 @@ BAD: dict[str, tuple[str, object, Mapping[str, ColumnKind], dict[str, Any], str]
     ),
     "conllu width": (
         "conllu", "1\ta\tb\n", {"upos": "tags"}, {},
-        r"rows\.txt:1: expected the 10 columns of CoNLL-U, found 3",
+        r"rows\.txt:1: expected the 10 columns of CoNLL-U .*, found 3; `kind: conll` reads other",
     ),
     "conllu truncated": (
         "conllu", CONLLU[:-9], {"upos": "tags"}, {},
-        r"rows\.txt:8: expected the 10 columns of CoNLL-U, found 8",
+        r"rows\.txt:8: expected the 10 columns of CoNLL-U .*, found 8",
     ),
     "squad truncated": (
         "squad", json.dumps(SQUAD, indent=1)[:-40], {"answers": "answers"}, {},
