@@ -27,7 +27,7 @@ from mtl_core.paths import cache_folder
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-_FORMAT = 9
+_FORMAT = 10
 """Counts up when the files or how data are read change, so that old ones are built again."""
 
 

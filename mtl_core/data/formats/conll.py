@@ -97,25 +97,6 @@ def conll_examples(
         DataError: The file cannot be read, a column is not there, or a tag is not of its scheme.
     """
     found = list(sentences(path, separator=layout.separator, comment=layout.comment))
-    places = {name: place for name, place in layout.places.items() if name in columns}
-    readers = {name: _reader(found, name, place, layout) for name, place in places.items()}
-
-    def example(sentence: Sentence, where: str) -> Example:
-        check_width(sentence, path, {"words": layout.words, **places}, layout.separator)
-        labels: dict[str, LabelValue] = {
-            name: value for name, value in sentence.comments.items() if name in columns
-        }
-        for name, place in places.items():
-            tags = [row[place] for row in sentence.rows]
-            try:
-                labels[name] = readers[name].read(tags)
-            except TagError as error:
-                raise DataError(f"{path}:{sentence.start + error.position}: {error}") from error
-        words = tuple(row[layout.words] for row in sentence.rows)
-        if "" in words:
-            raise DataError(f"{path}:{sentence.start + words.index('')}: there is no word")
-        return Example(words, labels)
-
     # Which keys comments have, only the whole file tells.
     keys = {key: "label" for sentence in found for key in sentence.comments}
     hint = (
@@ -123,14 +104,42 @@ def conll_examples(
     )
     offered = {**keys, **dict.fromkeys([*layout.places, "words"], "tags")}
     check_offered(path, columns, offered, hint=hint)
-    examples = read_rows(((f"{path}:{row.start}", row) for row in found), example)
+    readers = {name: _reader(found, name, layout) for name in layout.places if name in columns}
+    examples = read_rows(
+        ((f"{path}:{sentence.start}", sentence) for sentence in found),
+        lambda sentence, where: _example(sentence, path, columns, layout, readers),
+    )
     for name, reader in readers.items():
         reader.note_doubts((row.labels[name] for row in examples), notes)  # type: ignore[misc]
     return examples
 
 
-def _reader(found: Sequence[Sentence], column: str, place: int, layout: ConllLayout) -> TagReader:
+def _example(
+    sentence: Sentence,
+    path: Path,
+    columns: Columns,
+    layout: ConllLayout,
+    readers: Mapping[str, TagReader],
+) -> Example:
+    places = {name: layout.places[name] for name in readers}
+    check_width(sentence, path, {"words": layout.words, **places}, layout.separator)
+    labels: dict[str, LabelValue] = {
+        name: value for name, value in sentence.comments.items() if name in columns
+    }
+    for name, reader in readers.items():
+        try:
+            labels[name] = reader.read([row[places[name]] for row in sentence.rows])
+        except TagError as error:
+            raise DataError(f"{path}:{sentence.start + error.position}: {error}") from error
+    words = tuple(row[layout.words] for row in sentence.rows)
+    if "" in words:
+        raise DataError(f"{path}:{sentence.start + words.index('')}: there is no word")
+    return Example(words, labels)
+
+
+def _reader(found: Sequence[Sentence], column: str, layout: ConllLayout) -> TagReader:
     """Returns the reader of a column, for all tags that it has in the file."""
+    place = layout.places[column]
     # Rows that are too short are told with their lines, later.
     tags = {row[place] for one in found for row in one.rows if -len(row) <= place < len(row)}
     names = layout.names.get(column, ())
