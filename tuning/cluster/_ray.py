@@ -3,11 +3,15 @@
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ray._private import services
 from ray._private.authentication import authentication_token_setup
+from ray._private.grpc_utils import init_grpc_channel
 from ray._private.runtime_env import packaging
+
+if TYPE_CHECKING:
+    import grpc
 
 _NODE_SECONDS = 180.0
 """How long a node of our own may take to register; Ray gives up after 30, with no setting for it.
@@ -64,3 +68,22 @@ def packed_files(folder: Path, excludes: Sequence[str]) -> list[Path]:
         include_gitignore=True,
     )
     return found
+
+
+def resolved_address(address: str) -> str | None:
+    """Returns HOST:PORT of a cluster's address; None where `auto` finds no trace of a cluster.
+
+    Raises:
+        ValueError: It is no address.
+        OSError: The host has no known name.
+    """
+    # `auto` is what a `ray start` on this machine wrote down, which may have been killed since.
+    found: str | None = services.canonicalize_bootstrap_address(address.removeprefix("ray://"))
+    return found
+
+
+def grpc_channel(place: str) -> "grpc.Channel":
+    """Returns a channel to HOST:PORT, with TLS and token where Ray is told to use them."""
+    # Ray's own connections go past proxies, too; one would answer for a head that is not there.
+    channel: grpc.Channel = init_grpc_channel(place, [("grpc.enable_http_proxy", 0)])
+    return channel

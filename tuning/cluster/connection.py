@@ -17,6 +17,8 @@ import ray
 
 from mtl_core.errors import ConfigError, TrainingError
 from tuning.cluster._ray import wait_for_own_node
+from tuning.cluster.answering import Address, wait_for_answer
+from tuning.cluster.socket_folder import short_folder
 
 logger = logging.getLogger(__name__)
 
@@ -90,33 +92,43 @@ def cluster(
         os.environ.setdefault(name, value)
     if not verbose:
         _silence()
-    address = address or os.environ.get("RAY_ADDRESS")
-    logs: dict[str, object] = {"log_to_driver": verbose, "logging_level": logging.ERROR}
-    if address is None:
-        wait_for_own_node()
-    place = {"address": address} if address is not None else _of_our_own(num_cpus)
-    connection = _Connection(logs | place, address, tell)
-    try:
+    there = _named_address(address)
+    with contextlib.ExitStack() as stack:
+        options: dict[str, object] = {"log_to_driver": verbose, "logging_level": logging.ERROR}
+        if there is None:
+            wait_for_own_node()
+            options |= _of_our_own(num_cpus, stack.enter_context(short_folder()))
+        else:
+            options["address"] = there.text
+        connection = _Connection(options, there, tell)
+        stack.callback(connection.close)
         yield connection.wait
-    finally:
-        connection.close()
 
 
-def _of_our_own(num_cpus: int) -> dict[str, object]:
-    """Returns how Ray is started on this machine."""
+def _named_address(address: str | None) -> Address | None:
+    """Returns the cluster that is to be used; None = one of our own."""
+    if address:
+        return Address(address, "--address")
+    # Ray would read it by itself, but could not say who named an address that does not answer.
+    inherited = os.environ.get("RAY_ADDRESS")
+    return Address(inherited, "RAY_ADDRESS") if inherited else None
+
+
+def _of_our_own(num_cpus: int, folder: Path | None) -> dict[str, object]:
+    """Returns how Ray is started on this machine, in a folder or where it goes by itself."""
     return {
         "address": "local",
         "num_cpus": num_cpus,
         "include_dashboard": False,
         "object_store_memory": _OBJECT_STORE_BYTES,
-    }
+    } | ({} if folder is None else {"_temp_dir": str(folder)})
 
 
 class _Connection:
     """Ray, connected to in a thread of its own."""
 
     def __init__(
-        self, options: Mapping[str, object], address: str | None, tell: Callable[[str], object]
+        self, options: Mapping[str, object], address: Address | None, tell: Callable[[str], object]
     ) -> None:
         self._address = address
         self._tell = tell
@@ -140,6 +152,8 @@ class _Connection:
 
     def _try(self, options: Mapping[str, object]) -> object:
         """Connects; a Ray of our own that does not start is started anew, twice."""
+        if self._address is not None:
+            wait_for_answer(self._address, lambda: not self._is_unwanted.is_set())
         while True:
             self._tries += 1
             # What was there before is not Ray's doing, and must outlive a failed start.
@@ -164,10 +178,12 @@ class _Connection:
             self._tell(self._what_goes_on(time.monotonic() - start))
         try:
             self._outcome.result()
+        except ConfigError:
+            raise  # The address is wrong, or nobody answers there.
         except Exception as error:
             reason = _first_line(error)
             if self._address is not None:
-                text = f"--address {self._address}: cannot connect to Ray: {reason}"
+                text = f"{self._address}: cannot connect to Ray: {reason}"
                 raise ConfigError(text) from error
             raise TrainingError(
                 f"Ray did not start in {_TRIES} tries: {reason} On a machine that is busy with "
@@ -179,7 +195,7 @@ class _Connection:
 
     def _what_goes_on(self, seconds: float) -> str:
         if self._address is not None:
-            return f"still connecting to Ray at {self._address} after {seconds:.0f} s"
+            return f"still connecting to Ray at {self._address.text} after {seconds:.0f} s"
         again = f" (try {self._tries} of {_TRIES})" if self._tries > 1 else ""
         load, cpus = psutil.getloadavg()[0], psutil.cpu_count()
         return f"still starting Ray after {seconds:.0f} s{again}; load {load:.0f} on {cpus} CPUs"

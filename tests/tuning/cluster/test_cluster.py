@@ -110,6 +110,7 @@ def test_a_failed_start_is_told_when_it_is_waited_for(
         raise raised
 
     monkeypatch.setattr(module.ray, "init", fail)
+    monkeypatch.setattr(module, "wait_for_answer", lambda address, is_wanted: None)
     with cluster(address, num_cpus=1, verbose=True, tell=print) as connected:
         with pytest.raises(expected, match=message):
             connected()
@@ -139,6 +140,7 @@ def test_a_given_cluster_is_tried_once(calls: list[str], monkeypatch: pytest.Mon
         raise ConnectionError("nobody")
 
     monkeypatch.setattr(module.ray, "init", fail)
+    monkeypatch.setattr(module, "wait_for_answer", lambda address, is_wanted: None)
     with (
         pytest.raises(ConfigError, match="nobody"),
         cluster("there", num_cpus=1, verbose=True, tell=print) as connected,
