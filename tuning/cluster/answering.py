@@ -58,19 +58,9 @@ def wait_for_answer(
     Raises:
         ConfigError: The address is none, or nobody answered in time.
     """
-    if urlsplit(address.text).scheme in {"http", "https"}:
-        raise ConfigError(
-            f"{address}: this is the address of a dashboard, which only `mtl submit` takes; "
-            f"a study needs HOST:PORT of the head, such as 10.0.0.1:6379, or auto"
-        )
-    try:
-        place = resolved_address(address.text)
-    except ConnectionError as error:
-        raise ConfigError(f"{address}: no Ray runs on this machine; {address.instead}") from error
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{address}: not HOST:PORT, ray://HOST:PORT or auto: {error}") from error
+    place = _place(address)
     if place is None:
-        return  # "auto" without a trace of a cluster: `ray.init` says so at once.
+        return  # A Ray that `ray.init` starts.
     deadline = time.monotonic() + seconds
     with grpc_channel(place) as channel:
         # Any method will do: who speaks gRPC and does not know it says so.
@@ -88,3 +78,18 @@ def wait_for_answer(
                     ) from error
             else:
                 return
+
+
+def _place(address: Address) -> str | None:
+    """Returns HOST:PORT of an address; None where it means no cluster that is there already."""
+    if urlsplit(address.text).scheme in {"http", "https"}:
+        raise ConfigError(
+            f"{address}: this is the address of a dashboard, which only `mtl submit` takes; "
+            f"a study needs HOST:PORT of the head, such as 10.0.0.1:6379, or auto"
+        )
+    try:
+        return resolved_address(address.text)
+    except ConnectionError as error:
+        raise ConfigError(f"{address}: no Ray runs on this machine; {address.instead}") from error
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{address}: not HOST:PORT, ray://HOST:PORT or auto: {error}") from error
