@@ -19,7 +19,6 @@ from mtl_core.config import RunConfig
 from mtl_core.errors import ConfigError
 from mtl_core.files import whole_folder
 from mtl_core.model.autocast import Precision
-from mtl_core.model.backbones.encoder import without_pooler
 from mtl_core.model.multitask import MultiTaskModel
 from mtl_core.model.pooling import Pooler
 from mtl_core.model_folder import (
@@ -32,7 +31,8 @@ from mtl_core.model_folder import (
     TOKENIZER_CONFIG,
     WEIGHTS,
 )
-from mtl_core.printable import one_line, quoted
+from mtl_core.printable import one_line
+from mtl_core.saved_encoder import outline_of, read_encoder, write_encoder
 from mtl_core.sentence_modules import write_sentence_modules
 from mtl_core.study_file import dump
 from mtl_core.tasks.base import Task, build_task
@@ -47,8 +47,6 @@ _FORMAT = 5
 """Version of the folder; any other is refused."""
 _ENCODER = "encoder."
 """What the names of the encoder's weights begin with in a `MultiTaskModel`."""
-_ONE_FILE = 2**62
-"""Bytes of a file of weights: never several, whatever the size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +88,7 @@ def write_model(folder: Path, saved: SavedModel, *, precision: Precision, card: 
     }
     hidden_size = int(saved.model.encoder.config.hidden_size)
     with whole_folder(folder) as scratch:
-        # Transformers knows under which names it will look for the weights of each class.
-        saved.model.encoder.save_pretrained(scratch, max_shard_size=_ONE_FILE)
+        write_encoder(scratch, saved.model.encoder)
         save_file(heads, scratch / HEADS, metadata={"format": "pt"})
         # A configuration from the hub may name code of its own, which `check_model` refuses. What
         # was trained is always a class of Transformers, so the reference is not needed.
@@ -187,34 +184,17 @@ def _change(path: Path, **changes: str | None) -> None:
 
 
 def _load_encoder(folder: Path) -> "tuple[PreTrainedModel, PreTrainedTokenizerFast]":
-    """Returns the encoder with its weights, and the tokenizer."""
-    import torch
-    from transformers import AutoConfig, AutoModel, PreTrainedTokenizerFast
+    """Returns the encoder and the tokenizer."""
+    from transformers import AutoConfig, PreTrainedTokenizerFast
 
     with _reading(folder / CONFIG):
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
-        with torch.device("meta"):
-            empty = without_pooler(AutoModel.from_config(config, trust_remote_code=False))
-    with _reading(folder / WEIGHTS), _quiet_transformers():
-        # From these weights alone: given the folder, it would look for other files in it as well.
-        encoder, found = type(empty).from_pretrained(
-            None,
-            config=config,
-            state_dict=load_file(folder / WEIGHTS),
-            dtype=torch.float32,
-            output_loading_info=True,
-        )
-    # A weight that is missing would stay random without anybody noticing. Of those that only
-    # Transformers' class has, such as a layer behind `pooler_output`, none is ever read.
-    missing = sorted(empty.state_dict().keys() & found["missing_keys"])
-    unexpected = sorted(found["unexpected_keys"])
-    if missing or unexpected:
-        said = f"it lacks {quoted(missing[0])}" if missing else f"found {quoted(unexpected[0])}"
-        raise ConfigError(f"{folder}: {WEIGHTS} does not fit {CONFIG}: {said}")
+        outline = outline_of(config)
+    with _reading(folder / WEIGHTS):
+        encoder = read_encoder(folder, outline)
     with _reading(folder / TOKENIZER):
         # As it was saved: classes of families build some parts of their own anew.
-        tokenizer = PreTrainedTokenizerFast.from_pretrained(folder, trust_remote_code=False)
-    return without_pooler(encoder), tokenizer
+        return encoder, PreTrainedTokenizerFast.from_pretrained(folder, trust_remote_code=False)
 
 
 def _load_heads(model: MultiTaskModel, folder: Path) -> None:
@@ -229,24 +209,12 @@ def _load_heads(model: MultiTaskModel, folder: Path) -> None:
 
 
 @contextmanager
-def _quiet_transformers() -> Iterator[None]:
-    """Keeps Transformers from a table of the weights that a class has and nothing here reads."""
-    from transformers.utils import logging
-
-    verbosity = logging.get_verbosity()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(verbosity)
-
-
-@contextmanager
 def _reading(path: Path) -> Iterator[None]:
     """Turns any error of reading a file of a model into a `ConfigError` of one line."""
     try:
         yield
+    except ConfigError:
+        raise
     except Exception as error:  # Broken files end in errors of any kind, from several libraries.
         reason = next(iter(str(error).strip().splitlines()), "")
         raise ConfigError(

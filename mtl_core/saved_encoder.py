@@ -1,0 +1,110 @@
+"""The encoder of a saved model, in the layout in which Transformers itself writes and reads it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from safetensors.torch import load_file
+
+from mtl_core.errors import ConfigError
+from mtl_core.model.backbones.encoder import without_pooler
+from mtl_core.model_folder import CONFIG, WEIGHTS
+from mtl_core.printable import quoted
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig, PreTrainedModel
+
+_ONE_FILE = 2**62
+"""Bytes of a file of weights: never several, whatever the size."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """Where Transformers keeps an encoder.
+
+    Attributes:
+        whole: The model that `AutoModel` makes of its configuration, without weights.
+        inside: What precedes the encoder's names in it; "" = the whole is the encoder.
+        names: Names of the encoder's weights in the whole.
+    """
+
+    whole: "PreTrainedModel"
+    inside: str
+    names: frozenset[str]
+
+
+def outline_of(config: "PreTrainedConfig") -> Outline:
+    """Returns where the encoder of a configuration is kept.
+
+    Raises:
+        Exception: Transformers cannot build one of this configuration, with errors of many kinds.
+    """
+    from transformers import AutoModel
+
+    with torch.device("meta"):
+        whole = AutoModel.from_config(config, trust_remote_code=False)
+    encoder = without_pooler(whole)
+    name = next(name for name, module in whole.named_modules() if module is encoder)
+    inside = f"{name}." if name else ""
+    return Outline(whole, inside, frozenset(f"{inside}{name}" for name in encoder.state_dict()))
+
+
+def write_encoder(folder: Path, encoder: "PreTrainedModel") -> None:
+    """Writes configuration and weights as Transformers' `AutoModel` finds them.
+
+    Args:
+        folder: Folder of the model.
+        encoder: The encoder, without adapters.
+    """
+    outline = outline_of(encoder.config)
+    # Of an encoder-decoder only the encoder was trained; it has the names that it has in the whole.
+    weights = {f"{outline.inside}{name}": value for name, value in encoder.state_dict().items()}
+    with _quiet_transformers():
+        outline.whole.save_pretrained(folder, state_dict=weights, max_shard_size=_ONE_FILE)
+
+
+def read_encoder(folder: Path, outline: Outline) -> "PreTrainedModel":
+    """Returns the encoder with its weights, on the CPU, in single precision.
+
+    Args:
+        folder: Folder of the model, whose weights are known to be a file of safetensors.
+        outline: Where the encoder is kept.
+
+    Raises:
+        ConfigError: The weights are not those of an encoder of this configuration.
+        Exception: Transformers or safetensors cannot read them, with errors of many kinds.
+    """
+    with _quiet_transformers():
+        # From these weights alone: given the folder, it would look for other files in it as well.
+        model, found = type(outline.whole).from_pretrained(
+            None,
+            config=outline.whole.config,
+            state_dict=load_file(folder / WEIGHTS),
+            dtype=torch.float32,
+            output_loading_info=True,
+        )
+    # A weight that is missing would stay random without anybody noticing. Some that only the whole
+    # has, such as a layer behind `pooler_output`, are never read.
+    missing = sorted(outline.names & found["missing_keys"])
+    unexpected = sorted(found["unexpected_keys"])
+    if missing or unexpected:
+        said = f"it lacks {quoted(missing[0])}" if missing else f"found {quoted(unexpected[0])}"
+        raise ConfigError(f"{folder}: {WEIGHTS} does not fit {CONFIG}: {said}")
+    return without_pooler(model)
+
+
+@contextmanager
+def _quiet_transformers() -> Iterator[None]:
+    """Keeps Transformers from bars, and from a table of weights that nothing here reads."""
+    from transformers.utils import logging
+
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
