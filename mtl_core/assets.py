@@ -15,6 +15,7 @@ from mtl_core.data.collate import Collator
 from mtl_core.data.merge import merge_labels
 from mtl_core.data.store import EncodedDataset, load_dataset
 from mtl_core.errors import DataError
+from mtl_core.fetching.missing import check_fetched
 from mtl_core.files import hash_files
 from mtl_core.model.backbones.encoder import load_encoder, load_tokenizer, longest_input
 from mtl_core.model.multitask import MultiTaskModel
@@ -58,6 +59,7 @@ def load_datasets(
     Raises:
         DataError: A data set cannot be used.
     """
+    check_fetched(config.datasets.values())
     datasets = {
         name: load_dataset(
             name,

@@ -1,11 +1,14 @@
-"""The cache folder: where encoded data and other things that can be built again are kept."""
+"""The cache folder: where encoded data, fetched data and other things that can be had again lie."""
 
 import os
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import platformdirs
 
 from mtl_core.errors import CacheError
+
+FETCHED = "fetched:"
+"""What a path begins with that names data which `mtl fetch` puts into the cache."""
 
 
 def cache_folder() -> Path:
@@ -17,9 +20,7 @@ def cache_folder() -> Path:
     Raises:
         CacheError: The folder cannot be made.
     """
-    folder = Path(
-        os.environ.get("MTL_CACHE") or platformdirs.user_cache_path("mtl", appauthor=False)
-    )
+    folder = _cache_path()
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -28,3 +29,24 @@ def cache_folder() -> Path:
             "set MTL_CACHE to a folder that can be written"
         ) from error
     return folder
+
+
+def fetched_folder() -> Path:
+    """Returns the folder of fetched data, a folder for each data set; it may not be there yet."""
+    return (_cache_path() / "fetched").resolve()
+
+
+def fetched_path(text: str) -> Path:
+    """Returns where the data `fetched:NAME/FILE` lies once it is fetched.
+
+    Raises:
+        ValueError: The text names nothing below the folder of fetched data.
+    """
+    name = PurePosixPath(text.removeprefix(FETCHED))
+    if not name.parts or name.is_absolute() or ".." in name.parts:
+        raise ValueError(f"expected {FETCHED}NAME, such as {FETCHED}snips, found '{text}'")
+    return fetched_folder() / name
+
+
+def _cache_path() -> Path:
+    return Path(os.environ.get("MTL_CACHE") or platformdirs.user_cache_path("mtl", appauthor=False))

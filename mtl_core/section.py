@@ -12,6 +12,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, GetJsonSchemaHandle
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
+from mtl_core.paths import FETCHED, fetched_path
+
 
 class Section(BaseModel):
     """A frozen part of the study file; refuses unknown keys, NaN and infinity.
@@ -75,7 +77,12 @@ class PlacedText(str):
 
 
 def resolve_path(value: Any) -> Any:
-    """Returns the absolute path that a text or path stands for; other values unchanged."""
+    """Returns the absolute path that a text or path stands for; other values unchanged.
+
+    `fetched:NAME/FILE` is a file that `mtl fetch` puts into the cache.
+    """
+    if isinstance(value, str) and value.startswith(FETCHED):
+        return fetched_path(value)
     if isinstance(value, str | Path):
         base = value.base if isinstance(value, PlacedText) else Path.cwd()
         # Not `Path.expanduser`, which raises where there is no such user.
@@ -84,7 +91,10 @@ def resolve_path(value: Any) -> Any:
 
 
 DataPath = Annotated[Path, BeforeValidator(resolve_path)]
-"""A path; a relative one is resolved against the file or folder in which it was written."""
+"""A path; a relative one is resolved against the file or folder in which it was written.
+
+`fetched:NAME/FILE` names data that `mtl fetch` puts into the cache.
+"""
 
 
 def resolve_folder(value: Any) -> Any:
@@ -95,7 +105,8 @@ def resolve_folder(value: Any) -> Any:
     # A hub id such as "org/name" looks like a relative path. It is one if there is such a folder,
     # or if it is written as one; then a missing folder is told of, and nothing is fetched from the
     # hub.
-    return str(path) if path.is_dir() or value.startswith((".", "/", "~")) else str(value)
+    is_path = path.is_dir() or value.startswith((".", "/", "~", FETCHED))
+    return str(path) if is_path else str(value)
 
 
 IdOrFolder = Annotated[str, BeforeValidator(resolve_folder)]

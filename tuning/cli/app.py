@@ -11,6 +11,7 @@ import typer
 from mtl_core.errors import CacheError, ConfigError, DataError, MtlError
 from tuning.cli.check import check
 from tuning.cli.evaluate import evaluate
+from tuning.cli.fetch import fetch
 from tuning.cli.predict import predict
 from tuning.cli.report import report
 from tuning.cli.schema import schema
@@ -32,7 +33,7 @@ app = typer.Typer(
 )
 
 # In the order of `mtl --help`, which is that of their use.
-for _command in (check, train, tune, status, evaluate, predict, report, submit, schema):
+for _command in (fetch, check, train, tune, status, evaluate, predict, report, submit, schema):
     app.command()(_command)
 
 

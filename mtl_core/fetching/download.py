@@ -1,0 +1,109 @@
+"""Fetches the files of a data set into the cache: whole, checked by SHA-256, each only once."""
+
+import logging
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pooch
+
+from mtl_core.errors import CacheError, DataError
+from mtl_core.fetching.sources import Source
+from mtl_core.paths import cache_folder, fetched_folder
+
+Advance = Callable[[int], None]
+"""Called with the bytes that have come since the last call."""
+
+_SECONDS = 10
+"""How long a server may be silent."""
+_TRIES_MORE = 1
+"""How often a file is asked for again when the connection was cut or its content is wrong."""
+
+
+def fetch_source(
+    name: str, source: Source, *, mirror: str | None = None, advance: Advance = lambda _: None
+) -> Path:
+    """Puts the files of a data set into the cache; those that are there and right are kept.
+
+    A file takes its place only when it is whole and its SHA-256 is right: killed in between, the
+    next call goes on with the files that lack.
+
+    Args:
+        name: Name of the data set: its folder in the cache.
+        source: Its row in the table.
+        mirror: Address or folder that holds the files as NAME/FILE; None = where the table says.
+        advance: Hears of the progress.
+
+    Returns:
+        The folder of the data set.
+
+    Raises:
+        DataError: A file cannot be had, or is another one than the table says.
+        CacheError: The cache folder cannot be written.
+    """
+    cache_folder()  # for its error
+    folder = fetched_folder() / name
+    for file, entry in source.files.items():
+        address = source.address(file) if mirror is None else f"{mirror.rstrip('/')}/{name}/{file}"
+        _fetch(folder / file, address, entry.sha256, advance)
+    return folder
+
+
+def _fetch(path: Path, address: str, sha256: str, advance: Advance) -> None:
+    import requests
+
+    # It tells every step on a line of its own.
+    pooch.get_logger().setLevel(logging.WARNING)
+    manager = pooch.create(
+        path.parent,
+        base_url="",
+        registry={path.name: f"sha256:{sha256}"},
+        urls={path.name: address},
+        retry_if_failed=_TRIES_MORE,
+    )
+    is_web = address.startswith(("http://", "https://"))
+    try:
+        manager.fetch(path.name, downloader=_download if is_web else _copy)
+        # Made by `tempfile`, which lets nobody else read it; a cache may be shared.
+        path.chmod(0o644)
+        advance(path.stat().st_size)
+    except requests.HTTPError as error:
+        assert error.response is not None
+        status = f"{error.response.status_code} {error.response.reason}"
+        raise DataError(f"{address}: cannot be fetched: the server says {status}") from error
+    except requests.RequestException as error:
+        raise DataError(
+            f"{address}: cannot be fetched: {_reason(error)}; a mirror or a folder of the files is "
+            "named by --from or MTL_FETCH_FROM"
+        ) from error
+    except ValueError as error:
+        raise DataError(
+            f"{address}: expected the SHA-256 {sha256}, found another: the file is not the one "
+            "that the study was made with, or was cut; nothing was kept"
+        ) from error
+    except FileNotFoundError as error:
+        raise DataError(f"{address}: there is no such file") from error
+    except OSError as error:
+        raise CacheError(f"{path}: cannot write the file: {error.strerror}") from error
+
+
+def _download(address: str, output: Any, manager: pooch.Pooch | None) -> None:
+    pooch.HTTPDownloader(timeout=_SECONDS)(address, output, manager)
+
+
+def _copy(address: str, output: Any, _: pooch.Pooch | None) -> None:
+    """Copies a file of this machine, named by path or as file://."""
+    shutil.copyfile(Path(address.removeprefix("file://")).expanduser(), output)
+
+
+def _reason(error: Exception) -> str:
+    import requests
+
+    if isinstance(error, requests.Timeout):
+        return f"no answer within {_SECONDS} s"
+    if isinstance(error, requests.exceptions.ChunkedEncodingError):
+        return "the connection was cut"
+    if isinstance(error, requests.ConnectionError):
+        return "the server cannot be reached"
+    return type(error).__name__

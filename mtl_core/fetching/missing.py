@@ -1,0 +1,66 @@
+"""Which data a study names as `fetched:NAME` that is not in the cache yet."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from mtl_core.errors import DataError, did_you_mean
+from mtl_core.fetching.sources import known_sources
+from mtl_core.paths import FETCHED, fetched_folder
+
+
+def fetched_names(sections: Iterable[BaseModel]) -> list[str]:
+    """Returns the names NAME of all paths `fetched:NAME/...` in sections, each once.
+
+    Raises:
+        DataError: A name is not in the table of what can be fetched.
+    """
+    root = fetched_folder()
+    texts = [text for section in sections for text in _texts(section.model_dump(mode="json"))]
+    paths = [Path(text).relative_to(root) for text in texts if Path(text).is_relative_to(root)]
+    names = [path.parts[0] for path in paths if path.parts]
+    known = known_sources()
+    for name in names:
+        if name not in known:
+            raise DataError(
+                f"{FETCHED}{name}: there is no such data to fetch; known: {', '.join(known)}."
+                f"{did_you_mean(name, known)}"
+            )
+    return list(dict.fromkeys(names))
+
+
+def missing_names(sections: Iterable[BaseModel]) -> list[str]:
+    """Returns those of `fetched_names` of which a file is not there."""
+    return [name for name in fetched_names(sections) if not is_fetched(name)]
+
+
+def is_fetched(name: str) -> bool:
+    """Returns whether all files of a data set of the table are in the cache."""
+    folder = fetched_folder() / name
+    return all((folder / file).is_file() for file in known_sources()[name].files)
+
+
+def check_fetched(sections: Iterable[BaseModel]) -> None:
+    """Refuses data sets whose files are not in the cache.
+
+    Raises:
+        DataError: The one command that fetches all of them.
+    """
+    missing = missing_names(sections)
+    if missing:
+        raise DataError(
+            f"{FETCHED}{missing[0]}: the data is not on this machine yet; "
+            f"`mtl fetch {' '.join(missing)}` fetches it"
+        )
+
+
+def _texts(node: object) -> Iterator[str]:
+    if isinstance(node, str):
+        yield node
+    elif isinstance(node, Mapping):
+        for value in node.values():
+            yield from _texts(value)
+    elif isinstance(node, Sequence):
+        for value in node:
+            yield from _texts(value)
