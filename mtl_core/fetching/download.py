@@ -69,9 +69,7 @@ def _fetch(path: Path, address: str, sha256: str, advance: Advance) -> None:
         path.chmod(0o644)
         advance(path.stat().st_size)
     except requests.HTTPError as error:
-        assert error.response is not None
-        status = f"{error.response.status_code} {error.response.reason}"
-        raise DataError(f"{address}: cannot be fetched: the server says {status}") from error
+        raise DataError(f"{address}: cannot be fetched: {_reason(error)}") from error
     except requests.RequestException as error:
         raise DataError(
             f"{address}: cannot be fetched: {_reason(error)}; a mirror or a folder of the files is "
@@ -100,6 +98,8 @@ def _copy(address: str, output: Any, _: pooch.Pooch | None) -> None:
 def _reason(error: Exception) -> str:
     import requests
 
+    if isinstance(error, requests.HTTPError) and error.response is not None:
+        return f"the server says {error.response.status_code} {error.response.reason}"
     if isinstance(error, requests.Timeout):
         return f"no answer within {_SECONDS} s"
     if isinstance(error, requests.exceptions.ChunkedEncodingError):
