@@ -1,5 +1,6 @@
 """An example: one text as words, with its labels, as every format returns it."""
 
+import re
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -28,9 +29,12 @@ class Answer(NamedTuple):
         # The start is checked apart, as a negative one would count from the end of the context.
         found = context[self.start : self.start + len(self.text)]
         if not self.text or self.start < 0 or found != self.text:
+            places = [match.start() for match in re.finditer(re.escape(self.text), context)]
+            nearest = min(places, key=lambda place: abs(place - self.start), default=None)
+            where_else = "nowhere in it" if nearest is None else f"nearest at character {nearest}"
             raise DataError(
                 f"{where}: the answer '{self.text}' does not stand at character {self.start} of "
-                f"the context; found '{found}'"
+                f"the context; found '{found}', and the answer stands {where_else}"
             )
 
 

@@ -1,7 +1,7 @@
 """The answers to a question in its context."""
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -13,8 +13,8 @@ from mtl_core.data.example import Answer, Example
 from mtl_core.data.source import Source
 from mtl_core.errors import DataError
 
-_LISTS = ("text", "answer_start")
-"""Keys of the answers to a question, as SQuAD has them on the hub."""
+_KEYS = ("text", "answer_start")
+"""Keys of the answers to a question, as SQuAD has them."""
 
 
 class AnswersColumn(IdColumn[NoLabels]):
@@ -31,19 +31,16 @@ class AnswersColumn(IdColumn[NoLabels]):
 
     @classmethod
     def from_cell(cls, cell: Cell) -> tuple[Answer, ...]:
-        """Returns answers in the layout that SQuAD has on the hub: lists of texts and starts."""
-        value = cell.value
-        lists = [value.get(key) if isinstance(value, Mapping) else None for key in _LISTS]
-        texts, starts = (items if isinstance(items, list) else [None] for items in lists)
-        if len(texts) != len(starts) or None in (*texts, *starts):
+        """Returns answers as SQuAD has them: a list of objects, or an object of lists."""
+        pairs, keys = _pairs(cell.value), " and ".join(_KEYS)
+        if pairs is None or not all(_is_answer(text, start) for text, start in pairs):
             raise DataError(
-                f"{cell.where}: expected an object with the lists {' and '.join(_LISTS)}, of one "
-                f"length; found {str(value)[:40]}"
+                f"{cell.where}: expected a list of objects with {keys}, or an object with the "
+                f"lists {keys}, of one length; found {str(cell.value)[:40]}"
             )
         if not cell.second:
             raise DataError(f"{cell.where}: answers need `text_pair`, the column of the contexts")
-        pairs = zip(texts, starts, strict=True)
-        answers = tuple(Answer(str(text), int(start)) for text, start in pairs)
+        answers = tuple(Answer(text, start) for text, start in pairs)
         # A wrong offset would train on another piece of text, and no score would show why.
         for answer in answers:
             answer.check(cell.second, cell.where)
@@ -109,3 +106,18 @@ def _position(
     if not len(tokens) or starts[tokens[0]] > begin or ends[tokens[-1]] < end:
         return 0, 0
     return int(tokens[0]), int(tokens[-1])
+
+
+def _pairs(value: object) -> list[tuple[Any, Any]] | None:
+    """Returns text and start of every answer as they stand; None = the value has another form."""
+    if isinstance(value, Mapping):  # as on the hub
+        texts, starts = value.get(_KEYS[0]), value.get(_KEYS[1])
+        if isinstance(texts, list) and isinstance(starts, list) and len(texts) == len(starts):
+            return list(zip(texts, starts, strict=True))
+    if isinstance(value, list) and all(isinstance(item, Mapping) for item in value):
+        return [(item.get(_KEYS[0]), item.get(_KEYS[1])) for item in value]  # as in its files
+    return None
+
+
+def _is_answer(text: object, start: object) -> bool:
+    return isinstance(text, str) and isinstance(start, int) and not isinstance(start, bool)

@@ -1,55 +1,98 @@
 """The format of SQuAD 1.1 and 2.0: questions on contexts."""
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
-from mtl_core.data.example import Answer, Example
+from mtl_core.data.columns.answers import AnswersColumn
+from mtl_core.data.columns.cells import Cell
+from mtl_core.data.example import Example
 from mtl_core.data.formats.base import Columns, FilesBase, check_columns
-from mtl_core.data.formats.json_files import get_key
-from mtl_core.data.formats.text_files import cut_words, read_json
+from mtl_core.data.formats.json_files import get_key, json_rows
+from mtl_core.data.formats.rows import read_rows
+from mtl_core.data.formats.text_files import cut_words
 from mtl_core.data.notes import SplitNotes
+from mtl_core.errors import DataError, did_you_mean
 
 
 class Squad(FilesBase):
-    """SQuAD 1.1 or 2.0 files; the column is `answers`."""
+    """Files of SQuAD 1.1 or 2.0, or its rows as on the hub; the column is `answers`."""
 
     kind: Literal["squad"] = "squad"
 
     def read_split(self, source: str, columns: Columns, notes: SplitNotes) -> list[Example]:
         """Reads one file; see `DatasetBase.read_split`."""
-        check_columns(source, columns, {"answers": "answers"})
+        check_columns(source, columns, {AnswersColumn.kind: AnswersColumn.kind})
         return squad_examples(Path(source))
+
+
+class _Asked(NamedTuple):
+    """A question as it stands, and the context that it is asked about."""
+
+    question: Any
+    context: str
 
 
 def squad_examples(path: Path) -> list[Example]:
     """Reads a file of SQuAD 1.1 or 2.0; an empty list of answers = there is no answer.
 
+    Args:
+        path: Articles with paragraphs with questions, below the key `data`; or questions as a JSON
+            list or JSON lines, each with its context, as `datasets` writes them.
+
     Raises:
         DataError: The file cannot be read, or an answer does not stand in its context.
     """
-    examples = []
-    for article_number, article in enumerate(get_key(read_json(path), "data", list, str(path))):
-        where = f"{path}: data[{article_number}]"
-        for number, paragraph in enumerate(get_key(article, "paragraphs", list, where)):
-            place = f"{where}.paragraphs[{number}]"
-            context = get_key(paragraph, "context", str, place)
-            questions = get_key(paragraph, "qas", list, place)
-            examples += [_question(question, context, place) for question in questions]
-    return examples
-
-
-def _question(question: Any, context: str, place: str) -> Example:
-    where = f"{place}, question '{get_key(question, 'id', str, place)}'"
-    words = cut_words(get_key(question, "question", str, where), where)
-    # Without the key it is not known whether there is an answer; an empty list says there is none.
-    if question.get("answers") is None:
-        return Example(words, second=context)
-    answers = []
-    for answer in get_key(question, "answers", list, where):
-        text, start = (
-            get_key(answer, "text", str, where),
-            get_key(answer, "answer_start", int, where),
+    found = [asked for where, row in json_rows(path) for asked in _questions(row, where)]
+    # Of single questions it may not be known whether they have an answer.
+    if found and not any(_is_known(asked.question) for _, asked in found):
+        objects = (asked.question for _, asked in found if isinstance(asked.question, dict))
+        keys = {key: None for question in objects for key in question}
+        raise DataError(
+            f"{path}: no question has the key 'answers'; found {', '.join(keys)}."
+            f"{did_you_mean('answers', keys)}"
         )
-        answers.append(Answer(text, start))
-        answers[-1].check(context, where)
-    return Example(words, {"answers": tuple(answers)}, second=context)
+    return read_rows(found, _example)
+
+
+def _questions(node: Any, where: str) -> Iterator[tuple[str, _Asked]]:
+    """Yields place and question of all that stand in a file, an article or a paragraph."""
+    for key in ("data", "paragraphs"):
+        if isinstance(node, dict) and key in node:
+            for number, child in enumerate(get_key(node, key, list, where)):
+                yield from _questions(child, _below(where, key, number))
+            return
+    # A row of the hub is a question that has its context itself.
+    if not isinstance(node, dict) or not node.keys() & {"context", "qas", "question"}:
+        get_key(node, "data", list, where)  # for its error
+    context = get_key(node, "context", str, where)
+    if "qas" not in node:
+        yield where, _Asked(node, context)
+        return
+    for number, question in enumerate(get_key(node, "qas", list, where)):
+        yield _below(where, "qas", number), _Asked(question, context)
+
+
+def _below(where: str, key: str, number: int) -> str:
+    return f"{where}{'.' if where.endswith(']') else ': '}{key}[{number}]"
+
+
+def _example(asked: _Asked, where: str) -> Example:
+    # Ids are there to find a question again, and tools leave them out.
+    number = asked.question.get("id") if isinstance(asked.question, dict) else None
+    where = where if number is None else f"{where}, question '{number}'"
+    words = cut_words(get_key(asked.question, "question", str, where), where)
+    if not asked.context.strip():
+        raise DataError(f"{where}: expected a text at 'context', found an empty one")
+    if not _is_known(asked.question):
+        return Example(words, second=asked.context)
+    answers = asked.question.get("answers") or []
+    cell = Cell(answers, f"{where}, 'answers'", None, "", asked.context)
+    return Example(words, {"answers": AnswersColumn.from_cell(cell)}, second=asked.context)
+
+
+def _is_known(question: Any) -> bool:
+    """Returns whether a question has answers, or it is known that it has none."""
+    if not isinstance(question, dict):
+        return False
+    return question.get("answers") is not None or question.get("is_impossible") is True

@@ -90,15 +90,36 @@ BAD: dict[str, tuple[str, object, Mapping[str, ColumnKind], dict[str, Any], str]
         {"data": [{"paragraphs": [{"context": "abc", "qas": [
             {"id": "7", "question": "?", "answers": [{"text": "b", "answer_start": 0}]}]}]}]},
         {"answers": "answers"}, {},
-        r"question '7': the answer 'b' does not stand at character 0 of the context; found 'a'",
+        r"question '7', 'answers': the answer 'b' does not stand at character 0 of the context; "
+        r"found 'a', and the answer stands nearest at character 1",
     ),
     "squad answers": (
         "squad",
         {"data": [{"paragraphs": [{"context": "abc", "qas": [
             {"id": "7", "question": "?", "answers": 5}]}]}]},
-        {"answers": "answers"}, {}, r"question '7': expected a list at 'answers', found 5",
+        {"answers": "answers"}, {}, r"question '7', 'answers': expected a list of .*; found 5",
     ),
-    "squad list": ("squad", [], {"answers": "answers"}, {}, r"there is no key 'data'; found \[\]"),
+    "squad list": (
+        "squad", [5], {"answers": "answers"}, {}, r"row 1: there is no key 'data'; found 5"
+    ),
+    "squad object": (
+        "squad", {"date": []}, {"answers": "answers"}, {},
+        r"rows\.txt: there is no key 'data'; found date\. Did you mean 'date'\?",
+    ),
+    "squad question": (
+        "squad", {"data": [{"paragraphs": [{"context": "abc", "qas": [5, {"answers": []}]}]}]},
+        {"answers": "answers"}, {},
+        r"data\[0\]\.paragraphs\[0\]\.qas\[0\]: there is no key 'question'; found 5",
+    ),
+    "squad start": (
+        "squad", [{"question": "?", "context": "abc", "answers": [{"text": "b"}]}],
+        {"answers": "answers"}, {},
+        r"row 1, 'answers': expected a list of objects with text and answer_start, .* found \[\{'t",
+    ),
+    "squad no answers": (
+        "squad", [{"question": "?", "context": "abc", "answer": "b"}], {"answers": "answers"}, {},
+        r"no question has the key 'answers'; found question, context, answer\. .*'answer'\?",
+    ),
     "spans outside": (
         "spans_json", [{"text": "a b", "spans": [{"start": 2, "end": 9, "label": "x"}]}],
         {"spans": "tags"}, {}, r"row 1: span 2-9 \(x\) is not inside the text of 3 characters",
@@ -206,7 +227,7 @@ def test_bad_files_are_told_with_their_place(name: str, write_rows: WriteRows) -
 )
 def test_an_empty_file_gives_no_rows_or_is_told(kind: str, write_rows: WriteRows) -> None:
     path = write_rows("")
-    if kind in ("conll", "conllu", "lines", "spans_json"):
+    if kind in ("conll", "conllu", "lines", "spans_json", "squad"):
         assert read(path, kind, {}) == []  # refused as an empty split, by its data set's name
         return
     with pytest.raises(DataError, match=r"rows\.txt"):
