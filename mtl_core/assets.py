@@ -21,6 +21,7 @@ from mtl_core.model.backbones.encoder import load_encoder, load_tokenizer, longe
 from mtl_core.model.multitask import MultiTaskModel
 from mtl_core.model.pooling import Pooler
 from mtl_core.model.prefix_cache import PrefixCache, weights_hash
+from mtl_core.model.starting import StartingWeights
 from mtl_core.tasks.base import Task, build_task
 from mtl_core.tasks.kinds import outside_code
 
@@ -166,27 +167,43 @@ class Assets:
     `merge_adapters`; the next `new_model` makes the model before unusable.
     """
 
-    def __init__(self, key: str, data: Data, encoder: "PreTrainedModel") -> None:
+    def __init__(
+        self,
+        key: str,
+        data: Data,
+        encoder: "PreTrainedModel",
+        start: StartingWeights | None = None,
+    ) -> None:
         self.key = key
         self.data = data
+        self.start = start
         self._encoder = encoder
         self._adapters: Adapters | None = None
         # Copies: optimisers change the encoder's parameters in place.
         self._pristine: dict[str, Tensor] = {
             name: value.detach().clone() for name, value in encoder.state_dict().items()
         }
+        if start is not None:
+            self._pristine = start.encoder(self._pristine)
 
     @classmethod
-    def load(cls, config: RunConfig, *, device: torch.device) -> "Assets":
+    def load(
+        cls, config: RunConfig, *, device: torch.device, start: StartingWeights | None = None
+    ) -> "Assets":
         """Loads tokenizer, data and encoder; the encoder goes to `device`.
 
+        Args:
+            config: The run.
+            device: Where the encoder goes.
+            start: Weights to begin with; None = the pretrained ones, and new heads.
+
         Raises:
-            ConfigError: The encoder cannot be used.
+            ConfigError: The encoder cannot be used, or that of `start` is another one.
             DataError: A data set cannot be used.
         """
         data = load_data(config)
         encoder = load_encoder(config.encoder.name, revision=config.encoder.revision)
-        return cls(assets_key(config), data, encoder.to(device))
+        return cls(assets_key(config), data, encoder.to(device), start)
 
     @cached_property
     def prefix_cache(self) -> PrefixCache:
@@ -194,7 +211,7 @@ class Assets:
         return PrefixCache(weights_hash(self._pristine))
 
     def new_model(self, config: RunConfig, tasks: Mapping[str, Task]) -> MultiTaskModel:
-        """Returns a model with pretrained encoder weights and newly initialised heads.
+        """Returns a model with pretrained encoder weights and new heads, or the starting weights.
 
         Heads, pooling and adapters draw from torch's global generator: seed it first.
 
@@ -217,6 +234,8 @@ class Assets:
         model = MultiTaskModel(
             self._encoder, tasks, pooler, num_features=count_features(config, self.data.datasets)
         )
+        if self.start is not None:
+            self.start.fill(model, tasks)
         # After the heads: they draw the same numbers, adapters or not.
         self._adapters = config.freezing.add_adapters(self._encoder)
         for name, section in config.tasks.items():

@@ -91,6 +91,26 @@ def locked(path: Path) -> FileLock:
     return FileLock(f"{path}.lock")
 
 
+class InUseError(Exception):
+    """Another process holds the folder."""
+
+
+def hold(folder: Path) -> FileLock:
+    """Keeps others out of a folder that is there, until `release` is called or the process dies.
+
+    Raises:
+        InUseError: Another process holds it; it is not waited for.
+        OSError: The folder cannot be written.
+    """
+    # The system lets go of the lock when its process dies, so none is left by a kill.
+    lock = FileLock(folder / ".lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise InUseError(str(folder)) from error
+    return lock
+
+
 @dataclass(frozen=True, slots=True)
 class Room:
     """How much room a folder may have.

@@ -20,10 +20,8 @@ from mtl_core.files import whole_file
 from mtl_core.model.autocast import Precision
 from mtl_core.printable import one_line
 from mtl_core.training.report import EpochReport
+from mtl_core.training.run_inputs import RunInputs, difference
 from mtl_core.training.state import RunState
-
-RunInputs = Mapping[str, str]
-"""What shapes a run (settings, objective, data, code of tasks) -> its text, or a hash of it."""
 
 _STATE = "state.pt"
 _BEST = "best.safetensors"
@@ -78,11 +76,11 @@ def load_checkpoint(folder: Path, run: RunState, *, inputs: RunInputs) -> None:
         raise ConfigError(f"{path}: not a checkpoint: {reason}; remove it to go on") from error
     if not isinstance(state, dict) or not isinstance(state.get("recipe"), dict):
         raise ConfigError(f"{path}: not a checkpoint: it holds no recipe; remove it to go on")
-    if state["recipe"] != inputs:
-        names = [name for name in inputs if state["recipe"].get(name) != inputs[name]]
+    found = difference(state["recipe"], inputs)
+    if found is not None:
         raise ConfigError(
-            f"{folder}: holds the checkpoint of another recipe ({', '.join(names)} changed since); "
-            "choose another folder or remove it"
+            f"{folder}: holds the checkpoint of another recipe: {found}; choose another folder, or "
+            "remove it; a new run can begin with its weights: mtl train --init-from"
         )
     copy_weights(run.model, state["model"])
     run.weighting.load_state_dict(state["weighting"])

@@ -5,11 +5,14 @@ from pathlib import Path
 
 from mtl_core.assets import Assets, inputs_of
 from mtl_core.config import RunConfig
+from mtl_core.model.prefix_cache import weights_hash
 from mtl_core.training.checkpoint import load_checkpoint, save_checkpoint, saved_precision
 from mtl_core.training.objective import Mean, ObjectiveSection
 from mtl_core.training.progress import Listener
 from mtl_core.training.report import EpochReport
 from mtl_core.training.run import Run
+
+_START = "the weights to begin with"
 
 
 def train(
@@ -56,10 +59,13 @@ def train(
 
 def _inputs(run: Run) -> dict[str, str]:
     """Returns what shapes a run -> its content as text, or a hash of it."""
+    start = run.assets.start
+    weights = {} if start is None else {_START: weights_hash(start.model.state_dict())}
     return {
         "run": run.config.model_dump_json(),
         "objective": run.objective.model_dump_json(),
         **inputs_of(run.config, run.assets.data.datasets),
+        **weights,
     }
 
 

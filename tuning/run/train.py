@@ -4,10 +4,13 @@ from pathlib import Path
 
 import torch
 
-from mtl_core.assets import Assets
+from mtl_core.assets import Assets, build_tasks
 from mtl_core.errors import ConfigError
 from mtl_core.export import export_best
+from mtl_core.files import InUseError, hold
+from mtl_core.model.starting import StartingWeights
 from mtl_core.model.trained import describe_trained
+from mtl_core.saved_model import load_model
 from mtl_core.scores import main_scores
 from mtl_core.training.distributed import Place
 from mtl_core.training.loop import train
@@ -16,30 +19,65 @@ from tuning.study.config import StudyFile
 from tuning.watch.run_display import RunDisplay
 
 
-def train_study(study: StudyFile, output: Path, display: RunDisplay) -> Path:
+def train_study(
+    study: StudyFile, output: Path, display: RunDisplay, *, start: StartingWeights | None = None
+) -> Path:
     """Trains the recipe of a study file; goes on when the folder holds a checkpoint of it.
 
     Args:
         study: The study; its `search` is passed over.
-        output: Folder for checkpoint/ and model/.
+        output: Folder for checkpoint/ and model/; no other process may train in it meanwhile.
         display: Shows epochs and steps.
+        start: Weights to begin with; None = the pretrained encoder, and new heads.
 
     Returns:
         The folder of the model at its best epoch.
 
     Raises:
-        ConfigError: The folder cannot be written or holds another recipe.
+        ConfigError: The folder cannot be written, is in use or holds another recipe; `start` has
+            another encoder.
         TrainingError: The loss is not finite.
     """
     try:
         output.mkdir(parents=True, exist_ok=True)
+        lock = hold(output)
+    except InUseError as error:
+        raise ConfigError(
+            f"--output: another process trains in {output}; wait for it, or choose another folder"
+        ) from error
     except OSError as error:
         raise ConfigError(f"--output: cannot write to {output}: {error.strerror}") from error
+    try:
+        return _train_in(study, output, display, start)
+    finally:
+        lock.release()
+
+
+def starting_weights(folder: Path, *, trust_code: bool = False) -> StartingWeights:
+    """Returns the weights of a saved model, for a run to begin with.
+
+    Args:
+        folder: The folder of the model.
+        trust_code: Whether code of the model's own kinds of tasks may run.
+
+    Raises:
+        ConfigError: The folder holds no model, or one that names code that is not trusted.
+    """
+    saved = load_model(folder, trust_code=trust_code)
+    return StartingWeights(f"--init-from {folder}", saved.model, saved.tasks)
+
+
+def _train_in(
+    study: StudyFile, output: Path, display: RunDisplay, start: StartingWeights | None
+) -> Path:
+    """Trains in a folder that this process holds; see `train_study`."""
     # As many threads as a trainer has: the numbers of a replayed trial depend on it.
     torch.set_num_threads(study.study.resources.cpus)
     display.stage("loading the encoder")
     # Loaded here and not inside of `train`, since the export needs tokenizer and labels as well.
-    assets = Assets.load(study.run, device=Place.current().device)
+    assets = Assets.load(study.run, device=Place.current().device, start=start)
+    if start is not None:
+        display.line(_what_starts(start, assets, study))
     checkpoint = output / "checkpoint"
     reports = _train(study, assets, checkpoint, display)
     best = next(one for one in reports if one.epoch == reports[-1].best_epoch)
@@ -54,6 +92,16 @@ def train_study(study: StudyFile, output: Path, display: RunDisplay) -> Path:
     )
     display.line(f"best epoch {best.epoch}: combined {best.combined:.4f}; {output / 'model'}")
     return output / "model"
+
+
+def _what_starts(start: StartingWeights, assets: Assets, study: StudyFile) -> str:
+    """Returns the line that says what the run begins with."""
+    tasks = build_tasks(study.run, assets.data.datasets)
+    kept = start.kept(assets.new_model(study.run, tasks), tasks)
+    new = [name for name in tasks if name not in kept]
+    heads = f"; heads of {', '.join(kept)}" if kept else ""
+    others = f"; new heads for {', '.join(new)}, whose labels or layers are others" if new else ""
+    return f"begins with {start.name.removeprefix('--init-from ')}: its encoder{heads}{others}"
 
 
 def _train(

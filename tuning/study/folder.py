@@ -10,10 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from filelock import FileLock, Timeout
-
+from mtl_core.differences import told
 from mtl_core.errors import ConfigError
-from mtl_core.files import write_json, write_text
+from mtl_core.files import InUseError, hold, write_json, write_text
 from mtl_core.study_file import dump, read_document
 from mtl_core.training.report import EpochReport
 from mtl_core.validation import validate
@@ -105,10 +104,8 @@ class StudyFolder:
         try:
             # Makes the study folder as well, which the lock file lies in.
             folder.trials.mkdir(parents=True, exist_ok=True)
-            # The system lets go of the lock when its process dies, so none is left by a kill.
-            lock = FileLock(folder.path / ".lock", timeout=0)
-            lock.acquire()
-        except Timeout as error:
+            lock = hold(folder.path)
+        except InUseError as error:
             raise ConfigError(
                 f"{folder.path}: another process is running this study; wait for it, or give "
                 "this one another name: --set study.name=NAME"
@@ -244,11 +241,8 @@ class StudyFolder:
             ) from error
         found = differences(self.read_study(), study)
         if found:
-            # One difference is enough to tell the two apart; a list of all would hide the way out.
-            key, (before, now) = next(iter(found.items()))
-            more = f" and {len(found) - 1} more" if len(found) > 1 else ""
             raise ConfigError(
-                f"{self.path}: holds a study with {key} = {before}, here it is {now}{more}; "
+                f"{self.path}: holds a study with {told(found)}; "
                 f"continue that one unchanged, or start a new one: "
                 f"--set study.name={free_name(study)}"
             )

@@ -1,7 +1,9 @@
 """Whether two study files are one study: which keys may change when it goes on, and which not."""
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from mtl_core.data.formats.base import without_places
+from mtl_core.differences import differing
 
 if TYPE_CHECKING:
     from tuning.study.config import StudyFile
@@ -24,12 +26,11 @@ _MAY_CHANGE = frozenset(
 
 
 def differences(before: "StudyFile", now: "StudyFile") -> dict[str, tuple[object, object]]:
-    """Returns dotted key -> (before, now), for all that makes two studies of them."""
-    first, second = _identity(before), _identity(now)
-    # In the order of the schema and not of a set: the message names the first one.
-    keys = [*first, *(key for key in second if key not in first)]
-    pairs = {key: (first.get(key, "absent"), second.get(key, "absent")) for key in keys}
-    return {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
+    """Returns dotted key -> (before, now), for all that makes two studies of them.
+
+    Where data lie does not count; whether their content is the same is asked by its hash.
+    """
+    return differing(_identity(before), _identity(now))
 
 
 def free_name(study: "StudyFile") -> str:
@@ -40,18 +41,11 @@ def free_name(study: "StudyFile") -> str:
     return f"{study.study.name}-{number}"
 
 
-def _identity(study: "StudyFile") -> dict[str, object]:
-    """Returns what makes two studies the same, flat: dotted key -> value."""
+def _identity(study: "StudyFile") -> dict[str, Any]:
+    """Returns what makes two studies the same, as plain settings."""
     # Dumped with all defaults filled in: a file that spells one out is the same study.
     data = study.model_dump(mode="json")
     data["study"] = {key: value for key, value in data["study"].items() if key not in _MAY_CHANGE}
-    return dict(_flat((), data))
-
-
-def _flat(path: tuple[str, ...], value: object) -> Iterator[tuple[str, object]]:
-    """Yields (dotted key, value) of nested mappings; lists and empty mappings count as values."""
-    if isinstance(value, dict) and value:
-        for key, item in value.items():
-            yield from _flat((*path, key), item)
-    else:
-        yield ".".join(path), value
+    datasets = data["run"]["datasets"]
+    data["run"]["datasets"] = {name: without_places(one) for name, one in datasets.items()}
+    return data

@@ -82,6 +82,20 @@ class Limits(Section):
     """Most rows for the final scores."""
 
 
+_PLACES = frozenset({"path", "name"})
+"""Keys of a data set that say where it lies."""
+
+
+def without_places(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the plain settings of a data set without where it lies; which splits it has stays."""
+    kept = {key: value for key, value in settings.items() if key not in _PLACES}
+    splits = {
+        split: source if source is None or isinstance(source, float) else "given"
+        for split, source in settings.get("splits", {}).items()
+    }
+    return kept | {"splits": splits}
+
+
 class DatasetBase(Section, ABC):
     """What all data sets have."""
 
@@ -117,7 +131,7 @@ class DatasetBase(Section, ABC):
         Without where the data lies: `fingerprint` stands for its content, so that copies of a data
         set share their encoded form.
         """
-        settings = self.model_dump(mode="json", exclude={"path", "name", "splits"})
+        settings = self.model_dump(mode="json", exclude={*_PLACES, "splits"})
         # Of files it counts which splits have one: their content is in `fingerprint`. Names choose
         # within one source, so they count as they are.
         is_by_name = isinstance(self.splits, SplitNames)

@@ -169,21 +169,24 @@ def test_checkpoint_of_another_recipe_is_refused(
     assert next(train(config, checkpoint=folder)) == first
 
     def is_refused(config: RunConfig, what: str, objective: Minimum | None = None) -> None:
-        message = rf"holds the checkpoint of another recipe \({what} changed since\)"
+        message = rf"holds the checkpoint of another recipe: {what}; choose another folder"
         with pytest.raises(ConfigError, match=message):
             next(train(config, checkpoint=folder, objective=objective))
 
-    is_refused(run_config({"optimizer.head_lr": 2e-3, "datasets.corpus.path": str(data)}), "run")
-    is_refused(config, "objective", Minimum())
+    other = {"optimizer.head_lr": 2e-3, "datasets.corpus.path": str(data)}
+    is_refused(run_config(other), r"run\.optimizer\.head_lr = 0\.001, here it is 0\.002")
+    other |= {"training.epochs": 5, "seed": 3}
+    is_refused(run_config(other), r"run\.[a-z_.]+ = .*, here it is .* and 2 more")
+    is_refused(config, "objective.kind = mean, here it is minimum", Minimum())
     labels = data / "train" / "label"
     labels.write_text("".join(reversed(labels.read_text().splitlines(keepends=True))))
-    is_refused(config, "data set 'corpus'")
+    is_refused(config, "the content of data set 'corpus' has changed")
     shutil.copy(corpus / "train" / "label", labels)
     next(train(config, checkpoint=folder))
     for split in ("train", "dev", "test"):  # other names, the same ids
         tags = data / split / "seq.out"
         tags.write_text(tags.read_text().replace("-date", "-date_"))
-    is_refused(config, "data set 'corpus'")
+    is_refused(config, "the content of data set 'corpus' has changed")
 
 
 @pytest.mark.parametrize("weighting", ["fixed", "uncertainty", "stch", "famo", "upgrad"])

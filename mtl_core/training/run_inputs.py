@@ -1,0 +1,39 @@
+"""What shapes a run, by which a checkpoint knows whether it is of the same run."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from mtl_core.data.formats.base import without_places
+from mtl_core.differences import differing, told
+
+RunInputs = Mapping[str, str]
+"""Settings as JSON (`run`, `objective`), and what they only name (data, code of tasks, weights to
+begin with) -> a hash of its content."""
+
+_SETTINGS = ("run", "objective")
+
+
+def difference(before: RunInputs, now: RunInputs) -> str | None:
+    """Returns what differs between two runs in a few words; None = they are the same run.
+
+    Where data lie does not count: their content does, and it has a hash of its own.
+    """
+    settings = differing(_settings(before), _settings(now))
+    if settings:
+        return told(settings)
+    names = [*before, *(name for name in now if name not in before)]
+    contents = [
+        name for name in names if name not in _SETTINGS and before.get(name) != now.get(name)
+    ]
+    return f"the content of {', '.join(contents)} has changed" if contents else None
+
+
+def _settings(inputs: RunInputs) -> dict[str, Any]:
+    # Missing or no JSON in the checkpoint of another version: then all of it differs.
+    found = {name: json.loads(inputs.get(name, "{}")) for name in _SETTINGS}
+    run = found["run"]
+    if "datasets" in run:
+        places = {name: without_places(one) for name, one in run["datasets"].items()}
+        found["run"] = run | {"datasets": places}
+    return found
