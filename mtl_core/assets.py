@@ -12,7 +12,9 @@ from torch import Tensor
 
 from mtl_core.config import RunConfig
 from mtl_core.data.collate import Collator
+from mtl_core.data.label_notes import check_known_labels, with_label_notes
 from mtl_core.data.merge import merge_labels
+from mtl_core.data.notes import DataNote, by_importance
 from mtl_core.data.store import EncodedDataset, load_dataset
 from mtl_core.errors import DataError
 from mtl_core.fetching.missing import check_fetched
@@ -38,6 +40,11 @@ class Data:
     tokenizer: "PreTrainedTokenizerFast"
     datasets: Mapping[str, EncodedDataset]
     max_length: int
+
+    @property
+    def notes(self) -> tuple[DataNote, ...]:
+        """What a user should know of all data sets, the most important first."""
+        return by_importance(note for dataset in self.datasets.values() for note in dataset.notes)
 
 
 def load_data(config: RunConfig) -> Data:
@@ -74,7 +81,9 @@ def load_datasets(
     }
     # After all of them are encoded: the ids of a task's labels depend on every data set that has
     # it.
-    return merge_labels(datasets)
+    merged = merge_labels(datasets)
+    check_known_labels(merged, [name for name, one in config.datasets.items() if one.limit])
+    return with_label_notes(merged)
 
 
 def build_tasks(config: RunConfig, datasets: Mapping[str, EncodedDataset]) -> dict[str, Task]:

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
+from mtl_core.printable import quoted
+
 Level = Literal["serious", "warning", "hint"]
 """How much hangs on it, the most first.
 
@@ -16,19 +18,23 @@ warning: Rows, words or labels are lost, or count as wrong.
 hint: Worth a look; nothing is lost.
 """
 
+_LONGEST_NAME = 40
+"""Characters of a label that a note shows."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataNote:
     """One thing that a user should know of a data set.
 
     Attributes:
-        split: The split that it is about.
+        split: The split that it is about; empty when it is about all of them.
         kind: What it is, a word for programs: "known", "cut", ...
-        text: What it is, for people, on one line; data set and split are put in front of it.
+        text: What it is, for people, on one line, without data set and split.
         level: How much hangs on it.
         task: The task that it is about; empty when it is about all of them.
         count: How many rows, words or labels it is about; 0 when nothing is counted.
         of: Of how many.
+        dataset: The data set's key in the study file; empty as long as it is not known.
     """
 
     split: str
@@ -38,11 +44,18 @@ class DataNote:
     task: str = ""
     count: int = 0
     of: int = 0
+    dataset: str = ""
 
     @property
     def share(self) -> float:
         """The part that it is about, in [0, 1]; 0 when nothing is counted."""
         return self.count / self.of if self.of else 0.0
+
+    @property
+    def line(self) -> str:
+        """The note as a line: "<data set> [<split>]: <text>"."""
+        split = f" [{self.split}]" if self.split else ""
+        return f"{self.dataset}{split}: {self.text}"
 
     def to_json(self) -> dict[str, Any]:
         """Returns plain values."""
@@ -56,6 +69,27 @@ class DataNote:
             TypeError: It is something else.
         """
         return cls(**plain)
+
+
+@dataclass(frozen=True, slots=True)
+class Lengths:
+    """How long the rows of a split are, in sub-words, special tokens included, before any is cut.
+
+    Attributes:
+        examples: Texts as read; rows are their pieces where they are questions or running text.
+        rows: Rows.
+        median: The median length.
+        high: The length that 95 % of the rows do not exceed.
+        longest: The longest.
+        cut: Rows that are longer than the encoder takes, and lose what stands behind.
+    """
+
+    examples: int
+    rows: int
+    median: int
+    high: int
+    longest: int
+    cut: int
 
 
 class SplitNotes:
@@ -76,7 +110,7 @@ class SplitNotes:
         count: int = 0,
         of: int = 0,
     ) -> None:
-        """Adds a note; see `DataNote`. Names from data stand in `text` as `quoted` writes them."""
+        """Adds a note; see `DataNote`. Names from data stand in `text` as `listed` writes them."""
         self.found.append(
             DataNote(
                 split=self.split, kind=kind, text=text, level=level, task=task, count=count, of=of
@@ -89,6 +123,18 @@ def by_importance(notes: Iterable[DataNote]) -> tuple[DataNote, ...]:
     return tuple(sorted(notes, key=lambda note: get_args(Level).index(note.level)))
 
 
-def line_of(dataset: str, note: DataNote) -> str:
-    """Returns a note as a line: "<data set> [<split>]: <text>"."""
-    return f"{dataset} [{note.split}]: {note.text}"
+def listed(names: Iterable[str], most: int = 3) -> str:
+    """Returns the first names, quoted, and how many there are besides: "'a', 'b' and 7 more"."""
+    every = list(names)
+    shown = ", ".join(quoted(_shortened(name)) for name in every[:most])
+    return shown if len(every) <= most else f"{shown} and {len(every) - most:,} more"
+
+
+def percent(count: int, of: int) -> str:
+    """Returns a share for people: "60 %", below 10 % with a decimal."""
+    share = 100 * count / of
+    return f"{share:.0f} %" if share >= 10 else f"{share:.1f} %"
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 3]}..."

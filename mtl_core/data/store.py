@@ -7,18 +7,21 @@ files, the tokenizer, the tasks on it and the encoding settings.
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from mtl_core.data.arrays import Int64Array
 from mtl_core.data.arrow_files import open_split, write_split
 from mtl_core.data.columns.base import AnyColumn
 from mtl_core.data.columns.label_names import Labels
 from mtl_core.data.encoded import EncodedSplit
 from mtl_core.data.formats.kinds import DatasetSection
-from mtl_core.data.inspection import inspect
+from mtl_core.data.inspection import Inspector
 from mtl_core.data.layouts.base import Layout
-from mtl_core.data.notes import DataNote, by_importance
+from mtl_core.data.notes import DataNote, Lengths, by_importance
 from mtl_core.data.splits import read_splits
 from mtl_core.errors import DataError
 from mtl_core.files import hash_files, open_or_build
@@ -27,7 +30,9 @@ from mtl_core.paths import cache_folder
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-_FORMAT = 10
+_KNOWN = "{}.known.npy"
+"""The file of the examples of a split that stand in train, too."""
+_FORMAT = 11
 """Counts up when the files or how data are read change, so that old ones are built again."""
 
 
@@ -41,6 +46,9 @@ class EncodedDataset:
         labels: Task name -> labels.
         content: Hash of the encoded rows and labels.
         notes: What a user should know of it, the most important first.
+        lengths: Split name -> how long its rows are.
+        known: Split name -> numbers of the examples that stand in train, too, (examples,), rising;
+            without train.
     """
 
     name: str
@@ -48,6 +56,8 @@ class EncodedDataset:
     labels: Mapping[str, Labels]
     content: str
     notes: Sequence[DataNote] = ()
+    lengths: Mapping[str, Lengths] = field(default_factory=dict)
+    known: Mapping[str, Int64Array] = field(default_factory=dict)
 
 
 def load_dataset(
@@ -129,21 +139,29 @@ def _build(
             raise DataError(f"{where}: split '{split}' is empty{filtered}")
     # Over all splits and before any is encoded: an id is the place of a label among all of them.
     labels = {column.task_name: column.collect(examples, where=where) for column in columns}
-    encoded: dict[str, EncodedSplit] = {}
+    inspector = Inspector(labels, max_length)
     for split, rows in examples.items():
         try:
-            encoded[split] = layout.encode(rows, tokenizer, columns, labels, max_length=max_length)
+            encoded = layout.encode(rows, tokenizer, columns, labels, max_length=max_length)
         except DataError as error:
             raise DataError(f"{where}: split '{split}': {error}") from error
-        write_split(folder, split, encoded[split])
-    notes += inspect(examples, encoded, max_length=max_length)
+        write_split(folder, split, encoded)
+        lengths = layout.uncut_lengths(rows, tokenizer, encoded)
+        inspector.look_at(split, rows, encoded, lengths, tokenizer.unk_token_id)
     meta = {task: found.to_json() for task, found in labels.items()}
     content = {"labels": meta, "splits": list(examples)}
     # Sorted: the order in which a file system lists a folder is its own.
     parts = [json.dumps(content), hash_files(sorted(folder.iterdir()))]
     digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()
-    # Not part of the content: another wording of a note is no other data.
-    return {**content, "content": digest, "notes": [note.to_json() for note in notes]}
+    # Not part of the content, as they follow from it: another wording of a note is no other data.
+    for split, known in inspector.known.items():
+        np.save(folder / _KNOWN.format(split), known)
+    return {
+        **content,
+        "content": digest,
+        "notes": [note.to_json() for note in (*notes, *inspector.notes)],
+        "lengths": {split: asdict(found) for split, found in inspector.lengths.items()},
+    }
 
 
 def _open(
@@ -153,5 +171,8 @@ def _open(
         column.task_name: column.labels_from(meta["labels"][column.task_name]) for column in columns
     }
     splits = {split: open_split(folder, split, columns) for split in meta["splits"]}
-    notes = by_importance(map(DataNote.from_json, meta["notes"]))
-    return EncodedDataset(name, splits, labels, meta["content"], notes)
+    # Under the name of this study: others may call the same data otherwise.
+    notes = by_importance(replace(DataNote.from_json(one), dataset=name) for one in meta["notes"])
+    lengths = {split: Lengths(**found) for split, found in meta["lengths"].items()}
+    known = {split: np.load(folder / _KNOWN.format(split)) for split in splits if split != "train"}
+    return EncodedDataset(name, splits, labels, meta["content"], notes, lengths, known)

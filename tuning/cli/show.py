@@ -6,7 +6,6 @@ from rich.table import Table
 
 from mtl_core.assets import Data
 from mtl_core.data.columns.label_names import Labels
-from mtl_core.data.notes import line_of
 from mtl_core.errors import ConfigError
 from mtl_core.model.outline import encoder_outline
 from mtl_core.model.trained import describe_encoder
@@ -77,9 +76,8 @@ def _task_table(study: StudyFile, data: Data) -> Table:
 
 def _show_notes(data: Data) -> None:
     console = plain_console()
-    for name, dataset in data.datasets.items():
-        for note in dataset.notes:
-            console.print(line_of(name, note), soft_wrap=True)
+    for note in data.notes:
+        console.print(note.line, soft_wrap=True)
 
 
 def _most_frequent(names: Labels, most: int = 3) -> str:

@@ -12,7 +12,6 @@ from pydantic import ValidationError
 
 from mtl_core.assets import Data, build_tasks, load_data
 from mtl_core.config import RunConfig
-from mtl_core.data.notes import line_of
 from mtl_core.errors import ConfigError, did_you_mean
 from mtl_core.model.backbones.encoder import load_configuration
 from mtl_core.model.layers import separate_layers
@@ -122,9 +121,8 @@ def tell_notes(data: Data) -> None:
     Once per command, by the process that the user started: what trainers log does not come to
     the user.
     """
-    for name, dataset in data.datasets.items():
-        for note in dataset.notes:
-            logger.warning("%s", line_of(name, note))
+    for note in data.notes:
+        logger.warning("%s", note.line)
 
 
 def precision_here(study: StudyFile) -> PrecisionChoice | None:

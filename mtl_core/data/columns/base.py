@@ -13,6 +13,7 @@ from mtl_core.data.arrays import BoolArray, Int64Array, LabelArray, Ragged
 from mtl_core.data.columns.cells import Cell
 from mtl_core.data.columns.label_names import Labels
 from mtl_core.data.example import Example, LabelValue
+from mtl_core.data.notes import SplitNotes
 from mtl_core.data.source import Source
 from mtl_core.errors import DataError
 
@@ -57,6 +58,11 @@ class Column(ABC, Generic[NamesT, ArrayT]):
     is_per_word: ClassVar[bool] = False
     may_be_empty: ClassVar[bool] = False
     takes_features: ClassVar[bool] = True
+
+    @property
+    def blank(self) -> frozenset[str]:
+        """Labels that say that nothing is there; a model that knows only these knows nothing."""
+        return frozenset()
 
     @classmethod
     def from_cell(cls, cell: Cell) -> LabelValue:
@@ -131,6 +137,17 @@ class Column(ABC, Generic[NamesT, ArrayT]):
     @abstractmethod
     def gold(self, values: ArrayT) -> list[Gold]:
         """Returns the labels of every row, an empty array where there are none."""
+
+    def count_ids(self, values: ArrayT, size: int) -> Int64Array:
+        """Returns how often each label id stands in a split, (size,); 0 where labels have none."""
+        return np.zeros(size, dtype=np.int64)
+
+    def num_beyond(self, values: ArrayT, first: int) -> int:
+        """Returns the number of rows with a label id at or above `first`."""
+        return 0
+
+    def inspect(self, values: ArrayT, labels: NamesT, notes: SplitNotes) -> None:
+        """Notes what is odd about the labels of a split, where a kind has something to look for."""
 
     def num_scored(self, values: ArrayT, source: Source | None) -> int:
         """Returns how many things are scored: rows with labels, unless a kind scores others."""

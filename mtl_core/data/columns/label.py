@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from mtl_core.data.arrays import NO_LABEL, Int32Array
+from mtl_core.data.arrays import NO_LABEL, Int32Array, Int64Array
 from mtl_core.data.columns.cells import Cell
 from mtl_core.data.columns.ids import IdColumn, look_up
 from mtl_core.data.columns.label_names import LabelNames
@@ -47,6 +47,14 @@ class LabelColumn(IdColumn[LabelNames]):
         return np.array(
             [NO_LABEL if value is None else ids[str(value)] for value in values], dtype=np.int32
         )
+
+    def count_ids(self, values: Int32Array, size: int) -> Int64Array:
+        """Returns the rows of each label, (size,)."""
+        return np.bincount(values[values != NO_LABEL], minlength=size)
+
+    def num_beyond(self, values: Int32Array, first: int) -> int:
+        """Returns the number of rows with a label at or above `first`."""
+        return int((values >= first).sum())
 
     def renumber(self, values: Int32Array, old: LabelNames, new: LabelNames) -> Int32Array:
         """Returns the ids by the new numbering, (rows,)."""

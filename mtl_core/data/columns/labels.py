@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from mtl_core.data.arrays import NO_LABEL, Int32Array
+from mtl_core.data.arrays import NO_LABEL, Int32Array, Int64Array
 from mtl_core.data.columns.cells import Cell, items_of
 from mtl_core.data.columns.ids import IdColumn, new_ids
 from mtl_core.data.columns.label_names import LabelNames
@@ -56,6 +56,15 @@ class LabelSetColumn(IdColumn[LabelNames]):
             if self.value(example) is None:
                 array[number] = NO_LABEL
         return array
+
+    def count_ids(self, values: Int32Array, size: int) -> Int64Array:
+        """Returns the rows of each label, (size,)."""
+        # Where no set has a label there is a column all the same.
+        return np.asarray((values[:, :size] == 1).sum(axis=0), dtype=np.int64)
+
+    def num_beyond(self, values: Int32Array, first: int) -> int:
+        """Returns the number of rows with a label at or above `first`."""
+        return int((values[:, first:] == 1).any(axis=1).sum())
 
     def renumber(self, values: Int32Array, old: LabelNames, new: LabelNames) -> Int32Array:
         """Moves each label's column to its place among the new ones."""

@@ -15,6 +15,7 @@ from mtl_core.data.columns.cells import Cell, items_of
 from mtl_core.data.columns.ids import look_up
 from mtl_core.data.columns.label_names import LabelNames
 from mtl_core.data.example import Example
+from mtl_core.data.notes import SplitNotes, percent
 from mtl_core.data.source import Source
 from mtl_core.errors import DataError
 
@@ -38,6 +39,11 @@ class TagsColumn(Column[LabelNames, Ragged]):
     # Features follow the vector of the sentence, and words have vectors of their own.
     takes_features: ClassVar = False
     is_per_word: ClassVar = True
+
+    @property
+    def blank(self) -> frozenset[str]:
+        """The tag O of BIO."""
+        return frozenset({"O"}) if self.is_bio else frozenset()
 
     @classmethod
     def from_cell(cls, cell: Cell) -> tuple[str, ...]:
@@ -95,6 +101,44 @@ class TagsColumn(Column[LabelNames, Ragged]):
         is_counted = (values.values != NO_LABEL) & (word_starts.values >= 0)
         totals = np.concatenate([[0], np.cumsum(is_counted)])
         return np.asarray(totals[values.offsets[1:]] - totals[values.offsets[:-1]], dtype=np.int64)
+
+    def count_ids(self, values: Ragged, size: int) -> Int64Array:
+        """Returns the words of each tag, (size,)."""
+        return np.bincount(values.values[values.values != NO_LABEL], minlength=size)
+
+    def num_beyond(self, values: Ragged, first: int) -> int:
+        """Returns the number of rows with a tag at or above `first`."""
+        places = np.flatnonzero(values.values >= first)
+        return len(np.unique(np.searchsorted(values.offsets, places, side="right")))
+
+    def inspect(self, values: Ragged, labels: LabelNames, notes: SplitNotes) -> None:
+        """Notes how many spans begin with I-: in IOB2, which is what is scored, they are none."""
+        if not self.is_bio:
+            return
+        begun = stray = 0
+        for ids in self.gold(values):
+            before = "O"
+            for tag in (labels.all[number] for number in ids):
+                begun += tag.startswith("B-")
+                # "I-" goes on with a type, whether a B- or another I- stands before it.
+                stray += tag.startswith("I-") and before[1:] != tag[1:]
+                before = tag
+        if stray:
+            spans = begun + stray
+            hint = (
+                "; if the tags are IOB1, `schemes: {column: iob1}` of kind conll reads them"
+                if stray > begun
+                else ""
+            )
+            notes.add(
+                "stray",
+                f"task '{self.task_name}': {stray:,} of {spans:,} spans ({percent(stray, spans)}) "
+                f"begin with I- in place of B-, and count as none{hint}",
+                level="serious" if stray > begun else "warning",
+                task=self.task_name,
+                count=stray,
+                of=spans,
+            )
 
     def num_labelled(self, values: Ragged) -> int:
         """Returns the number of rows with a tag."""

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from mtl_core.data.arrays import Int64Array
 from mtl_core.data.columns.base import AnyColumn
 from mtl_core.data.columns.label_names import Labels
 from mtl_core.data.encoded import EncodedSplit
@@ -51,6 +52,21 @@ class Layout(ABC):
         Raises:
             DataError: An example cannot be encoded.
         """
+
+    def uncut_lengths(
+        self,
+        examples: Sequence[Example],
+        tokenizer: "PreTrainedTokenizerFast",
+        encoded: EncodedSplit,
+    ) -> Int64Array:
+        """Returns how long each row would be if none were cut, in sub-words, (rows,).
+
+        Args:
+            examples: What was encoded.
+            tokenizer: What it was encoded with.
+            encoded: What `encode` returned for them.
+        """
+        return encoded.token_ids.lengths()
 
     def fits(
         self, example: Example, tokenizer: "PreTrainedTokenizerFast", *, max_length: int

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from mtl_core.data.arrays import FloatArray, Ragged
+from mtl_core.data.arrays import FloatArray, Int64Array, Ragged
 from mtl_core.data.columns.base import AnyColumn
 from mtl_core.data.columns.label_names import Labels
 from mtl_core.data.encoded import EncodedSplit, TaskLabels
@@ -56,6 +56,26 @@ class Sentences(Layout):
             Ragged.from_rows(rows["types"]) if has_pairs else None,
             _features(examples),
         )
+
+    def uncut_lengths(
+        self,
+        examples: Sequence[Example],
+        tokenizer: "PreTrainedTokenizerFast",
+        encoded: EncodedSplit,
+    ) -> Int64Array:
+        """Returns the lengths by the sub-words of single words; see `Layout.uncut_lengths`."""
+        lengths = encoded.token_ids.lengths()
+        longest = int(lengths.max())
+        # Most splits have no row of the greatest length; then none was cut, and all are known.
+        suspects = np.flatnonzero(lengths == longest).tolist()
+        pairs = [(examples[row].words, examples[row].second.split()) for row in suspects]
+        pieces = count_pieces([Example((*words, *second)) for words, second in pairs], tokenizer)
+        special = tokenizer.num_special_tokens_to_add(pair=bool(examples[0].second))
+        for row, (words, second) in zip(suspects, pairs, strict=True):
+            # A word that the tokenizer drops is read as the unknown token; of a second text not.
+            first = sum(max(1, pieces[word]) for word in words)
+            lengths[row] = special + first + sum(pieces[word] for word in second)
+        return lengths
 
 
 def _tokenized(
