@@ -153,13 +153,19 @@ def _build(
     # Sorted: the order in which a file system lists a folder is its own.
     parts = [json.dumps(content), hash_files(sorted(folder.iterdir()))]
     digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    notes += inspector.notes
     # Not part of the content, as they follow from it: another wording of a note is no other data.
+    return {**content, "content": digest, **_write_found(folder, notes, inspector)}
+
+
+def _write_found(
+    folder: Path, notes: Sequence[DataNote], inspector: Inspector
+) -> dict[str, object]:
+    """Writes which rows stand in train; returns the rest of what was found, for `meta.json`."""
     for split, known in inspector.known.items():
         np.save(folder / _KNOWN.format(split), known)
     return {
-        **content,
-        "content": digest,
-        "notes": [note.to_json() for note in (*notes, *inspector.notes)],
+        "notes": [note.to_json() for note in notes],
         "lengths": {split: asdict(found) for split, found in inspector.lengths.items()},
     }
 
