@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from mtl_core.config import RunConfig
-from mtl_core.data.collate import Collator
+from mtl_core.data.collate import BATCH_SIZE, Collator
 from mtl_core.data.label_notes import check_known_labels, with_label_notes
 from mtl_core.data.merge import merge_labels
 from mtl_core.data.notes import DataNote, by_importance
@@ -110,8 +110,18 @@ def inputs_of(config: RunConfig, datasets: Mapping[str, EncodedDataset]) -> dict
     return data | kinds
 
 
-def build_collator(config: RunConfig, tokenizer: "PreTrainedTokenizerFast") -> Collator:
+def build_collator(
+    config: RunConfig,
+    tokenizer: "PreTrainedTokenizerFast",
+    *,
+    batch_size: int | None = None,
+) -> Collator:
     """Returns what makes the batches of a run.
+
+    Args:
+        config: The run.
+        tokenizer: Its tokenizer.
+        batch_size: Rows per batch of an evaluation; None = `BATCH_SIZE`.
 
     Raises:
         ConfigError: The tokenizer lacks what a task needs to change its batches.
@@ -122,7 +132,7 @@ def build_collator(config: RunConfig, tokenizer: "PreTrainedTokenizerFast") -> C
         if (change := section.batch_change(name, tokenizer)) is not None
     }
     # The attention mask hides what is padded, so a tokenizer without a padding token can do with 0.
-    return Collator(tokenizer.pad_token_id or 0, changes)
+    return Collator(tokenizer.pad_token_id or 0, changes, batch_size or BATCH_SIZE)
 
 
 def count_features(config: RunConfig, datasets: Mapping[str, EncodedDataset]) -> dict[str, int]:

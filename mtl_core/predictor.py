@@ -1,4 +1,4 @@
-"""The predictor: loads a saved model and applies it to texts, or to the test split of its data."""
+"""The predictor: loads a saved model and applies it to texts."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -8,19 +8,17 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from mtl_core.assets import build_collator, load_datasets
 from mtl_core.config import RunConfig
-from mtl_core.data.batching import Batch, make_batch
+from mtl_core.data.batching import Batch, make_batch, rows_by_length
+from mtl_core.data.collate import BATCH_SIZE
 from mtl_core.data.encoded import EncodedSplit
 from mtl_core.errors import DataError
 from mtl_core.model.multitask import MultiTaskModel
 from mtl_core.prediction import Input, Prediction, Row, Text
 from mtl_core.saved_model import load_model
-from mtl_core.tasks.base import Decoded, Task, build_task
+from mtl_core.tasks.base import Decoded, Task
 from mtl_core.tasks.outputs import TextView
-from mtl_core.training.distributed import Place
-from mtl_core.training.evaluation import Evaluation, evaluate
-from mtl_core.training.precision import choose
+from mtl_core.training.distributed import find_device
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -33,7 +31,7 @@ class Predictor:
     words beyond get no tag. Contexts of questions may have any length; a question that leaves no
     room for its context gets no answer. Each task reads what it was trained on: of a pair only the
     first text, when its data sets had single texts, and features only when they had some. Computes
-    in fp32, on a GPU when there is one.
+    in fp32.
     """
 
     def __init__(
@@ -64,20 +62,26 @@ class Predictor:
         self._parts = parts
 
     @classmethod
-    def load(cls, folder: str | Path, *, trust_code: bool = False) -> "Predictor":
+    def load(
+        cls, folder: str | Path, *, trust_code: bool = False, device: str | None = None
+    ) -> "Predictor":
         """Loads a model folder; runs no code from it, so it may come from elsewhere.
 
         Args:
             folder: The folder.
             trust_code: Whether code of the model's own kinds of tasks, files and packages, may run.
+            device: Where it computes, such as "cpu", "cuda:1" or "mps"; None = a GPU when there is
+                one.
 
         Raises:
-            ConfigError: The folder holds no model, one of another format, or one that names code.
+            ConfigError: The folder holds no model, one of another format, or one that names code;
+                or there is no such device.
         """
+        place = find_device(device)  # first, as it takes no time
         saved = load_model(Path(folder), trust_code=trust_code)
         return cls(
             saved.config,
-            saved.model.to(Place.current().device),
+            saved.model.to(place),
             saved.tasks,
             saved.tokenizer,
             max_length=saved.max_length,
@@ -89,7 +93,7 @@ class Predictor:
         texts: Text | Sequence[Text],
         *,
         features: Sequence[Sequence[float]] = (),
-        batch_size: int = 64,
+        batch_size: int = BATCH_SIZE,
     ) -> list[Prediction]:
         """Predicts all tasks for every text; returns predictions in the order of the texts.
 
@@ -124,6 +128,11 @@ class Predictor:
             if chosen:
                 self._predict(chosen, batch_size)
         return [Prediction(row.view.text, row.view.second, row.outputs) for row in rows]
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return next(self.model.parameters()).device
 
     @property
     def takes_pairs(self) -> bool:
@@ -188,14 +197,10 @@ class Predictor:
         self, rows: EncodedSplit, names: Sequence[str], batch_size: int
     ) -> Iterator[tuple[list[int], Batch, dict[str, Tensor]]]:
         """Yields row numbers, batch and logits; rows of similar length stand together."""
-        # Rows of similar length need little padding. Stable, so that the same texts always stand in
-        # the same batches: sums over other shapes differ in their last bits.
-        order = rows.token_ids.lengths().argsort(kind="stable")
-        device = Place.current().device
-        for start in range(0, len(order), batch_size):
-            numbers = order[start : start + batch_size]  # (batch,)
+        # As in an evaluation: sums over other shapes would differ in their last bits.
+        for numbers in rows_by_length(rows, batch_size=batch_size):  # each (batch,)
             pad_token_id = self.tokenizer.pad_token_id or 0
-            batch = make_batch(rows, numbers, pad_token_id=pad_token_id).to(device)
+            batch = make_batch(rows, numbers, pad_token_id=pad_token_id).to(self.device)
             with torch.inference_mode():
                 yield numbers.tolist(), batch, self.model(batch, names)
 
@@ -211,47 +216,6 @@ class Predictor:
                 f"features: the model takes {allowed} numbers for each of the {num_texts} texts; "
                 f"found {len(features)} rows of {sorted(sizes)} numbers"
             )
-
-
-def evaluate_model(
-    folder: str | Path, *, split: str = "test", trust_code: bool = False
-) -> Evaluation:
-    """Scores a saved model on a split of the data that its run.yaml names; see `Predictor.load`.
-
-    Computes in the precision of run.yaml; `auto` is what is faster here, whatever the run was in.
-
-    Raises:
-        ConfigError: The folder holds no model.
-        DataError: The data cannot be read, has no such split, or has other labels in its train
-            split than those the model was trained on.
-    """
-    predictor = Predictor.load(folder, trust_code=trust_code)
-    config = predictor.config
-    datasets = load_datasets(config, predictor.tokenizer, max_length=predictor.max_length)
-    tasks: dict[str, Task] = {}
-    for name, section in config.tasks.items():
-        labels = datasets[section.datasets[0]].labels[name]
-        # The head's outputs are numbered by the labels it was trained on: scored by others, those
-        # of an edited file for instance, they would mean nothing.
-        if labels.trained != predictor.tasks[name].labels.trained:
-            raise DataError(
-                f"data set '{section.datasets[0]}': the train labels of task '{name}' are not "
-                "those the model was trained with"
-            )
-        tasks[name] = build_task(name, section, labels)
-    known = {name: None for dataset in datasets.values() for name in dataset.splits}
-    if split not in known:
-        raise DataError(f"--split: the data has no split '{split}'; there are {', '.join(known)}")
-    place, encoder = Place.current(), predictor.model.encoder
-    return evaluate(
-        predictor.model,
-        tasks,
-        datasets,
-        split=split,
-        place=place,
-        precision=choose(config.training.precision, place.device, encoder.config).precision,
-        collator=build_collator(config, predictor.tokenizer),
-    )
 
 
 def _pair(text: object) -> tuple[str, str]:

@@ -15,7 +15,8 @@ from mtl_core.assets import Assets
 from mtl_core.config import RunConfig
 from mtl_core.export import export_best
 from mtl_core.prediction import Text
-from mtl_core.predictor import Predictor, evaluate_model
+from mtl_core.predictor import Predictor
+from mtl_core.scoring import evaluate_model
 from mtl_core.study_file import read_document
 from mtl_core.training.loop import train
 from mtl_core.training.report import EpochReport

@@ -10,6 +10,9 @@ from mtl_core.data.arrays import Int64Array
 from mtl_core.data.batching import Batch, make_batch
 from mtl_core.data.encoded import EncodedSplit
 
+BATCH_SIZE = 128
+"""Texts per batch where nothing trains: no gradients are kept, so more fit than in training."""
+
 
 class BatchChange(Protocol):
     """A task's change to every batch that it takes part in, such as masked words."""
@@ -29,10 +32,12 @@ class Collator:
     Attributes:
         pad_token_id: The tokenizer's padding id.
         changes: Task name -> what it makes of its batches, for tasks that change them.
+        batch_size: Rows per batch of an evaluation.
     """
 
     pad_token_id: int
     changes: Mapping[str, BatchChange] = field(default_factory=dict)
+    batch_size: int = BATCH_SIZE
 
     def __call__(self, split: EncodedSplit, rows: Int64Array, *, seed: tuple[int, ...]) -> Batch:
         """Makes a batch.

@@ -19,7 +19,7 @@ def merge_labels(datasets: Mapping[str, EncodedDataset]) -> dict[str, EncodedDat
         carriers = [dataset for dataset in datasets.values() if task in dataset.labels]
         parts = [dataset.labels[task] for dataset in carriers]
         # Any of their columns will do: how labels are joined depends on the kind alone.
-        column = carriers[0].splits["train"].labels.columns[task]
+        column = next(iter(carriers[0].splits.values())).labels.columns[task]
         # One data set keeps its numbering, so that the mapped files are used as they are.
         merged[task] = column.merge(parts) if len(parts) > 1 else parts[0]
     return {

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, MutableSequence, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -35,17 +36,12 @@ def read_splits(
     Raises:
         DataError: A file cannot be used, or a column is not there or does not fit.
     """
-    # Columns that only filters look at are read, too, and taken out again at the end.
-    wanted = dict(columns)
-    for column in section.where:
-        if not COLUMNS[wanted.setdefault(column, LabelColumn.kind)].is_group:
-            raise DataError(f"where: column '{column}' does not hold one label per row")
+    wanted = _with_filters(section, columns)
     stratum = next((column for column, kind in columns.items() if COLUMNS[kind].is_group), None)
     found: Splits = {}
     for split, source in section.splits.named().items():
         said = SplitNotes(split)
-        rows = section.read_split(source, wanted, said)
-        found[split] = [row for row in rows if _is_kept(row, section.where)]
+        found[split] = _read(section, source, wanted, said)
         if notes is not None:
             notes.extend(said.found)
     # Filter, cut, limit, in this order: a cut counts the rows that are left, and the same rows are
@@ -59,6 +55,19 @@ def read_splits(
             rows = _cut(rows, {"kept": most / len(rows)}, stratum, section.split_seed)["kept"]
         splits[split] = [_without(row, filters) for row in rows]
     return splits
+
+
+def read_file(
+    section: DatasetBase, columns: Columns, path: Path, *, split: SplitName
+) -> list[Example]:
+    """Reads another file as a split of a data set: by its settings, filters included, whole.
+
+    Raises:
+        DataError: The format has no files, the file cannot be used, or it lacks a column.
+    """
+    on_file, source = section.on_file(path, split)
+    rows = _read(on_file, source, _with_filters(section, columns), SplitNotes(split))
+    return [_without(row, section.where.keys() - columns.keys()) for row in rows]
 
 
 def cut_rows(
@@ -89,6 +98,20 @@ def cut_rows(
         parts[split] = sorted(row for row, cut in zip(left, is_cut, strict=True) if cut)
         left = [row for row, cut in zip(left, is_cut, strict=True) if not cut]
     return {"train": sorted(left), **parts}
+
+
+def _with_filters(section: DatasetBase, columns: Columns) -> Columns:
+    """Returns the columns with those that only filters look at, and that are taken out again."""
+    wanted = dict(columns)
+    for column in section.where:
+        if not COLUMNS[wanted.setdefault(column, LabelColumn.kind)].is_group:
+            raise DataError(f"where: column '{column}' does not hold one label per row")
+    return wanted
+
+
+def _read(section: DatasetBase, source: str, wanted: Columns, notes: SplitNotes) -> list[Example]:
+    rows = section.read_split(source, wanted, notes)
+    return [row for row in rows if _is_kept(row, section.where)]
 
 
 def _cut(

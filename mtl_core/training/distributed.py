@@ -10,6 +10,8 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from mtl_core.errors import ConfigError, did_you_mean
+
 T = TypeVar("T")
 
 
@@ -88,3 +90,26 @@ class Place:
         """Waits for all workers."""
         if self.world_size > 1:
             dist.barrier()
+
+
+def find_device(name: str | None) -> torch.device:
+    """Returns the device of a name.
+
+    Args:
+        name: "cpu", "cuda", "cuda:1", "mps"; None = the current GPU, or the CPU without one.
+
+    Raises:
+        ConfigError: This machine has no such device.
+    """
+    if name is None:
+        return Place.current().device
+    gpus = [f"cuda:{number}" for number in range(torch.cuda.device_count())]
+    here = ["cpu", *gpus, *(["mps"] if torch.backends.mps.is_available() else [])]
+    if name == "cuda" and gpus:
+        return Place.current().device
+    if name not in here:
+        raise ConfigError(
+            f"device: this machine has no '{name}'; it has {', '.join(here)}."
+            f"{did_you_mean(name, here)}"
+        )
+    return torch.device(name)

@@ -16,9 +16,6 @@ from mtl_core.tasks.base import Decoded, Outcome, Task
 from mtl_core.training.distributed import Place
 from mtl_core.training.report import Scores
 
-_EVALUATION_BATCH = 128
-"""Sentences per batch: no gradients are kept, so more fit than in training."""
-
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
@@ -114,7 +111,7 @@ def predict_split(
 ) -> dict[str, Outcome]:
     """Returns task name -> predictions and gold labels of all rows, in order."""
     names = [name for name in rows.labels if name in tasks]
-    batches = rows_by_length(rows, batch_size=_EVALUATION_BATCH)[place.rank :: place.world_size]
+    batches = rows_by_length(rows, batch_size=collator.batch_size)[place.rank :: place.world_size]
     local: dict[str, dict[int, Decoded]] = {name: {} for name in names}
     with torch.inference_mode(), autocast(place.device, precision):
         for numbers in batches:

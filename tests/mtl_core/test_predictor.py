@@ -13,7 +13,8 @@ from transformers import AutoModel
 from mtl_core.config import RunConfig
 from mtl_core.errors import ConfigError, DataError
 from mtl_core.prediction import Prediction, Text
-from mtl_core.predictor import Predictor, evaluate_model
+from mtl_core.predictor import Predictor
+from mtl_core.scoring import evaluate_model
 from mtl_core.tasks.outputs import Label, Span
 from mtl_core.training.report import EpochReport
 

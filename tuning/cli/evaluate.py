@@ -20,7 +20,7 @@ def evaluate(
 
     # Over at the end of the block, before anything is printed on stdout.
     with waiting(f"scoring on {split}"):
-        from mtl_core.predictor import evaluate_model
+        from mtl_core.scoring import evaluate_model
         from tuning.cli.show import show_evaluation
 
         evaluation = evaluate_model(folder, split=split, trust_code=trust_code)

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -38,6 +38,9 @@ class Labels(Protocol):
     @classmethod
     def from_json(cls, plain: Mapping[str, Any]) -> Any:
         """Reads what `to_json` returned."""
+
+    def with_found(self, found: Any) -> Any:
+        """Returns these, with what stands only in `found`, of this class, as unseen."""
 
     def to_json(self) -> dict[str, Any]:
         """Returns plain values."""
@@ -103,6 +106,10 @@ class LabelNames:
         trained, unseen = (tuple(map(str, plain[key])) for key in ("trained", "unseen"))
         return cls(trained, unseen, tuple(plain["counts"]))
 
+    def with_found(self, found: "LabelNames") -> "LabelNames":
+        """Returns these, with the labels that only `found` has as unseen."""
+        return replace(self, unseen=tuple(sorted(set(found.all) - set(self.trained))))
+
     @property
     def all(self) -> tuple[str, ...]:
         """Every label; the position is the label id."""
@@ -159,6 +166,10 @@ class Moments(_Nameless):
     mean: float
     deviation: float
 
+    def with_found(self, found: "Moments") -> "Moments":
+        """Returns these: they are those of what the model was trained on."""
+        return self
+
     @classmethod
     def merge(cls, parts: Sequence["Moments"]) -> "Moments":
         """Returns the moments of the rows of several data sets together."""
@@ -186,6 +197,10 @@ class Moments(_Nameless):
 @dataclass(frozen=True, slots=True)
 class NoLabels(_Nameless):
     """For columns that have no labels to number: places in a text, or the text itself."""
+
+    def with_found(self, found: "NoLabels") -> "NoLabels":
+        """Returns no labels."""
+        return self
 
     @classmethod
     def merge(cls, parts: Sequence["NoLabels"]) -> "NoLabels":

@@ -121,6 +121,18 @@ class DatasetBase(Section, ABC):
             DataError: A file is missing or unreadable, or lacks a column.
         """
 
+    def on_file(self, path: Path, split: str) -> tuple["DatasetBase", str]:
+        """Returns how another file is read by these settings: a section and a source for it.
+
+        Args:
+            path: The file; for formats of folders a folder.
+            split: The split that it stands for, where a file holds several.
+
+        Raises:
+            DataError: The format is not one of files.
+        """
+        raise DataError(f"{path}: a data set of the kind '{self.kind}' does not read files")
+
     @abstractmethod
     def fingerprint(self) -> str:
         """Returns a hash of the content of all that is read; moved files keep theirs."""
@@ -144,6 +156,10 @@ class FilesBase(DatasetBase):
 
     splits: SplitFiles
     """One file per split; dev and test may be a share of train, such as 0.1."""
+
+    def on_file(self, path: Path, split: str) -> tuple[DatasetBase, str]:
+        """Returns this section, and the file as its source."""
+        return self, str(path)
 
     def fingerprint(self) -> str:
         """Returns a hash of the content of all files."""

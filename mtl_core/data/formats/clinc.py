@@ -36,6 +36,10 @@ class Clinc(DatasetBase):
         check_columns(str(self.path), columns, {"intent": "label"})
         return clinc_examples(self.path, source, out_of_scope=self.out_of_scope)
 
+    def on_file(self, path: Path, split: str) -> tuple[DatasetBase, str]:
+        """Returns a section of the file, and the key of the split in it."""
+        return self.model_copy(update={"path": path}), self.splits.named().get(split, split)
+
     def fingerprint(self) -> str:
         """Returns a hash of the file."""
         return hash_files([self.path])

@@ -32,6 +32,11 @@ class SeqInOut(DatasetBase):
         check_columns(str(self.path), columns, {"intent": "label", "slots": "tags"})
         return list(_read_seq_in_out(self.path / source, columns))
 
+    def on_file(self, path: Path, split: str) -> tuple[DatasetBase, str]:
+        """Returns a section of what holds the folder, and the folder's name."""
+        folder = path.resolve()
+        return self.model_copy(update={"path": folder.parent}), folder.name
+
     def fingerprint(self) -> str:
         """Returns a hash of the content of all files."""
         folders = [self.path / folder for folder in self.splits.named().values()]

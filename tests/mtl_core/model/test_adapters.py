@@ -11,7 +11,7 @@ from mtl_core.data.batching import make_batch
 from mtl_core.errors import ConfigError
 from mtl_core.export import export_best
 from mtl_core.model.backbones.encoder import load_encoder
-from mtl_core.predictor import evaluate_model
+from mtl_core.scoring import evaluate_model
 from mtl_core.training.loop import train
 
 CPU = torch.device("cpu")

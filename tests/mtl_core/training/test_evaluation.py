@@ -8,7 +8,7 @@ import pytest
 import torch
 from conftest import RunConfigFactory
 
-from mtl_core import predictor
+from mtl_core import scoring
 from mtl_core.assets import Assets, build_collator, build_tasks
 from mtl_core.config import RunConfig
 from mtl_core.data.columns.label_names import LabelNames
@@ -17,7 +17,6 @@ from mtl_core.model.multitask import MultiTaskModel
 from mtl_core.tasks.base import TaskSection, build_task
 from mtl_core.tasks.classification import Classification
 from mtl_core.tasks.regression import Regression
-from mtl_core.training import precision
 from mtl_core.training.distributed import Place
 from mtl_core.training.evaluation import evaluate
 from mtl_core.training.loop import train
@@ -84,29 +83,21 @@ def test_evaluation_computes_in_the_precision_of_the_run(
     assert set(seen) == {dtype}
 
 
-@pytest.mark.parametrize(("wanted", "expected"), [("auto", "fp32"), ("bf16", "bf16")])
-def test_a_saved_model_is_scored_in_what_auto_is_here(
-    run_config: RunConfigFactory,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    wanted: str,
-    expected: str,
+def test_a_saved_model_is_scored_in_what_it_predicts_in(
+    run_config: RunConfigFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its run computed in bf16; where it is scored, bf16 is slow."""
-    config = run_config({"training.precision": wanted, "training.epochs": 1})
+    """Its run computed in bf16, and the predictor computes in fp32."""
+    config = run_config({"training.precision": "bf16", "training.epochs": 1})
     assets = Assets.load(config, device=CPU)
-    monkeypatch.setattr(precision, "bf16_instructions", lambda: "AMX")
-    monkeypatch.setattr(precision, "product_share", lambda *_: 0.4)
     [report] = train(config, checkpoint=tmp_path / "checkpoint", assets=assets)
     assert report.precision == "bf16"
     model = tmp_path / "model"
     export_best(tmp_path / "checkpoint", model, config=config, assets=assets, dev={}, test=None)
-    monkeypatch.setattr(precision, "product_share", lambda *_: 5.0)
     watched = Mock(wraps=evaluate)
-    monkeypatch.setattr(predictor, "evaluate", watched)
-    scores = predictor.evaluate_model(model, split="dev").scores
+    monkeypatch.setattr(scoring, "evaluate", watched)
+    scores = scoring.evaluate_model(model, split="dev").scores
     assert scores["intent"]["accuracy"] == pytest.approx(report.dev["intent"]["accuracy"], abs=0.05)
-    assert watched.call_args.kwargs["precision"] == expected
+    assert watched.call_args.kwargs["precision"] == "fp32"
 
 
 def test_joint_accuracy_hangs_on_tasks_that_know_right_from_wrong() -> None:

@@ -1,0 +1,154 @@
+"""Scores of a saved model: on the data that it was trained for, or on other files."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import get_args
+
+from mtl_core.assets import build_collator, load_datasets
+from mtl_core.config import RunConfig
+from mtl_core.data.columns.base import AnyColumn
+from mtl_core.data.columns.label_names import Labels
+from mtl_core.data.example import Example
+from mtl_core.data.merge import merge_labels
+from mtl_core.data.splits import SplitName, read_file
+from mtl_core.data.store import EncodedDataset
+from mtl_core.errors import DataError, did_you_mean
+from mtl_core.predictor import Predictor
+from mtl_core.tasks.base import Task, build_task
+from mtl_core.training.distributed import Place
+from mtl_core.training.evaluation import Evaluation, evaluate
+
+Files = Mapping[str, Path]
+"""Data set name -> file to score on; "" = the only data set."""
+
+
+def evaluate_model(
+    folder: str | Path, *, split: str = "test", trust_code: bool = False
+) -> Evaluation:
+    """Scores a saved model on a split of its own data; see `Predictor.load` and `score`."""
+    return score(Predictor.load(folder, trust_code=trust_code), split=split)
+
+
+def score(
+    predictor: Predictor,
+    *,
+    split: str = "test",
+    files: Files | None = None,
+    batch_size: int | None = None,
+) -> Evaluation:
+    """Scores a model: what it says of texts, held against their labels.
+
+    Computes as the predictor does, in fp32, so that the scores are those of its predictions.
+
+    Args:
+        predictor: The model.
+        split: "dev" or "test" of the data that its run.yaml names.
+        files: Other files to score on; only their data sets are scored. They are read as the split,
+            by the settings of their data sets; `limit` does not hold for them.
+        batch_size: Texts per batch; None = as many as the predictor takes.
+
+    Raises:
+        DataError: The data cannot be read, has no such split, or has other labels in its train
+            split than those the model was trained on.
+    """
+    config = predictor.config
+    datasets = _read_files(predictor, files, split) if files else _own_data(predictor, split)
+    tasks: dict[str, Task] = {
+        name: build_task(name, config.tasks[name], labels)
+        for dataset in datasets.values()
+        for name, labels in dataset.labels.items()
+    }
+    place = Place(0, 1, predictor.device)
+    collator = build_collator(config, predictor.tokenizer, batch_size=batch_size)
+    return evaluate(
+        predictor.model,
+        # In the order of the study file.
+        {name: tasks[name] for name in config.tasks if name in tasks},
+        datasets,
+        split=split,
+        place=place,
+        precision="fp32",
+        collator=collator,
+    )
+
+
+def _own_data(predictor: Predictor, split: str) -> Mapping[str, EncodedDataset]:
+    config = predictor.config
+    datasets = load_datasets(config, predictor.tokenizer, max_length=predictor.max_length)
+    for name, section in config.tasks.items():
+        labels = datasets[section.datasets[0]].labels[name]
+        # The head's outputs are numbered by the labels it was trained on: scored by others, those
+        # of an edited file for instance, they would mean nothing.
+        if labels.trained != predictor.tasks[name].labels.trained:
+            raise DataError(
+                f"data set '{section.datasets[0]}': the train labels of task '{name}' are not "
+                "those the model was trained with"
+            )
+    known = {name: None for dataset in datasets.values() for name in dataset.splits}
+    if split not in known:
+        raise DataError(f"--split: the data has no split '{split}'; there are {', '.join(known)}")
+    return datasets
+
+
+def _read_files(predictor: Predictor, files: Files, split: str) -> Mapping[str, EncodedDataset]:
+    """Returns the data sets of files, each with one split."""
+    found: list[SplitName] = [name for name in get_args(SplitName) if name == split]
+    if not found:
+        raise DataError(
+            f"--split: expected one of {', '.join(get_args(SplitName))}, found '{split}'"
+        )
+    named = {_dataset_of(name, path, predictor.config): path for name, path in files.items()}
+    # One numbering for all files: what is unseen differs between them.
+    return merge_labels(
+        {name: _read_file(predictor, name, path, found[0]) for name, path in named.items()}
+    )
+
+
+def _dataset_of(name: str, path: Path, config: RunConfig) -> str:
+    known = list(config.datasets)
+    if not name and len(known) == 1:
+        return known[0]
+    if name not in known:
+        found = f"there is no data set '{name}'" if name else "the model has several data sets"
+        raise DataError(
+            f"{path}: {found}; say which one the file is of, as in '{known[0]}={path}'; data "
+            f"sets: {', '.join(known)}.{did_you_mean(name, known)}"
+        )
+    return name
+
+
+def _read_file(predictor: Predictor, name: str, path: Path, split: SplitName) -> EncodedDataset:
+    config = predictor.config
+    columns = config.columns(name)
+    kinds = {column.column: column.kind for column in columns if column.is_read}
+    examples = read_file(config.datasets[name], kinds, path, split=split)
+    if not examples:
+        raise DataError(f"{path}: expected rows, found none")
+    _check_examples(predictor, columns, examples, path)
+    labels: dict[str, Labels] = {
+        column.task_name: predictor.tasks[column.task_name].labels.with_found(
+            # As train and dev: a column asks for labels in both.
+            column.collect({"train": examples, "dev": examples}, where=str(path))
+        )
+        for column in columns
+    }
+    try:
+        encoded = config.layout(name).encode(
+            examples, predictor.tokenizer, columns, labels, max_length=predictor.max_length
+        )
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from error
+    return EncodedDataset(name, {split: encoded}, labels, content="")
+
+
+def _check_examples(
+    predictor: Predictor, columns: list[AnyColumn], examples: list[Example], path: Path
+) -> None:
+    """Refuses a file without labels of a task, or with features of another size."""
+    for column in columns:
+        task = column.task_name
+        if column.is_read and all(column.value(example) is None for example in examples):
+            raise DataError(f"{path}: no row has a label of task '{task}' ({column.column})")
+        wanted, size = predictor.model.num_features[task], len(examples[0].features)
+        if column.takes_features and wanted != size:
+            raise DataError(f"{path}: expected {wanted} features, as in training, found {size}")
