@@ -9,8 +9,9 @@ from mtl_core.config import RunConfig
 from mtl_core.data.columns.base import AnyColumn
 from mtl_core.data.columns.label_names import Labels
 from mtl_core.data.example import Example
+from mtl_core.data.formats.base import SplitName
 from mtl_core.data.merge import merge_labels
-from mtl_core.data.splits import SplitName, read_file
+from mtl_core.data.splits import read_file
 from mtl_core.data.store import EncodedDataset
 from mtl_core.errors import DataError, did_you_mean
 from mtl_core.predictor import Predictor

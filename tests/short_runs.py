@@ -5,7 +5,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from mtl_core.assets import Assets
 from mtl_core.config import RunConfig
+from mtl_core.export import export_best
 from mtl_core.training.loop import train
 from mtl_core.training.report import EpochReport
 
@@ -30,3 +32,13 @@ def assert_same(first: dict[str, Tensor], second: dict[str, Tensor], tolerance: 
     assert first.keys() == second.keys()
     for name, value in first.items():
         torch.testing.assert_close(value, second[name], rtol=0, atol=tolerance, msg=name)
+
+
+def save_short_run(config: RunConfig, folder: Path) -> Path:
+    """Trains on the CPU; returns the folder of the model of the best epoch, `folder / "model"`."""
+    assets = Assets.load(config, device=torch.device("cpu"))
+    for _ in train(config, checkpoint=folder / "checkpoint", assets=assets):
+        pass
+    model = folder / "model"
+    export_best(folder / "checkpoint", model, config=config, assets=assets, dev={}, test=None)
+    return model

@@ -3,18 +3,16 @@
 from collections.abc import Collection, Mapping, MutableSequence, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
 from mtl_core.data.columns.kinds import COLUMNS
 from mtl_core.data.columns.label import LabelColumn
 from mtl_core.data.example import Example
-from mtl_core.data.formats.base import Columns, DatasetBase, Limits
+from mtl_core.data.formats.base import Columns, DatasetBase, Limits, SplitName
 from mtl_core.data.notes import DataNote, SplitNotes
 from mtl_core.errors import DataError
 
-SplitName = Literal["train", "dev", "test"]
 _ORDER: tuple[SplitName, ...] = ("train", "dev", "test")
 Splits = dict[str, list[Example]]
 """Split name -> its examples; `train` and `dev` are always there, `test` may be missing."""
@@ -65,8 +63,9 @@ def read_file(
     Raises:
         DataError: The format has no files, the file cannot be used, or it lacks a column.
     """
-    on_file, source = section.on_file(path, split)
-    rows = _read(on_file, source, _with_filters(section, columns), SplitNotes(split))
+    other = section.on_file(path, split)
+    source = other.splits.named()[split]
+    rows = _read(other, source, _with_filters(other, columns), SplitNotes(split))
     return [_without(row, section.where.keys() - columns.keys()) for row in rows]
 
 

@@ -1,7 +1,9 @@
 """Checks of what commands are given that come before the imports that take seconds."""
 
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
+from mtl_core.errors import ConfigError
 from mtl_core.model_folder import META
 from mtl_core.study_file import read_document
 from mtl_core.untrusted import check_model
@@ -29,6 +31,20 @@ def model_folder(folder: Path, *, trust_code: bool) -> Path:
         folder = folder / "model"
     check_model(folder, trust_code=trust_code)
     return folder
+
+
+def files_by_dataset(files: Sequence[str], datasets: Collection[str]) -> dict[str, Path]:
+    """Returns data set -> file, of texts such as "trips=data/new.csv"; "" = none is named."""
+    found: dict[str, Path] = {}
+    for text in files:
+        name, equals, path = text.partition("=")
+        # A path may hold "=" itself; it is one where what stands before is no data set.
+        is_named = bool(equals) and (name in datasets or not Path(text).exists())
+        key = name if is_named else ""
+        if key in found:
+            raise ConfigError(f"--file: '{text}': there is a file for this data set already")
+        found[key] = Path(path if is_named else text)
+    return found
 
 
 def pair(text: str) -> tuple[str, str]:

@@ -14,6 +14,11 @@ Model = Annotated[Path, typer.Argument(help="Folder of a saved model, or of a st
 TrustCode = Annotated[
     bool, typer.Option(help="Runs the code of a model's own kinds of tasks: files and packages.")
 ]
+Device = Annotated[
+    str | None,
+    typer.Option(help="Where to compute: cpu, cuda, cuda:1, mps; default: a GPU if there is one."),
+]
+BatchSize = Annotated[int | None, typer.Option(min=1, help="Texts per batch; default: 128.")]
 Verbose = Annotated[bool, typer.Option("--verbose", help="Shows what Ray and the libraries log.")]
 LogFile = Annotated[
     Path | None, typer.Option(help="Also logs what happens to a file, with levels and times.")

@@ -1,4 +1,4 @@
-"""What the commands print at their end: the check, the result of a study, scores."""
+"""What the commands print at their end: the check, the result of a study."""
 
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,6 @@ from mtl_core.model.outline import encoder_outline
 from mtl_core.model.trained import describe_encoder
 from mtl_core.printable import one_line
 from mtl_core.scores import flatten, show_score
-from mtl_core.training.evaluation import Evaluation
 from mtl_core.training.precision import describe
 from tuning.cluster.planner import plan_trainers, this_machine
 from tuning.space.space import Parameter
@@ -139,17 +138,6 @@ def show_result(result: "StudyResult") -> None:
     ):
         # Unwrapped, so that a command can be copied from a narrow terminal.
         console.print(f"{what + ':':9}{command}", soft_wrap=True)
-
-
-def show_evaluation(evaluation: Evaluation, split: str) -> None:
-    """Prints the scores of a model."""
-    table = Table("task", "score", f"{split}, %")
-    for task, scores in evaluation.scores.items():
-        for name, value in scores.items():
-            table.add_row(task, name, show_score(name, value))
-    joint = show_score("joint_accuracy", evaluation.joint_accuracy)
-    table.add_row("all", "joint_accuracy", joint)
-    plain_console().print(table)
 
 
 def _scores(final: "FinalScores | None", split: str) -> dict[str, float]:

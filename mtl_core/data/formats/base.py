@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -14,6 +14,7 @@ from mtl_core.errors import DataError
 from mtl_core.files import hash_files
 from mtl_core.section import DataPath, Section
 
+SplitName = Literal["train", "dev", "test"]
 Columns = Mapping[str, ColumnKind]
 """Column name -> what the tasks take it for."""
 # Strict: a text is a name or a path, even where it reads as a number.
@@ -121,12 +122,12 @@ class DatasetBase(Section, ABC):
             DataError: A file is missing or unreadable, or lacks a column.
         """
 
-    def on_file(self, path: Path, split: str) -> tuple["DatasetBase", str]:
-        """Returns how another file is read by these settings: a section and a source for it.
+    def on_file(self, path: Path, split: SplitName) -> "DatasetBase":
+        """Returns a section with the same settings, in which a split comes from another file.
 
         Args:
             path: The file; for formats of folders a folder.
-            split: The split that it stands for, where a file holds several.
+            split: The split.
 
         Raises:
             DataError: The format is not one of files.
@@ -157,9 +158,9 @@ class FilesBase(DatasetBase):
     splits: SplitFiles
     """One file per split; dev and test may be a share of train, such as 0.1."""
 
-    def on_file(self, path: Path, split: str) -> tuple[DatasetBase, str]:
-        """Returns this section, and the file as its source."""
-        return self, str(path)
+    def on_file(self, path: Path, split: SplitName) -> DatasetBase:
+        """Returns a section in which a split is another file."""
+        return self.model_copy(update={"splits": self.splits.model_copy(update={split: str(path)})})
 
     def fingerprint(self) -> str:
         """Returns a hash of the content of all files."""

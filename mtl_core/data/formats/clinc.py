@@ -4,7 +4,14 @@ from pathlib import Path
 from typing import Literal
 
 from mtl_core.data.example import Example
-from mtl_core.data.formats.base import Columns, DatasetBase, Fraction, SplitNames, check_columns
+from mtl_core.data.formats.base import (
+    Columns,
+    DatasetBase,
+    Fraction,
+    SplitName,
+    SplitNames,
+    check_columns,
+)
 from mtl_core.data.formats.json_files import get_key, short
 from mtl_core.data.formats.text_files import cut_words, read_json
 from mtl_core.data.notes import SplitNotes
@@ -36,9 +43,11 @@ class Clinc(DatasetBase):
         check_columns(str(self.path), columns, {"intent": "label"})
         return clinc_examples(self.path, source, out_of_scope=self.out_of_scope)
 
-    def on_file(self, path: Path, split: str) -> tuple[DatasetBase, str]:
-        """Returns a section of the file, and the key of the split in it."""
-        return self.model_copy(update={"path": path}), self.splits.named().get(split, split)
+    def on_file(self, path: Path, split: SplitName) -> DatasetBase:
+        """Returns a section of another file, with the same keys."""
+        # A split that was a share of train has no key of its own; there it gets its name.
+        keys: dict[str, str] = {split: self.splits.named().get(split, split)}
+        return self.model_copy(update={"path": path, "splits": self.splits.model_copy(update=keys)})
 
     def fingerprint(self) -> str:
         """Returns a hash of the file."""

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from mtl_core.data.example import Example, LabelValue
-from mtl_core.data.formats.base import Columns, DatasetBase, SplitNames, check_columns
+from mtl_core.data.formats.base import Columns, DatasetBase, SplitName, SplitNames, check_columns
 from mtl_core.data.formats.text_files import read_lines, words_with_tags
 from mtl_core.data.notes import SplitNotes
 from mtl_core.errors import DataError
@@ -32,10 +32,11 @@ class SeqInOut(DatasetBase):
         check_columns(str(self.path), columns, {"intent": "label", "slots": "tags"})
         return list(_read_seq_in_out(self.path / source, columns))
 
-    def on_file(self, path: Path, split: str) -> tuple[DatasetBase, str]:
-        """Returns a section of what holds the folder, and the folder's name."""
+    def on_file(self, path: Path, split: SplitName) -> DatasetBase:
+        """Returns a section in which a split is another folder."""
         folder = path.resolve()
-        return self.model_copy(update={"path": folder.parent}), folder.name
+        splits = self.splits.model_copy(update={split: folder.name})
+        return self.model_copy(update={"path": folder.parent, "splits": splits})
 
     def fingerprint(self) -> str:
         """Returns a hash of the content of all files."""

@@ -1,0 +1,40 @@
+"""What `mtl evaluate` prints: scores as a table or as JSON; imports neither Ray nor Optuna."""
+
+import json
+import math
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+
+from mtl_core.printable import printable_json
+from mtl_core.scores import show_score
+from tuning.watch.console import plain_console
+
+if TYPE_CHECKING:
+    from mtl_core.training.evaluation import Evaluation
+
+
+def show_evaluation(evaluation: "Evaluation", what: str) -> None:
+    """Prints the scores of a model; `what` is the split, or "file"."""
+    table = Table("task", "score", f"{what}, %")
+    for task, scores in evaluation.scores.items():
+        for name, value in scores.items():
+            table.add_row(task, name, show_score(name, value))
+    joint = show_score("joint_accuracy", evaluation.joint_accuracy)
+    table.add_row("all", "joint_accuracy", joint)
+    plain_console().print(table)
+
+
+def evaluation_json(evaluation: "Evaluation", what: str) -> str:
+    """Returns the scores of a model as JSON, as they are, not in %; null where there is none."""
+    scores = {
+        task: {name: _known(value) for name, value in found.items()}
+        for task, found in evaluation.scores.items()
+    }
+    joint = _known(evaluation.joint_accuracy)
+    plain = {"split": what, "scores": scores, "joint_accuracy": joint}
+    return printable_json(json.dumps(plain, ensure_ascii=False, indent=2))
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value
