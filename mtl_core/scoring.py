@@ -59,17 +59,15 @@ def score(
         for dataset in datasets.values()
         for name, labels in dataset.labels.items()
     }
-    place = Place(0, 1, predictor.device)
-    collator = build_collator(config, predictor.tokenizer, batch_size=batch_size)
     return evaluate(
         predictor.model,
         # In the order of the study file.
         {name: tasks[name] for name in config.tasks if name in tasks},
         datasets,
         split=split,
-        place=place,
+        place=Place(0, 1, predictor.device),
         precision="fp32",
-        collator=collator,
+        collator=build_collator(config, predictor.tokenizer, batch_size=batch_size),
     )
 
 
