@@ -31,6 +31,10 @@ class CacheError(MtlError):
     """The cache folder cannot be used."""
 
 
+class StorageError(MtlError):
+    """A disk takes no more: it is full, for instance."""
+
+
 class TrainingError(MtlError):
     """A training run cannot go on, for instance because its loss is not finite."""
 

@@ -14,6 +14,7 @@ from uuid import uuid4
 from filelock import FileLock, Timeout
 
 from mtl_core.errors import ConfigError, DataError
+from mtl_core.full_disk import telling_full_disks
 from mtl_core.printable import one_line
 from mtl_core.scores import without_nan
 
@@ -35,9 +36,14 @@ def whole_file(path: Path) -> Iterator[Path]:
     part.unlink(missing_ok=True)  # A link there would lead the content into another file.
     part.touch(exist_ok=False)
     mode = part.stat().st_mode
-    yield part
-    _give_mode(part, mode)
-    os.replace(part, path)  # noqa: PTH105
+    try:
+        with telling_full_disks(path):
+            yield part
+        _give_mode(part, mode)
+        os.replace(part, path)  # noqa: PTH105
+    finally:
+        # Half a file would take room from what is written next; a whole one is not here any more.
+        part.unlink(missing_ok=True)
 
 
 def _give_mode(path: Path, mode: int) -> None:
@@ -74,7 +80,8 @@ def whole_folder(folder: Path) -> Iterator[Path]:
     scratch = folder.with_name(f".{folder.name}.{uuid4().hex}.part")
     scratch.mkdir()
     try:
-        yield scratch
+        with telling_full_disks(folder):
+            yield scratch
         mode = scratch.stat().st_mode
         for path in scratch.rglob("*"):
             if path.is_file() and not path.is_symlink():

@@ -52,8 +52,9 @@ def save_checkpoint(folder: Path, run: RunState, *, inputs: RunInputs) -> None:
         "reports": [report.to_json() for report in run.reports],
         "loss_scale": None if run.scale is None else asdict(run.scale),
     }
-    with whole_file(folder / _STATE) as part:
-        torch.save(state, part)
+    # To a file of Python's: torch's own says of a full disk that a position was not expected.
+    with whole_file(folder / _STATE) as part, part.open("wb") as file:
+        torch.save(state, file)
 
 
 def load_checkpoint(folder: Path, run: RunState, *, inputs: RunInputs) -> None:

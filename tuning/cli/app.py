@@ -2,13 +2,16 @@
 
 import gc
 import logging
+import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import NoReturn
 
 import typer
 
 from mtl_core.errors import CacheError, ConfigError, DataError, MtlError
+from mtl_core.full_disk import disk_code
 from tuning.cli.check import check
 from tuning.cli.evaluate import evaluate
 from tuning.cli.fetch import fetch
@@ -62,10 +65,23 @@ def main() -> NoReturn:
         _exit(str(error).split("\n"), FAILED)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
+    except OSError as error:
+        # Files say where they could not be written; this is what else is: stdout, a log.
+        code = disk_code(error)
+        if code is None:
+            raise
+        _drop_stdout()
+        _exit([f"cannot write {error.filename or 'the output'}: {os.strerror(code)}"], FAILED)
     finally:
         # What is there now is given back with the process: no last look at all of it, either.
         gc.freeze()
     sys.exit(0)
+
+
+def _drop_stdout() -> None:
+    # What waits in the buffer would fail once more when Python ends, with a message of its own.
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _exit(lines: Sequence[str], code: int) -> NoReturn:
