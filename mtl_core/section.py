@@ -3,12 +3,13 @@
 import ast
 import inspect
 import os
+import re
 from itertools import pairwise
 from pathlib import Path
 from textwrap import dedent
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, GetJsonSchemaHandler
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
@@ -90,10 +91,40 @@ def resolve_path(value: Any) -> Any:
     return value
 
 
+def is_address(text: str) -> bool:
+    """Returns whether a text is the address of a file on a server."""
+    return text.startswith(("https://", "http://"))
+
+
+def resolve_files(value: Any) -> Any:
+    """Returns the absolute paths that a text, a path or a list of them stands for; see `DataFiles`.
+
+    Raises:
+        ValueError: It is an address of another protocol than HTTP.
+    """
+    if isinstance(value, list | tuple):
+        return tuple(resolve_files(item) for item in value)
+    if isinstance(value, str) and is_address(value):
+        return str(value)
+    if isinstance(value, str) and re.match(r"[a-z][a-z0-9+.]*://", value):
+        raise ValueError(f"expected a path, or an address with https://, found '{value}'")
+    path = resolve_path(value)
+    return str(path) if isinstance(path, Path) else path
+
+
 DataPath = Annotated[Path, BeforeValidator(resolve_path)]
 """A path; a relative one is resolved against the file or folder in which it was written.
 
 `fetched:NAME/FILE` names data that `mtl fetch` puts into the cache.
+"""
+
+
+DataFiles = Annotated[
+    str | Annotated[tuple[str, ...], Field(min_length=1)], BeforeValidator(resolve_files)
+]
+"""A file, a folder, a glob such as `data/*.csv` or an address, or a list of them.
+
+Relative ones are made absolute as in `DataPath`; addresses stay as they are.
 """
 
 

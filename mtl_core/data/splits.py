@@ -37,9 +37,9 @@ def read_splits(
     wanted = _with_filters(section, columns)
     stratum = next((column for column, kind in columns.items() if COLUMNS[kind].is_group), None)
     found: Splits = {}
-    for split, source in section.splits.named().items():
+    for split in section.splits.given():
         said = SplitNotes(split)
-        found[split] = _read(section, source, wanted, said)
+        found[split] = _read(section, split, wanted, said)
         if notes is not None:
             notes.extend(said.found)
     # Filter, cut, limit, in this order: a cut counts the rows that are left, and the same rows are
@@ -64,8 +64,7 @@ def read_file(
         DataError: The format has no files, the file cannot be used, or it lacks a column.
     """
     other = section.on_file(path, split)
-    source = other.splits.named()[split]
-    rows = _read(other, source, _with_filters(other, columns), SplitNotes(split))
+    rows = _read(other, split, _with_filters(other, columns), SplitNotes(split))
     return [_without(row, section.where.keys() - columns.keys()) for row in rows]
 
 
@@ -108,8 +107,8 @@ def _with_filters(section: DatasetBase, columns: Columns) -> Columns:
     return wanted
 
 
-def _read(section: DatasetBase, source: str, wanted: Columns, notes: SplitNotes) -> list[Example]:
-    rows = section.read_split(source, wanted, notes)
+def _read(section: DatasetBase, split: str, wanted: Columns, notes: SplitNotes) -> list[Example]:
+    rows = section.read_split(split, wanted, notes)
     return [row for row in rows if _is_kept(row, section.where)]
 
 

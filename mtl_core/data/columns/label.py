@@ -6,11 +6,12 @@ from typing import ClassVar
 import numpy as np
 
 from mtl_core.data.arrays import NO_LABEL, Int32Array, Int64Array
-from mtl_core.data.columns.cells import Cell
+from mtl_core.data.columns.cells import Cell, list_in, short_of
 from mtl_core.data.columns.ids import IdColumn, look_up
 from mtl_core.data.columns.label_names import LabelNames
 from mtl_core.data.example import Example
 from mtl_core.data.source import Source
+from mtl_core.errors import DataError
 
 
 class LabelColumn(IdColumn[LabelNames]):
@@ -26,7 +27,13 @@ class LabelColumn(IdColumn[LabelNames]):
     @classmethod
     def from_cell(cls, cell: Cell) -> str:
         """Returns the label."""
-        return cell.label(cell.value)
+        value = cell.value
+        if isinstance(value, str) and list_in(value, cell.where) is not None:
+            raise DataError(
+                f"{cell.where}: expected one label, found the list {short_of(value)}; a task of "
+                "kind multilabel takes lists"
+            )
+        return cell.label(value)
 
     def collect(self, splits: Mapping[str, Sequence[Example]], *, where: str) -> LabelNames:
         """Returns the names of the labels with their counts."""

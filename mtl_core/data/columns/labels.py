@@ -6,7 +6,7 @@ from typing import ClassVar
 import numpy as np
 
 from mtl_core.data.arrays import NO_LABEL, Int32Array, Int64Array
-from mtl_core.data.columns.cells import Cell, items_of
+from mtl_core.data.columns.cells import Cell, list_in
 from mtl_core.data.columns.ids import IdColumn, new_ids
 from mtl_core.data.columns.label_names import LabelNames
 from mtl_core.data.example import Example
@@ -26,12 +26,15 @@ class LabelSetColumn(IdColumn[LabelNames]):
     @classmethod
     def from_cell(cls, cell: Cell) -> tuple[str, ...]:
         """Returns the labels of a list, of a string with separators, or of a single number."""
-        if isinstance(cell.value, str):
+        if not isinstance(cell.value, str):
+            is_list = isinstance(cell.value, Sequence) and not isinstance(cell.value, bytes)
+            items = cell.items() if is_list else (cell.value,)
+        elif (listed := list_in(cell.value, cell.where, brackets=("[]", "()", "{}"))) is not None:
+            items = listed
+        else:
             parts = (part.strip() for part in cell.value.split(cell.separator))
-            return tuple(part for part in parts if part)  # "" is the empty set
-        if not isinstance(cell.value, Sequence):
-            return (cell.label(cell.value),)
-        return tuple(cell.label(item) for item in items_of(cell.value))
+            items = tuple(part for part in parts if part)  # "" is the empty set
+        return tuple(cell.label(item) for item in items)
 
     def collect(self, splits: Mapping[str, Sequence[Example]], *, where: str) -> LabelNames:
         """Returns the names of the labels of all sets, with their counts."""

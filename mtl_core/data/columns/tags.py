@@ -11,7 +11,7 @@ from torch import Tensor
 
 from mtl_core.data.arrays import NO_LABEL, BoolArray, Int64Array, Ragged
 from mtl_core.data.columns.base import Column, Gold
-from mtl_core.data.columns.cells import Cell, items_of
+from mtl_core.data.columns.cells import Cell
 from mtl_core.data.columns.ids import look_up
 from mtl_core.data.columns.label_names import LabelNames
 from mtl_core.data.example import Example
@@ -47,8 +47,8 @@ class TagsColumn(Column[LabelNames, Ragged]):
 
     @classmethod
     def from_cell(cls, cell: Cell) -> tuple[str, ...]:
-        """Returns the tags of a list, or of a string with spaces."""
-        return tuple(cell.label(item) for item in items_of(cell.value))
+        """Returns the tags of a list, also of one written as text, or of a string with spaces."""
+        return tuple(cell.label(item) for item in cell.items())
 
     def collect(self, splits: Mapping[str, Sequence[Example]], *, where: str) -> LabelNames:
         """Returns the names of the tags with their counts; O is always one of them for BIO.

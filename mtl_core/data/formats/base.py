@@ -1,5 +1,7 @@
 """The contract of formats, and what all share: where splits come from, row filters, limits."""
 
+import hashlib
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,10 +11,11 @@ from pydantic import Field, model_validator
 
 from mtl_core.data.columns.kinds import COLUMNS
 from mtl_core.data.example import ColumnKind, Example
+from mtl_core.data.formats.data_files import files_of
 from mtl_core.data.notes import SplitNotes
 from mtl_core.errors import DataError
 from mtl_core.files import hash_files
-from mtl_core.section import DataPath, Section
+from mtl_core.section import DataFiles, Section
 
 SplitName = Literal["train", "dev", "test"]
 Columns = Mapping[str, ColumnKind]
@@ -35,11 +38,11 @@ class _Sources(Section):
             raise ValueError(f"dev and test cut {cut:g} off train; less than 1 has to be left")
         return self
 
-    def named(self) -> dict[str, str]:
-        """Returns split -> name or path, of the splits that are not cut off train."""
+    def given(self) -> dict[str, Any]:
+        """Returns split -> what stands for it, of the splits that are not cut off train."""
         every = {"train": self.train, "dev": self.dev, "test": self.test}
         return {
-            split: str(source)
+            split: source
             for split, source in every.items()
             if source is not None and not isinstance(source, float)
         }
@@ -60,16 +63,33 @@ class SplitNames(_Sources):
     test: str | Fraction | None = "test"
     """Sentences for the final scores, opened once; null when there are none."""
 
+    def named(self) -> dict[str, str]:
+        """Returns split -> its name, of the splits that are not cut off train."""
+        return self.given()
+
 
 class SplitFiles(_Sources):
-    """One file per split, or the shares to cut off train."""
+    """The files of each split, or the shares to cut off train.
 
-    train: DataPath
+    Files are a path, a folder (all files in it), a glob such as `data/*.csv`, an address
+    (`https://...`, fetched once into the cache), or a list of these.
+    """
+
+    train: DataFiles
     """Sentences to train on."""
-    dev: Fraction | DataPath
+    dev: Fraction | DataFiles
     """Sentences that choose epoch and recipe."""
-    test: Fraction | DataPath | None = None
+    test: Fraction | DataFiles | None = None
     """Sentences for the final scores, opened once; null when there are none."""
+
+    def files(self, split: str) -> list[Path]:
+        """Returns the files of a split that is not cut off train.
+
+        Raises:
+            DataError: A file is missing, or cannot be fetched.
+        """
+        places = self.given()[split]
+        return files_of((places,) if isinstance(places, str) else places)
 
 
 class Limits(Section):
@@ -110,11 +130,11 @@ class DatasetBase(Section, ABC):
     """Most rows, of every split or as `{train: 1000}`; a sample, drawn by `split_seed`."""
 
     @abstractmethod
-    def read_split(self, source: str, columns: Columns, notes: SplitNotes) -> list[Example]:
+    def read_split(self, split: str, columns: Columns, notes: SplitNotes) -> list[Example]:
         """Reads one split; called for every split that is not cut off train.
 
         Args:
-            source: Its name or path.
+            split: `train`, `dev` or `test`; where it comes from stands in `splits`.
             columns: The columns to read; an example may lack some of them.
             notes: Gets what a user should know of what was read: what was left out, for instance.
 
@@ -148,15 +168,24 @@ class DatasetBase(Section, ABC):
         # Of files it counts which splits have one: their content is in `fingerprint`. Names choose
         # within one source, so they count as they are.
         is_by_name = isinstance(self.splits, SplitNames)
-        sources = self.splits.named() if is_by_name else list(self.splits.named())
+        sources = self.splits.given() if is_by_name else list(self.splits.given())
         return settings | {"sources": sources, "fractions": self.splits.fractions()}
 
 
 class FilesBase(DatasetBase):
-    """What data sets of one file per split have."""
+    """What data sets of files have; the files of a split hold its rows one after the other."""
 
     splits: SplitFiles
-    """One file per split; dev and test may be a share of train, such as 0.1."""
+    """The files of each split; dev and test may be a share of train, such as 0.1."""
+
+    def read_split(self, split: str, columns: Columns, notes: SplitNotes) -> list[Example]:
+        """Reads the files of a split; see `DatasetBase.read_split`."""
+        files = self.splits.files(split)
+        return [row for path in files for row in self.read_file(path, columns, notes)]
+
+    @abstractmethod
+    def read_file(self, path: Path, columns: Columns, notes: SplitNotes) -> list[Example]:
+        """Reads one file of a split; see `DatasetBase.read_split`."""
 
     def on_file(self, path: Path, split: SplitName) -> DatasetBase:
         """Returns a section in which a split is another file."""
@@ -164,7 +193,9 @@ class FilesBase(DatasetBase):
 
     def fingerprint(self) -> str:
         """Returns a hash of the content of all files."""
-        return hash_files(Path(path) for path in self.splits.named().values())
+        # By split: a file that moves from train to dev makes another data set.
+        hashes = {split: hash_files(self.splits.files(split)) for split in self.splits.given()}
+        return hashlib.sha256(json.dumps(hashes).encode()).hexdigest()
 
 
 def check_columns(where: str, columns: Columns, offered: Columns) -> None:

@@ -38,10 +38,10 @@ class Clinc(DatasetBase):
     out_of_scope: bool = False
     """Whether the rows of `oos_<split>` come with each split."""
 
-    def read_split(self, source: str, columns: Columns, notes: SplitNotes) -> list[Example]:
+    def read_split(self, split: str, columns: Columns, notes: SplitNotes) -> list[Example]:
         """Reads one split; see `DatasetBase.read_split`."""
         check_columns(str(self.path), columns, {"intent": "label"})
-        return clinc_examples(self.path, source, out_of_scope=self.out_of_scope)
+        return clinc_examples(self.path, self.splits.named()[split], out_of_scope=self.out_of_scope)
 
     def on_file(self, path: Path, split: SplitName) -> DatasetBase:
         """Returns a section of another file, with the same keys."""

@@ -53,12 +53,12 @@ class Conll(FilesBase):
                     )
         return self
 
-    def read_split(self, source: str, columns: Columns, notes: SplitNotes) -> list[Example]:
-        """Reads one file; see `DatasetBase.read_split`."""
+    def read_file(self, path: Path, columns: Columns, notes: SplitNotes) -> list[Example]:
+        """Reads one file; see `FilesBase.read_file`."""
         layout = ConllLayout(
             self.columns, self.words, self.schemes, self.names, self.separator, self.comment
         )
-        return conll_examples(Path(source), columns, layout, notes)
+        return conll_examples(path, columns, layout, notes)
 
 
 @dataclass(frozen=True, slots=True)

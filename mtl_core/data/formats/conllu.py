@@ -20,9 +20,9 @@ class Conllu(FilesBase):
 
     kind: Literal["conllu"] = "conllu"
 
-    def read_split(self, source: str, columns: Columns, notes: SplitNotes) -> list[Example]:
-        """Reads one file; see `DatasetBase.read_split`."""
-        return conllu_examples(Path(source), columns)
+    def read_file(self, path: Path, columns: Columns, notes: SplitNotes) -> list[Example]:
+        """Reads one file; see `FilesBase.read_file`."""
+        return conllu_examples(path, columns)
 
 
 def conllu_examples(path: Path, columns: Columns) -> list[Example]:

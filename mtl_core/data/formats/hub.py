@@ -1,20 +1,13 @@
 """The format of hub data sets: from the Hugging Face hub, or local folders alike."""
 
-import hashlib
-from pathlib import Path
 from typing import Literal
 
 from mtl_core.data.example import Example
 from mtl_core.data.formats.base import Columns, DatasetBase, Fraction, SplitNames
+from mtl_core.data.formats.hub_source import HubName, hub_fingerprint, hub_table
 from mtl_core.data.formats.table_rows import TableColumns, table_examples
-from mtl_core.data.formats.table_source import TableSource, load_table
 from mtl_core.data.notes import SplitNotes
-from mtl_core.errors import DataError
-from mtl_core.files import hash_files
 from mtl_core.section import IdOrFolder
-
-_PICKLES = ("pandas",)
-"""Names that `datasets` takes for its own readers of pickled files."""
 
 
 class HubSplits(SplitNames):
@@ -37,40 +30,15 @@ class Hub(TableColumns, DatasetBase):
     splits: HubSplits = HubSplits()
     """Names of the splits, slices like `train[:90%]`, or shares of train, such as 0.1."""
 
-    def read_split(self, source: str, columns: Columns, notes: SplitNotes) -> list[Example]:
+    def read_split(self, split: str, columns: Columns, notes: SplitNotes) -> list[Example]:
         """Reads one split, downloaded when it is not there yet; see `DatasetBase.read_split`."""
-        return table_examples(self._source(source), self.layout(), columns)
+        layout = self.layout()
+        table = hub_table(self._hub_name(), self.splits.named()[split], layout.used(columns))
+        return table_examples(table, layout, columns, notes, on_empty=self.on_empty)
 
     def fingerprint(self) -> str:
-        """Returns a hash of the fingerprints of the loaded splits."""
-        # Loads every split, from the cache of `datasets` when it is there: a slice such as
-        # `train[:90%]` has a fingerprint of its own.
-        parts = [self._source(name).fingerprint for name in self.splits.named().values()]
-        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+        """Returns a hash of the content of the splits that are read."""
+        return hub_fingerprint(self._hub_name(), list(self.splits.named().values()))
 
-    def _source(self, split: str) -> TableSource:
-        return hub_source(self.name, config=self.config, revision=self.revision, split=split)
-
-
-def hub_source(name: str, *, config: str | None, revision: str | None, split: str) -> TableSource:
-    """Loads a split of a hub data set or local folder.
-
-    Raises:
-        DataError: The data set cannot be loaded; the message of `datasets` follows.
-    """
-    if name in _PICKLES:
-        raise DataError(f"{name}: reads pickles, which can hold code; expected a table without")
-    # A hub id is no folder, so its content is "": the fingerprint of `datasets` tells it apart.
-    where, content = f"{name} [{split}]", _hash_folder(Path(name))
-    return load_table(where, content, name, config, revision=revision, split=split)
-
-
-def _hash_folder(folder: Path) -> str:
-    """Returns a hash of the files in a folder and their names; "" when there is no such folder."""
-    if not folder.is_dir():
-        return ""
-    # Hidden files are not part of the data, and those of git and of downloads change by themselves.
-    names = [path.relative_to(folder) for path in folder.rglob("*") if path.is_file()]
-    shown = sorted(name for name in names if not any(part.startswith(".") for part in name.parts))
-    content = hash_files(folder / name for name in shown)
-    return hashlib.sha256("\n".join([*map(str, shown), content]).encode()).hexdigest()
+    def _hub_name(self) -> HubName:
+        return HubName(self.name, self.config, self.revision)

@@ -5,6 +5,7 @@ from typing import Literal
 
 from mtl_core.data.example import Example
 from mtl_core.data.formats.base import Columns, FilesBase, check_columns
+from mtl_core.data.formats.rows import read_rows
 from mtl_core.data.formats.text_files import cut_words, read_lines
 from mtl_core.data.notes import SplitNotes
 
@@ -14,11 +15,9 @@ class Lines(FilesBase):
 
     kind: Literal["lines"] = "lines"
 
-    def read_split(self, source: str, columns: Columns, notes: SplitNotes) -> list[Example]:
-        """Reads one file; see `DatasetBase.read_split`."""
-        check_columns(source, columns, {})
-        return [
-            Example(cut_words(line, f"{source}:{number}"))
-            for number, line in enumerate(read_lines(Path(source)), start=1)
-            if line.strip()
-        ]
+    def read_file(self, path: Path, columns: Columns, notes: SplitNotes) -> list[Example]:
+        """Reads one file; see `FilesBase.read_file`."""
+        check_columns(str(path), columns, {})
+        lines = enumerate(read_lines(path), start=1)
+        rows = ((f"{path}:{number}", line) for number, line in lines if line.strip())
+        return read_rows(rows, lambda line, where: Example(cut_words(line, where)))

@@ -1,9 +1,11 @@
-"""Reading the rows of a file one by one: all bad rows are told at once, the first ten in full."""
+"""Reading the rows of a file one by one: bad rows are told at once, empty ones may be left out."""
 
 from collections.abc import Callable, Iterable
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from mtl_core.data.example import Example
+from mtl_core.data.formats.text_files import EmptyTextError
+from mtl_core.data.notes import SplitNotes
 from mtl_core.errors import DataError
 
 T = TypeVar("T")
@@ -12,39 +14,71 @@ _MOST_TOLD = 10
 """Bad rows that an error names; whoever mends a file needs to see the kind, not every row."""
 
 
-def read_rows(rows: Iterable[tuple[str, T]], make: Callable[[T, str], Example]) -> list[Example]:
+OnEmpty = Literal["error", "skip"]
+"""What becomes of a row with an empty text: an error, or it is left out and counted."""
+
+
+def read_rows(
+    rows: Iterable[tuple[str, T]],
+    make: Callable[[T, str], Example],
+    *,
+    on_empty: OnEmpty | None = None,
+    notes: SplitNotes | None = None,
+) -> list[Example]:
     """Makes an example of every row of a file; reads to the end, whatever rows are bad.
 
     Args:
         rows: Place (`file:line`) and content of every row. An error that it raises ends the
             reading; what is wrong with a single row is left to `make`.
         make: Makes an example of the content of a row and its place; raises `DataError` where the
-            row is bad.
+            row is bad, `EmptyTextError` where its text is empty.
+        on_empty: What becomes of rows with an empty text; None = an error, and no setting helps.
+        notes: Hears how many rows were left out; None = nobody listens.
 
     Raises:
         DataError: Rows are bad, or have half a surrogate pair in them. Its lines tell the first
             ten, and how many more there are.
     """
     examples: list[Example] = []
-    told: list[str] = []
-    count = 0
+    bad = _BadRows()
+    num_empty = 0
     try:
         for where, row in rows:
             try:
                 examples.append(make(row, where))
                 check_characters(examples[-1], where)
+            except EmptyTextError as error:
+                num_empty += 1
+                if on_empty == "error":
+                    bad.add(DataError(f"{error}; `on_empty: skip` leaves such rows out"))
+                elif on_empty is None:
+                    bad.add(error)
             except DataError as error:
-                count += 1
-                if count <= _MOST_TOLD:
-                    told += error.lines
+                bad.add(error)
     except DataError as error:
-        # Of `rows` itself: nothing can be read behind it.
-        count, told = count + 1, [*told, *error.lines]
-    if count > len(told):
-        told.append(f"... and {count - len(told)} more")
-    if told:
-        raise DataError(*told)
+        bad.add(error)  # Of `rows` itself: nothing can be read behind it.
+    bad.check()
+    if num_empty and notes is not None:
+        total = num_empty + len(examples)
+        text = f"{num_empty:,} of {total:,} rows have an empty text and are left out"
+        notes.add("empty", text, count=num_empty, of=total)
     return examples
+
+
+class _BadRows:
+    def __init__(self) -> None:
+        self._told: list[str] = []
+        self._count = 0
+
+    def add(self, error: DataError) -> None:
+        self._count += 1
+        if self._count <= _MOST_TOLD:
+            self._told += error.lines
+
+    def check(self) -> None:
+        more = self._count - _MOST_TOLD
+        if self._count:
+            raise DataError(*self._told, *([f"... and {more} more"] if more > 0 else ()))
 
 
 def check_characters(example: Example, where: str) -> None:

@@ -49,10 +49,11 @@ class Sample(DatasetBase):
     seed: int = Field(default=0, ge=0)
     """Seed of the generator; the same seed gives the same sentences everywhere."""
 
-    def read_split(self, source: str, columns: Columns, notes: SplitNotes) -> list[Example]:
+    def read_split(self, split: str, columns: Columns, notes: SplitNotes) -> list[Example]:
         """Generates a split: 2,000 train, 300 dev or 500 test sentences."""
         check_columns("sample", columns, {"intent": "label", "slots": "tags"})
         corpus = generate_sample(seed=self.seed)
+        source = self.splits.named()[split]
         if source not in corpus:
             raise DataError(f"sample: there is no split '{source}'; splits: {', '.join(corpus)}")
         return corpus[source]

@@ -27,10 +27,10 @@ class SeqInOut(DatasetBase):
     splits: SplitNames = SplitNames()
     """Names of the folders; dev and test may be a share of train, such as 0.1."""
 
-    def read_split(self, source: str, columns: Columns, notes: SplitNotes) -> list[Example]:
+    def read_split(self, split: str, columns: Columns, notes: SplitNotes) -> list[Example]:
         """Reads one folder; see `DatasetBase.read_split`."""
         check_columns(str(self.path), columns, {"intent": "label", "slots": "tags"})
-        return list(_read_seq_in_out(self.path / source, columns))
+        return list(_read_seq_in_out(self.path / self.splits.named()[split], columns))
 
     def on_file(self, path: Path, split: SplitName) -> DatasetBase:
         """Returns a section in which a split is another folder."""

@@ -36,13 +36,13 @@ class SpansJson(FilesBase):
     overlaps: Overlaps = "refuse"
     """What becomes of spans that take the same word: an error, or the longest stays."""
 
-    def read_split(self, source: str, columns: Columns, notes: SplitNotes) -> list[Example]:
-        """Reads one file; see `DatasetBase.read_split`."""
+    def read_file(self, path: Path, columns: Columns, notes: SplitNotes) -> list[Example]:
+        """Reads one file; see `FilesBase.read_file`."""
         # Which keys there are, only the rows tell: `span_examples` looks for them.
         offered: dict[str, ColumnKind] = dict.fromkeys(columns, "label")
-        check_columns(source, columns, {**offered, "spans": "tags"})
+        check_columns(str(path), columns, {**offered, "spans": "tags"})
         keys = SpanKeys(self.text, self.spans, self.start, self.end, self.label)
-        return span_examples(Path(source), list(columns), keys, overlaps=self.overlaps)
+        return span_examples(path, list(columns), keys, overlaps=self.overlaps)
 
 
 @dataclass(frozen=True, slots=True)

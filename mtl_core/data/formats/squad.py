@@ -20,10 +20,10 @@ class Squad(FilesBase):
 
     kind: Literal["squad"] = "squad"
 
-    def read_split(self, source: str, columns: Columns, notes: SplitNotes) -> list[Example]:
-        """Reads one file; see `DatasetBase.read_split`."""
-        check_columns(source, columns, {AnswersColumn.kind: AnswersColumn.kind})
-        return squad_examples(Path(source))
+    def read_file(self, path: Path, columns: Columns, notes: SplitNotes) -> list[Example]:
+        """Reads one file; see `FilesBase.read_file`."""
+        check_columns(str(path), columns, {AnswersColumn.kind: AnswersColumn.kind})
+        return squad_examples(path)
 
 
 class _Asked(NamedTuple):

@@ -1,14 +1,19 @@
-"""Reading text files, with errors that name the file and the line."""
+"""Reading text files, compressed or not, with errors that name the file and the line."""
 
 import json
 import re
 from pathlib import Path
 from typing import Any
 
+from mtl_core.data.formats.compressed import read_bytes
 from mtl_core.errors import DataError
 
 LONGEST = 1_000_000
 """Characters; a longer line is no sentence but a file in another format."""
+
+
+class EmptyTextError(DataError):
+    """A row has a text without words; a setting may leave such rows out."""
 
 
 def read_text(path: Path) -> str:
@@ -17,7 +22,7 @@ def read_text(path: Path) -> str:
     Raises:
         DataError: The file is missing, unreadable or not UTF-8.
     """
-    return _decode(_read(path), str(path))
+    return _decode(read_bytes(path), str(path))
 
 
 def read_lines(path: Path) -> list[str]:
@@ -26,19 +31,28 @@ def read_lines(path: Path) -> list[str]:
     Raises:
         DataError: The file is missing, unreadable or not UTF-8, or a line is too long.
     """
-    return lines_of(_read(path), str(path))
+    return lines_of(read_bytes(path), str(path))
 
 
 def lines_of(content: bytes, where: str) -> list[str]:
-    """Returns the lines of UTF-8 text, without line ends.
+    """Returns the lines of UTF-8 text; see `split_lines`.
+
+    Raises:
+        DataError: The text is not UTF-8, or a line is too long.
+    """
+    return split_lines(_decode(content, where), where)
+
+
+def split_lines(text: str, where: str) -> list[str]:
+    """Returns the lines of a text, without line ends.
 
     Only line feeds end a line: `str.splitlines` would also cut at U+2028 and its like, which stand
     in real sentences, and the files of a split would no longer match.
 
     Raises:
-        DataError: The text is not UTF-8, or a line is too long.
+        DataError: A line is too long.
     """
-    lines = _decode(content, where).split("\n")
+    lines = text.split("\n")
     # What stands behind the last line feed is no line, unless there is something.
     if lines[-1] == "":
         lines.pop()
@@ -51,13 +65,6 @@ def lines_of(content: bytes, where: str) -> list[str]:
     return [line.removesuffix("\r") for line in lines]
 
 
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path}: cannot read the file: {error.strerror}") from error
-
-
 def _decode(content: bytes, where: str) -> str:
     try:
         return content.decode("utf-8-sig")
@@ -65,7 +72,9 @@ def _decode(content: bytes, where: str) -> str:
         # Not in `content`: a byte-order mark has been taken off where the error counts.
         line = error.object.count(b"\n", 0, error.start) + 1
         found = error.object[error.start]
-        raise DataError(f"{where}:{line}: not UTF-8 text (byte 0x{found:02x})") from error
+        raise DataError(
+            f"{where}:{line}: not UTF-8 text (byte 0x{found:02x}); save it as UTF-8"
+        ) from error
 
 
 def read_json(path: Path) -> Any:
@@ -74,13 +83,30 @@ def read_json(path: Path) -> Any:
     Raises:
         DataError: The file is missing, unreadable, not UTF-8 or not JSON.
     """
+    return parse_json(read_text(path), str(path))
+
+
+def parse_json(text: str, where: str, line: int | None = None) -> Any:
+    """Returns what a JSON text holds.
+
+    Args:
+        text: The text.
+        where: Its file, for messages.
+        line: The number of the line that the text is; None = it is the whole file.
+
+    Raises:
+        DataError: It is not JSON.
+    """
+    place = where if line is None else f"{where}:{line}"
     try:
-        return json.loads(read_text(path))
+        return json.loads(text)
     except json.JSONDecodeError as error:
-        raise DataError(f"{path}:{error.lineno}: not JSON: {error.msg}") from error
+        raise DataError(f"{where}:{line or error.lineno}: not JSON: {error.msg}") from error
     # The parser of JSON calls itself for every bracket, and a file may hold nothing but brackets.
     except RecursionError as error:
-        raise DataError(f"{path}: not usable JSON: nested too deeply") from error
+        raise DataError(f"{place}: not usable JSON: nested too deeply") from error
+    except ValueError as error:  # Python refuses to read numbers of thousands of digits.
+        raise DataError(f"{place}: not usable JSON: a number has too many digits") from error
 
 
 def words_with_tags(text: str) -> tuple[str, ...]:
@@ -101,5 +127,5 @@ def cut_words(text: str, where: str) -> tuple[str, ...]:
     # Unlike `words_with_tags` it cuts at all white space of Unicode: there are no tags to match.
     words = tuple(text.split())
     if not words:
-        raise DataError(f"{where}: empty sentence")
+        raise EmptyTextError(f"{where}: empty sentence")
     return words

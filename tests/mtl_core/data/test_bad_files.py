@@ -185,19 +185,19 @@ BAD: dict[str, tuple[str, object, Mapping[str, ColumnKind], dict[str, Any], str]
     ),
     "csv huge": (
         "csv", f"text,label\n{LONG},b\n", {"label": "label"}, {},
-        r"rows\.txt:2: expected lines of at most",
+        r"rows\.txt:2: not CSV: field larger than field limit \(1000000\)",
     ),
     "csv number": (
         "csv", "text,label\na,1\nb,one\n", {"label": "number"}, {},
-        r"rows\.txt: row 2: column 'label': expected a number, found 'one'",
+        r"rows\.txt:3: column 'label': expected a number, found 'one'",
     ),
     "csv features": (
         "csv", "text,label,f\na,x,1 2\nb,y,1\n", {"label": "label"}, {"features": "f"},
-        r"rows\.txt: row 2: expected 2 numbers in column 'f', as in the first row, found 1",
+        r"rows\.txt:3: expected 2 numbers in column 'f', as in the rows before, found 1",
     ),
     "csv pair": (
         "csv", "text,label,p\na,x,\n", {"label": "label"}, {"text_pair": "p"},
-        r"rows\.txt: row 1: empty sentence in column 'p'",
+        r"rows\.txt:2: empty sentence in column 'p'; `on_empty: skip` leaves such rows out",
     ),
     "csv encoding": (
         "csv", b"text,label\na,\xe9\n", {"label": "label"}, {}, r"rows\.txt:2: not UTF-8",
@@ -207,10 +207,11 @@ BAD: dict[str, tuple[str, object, Mapping[str, ColumnKind], dict[str, Any], str]
         r"rows\.txt:2: not JSON",
     ),
     "jsonl list": (
-        "jsonl", '["a"]\n', {"label": "label"}, {}, r"rows\.txt:1: expected an object, found",
+        "jsonl", '["a"]\n["b"]\n', {"label": "label"}, {},
+        r"rows\.txt:1: expected an object, found",
     ),
     "parquet truncated": (
-        "parquet", b"PAR1 no", {"label": "label"}, {}, r"rows\.txt: cannot load the data: ",
+        "parquet", b"PAR1 no", {"label": "label"}, {}, r"rows\.txt: not a Parquet file: ",
     ),
 }  # fmt: skip
 

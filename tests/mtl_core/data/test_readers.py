@@ -193,7 +193,7 @@ def test_wrong_number_of_tags_is_named_with_the_line(tmp_path: Path) -> None:
 
 def test_wrong_number_of_tags_in_a_table_is_named_with_the_row(tmp_path: Path) -> None:
     raw = table(tmp_path, "csv", "text,slots\na,O\nb c,O O O\n")
-    with pytest.raises(DataError, match=r"rows\.csv: row 2: expected 2 tags .*found 3"):
+    with pytest.raises(DataError, match=r"rows\.csv:3: expected 2 tags .*found 3"):
         read(raw, {"slots": "tags"})
 
 
@@ -201,7 +201,7 @@ def test_empty_sentence_is_named(tmp_path: Path) -> None:
     raw = seq_in_out(tmp_path, words="a\n \n", tags="O\n\n", labels="x\ny\n")
     with pytest.raises(DataError, match=r"seq\.in:2: empty sentence"):
         read(raw)
-    with pytest.raises(DataError, match=r"row 2: empty sentence in column 'text'"):
+    with pytest.raises(DataError, match=r"rows\.csv:3: empty sentence in column 'text'"):
         read(table(tmp_path, "csv", "text,intent\na,x\n,y\n"), {"intent": "label"})
 
 
@@ -235,8 +235,8 @@ def test_column_of_a_fixed_format_is_checked(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", ["text,intent\n", "text,intent\n\n\n"])
 def test_csv_without_rows_is_named(tmp_path: Path, content: str) -> None:
-    with pytest.raises(DataError, match=r"rows\.csv: expected rows below the header, found none"):
-        read(table(tmp_path, "csv", content))
+    with pytest.raises(DataError, match=r"rows\.csv: expected rows, found none"):
+        read(table(tmp_path, "csv", content), {"intent": "label"})
 
 
 def test_csv_with_the_index_of_pandas_is_read(tmp_path: Path) -> None:
@@ -250,13 +250,13 @@ def test_csv_with_the_index_of_pandas_is_read(tmp_path: Path) -> None:
 def test_csv_without_header_and_rows_is_named(tmp_path: Path) -> None:
     raw = table(tmp_path, "csv", "\n") | {"columns": ["text", "intent"]}
     with pytest.raises(DataError, match=r"rows\.csv: expected rows, found none"):
-        read(raw)
+        read(raw, {"intent": "label"})
 
 
 def test_a_list_is_no_label(tmp_path: Path) -> None:
     content = '{"text": "a", "intent": ["x", "y"]}\n'
     with pytest.raises(
-        DataError, match=r"row 1: column 'intent': expected one label, found \['x', 'y'\]"
+        DataError, match=r"jsonl:1: column 'intent': expected one label, found \['x', 'y'\]"
     ):
         read(table(tmp_path, "jsonl", content), {"intent": "label"})
 

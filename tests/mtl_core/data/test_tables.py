@@ -46,11 +46,11 @@ def test_answers_come_from_tables_as_the_hub_keeps_them(write_rows: WriteRows) -
     assert [example.labels["answers"] for example in found] == [(Answer("capital", 17),), ()]
     assert all(example.second == context for example in found)
     wrong = write_rows(json.dumps({**row, "answers": {"text": ["x"], "answer_start": [0]}}))
-    with pytest.raises(DataError, match=r"row 1: column 'answers': the answer 'x' does not stand"):
+    with pytest.raises(DataError, match=r":1: column 'answers': the answer 'x' does not stand"):
         read(wrong, "jsonl", columns, text="question", text_pair="context")
     for bad in ({"text": ["a", "b"], "answer_start": [1]}, {"text": None, "answer_start": None}, 5):
         wrong = write_rows(json.dumps({**row, "answers": bad}), "bad.jsonl")
-        with pytest.raises(DataError, match=r"row 1: column 'answers': .*lists text and answer_st"):
+        with pytest.raises(DataError, match=r":1: column 'answers': .*lists text and answer_st"):
             read(wrong, "jsonl", columns, text="question", text_pair="context")
     with pytest.raises(DataError, match=r"answers need `text_pair`, the column of the contexts"):
         read(path, "jsonl", columns, text="question")
@@ -103,7 +103,7 @@ def test_a_number_is_a_set_of_one_label(write_rows: WriteRows) -> None:
 @pytest.mark.parametrize("kind", ["tags", "labels"])
 def test_null_is_no_label_in_a_list(write_rows: WriteRows, kind: ColumnKind) -> None:
     path = write_rows('{"text": "a b", "t": ["x", "y"]}\n{"text": "a b", "t": ["x", null]}\n')
-    with pytest.raises(DataError, match=r"row 2: column 't': expected one label, found null"):
+    with pytest.raises(DataError, match=r"rows\.txt:2: column 't': expected one label, found null"):
         read(path, "jsonl", {"t": kind})
 
 

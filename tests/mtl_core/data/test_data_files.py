@@ -1,0 +1,205 @@
+"""Where splits come from: several files, folders, globs, compressed files and addresses."""
+
+import bz2
+import gzip
+import io
+import lzma
+import socket
+import threading
+import time
+import zipfile
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from formats import SECTIONS, WriteRows, read
+
+from mtl_core.data.splits import read_splits
+from mtl_core.errors import DataError
+
+ROWS = "text,label\na,x\nb,y\n"
+MORE = "text,label\nc,z\n"
+
+
+def texts(section: Any, split: str = "train") -> list[str]:
+    return [" ".join(row.words) for row in read_splits(section, {"label": "label"})[split]]
+
+
+def csv_section(train: object, dev: object, **settings: object) -> Any:
+    return SECTIONS.validate_python(
+        {"kind": "csv", "splits": {"train": train, "dev": dev}, **settings}
+    )
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name, content in (("part-2.csv", MORE), ("part-1.csv", ROWS), (".hidden.csv", "x")):
+        (tmp_path / "parts" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "parts" / name).write_text(content)
+    return tmp_path / "parts"
+
+
+def test_a_list_is_read_in_its_order(folder: Path) -> None:
+    files = [str(folder / "part-2.csv"), folder / "part-1.csv"]
+    assert texts(csv_section(files, files[0])) == ["c", "a", "b"]
+
+
+def test_a_folder_and_a_glob_are_read_by_name_without_hidden_files(folder: Path) -> None:
+    section = csv_section(folder, f"{folder.parent}/*/part-[12].csv")
+    assert texts(section) == texts(section, "dev") == ["a", "b", "c"]
+
+
+def test_a_file_whose_name_reads_as_a_glob_is_that_file(tmp_path: Path) -> None:
+    (tmp_path / "rows[1].csv").write_text(ROWS)
+    (tmp_path / "rows1.csv").write_text(MORE)
+    assert texts(csv_section(tmp_path / "rows[1].csv", tmp_path / "rows1.csv")) == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("place", "reason"),
+    [
+        ("none.csv", "there is no such file"),
+        ("*.tsv", "no file matches"),
+        ("empty", "the folder holds no files"),
+    ],
+)
+def test_a_place_without_files_is_told(folder: Path, place: str, reason: str) -> None:
+    (folder / "empty").mkdir()
+    with pytest.raises(DataError, match=rf"{place.replace('*', '.')}: {reason}$"):
+        texts(csv_section(folder / place, folder / "part-1.csv"))
+
+
+def test_other_protocols_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"expected a path, or an address with https://"):
+        csv_section("s3://bucket/rows.csv", 0.5)
+
+
+def test_a_file_that_moves_to_another_split_makes_another_data_set(folder: Path) -> None:
+    one, two = folder / "part-1.csv", folder / "part-2.csv"
+    sections = [csv_section([one, two], two), csv_section(one, [two, two]), csv_section(one, two)]
+    assert len({section.fingerprint() for section in sections}) == 3
+    before = sections[2].fingerprint()
+    two.write_text(ROWS)
+    assert sections[2].fingerprint() != before
+
+
+def zipped(content: bytes, *names: str) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("__MACOSX/rows.csv", b"x")
+        for name in names:
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+def zstd(content: bytes) -> bytes:
+    return pa.compress(content, "zstd", asbytes=True)
+
+
+PACKED = {
+    "gz": gzip.compress,
+    "bz2": bz2.compress,
+    "xz": lzma.compress,
+    "zst": zstd,
+    "zip": lambda content: zipped(content, "a/rows.csv"),
+}
+
+
+@pytest.mark.parametrize("suffix", PACKED)
+def test_compressed_files_are_read_whatever_their_names(suffix: str, write_rows: WriteRows) -> None:
+    packed = PACKED[suffix]
+    for name in (f"rows.csv.{suffix}", "rows.csv"):
+        path = write_rows(packed(ROWS.encode()), name)
+        assert [row.words for row in read(path, "csv", {})] == [("a",), ("b",)]
+    lines = write_rows(packed(b"one two\nthree\n"), "lines")
+    assert [len(row.words) for row in read(lines, "lines", {})] == [2, 1]
+    conll = write_rows(packed(b"a B-x\n\nb O\n"), "conll")
+    assert len(read(conll, "conll", {"t": "tags"}, columns={"t": 1})) == 2
+    spans = write_rows(packed(b'[{"text": "a b", "spans": []}]'), "spans")
+    assert len(read(spans, "spans_json", {"spans": "tags"})) == 1
+
+
+@pytest.mark.parametrize("suffix", PACKED)
+def test_a_compressed_file_that_is_cut_off_is_told(suffix: str, write_rows: WriteRows) -> None:
+    path = write_rows(PACKED[suffix]((ROWS * 50).encode())[:-9], f"rows.{suffix}")
+    with pytest.raises(DataError, match=rf"rows\.{suffix}: not a whole \w+ file: "):
+        read(path, "lines", {})
+
+
+def test_an_archive_of_several_files_is_told(write_rows: WriteRows) -> None:
+    path = write_rows(zipped(b"a", "train.csv", "dev.csv"), "all.zip")
+    with pytest.raises(DataError, match=r"zip archive of one file, found 2 \(train\.csv, dev\.csv"):
+        read(path, "csv", {})
+
+
+class Server(ThreadingHTTPServer):
+    files: dict[str, bytes]
+    asked: list[str]
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Server
+
+    def do_GET(self) -> None:
+        self.server.asked.append(self.path)
+        content = self.server.files.get(self.path)
+        self.send_response(404 if content is None else 200)
+        self.send_header("Content-Length", str(len(content or b"") + 5 * ("cut" in self.path)))
+        self.end_headers()
+        self.wfile.write(content or b"")
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with Server(("127.0.0.1", 0), Handler) as running:
+        running.files, running.asked = {}, []
+        thread = threading.Thread(target=running.serve_forever)
+        thread.start()
+        yield running
+        running.shutdown()
+        thread.join()
+
+
+def test_an_address_is_fetched_once(server: Server) -> None:
+    address = f"http://127.0.0.1:{server.server_port}"
+    server.files = {"/a/rows.csv": ROWS.encode(), "/rows.csv.gz?v=1": gzip.compress(MORE.encode())}
+    section = csv_section([f"{address}/a/rows.csv", f"{address}/rows.csv.gz?v=1"], 0.4)
+    assert sorted(texts(section) + texts(section, "dev")) == ["a", "b", "c"]
+    assert section.fingerprint() == section.fingerprint()
+    assert server.asked == ["/a/rows.csv", "/rows.csv.gz?v=1"]
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"), [("none.csv", "404 Not Found"), ("cut.csv", "ended after 19 of 24 bytes")]
+)
+def test_what_a_server_does_not_send_is_told(server: Server, path: str, reason: str) -> None:
+    server.files = {"/cut.csv": ROWS.encode()}
+    address = f"http://127.0.0.1:{server.server_port}/{path}"
+    for _ in range(2):  # what failed is not kept
+        with pytest.raises(DataError, match=rf"^{address}: cannot fetch the file: .*{reason}$"):
+            texts(csv_section(address, 0.5))
+
+
+def test_a_server_that_is_not_there_is_told_at_once() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    start = time.monotonic()
+    with pytest.raises(DataError, match=r"rows\.csv: cannot fetch the file: .*refused") as error:
+        texts(csv_section(f"http://127.0.0.1:{port}/rows.csv", 0.5))
+    assert "\n" not in str(error.value)
+    assert time.monotonic() - start < 5
+
+
+def test_a_server_that_is_silent_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mtl_core.data.formats.data_files.TIMEOUT_S", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}/rows.csv"
+        with pytest.raises(DataError, match=r"rows\.csv: cannot fetch the file: timed out"):
+            texts(csv_section(address, 0.5))
