@@ -1,6 +1,7 @@
 """Reading the rows of a file one by one: bad rows are told at once, empty ones may be left out."""
 
 from collections.abc import Callable, Iterable
+from types import TracebackType
 from typing import Literal, TypeVar
 
 from mtl_core.data.example import Example
@@ -40,40 +41,51 @@ def read_rows(
             ten, and how many more there are.
     """
     examples: list[Example] = []
-    bad = _BadRows()
-    num_empty = 0
-    try:
+    bad = _BadRows(on_empty)
+    with bad:  # An error of `rows` itself is the last one: nothing can be read behind it.
         for where, row in rows:
-            try:
-                examples.append(make(row, where))
-                check_characters(examples[-1], where)
-            except EmptyTextError as error:
-                num_empty += 1
-                if on_empty == "error":
-                    bad.add(DataError(f"{error}; `on_empty: skip` leaves such rows out"))
-                elif on_empty is None:
-                    bad.add(error)
-            except DataError as error:
-                bad.add(error)
-    except DataError as error:
-        bad.add(error)  # Of `rows` itself: nothing can be read behind it.
+            with bad:
+                example = make(row, where)
+                check_characters(example, where)
+                examples.append(example)
     bad.check()
-    if num_empty and notes is not None:
-        total = num_empty + len(examples)
-        text = f"{num_empty:,} of {total:,} rows have an empty text and are left out"
-        notes.add("empty", text, count=num_empty, of=total)
+    if bad.num_empty and notes is not None:
+        total = bad.num_empty + len(examples)
+        text = f"{bad.num_empty:,} of {total:,} rows have an empty text and are left out"
+        notes.add("empty", text, count=bad.num_empty, of=total)
     return examples
 
 
 class _BadRows:
-    def __init__(self) -> None:
+    """Keeps the errors of the blocks that it stands around, until `check` raises them as one."""
+
+    def __init__(self, on_empty: OnEmpty | None) -> None:
+        self.num_empty = 0
+        self._on_empty = on_empty
         self._told: list[str] = []
         self._count = 0
 
-    def add(self, error: DataError) -> None:
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool:
+        if isinstance(error, EmptyTextError):
+            self.num_empty += 1
+            if self._on_empty == "skip":
+                return True
+            if self._on_empty == "error":
+                error = DataError(f"{error}; `on_empty: skip` leaves such rows out")
+        if not isinstance(error, DataError):
+            return False
         self._count += 1
         if self._count <= _MOST_TOLD:
             self._told += error.lines
+        return True
 
     def check(self) -> None:
         more = self._count - _MOST_TOLD

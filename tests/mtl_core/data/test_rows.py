@@ -6,6 +6,8 @@ import pytest
 
 from mtl_core.data.example import Answer, Example
 from mtl_core.data.formats.rows import read_rows
+from mtl_core.data.formats.text_files import cut_words
+from mtl_core.data.notes import SplitNotes
 from mtl_core.errors import DataError
 
 
@@ -68,3 +70,26 @@ def test_whole_characters_are_text() -> None:
     labels = {"topic": "\u00e9", "n": 1.0, "answers": (Answer("\U0001f600", 0),)}
     example = Example(("\U0001f600",), labels, "\U0001f600")
     assert read_rows([("f:1", example)], lambda row, _: row) == [example]
+
+
+def empty_or_whole(row: str, where: str) -> Example:
+    return Example(cut_words(row, where))
+
+
+def test_rows_with_an_empty_text_are_left_out_and_counted() -> None:
+    notes = SplitNotes("dev")
+    rows = [("f:1", "a"), ("f:2", " "), ("f:3", "b"), ("f:4", "")]
+    found = read_rows(rows, empty_or_whole, on_empty="skip", notes=notes)
+    assert [row.words for row in found] == [("a",), ("b",)]
+    [note] = notes.found
+    assert (note.split, note.kind, note.count, note.of) == ("dev", "empty", 2, 4)
+    assert note.text == "2 of 4 rows have an empty text and are left out"
+
+
+def test_a_row_with_an_empty_text_is_an_error_that_names_the_setting() -> None:
+    rows = [("f:1", "a"), ("f:2", " ")]
+    message = r"^f:2: empty sentence; `on_empty: skip` leaves such rows out$"
+    with pytest.raises(DataError, match=message):
+        read_rows(rows, empty_or_whole, on_empty="error")
+    with pytest.raises(DataError, match=r"^f:2: empty sentence$"):  # there is no such setting
+        read_rows(rows, empty_or_whole)
