@@ -74,7 +74,7 @@ def write_formats(folder: Path) -> None:
     ]
     paragraphs = [{"context": text, "qas": [q]} for text, q in zip(texts, questions, strict=True)]
     (folder / "squad.json").write_text(json.dumps({"data": [{"paragraphs": paragraphs}]}))
-    spans = [{"text": text, "spans": [{"end": len(row["text"][0]), "label": row["intent"]}]}
+    spans = [{"text": text, "spans": [[0, len(row["text"][0]), row["intent"]]]}
              for text, row in zip(texts, rows, strict=True)]  # fmt: skip
     (folder / "spans.json").write_text(json.dumps(spans))
     pairs = [[text, row["intent"]] for text, row in zip(texts, rows, strict=True)]

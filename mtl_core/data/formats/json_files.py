@@ -88,6 +88,6 @@ def short(value: Any) -> str:
 
 
 def _checked(value: Any, key: str, kind: type, where: str) -> Any:
-    if not isinstance(value, kind):
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
         raise DataError(f"{where}: expected a {_NAMES[kind]} at '{key}', found {short(value)}")
     return value

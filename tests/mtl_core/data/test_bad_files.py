@@ -126,7 +126,7 @@ BAD: dict[str, tuple[str, object, Mapping[str, ColumnKind], dict[str, Any], str]
     ),
     "spans overlap": (
         "spans_json",
-        [{"text": "a b", "spans": [{"end": 3, "label": "x"}, {"end": 1, "label": "y"}]}],
+        [{"text": "a b", "spans": [[0, 3, "x"], [0, 1, "y"]]}],
         {"spans": "tags"}, {}, r"row 1: span 0-1 \(y\) takes the word 'a'.*overlaps: longest",
     ),
     "spans types": (
@@ -138,15 +138,21 @@ BAD: dict[str, tuple[str, object, Mapping[str, ColumnKind], dict[str, Any], str]
         r"rows\.txt: row 2: expected a list at 'spans', found 5",
     ),
     "spans text": (
-        "spans_json", [{"txt": "a"}], {"spans": "tags"}, {},
-        r"row 1: expected a string at 'text', found null",
+        "spans_json", [{"txt": "a"}, {"txt": "b"}], {}, {},
+        r"rows\.txt: there is no key 'text' in any row; keys found: txt\. Did you mean 'txt'\?",
+    ),
+    "spans null": (
+        "spans_json", [{"text": None}], {}, {}, r"rows\.txt: every row has null at 'text'",
+    ),
+    "spans one text": (
+        "spans_json", [{"text": "a"}, {}], {}, {}, r"row 2: expected a string at 'text', found",
     ),
     "spans line": (
         "spans_json", '{"text": "a"}\n{"text": \n', {"spans": "tags"}, {},
         r"rows\.txt:2: not JSON",
     ),
     "spans huge": (
-        "spans_json", [{"text": LONG}], {"spans": "tags"}, {},
+        "spans_json", [{"text": LONG}], {}, {},
         r"row 1: expected a text of at most 1,000,000 characters, found 1,000,001",
     ),
     "spans key": (
