@@ -50,13 +50,12 @@ def tune_study(
         from tuning.watch.file_watchers import file_watchers
 
         data = _checked_data(study, address)
-        facts = data_facts(study.run, data)
         connected()  # Waits for Ray, and raises what kept it from starting.
         with (
             provided_trainers(study.study.resources, trials=study.trials, tell=tell) as count,
             StudyFolder.opened(study, inputs_of(study.run, data.datasets)) as folder,
             closing(watching),  # Left after the session, before the folder is unlocked.
-            closing(Session(study, folder, facts, start=start)) as session,
+            closing(Session(study, folder, data_facts(study.run, data), start=start)) as session,
         ):
             parameters, before = study.space.parameters, session.history
             watching.add_files(file_watchers(folder.path, watching.state, parameters, before))
