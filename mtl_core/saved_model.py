@@ -21,6 +21,7 @@ from mtl_core.files import whole_folder
 from mtl_core.model.autocast import Precision
 from mtl_core.model.multitask import MultiTaskModel
 from mtl_core.model.pooling import Pooler
+from mtl_core.model.probe import facts_of
 from mtl_core.model_folder import (
     CARD,
     CONFIG,
@@ -131,7 +132,7 @@ def load_model(folder: Path, *, trust_code: bool) -> SavedModel:
     encoder, tokenizer = _load_encoder(folder)
     settings = config.encoder
     with _reading(folder / CONFIG):
-        pooler = Pooler(settings.pooling, encoder.config.hidden_size, settings.normalize)
+        pooler = Pooler(settings.pooling, facts_of(encoder).width, settings.normalize)
         model = MultiTaskModel(encoder, tasks, pooler, num_features=num_features)
     _load_heads(model, folder)
     return SavedModel(config, model, tasks, tokenizer, max_length, parts)

@@ -36,7 +36,7 @@ def show_check(study: StudyFile, data: Data) -> None:
         # Unwrapped, so that a line can be searched for.
         console.print(f"{note.level}: {note.line}", soft_wrap=True)
     console.print(space)
-    encoder = encoder_outline(study.run.encoder.name, revision=study.run.encoder.revision)
+    encoder = encoder_outline(study.run.encoder.name, revision=study.run.encoder.revision).encoder
     trained = describe_encoder(encoder, study.run.freezing, epoch=study.run.training.epochs)
     console.print(f"{study.run.encoder.name}: {trained}")
     console.print(_precision(study), soft_wrap=True)
