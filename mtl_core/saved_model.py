@@ -87,7 +87,7 @@ def write_model(folder: Path, saved: SavedModel, *, precision: Precision, card: 
         for name, value in saved.model.state_dict().items()
         if not name.startswith(_ENCODER)
     }
-    hidden_size = int(saved.model.encoder.config.hidden_size)
+    facts = facts_of(saved.model.encoder)
     with whole_folder(folder) as scratch:
         write_encoder(scratch, saved.model.encoder)
         save_file(heads, scratch / HEADS, metadata={"format": "pt"})
@@ -95,12 +95,17 @@ def write_model(folder: Path, saved: SavedModel, *, precision: Precision, card: 
         # was trained is always a class of Transformers, so the reference is not needed.
         _change(scratch / CONFIG, auto_map=None)
         save_tokenizer(scratch, saved.tokenizer)
+        # Other libraries give an encoder just what its tokenizer names.
+        has_pairs = any(2 in parts for parts in saved.parts.values())
+        segments = ["token_type_ids"] if has_pairs and facts.takes_segments else []
+        inputs = ["input_ids", *segments, "attention_mask"]
+        _change(scratch / TOKENIZER_CONFIG, model_input_names=inputs)
         meta = json.dumps(_meta(saved, precision), indent=2) + "\n"
         (scratch / META).write_text(meta, encoding="utf-8")
         (scratch / RUN).write_text(dump(saved.config), encoding="utf-8")
         (scratch / CARD).write_text(card, encoding="utf-8")
         write_sentence_modules(
-            scratch, saved.config.encoder, hidden_size=hidden_size, max_length=saved.max_length
+            scratch, saved.config.encoder, hidden_size=facts.width, max_length=saved.max_length
         )
 
 
@@ -177,7 +182,7 @@ def save_tokenizer(folder: Path, tokenizer: "PreTrainedTokenizerFast") -> None:
     _change(folder / TOKENIZER_CONFIG, tokenizer_class=general, auto_map=None)
 
 
-def _change(path: Path, **changes: str | None) -> None:
+def _change(path: Path, **changes: str | list[str] | None) -> None:
     """Changes settings that Transformers has written; None takes one out."""
     settings = json.loads(path.read_text(encoding="utf-8")) | changes
     kept = {key: value for key, value in settings.items() if key not in changes or value}

@@ -103,9 +103,10 @@ def _replace(encoder: nn.Module, name: str, module: nn.Module | None) -> Callabl
     """Puts a module in the place of another; returns what puts that back."""
     path, _, last = name.rpartition(".")
     parent = encoder.get_submodule(path)
-    if not hasattr(parent, last):  # ELECTRA of one size throughout projects nothing
+    before = getattr(parent, last, None)
+    # An ELECTRA of one size projects nothing, and newer DeBERTas have no convolution.
+    if before is None:
         return lambda: None
-    before = getattr(parent, last)
     parent.register_module(last, module)
     return lambda: parent.register_module(last, before)
 

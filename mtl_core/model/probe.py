@@ -184,6 +184,8 @@ def _counting(like: Tensor) -> Tensor:
 def _find_facts(encoder: "PreTrainedModel") -> EncoderFacts:
     """Runs an encoder that is in evaluation mode, and looks at what it looks up."""
     taken = inspect.signature(encoder.forward).parameters
+    if "input_ids" not in taken:
+        raise _refusal(encoder, "it takes no token ids")
     if "attention_mask" not in taken:
         raise _refusal(encoder, "it takes no attention mask, so padding would change its output")
     words, ids = word_table(encoder), _token_ids(encoder, _LENGTH)
@@ -236,9 +238,10 @@ def _token_ids(encoder: "PreTrainedModel", length: int) -> Tensor:
 
 
 def _refusal(encoder: "PreTrainedModel", reason: str) -> ConfigError:
-    family = getattr(encoder.config, "model_type", type(encoder).__name__)
+    config = encoder.config
     return ConfigError(
-        f"run.encoder.name: '{family}' models do not run as encoders of texts here: {reason}"
+        f"run.encoder.name: '{config.name_or_path}', a model of the family '{config.model_type}', "
+        f"does not run as an encoder of texts here: {reason}"
     )
 
 

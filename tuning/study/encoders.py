@@ -1,6 +1,6 @@
 """Every recipe of a study against its encoder, which may not allow what the schema allows."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import cache
 from itertools import combinations
 
@@ -63,7 +63,7 @@ class _Check:
             load_data(config)
 
 
-def _recipes(study: StudyFile) -> Iterator[tuple[str, Mapping[str, object]]]:
+def _recipes(study: StudyFile) -> Iterator[tuple[str, dict[str, object]]]:
     """Yields the name and the overrides of a recipe for every option, alone and in pairs."""
     corners = list(study.space.corners())
     for key, overrides in corners:
@@ -71,4 +71,4 @@ def _recipes(study: StudyFile) -> Iterator[tuple[str, Mapping[str, object]]]:
     together = [corner for corner in corners if corner[0].startswith(_TOGETHER)]
     for (one, first), (other, second) in combinations(together, 2):
         if one != other and "encoder" in (one.partition(".")[0], other.partition(".")[0]):
-            yield f"search.{one} with search.{other}", {**first, **second}
+            yield f"search.{one} {first[one]} with search.{other} {second[other]}", first | second
