@@ -8,7 +8,7 @@ from mtl_core.data.columns.answers import AnswersColumn
 from mtl_core.data.columns.cells import Cell
 from mtl_core.data.example import Example
 from mtl_core.data.formats.base import Columns, FilesBase, check_columns
-from mtl_core.data.formats.json_files import get_key, json_rows
+from mtl_core.data.formats.json_files import get_key, sound_rows
 from mtl_core.data.formats.rows import read_rows
 from mtl_core.data.formats.text_files import cut_words
 from mtl_core.data.notes import SplitNotes
@@ -43,7 +43,7 @@ def squad_examples(path: Path) -> list[Example]:
     Raises:
         DataError: The file cannot be read, or an answer does not stand in its context.
     """
-    found = [asked for where, row in json_rows(path) for asked in _questions(row, where)]
+    found = [asked for where, row in sound_rows(path) for asked in _questions(row, where)]
     # Of single questions it may not be known whether they have an answer.
     if found and not any(_is_known(asked.question) for _, asked in found):
         objects = (asked.question for _, asked in found if isinstance(asked.question, dict))
@@ -59,6 +59,8 @@ def _questions(node: Any, where: str) -> Iterator[tuple[str, _Asked]]:
     """Yields place and question of all that stand in a file, an article or a paragraph."""
     for key in ("data", "paragraphs"):
         if isinstance(node, dict) and key in node:
+            # What has `data` is the whole file, on its first line or over many.
+            where = where.rpartition(":")[0] if key == "data" else where
             for number, child in enumerate(get_key(node, key, list, where)):
                 yield from _questions(child, _below(where, key, number))
             return

@@ -104,7 +104,7 @@ BAD: dict[str, tuple[str, object, Mapping[str, ColumnKind], dict[str, Any], str]
     ),
     "squad object": (
         "squad", {"date": []}, {"answers": "answers"}, {},
-        r"rows\.txt: there is no key 'data'; found date\. Did you mean 'date'\?",
+        r"rows\.txt:1: there is no key 'data'; found date\. Did you mean 'date'\?",
     ),
     "squad question": (
         "squad", {"data": [{"paragraphs": [{"context": "abc", "qas": [5, {"answers": []}]}]}]},
