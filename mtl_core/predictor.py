@@ -13,6 +13,7 @@ from mtl_core.data.batching import Batch, make_batch, rows_by_length
 from mtl_core.data.collate import BATCH_SIZE
 from mtl_core.data.encoded import EncodedSplit
 from mtl_core.errors import DataError
+from mtl_core.hub import find_model
 from mtl_core.model.multitask import MultiTaskModel
 from mtl_core.prediction import Input, Prediction, Row, Text
 from mtl_core.saved_model import load_model
@@ -63,22 +64,28 @@ class Predictor:
 
     @classmethod
     def load(
-        cls, folder: str | Path, *, trust_code: bool = False, device: str | None = None
+        cls,
+        folder: str | Path,
+        *,
+        trust_code: bool = False,
+        device: str | None = None,
+        revision: str | None = None,
     ) -> "Predictor":
-        """Loads a model folder; runs no code from it, so it may come from elsewhere.
+        """Loads a model; runs no code from it, so it may come from elsewhere.
 
         Args:
-            folder: The folder.
+            folder: Its folder, or USER/NAME on the Hugging Face hub, where no folder has that name.
             trust_code: Whether code of the model's own kinds of tasks, files and packages, may run.
             device: Where it computes, such as "cpu", "cuda:1" or "mps"; None = a GPU when there is
                 one.
+            revision: Branch, tag or commit on the hub; None = its main branch.
 
         Raises:
             ConfigError: The folder holds no model, one of another format, or one that names code;
-                or there is no such device.
+                or there is no such device, or no such model on the hub, or no way to it.
         """
         place = find_device(device)  # first, as it takes no time
-        saved = load_model(Path(folder), trust_code=trust_code)
+        saved = load_model(find_model(folder, revision=revision), trust_code=trust_code)
         return cls(
             saved.config,
             saved.model.to(place),
