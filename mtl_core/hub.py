@@ -19,7 +19,6 @@ from mtl_core.untrusted import check_model
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
-    from huggingface_hub.hf_api import ModelInfo
 
 logger = logging.getLogger(__name__)
 
@@ -67,7 +66,7 @@ def push_model(
         ConfigError: There is no model in the folder; `repo` is no name, or a public model where a
             private one is wanted; nobody is logged in, or the hub refuses or cannot be reached.
     """
-    from huggingface_hub import CommitOperationAdd, CommitOperationDelete, get_token
+    from huggingface_hub import get_token
 
     # Its own code, if it has some, is named by it and stays where it is: nothing is run here.
     document = check_model(folder, trust_code=True)
@@ -75,30 +74,36 @@ def push_model(
         raise ConfigError(f"{one_line(repo)}: expected USER/NAME, the name of a model on the hub")
     if get_token() is None:
         raise ConfigError(f"{repo}: nobody is logged in to the hub; {_LOGIN}")
-    names = [name for name in (*FILES, *EXTRA_FILES) if (folder / name).is_file()]
-    run = dump(without_places(document.data)).encode()
-    operations: list[CommitOperationAdd | CommitOperationDelete] = [
-        CommitOperationAdd(name, run if name == RUN else folder / name) for name in names
-    ]
+    files: dict[str, Path | bytes] = {
+        name: folder / name for name in (*FILES, *EXTRA_FILES) if (folder / name).is_file()
+    }
+    files[RUN] = dump(without_places(document.data)).encode()
     api = _api()
-    there = _look(api, repo)
-    if private and there is not None and not there.private:
-        raise ConfigError(
-            f"{repo}: is there already, and public; --private is for a new one: change it in its "
-            "settings on the hub, or choose another name"
-        )
+    _check_place(api, repo, private=private)
     try:
         address = api.create_repo(repo, private=private or None, exist_ok=True)
-        if revision is not None:
-            api.create_branch(repo, branch=revision, exist_ok=True)
-        # What a model before had and this one has not would be read as this one's.
-        old = {file.rfilename for file in api.model_info(repo, revision=revision).siblings or ()}
-        stale = old & {*FILES, *EXTRA_FILES} - {*names}
-        operations += [CommitOperationDelete(name) for name in sorted(stale)]
-        api.create_commit(repo, operations, commit_message="Model of mtl", revision=revision)
+        _commit(api, repo, files, revision)
     except Exception as error:  # From several libraries, as the network is.
         raise ConfigError(f"{repo}: {_reason(error, api)}") from error
     return str(address)
+
+
+def _commit(
+    api: "HfApi", repo: str, files: Mapping[str, Path | bytes], revision: str | None
+) -> None:
+    """Has the files, and no others that a model may have, on a branch."""
+    from huggingface_hub import CommitOperationAdd, CommitOperationDelete
+
+    if revision is not None:
+        api.create_branch(repo, branch=revision, exist_ok=True)
+    there = {file.rfilename for file in api.model_info(repo, revision=revision).siblings or ()}
+    # What a model before had and this one has not would be read as this one's.
+    stale = sorted(there & {*FILES, *EXTRA_FILES} - files.keys())
+    operations: list[CommitOperationAdd | CommitOperationDelete] = [
+        CommitOperationAdd(name, content) for name, content in files.items()
+    ]
+    operations += [CommitOperationDelete(name) for name in stale]
+    api.create_commit(repo, operations, commit_message="Model of mtl", revision=revision)
 
 
 def without_places(run: Mapping[str, Any]) -> dict[str, Any]:
@@ -174,16 +179,22 @@ def _api() -> "HfApi":
     return HfApi(library_name="mtl")
 
 
-def _look(api: "HfApi", repo: str) -> "ModelInfo | None":
-    """Returns what the hub says of a model that may not be there yet."""
+def _check_place(api: "HfApi", repo: str, *, private: bool) -> None:
+    """Refuses to push where the hub is out of reach, or a private model to a public place."""
     from huggingface_hub.errors import RepositoryNotFoundError
 
     try:
-        return api.model_info(repo, timeout=TIMEOUT)
+        # Also for its limit: what comes after waits for as long as the hub takes.
+        there = api.model_info(repo, timeout=TIMEOUT)
     except RepositoryNotFoundError:
-        return None
+        return
     except Exception as error:
         raise ConfigError(f"{repo}: {_reason(error, api)}") from error
+    if private and not there.private:
+        raise ConfigError(
+            f"{repo}: is there already, and public; --private is for a new one: change it in its "
+            "settings on the hub, or choose another name"
+        )
 
 
 def _not_fetched(error: Exception, api: "HfApi", repo: str) -> ConfigError:
