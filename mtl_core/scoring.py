@@ -119,7 +119,7 @@ def _dataset_of(name: str, path: Path, config: RunConfig) -> str:
 def _read_file(predictor: Predictor, name: str, path: Path, split: SplitName) -> EncodedDataset:
     config = predictor.config
     columns = config.columns(name)
-    kinds = {column.column: column.kind for column in columns if column.is_read}
+    kinds = {name: kind for column in columns for name, kind in column.reads.items()}
     examples = read_file(config.datasets[name], kinds, path, split=split)
     if not examples:
         raise DataError(f"{path}: expected rows, found none")

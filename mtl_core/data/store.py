@@ -130,7 +130,7 @@ def _build(
 ) -> dict[str, object]:
     """Writes the encoded splits into a folder; returns the rest: labels, split names, hash."""
     where = f"data set '{name}'"
-    kinds = {column.column: column.kind for column in columns if column.is_read}
+    kinds = {name: kind for column in columns for name, kind in column.reads.items()}
     notes: list[DataNote] = []
     examples = read_splits(section, kinds, notes)
     for split, rows in examples.items():

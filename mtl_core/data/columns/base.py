@@ -12,7 +12,7 @@ from torch import Tensor
 from mtl_core.data.arrays import BoolArray, Int64Array, LabelArray, Ragged
 from mtl_core.data.columns.cells import Cell
 from mtl_core.data.columns.label_names import Labels
-from mtl_core.data.example import Example, LabelValue
+from mtl_core.data.example import ColumnKind, Example, LabelValue
 from mtl_core.data.notes import SplitNotes
 from mtl_core.data.source import Source
 from mtl_core.errors import DataError
@@ -63,6 +63,11 @@ class Column(ABC, Generic[NamesT, ArrayT]):
     def blank(self) -> frozenset[str]:
         """Labels that say that nothing is there; a model that knows only these knows nothing."""
         return frozenset()
+
+    @property
+    def reads(self) -> Mapping[str, ColumnKind]:
+        """The columns of a file that it is read from -> what each is read as."""
+        return {self.column: self.kind} if self.is_read else {}
 
     @classmethod
     def from_cell(cls, cell: Cell) -> LabelValue:
@@ -170,7 +175,7 @@ class Column(ABC, Generic[NamesT, ArrayT]):
         """
         # Not test: nothing is chosen there, and without labels its scores are NaN.
         for split in ("train", "dev"):
-            if not any(self.column in example.labels for example in splits[split]):
+            if all(self.value(example) is None for example in splits[split]):
                 raise DataError(
                     f"{where}: split '{split}' holds no label of task '{self.task_name}' "
                     f"(column '{self.column}')"
