@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 _KNOWN = "{}.known.npy"
 """The file of the examples of a split that stand in train, too."""
-_FORMAT = 11
+_FORMAT = 12
 """Counts up when the files or how data are read change, so that old ones are built again."""
 
 

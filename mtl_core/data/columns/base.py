@@ -1,7 +1,7 @@
 """The contract of label columns: from cells to padded labels; one file per kind of column."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -77,6 +77,11 @@ class Column(ABC, Generic[NamesT, ArrayT]):
             DataError: A table cannot hold such a column, or the cell does not fit.
         """
         raise DataError(f"{cell.where}: a table cannot hold {cls.holds}")
+
+    @classmethod
+    def rename(cls, value: LabelValue, rename: Callable[[str], str]) -> LabelValue:
+        """Returns a value with other names for its labels, where it has labels with names."""
+        return value
 
     @abstractmethod
     def collect(self, splits: Mapping[str, Sequence[Example]], *, where: str) -> NamesT:

@@ -1,6 +1,6 @@
 """The column of multilabel tasks: a set of labels per sentence or pair."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -57,6 +57,12 @@ class LabelSetColumn(IdColumn[LabelNames]):
             items = tuple(part for part in parts if part)  # "" is the empty set
         return tuple(cell.label(item) for item in items)
 
+    @classmethod
+    def rename(cls, value: LabelValue, rename: Callable[[str], str]) -> tuple[str, ...]:
+        """Returns other names for the labels; two may then be one."""
+        assert isinstance(value, tuple)
+        return tuple(rename(str(label)) for label in value)
+
     def collect(self, splits: Mapping[str, Sequence[Example]], *, where: str) -> LabelNames:
         """Returns the names of the labels of all sets, with their counts.
 
@@ -67,7 +73,7 @@ class LabelSetColumn(IdColumn[LabelNames]):
         self.check_labelled(splits, where)
         return LabelNames.collect(
             {
-                split: [label for row in rows for label in self._set_of(row)]
+                split: [label for row in rows for label in dict.fromkeys(self._set_of(row))]
                 for split, rows in splits.items()
             }
         )

@@ -1,7 +1,7 @@
 """The column of tagging: one tag per word."""
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -14,7 +14,7 @@ from mtl_core.data.columns.base import Column, Gold
 from mtl_core.data.columns.cells import Cell
 from mtl_core.data.columns.ids import look_up
 from mtl_core.data.columns.label_names import LabelNames
-from mtl_core.data.example import Example
+from mtl_core.data.example import Example, LabelValue
 from mtl_core.data.notes import SplitNotes, percent
 from mtl_core.data.source import Source
 from mtl_core.errors import DataError
@@ -49,6 +49,17 @@ class TagsColumn(Column[LabelNames, Ragged]):
     def from_cell(cls, cell: Cell) -> tuple[str, ...]:
         """Returns the tags of a list, also of one written as text, or of a string with spaces."""
         return tuple(cell.label(item) for item in cell.items())
+
+    @classmethod
+    def rename(cls, value: LabelValue, rename: Callable[[str], str]) -> tuple[str, ...]:
+        """Returns other names for the types of spans, "B-PER" -> "B-person", or for plain tags."""
+        assert isinstance(value, tuple)
+        names = {"O": "O"}
+        for tag in map(str, value):
+            if tag not in names:
+                mark = tag[:2] if _BIO.fullmatch(tag) else ""
+                names[tag] = mark + rename(tag[len(mark) :])
+        return tuple(names[str(tag)] for tag in value)
 
     def collect(self, splits: Mapping[str, Sequence[Example]], *, where: str) -> LabelNames:
         """Returns the names of the tags with their counts; O is always one of them for BIO.

@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 from mtl_core.data.columns.kinds import COLUMNS
 from mtl_core.data.example import ColumnKind, Example
 from mtl_core.data.formats.data_files import files_of
+from mtl_core.data.formats.label_rules import LabelRules
 from mtl_core.data.notes import SplitNotes
 from mtl_core.errors import DataError
 from mtl_core.files import hash_files
@@ -126,6 +127,8 @@ class DatasetBase(Section, ABC):
     """Seed of the choice of rows, where a split is a share of train or has a limit."""
     where: dict[str, str | tuple[str, ...]] = Field(default_factory=dict)
     """Keeps the rows whose column, read as text, is the value or one of the values."""
+    labels: LabelRules = LabelRules()
+    """How labels are written alike: `strip`, `lower`, `map`; `where` sees them as they stand."""
     limit: Annotated[int, Field(ge=1)] | Limits | None = None
     """Most rows, of every split or as `{train: 1000}`; a sample, drawn by `split_seed`."""
 
