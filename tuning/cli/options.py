@@ -10,13 +10,7 @@ Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Replaces a key of the study file."),
 ]
-Model = Annotated[
-    str,
-    typer.Argument(
-        metavar="MODEL",
-        help="Folder of a saved model or of a study, or USER/NAME[@REVISION] on the hub.",
-    ),
-]
+Model = Annotated[Path, typer.Argument(help="Folder of a saved model, or of a study.")]
 TrustCode = Annotated[
     bool, typer.Option(help="Runs the code of a model's own kinds of tasks: files and packages.")
 ]
