@@ -19,10 +19,12 @@ from mtl_core.data.store import EncodedDataset, load_dataset
 from mtl_core.errors import DataError
 from mtl_core.fetching.missing import check_fetched
 from mtl_core.files import hash_files
-from mtl_core.model.backbones.encoder import load_encoder, load_tokenizer, longest_input
+from mtl_core.model.backbones.encoder import load_encoder, load_tokenizer
 from mtl_core.model.multitask import MultiTaskModel
+from mtl_core.model.outline import longest_input
 from mtl_core.model.pooling import Pooler
 from mtl_core.model.prefix_cache import PrefixCache, weights_hash
+from mtl_core.model.probe import facts_of
 from mtl_core.model.starting import StartingWeights
 from mtl_core.tasks.base import Task, build_task
 from mtl_core.tasks.kinds import outside_code
@@ -248,7 +250,7 @@ class Assets:
         for parameter in self._encoder.parameters():
             parameter.grad = None
         pooler = Pooler(
-            config.encoder.pooling, self._encoder.config.hidden_size, config.encoder.normalize
+            config.encoder.pooling, facts_of(self._encoder).width, config.encoder.normalize
         )
         model = MultiTaskModel(
             self._encoder, tasks, pooler, num_features=count_features(config, self.data.datasets)

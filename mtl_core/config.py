@@ -116,11 +116,12 @@ class RunConfig(Section):
         columns = self.columns(dataset)
         if not columns:
             raise ValueError(f"datasets.{dataset}: no task uses this data set; remove it")
-        for column in columns:
-            if kinds.setdefault(column.column, column.kind) != column.kind:
+        read = [(column, *item) for column in columns for item in column.reads.items()]
+        for column, name, kind in read:
+            if kinds.setdefault(name, kind) != kind:
                 raise ValueError(
-                    f"tasks.{column.task_name}.column: column '{column.column}' is used both as "
-                    f"{kinds[column.column]} and {column.kind}"
+                    f"tasks.{column.task_name}.column: column '{name}' is used both as "
+                    f"{kinds[name]} and {kind}"
                 )
         # Windows and chunks are rows of one task's own making: another task's labels would not be
         # theirs.

@@ -57,8 +57,7 @@ def save_model(
     tasks = build_tasks(config, assets.data.datasets)
     parts = count_parts(config, assets.data.datasets)
     data = assets.data
-    cuts = {name: dataset.cut for name, dataset in data.datasets.items()}
-    saved = SavedModel(config, model, tasks, data.tokenizer, data.max_length, parts, cuts)
+    saved = SavedModel(config, model, tasks, data.tokenizer, data.max_length, parts)
     labels = {name: task.labels.trained for name, task in tasks.items()}
     card = render_card(config, labels, precision=precision, dev=dev, test=test)
     write_model(folder, saved, precision=precision, card=card)

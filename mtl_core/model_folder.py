@@ -14,5 +14,11 @@ TOKENIZER = "tokenizer.json"
 TOKENIZER_CONFIG = "tokenizer_config.json"
 CARD = "README.md"
 """The model card; nothing is read from it."""
+MODULES = "modules.json"
+"""What sentence-transformers makes of a sentence, one module after the other."""
+MODULE_ENCODER = "sentence_bert_config.json"
+MODULE_POOLING = "1_Pooling/config.json"
 FILES = (META, RUN, WEIGHTS, HEADS, CONFIG, TOKENIZER, TOKENIZER_CONFIG)
 """What a model needs."""
+EXTRA_FILES = (CARD, MODULES, MODULE_ENCODER, MODULE_POOLING)
+"""What other tools and people read; not all models have all of them."""

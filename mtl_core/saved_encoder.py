@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file
 
 from mtl_core.errors import ConfigError
-from mtl_core.model.backbones.encoder import without_pooler
+from mtl_core.model.backbones.encoder import token_encoder
 from mtl_core.model_folder import CONFIG, WEIGHTS
 from mtl_core.printable import quoted
 
@@ -46,7 +46,7 @@ def outline_of(config: "PreTrainedConfig") -> Outline:
 
     with torch.device("meta"):
         whole = AutoModel.from_config(config, trust_remote_code=False)
-    encoder = without_pooler(whole)
+    encoder = token_encoder(whole)
     name = next(name for name, module in whole.named_modules() if module is encoder)
     inside = f"{name}." if name else ""
     return Outline(whole, inside, frozenset(f"{inside}{name}" for name in encoder.state_dict()))
@@ -93,7 +93,7 @@ def read_encoder(folder: Path, outline: Outline) -> "PreTrainedModel":
     if missing or unexpected:
         said = f"it lacks {quoted(missing[0])}" if missing else f"found {quoted(unexpected[0])}"
         raise ConfigError(f"{folder}: {WEIGHTS} does not fit {CONFIG}: {said}")
-    return without_pooler(model)
+    return token_encoder(model)
 
 
 @contextmanager

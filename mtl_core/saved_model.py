@@ -16,12 +16,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from mtl_core.config import RunConfig
-from mtl_core.data.words import Cut
 from mtl_core.errors import ConfigError
 from mtl_core.files import whole_folder
 from mtl_core.model.autocast import Precision
 from mtl_core.model.multitask import MultiTaskModel
 from mtl_core.model.pooling import Pooler
+from mtl_core.model.probe import facts_of
 from mtl_core.model_folder import (
     CARD,
     CONFIG,
@@ -61,7 +61,6 @@ class SavedModel:
         tokenizer: Its tokenizer.
         max_length: Longest row, in sub-words, special tokens included.
         parts: Task name -> parts that the texts of its data sets had; see `count_parts`.
-        cuts: Data set name -> how texts are cut into words, as its own are.
     """
 
     config: RunConfig
@@ -70,7 +69,6 @@ class SavedModel:
     tokenizer: "PreTrainedTokenizerFast"
     max_length: int
     parts: Mapping[str, Sequence[int]]
-    cuts: Mapping[str, Cut]
 
 
 def write_model(folder: Path, saved: SavedModel, *, precision: Precision, card: str) -> None:
@@ -89,7 +87,7 @@ def write_model(folder: Path, saved: SavedModel, *, precision: Precision, card: 
         for name, value in saved.model.state_dict().items()
         if not name.startswith(_ENCODER)
     }
-    hidden_size = int(saved.model.encoder.config.hidden_size)
+    facts = facts_of(saved.model.encoder)
     with whole_folder(folder) as scratch:
         write_encoder(scratch, saved.model.encoder)
         save_file(heads, scratch / HEADS, metadata={"format": "pt"})
@@ -97,12 +95,17 @@ def write_model(folder: Path, saved: SavedModel, *, precision: Precision, card: 
         # was trained is always a class of Transformers, so the reference is not needed.
         _change(scratch / CONFIG, auto_map=None)
         save_tokenizer(scratch, saved.tokenizer)
+        # Other libraries give an encoder just what its tokenizer names.
+        has_pairs = any(2 in parts for parts in saved.parts.values())
+        segments = ["token_type_ids"] if has_pairs and facts.takes_segments else []
+        inputs = ["input_ids", *segments, "attention_mask"]
+        _change(scratch / TOKENIZER_CONFIG, model_input_names=inputs)
         meta = json.dumps(_meta(saved, precision), indent=2) + "\n"
         (scratch / META).write_text(meta, encoding="utf-8")
         (scratch / RUN).write_text(dump(saved.config), encoding="utf-8")
         (scratch / CARD).write_text(card, encoding="utf-8")
         write_sentence_modules(
-            scratch, saved.config.encoder, hidden_size=hidden_size, max_length=saved.max_length
+            scratch, saved.config.encoder, hidden_size=facts.width, max_length=saved.max_length
         )
 
 
@@ -131,14 +134,13 @@ def load_model(folder: Path, *, trust_code: bool) -> SavedModel:
         }
         num_features = {name: int(found["features"]) for name, found in of_tasks.items()}
         parts = {name: tuple(map(int, found["parts"])) for name, found in of_tasks.items()}
-        cuts = {name: Cut.from_json(meta["cuts"][name]) for name in config.datasets}
     encoder, tokenizer = _load_encoder(folder)
     settings = config.encoder
     with _reading(folder / CONFIG):
-        pooler = Pooler(settings.pooling, encoder.config.hidden_size, settings.normalize)
+        pooler = Pooler(settings.pooling, facts_of(encoder).width, settings.normalize)
         model = MultiTaskModel(encoder, tasks, pooler, num_features=num_features)
     _load_heads(model, folder)
-    return SavedModel(config, model, tasks, tokenizer, max_length, parts, cuts)
+    return SavedModel(config, model, tasks, tokenizer, max_length, parts)
 
 
 def _meta(saved: SavedModel, precision: Precision) -> dict[str, object]:
@@ -158,7 +160,6 @@ def _meta(saved: SavedModel, precision: Precision) -> dict[str, object]:
         "max_length": saved.max_length,
         "precision": precision,
         "tasks": tasks,
-        "cuts": {name: cut.to_json() for name, cut in saved.cuts.items()},
     }
 
 
@@ -181,7 +182,7 @@ def save_tokenizer(folder: Path, tokenizer: "PreTrainedTokenizerFast") -> None:
     _change(folder / TOKENIZER_CONFIG, tokenizer_class=general, auto_map=None)
 
 
-def _change(path: Path, **changes: str | None) -> None:
+def _change(path: Path, **changes: str | list[str] | None) -> None:
     """Changes settings that Transformers has written; None takes one out."""
     settings = json.loads(path.read_text(encoding="utf-8")) | changes
     kept = {key: value for key, value in settings.items() if key not in changes or value}

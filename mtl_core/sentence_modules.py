@@ -4,13 +4,7 @@ import json
 from pathlib import Path
 
 from mtl_core.model.backbones.encoder import Encoder
-
-MODULES = "modules.json"
-"""The modules in their order, each with the folder of its settings."""
-ENCODER = "sentence_bert_config.json"
-POOLING = "1_Pooling/config.json"
-SENTENCE_FILES = (MODULES, ENCODER, POOLING)
-"""All that `write_sentence_modules` may write."""
+from mtl_core.model_folder import MODULE_ENCODER, MODULE_POOLING, MODULES
 
 _MODES = {"cls": "cls_token", "mean": "mean_tokens", "max": "max_tokens"}
 """Pooling -> what sentence-transformers calls it; it has none with learnt weights."""
@@ -46,8 +40,8 @@ def write_sentence_modules(
         for number, name in enumerate(names)
     ]
     _write(folder / MODULES, modules)
-    _write(folder / ENCODER, {"max_seq_length": max_length, "do_lower_case": False})
-    _write(folder / POOLING, {"word_embedding_dimension": hidden_size, **pooling})
+    _write(folder / MODULE_ENCODER, {"max_seq_length": max_length, "do_lower_case": False})
+    _write(folder / MODULE_POOLING, {"word_embedding_dimension": hidden_size, **pooling})
 
 
 def _write(path: Path, content: object) -> None:

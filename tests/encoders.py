@@ -3,6 +3,8 @@
 import torch
 from transformers import AutoConfig, AutoModel, PreTrainedModel
 
+from mtl_core.model.backbones.encoder import token_encoder
+
 FAMILIES: dict[str, dict[str, object]] = {
     "bert": {},
     "roberta": {"max_position_embeddings": 66, "pad_token_id": 1},
@@ -35,7 +37,4 @@ def tiny(family: str, **settings: object) -> PreTrainedModel:
     }
     config = AutoConfig.for_model(family, **(sizes | FAMILIES.get(family, {}) | settings))
     torch.manual_seed(0)
-    encoder = AutoModel.from_config(config)
-    if getattr(encoder, "pooler", None) is not None:
-        encoder.pooler = None
-    return encoder
+    return token_encoder(AutoModel.from_config(config))

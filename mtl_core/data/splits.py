@@ -1,17 +1,19 @@
 """Splits: reads each from where it comes, filters rows, cuts dev and test off train, limits."""
 
-from collections.abc import Collection, Mapping, MutableSequence, Sequence
+from collections.abc import Callable, Collection, Mapping, MutableSequence, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from mtl_core.data.columns.cells import whole_number
 from mtl_core.data.columns.kinds import COLUMNS
 from mtl_core.data.columns.label import LabelColumn
 from mtl_core.data.example import Example
 from mtl_core.data.formats.base import Columns, DatasetBase, Limits, SplitName
+from mtl_core.data.formats.label_rules import LabelRules
 from mtl_core.data.notes import DataNote, SplitNotes
-from mtl_core.errors import DataError
+from mtl_core.errors import DataError, did_you_mean
 
 _ORDER: tuple[SplitName, ...] = ("train", "dev", "test")
 Splits = dict[str, list[Example]]
@@ -42,6 +44,7 @@ def read_splits(
         found[split] = _read(section, split, wanted, said)
         if notes is not None:
             notes.extend(said.found)
+    _rename(section.labels, columns, found)
     # Filter, cut, limit, in this order: a cut counts the rows that are left, and the same rows are
     # dev and test whatever the limit of train.
     found |= _cut(found["train"], section.splits.fractions(), stratum, section.split_seed)
@@ -65,6 +68,7 @@ def read_file(
     """
     other = section.on_file(path, split)
     rows = _read(other, split, _with_filters(other, columns), SplitNotes(split))
+    _rename_rows(section.labels.apply, columns, rows)
     return [_without(row, section.where.keys() - columns.keys()) for row in rows]
 
 
@@ -112,6 +116,42 @@ def _read(section: DatasetBase, split: str, wanted: Columns, notes: SplitNotes) 
     return [row for row in rows if _is_kept(row, section.where)]
 
 
+def _rename(rules: LabelRules, columns: Columns, splits: Splits) -> None:
+    """Gives the labels of all rows the names that the rules make of them.
+
+    Raises:
+        DataError: The rules name a label that no row has.
+    """
+    if rules == LabelRules():
+        return
+    found: set[str] = set()
+
+    def rename(label: str) -> str:
+        found.add(label)
+        return rules.apply(label)
+
+    for rows in splits.values():
+        _rename_rows(rename, columns, rows)
+    if unused := rules.unused(found):
+        known = sorted({rules.clean(label) for label in found})
+        shown = ", ".join(known[:10]) + (", ..." if len(known) > 10 else "")
+        raise DataError(
+            f"labels.map: no row has the label '{unused[0]}'; labels found: {shown}."
+            f"{did_you_mean(unused[0], known)}"
+        )
+
+
+def _rename_rows(
+    rename: Callable[[str], str], columns: Columns, rows: MutableSequence[Example]
+) -> None:
+    for number, row in enumerate(rows):
+        renamed = {
+            column: COLUMNS[columns[column]].rename(value, rename) if column in columns else value
+            for column, value in row.labels.items()
+        }
+        rows[number] = replace(row, labels=renamed)
+
+
 def _cut(
     rows: Sequence[Example], fractions: Mapping[str, float], stratum: str | None, seed: int
 ) -> dict[str, list[Example]]:
@@ -121,10 +161,11 @@ def _cut(
 
 
 def _is_kept(row: Example, where: Mapping[str, str | tuple[str, ...]]) -> bool:
-    # A row that lacks the column has None there, which no filter allows.
+    # A row that lacks the column has None there, which no filter allows. CSV has 1 for 1.0.
     return all(
-        row.labels.get(column) in ((allowed,) if isinstance(allowed, str) else allowed)
-        for column, allowed in where.items()
+        row.labels.get(column) in {*allowed, *map(whole_number, allowed)}
+        for column, found in where.items()
+        for allowed in ((found,) if isinstance(found, str) else found,)
     )
 
 

@@ -1,6 +1,7 @@
-"""Undocumented parts of Transformers 5.23: how an attention of one's own stands beside its own."""
+"""Undocumented parts of Transformers 5.23: an attention of one's own, encoders without weights."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
@@ -29,3 +30,13 @@ def register_attention(name: str, attention: Callable[..., tuple[Tensor, None]])
     AttentionInterface.register(name, attention)
     # Without a mask function under its name an attention gets no mask at all, and sees padding.
     AttentionMaskInterface.register(name, sdpa_mask)
+
+
+def without_weights() -> AbstractContextManager[None]:
+    """Returns a context in which models leave their weights as memory comes, tables aside.
+
+    That costs no time, and until they are written hardly any memory.
+    """
+    from transformers.initialization import no_init_weights
+
+    return no_init_weights()  # type: ignore[no-any-return]

@@ -63,9 +63,11 @@ def find_targets(encoder: nn.Module, targets: Sequence[str] | None) -> list[str]
     """Returns the full names of the linear layers that get adapters.
 
     Raises:
-        ConfigError: A target names no linear layer of the encoder.
+        ConfigError: There are none, or a target names none of them.
     """
     linear = [name for name, m in encoder.named_modules() if isinstance(m, nn.Linear)]
+    if not linear:  # GPT-2 and SqueezeBERT have convolutions in their place.
+        raise ConfigError("run.freezing.kind: this encoder has no linear layers for adapters")
     if targets is None:
         return linear
     # Whole parts of a name, so that "query" does not take in "subquery".

@@ -10,6 +10,7 @@ from mtl_core.model.attention import register_fast_attention, use_fast_attention
 from mtl_core.model.dropout import use_fast_dropout
 from mtl_core.model.pooling import Pooler
 from mtl_core.model.prefix import as_inputs, run_suffix
+from mtl_core.model.probe import EncoderFacts, facts_of, word_table
 from mtl_core.model.word_rows import RowEmbedding, use_row_embedding
 from mtl_core.tasks.base import Head, Task
 from mtl_core.tasks.hidden import Hidden, HiddenSize, Vocabulary
@@ -44,19 +45,16 @@ class MultiTaskModel(nn.Module):
         super().__init__()
         self.encoder = encoder
         self.pooler = pooler
-        hidden_size = int(encoder.config.hidden_size)
+        self._facts = facts_of(encoder)
         # Before the heads, which may be tied to this very table.
-        table = use_row_embedding(encoder, encoder.get_input_embeddings())
-        if isinstance(table, RowEmbedding):
-            # The encoder is shared: a run before may have broken off with some rows picked.
-            table.drop()
+        table = _word_table(encoder, self._facts)
         # In a tuple, so that it is not registered here as well as in the encoder.
         self._embeddings = (table,)
         self._vocabulary = Vocabulary(table) if isinstance(table, nn.Embedding) else None
         self.heads = nn.ModuleDict(
             {
                 _module_name(name): task.make_head(
-                    HiddenSize(hidden_size, num_features.get(name, 0), self._vocabulary)
+                    HiddenSize(self._facts.width, num_features.get(name, 0), self._vocabulary)
                 )
                 for name, task in tasks.items()
             }
@@ -122,7 +120,7 @@ class MultiTaskModel(nn.Module):
 
     def forward(self, batch: Batch, task_names: Sequence[str]) -> dict[str, Tensor]:
         """Returns task name -> logits, in the shape of the task's head."""
-        inputs = as_inputs(batch.token_ids, batch.attention_mask, batch.token_types)
+        inputs = as_inputs(batch, self._facts)
         if (frozen := batch.frozen) is None:
             states = self.encoder(**inputs).last_hidden_state  # (batch, seq, hidden)
         else:
@@ -136,6 +134,17 @@ class MultiTaskModel(nn.Module):
             nothing = 0.0 * hidden.sentence.sum()
             logits = {name: value + nothing for name, value in logits.items()}
         return logits
+
+
+def _word_table(encoder: "PreTrainedModel", facts: EncoderFacts) -> nn.Module | None:
+    """Returns an encoder's word embeddings, which train by rows where that is possible."""
+    table = word_table(encoder)
+    if table is not None and facts.reads_token_ids:
+        table = use_row_embedding(encoder, table)
+    if isinstance(table, RowEmbedding):
+        # The encoder is shared: a run before may have broken off with some rows picked.
+        table.drop()
+    return table
 
 
 def _module_name(task_name: str) -> str:

@@ -1,51 +1,129 @@
-"""The outline of an encoder: its modules and the shapes of its weights, but no code and no weights.
+"""The outline of an encoder: its modules, the shapes of its weights, and what running it has shown.
 
-It is enough to tell what a kind of freezing makes of an encoder. Even an empty encoder imports most
-of Transformers, which takes longer than all other checks of a study; so each outline is taken once
-and kept.
+There is no code and there are no weights in it. It is enough to tell what a kind of freezing makes
+of an encoder, and what rows it takes. Even an empty encoder imports most of Transformers, which
+takes longer than all other checks of a study; so each outline is taken once and kept.
 """
 
 import hashlib
 import json
 from contextlib import suppress
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
+from mtl_core.errors import ConfigError
 from mtl_core.files import locked, write_text
-from mtl_core.model.backbones.encoder import empty_encoder, load_configuration
+from mtl_core.model.backbones.encoder import (
+    Encoder,
+    empty_encoder,
+    load_configuration,
+    low_encoder,
+)
+from mtl_core.model.probe import EncoderFacts, facts_of, longest_row, try_training
 from mtl_core.paths import cache_folder
 
-_FORMAT = 1
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig, PreTrainedTokenizerFast
+
+_FORMAT = 2
 """Counts up when the files change, so that old ones are taken anew."""
+_NO_LIMIT = 2**30
+"""Tokenizers without a limit of their own name a larger number."""
 
 
-def encoder_outline(name: str, *, revision: str | None = None) -> nn.Module:
-    """Returns an encoder's modules by their names, with parameters on "meta" and its `config`.
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """What is known of an encoder without its weights.
 
-    Linear layers are `nn.Linear`; all others are bare modules, and none can run.
+    Attributes:
+        encoder: Its modules by their names, with parameters on "meta" and its `config`. Linear
+            layers are `nn.Linear`; all others are bare modules, and none can run.
+        facts: What it takes and gives.
+        longest: Sub-words of the longest row that it takes; None = any number.
+    """
+
+    encoder: nn.Module
+    facts: EncoderFacts
+    longest: int | None
+
+
+def encoder_outline(name: str, *, revision: str | None = None) -> Outline:
+    """Returns the outline of an encoder, which is run for it when there is none in the cache.
 
     Raises:
         CacheError: There is no folder to keep it in.
-        ConfigError: The encoder's configuration cannot be loaded.
+        ConfigError: The encoder's configuration cannot be loaded, or the encoder does not run on
+            texts, or cannot be trained on them.
     """
     config = load_configuration(name, revision)
     shaped_by = [_FORMAT, version("transformers"), config.to_dict()]
     key = hashlib.sha256(json.dumps(shaped_by, sort_keys=True, default=str).encode()).hexdigest()
     path = cache_folder() / "outlines" / f"{key}.json"
     try:
-        outline = from_outline(json.loads(path.read_bytes()))
+        outline = _from_json(json.loads(path.read_bytes()))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):  # None yet, or a broken one.
-        found = take_outline(empty_encoder(config, name))
+        found = _take(config, name)
         with suppress(OSError):  # A cache that cannot be written costs the time again, no more.
             path.parent.mkdir(exist_ok=True)
             with locked(path):
                 write_text(path, json.dumps(found))
-        outline = from_outline(found)
-    outline.config = config
+        outline = _from_json(found)
+    outline.encoder.config = config
     return outline
+
+
+def longest_input(tokenizer: "PreTrainedTokenizerFast", encoder: Encoder) -> int:
+    """Returns the longest row of a run, in sub-words, special tokens included.
+
+    Raises:
+        ConfigError: The encoder does not run, or not on all sub-words of its tokenizer; the study
+            file asks for longer rows than it takes; or it gives no length, and nothing names one.
+    """
+    outline = encoder_outline(encoder.name, revision=encoder.revision)
+    _check_words(tokenizer, outline.facts.words, encoder.name)
+    # A tokenizer without a limit of its own says 10^30.
+    allowed = int(min(outline.longest or _NO_LIMIT, tokenizer.model_max_length))
+    if encoder.max_length is not None and encoder.max_length > allowed:
+        raise ConfigError(
+            f"run.encoder.max_length: expected at most {allowed}, what '{encoder.name}' takes; "
+            f"found {encoder.max_length}"
+        )
+    if encoder.max_length is None and allowed >= _NO_LIMIT:
+        raise ConfigError(
+            f"run.encoder.max_length: '{encoder.name}' names no longest input; give a number"
+        )
+    return encoder.max_length or allowed
+
+
+def _check_words(tokenizer: "PreTrainedTokenizerFast", rows: int | None, name: str) -> None:
+    """Refuses a tokenizer with sub-words that the encoder has no row for."""
+    largest = max(tokenizer.get_vocab().values(), default=0)
+    if rows is not None and largest >= rows:
+        raise ConfigError(
+            f"run.encoder.name: the tokenizer of '{name}' numbers its sub-words up to {largest}, "
+            f"but the encoder has word embeddings for {rows} alone, up to {rows - 1}; resize "
+            "them (`resize_token_embeddings`), or save the tokenizer that belongs to the encoder"
+        )
+
+
+def _take(config: "PreTrainedConfig", name: str) -> dict[str, Any]:
+    """Runs an encoder of this configuration; returns its outline as plain data."""
+    low = low_encoder(config, name)
+    facts = facts_of(low)
+    try_training(low)
+    named = getattr(config, "max_position_embeddings", None)
+    # XLNet names -1 where there is no limit.
+    longest = longest_row(low, named=named if named and named > 0 else None)
+    return {**take_outline(empty_encoder(config, name)), "facts": asdict(facts), "longest": longest}
+
+
+def _from_json(found: dict[str, Any]) -> Outline:
+    """Returns an outline from plain data; broken data raises any of Python's own errors."""
+    return Outline(from_outline(found), EncoderFacts(**found["facts"]), found["longest"])
 
 
 def take_outline(encoder: nn.Module) -> dict[str, Any]:

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
+from mtl_core.data.batching import Batch
 from mtl_core.model.families import family_of
 from mtl_core.model.layers import encoder_parts, layers_name
+from mtl_core.model.probe import EncoderFacts
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -101,14 +103,17 @@ def _replace(encoder: nn.Module, name: str, module: nn.Module | None) -> Callabl
     """Puts a module in the place of another; returns what puts that back."""
     path, _, last = name.rpartition(".")
     parent = encoder.get_submodule(path)
-    if not hasattr(parent, last):  # ELECTRA of one size throughout projects nothing
+    before = getattr(parent, last, None)
+    # An ELECTRA of one size projects nothing, and newer DeBERTas have no convolution.
+    if before is None:
         return lambda: None
-    before = getattr(parent, last)
     parent.register_module(last, module)
     return lambda: parent.register_module(last, before)
 
 
-def as_inputs(token_ids: Tensor, attention_mask: Tensor, types: Tensor | None) -> dict[str, Tensor]:
-    """Returns the arguments of an encoder's forward pass."""
-    inputs = {"input_ids": token_ids, "attention_mask": attention_mask}
-    return inputs if types is None else {**inputs, "token_type_ids": types}
+def as_inputs(batch: Batch, facts: EncoderFacts) -> dict[str, Tensor]:
+    """Returns the arguments of an encoder's forward pass; segments for encoders that know them."""
+    inputs = {"input_ids": batch.token_ids, "attention_mask": batch.attention_mask}
+    if batch.token_types is not None and facts.takes_segments:
+        inputs["token_type_ids"] = batch.token_types
+    return inputs

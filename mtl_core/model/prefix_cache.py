@@ -10,8 +10,7 @@ import importlib.metadata
 import json
 import logging
 import zlib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +26,7 @@ from mtl_core.errors import TrainingError
 from mtl_core.files import Room, open_or_build
 from mtl_core.model.autocast import DTYPES, Precision, autocast
 from mtl_core.model.prefix import as_inputs, run_prefix
+from mtl_core.model.probe import evaluating, facts_of
 from mtl_core.paths import cache_folder
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ def _open_or_build(
     settings: PrefixSettings,
 ) -> dict[str, Tensor] | None:
     root = cache_folder() / "prefix"
-    width = int(encoder.config.hidden_size)
+    width = facts_of(encoder).width
     sizes = {split: int(rows.token_ids.offsets[-1]) * width for split, rows in splits.items()}
     needed = sum(sizes.values()) * DTYPES[settings.dtype].itemsize
 
@@ -194,7 +194,7 @@ def build_states(
     Raises:
         TrainingError: A number is beyond the range of fp16, in which the file is kept.
     """
-    width = int(encoder.config.hidden_size)
+    width = facts_of(encoder).width
     size = int(split.token_ids.offsets[-1])
     dtype = DTYPES[settings.dtype]
     # A file of the full size, without content yet: it is mapped, and rows are written in any order.
@@ -203,11 +203,10 @@ def build_states(
     # Shared, so that what is written to the tensor is written to the file.
     states = torch.from_file(str(path), shared=True, size=size * width, dtype=dtype)
     states = states.view(size, width)
-    with _evaluating(encoder), torch.no_grad(), autocast(encoder.device, settings.precision):
+    with evaluating(encoder), autocast(encoder.device, settings.precision):
         for rows in rows_by_length(split, batch_size=_BATCH):
             batch = make_batch(split, rows, pad_token_id=0).to(encoder.device)
-            inputs = as_inputs(batch.token_ids, batch.attention_mask, batch.token_types)
-            hidden = run_prefix(encoder, settings.depth, inputs)
+            hidden = run_prefix(encoder, settings.depth, as_inputs(batch, facts_of(encoder)))
             is_token = batch.attention_mask.bool()  # (batch, seq)
             # Where each token of the batch stands in the file, (batch, seq); padding is masked out.
             places = split.token_ids.offsets[rows][:, None] + np.arange(is_token.shape[1])
@@ -253,15 +252,3 @@ def _checksum(path: Path) -> int:
         while chunk := file.read(_CHUNK):
             total = zlib.crc32(chunk, total)
     return total
-
-
-@contextmanager
-def _evaluating(encoder: "PreTrainedModel") -> Iterator[None]:
-    """Puts an encoder into evaluation mode; afterwards each module gets back its own mode."""
-    modes = [(module, module.training) for module in encoder.modules()]
-    encoder.eval()
-    try:
-        yield
-    finally:
-        for module, mode in modes:
-            module.training = mode

@@ -8,11 +8,11 @@ docs/own_task.md has one that stands outside the package, and `mtl_core.testing`
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from mtl_core.data.batching import Batch
@@ -41,8 +41,11 @@ class TaskSection(Section, ABC):
     """The kind of task; `package.module:Class` names one that stands outside this package."""
     dataset: str | tuple[str, ...]
     """Key of the data set that holds the labels, or a list of keys: labels are merged by name."""
-    column: str | dict[str, str]
-    """Column of the labels; where data sets differ, a column for each: {a: intent, b: label}."""
+    column: str | Annotated[tuple[str, ...], Field(min_length=2)] | dict[str, str]
+    """Column of the labels; where data sets differ, a column for each: {a: intent, b: label}.
+
+    For `multilabel` also a list of columns, one for each label, that hold 0 or 1.
+    """
     weight: float = Field(default=1.0, ge=0)
     """Factor of the task's loss; 0 = the task is scored but does not train."""
     learning_rate: float | None = Field(default=None, gt=0)
@@ -54,6 +57,18 @@ class TaskSection(Section, ABC):
     auxiliary: bool = False
     """The task helps the others: it trains and is scored, but does not count in the objective."""
 
+    takes_columns: ClassVar[bool] = False
+    """Whether the kind takes a list of columns."""
+
+    @model_validator(mode="after")
+    def _check_column(self) -> "TaskSection":
+        if isinstance(self.column, tuple) and not self.takes_columns:
+            raise ValueError(
+                f"column: expected one column for kind {self.kind}, found a list of "
+                f"{len(self.column)}; kind multilabel takes one for each label"
+            )
+        return self
+
     @property
     def datasets(self) -> tuple[str, ...]:
         """Keys of the data sets that carry the task."""
@@ -61,8 +76,12 @@ class TaskSection(Section, ABC):
 
     def column_in(self, dataset: str, name: str) -> AnyColumn:
         """Returns where the task `name` finds its labels in a data set."""
-        column = self.column if isinstance(self.column, str) else self.column.get(dataset, "")
-        return self.make_column(name, column)
+        column = self.column
+        if isinstance(column, tuple):
+            return self.make_column(name, ", ".join(column))
+        return self.make_column(
+            name, column if isinstance(column, str) else column.get(dataset, "")
+        )
 
     @abstractmethod
     def make_column(self, name: str, column: str) -> AnyColumn:

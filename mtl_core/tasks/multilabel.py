@@ -1,10 +1,11 @@
 """Multilabel: any number of labels per sentence, each with a threshold tuned on dev."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 import torch
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
@@ -26,9 +27,20 @@ class Multilabel(TaskSection):
     main_score: Literal["micro_f1", "macro_f1", "accuracy"] = "micro_f1"
     """The score that objectives combine; accuracy = the whole set is right."""
 
+    names: Annotated[tuple[str, ...], Field(min_length=2)] | None = None
+    """Names of the labels, where rows are multi-hot such as [1, 0, 0]; null = rows name them."""
+    takes_columns: ClassVar = True
+
+    @model_validator(mode="after")
+    def _check_names(self) -> "Multilabel":
+        if self.names is not None and isinstance(self.column, tuple):
+            raise ValueError("names: labels are named by their columns; leave `names` out")
+        return self
+
     def make_column(self, name: str, column: str) -> LabelSetColumn:
         """Returns its column."""
-        return LabelSetColumn(name, column)
+        columns = self.column if isinstance(self.column, tuple) else ()
+        return LabelSetColumn(name, column, columns, self.names or ())
 
     def build(self, name: str, labels: LabelNames) -> "MultilabelTask":
         """Builds the task for its labels."""

@@ -16,6 +16,7 @@ from tuning.cli.check import check
 from tuning.cli.evaluate import evaluate
 from tuning.cli.fetch import fetch
 from tuning.cli.predict import predict
+from tuning.cli.push import push
 from tuning.cli.report import report
 from tuning.cli.schema import schema
 from tuning.cli.status import status
@@ -36,7 +37,19 @@ app = typer.Typer(
 )
 
 # In the order of `mtl --help`, which is that of their use.
-for _command in (fetch, check, train, tune, status, evaluate, predict, report, submit, schema):
+for _command in (
+    fetch,
+    check,
+    train,
+    tune,
+    status,
+    evaluate,
+    predict,
+    push,
+    report,
+    submit,
+    schema,
+):
     app.command()(_command)
 
 
@@ -51,6 +64,8 @@ def main() -> NoReturn:
     from tuning.watch.log_lines import log_to_stderr
 
     log_to_stderr()
+    # Its bars would be drawn over our own sign of life; read when it is imported.
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     # It tells of each of its many tries to reach the hub; the error at the end says it all.
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     try:

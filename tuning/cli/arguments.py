@@ -16,21 +16,38 @@ def check_text(study: str) -> None:
         read_document(Path(study))
 
 
-def model_folder(folder: Path, *, trust_code: bool) -> Path:
+def model_folder(model: str | Path, *, trust_code: bool) -> Path:
     """Returns the folder of the model: a study holds it in best/, `mtl train` in model/.
 
-    Checks it as well, before imports that take seconds.
+    Checks it as well, before imports that take seconds; fetches one that is on the hub.
+
+    Args:
+        model: A folder, or USER/NAME on the hub, perhaps with @REVISION.
+        trust_code: Whether code of the model's own kinds of tasks may run.
 
     Raises:
-        ConfigError: It is no saved model, or one whose code is not trusted.
+        ConfigError: It is no saved model, one whose code is not trusted, or one that cannot be
+            fetched.
     """
-    # A folder that is neither is taken for the model itself; what is wrong with it is told then.
-    if (folder / "study.yaml").is_file():
-        folder = folder / "best"
-    elif (folder / "model" / META).is_file():
-        folder = folder / "model"
+    folder = inner_folder(model)
+    if not Path(model).is_dir():
+        from tuning.watch.waiting import waiting
+
+        with waiting(f"looking for {model}"):
+            from mtl_core.hub import find_model
+
+            folder = find_model(model)
     check_model(folder, trust_code=trust_code)
     return folder
+
+
+def inner_folder(model: str | Path) -> Path:
+    """Returns where the model lies in the folder of a study or a run, else the folder itself."""
+    folder = Path(model)
+    # A folder that is neither is taken for the model itself; what is wrong with it is told then.
+    if (folder / "study.yaml").is_file():
+        return folder / "best"
+    return folder / "model" if (folder / "model" / META).is_file() else folder
 
 
 def files_by_dataset(files: Sequence[str], datasets: Collection[str]) -> dict[str, Path]:

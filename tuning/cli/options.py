@@ -10,7 +10,13 @@ Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Replaces a key of the study file."),
 ]
-Model = Annotated[Path, typer.Argument(help="Folder of a saved model, or of a study.")]
+Model = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL",
+        help="Folder of a saved model or of a study, or USER/NAME[@REVISION] on the hub.",
+    ),
+]
 TrustCode = Annotated[
     bool, typer.Option(help="Runs the code of a model's own kinds of tasks: files and packages.")
 ]

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from mtl_core.assets import Data
-from mtl_core.data.columns.label_names import Labels
 from mtl_core.errors import ConfigError
 from mtl_core.model.outline import encoder_outline
 from mtl_core.model.trained import describe_encoder
@@ -13,8 +12,10 @@ from mtl_core.printable import one_line
 from mtl_core.scores import flatten, show_score
 from mtl_core.training.precision import describe
 from tuning.cluster.planner import plan_trainers, this_machine
+from tuning.report.data import rows_of
 from tuning.space.space import Parameter
 from tuning.study.config import StudyFile
+from tuning.study.data_facts import DataFacts, data_facts
 from tuning.study.load import precision_here
 from tuning.watch.console import plain_console
 
@@ -29,10 +30,13 @@ def show_check(study: StudyFile, data: Data) -> None:
     defaults = study.default_parameters
     for parameter in study.space.parameters:
         space.add_row(parameter.name, _domain(parameter), str(defaults.get(parameter.name, "-")))
-    console.print(_rows_table(data), _task_table(study, data))
-    _show_notes(data)
+    facts = data_facts(study.run, data)
+    console.print(_split_table(facts), _task_table(facts))
+    for note in facts.notes:
+        # Unwrapped, so that a line can be searched for.
+        console.print(f"{note.level}: {note.line}", soft_wrap=True)
     console.print(space)
-    encoder = encoder_outline(study.run.encoder.name, revision=study.run.encoder.revision)
+    encoder = encoder_outline(study.run.encoder.name, revision=study.run.encoder.revision).encoder
     trained = describe_encoder(encoder, study.run.freezing, epoch=study.run.training.epochs)
     console.print(f"{study.run.encoder.name}: {trained}")
     console.print(_precision(study), soft_wrap=True)
@@ -43,46 +47,41 @@ def show_check(study: StudyFile, data: Data) -> None:
     )
 
 
-def _rows_table(data: Data) -> Table:
-    rows = Table("data set", "split", "sentences", title="Data")
-    for dataset in data.datasets.values():
-        for split, encoded in dataset.splits.items():
-            rows.add_row(dataset.name, split, f"{len(encoded):,}")
-    return rows
+def _split_table(facts: DataFacts) -> Table:
+    splits = Table(
+        "data set", "split", "rows", "sub-words: median", "95 %", "longest", "cut, %", title="Data"
+    )
+    for one in facts.splits:
+        lengths = one.lengths
+        splits.add_row(
+            one.dataset,
+            one.split,
+            rows_of(lengths),
+            *(f"{length:,}" for length in (lengths.median, lengths.high, lengths.longest)),
+            f"{100 * lengths.cut / lengths.rows:.1f}",
+        )
+    return splits
 
 
-def _task_table(study: StudyFile, data: Data) -> Table:
+def _task_table(facts: DataFacts) -> Table:
     # Of train: labels that only dev or test has cannot be learnt, and have a column of their own.
     labels = Table(
         "task", "kind", "rows", "labels", "most frequent", "not in train", title="Tasks, in train"
     )
-    for name, section in study.run.tasks.items():
-        # Labels of several data sets were merged, so the first has the names of all.
-        names = data.datasets[section.datasets[0]].labels[name]
-        count = sum(
-            data.datasets[key].splits["train"].num_labelled(name) for key in section.datasets
-        )
+    for one in facts.tasks:
+        frequent = [f"{one_line(name)} {count:,}" for name, count in one.frequent.items()]
+        unseen = [one_line(name) for name in one.unseen]
+        if one.num_unseen > len(unseen):
+            unseen.append(f"and {one.num_unseen - len(unseen):,} more")
         labels.add_row(
-            name,
-            section.kind,
-            f"{count:,}",
-            str(len(names.trained) or "-"),
-            _most_frequent(names),
-            ", ".join(map(one_line, names.unseen)) or "-",
+            one.task,
+            one.kind,
+            f"{one.rows:,}",
+            str(one.labels or "-"),
+            "\n".join(frequent) or "-",
+            ", ".join(unseen) or "-",
         )
     return labels
-
-
-def _show_notes(data: Data) -> None:
-    console = plain_console()
-    for note in data.notes:
-        console.print(note.line, soft_wrap=True)
-
-
-def _most_frequent(names: Labels, most: int = 3) -> str:
-    # Sorting is stable: equally frequent labels stay in their order, and the output the same.
-    pairs = sorted(names.frequencies.items(), key=lambda pair: -pair[1])
-    return "\n".join(f"{one_line(name)} {count:,}" for name, count in pairs[:most]) or "-"
 
 
 def _precision(study: StudyFile) -> str:

@@ -10,6 +10,7 @@ from typing import TypeGuard, get_args
 from mtl_core.markdown import code, plain
 from mtl_core.scores import ScoreTree, flatten, main_scores, show_difference, show_score
 from tuning.records import Status, TrialRecord, Value, keys_of_all, rank
+from tuning.report.data import data_section
 from tuning.report.markdown import percent, points, shell, table
 from tuning.report.statistics import difference_interval
 from tuning.report.summary import StudySummary, Unfinished
@@ -28,6 +29,7 @@ def render_report(summary: StudySummary) -> str:
         _headline(summary),
         [f"## Best recipe{so_far}", _recipe_table(best, default)] if best else [],
         ["## Scores, in percent", _score_table(best, default)] if best else [],
+        ["## Data", *data_section(summary.data)] if summary.data else [],
         ["## Trials by status", _status_table(summary.records)],
         ["## Trials, best first", _trial_table(summary.records)],
         ["## Importance of the parameters", _importance_table(summary.importances)],

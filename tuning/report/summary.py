@@ -10,6 +10,7 @@ from optuna.trial import TrialState
 
 from tuning.records import TrialRecord
 from tuning.report.replay import replay_command, replay_overrides
+from tuning.study.data_facts import DataFacts
 from tuning.study.facts import StudyFacts
 from tuning.study.folder import StudyFolder
 from tuning.study.history import History
@@ -53,6 +54,7 @@ class StudySummary:
         replay: The command that replays the best recipe.
         importances: Parameter -> share of the variation in score that it explains, in [0, 1].
         unfinished: Of a study that is not finished; the best is then the best so far.
+        data: What is known of its data; None in studies from before it was kept.
     """
 
     name: str
@@ -62,6 +64,7 @@ class StudySummary:
     replay: str
     importances: Mapping[str, float] = field(default_factory=dict)
     unfinished: Unfinished | None = None
+    data: DataFacts | None = None
 
 
 def summarise(
@@ -98,6 +101,7 @@ def summarise(
         ),
         replay=_replay(facts, folder, best),
         importances=importances(optuna_study),
+        data=facts.data,
     )
 
 

@@ -15,6 +15,7 @@ from tuning.search.searcher import OptunaSearcher
 from tuning.search.study_scheduler import StudyScheduler
 from tuning.study.clock import StudyClock
 from tuning.study.config import StudyFile
+from tuning.study.data_facts import DataFacts
 from tuning.study.facts import facts_of, write_facts
 from tuning.study.folder import StudyFolder
 from tuning.study.history import read_history
@@ -30,11 +31,13 @@ from tuning.watch.watcher import Watcher
 class Session:
     """One call of `tune_study` on an open study folder: made, `run` once, closed in any case."""
 
-    def __init__(self, study: StudyFile, folder: StudyFolder, *, start: float) -> None:
+    def __init__(
+        self, study: StudyFile, folder: StudyFolder, data: DataFacts | None, *, start: float
+    ) -> None:
         """Reads what earlier sessions did; this one began at `start` on the monotonic clock."""
         self.study = study
         self.folder = folder
-        self.facts = facts_of(study)
+        self.facts = facts_of(study, data)
         # Before the first trial: `mtl report` asks for them while the study runs.
         write_facts(folder, self.facts)
         sampler = study.study.sampler.build(study.study.seed)

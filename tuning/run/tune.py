@@ -10,6 +10,7 @@ from mtl_core.training.precision import advise
 from tuning.cluster.connection import cluster
 from tuning.cluster.planner import Node, plan_trainers, this_machine
 from tuning.study.config import StudyFile
+from tuning.study.data_facts import data_facts
 from tuning.study.folder import StudyFolder
 from tuning.study.load import check_data, precision_here, tell_notes
 from tuning.watch.study_watchers import StudyWatchers
@@ -54,7 +55,7 @@ def tune_study(
             provided_trainers(study.study.resources, trials=study.trials, tell=tell) as count,
             StudyFolder.opened(study, inputs_of(study.run, data.datasets)) as folder,
             closing(watching),  # Left after the session, before the folder is unlocked.
-            closing(Session(study, folder, start=start)) as session,
+            closing(Session(study, folder, data_facts(study.run, data), start=start)) as session,
         ):
             parameters, before = study.space.parameters, session.history
             watching.add_files(file_watchers(folder.path, watching.state, parameters, before))

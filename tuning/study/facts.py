@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from mtl_core.files import write_json
 from tuning.records import Value
+from tuning.study.data_facts import DataFacts
 from tuning.study.folder import StudyFolder
 
 if TYPE_CHECKING:
@@ -21,21 +22,24 @@ class StudyFacts:
         objective: Kind of the objective that `combined` stands for.
         precision: What the study file says of it, "auto" for instance.
         default_parameters: Parameters of the study file's own recipe, in effect.
+        data: What is known of its data; None in studies from before it was kept.
     """
 
     name: str
     objective: str
     precision: str
     default_parameters: dict[str, Value]
+    data: DataFacts | None = None
 
 
-def facts_of(study: "StudyFile") -> StudyFacts:
-    """Returns the facts of a study."""
+def facts_of(study: "StudyFile", data: DataFacts | None = None) -> StudyFacts:
+    """Returns the facts of a study, and of its data where that was read."""
     return StudyFacts(
         name=study.study.name,
         objective=study.study.objective.kind,
         precision=study.run.training.precision,
         default_parameters=study.default_parameters,
+        data=data,
     )
 
 
@@ -49,7 +53,7 @@ def read_facts(folder: StudyFolder) -> StudyFacts:
 
     Raises:
         ConfigError: It is no study folder.
-        TypeError, ValueError: The file is broken.
+        LookupError, TypeError, ValueError: The file is broken.
     """
     folder.check_is_study()
     # Studies from before `facts.json` go the slow way, over the schema.
@@ -60,4 +64,6 @@ def read_facts(folder: StudyFolder) -> StudyFacts:
         study = folder.read_study()
         with outside_kinds("leave"):
             return facts_of(study)
-    return StudyFacts(**json.loads(folder.facts.read_text(encoding="utf-8")))
+    raw = json.loads(folder.facts.read_text(encoding="utf-8"))
+    data = raw.pop("data", None)
+    return StudyFacts(**raw, data=DataFacts.from_json(data) if data is not None else None)

@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING, Any
 
-from mtl_core.data.formats.base import without_places
 from mtl_core.differences import differing
 
 if TYPE_CHECKING:
@@ -43,6 +42,9 @@ def free_name(study: "StudyFile") -> str:
 
 def _identity(study: "StudyFile") -> dict[str, Any]:
     """Returns what makes two studies the same, as plain settings."""
+    # Here, since it brings torch, and `mtl report` and `mtl status` open folders without it.
+    from mtl_core.data.formats.base import without_places
+
     # Dumped with all defaults filled in: a file that spells one out is the same study.
     data = study.model_dump(mode="json")
     data["study"] = {key: value for key, value in data["study"].items() if key not in _MAY_CHANGE}

@@ -14,8 +14,6 @@ from mtl_core.assets import Data, build_tasks, load_data
 from mtl_core.config import RunConfig
 from mtl_core.errors import ConfigError, did_you_mean
 from mtl_core.model.backbones.encoder import load_configuration
-from mtl_core.model.layers import separate_layers
-from mtl_core.model.outline import encoder_outline
 from mtl_core.study_file import Document, override, parse_assignment, read_document, split_key
 from mtl_core.training.objective import check_objective
 from mtl_core.training.precision import Choice as PrecisionChoice
@@ -23,6 +21,7 @@ from mtl_core.training.precision import choose
 from mtl_core.validation import validate
 from tuning.space.entries import ENTRY_KEYS
 from tuning.study.config import StudyFile
+from tuning.study.encoders import check_encoders
 
 logger = logging.getLogger(__name__)
 
@@ -88,30 +87,18 @@ def load_study(study: str, assignments: Sequence[str] = ()) -> StudyFile:
 
 
 def check_data(study: StudyFile) -> Data:
-    """Reads the data, and checks objective, encoder and freezing depth.
+    """Reads the data, and checks the objective and every encoder; see `check_encoders`.
 
     What is read stays in the cache.
 
     Raises:
-        ConfigError: No task has a score for the objective, the encoder cannot be used, or it has
-            fewer layers than a recipe freezes.
+        ConfigError: No task has a score for the objective, or an encoder cannot be used as a recipe
+            of the study uses it.
         DataError: The data cannot be used.
     """
     data = load_data(study.run)
     check_objective(study.study.objective, build_tasks(study.run, data.datasets))
-    # The outline has the names of the layers and no weights, so nothing large is loaded.
-    encoder = encoder_outline(study.run.encoder.name, revision=study.run.encoder.revision)
-    raw = study.run.model_dump(mode="json")
-    recipes = [("run", raw), *((f"search.{k}", override(raw, o)) for k, o in study.space.corners())]
-    for where, recipe in recipes:
-        config = RunConfig.model_validate(recipe)
-        # What hangs on the encoder's layers the schema cannot know; a trial would fail over it.
-        try:
-            config.freezing.check(encoder)
-            if config.optimizer.layer_decay < 1:
-                separate_layers(encoder, "run.optimizer.layer_decay")
-        except ConfigError as error:
-            raise ConfigError(f"{where}: {str(error).removeprefix('run.')}") from error
+    check_encoders(study)
     return data
 
 

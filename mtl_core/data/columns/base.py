@@ -1,7 +1,7 @@
 """The contract of label columns: from cells to padded labels; one file per kind of column."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -12,7 +12,7 @@ from torch import Tensor
 from mtl_core.data.arrays import BoolArray, Int64Array, LabelArray, Ragged
 from mtl_core.data.columns.cells import Cell
 from mtl_core.data.columns.label_names import Labels
-from mtl_core.data.example import Example, LabelValue
+from mtl_core.data.example import ColumnKind, Example, LabelValue
 from mtl_core.data.notes import SplitNotes
 from mtl_core.data.source import Source
 from mtl_core.errors import DataError
@@ -64,6 +64,11 @@ class Column(ABC, Generic[NamesT, ArrayT]):
         """Labels that say that nothing is there; a model that knows only these knows nothing."""
         return frozenset()
 
+    @property
+    def reads(self) -> Mapping[str, ColumnKind]:
+        """The columns of a file that it is read from -> what each is read as."""
+        return {self.column: self.kind} if self.is_read else {}
+
     @classmethod
     def from_cell(cls, cell: Cell) -> LabelValue:
         """Returns the value of a cell of a table.
@@ -72,6 +77,11 @@ class Column(ABC, Generic[NamesT, ArrayT]):
             DataError: A table cannot hold such a column, or the cell does not fit.
         """
         raise DataError(f"{cell.where}: a table cannot hold {cls.holds}")
+
+    @classmethod
+    def rename(cls, value: LabelValue, rename: Callable[[str], str]) -> LabelValue:
+        """Returns a value with other names for its labels, where it has labels with names."""
+        return value
 
     @abstractmethod
     def collect(self, splits: Mapping[str, Sequence[Example]], *, where: str) -> NamesT:
@@ -170,7 +180,7 @@ class Column(ABC, Generic[NamesT, ArrayT]):
         """
         # Not test: nothing is chosen there, and without labels its scores are NaN.
         for split in ("train", "dev"):
-            if not any(self.column in example.labels for example in splits[split]):
+            if all(self.value(example) is None for example in splits[split]):
                 raise DataError(
                     f"{where}: split '{split}' holds no label of task '{self.task_name}' "
                     f"(column '{self.column}')"

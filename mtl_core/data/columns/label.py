@@ -1,6 +1,6 @@
 """The column of classification: one label per sentence or pair."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -9,7 +9,7 @@ from mtl_core.data.arrays import NO_LABEL, Int32Array, Int64Array
 from mtl_core.data.columns.cells import Cell, list_in, short_of
 from mtl_core.data.columns.ids import IdColumn, look_up
 from mtl_core.data.columns.label_names import LabelNames
-from mtl_core.data.example import Example
+from mtl_core.data.example import Example, LabelValue
 from mtl_core.data.source import Source
 from mtl_core.errors import DataError
 
@@ -34,6 +34,11 @@ class LabelColumn(IdColumn[LabelNames]):
                 "kind multilabel takes lists"
             )
         return cell.label(value)
+
+    @classmethod
+    def rename(cls, value: LabelValue, rename: Callable[[str], str]) -> str:
+        """Returns another name for the label."""
+        return rename(str(value))
 
     def collect(self, splits: Mapping[str, Sequence[Example]], *, where: str) -> LabelNames:
         """Returns the names of the labels with their counts."""

@@ -1,7 +1,7 @@
-"""The column of tagging: one tag per word, and one for each span that ends inside a word."""
+"""The column of tagging: one tag per word."""
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -14,8 +14,7 @@ from mtl_core.data.columns.base import Column, Gold
 from mtl_core.data.columns.cells import Cell
 from mtl_core.data.columns.ids import look_up
 from mtl_core.data.columns.label_names import LabelNames
-from mtl_core.data.cutting import NO_TAG
-from mtl_core.data.example import Example
+from mtl_core.data.example import Example, LabelValue
 from mtl_core.data.notes import SplitNotes, percent
 from mtl_core.data.source import Source
 from mtl_core.errors import DataError
@@ -27,9 +26,6 @@ _BIO = re.compile(r"[BI]-[^-](.*[^-])?", re.DOTALL)
 @dataclass(frozen=True, slots=True)
 class TagsColumn(Column[LabelNames, Ragged]):
     """One tag per word: ids, `Ragged`, as long as the words of each row; `NO_LABEL` = missing.
-
-    Behind the words of a row stands the first tag of each span that words cannot express, at places
-    that are in no row of tokens: nothing learns it, nothing predicts it, and so it is missed.
 
     Attributes:
         is_bio: Whether the tags have to be BIO.
@@ -54,6 +50,17 @@ class TagsColumn(Column[LabelNames, Ragged]):
         """Returns the tags of a list, also of one written as text, or of a string with spaces."""
         return tuple(cell.label(item) for item in cell.items())
 
+    @classmethod
+    def rename(cls, value: LabelValue, rename: Callable[[str], str]) -> tuple[str, ...]:
+        """Returns other names for the types of spans, "B-PER" -> "B-person", or for plain tags."""
+        assert isinstance(value, tuple)
+        names = {"O": "O"}
+        for tag in map(str, value):
+            if tag not in names:
+                mark = tag[:2] if _BIO.fullmatch(tag) else ""
+                names[tag] = mark + rename(tag[len(mark) :])
+        return tuple(names[str(tag)] for tag in value)
+
     def collect(self, splits: Mapping[str, Sequence[Example]], *, where: str) -> LabelNames:
         """Returns the names of the tags with their counts; O is always one of them for BIO.
 
@@ -62,7 +69,7 @@ class TagsColumn(Column[LabelNames, Ragged]):
         """
         self.check_labelled(splits, where)
         found = {
-            split: [tag for row in rows for tag in self._tags_of(row) if tag != NO_TAG]
+            split: [tag for row in rows for tag in self._tags_of(row)]
             for split, rows in splits.items()
         }
         if not self.is_bio:
@@ -75,7 +82,7 @@ class TagsColumn(Column[LabelNames, Ragged]):
         self, examples: Sequence[Example], labels: LabelNames, source: Source | None
     ) -> Ragged:
         """Returns the id of every word's tag; `NO_LABEL` for all words of a row without tags."""
-        ids = {label: number for number, label in enumerate(labels.all)} | {NO_TAG: NO_LABEL}
+        ids = {label: number for number, label in enumerate(labels.all)}
         return Ragged.from_rows(
             [
                 [ids[tag] for tag in self._tags_of(example)] or [NO_LABEL] * len(example.words)
@@ -122,7 +129,7 @@ class TagsColumn(Column[LabelNames, Ragged]):
         begun = stray = 0
         for ids in self.gold(values):
             before = "O"
-            for tag in (labels.all[number] for number in ids if number != NO_LABEL):
+            for tag in (labels.all[number] for number in ids):
                 begun += tag.startswith("B-")
                 # "I-" goes on with a type, whether a B- or another I- stands before it.
                 stray += tag.startswith("I-") and before[1:] != tag[1:]
@@ -151,12 +158,9 @@ class TagsColumn(Column[LabelNames, Ragged]):
         return len(np.unique(np.searchsorted(values.offsets, places, side="right")))
 
     def gold(self, values: Ragged) -> list[Gold]:
-        """Returns the tags of every row, (words,), int64, those of cut-off words included.
-
-        Where a row has tags, single words of it may have none: `NO_LABEL`.
-        """
+        """Returns the tags of every row, (words,), int64, those of cut-off words included."""
         rows = (values.row(number) for number in range(len(values)))
-        return [np.array(ids if (ids != NO_LABEL).any() else (), np.int64) for ids in rows]
+        return [np.array(ids[ids != NO_LABEL], dtype=np.int64) for ids in rows]
 
     def _tags_of(self, example: Example) -> Sequence[str]:
         return self.value(example) or ()  # type: ignore[return-value]

@@ -72,5 +72,5 @@ def clinc_examples(path: Path, split: str, *, out_of_scope: bool) -> list[Exampl
             where = f"{path}: {key}[{number}]"
             if not isinstance(row, list) or [type(cell) for cell in row] != [str, str]:
                 raise DataError(f"{where}: expected [text, label], found {short(row)}")
-            examples.append(Example(cut_words(row[0], where), {"intent": row[1]}, text=row[0]))
+            examples.append(Example(cut_words(row[0], where), {"intent": row[1]}))
     return examples

@@ -4,51 +4,67 @@ import json
 from pathlib import Path
 from typing import Any
 
-from mtl_core.data.formats.text_files import read_json, read_lines, read_text
+from mtl_core.data.formats.text_files import parse_json, read_text, split_lines
 from mtl_core.errors import DataError, did_you_mean
 
+_MOST_TOLD = 10
+"""Broken lines that an error names."""
+_FIRST = 100
+"""Lines among which one has to be a row, for a file to be JSON lines."""
 _NAMES: dict[type, str] = {str: "string", int: "whole number", list: "list"}
 
 
 def json_rows(path: Path) -> list[tuple[str, Any]]:
-    """Returns place and content of the rows of a JSON file.
+    """Returns place and value of every row of a JSON file.
+
+    The value of a line that is not JSON is the `DataError` that says so.
 
     Args:
-        path: A file with a JSON list, JSON lines, or a single object, which then is the one row.
+        path: A file with a JSON list, JSON lines, or a single value, which then is the one row.
 
     Raises:
-        DataError: The file cannot be read, or is not JSON.
+        DataError: The file is missing or not UTF-8; or it is not JSON, and no line of it is.
     """
-    text = read_text(path)
+    text, place = read_text(path), str(path)
     if not text.strip():
         return []
-    if not _is_lines(text):
-        whole = read_json(path)
-        # [text, {...}] may stand on the only line of a file.
-        is_row = not isinstance(whole, list) or [type(part) for part in whole] == [str, dict]
-        if is_row:
-            return [(str(path), whole)]
-        return [(f"{path}: row {number}", row) for number, row in enumerate(whole, start=1)]
-    rows = []
-    for number, line in enumerate(read_lines(path), start=1):
-        if line.strip():
-            try:
-                rows.append((f"{path}:{number}", json.loads(line)))
-            except json.JSONDecodeError as error:
-                raise DataError(f"{path}:{number}: not JSON: {error.msg}") from error
-            except RecursionError as error:
-                raise DataError(f"{path}:{number}: not usable JSON: nested too deeply") from error
+    try:
+        whole = parse_json(text.rstrip(), place)
+    except DataError as error:
+        rows = [
+            (f"{path}:{number}", _parsed(line, place, number))
+            for number, line in enumerate(split_lines(text, place), start=1)
+            if line.strip()
+        ]
+        # Where no first line is a row, the file is one value over many lines, and broken.
+        if not any(isinstance(row, dict | list) for _, row in rows[:_FIRST]):
+            raise DataError(*error.lines) from error
+        return rows
+    # [text, {...}] may stand on the only line of a file.
+    if not isinstance(whole, list) or [type(part) for part in whole] == [str, dict]:
+        first = text[: len(text) - len(text.lstrip())].count("\n") + 1
+        return [(f"{path}:{first}", whole)]
+    return [(f"{path}: row {number}", row) for number, row in enumerate(whole, start=1)]
+
+
+def sound_rows(path: Path) -> list[tuple[str, Any]]:
+    """Returns the rows of a JSON file as `json_rows` does, when all of them are JSON.
+
+    Raises:
+        DataError: The file cannot be read, or lines of it are not JSON.
+    """
+    rows = json_rows(path)
+    if bad := [str(row) for _, row in rows if isinstance(row, DataError)]:
+        more = len(bad) - _MOST_TOLD
+        raise DataError(*bad[:_MOST_TOLD], *([f"... and {more} more"] if more > 0 else ()))
     return rows
 
 
-def _is_lines(text: str) -> bool:
-    """Returns whether a text is JSON lines: more stands behind what its first line holds."""
-    first = text.lstrip().partition("\n")[0]
+def _parsed(line: str, place: str, number: int) -> Any:
     try:
-        json.loads(first)
-    except (json.JSONDecodeError, RecursionError):
-        return False
-    return bool(text.lstrip()[len(first) :].strip())
+        return parse_json(line, place, number)
+    except DataError as error:
+        return error
 
 
 def find(row: Any, key: str) -> Any:

@@ -20,4 +20,4 @@ class Lines(FilesBase):
         check_columns(str(path), columns, {})
         lines = enumerate(read_lines(path), start=1)
         rows = ((f"{path}:{number}", line) for number, line in lines if line.strip())
-        return read_rows(rows, lambda line, where: Example(cut_words(line, where), text=line))
+        return read_rows(rows, lambda line, where: Example(cut_words(line, where)))

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mtl_core.data.formats.json_files import find, json_rows
+from mtl_core.data.formats.json_files import find, sound_rows
 from mtl_core.data.notes import SplitNotes
 
 SPANS = "spans"
@@ -35,7 +35,7 @@ def plain_rows(path: Path, text_key: str, notes: SplitNotes) -> list[tuple[str, 
     Raises:
         DataError: The file cannot be read, or is not JSON.
     """
-    rows = json_rows(path)
+    rows = sound_rows(path)
     if len(rows) == 1:
         rows = _unwrapped(*rows[0], text_key)
     rows = [
@@ -59,7 +59,8 @@ def _unwrapped(where: str, row: Any, text_key: str) -> list[tuple[str, Any]]:
     if len(lists) != 1 or find(row, text_key) is not None or is_task(row):
         return [(where, row)]
     [key] = lists
-    return [(f"{where}: {key}[{number}]", item) for number, item in enumerate(row[key])]
+    file = where.rpartition(":")[0]
+    return [(f"{file}: {key}[{number}]", item) for number, item in enumerate(row[key])]
 
 
 def _holds_rows(value: Any) -> bool:

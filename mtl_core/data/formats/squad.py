@@ -6,9 +6,9 @@ from typing import Any, Literal, NamedTuple
 
 from mtl_core.data.columns.answers import AnswersColumn
 from mtl_core.data.columns.cells import Cell
-from mtl_core.data.example import Example, LabelValue
+from mtl_core.data.example import Example
 from mtl_core.data.formats.base import Columns, FilesBase, check_columns
-from mtl_core.data.formats.json_files import get_key, json_rows
+from mtl_core.data.formats.json_files import get_key, sound_rows
 from mtl_core.data.formats.rows import read_rows
 from mtl_core.data.formats.text_files import cut_words
 from mtl_core.data.notes import SplitNotes
@@ -43,7 +43,7 @@ def squad_examples(path: Path) -> list[Example]:
     Raises:
         DataError: The file cannot be read, or an answer does not stand in its context.
     """
-    found = [asked for where, row in json_rows(path) for asked in _questions(row, where)]
+    found = [asked for where, row in sound_rows(path) for asked in _questions(row, where)]
     # Of single questions it may not be known whether they have an answer.
     if found and not any(_is_known(asked.question) for _, asked in found):
         objects = (asked.question for _, asked in found if isinstance(asked.question, dict))
@@ -59,6 +59,8 @@ def _questions(node: Any, where: str) -> Iterator[tuple[str, _Asked]]:
     """Yields place and question of all that stand in a file, an article or a paragraph."""
     for key in ("data", "paragraphs"):
         if isinstance(node, dict) and key in node:
+            # What has `data` is the whole file, on its first line or over many.
+            where = where.rpartition(":")[0] if key == "data" else where
             for number, child in enumerate(get_key(node, key, list, where)):
                 yield from _questions(child, _below(where, key, number))
             return
@@ -81,16 +83,14 @@ def _example(asked: _Asked, where: str) -> Example:
     # Ids are there to find a question again, and tools leave them out.
     number = asked.question.get("id") if isinstance(asked.question, dict) else None
     where = where if number is None else f"{where}, question '{number}'"
-    text = get_key(asked.question, "question", str, where)
-    words = cut_words(text, where)
+    words = cut_words(get_key(asked.question, "question", str, where), where)
     if not asked.context.strip():
         raise DataError(f"{where}: expected a text at 'context', found an empty one")
     if not _is_known(asked.question):
-        return Example(words, second=asked.context, text=text)
+        return Example(words, second=asked.context)
     answers = asked.question.get("answers") or []
     cell = Cell(answers, f"{where}, 'answers'", None, "", asked.context)
-    labels: dict[str, LabelValue] = {"answers": AnswersColumn.from_cell(cell)}
-    return Example(words, labels, second=asked.context, text=text)
+    return Example(words, {"answers": AnswersColumn.from_cell(cell)}, second=asked.context)
 
 
 def _is_known(question: Any) -> bool:

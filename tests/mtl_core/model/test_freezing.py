@@ -15,10 +15,11 @@ from mtl_core.data.batching import make_batch
 from mtl_core.data.example import Example
 from mtl_core.errors import ConfigError
 from mtl_core.model import families
-from mtl_core.model.backbones.encoder import Encoder, load_encoder, load_tokenizer, longest_input
+from mtl_core.model.backbones.encoder import Encoder, load_encoder, load_tokenizer
 from mtl_core.model.kinds import FreezingSection
 from mtl_core.model.layers import separate_layers
 from mtl_core.model.multitask import MultiTaskModel
+from mtl_core.model.outline import longest_input
 from mtl_core.model.pooling import Pooler
 from mtl_core.model.trained import describe_encoder, describe_trained
 from mtl_core.training.loop import train

@@ -12,7 +12,8 @@ from transformers.tokenization_utils_base import VERY_LARGE_INTEGER
 
 from mtl_core.assets import Assets, build_tasks
 from mtl_core.errors import ConfigError
-from mtl_core.model.backbones.encoder import Encoder, load_encoder, load_tokenizer, longest_input
+from mtl_core.model.backbones.encoder import Encoder, load_encoder, load_tokenizer
+from mtl_core.model.outline import longest_input
 from mtl_core.model.pooling import Pooler
 from mtl_core.training.checkpoint import load_best
 from mtl_core.training.loop import train

@@ -8,11 +8,12 @@ import pytest
 from encoders import FAMILIES, tiny
 from pydantic import TypeAdapter
 from torch import nn
+from transformers import AutoModel
 
 from mtl_core.errors import ConfigError
 from mtl_core.model.kinds import FreezingSection
 from mtl_core.model.layers import separate_layers
-from mtl_core.model.outline import encoder_outline
+from mtl_core.model.outline import encoder_outline, from_outline, take_outline
 from mtl_core.model.trained import describe_encoder
 from mtl_core.paths import cache_folder
 
@@ -59,11 +60,11 @@ def test_freezing_says_the_same_of_an_outline(family: str, tmp_path: Path):
     name = saved(tmp_path / "encoder", tiny(family))
     for kind in FREEZING:
         for _ in range(2):  # Taken from the encoder, and read from the file.
-            assert verdict(encoder_outline(name), kind) == verdict(tiny(family), kind)
+            assert verdict(encoder_outline(name).encoder, kind) == verdict(tiny(family), kind)
     shapes = {key: p.shape for key, p in tiny(family).named_parameters()}
-    assert {key: p.shape for key, p in encoder_outline(name).named_parameters()} == shapes
+    assert {key: p.shape for key, p in encoder_outline(name).encoder.named_parameters()} == shapes
     if family not in ("albert", "t5"):
-        assert len(separate_layers(encoder_outline(name), "key").layers) == 3
+        assert len(separate_layers(encoder_outline(name).encoder, "key").layers) == 3
 
 
 def test_what_is_described_stays_as_it_is():
@@ -77,12 +78,13 @@ def test_what_is_described_stays_as_it_is():
         assert all(parameter.requires_grad for parameter in encoder.parameters())
 
 
-def test_weights_with_two_names_count_once(tmp_path: Path):
+def test_weights_with_two_names_count_once():
     # T5 has one table of words for its encoder and its decoder.
-    outline = encoder_outline(saved(tmp_path / "encoder", tiny("t5")))
+    whole = AutoModel.from_config(tiny("t5").config)
+    outline = from_outline(take_outline(whole))
     words = outline.get_parameter("encoder.embed_tokens.weight")
     assert words is outline.get_parameter("decoder.embed_tokens.weight")
-    count = sum(p.numel() for p in tiny("t5").parameters())
+    count = sum(p.numel() for p in whole.parameters())
     assert sum(p.numel() for p in outline.parameters()) == count
 
 
@@ -90,18 +92,18 @@ def test_weights_with_two_names_count_once(tmp_path: Path):
 def test_broken_file_is_taken_anew(broken: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("MTL_CACHE", str(tmp_path / "cache"))
     name = saved(tmp_path / "encoder", tiny("bert"))
-    count = len(list(encoder_outline(name).parameters()))
+    count = len(list(encoder_outline(name).encoder.parameters()))
     (file,) = (cache_folder() / "outlines").glob("*.json")
     whole = file.read_text()
     file.write_text(broken)
-    assert len(list(encoder_outline(name).parameters())) == count
+    assert len(list(encoder_outline(name).encoder.parameters())) == count
     assert file.read_text() == whole
     assert {path for path in file.parent.iterdir() if path.suffix != ".lock"} == {file}
 
 
 def test_other_configuration_has_another_outline(tmp_path: Path):
-    before = encoder_outline(saved(tmp_path / "encoder", tiny("bert")))
-    after = encoder_outline(saved(tmp_path / "encoder", tiny("bert", num_hidden_layers=1)))
+    before = encoder_outline(saved(tmp_path / "encoder", tiny("bert"))).encoder
+    after = encoder_outline(saved(tmp_path / "encoder", tiny("bert", num_hidden_layers=1))).encoder
     assert len(separate_layers(before, "key").layers) == 3
     assert len(separate_layers(after, "key").layers) == 1
 

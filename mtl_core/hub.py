@@ -1,0 +1,226 @@
+"""Models on the Hugging Face hub: finds one there, and puts the folder of one there.
+
+Tokens, cache and address are those that all tools for the hub share: `hf auth login`, HF_TOKEN,
+HF_HOME, HF_ENDPOINT, HF_HUB_OFFLINE.
+"""
+
+import json
+import logging
+import re
+from collections.abc import Mapping
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Any
+
+from mtl_core.errors import ConfigError
+from mtl_core.model_folder import EXTRA_FILES, FILES, RUN
+from mtl_core.printable import one_line
+from mtl_core.study_file import dump
+from mtl_core.untrusted import check_model
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi
+
+logger = logging.getLogger(__name__)
+
+_HUB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*")
+TIMEOUT = 5.0
+"""Seconds that the hub has for its first answer; it takes a fraction of one."""
+_LOGIN = "log in with `hf auth login`, or set HF_TOKEN"
+
+
+def find_model(name: str | Path, *, revision: str | None = None) -> Path:
+    """Returns the folder of a model: a local one, or the copy in the cache of one on the hub.
+
+    Args:
+        name: A folder, or USER/NAME of a model on the hub, or USER/NAME@REVISION; a folder of that
+            name comes first.
+        revision: Branch, tag or commit on the hub; None = what `name` says, else its main branch.
+
+    Raises:
+        ConfigError: There is no such model on the hub, or the hub cannot be reached and the cache
+            does not have it.
+    """
+    repo, _, named = str(name).partition("@")
+    if not Path(name).is_dir() and _HUB_ID.fullmatch(repo):
+        return _fetch(repo, revision or named or None)
+    if revision is not None:
+        raise ConfigError(f"revision: only models on the hub have one, and {name} is a folder")
+    return Path(name)
+
+
+def push_model(
+    folder: Path, repo: str, *, private: bool = False, revision: str | None = None
+) -> str:
+    """Puts a model on the hub, in a single commit; returns the address of its page.
+
+    Only the files of the model go there. Of files and folders that its run.yaml names the last
+    part is kept: the rest says something about one machine alone.
+
+    Args:
+        folder: Folder of the model.
+        repo: USER/NAME on the hub; made where there is none.
+        private: Whether only its owner sees it.
+        revision: Branch to put it on, made where there is none; None = the main branch.
+
+    Raises:
+        ConfigError: There is no model in the folder; `repo` is no name, or a public model where a
+            private one is wanted; nobody is logged in, or the hub refuses or cannot be reached.
+    """
+    from huggingface_hub import get_token
+
+    # Its own code, if it has some, is named by it and stays where it is: nothing is run here.
+    document = check_model(folder, trust_code=True)
+    if not _HUB_ID.fullmatch(repo):
+        raise ConfigError(f"{one_line(repo)}: expected USER/NAME, the name of a model on the hub")
+    if get_token() is None:
+        raise ConfigError(f"{repo}: nobody is logged in to the hub; {_LOGIN}")
+    files: dict[str, Path | bytes] = {
+        name: folder / name for name in (*FILES, *EXTRA_FILES) if (folder / name).is_file()
+    }
+    files[RUN] = dump(without_places(document.data)).encode()
+    api = _api()
+    _check_place(api, repo, private=private)
+    try:
+        address = api.create_repo(repo, private=private or None, exist_ok=True)
+        _commit(api, repo, files, revision)
+    except Exception as error:  # From several libraries, as the network is.
+        raise ConfigError(f"{repo}: {_reason(error, api)}") from error
+    return str(address)
+
+
+def _commit(
+    api: "HfApi", repo: str, files: Mapping[str, Path | bytes], revision: str | None
+) -> None:
+    """Has the files, and no others that a model may have, on a branch."""
+    from huggingface_hub import CommitOperationAdd, CommitOperationDelete
+
+    if revision is not None:
+        api.create_branch(repo, branch=revision, exist_ok=True)
+    there = {file.rfilename for file in api.model_info(repo, revision=revision).siblings or ()}
+    # What a model before had and this one has not would be read as this one's.
+    stale = sorted(there & {*FILES, *EXTRA_FILES} - files.keys())
+    operations: list[CommitOperationAdd | CommitOperationDelete] = [
+        CommitOperationAdd(name, content) for name, content in files.items()
+    ]
+    operations += [CommitOperationDelete(name) for name in stale]
+    api.create_commit(repo, operations, commit_message="Model of mtl", revision=revision)
+
+
+def without_places(run: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the data of a run.yaml with names of files and folders in the place of their paths.
+
+    Args:
+        run: The data, as a saved model has it: with absolute paths.
+    """
+    data: dict[str, Any] = json.loads(json.dumps(run))  # texts that know their file become plain
+    data["encoder"] = _named(data["encoder"], ("name",))
+    for name, section in data["datasets"].items():
+        data["datasets"][name] = _named(section, ("path", "name", "splits"))
+    for name, task in data["tasks"].items():
+        data["tasks"][name] = _named(task, ("kind",))
+    return data
+
+
+def _named(section: Mapping[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
+    return {key: _last_part(value) if key in keys else value for key, value in section.items()}
+
+
+def _last_part(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _last_part(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_last_part(inner) for inner in value]
+    # Ids on the hub and relative names stay what they are.
+    return PurePath(value).name if isinstance(value, str) and Path(value).is_absolute() else value
+
+
+def _fetch(repo: str, revision: str | None) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
+
+    api = _api()
+    try:
+        # First, and with a limit: the download itself waits for minutes, and tells of every try.
+        info = api.model_info(repo, revision=revision, timeout=TIMEOUT)
+    except Exception as error:  # From several libraries, as the network is.
+        is_answer = isinstance(error, RepositoryNotFoundError | RevisionNotFoundError)
+        kept = None if is_answer else _cached(repo, revision)
+        if kept is None:
+            raise _not_fetched(error, api, repo) from error
+        logger.warning("%s: from the cache; %s", repo, _reason(error, api))
+        return kept
+    names = {file.rfilename for file in info.siblings or ()}
+    for name in FILES:
+        # Before gigabytes of another library's weights are fetched.
+        if name not in names:
+            raise ConfigError(f"{repo}: no model of mtl on the hub, there is no {name} in it")
+    try:
+        # By the name of the branch, which the cache then knows when the hub is out of reach.
+        return Path(snapshot_download(repo, revision=revision, allow_patterns=list(FILES)))
+    except Exception as error:
+        raise _not_fetched(error, api, repo) from error
+
+
+def _cached(repo: str, revision: str | None) -> Path | None:
+    from huggingface_hub import snapshot_download
+
+    try:
+        kept = snapshot_download(
+            repo, revision=revision, allow_patterns=list(FILES), local_files_only=True
+        )
+        return Path(kept)
+    except OSError:
+        return None
+
+
+def _api() -> "HfApi":
+    from huggingface_hub import HfApi
+
+    return HfApi(library_name="mtl")
+
+
+def _check_place(api: "HfApi", repo: str, *, private: bool) -> None:
+    """Refuses to push where the hub is out of reach, or a private model to a public place."""
+    from huggingface_hub.errors import RepositoryNotFoundError
+
+    try:
+        # Also for its limit: what comes after waits for as long as the hub takes.
+        there = api.model_info(repo, timeout=TIMEOUT)
+    except RepositoryNotFoundError:
+        return
+    except Exception as error:
+        raise ConfigError(f"{repo}: {_reason(error, api)}") from error
+    if private and not there.private:
+        raise ConfigError(
+            f"{repo}: is there already, and public; --private is for a new one: change it in its "
+            "settings on the hub, or choose another name"
+        )
+
+
+def _not_fetched(error: Exception, api: "HfApi", repo: str) -> ConfigError:
+    return ConfigError(f"{repo}: there is no such folder, and from the hub: {_reason(error, api)}")
+
+
+def _reason(error: Exception, api: "HfApi") -> str:
+    """Returns in words why the hub did not do something."""
+    from huggingface_hub import errors
+
+    status = error.response.status_code if isinstance(error, errors.HfHubHTTPError) else None
+    match error:
+        case errors.GatedRepoError():
+            return "access to it has to be asked for, on its page on the hub"
+        case errors.RevisionNotFoundError():
+            return "it has no such revision"
+        case errors.OfflineModeIsEnabled():
+            return "not in the cache, and HF_HUB_OFFLINE keeps from looking on the hub"
+        case errors.RepositoryNotFoundError():
+            return f"no such model, or a private one; to see those {_LOGIN}"
+    match status:
+        case 401:
+            return f"the hub does not know the token; {_LOGIN}"
+        case 403:
+            return "the token has no right to do this; make one that may write, on the hub"
+        case None:
+            reason = one_line(next(iter(str(error).splitlines()), "")) or type(error).__name__
+            return f"{api.endpoint} cannot be reached: {reason}"
+    return f"{api.endpoint} answered {status}: {one_line(str(error).splitlines()[0])}"

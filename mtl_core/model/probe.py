@@ -1,0 +1,269 @@
+"""What an encoder takes and gives, found by running it: no list of families has to say it."""
+
+import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
+
+from mtl_core.errors import ConfigError
+from mtl_core.printable import one_line
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+_LENGTH = 8
+"""Sub-words of the short row; no encoder takes fewer."""
+_UNLIMITED = 1024
+"""Sub-words of the longest row that is run where nothing names a limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderFacts:
+    """What the code around an encoder has to know of it.
+
+    Attributes:
+        width: Numbers of the hidden state of a sub-word.
+        words: Rows of its table of words; None = it has none, or something else than a table.
+        positions: Sub-words that its tables of positions have room for; None = it has none.
+        takes_segments: Whether it has weights of its own for both segments of a pair. Some families
+            have a table of one segment, and some look segments up among the words.
+        reads_token_ids: Whether the table of words is read for the token ids alone, and through its
+            own module.
+    """
+
+    width: int
+    words: int | None
+    positions: int | None
+    takes_segments: bool
+    reads_token_ids: bool
+
+
+_KNOWN: "WeakKeyDictionary[nn.Module, EncoderFacts]" = WeakKeyDictionary()
+
+
+def facts_of(encoder: "PreTrainedModel") -> EncoderFacts:
+    """Returns the facts of an encoder; it runs on a row of eight sub-words, the first time.
+
+    Raises:
+        ConfigError: It does not run on token ids alone, or gives no hidden state for each.
+    """
+    if encoder not in _KNOWN:
+        with evaluating(encoder):
+            _KNOWN[encoder] = _find_facts(encoder)
+    return _KNOWN[encoder]
+
+
+def try_training(encoder: "PreTrainedModel") -> None:
+    """Runs a forward and a backward pass of a padded batch in training mode; no weight changes.
+
+    Raises:
+        ConfigError: It cannot be trained on rows of different lengths.
+    """
+    ids = _token_ids(encoder, _LENGTH).repeat(2, 1)
+    mask = torch.ones_like(ids)
+    mask[1, _LENGTH // 2 :] = 0
+    # Vectors alone: a gradient of a matrix would take as much memory as the matrix.
+    vectors = [p for p in encoder.parameters() if p.ndim == 1 and p.requires_grad]
+    with _kept_mode(encoder), torch.random.fork_rng(devices=[]):
+        encoder.train()
+        states = _run(encoder, ids, mask)
+        try:
+            torch.autograd.grad(states.sum(), vectors, allow_unused=True)
+        except RuntimeError as error:
+            raise _refusal(encoder, _reason(error)) from error
+
+
+def longest_row(encoder: "PreTrainedModel", *, named: int | None) -> int | None:
+    """Returns how many sub-words the longest row has that an encoder runs on.
+
+    Args:
+        encoder: The encoder.
+        named: The limit that its configuration names; None = it names none.
+
+    Returns:
+        Sub-words, special tokens included; None = there is no limit.
+    """
+    limits = [n for n in (named, facts_of(encoder).positions) if n is not None]
+    asked = min(limits, default=_UNLIMITED)
+
+    def runs(length: int) -> bool:
+        try:
+            _run(encoder, _token_ids(encoder, length))
+        except ConfigError:
+            return False
+        return True
+
+    with evaluating(encoder):
+        if runs(asked):
+            return asked if limits else None
+        # Tables that the short row did not show, such as those of biases between positions.
+        low, high = _LENGTH, asked
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if runs(middle) else (low, middle)
+    return low
+
+
+def word_table(encoder: "PreTrainedModel") -> nn.Module | None:
+    """Returns an encoder's word embeddings; None where it has no such module."""
+    try:
+        found: nn.Module = encoder.get_input_embeddings()
+    except NotImplementedError:  # CANINE hashes characters into several tables.
+        return None
+    return found
+
+
+class _Lookups(TorchFunctionMode):
+    """Notes every look-up in a table, and the calls of the module that holds the words."""
+
+    def __init__(self, words: nn.Module | None) -> None:
+        self._words = words
+        self._ids: list[tuple[Tensor, Tensor]] = []
+        self._calls = 0
+        super().__init__()
+
+    def note_call(self, *_: object) -> None:
+        """Counts a call of the module that holds the words."""
+        self._calls += 1
+
+    def __torch_function__(
+        self, called: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        if called is functional.embedding:
+            found = inspect.signature(called).bind(*args, **(kwargs or {})).arguments
+            self._ids.append((found["input"], found["weight"]))
+        return called(*args, **(kwargs or {}))
+
+    def reads_words_for(self, ids: Tensor) -> bool:
+        """Returns whether words are looked up for these ids alone, and through the module."""
+        if not isinstance(self._words, nn.Embedding):
+            return False
+        table, padding = self._words.weight, self._words.padding_idx
+        found = [ids for ids, weight in self._ids if weight.data_ptr() == table.data_ptr()]
+        allowed = {*ids.flatten().tolist(), padding}
+        read = {number for one in found for number in one.flatten().tolist()}
+        return len(found) == self._calls and read <= allowed
+
+    def positions(self, length: int) -> int | None:
+        """Returns how many positions the tables have room for that were looked up by position."""
+        rooms = []
+        for ids, weight in self._ids:
+            rows = ids.reshape(-1, length) if ids.shape[-1:] == (length,) else ids.new_empty(0, 0)
+            # The same numbers in each row, one up from each sub-word to the next, whatever the
+            # first is: some families begin behind the id of padding.
+            first = rows[:1, :1]
+            if len(rows) and torch.equal(rows, (first + _counting(rows)).expand_as(rows)):
+                rooms.append(len(weight) - int(first))
+        return min(rooms, default=None)
+
+
+@contextmanager
+def _watching(words: nn.Module | None) -> Iterator[_Lookups]:
+    """Yields what notes the look-ups of a forward pass."""
+    seen = _Lookups(words)
+    hook = None if words is None else words.register_forward_pre_hook(seen.note_call)
+    try:
+        with seen:
+            yield seen
+    finally:
+        if hook is not None:
+            hook.remove()
+
+
+def _counting(like: Tensor) -> Tensor:
+    return torch.arange(like.shape[-1], device=like.device)
+
+
+def _find_facts(encoder: "PreTrainedModel") -> EncoderFacts:
+    """Runs an encoder that is in evaluation mode, and looks at what it looks up."""
+    taken = inspect.signature(encoder.forward).parameters
+    if "input_ids" not in taken:
+        raise _refusal(encoder, "it takes no token ids")
+    if "attention_mask" not in taken:
+        raise _refusal(encoder, "it takes no attention mask, so padding would change its output")
+    words, ids = word_table(encoder), _token_ids(encoder, _LENGTH)
+    with _watching(words) as seen:
+        states = _run(encoder, ids)
+    return EncoderFacts(
+        width=int(states.shape[-1]),
+        words=words.num_embeddings if isinstance(words, nn.Embedding) else None,
+        positions=seen.positions(_LENGTH),
+        takes_segments="token_type_ids" in taken and _takes_segments(encoder, ids),
+        reads_token_ids=seen.reads_words_for(ids),
+    )
+
+
+def _takes_segments(encoder: "PreTrainedModel", ids: Tensor) -> bool:
+    words = word_table(encoder)
+    types = (_counting(ids) >= _LENGTH // 2).long().unsqueeze(0)
+    with _watching(words) as seen:
+        try:
+            encoder(input_ids=ids, attention_mask=torch.ones_like(ids), token_type_ids=types)
+        except (IndexError, RuntimeError):  # A table of one segment, or several kinds of segments.
+            return False
+    return not isinstance(words, nn.Embedding) or seen.reads_words_for(ids)
+
+
+def _run(encoder: "PreTrainedModel", ids: Tensor, mask: Tensor | None = None) -> Tensor:
+    """Returns the hidden states of rows, (batch, seq, width); a ConfigError when there are none."""
+    mask = torch.ones_like(ids) if mask is None else mask
+    try:
+        states = encoder(input_ids=ids, attention_mask=mask).last_hidden_state
+    except Exception as error:  # Whatever a family ends in that asks for something else.
+        raise _refusal(encoder, _reason(error)) from error
+    if states.shape[:-1] != ids.shape:
+        expected, found = tuple(ids.shape), tuple(states.shape[:-1])
+        raise _refusal(
+            encoder, f"expected a hidden state for each sub-word of {expected}; found {found}"
+        )
+    return states  # type: ignore[no-any-return]
+
+
+def _token_ids(encoder: "PreTrainedModel", length: int) -> Tensor:
+    """Returns a row of two words in turn, (1, length), neither of them padding."""
+    words = word_table(encoder)
+    size = words.num_embeddings if isinstance(words, nn.Embedding) else None
+    padding = {encoder.config.pad_token_id, getattr(words, "padding_idx", None)}
+    # In turn, so that they are never taken for positions.
+    known = range(size or int(encoder.config.vocab_size))
+    two = [number for number in known[:8] if number not in padding][-2:]
+    return torch.tensor(two, device=encoder.device).repeat(-(-length // 2))[:length].unsqueeze(0)
+
+
+def _refusal(encoder: "PreTrainedModel", reason: str) -> ConfigError:
+    config = encoder.config
+    return ConfigError(
+        f"run.encoder.name: '{config.name_or_path}', a model of the family '{config.model_type}', "
+        f"does not run as an encoder of texts here: {reason}"
+    )
+
+
+def _reason(error: Exception) -> str:
+    first = one_line(next(iter(str(error).strip().splitlines()), ""))
+    return f"{type(error).__name__}: {first[:200]}"
+
+
+@contextmanager
+def _kept_mode(encoder: nn.Module) -> Iterator[None]:
+    """Gives each module its own mode back afterwards."""
+    modes = [(module, module.training) for module in encoder.modules()]
+    try:
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
+
+
+@contextmanager
+def evaluating(encoder: nn.Module) -> Iterator[None]:
+    """Runs an encoder without dropout and gradients; torch's random numbers stay as they are."""
+    with _kept_mode(encoder), torch.no_grad(), torch.random.fork_rng(devices=[]):
+        encoder.eval()
+        yield

@@ -1,0 +1,252 @@
+"""Every family of Transformers that reads texts: it trains, is saved and loaded, or is refused."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import write_seq_in_out
+from safetensors import safe_open
+from saved_models import train_and_export
+from token_encoders import FAMILIES, REFUSED, random_model, save_family
+from torch import Tensor, nn
+from transformers import AutoModel, PreTrainedModel, T5EncoderModel
+
+from mtl_core.assets import Assets, build_tasks
+from mtl_core.config import RunConfig
+from mtl_core.data.batching import Batch, make_batch
+from mtl_core.data.example import Example
+from mtl_core.errors import ConfigError
+from mtl_core.model.backbones.encoder import Encoder, load_encoder, load_tokenizer
+from mtl_core.model.outline import encoder_outline, longest_input
+from mtl_core.model.probe import facts_of
+from mtl_core.predictor import Predictor
+from mtl_core.study_file import override
+from mtl_core.training.checkpoint import load_best
+from mtl_core.training.loop import train
+
+CPU = torch.device("cpu")
+BEHIND_PADDING = [name for name, settings in FAMILIES.items() if settings.get("pad_token_id") == 1]
+"""Their first position is 2: tables of 42 have room for 40."""
+MakeConfig = Callable[..., RunConfig]
+
+
+@pytest.fixture(scope="module")
+def examples(sample: dict[str, list[Example]]) -> dict[str, list[Example]]:
+    sizes = {"train": 16, "dev": 6, "test": 6}
+    return {
+        split: [example for example in sample[split] if len(example.labels) == 2][:size]
+        for split, size in sizes.items()
+    }
+
+
+@pytest.fixture(scope="module")
+def make_config(
+    examples: dict[str, list[Example]], tmp_path_factory: pytest.TempPathFactory
+) -> MakeConfig:
+    """Makes a run of three tasks, on sentences and on pairs."""
+    folder = tmp_path_factory.mktemp("corpus")
+    splits = {split: str(folder / f"{split}.jsonl") for split in examples}
+    for split, rows in examples.items():
+        write_seq_in_out(folder / split, rows)
+        pairs = [
+            {"text": " ".join(one.words[:4]), "to": " ".join(one.words[4:]) or "so",
+             "label": one.labels["intent"]}
+            for one in rows
+        ]  # fmt: skip
+        Path(splits[split]).write_text("".join(f"{json.dumps(pair)}\n" for pair in pairs))
+    raw = {
+        "encoder": {"max_length": 32},
+        "datasets": {
+            "single": {"kind": "seq_in_out", "path": str(folder)},
+            "pairs": {"kind": "jsonl", "text_pair": "to", "splits": splits},
+        },
+        "tasks": {
+            "intent": {"kind": "classification", "dataset": "single", "column": "intent"},
+            "slots": {"kind": "tagging", "dataset": "single", "column": "slots"},
+            "label": {"kind": "classification", "dataset": "pairs", "column": "label"},
+        },
+        "training": {"epochs": 1, "batch_size": 8, "precision": "fp32"},
+    }
+
+    def make(encoder: Path, overrides: dict[str, object] | None = None) -> RunConfig:
+        return RunConfig.model_validate(
+            override(raw, {"encoder.name": str(encoder), **(overrides or {})})
+        )
+
+    return make
+
+
+def half(model: PreTrainedModel) -> nn.Module:
+    """Returns the encoder of an encoder-decoder, by its own name; other models as they are."""
+    return model.encoder if model.config.is_encoder_decoder else model
+
+
+def hidden(encoder: nn.Module, batch: Batch) -> Tensor:
+    with torch.no_grad():
+        states: Tensor = encoder(
+            input_ids=batch.token_ids, attention_mask=batch.attention_mask
+        ).last_hidden_state
+    return states
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_family_trains_and_is_the_same_after_saving(
+    family: str, make_config: MakeConfig, sample: dict[str, list[Example]], tmp_path: Path
+) -> None:
+    save_family(tmp_path / "encoder", family, sample["train"])
+    config = make_config(tmp_path / "encoder")
+    report = train_and_export(config, tmp_path)
+    assert all(torch.tensor(loss).isfinite() for loss in report.losses.values())
+    assets = Assets.load(config, device=CPU)
+    splits = {name: assets.data.datasets[name].splits["dev"] for name in ("single", "pairs")}
+    batches = {n: make_batch(split, [0, 1, 2], pad_token_id=0) for n, split in splits.items()}
+    single = batches["single"]
+    # What is trained is what Transformers itself makes of the folder.
+    pretrained = half(AutoModel.from_pretrained(tmp_path / "encoder"))
+    untrained = assets.new_model(config, build_tasks(config, assets.data.datasets)).eval()
+    torch.testing.assert_close(hidden(untrained.encoder, single), hidden(pretrained, single))
+    # The model of the checkpoint, which was never written as a folder.
+    load_best(tmp_path / "checkpoint", untrained)
+    loaded = Predictor.load(tmp_path / "model").model
+    for name, tasks in {"single": ["intent", "slots"], "pairs": ["label"]}.items():
+        with torch.no_grad():
+            before, after = untrained(batches[name], tasks), loaded(batches[name], tasks)
+        for task in tasks:
+            torch.testing.assert_close(before[task], after[task])
+    # And what others read.
+    saved = half(AutoModel.from_pretrained(tmp_path / "model"))
+    torch.testing.assert_close(hidden(saved, single), hidden(loaded.encoder, single))
+    assert not torch.allclose(hidden(saved, single), hidden(pretrained, single))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_longest_input_is_what_the_model_takes(
+    family: str, sample: dict[str, list[Example]], tmp_path: Path
+) -> None:
+    save_family(tmp_path, family, sample["train"])
+    tokenizer = load_tokenizer(str(tmp_path))
+    tokenizer.model_max_length = 10_000
+    model = half(AutoModel.from_pretrained(tmp_path)).eval()
+
+    def runs(length: int) -> bool:
+        ids = torch.tensor([7, 9]).repeat(length)[:length].unsqueeze(0)
+        try:
+            model(input_ids=ids, attention_mask=torch.ones_like(ids))
+        except (IndexError, RuntimeError):
+            return False
+        return True
+
+    found = encoder_outline(str(tmp_path)).longest
+    assert longest_input(tokenizer, Encoder(name=str(tmp_path))) == (found or 10_000)
+    assert runs(found or 300)
+    # Where more would run, the configuration says that the model was not made for more, or all
+    # that comes after the last position shares it, as in ProphetNet.
+    named = getattr(model.config, "max_position_embeddings", None)
+    assert found is None or not runs(found + 1) or found == named or family == "prophetnet"
+    if family in BEHIND_PADDING:
+        assert found == 40
+
+
+@pytest.mark.parametrize("family", REFUSED)
+def test_what_cannot_run_is_refused_in_one_line(
+    family: str, make_config: MakeConfig, sample: dict[str, list[Example]], tmp_path: Path
+) -> None:
+    save_family(tmp_path, family, sample["train"])
+    with pytest.raises(ConfigError) as refusal:
+        next(train(make_config(tmp_path)))
+    assert str(refusal.value).startswith("run.encoder.name: ")
+    assert REFUSED[family][1] in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("family", "takes_segments"),
+    [
+        ("bert", True),
+        ("roberta", True),
+        ("xlnet", True),
+        ("distilbert", False),
+        ("bart", False),
+        # They look segments up among the words.
+        ("gpt2", False),
+        ("xlm", False),
+        ("flaubert", False),
+        # Seven kinds of segments, of which a tokenizer of texts knows none.
+        ("tapas", False),
+    ],
+)
+def test_segments_go_to_encoders_that_have_weights_for_them(
+    family: str,
+    takes_segments: bool,
+    make_config: MakeConfig,
+    sample: dict[str, list[Example]],
+    tmp_path: Path,
+) -> None:
+    save_family(tmp_path, family, sample["train"])
+    config = make_config(tmp_path)
+    assets = Assets.load(config, device=CPU)
+    model = assets.new_model(config, build_tasks(config, assets.data.datasets)).eval()
+    assert facts_of(model.encoder).takes_segments == takes_segments
+    batch = make_batch(assets.data.datasets["pairs"].splits["dev"], [0, 1, 2], pad_token_id=0)
+    assert batch.token_types is not None
+    assert batch.token_types.any()
+    seen: list[Tensor] = []
+    model.encoder.register_forward_hook(lambda _, __, out: seen.append(out.last_hidden_state))
+    with torch.no_grad():
+        model(batch, ["label"])
+        expected = half(AutoModel.from_pretrained(tmp_path))(
+            input_ids=batch.token_ids,
+            attention_mask=batch.attention_mask,
+            **({"token_type_ids": batch.token_types} if takes_segments else {}),
+        ).last_hidden_state
+    torch.testing.assert_close(seen[0], expected)
+
+
+def test_one_segment_is_no_place_for_a_second() -> None:
+    # As RoBERTa is published: its table has one row, and a tokenizer may still number two.
+    assert not facts_of(random_model("roberta", vocab_size=99, type_vocab_size=1)).takes_segments
+
+
+def test_output_may_be_wider_or_narrower_than_the_configuration_says() -> None:
+    assert facts_of(random_model("opt", vocab_size=99)).width == 16  # of a hidden size of 24
+    narrow, settings = "reformer", {"axial_pos_embds": False}
+    assert facts_of(random_model(narrow, vocab_size=99, **settings)).width == 48
+
+
+@pytest.mark.parametrize("family", ["bart", "t5", "led"])
+def test_half_is_saved_once_and_without_the_decoder(
+    family: str, make_config: MakeConfig, sample: dict[str, list[Example]], tmp_path: Path
+) -> None:
+    save_family(tmp_path / "encoder", family, sample["train"])
+    train_and_export(make_config(tmp_path / "encoder"), tmp_path)
+    with safe_open(tmp_path / "model" / "model.safetensors", framework="pt") as file:
+        sizes = [file.get_slice(name).get_shape() for name in file.keys()]  # noqa: SIM118
+        assert not [name for name in file.keys() if "decoder" in name]  # noqa: SIM118
+    encoder = load_encoder(str(tmp_path / "encoder"))
+    assert sum(torch.Size(size).numel() for size in sizes) == sum(
+        parameter.numel() for parameter in encoder.parameters()
+    )
+    if family == "t5":
+        own = T5EncoderModel.from_pretrained(tmp_path / "model").encoder.state_dict()
+        loaded = Predictor.load(tmp_path / "model").model.encoder.state_dict()
+        assert {
+            name: torch.equal(own[name], value) for name, value in loaded.items()
+        } == dict.fromkeys(loaded, True)
+
+
+def test_sub_words_without_embeddings_are_refused(
+    sample: dict[str, list[Example]], tmp_path: Path
+) -> None:
+    save_family(tmp_path, "bert", sample["train"])
+    tokenizer = load_tokenizer(str(tmp_path))
+    known = len(tokenizer)
+    tokenizer.add_tokens([f"new{number}" for number in range(8)])  # as many as there are rows left
+    assert longest_input(tokenizer, Encoder(name=str(tmp_path))) == 42
+    tokenizer.add_tokens(["one more"])
+    with pytest.raises(
+        ConfigError,
+        match=rf"up to {known + 8}, .* for {known + 8} alone, up to {known + 7}; resize",
+    ):
+        longest_input(tokenizer, Encoder(name=str(tmp_path)))

@@ -1,0 +1,98 @@
+"""Notes on data are shown by every command that reads it, whoever encoded it, once each."""
+
+import json
+import logging
+import subprocess
+import sys
+from contextlib import nullcontext
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from tuning.run import tune as tune_module
+from tuning.study.load import load_study
+from tuning.watch.live_table import LiveTable
+from tuning.watch.log_lines import log_to_stderr
+from tuning.watch.state import StudyState
+
+LEAK = "d [dev]: 12 of 12 rows (100 %) stand in train, too; scores on them say little"
+CUT = "d [train]: 2 of 12 rows (17 %) are cut after 8 sub-words"
+
+
+@pytest.fixture
+def study(tmp_path: Path, tiny_encoder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.chdir(tmp_path)
+    rows = [{"text": f"play {number}", "y": "ab"[number % 2]} for number in range(10)]
+    rows += [{"text": "play " * 9 + label, "y": label} for label in "ab"]
+    Path("rows.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    Path("leak.yaml").write_text(
+        f"""run:
+  encoder: {{name: {tiny_encoder}, max_length: 8}}
+  datasets:
+    d: {{kind: jsonl, splits: {{train: rows.jsonl, dev: rows.jsonl}}}}
+  tasks: {{y: {{kind: classification, dataset: d, column: y}}}}
+  training: {{epochs: 1, batch_size: 8, precision: fp32}}
+study: {{trials: 1}}
+""",
+        encoding="utf-8",
+    )
+    return "leak.yaml"
+
+
+def test_check_and_train_show_them_with_a_cold_and_a_warm_cache(study, mtl, monkeypatch):
+    first = mtl("check", study)
+    assert first.code == 0, first.err
+    assert first.out.count(LEAK) == first.out.count(CUT) == 1
+    monkeypatch.setattr("mtl_core.data.store.read_splits", lambda *_: pytest.fail("read again"))
+    assert mtl("check", study).out == first.out
+    for output in ("one", "two"):
+        done = mtl("train", study, "--output", output, "--log-file", f"{output}.log")
+        assert done.code == 0, done.err
+        logged = Path(f"{output}.log").read_text()
+        assert logged.count(LEAK) == logged.count(CUT) == 1
+
+
+def test_quiet_is_no_reason_to_hide_them(study):
+    # In a process of its own: pytest takes what is logged in this one.
+    command = [sys.executable, "-m", "tuning", "train", study, "--output", "out", "--quiet"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert done.stdout == ""
+    assert [line.partition(" (")[0] for line in done.stderr.splitlines()] == [
+        "d [dev]: 12 of 12 rows",
+        "d [train]: 2 of 12 rows",
+        "d [dev]: 2 of 12 rows",
+        "d [dev]: 12 rows, so that one row is 8.3 points of a score",
+    ]
+
+
+def test_a_study_tells_them_before_it_starts_once(study, caplog, monkeypatch):
+    class StartedError(Exception):
+        pass
+
+    def connected() -> None:
+        raise StartedError
+
+    # Ray starts in the background while the data is read; here it never does.
+    monkeypatch.setattr(tune_module, "cluster", lambda *_, **__: nullcontext(connected))
+    for _ in range(2):
+        caplog.clear()
+        with caplog.at_level(logging.WARNING), pytest.raises(StartedError):
+            tune_module.tune_study(load_study(study))
+        assert caplog.messages.count(LEAK) == 1
+
+
+def test_a_live_display_shows_them_above_itself():
+    out = StringIO()
+    console = Console(file=out, force_terminal=True, width=200)
+    root = logging.getLogger()
+    before = list(root.handlers)
+    root.handlers = []
+    try:
+        log_to_stderr()
+        with LiveTable(StudyState("tiny"), console):
+            logging.getLogger("tuning.study.load").warning("%s", LEAK)
+    finally:
+        root.handlers = before
+    assert LEAK in out.getvalue()

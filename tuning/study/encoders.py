@@ -1,0 +1,74 @@
+"""Every recipe of a study against its encoder, which may not allow what the schema allows."""
+
+from collections.abc import Iterator
+from functools import cache
+from itertools import combinations
+
+from mtl_core.assets import load_data
+from mtl_core.config import RunConfig
+from mtl_core.errors import ConfigError, DataError
+from mtl_core.model.backbones.encoder import load_tokenizer
+from mtl_core.model.layers import separate_layers
+from mtl_core.model.outline import encoder_outline, longest_input
+from mtl_core.study_file import override
+from tuning.study.config import StudyFile
+
+_TOGETHER = ("encoder", "freezing", "optimizer.layer_decay")
+"""Settings that an encoder may allow or not: options of two of them are also tried together."""
+
+
+def check_encoders(study: StudyFile) -> None:
+    """Tries the default recipe, and every option of the search.
+
+    An encoder is run once, without its weights, and data are encoded for each; both are kept in
+    the cache.
+
+    Raises:
+        ConfigError: An encoder cannot be used, takes shorter rows, or has fewer layers than a
+            recipe freezes: a line for each.
+        DataError: The data cannot be used with an encoder of the search.
+    """
+    raw = study.run.model_dump(mode="json")
+    check = _Check()
+    found: dict[str, str] = {}  # What is wrong -> the first recipe in which it is.
+    for where, overrides in [("run", {}), *_recipes(study)]:
+        config = RunConfig.model_validate(override(raw, overrides))
+        try:
+            check(config)
+        except ConfigError as error:
+            found.setdefault(str(error).removeprefix("run."), where)
+        except DataError as error:
+            raise DataError(f"{where}: {error}") from error
+    if found:
+        raise ConfigError("\n".join(f"{where}: {text}" for text, where in found.items()))
+
+
+class _Check:
+    """Checks recipes; what it has loaded for one serves the next."""
+
+    def __init__(self) -> None:
+        self._tokenizer = cache(lambda name, revision: load_tokenizer(name, revision=revision))
+        self._outline = cache(lambda name, revision: encoder_outline(name, revision=revision))
+        self._read: set[tuple[str, str | None]] = set()
+
+    def __call__(self, config: RunConfig) -> None:
+        name = (config.encoder.name, config.encoder.revision)
+        outline = self._outline(*name).encoder
+        longest_input(self._tokenizer(*name), config.encoder)
+        config.freezing.check(outline)
+        if config.optimizer.layer_decay < 1:
+            separate_layers(outline, "run.optimizer.layer_decay")
+        if name not in self._read:
+            self._read.add(name)
+            load_data(config)
+
+
+def _recipes(study: StudyFile) -> Iterator[tuple[str, dict[str, object]]]:
+    """Yields the name and the overrides of a recipe for every option, alone and in pairs."""
+    corners = list(study.space.corners())
+    for key, overrides in corners:
+        yield f"search.{key}", overrides
+    together = [corner for corner in corners if corner[0].startswith(_TOGETHER)]
+    for (one, first), (other, second) in combinations(together, 2):
+        if one != other and "encoder" in (one.partition(".")[0], other.partition(".")[0]):
+            yield f"search.{one} {first[one]} with search.{other} {second[other]}", first | second
