@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
-from mtl_core.data.notes import SplitNotes
-
 Scheme = Literal["iob2", "iob1", "iobes", "io", "plain"]
 """How the tags of a column are written.
 
@@ -56,33 +54,29 @@ class TagReader:
     Attributes:
         column: Name of the column.
         scheme: How its tags are written.
-        names: Names of its tags, where numbers stand for them; empty = they stand for themselves.
         is_bare: Whether letters stand alone (B, I, O), as where there is one type of spans only.
         advice: What an error says at its end: what else all tags of the file are.
     """
 
     column: str
     scheme: Scheme
-    names: Sequence[str]
     is_bare: bool
     advice: str
 
     @classmethod
-    def over(
-        cls, tags: Iterable[str], scheme: Scheme | None, column: str, *, names: Sequence[str] = ()
-    ) -> "TagReader":
+    def over(cls, tags: Iterable[str], scheme: Scheme | None, column: str) -> "TagReader":
         """Returns the reader of a column.
 
         Args:
             tags: All tags that the column has in the file.
-            scheme: How they are written; None = as IOB2, or as IOBES where only that fits.
+            scheme: How they are written; None = as IOB2, or as IOBES where only that fits; numbers
+                stay as they are, to be given names.
             column: Name of the column: the type of spans that have none.
-            names: Names of its tags, where numbers stand for them.
         """
-        found = frozenset(names or tags)
+        found = frozenset(tags)
         if scheme is None:
-            scheme = "iobes" if not _fit(found, "iob2") and _fit(found, "iobes") else "iob2"
-        return cls(column, scheme, names, _are_bare(found, scheme), advice(found, scheme, column))
+            scheme = _told_by(found)
+        return cls(column, scheme, _are_bare(found, scheme), advice(found, scheme, column))
 
     def read(self, tags: Sequence[str]) -> tuple[str, ...]:
         """Returns the tags of a sentence in IOB2; letters that stand alone get the column's name.
@@ -94,49 +88,12 @@ class TagReader:
         Raises:
             TagError: A tag is not of the scheme.
         """
-        if self.names:
-            tags = [self._named(number, tag) for number, tag in enumerate(tags)]
         if self.scheme == "plain":
             return tuple(tags)
         typed = [self._typed(number, tag) for number, tag in enumerate(tags)]
         if self.scheme == "iob2":
             return tuple(typed)
         return tuple({"iob1": _iob1, "io": _io, "iobes": _iobes}[self.scheme](typed))
-
-    def note_doubts(self, sentences: Iterable[Sequence[str]], notes: SplitNotes) -> None:
-        """Notes where most spans begin with I-, as in IOB1, and the tags were read as IOB2.
-
-        Args:
-            sentences: What `read` has returned.
-            notes: Gets the note.
-        """
-        if self.scheme != "iob2":
-            return
-        begun_inside = begun = 0
-        for tags in sentences:
-            for before, tag in pairwise(["O", *tags]):
-                is_stray = tag[0] == "I" and before[2:] != tag[2:]
-                begun_inside += is_stray
-                begun += is_stray or tag[0] == "B"
-        if 2 * begun_inside > begun:
-            notes.add(
-                "scheme",
-                f"{begun_inside:,} of {begun:,} spans of '{self.column}' begin with I-, and count "
-                f"as none; if the file is IOB1, set `schemes: {{{self.column}: iob1}}`",
-                level="serious",
-                count=begun_inside,
-                of=begun,
-            )
-
-    def _named(self, position: int, tag: str) -> str:
-        """Returns the name of a tag that is a number."""
-        if not tag.isdecimal() or int(tag) >= len(self.names):
-            raise TagError(
-                position,
-                f"expected a number from 0 to {len(self.names) - 1}, for which `names` has a tag, "
-                f"found '{tag}'",
-            )
-        return self.names[int(tag)]
 
     def _typed(self, position: int, tag: str) -> str:
         """Returns a tag with its type, and with a hyphen in front of that."""
@@ -162,8 +119,8 @@ def advice(tags: AbstractSet[str], scheme: Scheme, column: str) -> str:
         column: Name of the column.
     """
     named = tags - _OUTSIDE
-    if named and all(tag.isdecimal() for tag in named):
-        return f"; where tags are numbers, `names: {{{column}: [O, ...]}}` says what they stand for"
+    if _are_numbers(tags):
+        return "; `labels: {map: {0: O, 1: B-TYPE, ...}}` says what stands behind numbers"
     offers: list[tuple[Scheme, str]] = [(other, "") for other in _FULL if _fit(tags, other)]
     # Where some tags are of the scheme, the others are slips.
     is_slip = any(_fits(tag, scheme, is_bare=_are_bare(tags, scheme)) for tag in named)
@@ -174,6 +131,17 @@ def advice(tags: AbstractSet[str], scheme: Scheme, column: str) -> str:
         offers.append(("plain", " where they mark no spans"))
     parts = [f"`schemes: {{{column}: {other}}}`{when}" for other, when in offers]
     return f"; all tags of the column fit {', or '.join(parts)}" if parts else ""
+
+
+def _told_by(tags: AbstractSet[str]) -> Scheme:
+    """Returns the scheme that tags say themselves; where none is told, the one that is checked."""
+    if _are_numbers(tags):
+        return "plain"
+    return "iobes" if not _fit(tags, "iob2") and _fit(tags, "iobes") else "iob2"
+
+
+def _are_numbers(tags: AbstractSet[str]) -> bool:
+    return bool(tags - _OUTSIDE) and all(tag.isdecimal() for tag in tags)
 
 
 def _fit(tags: AbstractSet[str], scheme: Scheme) -> bool:

@@ -16,6 +16,7 @@ from mtl_core.data.columns.ids import look_up
 from mtl_core.data.columns.label_names import LabelNames
 from mtl_core.data.example import Example, LabelValue
 from mtl_core.data.notes import SplitNotes, percent
+from mtl_core.data.schemes import advice
 from mtl_core.data.source import Source
 from mtl_core.errors import DataError
 
@@ -136,11 +137,8 @@ class TagsColumn(Column[LabelNames, Ragged]):
                 before = tag
         if stray:
             spans = begun + stray
-            hint = (
-                "; if the tags are IOB1, `schemes: {column: iob1}` of kind conll reads them"
-                if stray > begun
-                else ""
-            )
+            setting = f"; if they are IOB1, set `schemes: {{{self.column}: iob1}}` in the data set"
+            hint = setting if stray > begun else ""
             notes.add(
                 "stray",
                 f"task '{self.task_name}': {stray:,} of {spans:,} spans ({percent(stray, spans)}) "
@@ -172,4 +170,5 @@ class TagsColumn(Column[LabelNames, Ragged]):
                 f"{where}: column '{self.column}' of task '{self.task_name}' holds the tag "
                 f"'{wrong[0]}'; allowed are BIO tags: O, B-<type>, I-<type>, where a type neither "
                 "begins nor ends with '-' (or set the task's scheme: plain)"
+                f"{advice(frozenset(tags), 'iob2', self.column)}"
             )

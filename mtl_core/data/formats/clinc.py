@@ -1,7 +1,7 @@
 """The format of CLINC150: lists of [text, label] by split in one JSON file."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from mtl_core.data.example import Example
 from mtl_core.data.formats.base import (
@@ -13,6 +13,7 @@ from mtl_core.data.formats.base import (
     check_columns,
 )
 from mtl_core.data.formats.json_files import get_key, short
+from mtl_core.data.formats.rows import read_rows
 from mtl_core.data.formats.text_files import cut_words, read_json
 from mtl_core.data.notes import SplitNotes
 from mtl_core.errors import DataError
@@ -66,11 +67,17 @@ def clinc_examples(path: Path, split: str, *, out_of_scope: bool) -> list[Exampl
         DataError: The file cannot be read, lacks the split, or a row is no [text, label].
     """
     content = read_json(path)
-    examples = []
-    for key in (split, f"oos_{split}") if out_of_scope else (split,):
-        for number, row in enumerate(get_key(content, key, list, str(path))):
-            where = f"{path}: {key}[{number}]"
-            if not isinstance(row, list) or [type(cell) for cell in row] != [str, str]:
-                raise DataError(f"{where}: expected [text, label], found {short(row)}")
-            examples.append(Example(cut_words(row[0], where), {"intent": row[1]}))
-    return examples
+    keys = (split, f"oos_{split}") if out_of_scope else (split,)
+    rows = [
+        (f"{path}: {key}[{number}]", row)
+        for key in keys
+        for number, row in enumerate(get_key(content, key, list, str(path)))
+    ]
+    return read_rows(rows, _example)
+
+
+def _example(row: Any, where: str) -> Example:
+    if not isinstance(row, list) or [type(cell) for cell in row] != [str, str]:
+        way = "; `kind: jsonl` reads objects" if isinstance(row, dict) else ""
+        raise DataError(f"{where}: expected [text, label], found {short(row)}{way}")
+    return Example(cut_words(row[0], where), {"intent": row[1]})

@@ -35,30 +35,25 @@ class Conll(FilesBase):
 
     `iob1`; `io` = neighbouring equal tags are one span; `plain` = tags mark no spans.
     """
-    names: dict[str, tuple[str, ...]] = Field(default_factory=dict)
-    """Names of a column's tags, where numbers stand for them: of 0, of 1, ..."""
     separator: Separator = "whitespace"
     """What stands between columns; `comma` as in CSV, with quotes."""
     comment: str | None = Field(default="#", min_length=1)
     """What comments in front of a sentence start with; null = there are none."""
 
     @model_validator(mode="after")
-    def _check_columns(self) -> "Conll":
-        for key, used in (("schemes", self.schemes), ("names", self.names)):
-            for column in used:
-                if column not in self.columns:
-                    raise ValueError(
-                        f"{key}: there is no column '{column}'; columns: "
-                        f"{', '.join(self.columns) or 'none'}.{did_you_mean(column, self.columns)}"
-                    )
+    def _check_schemes(self) -> "Conll":
+        for column in self.schemes:
+            if column not in self.columns:
+                raise ValueError(
+                    f"schemes: there is no column '{column}'; columns: "
+                    f"{', '.join(self.columns) or 'none'}.{did_you_mean(column, self.columns)}"
+                )
         return self
 
     def read_file(self, path: Path, columns: Columns, notes: SplitNotes) -> list[Example]:
         """Reads one file; see `FilesBase.read_file`."""
-        layout = ConllLayout(
-            self.columns, self.words, self.schemes, self.names, self.separator, self.comment
-        )
-        return conll_examples(path, columns, layout, notes)
+        layout = ConllLayout(self.columns, self.words, self.schemes, self.separator, self.comment)
+        return conll_examples(path, columns, layout)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +64,6 @@ class ConllLayout:
         places: Name of a column of tags -> its number from 0, or from the end when negative.
         words: Number of the column of the words.
         schemes: Column name -> scheme of its tags; default: IOB2, or IOBES where only that fits.
-        names: Column name -> names of its tags, where numbers stand for them.
         separator: What stands between fields.
         comment: What comments start with; None = there are none.
     """
@@ -77,21 +71,17 @@ class ConllLayout:
     places: Mapping[str, int]
     words: int
     schemes: Mapping[str, Scheme]
-    names: Mapping[str, Sequence[str]]
     separator: Separator
     comment: str | None
 
 
-def conll_examples(
-    path: Path, columns: Columns, layout: ConllLayout, notes: SplitNotes
-) -> list[Example]:
+def conll_examples(path: Path, columns: Columns, layout: ConllLayout) -> list[Example]:
     """Reads a file of CoNLL columns.
 
     Args:
         path: The file.
         columns: The columns to read: those of `layout.places` hold tags, keys of comments labels.
         layout: How the file is written.
-        notes: Gets what a user should know of it.
 
     Raises:
         DataError: The file cannot be read, a column is not there, or a tag is not of its scheme.
@@ -105,13 +95,10 @@ def conll_examples(
     offered = {**keys, **dict.fromkeys([*layout.places, "words"], "tags")}
     check_offered(path, columns, offered, hint=hint)
     readers = {name: _reader(found, name, layout) for name in layout.places if name in columns}
-    examples = read_rows(
+    return read_rows(
         ((f"{path}:{sentence.start}", sentence) for sentence in found),
         lambda sentence, where: _example(sentence, path, columns, layout, readers),
     )
-    for name, reader in readers.items():
-        reader.note_doubts((row.labels[name] for row in examples), notes)  # type: ignore[misc]
-    return examples
 
 
 def _example(
@@ -142,8 +129,7 @@ def _reader(found: Sequence[Sentence], column: str, layout: ConllLayout) -> TagR
     place = layout.places[column]
     # Rows that are too short are told with their lines, later.
     tags = {row[place] for one in found for row in one.rows if -len(row) <= place < len(row)}
-    names = layout.names.get(column, ())
-    return TagReader.over(tags, layout.schemes.get(column), column, names=names)
+    return TagReader.over(tags, layout.schemes.get(column), column)
 
 
 def check_offered(

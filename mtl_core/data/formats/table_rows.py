@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from pydantic import Field
@@ -13,8 +13,10 @@ from mtl_core.data.example import ColumnKind, Example, LabelValue
 from mtl_core.data.formats.base import Columns
 from mtl_core.data.formats.rows import OnEmpty, read_rows
 from mtl_core.data.formats.table_source import Row, TableSource
+from mtl_core.data.formats.tag_schemes import Schemes, with_iob2
 from mtl_core.data.formats.text_files import EmptyTextError, words_with_tags
 from mtl_core.data.notes import SplitNotes
+from mtl_core.data.schemes import Scheme
 from mtl_core.errors import DataError, did_you_mean
 from mtl_core.section import Section
 
@@ -33,12 +35,16 @@ class TableColumns(Section):
     """Column of extra dense numbers: a list, or a string with spaces; null = there are none."""
     label_separator: str = Field(default=",", min_length=1)
     """What stands between the labels of a set, where it is a string; "" = the set is empty."""
+    schemes: dict[str, Scheme] = Field(default_factory=dict)
+    """Scheme of a column's tags, where not IOB2: `iob1`, `iobes` (BILOU, BMES) or `io`."""
     on_empty: OnEmpty = "error"
     """What becomes of a row with an empty text: an error, or `skip` leaves it out."""
 
     def layout(self) -> "TableLayout":
         """Returns where the sentences stand."""
-        return TableLayout(self.text, self.text_pair, self.features, self.label_separator)
+        return TableLayout(
+            self.text, self.text_pair, self.features, self.label_separator, self.schemes
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +56,14 @@ class TableLayout:
         pair: Column of the second one.
         features: Column of extra dense numbers.
         label_separator: What stands between the labels of a set.
+        schemes: How columns of tags are written, where not as IOB2.
     """
 
     text: str
     pair: str | None = None
     features: str | None = None
     label_separator: str = ","
+    schemes: Schemes = field(default_factory=dict)
 
     def used(self, columns: Columns) -> tuple[str, ...]:
         """Returns the columns of a table that are read, each once."""
@@ -95,7 +103,8 @@ def table_examples(
     examples = read_rows(source.rows, make, on_empty=on_empty, notes=notes)
     if not make.num_rows:
         raise DataError(f"{source.where}: expected rows, found none")
-    return examples
+    rows = list(zip(make.places, examples, strict=True))
+    return with_iob2(rows, layout.schemes, columns, source.where)
 
 
 class _Maker:
@@ -103,6 +112,7 @@ class _Maker:
 
     def __init__(self, source: TableSource, layout: TableLayout, columns: Columns) -> None:
         self.num_rows = 0
+        self.places: list[str] = []
         self._source = source
         self._layout = layout
         self._columns = columns
@@ -122,7 +132,9 @@ class _Maker:
         if layout.pair is not None and not second.strip():
             raise EmptyTextError(f"{where}: empty sentence in column '{layout.pair}'")
         labels = self._labels(row, where, words, second)
-        return Example(words, labels, second, self._features(row, where))
+        features = self._features(row, where)
+        self.places.append(where)
+        return Example(words, labels, second, features)
 
     def _words(self, value: object, where: str) -> tuple[str, ...]:
         if isinstance(value, str) and value.lstrip()[:1] == "[":

@@ -1,14 +1,11 @@
 """CoNLL files as people have them: other schemes and separators, comments that look like rows."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
-from formats import SECTIONS, WriteRows, read
+from formats import WriteRows, read
 
 from mtl_core.data.example import ColumnKind, Example
-from mtl_core.data.notes import DataNote
-from mtl_core.data.splits import read_splits
 from mtl_core.errors import DataError
 
 NER: dict[str, ColumnKind] = {"ner": "tags"}
@@ -53,9 +50,8 @@ def test_columns_of_germeval(write_rows: WriteRows) -> None:
          ("B-PER", "I-PER", "O", "B-LOC")),
         ("a S-X\nb B-Y\nc E-Y\n", {}, ("B-X", "B-Y", "I-Y")),
         ("\u4e2d B-ORG\n\u56fd M-ORG\n\u961f E-ORG\n", {}, ("B-ORG", "I-ORG", "I-ORG")),
-        ("a 1\nb 2\nc 0\n", {"names": {"ner": ["O", "B-X", "I-X"]}}, ("B-X", "I-X", "O")),
-        ("a 1\nb 1\nc 0\n", {"names": {"ner": ["N", "V"]}, "schemes": {"ner": "plain"}},
-         ("V", "V", "N")),
+        ("a 1\nb 2\nc 0\n", {"labels": {"map": {0: "O", 1: "B-X", 2: "I-X"}}},
+         ("B-X", "I-X", "O")),
     ],
 )  # fmt: skip
 def test_tags_of_other_schemes(
@@ -95,23 +91,3 @@ def test_what_fits_no_scheme_is_told_with_the_setting(write_rows: WriteRows) -> 
     message = r"rows\.txt:1: expected a tag of iob2 .*'PER'; .* `schemes: {ner: io}` where neigh"
     with pytest.raises(DataError, match=message):
         read(write_rows("Rossi PER\nin O\n"), "conll", NER, columns={"ner": 1})
-
-
-def notes_of(path: Path, **settings: Any) -> list[DataNote]:
-    raw = {"kind": "conll", "splits": {"train": path, "dev": path}, "columns": {"ner": 1}}
-    notes: list[DataNote] = []
-    read_splits(SECTIONS.validate_python(raw | settings), NER, notes)
-    return notes
-
-
-def test_iob1_read_as_iob2_is_noted(write_rows: WriteRows) -> None:
-    path = write_rows("Ann I-PER\nLee I-PER\nin O\nBonn I-LOC\n\nBob I-PER\nEve B-PER\n")
-    found = notes_of(path)
-    assert [(note.split, note.count, note.of, note.level) for note in found] == [
-        ("train", 3, 4, "serious"), ("dev", 3, 4, "serious"),
-    ]  # fmt: skip
-    assert found[0].text == (
-        "3 of 4 spans of 'ner' begin with I-, and count as none; if the file is IOB1, set "
-        "`schemes: {ner: iob1}`"
-    )
-    assert notes_of(path, schemes={"ner": "iob1"}) == []

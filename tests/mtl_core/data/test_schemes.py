@@ -4,7 +4,6 @@ import pytest
 from seqeval.metrics.sequence_labeling import get_entities
 from seqeval.scheme import BILOU, IOB1, IOBES, Entities
 
-from mtl_core.data.notes import SplitNotes
 from mtl_core.data.schemes import Scheme, TagError, TagReader
 
 
@@ -54,14 +53,9 @@ def test_tags_become_iob2(tags: str, scheme: Scheme | None, expected: str) -> No
     assert read(tags, scheme) == expected
 
 
-def test_numbers_are_read_by_their_names() -> None:
-    names = ["O", "B-PER", "I-PER", "E-PER"]
-    reader = TagReader.over(["0", "1", "3"], None, "ner", names=names)
-    assert reader.read(["0", "1", "3", "0"]) == ("O", "B-PER", "I-PER", "O")
-    for wrong in ("4", "-1", "O"):
-        with pytest.raises(TagError, match=f"a number from 0 to 3, .*, found '{wrong}'") as error:
-            reader.read(["0", wrong])
-        assert error.value.position == 1
+def test_numbers_stay_to_be_given_names() -> None:
+    assert read("0 1 2 0") == "0 1 2 0"
+    assert read("0 B-A") == "O B-A"
 
 
 IO = r"`schemes: \{ner: io\}` where neighbouring equal tags are one span"
@@ -83,7 +77,7 @@ PLAIN = r"`schemes: \{ner: plain\}` where they mark no spans"
         ("B-A X-A O", None, 1, "found 'X-A'"),  # a slip, for which no scheme is to blame
         ("B-A B O", None, 1, "found 'B'"),
         ("B-A B- O", None, 1, "found 'B-'"),
-        ("O 1 2 0", None, 1, r"found '1'; .*`names: \{ner: \[O, ...\]\}` says what they stand for"),
+        ("0 1 2 0", "iob2", 1, r"found '1'; `labels: \{map: \{0: O, 1: B-TYPE, ...\}\}` says .*"),
     ],
 )
 def test_a_tag_of_another_scheme_is_told_with_what_reads_it(
@@ -92,24 +86,3 @@ def test_a_tag_of_another_scheme_is_told_with_what_reads_it(
     with pytest.raises(TagError, match=rf"expected a tag of \w+ \(O, .*\), {end}$") as error:
         read(tags, scheme)
     assert error.value.position == position
-
-
-@pytest.mark.parametrize(
-    ("sentences", "count", "of"),
-    [
-        (["I-A I-A O I-B", "B-A O"], 2, 3),
-        (["I I O", "I"], 2, 2),
-        (["B-A I-A I-B", "B-B O"], 0, 0),  # one of three: a slip
-        (["O O"], 0, 0),
-    ],
-)
-def test_spans_that_begin_inside_are_noted(sentences: list[str], count: int, of: int) -> None:
-    rows = [sentence.split() for sentence in sentences]
-    reader = TagReader.over({tag for row in rows for tag in row}, None, "ner")
-    notes = SplitNotes("dev")
-    reader.note_doubts(map(reader.read, rows), notes)
-    assert [(note.kind, note.count, note.of) for note in notes.found] == [("scheme", count, of)][
-        :of
-    ]
-    for note in notes.found:
-        assert note.text.endswith("if the file is IOB1, set `schemes: {ner: iob1}`")
