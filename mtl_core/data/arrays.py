@@ -39,6 +39,18 @@ class Ragged:
         """Returns the length of every row, shape (rows,)."""
         return np.diff(self.offsets)
 
+    def take(self, rows: Int64Array) -> "Ragged":
+        """Returns some of the rows, copied.
+
+        Args:
+            rows: Row numbers, (n,).
+        """
+        lengths = self.lengths()[rows]
+        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        # Where each item stands here: the start of its row, and how far it is into the new row.
+        places = np.repeat(self.offsets[rows] - offsets[:-1], lengths) + np.arange(offsets[-1])
+        return Ragged(self.values[places], offsets)
+
     def padded(self, rows: Int64Array, fill: int) -> tuple[Int64Array, Int64Array]:
         """Returns rows padded to the longest of them, (batch, longest), and lengths, (batch,).
 
@@ -69,3 +81,8 @@ class Ragged:
 
 LabelArray = Int32Array | FloatArray | Ragged
 """The labels of a task on a split, one entry per row; what it holds, its `Column` knows."""
+
+
+def take_rows(values: LabelArray, rows: Int64Array) -> LabelArray:
+    """Returns some rows of the labels of a split, copied; row numbers are (n,)."""
+    return values.take(rows) if isinstance(values, Ragged) else values[rows]

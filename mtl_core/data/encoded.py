@@ -4,7 +4,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mtl_core.data.arrays import FloatArray, LabelArray, Ragged
+import numpy as np
+
+from mtl_core.data.arrays import FloatArray, Int64Array, LabelArray, Ragged, take_rows
 from mtl_core.data.columns.base import AnyColumn, Gold
 from mtl_core.data.source import Source
 
@@ -79,6 +81,25 @@ class EncodedSplit:
 
     def __len__(self) -> int:
         return len(self.token_ids)
+
+    def take(self, examples: Int64Array) -> "EncodedSplit":
+        """Returns the rows of some examples, copied, without frozen states.
+
+        Args:
+            examples: Their numbers, (n,), rising: of rows, or of the texts that rows are pieces of.
+        """
+        source = self.source
+        rows = examples if source is None else np.flatnonzero(np.isin(source.of_row, examples))
+        columns = self.labels.columns
+        return EncodedSplit(
+            self.token_ids.take(rows),
+            self.word_starts.take(rows),
+            TaskLabels((columns[task], take_rows(self.labels[task], rows)) for task in columns),
+            word_ends=self.word_ends and self.word_ends.take(rows),
+            token_types=self.token_types and self.token_types.take(rows),
+            features=self.features[rows] if self.features is not None else None,
+            source=source and source.take(examples),
+        )
 
     def gold(self, task: str) -> list[Gold]:
         """Returns the labels of every row, an empty array where there are none."""

@@ -170,7 +170,7 @@ def _small_dev(datasets: Mapping[str, EncodedDataset]) -> Iterable[DataNote]:
         if rows < _SMALL_DEV:
             of = f"task {listed(names)}: " if len(tasks) > 1 else ""
             text = f"{of}{rows:,} rows, so that one row is {100 / rows:.1f} points of a score"
-            yield DataNote(split="dev", kind="small", text=text, level="hint", dataset=where,
+            yield DataNote(split="dev", topic="small", text=text, level="hint", dataset=where,
                            count=rows)  # fmt: skip
 
 

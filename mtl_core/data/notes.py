@@ -28,7 +28,7 @@ class DataNote:
 
     Attributes:
         split: The split that it is about; empty when it is about all of them.
-        kind: What it is, a word for programs: "known", "cut", ...
+        topic: What it is, a word for programs: "known", "cut", ...
         text: What it is, for people, on one line, without data set and split.
         level: How much hangs on it.
         task: The task that it is about; empty when it is about all of them.
@@ -38,7 +38,7 @@ class DataNote:
     """
 
     split: str
-    kind: str
+    topic: str
     text: str
     level: Level = "warning"
     task: str = ""
@@ -102,7 +102,7 @@ class SplitNotes:
 
     def add(
         self,
-        kind: str,
+        topic: str,
         text: str,
         *,
         level: Level = "warning",
@@ -113,7 +113,7 @@ class SplitNotes:
         """Adds a note; see `DataNote`. Names from data stand in `text` as `listed` writes them."""
         self.found.append(
             DataNote(
-                split=self.split, kind=kind, text=text, level=level, task=task, count=count, of=of
+                split=self.split, topic=topic, text=text, level=level, task=task, count=count, of=of
             )
         )
 
@@ -121,6 +121,11 @@ class SplitNotes:
 def by_importance(notes: Iterable[DataNote]) -> tuple[DataNote, ...]:
     """Returns the notes with the most important first; equal ones stay in their order."""
     return tuple(sorted(notes, key=lambda note: get_args(Level).index(note.level)))
+
+
+def leaks(notes: Iterable[DataNote], split: str) -> list[DataNote]:
+    """Returns the notes that rows of a split stand in train, too: its scores say little."""
+    return [note for note in notes if note.topic == "known" and note.split == split]
 
 
 def listed(names: Iterable[str], most: int = 3) -> str:

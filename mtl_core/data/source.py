@@ -33,6 +33,17 @@ class Source:
         """Returns the numbers of the rows that a text was cut into."""
         return np.flatnonzero(self.of_row == number)
 
+    def take(self, texts: Int64Array) -> "Source":
+        """Returns the rows of some texts, copied; text numbers are (n,), rising."""
+        rows = np.flatnonzero(np.isin(self.of_row, texts))
+        return Source(
+            np.searchsorted(texts, self.of_row[rows]).astype(np.int32),
+            self.char_starts.take(rows),
+            self.char_ends.take(rows),
+            [self.texts[number] for number in texts],
+            [self.answers[number] for number in texts],
+        )
+
     def span(self, row: int, first: int, last: int) -> tuple[int, int]:
         """Returns begin and end, in characters of its text, of the tokens `first` to `last`."""
         return int(self.char_starts.row(row)[first]), int(self.char_ends.row(row)[last])

@@ -13,6 +13,7 @@ from mtl_core.scores import flatten, show_score
 from mtl_core.training.precision import describe
 from tuning.cluster.planner import plan_trainers, this_machine
 from tuning.report.data import rows_of
+from tuning.report.verdict import cautions, verdict
 from tuning.space.space import Parameter
 from tuning.study.config import StudyFile
 from tuning.study.data_facts import DataFacts, data_facts
@@ -112,17 +113,18 @@ def show_result(result: "StudyResult") -> None:
     for name in dict.fromkeys([*best.parameters, *(default.parameters if default else {})]):
         theirs = default.parameters.get(name, "-") if default else "-"
         recipe.add_row(name, _number(best.parameters.get(name, "-")), _number(theirs))
-    scores = Table("score, %", "best dev", "default dev", "best test", "default test")
-    columns = [
-        _scores(best, "dev"),
-        _scores(default, "dev"),
-        _scores(best, "test"),
-        _scores(default, "test"),
-    ]
+    splits = [("dev", "dev"), ("test", "test")]
+    if best.unseen is not None:
+        splits.append(("unseen", "test, not in train"))
+    recipes = [("best", best), ("default", default)]
+    scores = Table("score, %", *(f"{name} {shown}" for _, shown in splits for name, _ in recipes))
+    columns = [_scores(final, split) for split, _ in splits for _, final in recipes]
     # Rows are the scores of the best on dev; what another column lacks is "-".
     for name in columns[0]:
         scores.add_row(name, *(show_score(name, column.get(name)) for column in columns))
     console.print(recipe, scores)
+    for text in (verdict(result.result), *cautions(result.result)):
+        console.print(text, soft_wrap=True)
     counts = result.trials["status"].value_counts().to_dict()
     console.print(
         f"{len(result.trials)} trials ({', '.join(f'{n} {s}' for s, n in counts.items())}) "
@@ -140,8 +142,8 @@ def show_result(result: "StudyResult") -> None:
 
 
 def _scores(final: "FinalScores | None", split: str) -> dict[str, float]:
-    tree = (final.dev if split == "dev" else final.test) if final is not None else None
-    return flatten(tree)
+    # The scores of a recipe stand under the names of splits.
+    return flatten(getattr(final, split) if final is not None else None)
 
 
 def _number(value: object) -> str:

@@ -5,16 +5,18 @@ import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import TypeGuard, get_args
+from typing import get_args
 
+from mtl_core.data.notes import leaks
 from mtl_core.markdown import code, plain
-from mtl_core.scores import ScoreTree, flatten, main_scores, show_difference, show_score
+from mtl_core.scores import flatten, main_scores, show_difference, show_score
 from tuning.records import Status, TrialRecord, Value, keys_of_all, rank
 from tuning.report.data import data_section
 from tuning.report.markdown import percent, points, shell, table
 from tuning.report.statistics import difference_interval
 from tuning.report.summary import StudySummary, Unfinished
-from tuning.study.result import FinalScores
+from tuning.report.verdict import UNSEEN, cautions, combined, has_combined, on_test, verdict
+from tuning.study.result import FinalScores, Result
 
 
 def render_report(summary: StudySummary) -> str:
@@ -47,23 +49,30 @@ def _headline(summary: StudySummary) -> list[str]:
         f"{len(summary.records)} trials in {timedelta(seconds=round(result.seconds))} (h:mm:ss); "
         f"objective on dev: {result.objective}.{_precisions(summary.records)}"
     )
-    # From here on from the least to the most that can be said. An unfinished study comes first:
-    # its best may still change, and test is closed.
+    is_finished = summary.unfinished is None
+    # Data sets have the names that the study file gives them; the rest is ours.
+    warned = [f"**{plain(text)}**" for text in cautions(result, is_finished=is_finished)]
+    # An unfinished study comes first: its best may still change, and test is closed.
     if summary.unfinished is not None:
-        return [*_so_far(summary.unfinished, best), facts]
-    if best is None:
-        return ["**No trial reached a score, so there is no best recipe.**", facts]
-    if default is None:
-        text = f"**The best recipe is trial {best.trial}; the default has no score to compare.**"
-        return [text, facts]
+        return [*_so_far(summary.unfinished, best), *warned, facts]
+    compared = _comparison(best, default, result) if best and default else []
+    return [f"**{verdict(result)}**", *warned, *compared, facts]
+
+
+def _comparison(best: FinalScores, default: FinalScores, result: Result) -> list[str]:
+    """Returns a paragraph with both scores on dev and test, and how sure their difference is."""
     if best.trial == default.trial:
-        text = f"**No trial beats the default recipe, trial {default.trial}, on dev: keep it.**"
-        return [text, facts]
-    comparison = [_compare("dev", best.dev, default.dev)]
-    if _has_combined(best.test) and _has_combined(default.test):
-        comparison.append(_compare("test", best.test, default.test))
-    comparison.extend(_judge_noise(best.test, default.test, result.test_rows))
-    return [f"**{_verdict(best, default)}**", " ".join(comparison), facts]
+        return []
+    sentences = [_compare("dev", combined(best.dev), combined(default.dev))]
+    if has_combined(best.test) and has_combined(default.test):
+        sentences.append(_compare("test", combined(best.test), combined(default.test)))
+    found = on_test(best, default)
+    if found is not None and found.where == UNSEEN:
+        sentences.append(_compare(UNSEEN, found.best, found.default))
+    # Where most is known from train, an interval would say that it holds for new rows.
+    if found is not None and (found.where == UNSEEN or not leaks(result.notes, "test")):
+        sentences.extend(_judge_noise(found.best, found.default, result.test_rows))
+    return [" ".join(sentences)]
 
 
 def _so_far(unfinished: Unfinished, best: FinalScores | None) -> list[str]:
@@ -80,7 +89,7 @@ def _so_far(unfinished: Unfinished, best: FinalScores | None) -> list[str]:
         return [*lines, "No trial has reported a score yet."]
     return [
         *lines,
-        f"The best so far is trial {best.trial} with {percent(_combined(best.dev))} on dev; test "
+        f"The best so far is trial {best.trial} with {percent(combined(best.dev))} on dev; test "
         "is opened when all trials have ended.",
     ]
 
@@ -96,45 +105,17 @@ def _precisions(records: Sequence[TrialRecord]) -> str:
     return "".join(f" Computed in {name}." for name in found)
 
 
-def _verdict(best: FinalScores, default: FinalScores) -> str:
-    """Returns in a sentence whether the best beats the default on dev, and on test."""
-    subject = f"The best recipe, trial {best.trial},"
-    # A default that failed after an epoch with a score is not the best, though it may be higher.
-    # Chosen by dev, the best looks better there than it is; test, which chose nothing, may differ.
-    beats_on_dev = _combined(best.dev) > _combined(default.dev)
-    verb = "beats" if beats_on_dev else "does not beat"
-    if not (_has_combined(best.test) and _has_combined(default.test)):
-        return f"{subject} {verb} the default on dev; on test they were not compared."
-    if beats_on_dev == (_combined(best.test) > _combined(default.test)):
-        return f"{subject} {verb} the default on dev {'and' if beats_on_dev else 'or'} on test."
-    other = "but not on test" if beats_on_dev else "but does on test"
-    return f"{subject} {verb} the default on dev, {other}."
-
-
-def _has_combined(scores: ScoreTree | None) -> TypeGuard[ScoreTree]:
-    """Returns whether there are scores for all tasks that count."""
-    return scores is not None and "combined" in scores
-
-
-def _combined(scores: ScoreTree) -> float:
-    return flatten(scores)["combined"]
-
-
-def _compare(split: str, best: ScoreTree, default: ScoreTree) -> str:
-    ours, theirs = _combined(best), _combined(default)
+def _compare(where: str, ours: float, theirs: float) -> str:
     return (
-        f"On {split} it scores {percent(ours)} against {percent(theirs)} of the default: "
+        f"On {where} it scores {percent(ours)} against {percent(theirs)} of the default: "
         f"{points(ours - theirs)} points."
     )
 
 
-def _judge_noise(best: ScoreTree | None, default: ScoreTree | None, count: int | None) -> list[str]:
+def _judge_noise(ours: float, theirs: float, count: int | None) -> list[str]:
     """Returns a sentence on how sure the difference on test is; nothing where none can be told."""
-    if not (count and _has_combined(best) and _has_combined(default)):
-        return []
-    ours, theirs = _combined(best), _combined(default)
     # An objective outside [0, 1], such as a relative gain, is no share of sentences.
-    if not (0 <= ours <= 1 and 0 <= theirs <= 1):
+    if not (count and 0 <= ours <= 1 and 0 <= theirs <= 1):
         return []
     low, high = difference_interval(ours, theirs, count)
     text = (
@@ -159,11 +140,14 @@ def _recipe_table(best: FinalScores, default: FinalScores | None) -> str:
 
 def _score_table(best: FinalScores, default: FinalScores | None) -> str:
     # split -> (scores of the best, of the default), flat; without a trial or a split {}
+    names = {"dev": "dev", "test": "test"}
+    if best.unseen is not None:
+        names["unseen"] = "test, not in train:"
     splits = {
-        split: tuple(
-            flatten(getattr(final, split) if final else None, ".") for final in (best, default)
+        shown: tuple(
+            flatten(getattr(final, name) if final else None, ".") for final in (best, default)
         )
-        for split in ("dev", "test")
+        for name, shown in names.items()
     }
     rows = []
     for name in keys_of_all(scores for pair in splits.values() for scores in pair):

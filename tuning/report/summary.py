@@ -14,7 +14,7 @@ from tuning.study.data_facts import DataFacts
 from tuning.study.facts import StudyFacts
 from tuning.study.folder import StudyFolder
 from tuning.study.history import History
-from tuning.study.result import Result, final_scores
+from tuning.study.result import Result, final_scores, unseen_of
 from tuning.study.status import StudyStatus
 
 _LEAST_TRIALS = 20
@@ -87,6 +87,7 @@ def summarise(
     # The journal has the time of a session that ended before it wrote a result. After one that did,
     # both hold the same number; see `StudyClock.stop`.
     seconds = max(result.seconds, optuna_study.user_attrs.get("seconds", 0.0))
+    unseen = unseen_of(result.best, result.default)
     return StudySummary(
         name=facts.name,
         folder=_short(folder.path),
@@ -94,8 +95,9 @@ def summarise(
         result=replace(
             result,
             # From the history and not from the result, which may be older than the last trials.
-            best=final_scores(best, result.tests),
-            default=final_scores(history.default, result.tests),
+            best=final_scores(best, result.tests, unseen),
+            default=final_scores(history.default, result.tests, unseen),
+            notes=facts.data.notes if facts.data is not None else (),
             objective=facts.objective,
             seconds=seconds,
         ),

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from dataclasses import replace
 
 from mtl_core.errors import TrainingError
 from mtl_core.files import write_text
@@ -146,6 +147,8 @@ class Session:
         result = result_of(
             self.history, before, scored, objective=self.facts.objective, seconds=seconds
         )
+        if self.facts.data is not None:
+            result = replace(result, notes=tuple(self.facts.data.notes))
         # The result first: the report can be made again from the folder, scores on test cannot.
         write_result(self.folder, result)
         summary = summarise(self.facts, self.folder, self.optuna_study, self.history, result)

@@ -2,11 +2,12 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mtl_core.data.notes import DataNote
 from mtl_core.files import write_json
 from mtl_core.scores import ScoreTree
 from tuning.records import TrialRecord, Value
@@ -32,6 +33,8 @@ class FinalScores:
         dev: Scores on the dev split, at the best epoch.
         test: Scores on the test split; None when it was not scored.
         precision: What it was computed in; empty when that is not known.
+        unseen: Scores on the rows of test that do not stand in train; None when no more rows stand
+            there than by chance, or all.
     """
 
     trial: str
@@ -39,6 +42,7 @@ class FinalScores:
     dev: ScoreTree
     test: ScoreTree | None = None
     precision: str = ""
+    unseen: ScoreTree | None = None
 
     def to_json(self) -> dict[str, object]:
         """Returns what `result.json` holds of the recipe."""
@@ -48,6 +52,7 @@ class FinalScores:
             "precision": self.precision,
             "dev": self.dev,
             "test": self.test,
+            "unseen": self.unseen,
         }
 
     @classmethod
@@ -59,6 +64,7 @@ class FinalScores:
             dev=_with_nan(raw["dev"]),
             test=_with_nan(raw["test"]),
             precision=raw.get("precision", ""),
+            unseen=_with_nan(raw.get("unseen")),
         )
 
 
@@ -74,6 +80,7 @@ class Result:
         default: The study file's own recipe; None when it reached no score.
         test_rows: What the test data are worth, in rows; see `tuning.trainers.scoring`. None
             leaves the noise unjudged.
+        notes: What a user should know of the data, the most important first.
         earlier_tests: Scores on test of trials that were the best once: it is opened once for each.
     """
 
@@ -83,6 +90,7 @@ class Result:
     best: FinalScores | None = None
     default: FinalScores | None = None
     test_rows: int | None = None
+    notes: Sequence[DataNote] = ()
     earlier_tests: Tests = field(default_factory=dict)
 
     @property
@@ -113,6 +121,7 @@ class Result:
             "default": self.default.to_json() if self.default is not None else None,
             "objective": self.objective,
             "test_rows": self.test_rows,
+            "notes": [note.to_json() for note in self.notes],
             "model": self.model,
             "tests": self.tests,
         }
@@ -139,12 +148,18 @@ class Result:
             best=best,
             default=default,
             test_rows=raw.get("test_rows"),
+            notes=tuple(DataNote.from_json(note) for note in raw.get("notes", ())),
             earlier_tests=tests_of_others(
                 {run_id: _with_nan(scores) for run_id, scores in raw.get("tests", {}).items()},
                 best,
                 default,
             ),
         )
+
+
+def unseen_of(*finals: FinalScores | None) -> Tests:
+    """Returns the scores of recipes on the rows of test that do not stand in train."""
+    return {final.trial: final.unseen for final in finals if final is not None}
 
 
 def tests_of_others(tests: Tests, *finals: FinalScores | None) -> Tests:
@@ -214,6 +229,11 @@ class StudyResult:
         return self.result.seconds
 
     @property
+    def notes(self) -> Sequence[DataNote]:
+        """What a user should know of the data, the most important first."""
+        return self.result.notes
+
+    @property
     def trials(self) -> "pandas.DataFrame":
         """One row per trial; see `trials_frame` for the columns."""
         # Imported late: `mtl status` reads results too, and pandas is slow to import.
@@ -241,8 +261,16 @@ def dev_scores(record: TrialRecord) -> dict[str, float | Mapping[str, float]]:
     }
 
 
-def final_scores(record: TrialRecord | None, tests: Tests) -> FinalScores | None:
-    """Returns the scores of a trial, with its test scores when they are known."""
+def final_scores(
+    record: TrialRecord | None, tests: Tests, unseen: Tests | None = None
+) -> FinalScores | None:
+    """Returns the scores of a trial, with its test scores when they are known.
+
+    Args:
+        record: The trial; None = there is none.
+        tests: Scores on test.
+        unseen: Scores on the rows of test that do not stand in train.
+    """
     if record is None or record.best is None:
         return None
     return FinalScores(
@@ -251,4 +279,5 @@ def final_scores(record: TrialRecord | None, tests: Tests) -> FinalScores | None
         dev_scores(record),
         tests.get(record.id),
         record.best.precision,
+        (unseen or {}).get(record.id),
     )

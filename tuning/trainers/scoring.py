@@ -6,12 +6,15 @@ from collections.abc import Mapping, Sequence
 from mtl_core.assets import Assets, build_collator, build_tasks
 from mtl_core.config import RunConfig
 from mtl_core.data.store import EncodedDataset
+from mtl_core.data.unseen import unseen_rows
 from mtl_core.export import export_best
 from mtl_core.training.checkpoint import load_best
 from mtl_core.training.distributed import Place
-from mtl_core.training.evaluation import evaluate
+from mtl_core.training.evaluation import Evaluation, evaluate
 from mtl_core.training.objective import ObjectiveSection, counted_tasks
 from tuning.trainers.messages import Scored, ScoreJob
+
+_Scores = dict[str, float | Mapping[str, float]]
 
 
 def score_on_test(
@@ -32,28 +35,36 @@ def score_on_test(
     tasks = build_tasks(config, assets.data.datasets)
     model = assets.new_model(config, tasks)
     precision = load_best(job.spec.checkpoint, model)
-    scores: dict[str, float | Mapping[str, float]] | None = None
-    if any("test" in dataset.splits for dataset in assets.data.datasets.values()):
+    collator = build_collator(config, assets.data.tokenizer)
+
+    def scored(datasets: Mapping[str, EncodedDataset]) -> _Scores | None:
+        if not any("test" in dataset.splits for dataset in datasets.values()):
+            return None
         # All workers take part, each with its share of the rows; all get the same result.
         result = evaluate(
-            model,
-            tasks,
-            assets.data.datasets,
-            split="test",
-            place=place,
-            precision=precision,
-            collator=build_collator(config, assets.data.tokenizer),
-        )
-        scores = {"joint_accuracy": result.joint_accuracy, **result.scores}
-        counted = [name for name, task in config.tasks.items() if not task.auxiliary]
-        if result.main.keys() >= set(counted):
-            main = [result.main[name] for name in counted]
-            scores = {"combined": objective.combine(main, result.joint_accuracy), **scores}
+            model, tasks, datasets, split="test", place=place, precision=precision,
+            collator=collator,
+        )  # fmt: skip
+        return _with_combined(result, config, objective)
+
+    scores, rest = scored(assets.data.datasets), unseen_rows(assets.data.datasets, "test")
+    unseen = scored(rest)
     if job.export is not None and place.rank == 0:  # last: it fills the one encoder anew
         checkpoint = job.spec.checkpoint
         export_best(checkpoint, job.export, config=config, assets=assets, dev=job.dev, test=scores)
-    rows = _test_rows(config, assets.data.datasets, counted_tasks(objective, tasks))
-    return Scored(scores, worth_in_rows(objective.kind, rows))
+    compared = rest if unseen is not None and "combined" in unseen else assets.data.datasets
+    rows = _test_rows(config, compared, counted_tasks(objective, tasks))
+    return Scored(scores, worth_in_rows(objective.kind, rows), unseen)
+
+
+def _with_combined(result: Evaluation, config: RunConfig, objective: ObjectiveSection) -> _Scores:
+    """Returns scores as `result.json` has them, with the combined one where no task lacks it."""
+    scores: _Scores = {"joint_accuracy": result.joint_accuracy, **result.scores}
+    counted = [name for name, task in config.tasks.items() if not task.auxiliary]
+    if not result.main.keys() >= set(counted):
+        return scores
+    main = [result.main[name] for name in counted]
+    return {"combined": objective.combine(main, result.joint_accuracy), **scores}
 
 
 def worth_in_rows(objective: str, tasks: Sequence[Mapping[str, int]]) -> int:

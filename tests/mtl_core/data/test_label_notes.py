@@ -44,7 +44,7 @@ def labelled(*labels: object, column: str = "y", prefix: str = "w") -> list[dict
 
 
 def of_kind(notes: Sequence[DataNote], kind: str) -> list[tuple[str, str, int, int]]:
-    return [(note.dataset, note.split, note.count, note.of) for note in notes if note.kind == kind]
+    return [(note.dataset, note.split, note.count, note.of) for note in notes if note.topic == kind]
 
 
 def test_labels_that_train_lacks_are_counted_by_their_rows(tmp_path, tiny_encoder):
@@ -55,7 +55,7 @@ def test_labels_that_train_lacks_are_counted_by_their_rows(tmp_path, tiny_encode
     }
     notes = notes_on(tmp_path, tiny_encoder, {"t": Y}, d=splits)
     assert of_kind(notes, "unseen") == [("d", "test", 3, 4), ("d", "dev", 2, 4)]
-    told = [(note.level, note.text) for note in notes if note.kind == "unseen"]
+    told = [(note.level, note.text) for note in notes if note.topic == "unseen"]
     assert told == [
         ("serious", "task 't': 3 of 4 rows (75 %) have a label that train lacks, and count as "
          "wrong: 'x', 'y'"),
@@ -89,7 +89,7 @@ def test_sets_of_labels_and_tags_count_rows_too(tmp_path, tiny_encoder):
         {"text": "y z", "sets": ["b"], "tags": None},
     ]
     notes = notes_on(tmp_path, tiny_encoder, tasks, d={"train": train, "dev": dev})
-    found = {note.task: (note.count, note.of) for note in notes if note.kind == "unseen"}
+    found = {note.task: (note.count, note.of) for note in notes if note.topic == "unseen"}
     assert found == {"sets": (2, 3), "tags": (1, 2)}
 
 
@@ -162,7 +162,7 @@ def test_a_few_rows_for_a_trial_are_let_through_with_a_note(tmp_path, tiny_encod
     config = config_of(tmp_path, tiny_encoder, {"t": Y}, d=splits)
     raw = config.model_dump(mode="json")
     raw["datasets"]["d"]["limit"] = 3
-    (note,) = [n for n in load_data(RunConfig.model_validate(raw)).notes if n.kind == "unseen"]
+    (note,) = [n for n in load_data(RunConfig.model_validate(raw)).notes if n.topic == "unseen"]
     assert (note.level, note.count, note.of) == ("serious", 3, 3)
 
 
@@ -185,7 +185,7 @@ def test_labels_that_differ_only_in_writing(tmp_path, tiny_encoder, labels, grou
     notes = notes_on(tmp_path, tiny_encoder, {"t": task}, d={"train": rows, "dev": rows})
     count = sum(map(len, groups))
     assert of_kind(notes, "alike") == ([("d", "", count, len(labels))] if groups else [])
-    (text,) = [note.text for note in notes if note.kind == "alike"] or [""]
+    (text,) = [note.text for note in notes if note.topic == "alike"] or [""]
     assert all(repr(name) in text for group in groups for name in group)
 
 
@@ -214,13 +214,15 @@ def test_a_task_whose_train_has_one_label(tmp_path, tiny_encoder, kind, values, 
     rows = [{"text": f"w{number}", "y": value} for number, value in enumerate(values)]
     task = {"kind": kind, "dataset": "d", "column": "y"}
     notes = notes_on(tmp_path, tiny_encoder, {"t": task}, d={"train": rows, "dev": rows})
-    assert [note.level for note in notes if note.kind == "single"] == ["serious"] * is_single
+    assert [note.level for note in notes if note.topic == "single"] == ["serious"] * is_single
 
 
 def test_labels_seen_once_are_named_in_part(tmp_path, tiny_encoder):
     splits = {"train": labelled(*"aabcdef"), "dev": labelled("a", prefix="v")}
     (note,) = [
-        note for note in notes_on(tmp_path, tiny_encoder, {"t": Y}, d=splits) if note.kind == "once"
+        note
+        for note in notes_on(tmp_path, tiny_encoder, {"t": Y}, d=splits)
+        if note.topic == "once"
     ]
     assert note.line == "d: task 't': 5 of 6 labels stand once in train: 'b', 'c', 'd' and 2 more"
     assert note.level == "hint"
@@ -240,11 +242,11 @@ def test_tasks_on_the_same_rows_share_the_note_on_a_small_dev(tmp_path, tiny_enc
     rows = [{"text": f"w {n}", "y": "ab"[n % 2], "z": "cd"[n % 2]} for n in range(40)]
     tasks = {name: Y | {"column": name} for name in "yz"}
     notes = notes_on(tmp_path, tiny_encoder, tasks, d={"train": rows, "dev": rows})
-    told = [note.line for note in notes if note.kind == "small"]
+    told = [note.line for note in notes if note.topic == "small"]
     assert told == ["d [dev]: 40 rows, so that one row is 2.5 points of a score"]
     rows = [row | {"z": row["z"] if number else None} for number, row in enumerate(rows)]
     notes = notes_on(tmp_path, tiny_encoder, tasks, d={"train": rows, "dev": rows})
-    told = [note.line for note in notes if note.kind == "small"]
+    told = [note.line for note in notes if note.topic == "small"]
     assert told == [
         "d [dev]: task 'y': 40 rows, so that one row is 2.5 points of a score",
         "d [dev]: task 'z': 39 rows, so that one row is 2.6 points of a score",
@@ -270,7 +272,7 @@ def test_hostile_and_long_labels_make_lines_that_can_be_shown(tmp_path, tiny_enc
     task = {"kind": "multilabel", "dataset": "d", "column": "y"}
     splits = {"train": rows, "dev": [*dev, rows[0]]}
     notes = notes_on(tmp_path, tiny_encoder, {"t": task}, d=splits)
-    assert {"once", "unseen"} <= {note.kind for note in notes}
+    assert {"once", "unseen"} <= {note.topic for note in notes}
     for note in notes:
         assert note.line.isprintable()
         assert len(note.line) < 400

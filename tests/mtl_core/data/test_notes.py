@@ -56,7 +56,7 @@ def row(text: str, intent: str | None = "a", **more: object) -> dict[str, object
 
 
 def of_kind(dataset: EncodedDataset, kind: str) -> list[tuple[str, int, int, str]]:
-    found = [note for note in dataset.notes if note.kind == kind]
+    found = [note for note in dataset.notes if note.topic == kind]
     return [(note.split, note.count, note.of, note.level) for note in found]
 
 
@@ -78,7 +78,7 @@ def test_known_rows_with_another_label_are_counted_apart(tokenizer, tmp_path):
     # The same label; another one; none to compare with, twice; not known.
     dev = [row("one", "a"), row("two", "a"), row("three", "a"), row("four", None), row("new")]
     dataset = encoded(tmp_path, tokenizer, {"train": train, "dev": dev})
-    (note,) = [note for note in dataset.notes if note.kind == "known"]
+    (note,) = [note for note in dataset.notes if note.topic == "known"]
     assert note.line == (
         "d [dev]: 4 of 5 rows (80 %) stand in train, too, 1 of them with another label; scores on "
         "them say little"
@@ -123,7 +123,7 @@ def test_rows_that_contradict_each_other_are_counted_for_each_task(tokenizer, tm
         tmp_path, tokenizer, {"train": train, "dev": [row("n", slots=["O"], stars=1)]}, INTENT,
         slots, stars,
     )  # fmt: skip
-    found = {note.task: note for note in dataset.notes if note.kind == "contradicting"}
+    found = {note.task: note for note in dataset.notes if note.topic == "contradicting"}
     # Numbers may differ: several people rate a text.
     assert {task: (note.count, note.of) for task, note in found.items()} == {
         "intent": (3, 6),
@@ -157,9 +157,9 @@ def test_counts_equal_those_of_a_plain_second_count(tokenizer, tmp_path):
         }
         dataset = encoded(folder, tokenizer, splits)
         assert {
-            (note.kind, note.split): (note.count, note.of)
+            (note.topic, note.split): (note.count, note.of)
             for note in dataset.notes
-            if note.kind in ("known", "known_from_dev", "contradicting")
+            if note.topic in ("known", "known_from_dev", "contradicting")
         } == naive(splits)
 
 
@@ -192,7 +192,7 @@ def test_cut_rows_and_lost_words_are_counted(tokenizer, tmp_path):
     splits = {"train": [row("play music", "b"), row("play")], "dev": dev}
     dataset = encoded(tmp_path, tokenizer, splits, max_length=8)
     assert of_kind(dataset, "cut") == [("dev", 2, 3, "warning")]
-    (cut,) = [note for note in dataset.notes if note.kind == "cut"]
+    (cut,) = [note for note in dataset.notes if note.topic == "cut"]
     assert "4 of 22 words" in cut.text
     assert "the longest has 11" in cut.text
     assert dataset.lengths == {
@@ -254,7 +254,7 @@ def test_spans_that_begin_with_i_are_counted(tokenizer, tmp_path, tags, stray, s
     dataset = encoded(tmp_path, tokenizer, {"train": train, "dev": dev}, slots)
     level = "serious" if 2 * stray > spans else "warning"
     assert of_kind(dataset, "stray") == ([("train", stray, spans, level)] if stray else [])
-    told = [note.text for note in dataset.notes if note.kind == "stray" and "iob1" in note.text]
+    told = [note.text for note in dataset.notes if note.topic == "stray" and "iob1" in note.text]
     assert bool(told) == (2 * stray > spans)
 
 
@@ -295,7 +295,7 @@ def test_what_readers_say_is_kept_with_the_rest(tokenizer, tmp_path, monkeypatch
     plain = section.read_split
     monkeypatch.setattr(section, "read_split", read)
     dataset = encoded(tmp_path, tokenizer, {"train": TRAIN, "dev": [row("new")]})
-    told = [note.line for note in dataset.notes if note.kind == "skipped"]
+    told = [note.line for note in dataset.notes if note.topic == "skipped"]
     assert told == [f"d [{split}]: 2 empty rows are left out" for split in ("train", "dev")]
 
 

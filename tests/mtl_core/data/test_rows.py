@@ -82,7 +82,7 @@ def test_rows_with_an_empty_text_are_left_out_and_counted() -> None:
     found = read_rows(rows, empty_or_whole, on_empty="skip", notes=notes)
     assert [row.words for row in found] == [("a",), ("b",)]
     [note] = notes.found
-    assert (note.split, note.kind, note.count, note.of) == ("dev", "empty", 2, 4)
+    assert (note.split, note.topic, note.count, note.of) == ("dev", "empty", 2, 4)
     assert note.text == "2 of 4 rows have an empty text and are left out"
 
 

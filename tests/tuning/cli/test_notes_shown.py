@@ -5,14 +5,20 @@ import logging
 import subprocess
 import sys
 from contextlib import nullcontext
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
 import pytest
 from rich.console import Console
+from summaries import BEST, DEFAULT, RECORDS, SUMMARY
 
+from mtl_core.data.notes import DataNote
+from tuning.cli.show import show_result
 from tuning.run import tune as tune_module
+from tuning.study.history import History
 from tuning.study.load import load_study
+from tuning.study.result import StudyResult
 from tuning.watch.live_table import LiveTable
 from tuning.watch.log_lines import log_to_stderr
 from tuning.watch.state import StudyState
@@ -96,3 +102,31 @@ def test_a_live_display_shows_them_above_itself():
     finally:
         root.handlers = before
     assert LEAK in out.getvalue()
+
+
+def test_the_result_of_a_study_ends_in_its_verdict_with_what_speaks_against_it(capsys):
+    leak = DataNote(split="test", topic="known", text="", count=12, of=20, dataset="d\x1b[2J")
+    unseen = {"combined": 0.125}
+    result = replace(
+        SUMMARY.result,
+        notes=(leak,),
+        best=replace(BEST, unseen=unseen),
+        default=replace(DEFAULT, unseen=unseen),
+    )
+    show_result(StudyResult(Path("runs/x"), result, History(RECORDS), "mtl train x"))
+    told = capsys.readouterr().out
+    lines = told.splitlines()
+    assert (
+        "The best recipe, trial 0001, beats the default on dev, but not on the rows of test that "
+        "do not stand in train."
+    ) in lines
+    assert (
+        "Caution: rows of test stand in train, too: 60 % of d\\x1b[2J (12 of 20); the verdict is "
+        "on the others."
+    ) in lines
+    assert told.count("12.50") == 2
+    show_result(StudyResult(Path("runs/x"), SUMMARY.result, History(RECORDS), "mtl train x"))
+    told = capsys.readouterr().out
+    assert "beats the default on dev and on test." in told
+    assert "Caution" not in told
+    assert "not in train" not in told

@@ -5,8 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pandas
 import pytest
+from hostile import MARKUP
 from summaries import BEST, DEFAULT, RECORDS, SUMMARY, epoch_report
 
+from mtl_core.data.notes import DataNote
 from tuning.report.render import render_report
 from tuning.report.statistics import difference_interval
 from tuning.report.summary import StudySummary
@@ -88,6 +90,65 @@ def test_the_headline_says_plainly_what_was_not_won(
 ) -> None:
     bold = render_report(changed(**change)).split("**")[1]
     assert headline in bold
+
+
+LEAK = DataNote(split="test", topic="known", text="", level="serious", count=12, of=20,
+                dataset="d")  # fmt: skip
+TOLD = "Caution: rows of test stand in train, too: 60 % of d (12 of 20); "
+
+
+def bold_of(text: str) -> list[str]:
+    return [part.replace("&#58;", ":") for part in text.split("\n## ")[0].split("**")[1::2]]
+
+
+def test_a_leak_stands_in_the_verdict_which_then_holds_for_known_rows_only() -> None:
+    text = render_report(changed(notes=(LEAK,), test_rows=2000))
+    assert bold_of(text) == [
+        "The best recipe, trial 0001, beats the default on dev and on test.",
+        f"{TOLD}what is said of test holds for known rows, and tells little of new ones.",
+    ]
+    assert "interval" not in text
+
+
+def test_where_unseen_rows_are_scored_the_verdict_is_on_them() -> None:
+    best = replace(BEST, unseen={"combined": 0.5, "intent": {"accuracy": 0.5}})
+    default = replace(DEFAULT, unseen={"combined": 0.6, "intent": {"accuracy": 0.6}})
+    text = render_report(changed(notes=(LEAK,), best=best, default=default, test_rows=100))
+    assert bold_of(text) == [
+        "The best recipe, trial 0001, beats the default on dev, but not on the rows of test that "
+        "do not stand in train.",
+        f"{TOLD}the verdict is on the others.",
+    ]
+    compared = "On the rows of test that do not stand in train it scores 50.00 against 60.00"
+    assert compared in text
+    low, high = difference_interval(0.5, 0.6, 100)
+    assert f"between {100 * low:+.2f} and {100 * high:+.2f} points" in text
+    header = "test, not in train: best | test, not in train: default | test, not in train: diff"
+    assert header in text
+    assert rows_of(text, "Scores, in percent")[0][-3:] == ["50.00", "60.00", "-10.00"]
+
+
+def test_a_leak_into_dev_is_told_with_every_verdict() -> None:
+    leak = replace(LEAK, split="dev")
+    told = (
+        "Caution: rows of dev stand in train, too: 60 % of d (12 of 20); dev chose the recipe, "
+        "which favours one that remembers."
+    )
+    for change in ({}, {"best": DEFAULT}, {"default": None}, {"best": None, "default": None}):
+        assert bold_of(render_report(changed(notes=(leak,), **change)))[1:] == [told]
+
+
+def test_other_notes_are_no_part_of_the_verdict() -> None:
+    notes = (replace(LEAK, topic="cut"), replace(LEAK, topic="known_from_dev"))
+    assert render_report(changed(notes=notes)) == render_report(SUMMARY)
+
+
+def test_hostile_names_of_data_sets_in_a_caution_are_shown_as_they_are() -> None:
+    for name in MARKUP:
+        text = render_report(changed(notes=(replace(LEAK, dataset=name),)))
+        head = text.split("\n## ")[0]
+        assert "<" not in head
+        assert "](" not in head
 
 
 def test_a_difference_within_the_noise_is_called_so() -> None:

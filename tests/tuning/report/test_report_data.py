@@ -18,7 +18,7 @@ from tuning.study.data_facts import DataFacts, SplitFacts, TaskFacts, data_facts
 from tuning.study.facts import facts_of, read_facts, write_facts
 from tuning.study.folder import StudyFolder
 
-NOTE = DataNote(split="test", kind="known", text="3 of 4 rows", level="serious", task="",
+NOTE = DataNote(split="test", topic="known", text="3 of 4 rows", level="serious", task="",
                 count=3, of=4, dataset="d")  # fmt: skip
 FACTS = DataFacts(
     [

@@ -55,7 +55,7 @@ def test_result_json_holds_what_scripts_rely_on(result: StudyResult) -> None:
     assert found["seconds"] > 0
     assert found["default"]["trial"] == "0000"
     for recipe in (found["best"], found["default"]):
-        assert set(recipe) == {"trial", "parameters", "precision", "dev", "test"}
+        assert set(recipe) == {"trial", "parameters", "precision", "dev", "test", "unseen"}
         assert recipe["precision"] == "fp32"
         for split in ("dev", "test"):
             assert {"combined", "intent", "slots"} <= set(recipe[split])

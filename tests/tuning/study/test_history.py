@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from trials import record, report
 
+from mtl_core.data.notes import DataNote
 from mtl_core.scores import flatten
 from mtl_core.training.report import best_report
 from tuning.records import best_trial
@@ -68,7 +69,10 @@ def test_what_is_noted_stands_in_the_place_of_what_was_known() -> None:
     assert history.get("0002") is None
 
 
-BEST = FinalScores("0001", {"seed": 1}, {"combined": 0.5}, {"combined": 0.25}, "fp32")
+BEST = FinalScores(
+    "0001", {"seed": 1}, {"combined": 0.5}, {"combined": 0.25}, "fp32", {"combined": 0.125}
+)
+NOTE = DataNote(split="dev", topic="known", text="x", level="serious", count=1, of=2, dataset="d")
 DEFAULT = FinalScores("0000", {"seed": 0}, {"combined": 0.4}, None, "fp32")
 
 
@@ -77,13 +81,18 @@ def test_a_result_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert read_result(folder) == Result()
     result = Result(
         trials={"complete": 2, "stopped": 1, "failed": 0}, seconds=3.5, objective="mean",
-        best=BEST, default=DEFAULT, test_rows=100, earlier_tests={"0002": {"combined": 0.125}},
+        best=BEST, default=DEFAULT, test_rows=100, notes=(NOTE,),
+        earlier_tests={"0002": {"combined": 0.125}},
     )  # fmt: skip
     write_result(folder, result)
     assert read_result(folder) == result
     raw = json.loads(folder.result.read_text())
     assert raw["status"] == "complete"
     assert raw["model"] == raw["best"]["trial"] == "0001"
+    assert raw["notes"] == [
+        {"dataset": "d", "split": "dev", "topic": "known", "text": "x", "level": "serious",
+         "task": "", "count": 1, "of": 2}
+    ]  # fmt: skip
     assert raw["tests"] == {
         "0000": None, "0001": {"combined": 0.25}, "0002": {"combined": 0.125}
     }  # fmt: skip

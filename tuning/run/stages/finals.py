@@ -6,7 +6,7 @@ from mtl_core.errors import TrainingError
 from tuning.records import TrialRecord
 from tuning.study.folder import StudyFolder
 from tuning.study.history import History
-from tuning.study.result import Result, dev_scores, final_scores, tests_of_others
+from tuning.study.result import Result, dev_scores, final_scores, tests_of_others, unseen_of
 from tuning.trainers.messages import Failed, Scored, ScoreJob, TrialSpec
 from tuning.trainers.trainers import Trainers
 
@@ -77,7 +77,12 @@ def result_of(
     # Scores of this session win; those of trials that were the best once are kept, since test is
     # opened once for each trial.
     tests = {**before.tests, **{run_id: one.scores for run_id, one in scored.items()}}
-    best, default = (final_scores(record, tests) for record in (history.best, history.default))
+    unseen = {
+        **unseen_of(before.best, before.default),
+        **{run_id: one.unseen for run_id, one in scored.items()},
+    }
+    finals = (history.best, history.default)
+    best, default = (final_scores(record, tests, unseen) for record in finals)
     # All scored trials have the same test data; when none was scored now, the figure is known.
     rows = max((one.worth_in_rows for one in scored.values()), default=0)
     return Result(

@@ -15,6 +15,23 @@ def test_a_model_that_was_deleted_is_made_again() -> None:
     assert unscored(history, before, has_model=False) == [history["0003"]]
 
 
+def test_scores_on_unseen_rows_stay_with_their_trial() -> None:
+    history = History([record(0, "complete", 0.5), record(1, "complete", 0.6)])
+    scored = {
+        one: Scored({"combined": 0.5}, 10, unseen={"combined": score})
+        for one, score in (("0000", 0.25), ("0001", 0.125))
+    }
+    first = result_of(history, Result(), scored, objective="mean", seconds=3.0)
+    # Another session scores nothing anew.
+    for result in (first, result_of(history, first, {}, objective="mean", seconds=4.0)):
+        assert result.best is not None
+        assert result.default is not None
+        assert (result.best.unseen, result.default.unseen) == (
+            {"combined": 0.125},
+            {"combined": 0.25},
+        )
+
+
 def test_best_and_default_are_scored_once() -> None:
     history = History([record(0, "complete", 0.5), record(1, "stopped", 0.6)])
     wanted = ["0001", "0000"]

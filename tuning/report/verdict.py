@@ -1,0 +1,101 @@
+"""The verdict on a study: in a sentence whether the best recipe is better, and what speaks against.
+
+Where rows of test stand in train, it is about the rows that do not, if those were scored.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple, TypeGuard
+
+from mtl_core.data.notes import DataNote, leaks, percent
+from mtl_core.scores import ScoreTree, flatten
+from tuning.study.result import FinalScores, Result
+
+UNSEEN = "the rows of test that do not stand in train"
+
+
+class Compared(NamedTuple):
+    """Scores of the best and of the default that are compared.
+
+    Attributes:
+        where: The rows that they are of, for a sentence.
+        best: Combined score of the best.
+        default: Combined score of the default.
+    """
+
+    where: str
+    best: float
+    default: float
+
+
+def verdict(result: Result) -> str:
+    """Returns in a sentence whether the best beats the default on dev, and on test."""
+    best, default = result.best, result.default
+    if best is None:
+        return "No trial reached a score, so there is no best recipe."
+    if default is None:
+        return f"The best recipe is trial {best.trial}; the default has no score to compare."
+    if best.trial == default.trial:
+        return f"No trial beats the default recipe, trial {default.trial}, on dev: keep it."
+    subject = f"The best recipe, trial {best.trial},"
+    # A default that failed after an epoch with a score is not the best, though it may be higher.
+    # Chosen by dev, the best looks better there than it is; test, which chose nothing, may differ.
+    beats_on_dev = combined(best.dev) > combined(default.dev)
+    verb = "beats" if beats_on_dev else "does not beat"
+    found = on_test(best, default)
+    if found is None:
+        return f"{subject} {verb} the default on dev; on test they were not compared."
+    if beats_on_dev == (found.best > found.default):
+        word = "and" if beats_on_dev else "or"
+        return f"{subject} {verb} the default on dev {word} on {found.where}."
+    other = "but not" if beats_on_dev else "but does"
+    return f"{subject} {verb} the default on dev, {other} on {found.where}."
+
+
+def on_test(best: FinalScores, default: FinalScores) -> Compared | None:
+    """Returns the scores on test that count; None where a task that counts has none."""
+    pairs = ((UNSEEN, best.unseen, default.unseen), ("test", best.test, default.test))
+    for where, ours, theirs in pairs:
+        if has_combined(ours) and has_combined(theirs):
+            return Compared(where, combined(ours), combined(theirs))
+    return None
+
+
+def cautions(result: Result, *, is_finished: bool = True) -> Iterator[str]:
+    """Yields a sentence for each of dev and test of which too many rows stand in train.
+
+    Args:
+        result: What the study found.
+        is_finished: Whether all its trials have ended, so that test was opened.
+    """
+    best, default = result.best, result.default
+    found = on_test(best, default) if best is not None and default is not None else None
+    if is_finished and (of_test := leaks(result.notes, "test")):
+        # The scores of all rows stand in the tables all the same.
+        tail = (
+            "the verdict is on the others"
+            if found is not None and found.where == UNSEEN
+            else "what is said of test holds for known rows, and tells little of new ones"
+        )
+        yield f"Caution: rows of test stand in train, too: {_shares(of_test)}; {tail}."
+    if of_dev := leaks(result.notes, "dev"):
+        yield (
+            f"Caution: rows of dev stand in train, too: {_shares(of_dev)}; dev chose the recipe, "
+            "which favours one that remembers."
+        )
+
+
+def has_combined(scores: ScoreTree | None) -> TypeGuard[ScoreTree]:
+    """Returns whether there are scores for all tasks that count."""
+    return scores is not None and "combined" in scores
+
+
+def combined(scores: ScoreTree) -> float:
+    """Returns the combined score."""
+    return flatten(scores)["combined"]
+
+
+def _shares(notes: list[DataNote]) -> str:
+    return ", ".join(
+        f"{percent(note.count, note.of)} of {note.dataset} ({note.count:,} of {note.of:,})"
+        for note in notes
+    )
