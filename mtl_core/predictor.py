@@ -12,6 +12,7 @@ from mtl_core.config import RunConfig
 from mtl_core.data.batching import Batch, make_batch, rows_by_length
 from mtl_core.data.collate import BATCH_SIZE
 from mtl_core.data.encoded import EncodedSplit
+from mtl_core.data.formats.text_files import with_whole_characters
 from mtl_core.errors import DataError
 from mtl_core.hub import find_model
 from mtl_core.model.multitask import MultiTaskModel
@@ -106,7 +107,7 @@ class Predictor:
 
         Args:
             texts: One text or a list; a pair (text, second) is a pair of sentences, or a question
-                and its context.
+                and its context. Half a surrogate pair is read as U+FFFD.
             features: The extra dense numbers of every text, for models trained with some.
             batch_size: Texts per batch.
 
@@ -228,9 +229,9 @@ class Predictor:
 def _pair(text: object) -> tuple[str, str]:
     """Returns a text and its second part, "" when there is none."""
     if isinstance(text, str):
-        return text, ""
+        return with_whole_characters(text), ""
     parts = text if isinstance(text, tuple | list) else ()
-    match [part for part in parts if isinstance(part, str)]:
+    match [with_whole_characters(part) for part in parts if isinstance(part, str)]:
         case [first, second] if len(parts) == 2:
             return first, second
     raise DataError(f"texts: expected strings or pairs (text, second) of them, found {text!r}")

@@ -81,6 +81,19 @@ def test_a_text_alone_is_predicted_like_one_among_many(
     assert first.probability == pytest.approx(second.probability, abs=1e-5)
 
 
+def test_half_a_surrogate_pair_is_read_as_the_sign_for_what_is_lost(
+    trained: tuple[Path, EpochReport],
+) -> None:
+    predictor = Predictor.load(trained[0])
+    texts = ["play \ud83d jazz", "play jazz\udcff", "play \U0001f600 jazz"]
+    whole = ["play \ufffd jazz", "play jazz\ufffd", "play \U0001f600 jazz"]
+    found = predictor(texts)
+    assert [prediction.text for prediction in found] == whole
+    assert [prediction.to_json() for prediction in found] == [
+        prediction.to_json() for prediction in predictor(whole)
+    ]
+
+
 def test_predictions_become_json(trained: tuple[Path, EpochReport]) -> None:
     [prediction, empty] = Predictor.load(trained[0])([TEXTS[2], ""])
     record = json.loads(prediction.to_json())

@@ -144,7 +144,7 @@ class LabelSetColumn(IdColumn[LabelNames]):
                     f"[{', '.join(map(str, bits))[:40]}]"
                 )
         if not self.names and _is_multi_hot(sets):
-            example = ", ".join(map(str, sets[0]))[:40]  # type: ignore[arg-type]
+            example = ", ".join(map(str, max(sets)))[:40]  # type: ignore[arg-type]
             raise DataError(
                 f"{place}: all rows are as long and hold 0 and 1, as in [{example}]: one place for "
                 f"each label; name the labels: tasks.{self.task_name}.names: [.., ..]"

@@ -109,6 +109,14 @@ def parse_json(text: str, where: str, line: int | None = None) -> Any:
         raise DataError(f"{place}: not usable JSON: a number has too many digits") from error
 
 
+def with_whole_characters(text: str) -> str:
+    """Returns a text with U+FFFD for each half of a surrogate pair, which no tokenizer takes.
+
+    Cut-off JSON strings have them, and arguments of a command with bytes that are not UTF-8.
+    """
+    return text if text.isascii() else re.sub("[\ud800-\udfff]", "\ufffd", text)
+
+
 def words_with_tags(text: str) -> tuple[str, ...]:
     """Returns words or their tags: U+2028, U+00A0 and their like stand inside words."""
     return tuple(re.findall(r"[^ \t\r\n\f\v]+", text))

@@ -199,6 +199,8 @@ def test_predict_takes_texts_a_file_or_stdin_and_a_study_folder(workplace, mtl, 
     intent = lines[1]["intent"]
     readable = f"play jazz\n  intent: {intent['label']} ({intent['probability']:.3f})\n  slots: "
     assert mtl("predict", "out", "play jazz").out.startswith(readable)
+    # A byte that is no UTF-8 in an argument comes in as half a surrogate pair.
+    assert mtl("predict", "out", "play \udcff jazz").out.startswith("play \ufffd jazz\n")
 
 
 def test_stdin_in_another_encoding_is_named(workplace, mtl, monkeypatch):
