@@ -15,6 +15,7 @@ from mtl_core.full_disk import disk_code
 from tuning.cli.check import check
 from tuning.cli.evaluate import evaluate
 from tuning.cli.fetch import fetch
+from tuning.cli.init import init
 from tuning.cli.predict import predict
 from tuning.cli.push import push
 from tuning.cli.report import report
@@ -38,6 +39,7 @@ app = typer.Typer(
 
 # In the order of `mtl --help`, which is that of their use.
 for _command in (
+    init,
     fetch,
     check,
     train,

@@ -1,0 +1,239 @@
+"""Looks at CoNLL files: which column holds the words, which hold tags, and how tags are written."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from mtl_core.data.formats.conll_lines import Sentence, Separator, sentences
+from mtl_core.data.schemes import TagError, TagReader
+from tuning.init.columns import Column
+from tuning.init.content import Content
+from tuning.init.guess import DatasetGuess, TaskGuess, counted, latin_share, shown
+
+_CHUNKS = {"ADJP", "ADVP", "CONJP", "INTJ", "LST", "NP", "PP", "PRT", "SBAR", "UCP", "VP"}
+_CONLLU = ("upos", "xpos")
+_PREFIXED = re.compile(r"[BIESLUM][-_].+", re.DOTALL)
+_MOST_TAGS = 300
+
+
+@dataclass(frozen=True, slots=True)
+class _TagColumn:
+    """A column of tags.
+
+    Attributes:
+        name: What it is called.
+        place: Its number from 0.
+        tags: Tags by sentence.
+        scheme: How they are written, None = it tells itself.
+    """
+
+    name: str
+    place: int
+    tags: Sequence[Sequence[str]]
+    scheme: str | None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the tags mark no spans."""
+        return self.scheme == "plain"
+
+
+def conll_guess(contents: Sequence[Content], rows: Mapping[str, int]) -> DatasetGuess | None:
+    """Returns the data set and tasks of CoNLL columns; None = the files have none.
+
+    Args:
+        contents: The files of all splits.
+        rows: Split -> number of its sentences.
+    """
+    for separator in ("tab", "whitespace", "comma"):
+        found = _sentences(contents, separator)
+        if len(found) > len(contents) and _are_columns(found):
+            return _guess(found, rows, separator)
+    return None
+
+
+def count_sentences(content: Content) -> int:
+    """Returns the number of blocks of lines between empty lines."""
+    return len(re.findall(r"(?:^|\n)[ \t]*(?=\S)[^\n]*(?:\n[ \t]*\S[^\n]*)*", content.text))
+
+
+def is_conllu(content: Content) -> bool:
+    """Returns whether a file has the ten columns of Universal Dependencies."""
+    lines = [line for line in content.text.split("\n")[:2000] if line.strip()]
+    rows = [line.split("\t") for line in lines if not line.startswith("#")]
+    return bool(rows) and all(len(row) == 10 and re.match(r"\d", row[0]) for row in rows)
+
+
+def conllu_guess(contents: Sequence[Content], rows: Mapping[str, int]) -> DatasetGuess:
+    """Returns the data set and tasks of CoNLL-U files."""
+    found = _sentences(contents, "tab")
+    whole = [[row for row in sentence.rows if row[0].isdecimal()] for sentence in found]
+    words = [[row[1] for row in sentence] for sentence in whole]
+    tasks = []
+    for name, place in zip(_CONLLU, (3, 4), strict=True):
+        tags = [[row[place] for row in sentence] for sentence in whole]
+        counts = Counter(tag for row in tags for tag in row)
+        if len(counts) > 1:
+            seen = f"{len(counts):,} parts of speech: {counted(counts)}"
+            settings = {"kind": "tagging", "scheme": "plain", "column": name}
+            tasks.append(TaskGuess(name, settings, seen))
+    labels, notes = _labels(found)
+    notes.append("feats and deprel can be columns of tasks as well")
+    return DatasetGuess(
+        {"kind": "conllu"}, [*tasks, *labels], rows, list(map(len, words)), _latin(words), notes
+    )
+
+
+def _sentences(contents: Sequence[Content], separator: Separator) -> list[Sentence]:
+    # Read by the reader itself, so that what counts as a comment or a document is the same.
+    return [
+        sentence
+        for content in contents
+        for sentence in sentences(content.path, separator=separator, comment="#")
+    ]
+
+
+def _are_columns(found: Sequence[Sentence]) -> bool:
+    """Returns whether sentences have rows of one width, and a column of tags."""
+    widths = Counter(len(row) for sentence in found for row in sentence.rows)
+    width, count = widths.most_common(1)[0]
+    if width < 2 or count < 0.95 * widths.total():
+        return False
+    # Words have no spaces in them; cells of tables, whose rows may have empty lines between, do.
+    place = _word_place(found)
+    words = [row[place] for sentence in found for row in sentence.rows]
+    is_words = sum(" " in word.strip() for word in words) < 0.02 * len(words)
+    return is_words and len(words) > len(found) and bool(_tag_columns(found, place))
+
+
+def _guess(
+    found: Sequence[Sentence], rows: Mapping[str, int], separator: Separator
+) -> DatasetGuess:
+    place = _word_place(found)
+    columns = _tag_columns(found, place)
+    settings: dict[str, object] = {"kind": "conll"}
+    settings["columns"] = {column.name: column.place for column in columns}
+    if place:
+        settings["words"] = place
+    if separator != "whitespace":
+        settings["separator"] = separator
+    schemes = {column.name: column.scheme for column in columns if column.scheme}
+    if schemes:
+        settings["schemes"] = schemes
+    words = [[row[place] for row in sentence.rows] for sentence in found]
+    labels, notes = _labels(found)
+    used = {place, *(column.place for column in columns)}
+    width = len(found[0].rows[0])
+    notes += [f"left out: column {number}" for number in range(width) if number not in used]
+    tasks = [*map(_task, columns), *labels]
+    return DatasetGuess(settings, tasks, rows, list(map(len, words)), _latin(words), notes)
+
+
+def _task(column: _TagColumn) -> TaskGuess:
+    counts = Counter(tag for row in column.tags for tag in row)
+    how = f", written as {column.scheme}" if column.scheme else ""
+    seen = f"column {column.place} has {len(counts):,} tags{how}: {counted(counts)}"
+    plain: dict[str, object] = {"scheme": "plain"} if column.is_plain else {}
+    return TaskGuess(column.name, {"kind": "tagging", **plain, "column": column.name}, seen)
+
+
+def _word_place(found: Sequence[Sentence]) -> int:
+    """Returns the column with the most different values that are no numbers of words."""
+    width = min(len(row) for sentence in found for row in sentence.rows)
+    best, most = 0, -1
+    for place in range(width):
+        kinds = len({row[place] for sentence in found for row in sentence.rows})
+        # Lemmas are fewer than words; on a tie the first column has the words.
+        if kinds > most and not _is_numbered(found, place):
+            best, most = place, kinds
+    return best
+
+
+def _is_numbered(found: Sequence[Sentence], place: int) -> bool:
+    """Returns whether a column counts the words of each sentence."""
+    return all(
+        row[place].isdecimal() and int(row[place]) in (number, number + 1)
+        for sentence in found[:20]
+        for number, row in enumerate(sentence.rows)
+    )
+
+
+def _tag_columns(found: Sequence[Sentence], words: int) -> list[_TagColumn]:
+    width = min(len(row) for sentence in found for row in sentence.rows)
+    rows = [row for sentence in found for row in sentence.rows]
+    most = min(_MOST_TAGS, max(3, len({row[words] for row in rows}) // 2))
+    columns: list[_TagColumn] = []
+    for place in range(width):
+        tags = [[row[place] for row in sentence.rows if len(row) > place] for sentence in found]
+        kinds = {tag for row in tags for tag in row}
+        if place == words or not 1 < len(kinds) <= most or _is_numbered(found, place):
+            continue
+        scheme = _scheme(tags)
+        name = _name(kinds, scheme)
+        taken = sum(column.name.rstrip("_0123456789") == name for column in columns)
+        columns.append(_TagColumn(f"{name}_{taken + 1}" if taken else name, place, tags, scheme))
+    return columns
+
+
+def _name(kinds: set[str], scheme: str | None) -> str:
+    if scheme == "plain":
+        return "tags"
+    return "chunks" if {kind[2:] for kind in kinds} & _CHUNKS else "entities"
+
+
+def _scheme(tags: Sequence[Sequence[str]]) -> str | None:
+    """Returns the scheme that has to be said, None = the tags tell it themselves."""
+    kinds = {tag for row in tags for tag in row}
+    inside = kinds - {"O", "0"}
+    if kinds <= {"O", "0", "B", "I", "E", "S", "L", "U", "M"} and "B" in kinds:
+        return None
+    if inside == kinds or not inside:
+        return None if all(map(_PREFIXED.fullmatch, kinds)) else "plain"
+    if not any(map(_PREFIXED.fullmatch, inside)):
+        return "io"  # PER PER O: most words stand outside of what is marked
+    if all(tag.startswith(("I-", "I_")) for tag in inside):
+        return "io" if not _fits(tags, "iob1") else "iob1"
+    if _fits(tags, None):
+        return "iob1" if _begins_inside(tags) else None
+    return "plain"
+
+
+def _fits(tags: Sequence[Sequence[str]], scheme: str | None) -> bool:
+    reader = TagReader.over((tag for row in tags for tag in row), scheme, "tags")  # type: ignore[arg-type]
+    try:
+        for row in tags:
+            reader.read(row)
+    except TagError:
+        return False
+    return True
+
+
+def _begins_inside(tags: Sequence[Sequence[str]]) -> bool:
+    """Returns whether most spans begin with I-, as in IOB1."""
+    begun = stray = 0
+    for row in tags:
+        before = "O"
+        for tag in row:
+            is_stray = tag[0] == "I" and before[2:] != tag[2:]
+            stray += is_stray
+            begun += is_stray or tag[0] == "B"
+            before = tag
+    return 2 * stray > begun
+
+
+def _labels(found: Sequence[Sentence]) -> tuple[list[TaskGuess], list[str]]:
+    """Returns the tasks on labels in comments, and words on comments that are none."""
+    tasks, notes = [], []
+    for key in dict.fromkeys(key for sentence in found for key in sentence.comments):
+        column = Column(key, [sentence.comments.get(key) for sentence in found])
+        if column.holds == "label":
+            seen = f"comments with {len(column.counts):,} labels: {counted(column.counts)}"
+            tasks.append(TaskGuess(key, {"kind": "classification", "column": key}, seen))
+        else:
+            notes.append(f"left out: comment {shown(key)}")
+    return tasks, notes
+
+
+def _latin(words: Iterable[Sequence[str]]) -> float:
+    return latin_share([" ".join(row) for row in words])

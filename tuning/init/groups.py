@@ -1,0 +1,133 @@
+"""Which files belong together: the splits of one data set, told by their names."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mtl_core.errors import DataError
+
+_WORDS = {
+    "train": ("train", "training", "trn"),
+    "dev": ("dev", "devel", "development", "valid", "validation", "val", "eval", "testa"),
+    "test": ("test", "testing", "tst", "testb"),
+}
+"""Split -> the words by which file and folder names call it."""
+_SPLIT_OF = {word: split for split, words in _WORDS.items() for word in words}
+_PACKED = {"gz", "bz2", "xz", "zst", "zip"}
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The files of one data set.
+
+    Attributes:
+        name: What the data set may be called.
+        files: Split -> its files; `train` is always there.
+        note: What was decided about the splits, "" = nothing to tell.
+    """
+
+    name: str
+    files: Mapping[str, Sequence[Path]]
+    note: str = ""
+
+
+def group_files(places: Sequence[Path]) -> list[Group]:
+    """Groups files by data set and split; folders stand for the files in them.
+
+    `train.csv`, `dev.csv` and `test.csv` are one data set, as are `x.train` and `x.testa`, and
+    `train/x.txt` and `test/x.txt`; what names no split is train.
+
+    Raises:
+        DataError: A file is not there, or a folder holds none.
+    """
+    groups: dict[tuple[object, ...], dict[str, list[Path]]] = {}
+    names: dict[tuple[object, ...], str] = {}
+    for path in _files(places):
+        key, split, name = _describe(path)
+        groups.setdefault(key, {}).setdefault(split, []).append(path)
+        names[key] = name
+    return [_group(names[key], files) for key, files in groups.items()]
+
+
+def split_named(name: str) -> str | None:
+    """Returns the split that a file or folder name names, None = it names none."""
+    return next(filter(None, map(_split_of, _tokens(name))), None)
+
+
+def _files(places: Sequence[Path]) -> Iterator[Path]:
+    for place in places:
+        if place.is_dir():
+            inside = [p for p in sorted(place.rglob("*")) if p.is_file() and not _is_hidden(p, place)]
+            if not inside:
+                raise DataError(f"{place}: the folder holds no files")
+            yield from inside
+        elif place.is_file():
+            yield place
+        else:
+            raise DataError(f"{place}: there is no such file")
+
+
+def _is_hidden(path: Path, below: Path) -> bool:
+    return any(part.startswith(".") for part in path.relative_to(below).parts)
+
+
+def _describe(path: Path) -> tuple[tuple[object, ...], str, str]:
+    """Returns the key of a file's data set, its split, and the data set's name."""
+    tokens = _tokens(path.name)
+    split = split_named(path.name)
+    folder, signature = path.parent, ""
+    if split is None and (split := split_named(folder.name)):
+        folder = folder.parent
+    if split is None:
+        # Parts of one table share their first line; two tables that only sound alike do not.
+        signature = _first_line(path)
+    rest = [token for token in tokens if not _split_of(token) and not token.isdigit()]
+    rest = [token for token in rest if token not in {"of", *_PACKED}]
+    suffix = rest.pop() if rest and "." in path.name and not _is_split_suffix(path) else ""
+    name = "_".join(rest) or folder.resolve().name
+    key = (folder, tuple(rest), suffix, signature)
+    return key, split or "train", name
+
+
+def _is_split_suffix(path: Path) -> bool:
+    return _split_of(path.suffix.lstrip(".").lower()) is not None
+
+
+def _tokens(name: str) -> list[str]:
+    return [token for token in re.split(r"[^a-z0-9]+", name.lower()) if token]
+
+
+def _split_of(token: str) -> str | None:
+    return _SPLIT_OF.get(re.sub(r"(set|data|file|ing)?\d*$", "", token)) or _SPLIT_OF.get(token)
+
+
+def _first_line(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.readline(2000)
+    except OSError as error:
+        raise DataError(f"{path}: cannot read the file: {error.strerror}") from error
+
+
+def _group(name: str, files: dict[str, list[Path]]) -> Group:
+    if "train" in files:
+        return Group(name, files)
+    # Of a set without train the first split that is there takes its place.
+    first = next(split for split in ("dev", "test") if split in files)
+    rest = {split: paths for split, paths in files.items() if split != first}
+    names = ", ".join(path.name for path in files[first])
+    return Group(name, {"train": files[first], **rest}, f"no file is named train: {names} is taken")
+
+
+def unique(names: Iterable[str]) -> list[str]:
+    """Returns the names as they may stand in a study file, each only once."""
+    found: list[str] = []
+    for name in names:
+        plain = re.sub(r"[^A-Za-z0-9_-]+", "_", name).strip("_-") or "data"
+        number = 1
+        while plain in found:
+            number += 1
+            plain = f"{plain.rstrip('0123456789').rstrip('_')}_{number}"
+        found.append(plain)
+    return found

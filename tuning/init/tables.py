@@ -1,0 +1,216 @@
+"""Reads tables to look at them: CSV and its relatives, rows of JSON, Parquet."""
+
+import csv
+import io
+import json
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mtl_core.data.columns.cells import list_in
+from mtl_core.data.formats.text_files import LONGEST
+from mtl_core.errors import DataError
+from tuning.init.columns import Column
+from tuning.init.content import Content
+from tuning.init.guess import shown
+
+_DELIMITERS = (",", "\t", ";", "|")
+
+
+@dataclass(frozen=True, slots=True)
+class LookedAt:
+    """A table and how it is read.
+
+    Attributes:
+        columns: Its columns.
+        settings: The keys of the study file that read it, `kind` first.
+        notes: What was decided about its form.
+    """
+
+    columns: Sequence[Column]
+    settings: Mapping[str, object]
+    notes: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Dialect:
+    delimiter: str
+    quote: str | None
+    rows: list[list[str]]
+
+
+def csv_table(contents: Sequence[Content]) -> LookedAt | None:
+    """Returns what a file of cells between delimiters holds; None = it is none.
+
+    Args:
+        contents: The files, of which the first tells the form.
+    """
+    found = _dialect(contents[0])
+    if found is None:
+        return None
+    rows = [row for row in found.rows if row]
+    for content in contents[1:]:
+        more = _parse(content.text, found.delimiter, found.quote) or []
+        rows += [row for row in more if row and row != rows[0]]
+    settings: dict[str, object] = {"kind": "csv"}
+    if found.delimiter != ",":
+        settings["delimiter"] = found.delimiter
+    if found.quote is None:
+        settings["quote"] = None
+    notes = []
+    if _has_header(rows):
+        header, rows = rows[0], rows[1:]
+    else:
+        header = [f"column_{number}" for number in range(1, len(rows[0]) + 1)]
+        settings["columns"] = header
+        notes.append("the first line is a row, so the columns were named here")
+    rows = [row for row in rows if len(row) == len(header)]
+    cells = [[row[place] for row in rows] for place in range(len(header))]
+    columns = [Column(name, _with_lists(c)) for name, c in zip(header, cells, strict=True)]
+    return LookedAt(columns, settings, notes)
+
+
+def json_rows(contents: Sequence[Content]) -> list[Mapping[str, Any]] | None:
+    """Returns the objects of JSON lines or of JSON lists; None = the files are neither."""
+    rows: list[Mapping[str, Any]] = []
+    for content in contents:
+        found = _json_rows(content.text)
+        if not found:
+            return None
+        rows += found
+    return rows
+
+
+def row_columns(rows: Sequence[Mapping[str, Any]]) -> list[Column]:
+    """Returns the columns of rows of JSON; a row may lack a key."""
+    names = dict.fromkeys(name for row in rows for name in row)
+    return [Column(name, [row.get(name) for row in rows]) for name in names]
+
+
+def parquet_table(paths: Sequence[Path]) -> LookedAt:
+    """Returns what Parquet files hold.
+
+    Raises:
+        DataError: A file cannot be read.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        tables = [pq.read_table(path) for path in paths]
+    except (OSError, pa.ArrowException) as error:
+        raise DataError(f"{paths[0]}: cannot be read as Parquet: {shown(error, 80)}") from error
+    names = _class_names(tables[0].schema.metadata or {})
+    columns = [
+        Column(name, [cell for table in tables for cell in table[name].to_pylist()],
+               names.get(name, ()))
+        for name in tables[0].column_names
+    ]  # fmt: skip
+    return LookedAt(columns, {"kind": "parquet"})
+
+
+def _dialect(content: Content) -> _Dialect | None:
+    """Returns the delimiter by which the rows have one width, and the most columns."""
+    found: list[tuple[float, int, _Dialect]] = []
+    for delimiter in _DELIMITERS:
+        for quote in ('"', None):
+            rows = _parse(content.text, delimiter, quote)
+            widths = Counter(len(row) for row in rows or () if row)
+            if rows and widths:
+                width, count = widths.most_common(1)[0]
+                share = round(count / widths.total(), 2)
+                if width > 1 and share >= 0.9 and len(rows[0]) == width:
+                    found.append((share, width, _Dialect(delimiter, quote, rows)))
+                    break  # Without quotes only where it cannot be read with them.
+    if found:
+        return max(found, key=lambda item: item[:2])[2]
+    # One column has no delimiter; only its name tells that it is a table.
+    if re.search(r"\.(csv|tsv)\b", content.path.name.lower()):
+        rows = _parse(content.text, ",", '"')
+        if rows and all(len(row) <= 1 for row in rows):
+            return _Dialect(",", '"', rows)
+    return None
+
+
+def _parse(text: str, delimiter: str, quote: str | None) -> list[list[str]] | None:
+    csv.field_size_limit(LONGEST)
+    reader = csv.reader(
+        io.StringIO(text, newline=""),
+        delimiter=delimiter,
+        quotechar=quote or '"',
+        quoting=csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE,
+        strict=True,
+    )
+    try:
+        return list(reader)
+    except csv.Error:
+        return None
+
+
+def _has_header(rows: Sequence[Sequence[str]]) -> bool:
+    """Returns whether the first row names the columns.
+
+    A name is short, no number, stands once, and does not come back among the cells below it.
+    """
+    first, rest = rows[0], rows[1:]
+    names = [name.strip() for name in first]
+    # The index that pandas writes has no name.
+    filled = [name for name in names if name]
+    if len(set(filled)) < len(filled) or len(filled) < len(names) - 1 or not filled:
+        return False
+    for place, name in enumerate(names):
+        below = {row[place].strip() for row in rest if len(row) > place}
+        if name and (_is_number(name) or name in below or len(name) > 60):
+            return False
+    # Two sentences may differ from all below, but they are no names.
+    return sum(len(name.split()) <= 3 for name in names) >= len(names) / 2
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _with_lists(cells: Sequence[str]) -> list[object]:
+    """Returns cells with the lists that they write, where all do; see `list_in`."""
+    filled = [cell for cell in cells if cell.strip()]
+    try:
+        lists = [list_in(cell, "") for cell in filled]
+    except DataError:
+        return list(cells)
+    if not filled or any(found is None for found in lists):
+        return list(cells)
+    found = iter(lists)
+    return [list(next(found) or ()) if cell.strip() else None for cell in cells]
+
+
+def _json_rows(text: str) -> list[Mapping[str, Any]]:
+    """Returns the objects of a JSON list or of JSON lines; [] where it is neither."""
+    try:
+        if text.lstrip()[:1] == "[":
+            rows = json.loads(text)
+        else:
+            rows = [json.loads(line) for line in text.split("\n") if line.strip()]
+    except (ValueError, RecursionError):
+        return []
+    return rows if isinstance(rows, list) and all(isinstance(row, dict) for row in rows) else []
+
+
+def _class_names(metadata: Mapping[bytes, bytes]) -> dict[str, Sequence[str]]:
+    """Returns the names behind class numbers that `datasets` writes into Parquet files."""
+    try:
+        features = json.loads(metadata[b"huggingface"])["info"]["features"]
+    except (KeyError, ValueError, TypeError):
+        return {}
+    names = {}
+    for name, feature in features.items():
+        inner = feature.get("feature", feature) if isinstance(feature, Mapping) else {}
+        if isinstance(inner, Mapping) and isinstance(inner.get("names"), list):
+            names[name] = inner["names"]
+    return names

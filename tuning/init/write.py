@@ -1,0 +1,80 @@
+"""`mtl init` from files to a study file that passes its check."""
+
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+
+from mtl_core.config import RunConfig
+from mtl_core.data.splits import read_splits
+from mtl_core.errors import ConfigError, DataError
+from mtl_core.files import whole_file, write_text
+from tuning.init.formats import group_guess
+from tuning.init.groups import Group, group_files
+from tuning.init.guess import DatasetGuess
+from tuning.init.ready import folder_guess
+from tuning.init.study import Named, named, study_text
+from tuning.study.load import load_study
+from tuning.study.schema import SCHEMA_NAME
+
+_FEWEST = 10
+"""Rows of train from which dev and test can be cut."""
+
+
+def write_study(places: Sequence[Path], output: Path, *, force: bool = False) -> list[Named]:
+    """Looks at files and writes a study file, with the schema for editors beside it.
+
+    Args:
+        places: Files and folders.
+        output: The study file.
+        force: Replaces a file that is there.
+
+    Returns:
+        The data sets and tasks that were found.
+
+    Raises:
+        ConfigError: `output` is there already, or cannot be written.
+        DataError: A file cannot be used; nothing is written.
+    """
+    if output.exists() and not force:
+        raise ConfigError(f"{output}: the file is there already; --force replaces it")
+    found = named(_look(places))
+    shown = " ".join(str(place) for place in places)
+    text = study_text(found, output=output, schema=SCHEMA_NAME, command=f"mtl init {shown}")
+    schema = files("search_spaces").joinpath(SCHEMA_NAME).read_text(encoding="utf-8")
+    try:
+        with whole_file(output) as part:
+            part.write_text(text, encoding="utf-8")
+            # What was guessed is held against what the readers say, before it is handed on.
+            _check(load_study(str(part), ["study.name=study"]).run)
+        write_text(output.with_name(SCHEMA_NAME), schema)
+    except OSError as error:
+        raise ConfigError(f"{output}: cannot write the file: {error.strerror}") from error
+    finally:
+        output.with_name(f".{output.name}.part").unlink(missing_ok=True)
+    return found
+
+
+def _look(places: Sequence[Path]) -> list[tuple[Group, DatasetGuess]]:
+    found: list[tuple[Group, DatasetGuess]] = []
+    plain: list[Path] = []
+    for place in places:
+        guess = folder_guess(place) if place.is_dir() else None
+        if guess is None:
+            plain.append(place)
+        else:
+            found.append((Group(place.resolve().name, {"train": [place]}), guess))
+    found += [(group, group_guess(group)) for group in group_files(plain)]
+    for group, guess in found:
+        rows = guess.rows["train"]
+        if rows < _FEWEST and not {"dev", "test"} <= guess.rows.keys():
+            raise DataError(
+                f"{group.files['train'][0]}: {rows} rows are too few to cut dev and test off; give "
+                "files for them, too, such as dev.csv and test.csv"
+            )
+    return found
+
+
+def _check(run: RunConfig) -> None:
+    for name, section in run.datasets.items():
+        columns = {column.column: column.kind for column in run.columns(name)}
+        read_splits(section, columns)
