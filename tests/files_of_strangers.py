@@ -1,4 +1,4 @@
-"""Files as people have them: one function per kind, each writes and returns what `init` is given."""
+"""Files as people have them: a function per kind, which writes them and returns their paths."""
 
 import csv
 import gzip
@@ -163,7 +163,9 @@ def packed_json(folder: Path) -> list[Path]:
 
 def parquet_of_the_hub(folder: Path) -> list[Path]:
     feature = {"label": {"names": ["negative", "positive"], "_type": "ClassLabel"}}
-    info = json.dumps({"info": {"features": {"text": {"dtype": "string", "_type": "Value"}, **feature}}})
+    info = json.dumps(
+        {"info": {"features": {"text": {"dtype": "string", "_type": "Value"}, **feature}}}
+    )
     for split, count in (("train", 40), ("validation", 12), ("test", 12)):
         rows = reviews(count)
         table = pa.table(

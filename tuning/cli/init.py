@@ -26,5 +26,7 @@ def init(
     console = plain_console()
     for dataset in found:
         tasks = ", ".join(f"{name} ({task.kind})" for name, task in dataset.tasks.items())
-        console.print(f"{dataset.name}: {dataset.guess.rows['train']:,} rows; {tasks}", soft_wrap=True)
+        console.print(
+            f"{dataset.name}: {dataset.guess.rows['train']:,} rows; {tasks}", soft_wrap=True
+        )
     console.print(f"written: {output}; next: mtl check {output}", soft_wrap=True)

@@ -1,4 +1,4 @@
-"""What a column of a table holds: texts, labels, sets of labels, numbers, tags, or nothing to learn.
+"""What a column of a table holds: texts, labels, sets of labels, numbers, or nothing to learn.
 
 All of it is a guess from names and values; the study file says what was seen, so that a reader can
 decide otherwise.
@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Literal
 
 Holds = Literal[
@@ -153,7 +154,7 @@ def _numbers(cells: Sequence[object]) -> list[float]:
 
 def _is_run(numbers: Sequence[float]) -> bool:
     """Returns whether numbers count up by 1, as row numbers do."""
-    return len(numbers) > 2 and all(b - a == 1 for a, b in zip(numbers, numbers[1:], strict=False))
+    return len(numbers) > 2 and all(b - a == 1 for a, b in pairwise(numbers))
 
 
 def _holds_lists(cells: Sequence[list[object]]) -> Holds:

@@ -90,7 +90,9 @@ def _sentences(contents: Sequence[Content], separator: Separator) -> list[Senten
     return [
         sentence
         for content in contents
-        for sentence in sentences(content.path, separator=separator, comment="#")
+        for sentence in sentences(
+            content.path, separator=separator, comment="#", encoding=content.encoding
+        )
     ]
 
 
@@ -127,7 +129,9 @@ def _guess(
     width = len(found[0].rows[0])
     notes += [f"left out: column {number}" for number in range(width) if number not in used]
     tasks = [*map(_task, columns), *labels]
-    return DatasetGuess(settings, tasks, rows, list(map(len, words)), _latin(words), notes)
+    return DatasetGuess(
+        settings, tasks, rows, list(map(len, words)), _latin(words), notes, takes_encoding=True
+    )
 
 
 def _task(column: _TagColumn) -> TaskGuess:

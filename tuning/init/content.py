@@ -1,22 +1,14 @@
 """The text of a file in whatever encoding it has, and the name of that encoding."""
 
-import codecs
 from dataclasses import dataclass
 from pathlib import Path
 
 from charset_normalizer import from_bytes
 
 from mtl_core.data.formats.compressed import read_bytes
+from mtl_core.data.formats.text_files import marked_encoding
 from mtl_core.errors import DataError
 
-_MARKS = (
-    (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
-"""Byte-order marks; those of UTF-32 first, as they begin like one of UTF-16."""
 _SAMPLE = 200_000
 """Bytes that an encoding is guessed from."""
 _LIKELY = (
@@ -33,12 +25,13 @@ class Content:
     Attributes:
         path: The file.
         text: What stands in it, without a byte-order mark.
-        encoding: How it is written, a name that Python knows.
+        encoding: The name of its encoding where that has to be said, None where the file or UTF-8
+            says it.
     """
 
     path: Path
     text: str
-    encoding: str
+    encoding: str | None = None
 
 
 def read_content(path: Path) -> Content:
@@ -48,9 +41,8 @@ def read_content(path: Path) -> Content:
         DataError: It cannot be read, or is no text.
     """
     content = read_bytes(path)
-    for mark, encoding in _MARKS:
-        if content.startswith(mark):
-            return _decoded(path, content, "utf-8-sig" if encoding == "utf-8" else encoding)
+    if encoding := marked_encoding(content):
+        return _decoded(path, content, encoding)
     if b"\x00" in content[:_SAMPLE]:
         # Of UTF-16 without a mark every other byte of plain letters is zero.
         even, odd = content[:_SAMPLE:2].count(0), content[1:_SAMPLE:2].count(0)
@@ -58,7 +50,7 @@ def read_content(path: Path) -> Content:
             raise DataError(f"{path}: not a text file, and no format that is known here")
         return _decoded(path, content, "utf-16-be" if even > odd else "utf-16-le")
     try:
-        return Content(path, content.decode("utf-8"), "utf-8")
+        return Content(path, content.decode("utf-8"))
     except UnicodeDecodeError:
         return _decoded(path, content, _guess(path, content))
 
@@ -75,6 +67,7 @@ def _guess(path: Path, content: bytes) -> str:
 
 def _decoded(path: Path, content: bytes, encoding: str) -> Content:
     try:
-        return Content(path, content.decode(encoding), encoding.removesuffix("-sig"))
+        text = content.decode(encoding)
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: begins as {encoding}, but is not: {error.reason}") from error
+    return Content(path, text, None if marked_encoding(content) else encoding)

@@ -1,6 +1,7 @@
 """Finds the format of files by their content, and has them looked at."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from mtl_core.errors import DataError
@@ -35,10 +36,7 @@ def group_guess(group: Group) -> DatasetGuess:
     guess = _json(contents, first) or _columns(contents, first) or lines_guess(contents)
     if guess is None:
         raise DataError(f"{first}: the file is empty")
-    encodings = {content.encoding for found in contents.values() for content in found}
-    if encodings == {"utf-8"}:
-        return guess
-    return _with_encoding(guess, sorted(encodings), first)
+    return _with_encoding(guess, [c.encoding for found in contents.values() for c in found], first)
 
 
 def _parquet(group: Group, first: Path) -> DatasetGuess:
@@ -47,7 +45,7 @@ def _parquet(group: Group, first: Path) -> DatasetGuess:
     counts = {
         split: len(parquet_table(found).columns[0].cells) for split, found in group.files.items()
     }
-    return table_guess(table, counts, first.name)
+    return table_guess(table, counts, str(first))
 
 
 def _json(contents: Contents, first: Path) -> DatasetGuess | None:
@@ -68,7 +66,7 @@ def _json(contents: Contents, first: Path) -> DatasetGuess | None:
         return None
     counts = {split: len(json_rows(found) or ()) for split, found in contents.items()}
     table = LookedAt(row_columns(rows), {"kind": "jsonl"})
-    return spans_guess(rows, counts) or table_guess(table, counts, first.name)
+    return spans_guess(rows, counts) or table_guess(table, counts, str(first))
 
 
 def _columns(contents: Contents, first: Path) -> DatasetGuess | None:
@@ -87,23 +85,30 @@ def _columns(contents: Contents, first: Path) -> DatasetGuess | None:
     for split, found in contents.items():
         part = csv_table(found)
         counts[split] = len(part.columns[0].cells) if part else 0
-    return table_guess(table, counts, first.name)
+    return table_guess(table, counts, str(first))
 
 
-def _with_encoding(guess: DatasetGuess, encodings: Sequence[str], first: Path) -> DatasetGuess:
-    if len(encodings) > 1:
-        raise DataError(
-            f"{first}: the files of one data set are written as {', '.join(encodings)}; save all "
-            "as UTF-8"
-        )
-    return DatasetGuess(
-        {**guess.settings, "encoding": encodings[0]},
-        guess.tasks,
-        guess.rows,
-        guess.lengths,
-        guess.letters,
-        [*guess.notes, f"the encoding looks like {encodings[0]}"],
-        guess.splits_by_name,
+def _with_encoding(
+    guess: DatasetGuess, encodings: Sequence[str | None], first: Path
+) -> DatasetGuess:
+    """Returns the data set with its encoding, where that has to be said.
+
+    Raises:
+        DataError: The files differ in it, or the format is UTF-8 only.
+    """
+    said = {encoding for encoding in encodings if encoding is not None}
+    if not said:
+        return guess
+    encoding = min(said)
+    if len({*encodings}) > 1 or not guess.takes_encoding:
+        raise DataError(f"{first}: the encoding looks like {encoding}; save all files as UTF-8")
+    note = (
+        f"the encoding looks like {encoding}; if letters with accents come out wrong, name another"
+    )
+    return replace(
+        guess,
+        settings={**guess.settings, "encoding": encoding},
+        notes=[*guess.notes, note],
     )
 
 

@@ -58,7 +58,9 @@ def split_named(name: str) -> str | None:
 def _files(places: Sequence[Path]) -> Iterator[Path]:
     for place in places:
         if place.is_dir():
-            inside = [p for p in sorted(place.rglob("*")) if p.is_file() and not _is_hidden(p, place)]
+            inside = [
+                p for p in sorted(place.rglob("*")) if p.is_file() and not _is_hidden(p, place)
+            ]
             if not inside:
                 raise DataError(f"{place}: the folder holds no files")
             yield from inside
@@ -76,7 +78,7 @@ def _describe(path: Path) -> tuple[tuple[object, ...], str, str]:
     """Returns the key of a file's data set, its split, and the data set's name."""
     tokens = _tokens(path.name)
     split = split_named(path.name)
-    folder, signature = path.parent, ""
+    folder, signature = path.parent, b""
     if split is None and (split := split_named(folder.name)):
         folder = folder.parent
     if split is None:

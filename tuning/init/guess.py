@@ -15,12 +15,14 @@ class TaskGuess:
         settings: Its keys in the study file, without `dataset`; `kind` comes first.
         seen: What was seen in its column, and what else it may be.
         is_auxiliary: Whether it is there to help other tasks.
+        is_alone: Whether no other task can stand on its data set.
     """
 
     name: str
     settings: Mapping[str, object]
     seen: str
     is_auxiliary: bool = False
+    is_alone: bool = False
 
     @property
     def kind(self) -> str:
@@ -44,6 +46,7 @@ class DatasetGuess:
         letters: Share of letters that are Latin, in [0, 1].
         notes: What else was seen: columns that were left out and why, texts that are empty.
         splits_by_name: Split -> its name, where the format finds the splits itself.
+        takes_encoding: Whether the format has a setting for the encoding.
     """
 
     settings: Mapping[str, object]
@@ -53,6 +56,7 @@ class DatasetGuess:
     letters: float
     notes: Sequence[str] = ()
     splits_by_name: Mapping[str, str] = field(default_factory=dict)
+    takes_encoding: bool = False
 
 
 def shown(value: object, most: int = 30) -> str:

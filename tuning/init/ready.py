@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from tuning.init.content import Content, read_content
-from tuning.init.guess import DatasetGuess, TaskGuess, counted, latin_share
 from tuning.init.groups import split_named
+from tuning.init.guess import DatasetGuess, TaskGuess, counted, latin_share
 
 
 def squad_guess(documents: Mapping[str, Sequence[Any]]) -> DatasetGuess | None:
@@ -61,7 +61,7 @@ def clinc_guess(document: object, path: Path) -> DatasetGuess | None:
 
 
 def folder_guess(folder: Path) -> DatasetGuess | None:
-    """Returns the data set of a folder with seq.in, seq.out and label by split; None = it is none."""
+    """Returns the data set of a folder of seq.in, seq.out and label by split; None = it is none."""
     inside = [path for path in sorted(folder.iterdir()) if (path / "seq.in").is_file()]
     named = {split: path for path in inside if (split := split_named(path.name))}
     if "train" not in named:
@@ -99,7 +99,8 @@ def lines_guess(contents: Mapping[str, Sequence[Content]]) -> DatasetGuess | Non
     task = TaskGuess("words", {"kind": "masked_lm"}, seen, is_auxiliary=True)
     counts = {split: len(found) for split, found in lines.items()}
     lengths = [len(line.split()) for line in lines["train"]]
-    return DatasetGuess({"kind": "lines"}, [task], counts, lengths, latin_share(lines["train"]))
+    share = latin_share(lines["train"])
+    return DatasetGuess({"kind": "lines"}, [task], counts, lengths, share, takes_encoding=True)
 
 
 def json_document(content: Content) -> object:

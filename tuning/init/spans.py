@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from tuning.init.columns import Column
@@ -24,7 +25,9 @@ class _Keys:
     label: str
 
 
-def spans_guess(rows: Sequence[Mapping[str, Any]], counts: Mapping[str, int]) -> DatasetGuess | None:
+def spans_guess(
+    rows: Sequence[Mapping[str, Any]], counts: Mapping[str, int]
+) -> DatasetGuess | None:
     """Returns the data set and tasks of texts with spans; None = the rows have none.
 
     Args:
@@ -115,7 +118,9 @@ def _at(row: Any, key: str) -> Any:
     return row
 
 
-def _spans_of(rows: Sequence[Mapping[str, Any]], keys: _Keys) -> Iterator[list[tuple[int, int, str]]]:
+def _spans_of(
+    rows: Sequence[Mapping[str, Any]], keys: _Keys
+) -> Iterator[list[tuple[int, int, str]]]:
     """Yields start, end and label of the spans of each row."""
     for row in rows:
         found = _at(row, keys.spans)
@@ -134,6 +139,6 @@ def _labels_of(rows: Sequence[Mapping[str, Any]], keys: _Keys) -> Iterator[str]:
 def _overlap(rows: Sequence[Mapping[str, Any]], keys: _Keys) -> bool:
     for spans in _spans_of(rows, keys):
         ordered = sorted(spans)
-        if any(b[0] < a[1] for a, b in zip(ordered, ordered[1:], strict=False)):
+        if any(b[0] < a[1] for a, b in pairwise(ordered)):
             return True
     return False

@@ -41,9 +41,7 @@ class Named:
 def named(found: Sequence[tuple[Group, DatasetGuess]]) -> list[Named]:
     """Gives data sets and tasks names that differ."""
     names = unique(group.name for group, _ in found)
-    wanted = [
-        (place, task) for place, (_, guess) in enumerate(found) for task in guess.tasks
-    ]
+    wanted = [(place, task) for place, (_, guess) in enumerate(found) for task in guess.tasks]
     spelt = [task.name for _, task in wanted]
     full = [
         f"{names[place]}_{task.name}"
@@ -143,8 +141,9 @@ def _splits(dataset: Named, output: Path) -> tuple[dict[str, object], str]:
             for split, files in dataset.group.files.items()
             for paths in [[_relative(path, output) for path in files]]
         }
-    splits = given | {split: share for split in missing}
-    ordered = {split: splits[split] for split in ("train", "dev", "test") if split in splits}
+    splits = given | dict.fromkeys(missing, share)
+    names: tuple[str, ...] = ("train", "dev", "test")
+    ordered = {split: splits[split] for split in names if split in splits}
     return ordered, " # shares are cut off train, or name files" if missing else ""
 
 
@@ -175,7 +174,8 @@ def _study(found: Sequence[Named]) -> Iterator[str]:
     trials = max(6, min(24, int(_SECONDS / seconds)))
     minutes = max(1, round(trials * seconds / 60))
     where = "a GPU" if has_gpu else f"{cores} cores"
-    yield f"  # About {minutes:,} minutes of training on {where}; trial 0 is the recipe above."
+    time = "a minute" if minutes == 1 else f"{minutes:,} minutes"
+    yield f"  # About {time} on {where}, roughly; trial 0 is the recipe above."
     yield f"  trials: {trials}"
     if rows > 100_000:
         yield "  # To be quicker at first: `limit: {train: 20000}` in a data set."

@@ -24,7 +24,6 @@ _PAIRS = (
     ("title", "abstract"), ("headline", "body"), ("subject", "body"),
 )  # fmt: skip
 """Names of columns that are read as a pair."""
-_MOST_OPTIONS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,34 +45,48 @@ def table_guess(table: LookedAt, rows: Mapping[str, int], where: str) -> Dataset
     Raises:
         DataError: No column holds texts.
     """
-    columns = table.columns
-    texts = _choose_texts(columns, where)
-    tags = {column.name: lists for column, lists in _tag_columns(columns, texts.text)}
-    tasks: list[TaskGuess] = []
-    notes = list(table.notes)
+    texts = _choose_texts(table.columns, where)
     settings = {**table.settings, "text": texts.text.name}
+    notes = list(table.notes)
     if texts.pair is not None:
         settings["text_pair"] = texts.pair.name
         notes.append(f"{texts.text.name} and {texts.pair.name} are read as a pair")
-    for column in columns:
-        if column in (texts.text, texts.pair):
-            continue
-        task = _task(column, texts, tags.get(column.name))
-        if task is None:
-            notes.append(f"left out: {shown(column.name)} ({_why_not(column)})")
-            continue
-        tasks.append(task)
-        if column.holds == "labels" and column.separator not in ("", ","):
-            settings["label_separator"] = column.separator
-    if not tasks:
-        tasks = [_masked(where)]
+    others = [column for column in table.columns if column not in (texts.text, texts.pair)]
+    tasks = _tasks(others, texts, notes)
+    separators = {column.separator for column in others if column.holds == "labels"} - {"", ","}
+    if separators:
+        settings["label_separator"] = min(separators)
     empty = len(texts.text.cells) - len(texts.text.filled)
     if empty:
         settings["on_empty"] = "skip"
         notes.append(f"{empty:,} rows without a text are passed over")
     return DatasetGuess(
-        settings, tasks, rows, _lengths(texts.text), latin_share(texts.text.texts), notes
+        settings,
+        tasks or [_masked()],
+        rows,
+        _lengths(texts.text),
+        latin_share(texts.text.texts),
+        notes,
+        takes_encoding=table.takes_encoding,
     )
+
+
+def _tasks(columns: Sequence[Column], texts: _Texts, notes: list[str]) -> list[TaskGuess]:
+    """Returns the tasks on columns; notes which were left out."""
+    tags = {column.name: lists for column, lists in _tag_columns(columns, texts.text)}
+    tasks: list[TaskGuess] = []
+    for column in columns:
+        task = _task(column, texts, tags.get(column.name))
+        if task is None:
+            notes.append(f"left out: {shown(column.name)} ({_why_not(column)})")
+        else:
+            tasks.append(task)
+    # Questions are asked of pieces of their contexts, which no other task can use.
+    alone = [task for task in tasks if task.is_alone]
+    if alone:
+        left = [task for task in tasks if task not in alone]
+        notes += [f"left out: {shown(task.name)} (questions stand alone)" for task in left]
+    return alone or tasks
 
 
 def _choose_texts(columns: Sequence[Column], where: str) -> _Texts:
@@ -91,18 +104,20 @@ def _choose_texts(columns: Sequence[Column], where: str) -> _Texts:
             f"{where}: no column of texts was found (columns: {names}); write the study file by "
             "hand, see docs/data.md"
         )
+    found = {name: column for name, column in by_name.items() if column in texts}
     for first, second in _PAIRS:
-        pair = by_name.get(first), by_name.get(second)
-        if pair[0] in texts and pair[1] in texts:
-            return _Texts(*pair)
+        if first in found and second in found:
+            return _Texts(found[first], found[second])
     best = next((column for column in named if column in texts), None)
     return _Texts(best or max(texts, key=lambda column: column.mean_words), None)
 
 
-def _tag_columns(columns: Iterable[Column], text: Column) -> Iterator[tuple[Column, list[list[str]]]]:
+def _tag_columns(
+    columns: Iterable[Column], text: Column
+) -> Iterator[tuple[Column, list[list[str]]]]:
     """Yields the columns that have a tag for each word of the text, and their tags."""
     for column in columns:
-        lists = tag_lists(column, text) if column is not text else None
+        lists = tag_lists(column, text)
         if lists:
             yield column, lists
 
@@ -129,7 +144,9 @@ def _task(column: Column, texts: _Texts, tags: list[list[str]] | None) -> TaskGu
             return TaskGuess(name, {"kind": "regression", "column": name}, seen)
         case "answers" if texts.pair is not None:
             seen = f"answers to {len(column.filled):,} questions"
-            return TaskGuess("answer", {"kind": "question_answering", "column": name}, seen)
+            return TaskGuess(
+                "answer", {"kind": "question_answering", "column": name}, seen, is_alone=True
+            )
         case _:
             return None
 
@@ -163,8 +180,8 @@ def _why_not(column: Column) -> str:
             return "no kind of task reads it"
 
 
-def _masked(where: str) -> TaskGuess:
-    seen = f"{where} has no labels: words are masked and guessed; use it beside tasks with labels"
+def _masked() -> TaskGuess:
+    seen = "no labels: words are masked and guessed; of use beside tasks with labels"
     return TaskGuess("words", {"kind": "masked_lm"}, seen, is_auxiliary=True)
 
 

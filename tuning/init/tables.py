@@ -28,11 +28,13 @@ class LookedAt:
         columns: Its columns.
         settings: The keys of the study file that read it, `kind` first.
         notes: What was decided about its form.
+        takes_encoding: Whether its format has a setting for the encoding.
     """
 
     columns: Sequence[Column]
     settings: Mapping[str, object]
     notes: Sequence[str] = ()
+    takes_encoding: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ def csv_table(contents: Sequence[Content]) -> LookedAt | None:
     rows = [row for row in rows if len(row) == len(header)]
     cells = [[row[place] for row in rows] for place in range(len(header))]
     columns = [Column(name, _with_lists(c)) for name, c in zip(header, cells, strict=True)]
-    return LookedAt(columns, settings, notes)
+    return LookedAt(columns, settings, notes, takes_encoding=True)
 
 
 def json_rows(contents: Sequence[Content]) -> list[Mapping[str, Any]] | None:
@@ -179,15 +181,13 @@ def _is_number(text: str) -> bool:
 
 def _with_lists(cells: Sequence[str]) -> list[object]:
     """Returns cells with the lists that they write, where all do; see `list_in`."""
-    filled = [cell for cell in cells if cell.strip()]
     try:
-        lists = [list_in(cell, "") for cell in filled]
+        lists = [list_in(cell, "") if cell.strip() else () for cell in cells]
     except DataError:
         return list(cells)
-    if not filled or any(found is None for found in lists):
+    if None in lists or not any(lists):
         return list(cells)
-    found = iter(lists)
-    return [list(next(found) or ()) if cell.strip() else None for cell in cells]
+    return [list(found) if found else None for found in lists]
 
 
 def _json_rows(text: str) -> list[Mapping[str, Any]]:

@@ -76,5 +76,5 @@ def _look(places: Sequence[Path]) -> list[tuple[Group, DatasetGuess]]:
 
 def _check(run: RunConfig) -> None:
     for name, section in run.datasets.items():
-        columns = {column.column: column.kind for column in run.columns(name)}
+        columns = {column.column: column.kind for column in run.columns(name) if column.is_read}
         read_splits(section, columns)

@@ -12,6 +12,7 @@ from mtl_core.data.example import Example, LabelValue
 from mtl_core.data.formats.base import Columns, FilesBase
 from mtl_core.data.formats.conll_lines import Sentence, Separator, check_width, sentences
 from mtl_core.data.formats.rows import read_rows
+from mtl_core.data.formats.text_files import Encoding
 from mtl_core.data.notes import SplitNotes
 from mtl_core.data.schemes import Scheme, TagError, TagReader
 from mtl_core.errors import DataError, did_you_mean
@@ -39,6 +40,8 @@ class Conll(FilesBase):
     """What stands between columns; `comma` as in CSV, with quotes."""
     comment: str | None = Field(default="#", min_length=1)
     """What comments in front of a sentence start with; null = there are none."""
+    encoding: Encoding = "utf-8"
+    """How the files are written, such as latin-1, where no byte-order mark says so."""
 
     @model_validator(mode="after")
     def _check_schemes(self) -> "Conll":
@@ -52,7 +55,9 @@ class Conll(FilesBase):
 
     def read_file(self, path: Path, columns: Columns, notes: SplitNotes) -> list[Example]:
         """Reads one file; see `FilesBase.read_file`."""
-        layout = ConllLayout(self.columns, self.words, self.schemes, self.separator, self.comment)
+        layout = ConllLayout(
+            self.columns, self.words, self.schemes, self.separator, self.comment, self.encoding
+        )
         return conll_examples(path, columns, layout)
 
 
@@ -66,6 +71,7 @@ class ConllLayout:
         schemes: Column name -> scheme of its tags; default: IOB2, or IOBES where only that fits.
         separator: What stands between fields.
         comment: What comments start with; None = there are none.
+        encoding: How the text is written, where no byte-order mark says so.
     """
 
     places: Mapping[str, int]
@@ -73,6 +79,7 @@ class ConllLayout:
     schemes: Mapping[str, Scheme]
     separator: Separator
     comment: str | None
+    encoding: str
 
 
 def conll_examples(path: Path, columns: Columns, layout: ConllLayout) -> list[Example]:
@@ -86,7 +93,11 @@ def conll_examples(path: Path, columns: Columns, layout: ConllLayout) -> list[Ex
     Raises:
         DataError: The file cannot be read, a column is not there, or a tag is not of its scheme.
     """
-    found = list(sentences(path, separator=layout.separator, comment=layout.comment))
+    found = list(
+        sentences(
+            path, separator=layout.separator, comment=layout.comment, encoding=layout.encoding
+        )
+    )
     # Which keys comments have, only the whole file tells.
     keys = {key: "label" for sentence in found for key in sentence.comments}
     hint = (
@@ -109,7 +120,9 @@ def _example(
     readers: Mapping[str, TagReader],
 ) -> Example:
     places = {name: layout.places[name] for name in readers}
-    check_width(sentence, path, {"words": layout.words, **places}, layout.separator)
+    check_width(
+        sentence, path, {"words": layout.words, **places}, layout.separator, layout.encoding
+    )
     labels: dict[str, LabelValue] = {
         name: value for name, value in sentence.comments.items() if name in columns
     }

@@ -31,7 +31,11 @@ class Sentence:
 
 
 def check_width(
-    sentence: Sentence, path: Path, places: Mapping[str, int], separator: Separator
+    sentence: Sentence,
+    path: Path,
+    places: Mapping[str, int],
+    separator: Separator,
+    encoding: str | None = None,
 ) -> None:
     """Refuses rows of a sentence that lack a column, or differ in their number of fields.
 
@@ -40,27 +44,34 @@ def check_width(
         path: Its file.
         places: Column name -> its number from 0, or from the end when negative.
         separator: What the lines were cut at.
+        encoding: How the file is written; see `read_text`.
 
     Raises:
         DataError: A row is not as it should be; the message says what cuts it better.
     """
     width = len(sentence.rows[0])
+
+    def better(number: int, widths: range) -> str:
+        return _better(read_lines(path, encoding)[number - 1], separator, widths)
+
     for number, row in enumerate(sentence.rows, sentence.start):
         if len(row) != width:
             raise DataError(
                 f"{path}:{number}: expected {width} columns, as in the lines before, found "
-                f"{len(row)}{_better(path, number, separator, range(width, width + 1))}"
+                f"{len(row)}{better(number, range(width, width + 1))}"
             )
     for column, place in places.items():
         if not -width <= place < width:
             wide = range(place + 1 if place >= 0 else -place, 100)
             raise DataError(
                 f"{path}:{sentence.start}: there is no column {place} for '{column}'; found "
-                f"{width} columns, counted from 0{_better(path, sentence.start, separator, wide)}"
+                f"{width} columns, counted from 0{better(sentence.start, wide)}"
             )
 
 
-def sentences(path: Path, *, separator: Separator, comment: str | None) -> Iterator[Sentence]:
+def sentences(
+    path: Path, *, separator: Separator, comment: str | None, encoding: str | None = None
+) -> Iterator[Sentence]:
     """Yields the sentences of a file; -DOCSTART- lines end them, and are left out.
 
     Args:
@@ -68,12 +79,13 @@ def sentences(path: Path, *, separator: Separator, comment: str | None) -> Itera
         separator: What stands between fields.
         comment: What comments start with, see `_is_comment`; only lines before the first word of
             a sentence are comments. None = there are none.
+        encoding: How it is written; see `read_text`.
 
     Raises:
         DataError: The file cannot be read.
     """
     sentence = Sentence()
-    lines = read_lines(path)
+    lines = read_lines(path, encoding)
     width = _width(lines, comment, separator) if comment else 0
     # The empty line that is added ends the last sentence, whether or not the file has one.
     for number, line in enumerate([*lines, ""], start=1):
@@ -106,9 +118,8 @@ def fields_of(line: str, separator: Separator) -> Sequence[str]:
     return words_with_tags(line) if separator == "whitespace" else next(csv.reader([line]))
 
 
-def _better(path: Path, number: int, separator: Separator, widths: range) -> str:
+def _better(line: str, separator: Separator, widths: range) -> str:
     """Returns the end of an error: the separator by which a line has one of the widths, or ""."""
-    line = read_lines(path)[number - 1]
     for other in get_args(Separator):
         if other != separator and len(fields_of(line, other)) in widths:
             return f"; with `separator: {other}` it has {len(fields_of(line, other))}"

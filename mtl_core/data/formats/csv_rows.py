@@ -20,11 +20,13 @@ class Dialect:
         delimiter: What stands between cells; one character.
         quote: What cells are quoted by; None = nothing, a quote is text.
         header: Names of the columns; None = the first line has them.
+        encoding: How its text is written, where no byte-order mark says so.
     """
 
     delimiter: str = ","
     quote: str | None = '"'
     header: Sequence[str] | None = None
+    encoding: str = "utf-8"
 
 
 def csv_table(path: Path, used: Collection[str], dialect: Dialect) -> TableSource:
@@ -36,10 +38,10 @@ def csv_table(path: Path, used: Collection[str], dialect: Dialect) -> TableSourc
         dialect: How it is written.
 
     Raises:
-        DataError: The file is missing, is not UTF-8, or has no rows, or two of the columns that
-            are used have one name.
+        DataError: The file is missing, is not in its encoding, or has no rows, or two of the
+            columns that are used have one name.
     """
-    lines = _reader(read_text(path), dialect)
+    lines = _reader(read_text(path, dialect.encoding), dialect)
     header = dialect.header
     names = list(header) if header is not None else _header(path, lines)
     if twice := [name for name in used if names.count(name) > 1]:

@@ -11,6 +11,7 @@ from mtl_core.data.formats.csv_rows import Dialect, csv_table
 from mtl_core.data.formats.json_rows import json_table
 from mtl_core.data.formats.parquet_rows import parquet_table
 from mtl_core.data.formats.table_rows import TableColumns, table_examples
+from mtl_core.data.formats.text_files import Encoding
 from mtl_core.data.notes import SplitNotes
 
 
@@ -24,13 +25,16 @@ class Table(TableColumns, FilesBase):
     """What CSV cells are quoted by; null = a quote is text, as in most tab-separated files."""
     columns: tuple[str, ...] | None = Field(default=None, min_length=1)
     """Names of the columns of a CSV file without a header; null = the first line has them."""
+    encoding: Encoding = "utf-8"
+    """How CSV files are written, such as cp1252, where no byte-order mark says so."""
 
     def read_file(self, path: Path, columns: Columns, notes: SplitNotes) -> list[Example]:
         """Reads one file; see `FilesBase.read_file`."""
         layout = self.layout()
         used = layout.used(columns)
         if self.kind == "csv":
-            table = csv_table(path, used, Dialect(self.delimiter, self.quote, self.columns))
+            dialect = Dialect(self.delimiter, self.quote, self.columns, self.encoding)
+            table = csv_table(path, used, dialect)
         else:
             table = (json_table if self.kind == "jsonl" else parquet_table)(path, used)
         return table_examples(table, layout, columns, notes, on_empty=self.on_empty)

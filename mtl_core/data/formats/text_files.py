@@ -1,9 +1,12 @@
 """Reading text files, compressed or not, with errors that name the file and the line."""
 
+import codecs
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import AfterValidator
 
 from mtl_core.data.formats.compressed import read_bytes
 from mtl_core.errors import DataError
@@ -12,26 +15,61 @@ LONGEST = 1_000_000
 """Characters; a longer line is no sentence but a file in another format."""
 
 
+_MARKS = {
+    codecs.BOM_UTF8: "utf-8-sig",
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+"""Byte-order mark -> encoding; those of UTF-32 first, as they begin like one of UTF-16."""
+
+
+def _check_encoding(name: str) -> str:
+    try:
+        "a".encode(name)
+    # A LookupError also of those that turn bytes into bytes, such as `base64`.
+    except (LookupError, ValueError):
+        raise ValueError(
+            f"expected an encoding such as utf-8, cp1252, latin-1 or shift_jis, found '{name}'"
+        ) from None
+    return name
+
+
+Encoding = Annotated[str, AfterValidator(_check_encoding)]
+"""How a text file is written; a byte-order mark in the file says so by itself."""
+
+
 class EmptyTextError(DataError):
     """A row has a text without words; a setting may leave such rows out."""
 
 
-def read_text(path: Path) -> str:
-    """Returns the text of a UTF-8 file; a byte-order mark at its start is dropped.
+def marked_encoding(content: bytes) -> str | None:
+    """Returns the encoding that a byte-order mark at the start names, None = there is no mark."""
+    return next((name for mark, name in _MARKS.items() if content.startswith(mark)), None)
+
+
+def read_text(path: Path, encoding: str | None = None) -> str:
+    """Returns the text of a file; a byte-order mark at its start is dropped.
+
+    Args:
+        path: The file.
+        encoding: How it is written where it has no byte-order mark; None = as UTF-8, and there is
+            no setting for another.
 
     Raises:
-        DataError: The file is missing, unreadable or not UTF-8.
+        DataError: The file is missing, unreadable or not in the encoding.
     """
-    return _decode(read_bytes(path), str(path))
+    return _decode(read_bytes(path), str(path), encoding)
 
 
-def read_lines(path: Path) -> list[str]:
-    """Returns the lines of a UTF-8 file; see `lines_of`.
+def read_lines(path: Path, encoding: str | None = None) -> list[str]:
+    """Returns the lines of a file; see `read_text` and `split_lines`.
 
     Raises:
-        DataError: The file is missing, unreadable or not UTF-8, or a line is too long.
+        DataError: The file is missing, unreadable or not in the encoding, or a line is too long.
     """
-    return lines_of(read_bytes(path), str(path))
+    return split_lines(read_text(path, encoding), str(path))
 
 
 def lines_of(content: bytes, where: str) -> list[str]:
@@ -40,7 +78,7 @@ def lines_of(content: bytes, where: str) -> list[str]:
     Raises:
         DataError: The text is not UTF-8, or a line is too long.
     """
-    return split_lines(_decode(content, where), where)
+    return split_lines(_decode(content, where, None), where)
 
 
 def split_lines(text: str, where: str) -> list[str]:
@@ -65,15 +103,18 @@ def split_lines(text: str, where: str) -> list[str]:
     return [line.removesuffix("\r") for line in lines]
 
 
-def _decode(content: bytes, where: str) -> str:
+def _decode(content: bytes, where: str, encoding: str | None) -> str:
     try:
-        return content.decode("utf-8-sig")
+        return content.decode(marked_encoding(content) or encoding or "utf-8")
     except UnicodeDecodeError as error:
         # Not in `content`: a byte-order mark has been taken off where the error counts.
         line = error.object.count(b"\n", 0, error.start) + 1
-        found = error.object[error.start]
+        found, name = error.object[error.start], (encoding or "utf-8").upper()
+        other = (
+            "" if encoding is None else ", or name its encoding: `encoding: cp1252`, for example"
+        )
         raise DataError(
-            f"{where}:{line}: not UTF-8 text (byte 0x{found:02x}); save it as UTF-8"
+            f"{where}:{line}: not {name} text (byte 0x{found:02x}); save it as UTF-8{other}"
         ) from error
 
 

@@ -1,7 +1,11 @@
 """`mtl init`: files of many kinds become study files that their check accepts at once."""
 
+import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import jsonschema
 import pytest
 from conftest import Mtl
 from files_of_strangers import (
@@ -16,6 +20,7 @@ from files_of_strangers import (
     conll_u,
     conll_with_intents,
     csv_in_splits,
+    csv_text,
     csv_with_an_empty_text,
     csv_without_header,
     lines_of_text,
@@ -25,22 +30,24 @@ from files_of_strangers import (
     parquet_of_the_hub,
     parts_of_one_table,
     parts_of_speech,
+    reviews,
     rows_of_json,
     semicolons_in_cp1252,
     seq_in_out,
     sets_of_labels,
     spans_as_objects,
-    spans_of_doccano,
     squad,
     tabs_in_utf16,
     tsv_with_quotes_as_text,
     two_files,
     types_alone,
     words_and_tags_of_json,
+    write,
 )
 from ruamel.yaml import YAML
 
 from tuning.study.load import load_study
+from tuning.study.schema import SCHEMA_NAME
 
 CASES: list[tuple[Writer, dict[str, str]]] = [
     (messy_csv, {"label": "classification"}),
@@ -66,7 +73,6 @@ CASES: list[tuple[Writer, dict[str, str]]] = [
     (parts_of_speech, {"tags": "tagging"}),
     (conll_u, {"upos": "tagging", "xpos": "tagging"}),
     (spans_as_objects, {"spans": "tagging", "mood": "classification"}),
-    (spans_of_doccano, {"spans": "tagging"}),
     (squad, {"answer": "question_answering"}),
     (clinc, {"intent": "classification"}),
     (seq_in_out, {"intent": "classification", "slots": "tagging"}),
@@ -93,8 +99,191 @@ def test_what_init_writes_passes_its_check(
     assert (outcome.code, outcome.err) == (0, ""), study.read_text(encoding="utf-8")
 
 
-def written(tmp_path: Path, mtl: Mtl, writer: Writer) -> tuple[str, dict[str, object]]:
+Written = Callable[[Writer], tuple[str, dict[str, Any]]]
+
+
+@pytest.fixture
+def written(tmp_path: Path, mtl: Mtl) -> Written:
+    """Runs `init` on files; returns the text it wrote, and its data sets."""
+
+    def run(writer: Writer) -> tuple[str, dict[str, Any]]:
+        study = tmp_path / "study.yaml"
+        outcome = mtl("init", *map(str, writer(tmp_path)), "--output", str(study))
+        assert (outcome.code, outcome.err) == (0, "")
+        text = study.read_text(encoding="utf-8")
+        return text, YAML(typ="safe").load(text)["run"]["datasets"]
+
+    return run
+
+
+def test_comments_say_what_was_seen_and_what_was_left_out(written: Written) -> None:
+    text, datasets = written(columns_to_leave_out)
+    assert list(datasets) == ["shop"]
+    assert datasets["shop"]["text"] == "review"
+    for words in (
+        "train 60 rows; texts of 5 to 7 words",
+        "Left out: user_id (another value in each row).",
+        "Left out: source (always web).",
+        "Left out: date (dates).",
+        "5 labels: 0 12, 1 12, 2 12, 3 12, 4 12; as numbers: kind regression.",
+    ):
+        assert words in text
+
+
+def test_splits_are_told_by_names_and_what_is_missing_is_cut_off(written: Written) -> None:
+    _, datasets = written(csv_in_splits)
+    names = {split: f"data/{split}.csv" for split in ("train", "test")}
+    assert datasets["data"]["splits"] == names | {"dev": "data/valid.csv"}
+
+
+def test_what_is_missing_is_cut_off_train(written: Written) -> None:
+    text, datasets = written(squad)
+    assert datasets["v2"]["splits"] == {
+        "train": "train-v2.0.json", "dev": "dev-v2.0.json", "test": 0.2,
+    }  # fmt: skip
+    assert "shares are cut off train" in text
+    assert "42 questions, 14 of them without an answer" in text
+
+
+def test_parts_of_one_table_are_one_data_set(written: Written) -> None:
+    _, datasets = written(parts_of_one_table)
+    assert datasets["part"]["splits"]["train"] == ["part_0.csv", "part_1.csv", "part_2.csv"]
+
+
+def test_conll_2003_is_recognised(written: Written) -> None:
+    _, datasets = written(conll_2003)
+    assert datasets["eng"] == {
+        "kind": "conll",
+        "columns": {"tags": 1, "chunks": 2, "entities": 3},
+        "schemes": {"tags": "plain", "chunks": "iob1", "entities": "iob1"},
+        "splits": {"train": "eng.train", "dev": "eng.testa", "test": "eng.testb"},
+    }
+
+
+def test_tags_without_a_prefix_and_numbered_words_are_recognised(written: Written) -> None:
+    assert written(types_alone)[1]["europarl"]["schemes"] == {"entities": "io"}
+
+
+def test_the_number_of_a_word_is_no_word(written: Written) -> None:
+    text, datasets = written(conll_with_intents)
+    assert datasets["en"]["words"] == 1
+    assert datasets["en"]["columns"] == {"entities": 2}
+    assert "Left out: comment id." in text
+
+
+def test_encodings_that_need_a_word_get_it(written: Written) -> None:
+    text, datasets = written(semicolons_in_cp1252)
+    assert datasets["kunden"]["encoding"] == "cp1252"
+    assert datasets["kunden"]["delimiter"] == ";"
+    assert "s\u00fc\u00df 30" in text
+
+
+def test_a_byte_order_mark_needs_none(written: Written) -> None:
+    assert "encoding" not in written(tabs_in_utf16)[1]["export"]
+
+
+def test_pairs_and_sets_are_recognised(written: Written) -> None:
+    _, datasets = written(pairs_with_numbers)
+    assert (datasets["sts"]["text"], datasets["sts"]["text_pair"]) == ("sentence1", "sentence2")
+
+
+def test_the_separator_of_labels_is_found(written: Written) -> None:
+    assert written(sets_of_labels)[1]["topics"]["label_separator"] == ";"
+
+
+def test_scripts_that_the_encoder_does_not_know_are_told(written: Written) -> None:
+    assert "The built-in encoder knows English; for these texts name one" in written(chinese)[0]
+
+
+def test_the_schema_lies_beside_the_study(written: Written, tmp_path: Path) -> None:
+    text, _ = written(messy_csv)
+    assert text.startswith(f"# yaml-language-server: $schema={SCHEMA_NAME}\n")
+    schema = json.loads((tmp_path / SCHEMA_NAME).read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator(schema).validate(YAML(typ="safe").load(text))
+
+
+def test_a_file_is_never_replaced_unasked(tmp_path: Path, mtl: Mtl) -> None:
+    [path] = map(str, messy_csv(tmp_path))
     study = tmp_path / "study.yaml"
+    study.write_text("mine", encoding="utf-8")
+    outcome = mtl("init", path, "--output", str(study))
+    assert outcome.code == 2
+    assert "study.yaml: the file is there already; --force replaces it" in outcome.err
+    assert study.read_text(encoding="utf-8") == "mine"
+    assert mtl("init", path, "--output", str(study), "--force").code == 0
+    assert study.read_text(encoding="utf-8") != "mine"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("empty.csv", b"", "the file is empty"),
+        ("few.csv", b"text,label\na b c,x\nd e f,y\n", "2 rows are too few to cut dev and test"),
+        ("table.xlsx", b"PK\x03\x04", "save it as CSV, in UTF-8"),
+        ("picture.bin", bytes(range(256)) * 40, "not a text file"),
+        ("one.json", b'{"a":\n {"b": 1}}', "neither a list or lines of objects nor SQuAD"),
+        ("numbers.csv", b"a,b\n" + b"1.5,2.5\n3.5,9.5\n" * 9, "no column of texts was found"),
+        ("broken.parquet", b"PAR1 and no more", "cannot be read as Parquet"),
+        ("odd.csv", b"text,label\n" + b"good one here,x\nbad one there,y\n" * 30 + b"a,b,c\n",
+         "odd.csv:62: expected 2 columns"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_used_is_one_line_and_writes_nothing(
+    tmp_path: Path, mtl: Mtl, name: str, content: bytes, message: str
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    outcome = mtl("init", str(path), "--output", str(tmp_path / "study.yaml"))
+    assert outcome.code == 2
+    assert message in outcome.err
+    assert outcome.err.startswith(f"error: {path}")
+    assert outcome.err.count("\n") == 1
+    assert [entry.name for entry in tmp_path.iterdir()] == [name]
+
+
+def test_a_missing_file_and_a_missing_folder_are_one_line(tmp_path: Path, mtl: Mtl) -> None:
+    outcome = mtl("init", str(tmp_path / "no.csv"), "--output", str(tmp_path / "study.yaml"))
+    assert (outcome.code, outcome.err) == (2, f"error: {tmp_path}/no.csv: there is no such file\n")
+    [path] = map(str, messy_csv(tmp_path))
+    outcome = mtl("init", path, "--output", str(tmp_path / "no" / "study.yaml"))
+    assert outcome.code == 2
+    assert "study.yaml: cannot write the file: No such file or directory" in outcome.err
+
+
+def test_labels_of_a_file_cannot_leave_their_comment(written: Written) -> None:
+    def hostile(folder: Path) -> list[Path]:
+        rows = [
+            (text, ("x\nstudy: {trials: 1}", "\x1b[31mred", "# y: [")[number % 3])
+            for number, (text, _) in enumerate(reviews())
+        ]
+        return [write(folder / "rows.csv", csv_text(["text", "la: bel"], rows))]
+
+    text, _ = written(hostile)
+    assert "\x1b" not in text
+    assert YAML(typ="safe").load(text)["study"]["trials"] == 24
+
+
+def test_two_tasks_of_one_name_get_the_names_of_their_data_sets(tmp_path: Path, mtl: Mtl) -> None:
+    first = write(tmp_path / "shop.csv", csv_text(["text", "label"], reviews()))
+    second = write(tmp_path / "bank.csv", csv_text(["body", "label"], reviews()))
+    study = tmp_path / "study.yaml"
+    assert mtl("init", str(first), str(second), "--output", str(study)).code == 0
+    assert list(load_study(str(study)).run.tasks) == ["shop_label", "bank_label"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("writer", [two_files, conll_with_intents, squad, sets_of_labels])
+def test_what_init_writes_trains_and_predicts(
+    tmp_path: Path, mtl: Mtl, tiny_encoder: Path, writer: Writer
+) -> None:
+    study, run = tmp_path / "study.yaml", tmp_path / "run"
     assert mtl("init", *map(str, writer(tmp_path)), "--output", str(study)).code == 0
-    text = study.read_text(encoding="utf-8")
-    return text, YAML(typ="safe").load(text)["run"]["datasets"]
+    keys = [f"encoder.name={tiny_encoder}", "training.epochs=1", "training.precision=fp32"]
+    if writer is squad:
+        keys.append("tasks.answer.overlap=8")
+    sets = [part for key in keys for part in ("--set", key)]
+    assert mtl("train", str(study), *sets, "--output", str(run)).code == 0
+    text = "Where does she live?\tAnna lives in Oslo." if writer is squad else "Anna is in Oslo."
+    outcome = mtl("predict", str(run), text)
+    assert outcome.code == 0
+    assert outcome.out
