@@ -7,7 +7,7 @@ import re
 from itertools import pairwise
 from pathlib import Path
 from textwrap import dedent
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
@@ -25,6 +25,8 @@ class Section(BaseModel):
     # Not `use_attribute_docstrings`: it reads the source of every section on import, which takes
     # 0.3 s, and only the JSON Schema has a use for them.
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    modules: ClassVar[tuple[str, ...]] = ()
+    """Modules of optional packages that are imported when this is built; see `mtl_core.extras`."""
 
     @classmethod
     def __get_pydantic_json_schema__(

@@ -15,6 +15,7 @@ class CaGradSection(Section):
     Liu et al. 2021, https://arxiv.org/abs/2110.14048.
     """
 
+    modules = ("cvxpy", "clarabel")
     kind: Literal["cagrad"] = "cagrad"
     c: float = Field(default=0.5, ge=0)
     """How far from the mean gradient, relative to its norm; 0 = the mean."""

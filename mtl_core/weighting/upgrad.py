@@ -13,6 +13,7 @@ class UpGradSection(Section):
     Quinton and Rey 2024, https://arxiv.org/abs/2406.16232.
     """
 
+    modules = ("qpsolvers", "quadprog")
     kind: Literal["upgrad"] = "upgrad"
 
     def build(self, weights: Weights, *, seed: int) -> GramianWeighting:

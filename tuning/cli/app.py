@@ -6,11 +6,12 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
 from mtl_core.errors import CacheError, ConfigError, DataError, MtlError
+from mtl_core.extras import is_extra, missing
 from mtl_core.full_disk import disk_code
 from tuning.cli.check import check
 from tuning.cli.evaluate import evaluate
@@ -33,9 +34,27 @@ FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 app = typer.Typer(
     help="Find the best recipe for one encoder that does several NLP tasks.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,  # Of a bug Python's own traceback is wanted, whole.
 )
+
+
+def _show_version(is_wanted: bool) -> None:
+    if is_wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"mtl {version('mtl-tune')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Options of `mtl` itself."""
+
 
 # In the order of `mtl --help`, which is that of their use.
 for _command in (
@@ -82,6 +101,11 @@ def main() -> NoReturn:
         _exit(str(error).split("\n"), FAILED)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
+    except ModuleNotFoundError as error:
+        # Of a package of ours, or one that no extra brings, it is a bug.
+        if not is_extra(error.name):
+            raise
+        _exit([missing(str(error.name))], BAD_INPUT)
     except OSError as error:
         # Files say where they could not be written; this is what else is: stdout, a log.
         code = disk_code(error)

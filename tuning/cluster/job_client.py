@@ -19,8 +19,8 @@ def connect(address: str | None) -> "JobSubmissionClient":
         address: URL of the head's dashboard; None takes RAY_ADDRESS or the cluster that runs here.
 
     Raises:
-        ConfigError: No cluster answers, it wants a token, `address` has no effect, or the packages
-            of `ray[default]` are missing.
+        ConfigError: No cluster answers, it wants a token, `address` has no effect, or the extra
+            `tune` is not installed.
     """
     _check_address(address)
     try:
@@ -30,7 +30,7 @@ def connect(address: str | None) -> "JobSubmissionClient":
 
         from tuning.cluster._ray import enable_token
     except ImportError as error:
-        raise ConfigError(f"submit needs `pip install 'ray[default]'`: {error}") from error
+        raise ConfigError(f"submit needs `pip install 'mtl-tune[tune]'`: {error}") from error
     # Before the client is made, which contacts the head at once.
     enable_token()
     try:

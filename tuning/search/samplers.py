@@ -1,26 +1,29 @@
-"""The samplers that a study file can name: which point Optuna tries next."""
+"""The samplers that a study file can name; Optuna is imported when one is built."""
 
 import warnings
 from abc import abstractmethod
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import optuna
-from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from pydantic import NonNegativeInt
 
 from mtl_core.section import Section
-from tuning.search.seeded import TrialSeeded
+
+if TYPE_CHECKING:
+    from optuna.samplers import BaseSampler
 
 
 class SamplerBase(Section):
     """A way to choose points; `build` makes what a study uses of it."""
 
     @abstractmethod
-    def of_trial(self, seed: int) -> BaseSampler:
+    def of_trial(self, seed: int) -> "BaseSampler":
         """Returns Optuna's sampler for one trial, which draws from `seed`."""
 
-    def build(self, seed: int) -> BaseSampler:
+    def build(self, seed: int) -> "BaseSampler":
         """Returns the sampler of a study, given the study's seed, at least 0."""
+        # Imported here: study files are also read where no study is run.
+        from tuning.search.seeded import TrialSeeded
+
         return TrialSeeded(self.of_trial, seed)
 
 
@@ -34,8 +37,10 @@ class TpeSection(SamplerBase):
     startup_trials: NonNegativeInt = 10
     """Trials drawn at random before the estimator is used; failed ones do not count."""
 
-    def of_trial(self, seed: int) -> BaseSampler:
+    def of_trial(self, seed: int) -> "BaseSampler":
         """Returns Optuna's sampler, whose parameters depend on each other."""
+        import optuna
+
         with warnings.catch_warnings():
             # `group` models every combination of parameters that occurs by itself; without it all
             # that some trial lacks (conditional ones, and those whose default lies outside of their
@@ -43,7 +48,7 @@ class TpeSection(SamplerBase):
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             # `constant_liar`: trials that still run count as bad ones, so that trials side by side
             # do not try the same point.
-            return TPESampler(
+            return optuna.samplers.TPESampler(
                 n_startup_trials=self.startup_trials,
                 multivariate=True,
                 group=True,
@@ -57,6 +62,8 @@ class RandomSection(SamplerBase):
 
     kind: Literal["random"] = "random"
 
-    def of_trial(self, seed: int) -> BaseSampler:
+    def of_trial(self, seed: int) -> "BaseSampler":
         """Returns Optuna's sampler."""
+        from optuna.samplers import RandomSampler
+
         return RandomSampler(seed=seed)

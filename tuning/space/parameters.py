@@ -3,10 +3,12 @@
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-
-from optuna.trial import BaseTrial
+from typing import TYPE_CHECKING
 
 from tuning.records import Value
+
+if TYPE_CHECKING:
+    from optuna.trial import BaseTrial
 
 Resolve = Callable[[object], object]
 """Value of a key in the study file's recipe -> the same with all defaults filled in."""
@@ -37,7 +39,7 @@ class Parameter:
     is_integer: bool = False
     options: tuple[Value, ...] = ()
 
-    def sample(self, trial: BaseTrial) -> Value:
+    def sample(self, trial: "BaseTrial") -> Value:
         """Draws a value; the one already drawn if the trial has it."""
         if self.low is None or self.high is None:
             # `suggest_*` returns the value that the journal has, where it has one: so a trial that
@@ -131,7 +133,7 @@ class Branch:
     kind: Parameter
     options: dict[str, Option]
 
-    def sample(self, trial: BaseTrial) -> dict[str, object]:
+    def sample(self, trial: "BaseTrial") -> dict[str, object]:
         """Draws an option, then what stands inside it."""
         option = self.options[str(self.kind.sample(trial))]
         # Only the option that was drawn: parameters of the others do not exist in this trial.

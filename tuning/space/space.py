@@ -1,13 +1,15 @@
 """The search space of a study: draws the overrides of a trial, and knows every parameter."""
 
 from collections.abc import Callable, Iterator, Mapping
-
-from optuna.trial import BaseTrial
+from typing import TYPE_CHECKING
 
 from mtl_core.errors import ConfigError
 from tuning.records import Value
 from tuning.space.entries import Entry as Entry
 from tuning.space.parameters import Parameter as Parameter
+
+if TYPE_CHECKING:
+    from optuna.trial import BaseTrial
 
 
 class Space:
@@ -35,7 +37,7 @@ class Space:
         """Every parameter that can occur, in the order of the study file."""
         self._by_name = {parameter.name: parameter for parameter in self.parameters}
 
-    def sample(self, trial: BaseTrial) -> dict[str, object]:
+    def sample(self, trial: "BaseTrial") -> dict[str, object]:
         """Draws a point: dotted key of `run` -> value, sections as {"kind": ..., ...}."""
         # In the order of the study file: a sampler draws one number after the other, so that
         # another order would give other points for the same seed.

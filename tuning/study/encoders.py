@@ -1,4 +1,4 @@
-"""Every recipe of a study against its encoder, which may not allow what the schema allows."""
+"""Every recipe of a study against its encoder and what is installed, which no schema knows."""
 
 from collections.abc import Iterator
 from functools import cache
@@ -7,6 +7,7 @@ from itertools import combinations
 from mtl_core.assets import load_data
 from mtl_core.config import RunConfig
 from mtl_core.errors import ConfigError, DataError
+from mtl_core.extras import check_installed
 from mtl_core.model.backbones.encoder import load_tokenizer
 from mtl_core.model.layers import separate_layers
 from mtl_core.model.outline import encoder_outline, longest_input
@@ -52,6 +53,7 @@ class _Check:
         self._read: set[tuple[str, str | None]] = set()
 
     def __call__(self, config: RunConfig) -> None:
+        check_installed(config.weighting.modules, what="run.weighting.kind")
         name = (config.encoder.name, config.encoder.revision)
         outline = self._outline(*name).encoder
         longest_input(self._tokenizer(*name), config.encoder)

@@ -22,7 +22,16 @@ if TYPE_CHECKING:
     from mtl_core.config import RunConfig
     from tuning.study.config import StudyFile
 
-_PACKAGES = ("mtl", "ray", "optuna", "torch", "transformers", "datasets", "tokenizers", "numpy")
+_PACKAGES = (
+    "mtl-tune",
+    "ray",
+    "optuna",
+    "torch",
+    "transformers",
+    "datasets",
+    "tokenizers",
+    "numpy",
+)
 
 
 class StudyFolder:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from mtl_core.errors import ConfigError
+from mtl_core.extras import missing
 from mtl_core.model._transformers import without_weights
 from mtl_core.model.pooling import Normalization, PoolingKind
 from mtl_core.printable import one_line
@@ -223,8 +224,7 @@ def _package_folder(package: str) -> Path:
     spec = importlib.util.find_spec(package) if package.isidentifier() else None
     if spec is None or not spec.submodule_search_locations:
         raise ConfigError(
-            f"run.encoder.name: there is no installed package '{package}'; "
-            f"install it, or give a hub id or a local folder"
+            f"run.encoder.name: the package {missing(package)}; or give a hub id or a local folder"
         )
     root = Path(spec.submodule_search_locations[0])
     folder = next(

@@ -265,6 +265,19 @@ def test_help_imports_nothing_heavy():
     assert _python("-c", code).stdout == "set()\n"
 
 
+def test_the_version_is_that_of_the_distribution(mtl, monkeypatch):
+    monkeypatch.setattr("importlib.metadata.version", {"mtl-tune": "9.8"}.__getitem__)
+    assert mtl("--version") == (0, "mtl 9.8\n", "")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_can_complete_commands(mtl, monkeypatch, shell):
+    monkeypatch.setenv("_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION", "1")
+    outcome = mtl("--show-completion", shell)
+    assert outcome.code == 0
+    assert "mtl" in outcome.out
+
+
 def test_the_package_runs_as_a_program():
     usage = _python("-m", "tuning", "--help")
     for name in ("check", "train", "tune", "evaluate", "predict", "report", "submit"):

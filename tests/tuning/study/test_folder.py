@@ -60,7 +60,7 @@ def test_a_new_folder_holds_study_and_versions(tmp_path: Path) -> None:
     assert folder.path == tmp_path / "demo"
     assert folder.read_study() == study
     versions = json.loads((folder.path / "versions.json").read_text())
-    assert {"mtl", "ray", "optuna", "torch", "python"} <= versions.keys()
+    assert {"mtl-tune", "ray", "optuna", "torch", "python"} <= versions.keys()
 
 
 @pytest.mark.parametrize(
