@@ -91,32 +91,35 @@ def main() -> NoReturn:
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     try:
         app(standalone_mode=True)
-    except ConfigError as error:  # All of a study file at once, one per line.
-        _exit(str(error).split("\n"), BAD_INPUT)
-    except DataError as error:  # All bad rows of a file, one per line.
-        _exit(error.lines, BAD_INPUT)
-    except CacheError as error:
-        _exit([str(error)], BAD_INPUT)
-    except MtlError as error:  # After its subclasses: the input was right, the work failed.
-        _exit(str(error).split("\n"), FAILED)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
-    except ModuleNotFoundError as error:
-        # Of a package of ours, or one that no extra brings, it is a bug.
-        if not is_extra(error.name):
+    except Exception as error:
+        told = _told(error)
+        if told is None:
             raise
-        _exit([missing(str(error.name))], BAD_INPUT)
-    except OSError as error:
-        # Files say where they could not be written; this is what else is: stdout, a log.
-        code = disk_code(error)
-        if code is None:
-            raise
-        _drop_stdout()
-        _exit([f"cannot write {error.filename or 'the output'}: {os.strerror(code)}"], FAILED)
+        _exit(*told)
     finally:
         # What is there now is given back with the process: no last look at all of it, either.
         gc.freeze()
     sys.exit(0)
+
+
+def _told(error: Exception) -> tuple[Sequence[str], int] | None:
+    """Returns the lines and the exit code of an error that a user can mend; None of a bug."""
+    if isinstance(error, DataError):  # All bad rows of a file, one per line.
+        return error.lines, BAD_INPUT
+    if isinstance(error, MtlError):  # A study file has all its errors at once, one per line.
+        is_of_input = isinstance(error, ConfigError | CacheError)
+        return str(error).split("\n"), BAD_INPUT if is_of_input else FAILED
+    # A module of ours that is missing, or one that no extra brings, is a bug.
+    if isinstance(error, ModuleNotFoundError) and is_extra(error.name):
+        return [missing(str(error.name))], BAD_INPUT
+    # Files say where they could not be written; this is what else is: stdout, a log.
+    code = disk_code(error) if isinstance(error, OSError) else None
+    if isinstance(error, OSError) and code is not None:
+        _drop_stdout()
+        return [f"cannot write {error.filename or 'the output'}: {os.strerror(code)}"], FAILED
+    return None
 
 
 def _drop_stdout() -> None:
