@@ -57,7 +57,8 @@ def save_model(
     tasks = build_tasks(config, assets.data.datasets)
     parts = count_parts(config, assets.data.datasets)
     data = assets.data
-    saved = SavedModel(config, model, tasks, data.tokenizer, data.max_length, parts)
+    cuts = {name: dataset.cut for name, dataset in data.datasets.items()}
+    saved = SavedModel(config, model, tasks, data.tokenizer, data.max_length, parts, cuts)
     labels = {name: task.labels.trained for name, task in tasks.items()}
     card = render_card(config, labels, precision=precision, dev=dev, test=test)
     write_model(folder, saved, precision=precision, card=card)

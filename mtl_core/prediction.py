@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from mtl_core.data.example import Example
 from mtl_core.data.layouts.base import Layout
+from mtl_core.data.words import Cut
 from mtl_core.printable import printable_json
 from mtl_core.tasks.outputs import Output, TextView, to_plain
 
@@ -56,11 +57,13 @@ class Input:
         layout: How rows are made of the text.
         has_second: Whether they read its second part.
         num_features: How many dense numbers they read.
+        cut: How the text is cut into words.
     """
 
     layout: Layout
     has_second: bool
     num_features: int
+    cut: Cut
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,26 +71,32 @@ class Row:
     """A text, and what was said of it so far.
 
     Attributes:
-        view: The text.
+        text: The text as it was given.
+        second: Its second part; "" = there is none.
         features: Its dense numbers, () when none were given.
         outputs: Task name -> output; None until it is known.
     """
 
-    view: TextView
+    text: str
+    second: str
     features: tuple[float, ...]
     outputs: dict[str, Output]
 
     @property
     def has_second(self) -> bool:
         """Whether it is a pair, or a question with its context."""
-        return bool(self.view.second.strip())
+        return bool(self.second.strip())
 
-    def example(self, wanted: Input) -> Example:
-        """Returns what is encoded of the text."""
+    def view(self, cut: Cut) -> TextView:
+        """Returns the text with the places of its words."""
+        return TextView(self.text, cut.places(self.text), self.second)
+
+    def example(self, view: TextView, wanted: Input) -> Example:
+        """Returns what is encoded of the text, as it was cut for tasks that read the same."""
         return Example(
-            tuple(self.view.text[start:end] for start, end in self.view.words),
+            tuple(self.text[start:end] for start, end in view.words),
             # What the task was not trained on is left out, so that rows look as they did in
             # training.
-            second=self.view.second if wanted.has_second else "",
+            second=self.second if wanted.has_second else "",
             features=self.features if wanted.num_features else (),
         )

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from re import finditer
 from typing import TYPE_CHECKING
 
 import torch
@@ -13,13 +12,13 @@ from mtl_core.data.batching import Batch, make_batch, rows_by_length
 from mtl_core.data.collate import BATCH_SIZE
 from mtl_core.data.encoded import EncodedSplit
 from mtl_core.data.formats.text_files import with_whole_characters
+from mtl_core.data.words import Cut, Words
 from mtl_core.errors import DataError
 from mtl_core.hub import find_model
 from mtl_core.model.multitask import MultiTaskModel
 from mtl_core.prediction import Input, Prediction, Row, Text
 from mtl_core.saved_model import load_model
 from mtl_core.tasks.base import Decoded, Task
-from mtl_core.tasks.outputs import TextView
 from mtl_core.training.distributed import find_device
 
 if TYPE_CHECKING:
@@ -29,11 +28,12 @@ if TYPE_CHECKING:
 class Predictor:
     """A loaded model; call it with texts.
 
-    Words are cut at white space, as in training. Text longer than the model takes is cut, and the
-    words beyond get no tag. Contexts of questions may have any length; a question that leaves no
-    room for its context gets no answer. Each task reads what it was trained on: of a pair only the
-    first text, when its data sets had single texts, and features only when they had some. Computes
-    in fp32.
+    Texts are cut into words as those of training were: at white space, at punctuation where
+    training has it apart, or at every character. Offsets count characters of the text as it was
+    given. Text longer than the model takes is cut off, and the words beyond get no tag. Contexts of
+    questions may have any length; a question that leaves no room for its context gets no answer.
+    Each task reads what it was trained on: of a pair only the first text, when its data sets had
+    single texts, and features only when they had some. Computes in fp32.
     """
 
     def __init__(
@@ -45,6 +45,7 @@ class Predictor:
         *,
         max_length: int,
         parts: Mapping[str, Sequence[int]],
+        cuts: Mapping[str, Cut],
     ) -> None:
         """Takes a model, which is put into evaluation mode.
 
@@ -55,12 +56,14 @@ class Predictor:
             tokenizer: Its tokenizer.
             max_length: Longest row, in sub-words, special tokens included.
             parts: Task name -> parts that the texts of its data sets had; see `count_parts`.
+            cuts: Data set name -> how texts are cut into words, as its own are.
         """
         self.config = config
         self.model = model.eval()
         self.tasks = dict(tasks)
         self.tokenizer = tokenizer
         self.max_length = max_length
+        self.cuts = dict(cuts)
         self._parts = parts
 
     @classmethod
@@ -94,6 +97,7 @@ class Predictor:
             saved.tokenizer,
             max_length=saved.max_length,
             parts=saved.parts,
+            cuts=saved.cuts,
         )
 
     def __call__(
@@ -102,6 +106,7 @@ class Predictor:
         *,
         features: Sequence[Sequence[float]] = (),
         batch_size: int = BATCH_SIZE,
+        words: Words | None = None,
     ) -> list[Prediction]:
         """Predicts all tasks for every text; returns predictions in the order of the texts.
 
@@ -110,6 +115,8 @@ class Predictor:
                 and its context. Half a surrogate pair is read as U+FFFD.
             features: The extra dense numbers of every text, for models trained with some.
             batch_size: Texts per batch.
+            words: Where words end; None = where they do in training. `whitespace` takes texts that
+                are tokenised already exactly as they are.
 
         Raises:
             DataError: An entry is neither a text nor a pair of texts, the number of features is
@@ -120,22 +127,17 @@ class Predictor:
         self._check_features(features, len(pairs))
         if not self.takes_pairs and any(second for _, second in pairs):
             raise DataError("texts: the model takes single texts, it was trained without pairs")
-        rows = [
-            Row(
-                TextView(text, [word.span() for word in finditer(r"\S+", text)], second),
-                tuple(features[number]) if features else (),
-                dict.fromkeys(self.outputs_of()),
-            )
-            for number, (text, second) in enumerate(pairs)
-        ]
-        filled = [row for row in rows if row.view.words]
+        numbers = [tuple(row) for row in features] or [()] * len(pairs)
+        unknown = dict.fromkeys(self.outputs_of())
+        rows = [Row(*pair, row, {**unknown}) for pair, row in zip(pairs, numbers, strict=True)]
+        filled = [row for row in rows if row.text.strip()]
         # Pairs and single texts apart: a layout wants all rows with a second part or none, and what
         # is said of a text must not hang on the others.
         for has_second in (False, True):
             chosen = [row for row in filled if row.has_second == has_second]
             if chosen:
-                self._predict(chosen, batch_size)
-        return [Prediction(row.view.text, row.view.second, row.outputs) for row in rows]
+                self._predict(chosen, batch_size, None if words is None else Cut(words))
+        return [Prediction(row.text, row.second, row.outputs) for row in rows]
 
     @property
     def device(self) -> torch.device:
@@ -151,31 +153,32 @@ class Predictor:
         """Returns the tasks that say something of a text, in the order of the study file."""
         return [name for name, task in self.tasks.items() if task.speaks]
 
-    def _predict(self, rows: Sequence[Row], batch_size: int) -> None:
+    def _predict(self, rows: Sequence[Row], batch_size: int, cut: Cut | None) -> None:
         """Fills in what the tasks say; the rows all have a second part, or none has."""
-        for wanted, names in self._inputs(rows[0]).items():
+        for wanted, names in self._inputs(rows[0], cut).items():
             # Tasks that read the same of a text share one pass of the encoder.
             sizes = {"max_length": self.max_length}
-            pairs = [(row, row.example(wanted)) for row in rows]
+            cut_rows = [(row, row.view(wanted.cut)) for row in rows]
+            triples = [(row, view, row.example(view, wanted)) for row, view in cut_rows]
             fitting = [
-                (row, example)
-                for row, example in pairs
+                (row, view, example)
+                for row, view, example in triples
                 if wanted.layout.fits(example, self.tokenizer, **sizes)
             ]
             if not fitting:
                 continue
-            examples = [example for _, example in fitting]
+            examples = [example for _, _, example in fitting]
             # Without columns: there are no labels, only rows. `split.source` is what leads back
             # from a row to its text where a layout cuts texts into pieces, so there may be more
             # rows than texts.
             split = wanted.layout.encode(examples, self.tokenizer, (), {}, **sizes)
-            views = [row.view for row, _ in fitting]
+            views = [view for _, view, _ in fitting]
             for name, read in self._read(split, names, batch_size).items():
                 said = self.tasks[name].says(self.model.head(name), read, views, split.source)
-                for (row, _), output in zip(fitting, said, strict=True):
+                for (row, _, _), output in zip(fitting, said, strict=True):
                     row.outputs[name] = output
 
-    def _inputs(self, row: Row) -> Mapping[Input, list[str]]:
+    def _inputs(self, row: Row, cut: Cut | None) -> Mapping[Input, list[str]]:
         """Returns the tasks that can read a row, by what they read of it."""
         inputs: dict[Input, list[str]] = {}
         for name in self.outputs_of():
@@ -184,8 +187,10 @@ class Predictor:
             # A task trained on pairs alone says nothing of a single text, and one with features
             # nothing without; one trained on single texts reads the first part of a pair.
             if (has_second or 1 in parts) and num_features in (0, len(row.features)):
-                layout = self.config.tasks[name].layout()
-                inputs.setdefault(Input(layout, has_second, num_features), []).append(name)
+                section = self.config.tasks[name]
+                as_trained = Cut.merge(self.cuts[dataset] for dataset in section.datasets)
+                wanted = Input(section.layout(), has_second, num_features, cut or as_trained)
+                inputs.setdefault(wanted, []).append(name)
         return inputs
 
     def _read(

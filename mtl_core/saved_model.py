@@ -16,6 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from mtl_core.config import RunConfig
+from mtl_core.data.words import Cut
 from mtl_core.errors import ConfigError
 from mtl_core.files import whole_folder
 from mtl_core.model.autocast import Precision
@@ -61,6 +62,7 @@ class SavedModel:
         tokenizer: Its tokenizer.
         max_length: Longest row, in sub-words, special tokens included.
         parts: Task name -> parts that the texts of its data sets had; see `count_parts`.
+        cuts: Data set name -> how texts are cut into words, as its own are.
     """
 
     config: RunConfig
@@ -69,6 +71,7 @@ class SavedModel:
     tokenizer: "PreTrainedTokenizerFast"
     max_length: int
     parts: Mapping[str, Sequence[int]]
+    cuts: Mapping[str, Cut]
 
 
 def write_model(folder: Path, saved: SavedModel, *, precision: Precision, card: str) -> None:
@@ -134,13 +137,14 @@ def load_model(folder: Path, *, trust_code: bool) -> SavedModel:
         }
         num_features = {name: int(found["features"]) for name, found in of_tasks.items()}
         parts = {name: tuple(map(int, found["parts"])) for name, found in of_tasks.items()}
+        cuts = {name: Cut.from_json(meta["cuts"][name]) for name in config.datasets}
     encoder, tokenizer = _load_encoder(folder)
     settings = config.encoder
     with _reading(folder / CONFIG):
         pooler = Pooler(settings.pooling, facts_of(encoder).width, settings.normalize)
         model = MultiTaskModel(encoder, tasks, pooler, num_features=num_features)
     _load_heads(model, folder)
-    return SavedModel(config, model, tasks, tokenizer, max_length, parts)
+    return SavedModel(config, model, tasks, tokenizer, max_length, parts, cuts)
 
 
 def _meta(saved: SavedModel, precision: Precision) -> dict[str, object]:
@@ -160,6 +164,7 @@ def _meta(saved: SavedModel, precision: Precision) -> dict[str, object]:
         "max_length": saved.max_length,
         "precision": precision,
         "tasks": tasks,
+        "cuts": {name: cut.to_json() for name, cut in saved.cuts.items()},
     }
 
 

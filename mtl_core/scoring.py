@@ -8,6 +8,7 @@ from mtl_core.assets import build_collator, load_datasets
 from mtl_core.config import RunConfig
 from mtl_core.data.columns.base import AnyColumn
 from mtl_core.data.columns.label_names import Labels
+from mtl_core.data.cutting import cut_texts
 from mtl_core.data.example import Example
 from mtl_core.data.formats.base import SplitName
 from mtl_core.data.merge import merge_labels
@@ -123,6 +124,8 @@ def _read_file(predictor: Predictor, name: str, path: Path, split: SplitName) ->
     examples = read_file(config.datasets[name], kinds, path, split=split)
     if not examples:
         raise DataError(f"{path}: expected rows, found none")
+    # As the model was trained, whatever would fit the spans of this file better.
+    examples = cut_texts({split: examples}, predictor.cuts[name])[split]
     _check_examples(predictor, columns, examples, path)
     labels: dict[str, Labels] = {
         column.task_name: predictor.tasks[column.task_name].labels.with_found(

@@ -7,7 +7,6 @@ examples, and random vectors for its sub-words.
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from re import finditer
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +18,7 @@ from mtl_core.data.batching import Batch
 from mtl_core.data.collate import Collator
 from mtl_core.data.encoded import EncodedSplit
 from mtl_core.data.example import Example
+from mtl_core.data.words import Cut
 from mtl_core.tasks.base import Decoded, Head, Outcome, Task, TaskSection, build_task
 from mtl_core.tasks.hidden import Hidden, HiddenSize, Vocabulary
 from mtl_core.tasks.outputs import TextView, to_plain, to_text
@@ -219,7 +219,7 @@ def _mean(tokens: Tensor, mask: Tensor) -> Tensor:
 
 def _view(example: Example) -> TextView:
     text = " ".join(example.words)
-    return TextView(text, [word.span() for word in finditer(r"\S+", text)], example.second)
+    return TextView(text, Cut().places(text), example.second)
 
 
 def _tokenizer(examples: Sequence[Example]) -> "PreTrainedTokenizerFast":

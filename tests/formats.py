@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from mtl_core.data.cutting import cut_texts
 from mtl_core.data.example import ColumnKind, Example
 from mtl_core.data.formats.kinds import DatasetSection
 from mtl_core.data.splits import read_splits
@@ -57,7 +58,8 @@ def read(
     """Reads a file as train and dev; returns train."""
     where = {"path": path} if kind == "clinc" else {"splits": {"train": path, "dev": path}}
     section = SECTIONS.validate_python({"kind": kind, **where, **settings})
-    splits = read_splits(section, used)
+    found = read_splits(section, used)
+    splits = cut_texts(found, section.word_cut(found["train"]))
     if kind != "clinc":
         assert splits["train"] == splits["dev"]
     return splits["train"]

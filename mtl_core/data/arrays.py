@@ -10,6 +10,9 @@ import numpy.typing as npt
 NO_LABEL = -100
 """Label id of a row that lacks the task's label; the value that `cross_entropy` passes over."""
 
+NOWHERE = -2
+"""First sub-word of what is scored as a word and is none: a span that ends inside a word."""
+
 Int32Array = npt.NDArray[np.int32]
 Int64Array = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float32]

@@ -61,7 +61,8 @@ class EncodedSplit:
 
     Attributes:
         token_ids: Sub-word ids with the special tokens.
-        word_starts: Per word, the position of its first sub-word in the row; -1 = cut off.
+        word_starts: Per word, the position of its first sub-word in the row; -1 = cut off,
+            `NOWHERE` = a span that ends inside a word.
         labels: Task name -> labels, and the columns that they come from.
         word_ends: Per word, the position behind its last sub-word; -1 = cut off.
         token_types: Segment of every sub-word, for pairs; None when all are 0.

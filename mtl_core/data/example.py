@@ -38,6 +38,14 @@ class Answer(NamedTuple):
             )
 
 
+class CharSpan(NamedTuple):
+    """A labelled piece of a text: `text[start:end]`."""
+
+    start: int
+    end: int
+    label: str
+
+
 LabelValue = str | float | tuple[str, ...] | tuple[Answer, ...]
 """A label; a number; one tag per word or a set of labels; answers, none = there is no answer."""
 
@@ -52,9 +60,17 @@ class Example:
             this row lacks is absent, and the row then trains and scores the other tasks only.
         second: The second sentence of a pair, or the context that a question is asked about.
         features: Extra dense numbers of the sentence, as many in every row.
+        text: The running text that the words were cut from; "" = the file has words.
+        spans: Column name -> labelled spans of that text, none of which overlap. `cut_texts` makes
+            tags of them.
+        misfits: How many spans end inside a word. Behind the tags of the words stands one for each.
     """
 
     words: tuple[str, ...]
     labels: dict[str, LabelValue] = field(default_factory=dict)
     second: str = ""
     features: tuple[float, ...] = ()
+    # Not compared: rows are equal that have the same words.
+    text: str = field(default="", compare=False)
+    spans: dict[str, tuple[CharSpan, ...]] = field(default_factory=dict)
+    misfits: int = 0

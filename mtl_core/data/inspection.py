@@ -207,7 +207,7 @@ def _note_cuts(
     """
     rows = int((lengths > max_length).sum())
     if rows:
-        is_lost = encoded.word_starts.values < 0  # (words of the split,)
+        is_lost = encoded.word_starts.values == -1  # (words of the split,)
         lost = (
             f"; {int(is_lost.sum()):,} of {len(is_lost):,} words are not read, and tags on them "
             "count as wrong"

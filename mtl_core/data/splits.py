@@ -149,7 +149,11 @@ def _rename_rows(
             column: COLUMNS[columns[column]].rename(value, rename) if column in columns else value
             for column, value in row.labels.items()
         }
-        rows[number] = replace(row, labels=renamed)
+        spans = {
+            column: tuple(span._replace(label=rename(span.label)) for span in found)
+            for column, found in row.spans.items()
+        }
+        rows[number] = replace(row, labels=renamed, spans=spans)
 
 
 def _cut(

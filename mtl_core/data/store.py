@@ -17,12 +17,14 @@ from mtl_core.data.arrays import Int64Array
 from mtl_core.data.arrow_files import open_split, write_split
 from mtl_core.data.columns.base import AnyColumn
 from mtl_core.data.columns.label_names import Labels
+from mtl_core.data.cutting import cut_texts
 from mtl_core.data.encoded import EncodedSplit
 from mtl_core.data.formats.kinds import DatasetSection
 from mtl_core.data.inspection import Inspector
 from mtl_core.data.layouts.base import Layout
 from mtl_core.data.notes import DataNote, Lengths, by_importance
 from mtl_core.data.splits import read_splits
+from mtl_core.data.words import Cut
 from mtl_core.errors import DataError
 from mtl_core.files import hash_files, open_or_build
 from mtl_core.paths import cache_folder
@@ -49,6 +51,7 @@ class EncodedDataset:
         lengths: Split name -> how long its rows are.
         known: Split name -> numbers of the examples that stand in train, too, (examples,), rising;
             without train.
+        cut: How texts to predict are cut into words, so that they look as those of train.
     """
 
     name: str
@@ -58,6 +61,7 @@ class EncodedDataset:
     notes: Sequence[DataNote] = ()
     lengths: Mapping[str, Lengths] = field(default_factory=dict)
     known: Mapping[str, Int64Array] = field(default_factory=dict)
+    cut: Cut = field(default_factory=Cut)
 
 
 def load_dataset(
@@ -133,6 +137,8 @@ def _build(
     kinds = {name: kind for column in columns for name, kind in column.reads.items()}
     notes: list[DataNote] = []
     examples = read_splits(section, kinds, notes)
+    cut = section.word_cut(examples["train"])
+    examples = cut_texts(examples, cut, notes)
     for split, rows in examples.items():
         if not rows:
             filtered = f"; no row passes `where: {section.where}`" if section.where else ""
@@ -155,7 +161,8 @@ def _build(
     digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()
     notes += inspector.notes
     # Not part of the content, as they follow from it: another wording of a note is no other data.
-    return {**content, "content": digest, **_write_found(folder, notes, inspector)}
+    found_too = {"cut": cut.to_json(), **_write_found(folder, notes, inspector)}
+    return {**content, "content": digest, **found_too}
 
 
 def _write_found(
@@ -181,4 +188,5 @@ def _open(
     notes = by_importance(replace(DataNote.from_json(one), dataset=name) for one in meta["notes"])
     lengths = {split: Lengths(**found) for split, found in meta["lengths"].items()}
     known = {split: np.load(folder / _KNOWN.format(split)) for split in splits if split != "train"}
-    return EncodedDataset(name, splits, labels, meta["content"], notes, lengths, known)
+    cut = Cut.from_json(meta["cut"])
+    return EncodedDataset(name, splits, labels, meta["content"], notes, lengths, known, cut)

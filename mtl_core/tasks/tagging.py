@@ -11,6 +11,7 @@ from torch.nn.functional import cross_entropy
 
 from mtl_core.data.arrays import NO_LABEL
 from mtl_core.data.batching import Batch
+from mtl_core.data.columns.base import Gold
 from mtl_core.data.columns.label_names import LabelNames
 from mtl_core.data.columns.tags import TagsColumn
 from mtl_core.data.source import Source
@@ -91,7 +92,8 @@ class TaggingTask(Task):
         if not gold:
             names = ("f1", "precision", "recall") if self.is_bio else ("macro_f1",)
             return dict.fromkeys((*names, "accuracy"), float("nan"))
-        pair = np.concatenate(gold), np.concatenate(predicted)
+        # A word in which a span ends has no tag; the span is there, and missed, behind the words.
+        pair = _tagged(np.concatenate(gold), np.concatenate(predicted))
         accuracy = float(accuracy_score(*pair))
         if not self.is_bio:
             gold_ids, found = pair
@@ -100,7 +102,9 @@ class TaggingTask(Task):
             macro = float(f1_score(*pair, labels=known, average="macro", zero_division=0.0))
             return {"accuracy": accuracy, "macro_f1": macro}
         tags = np.array([*self.labels.all, "O"])  # LOST = -1: nothing is predicted there
-        texts = [[tags[row].tolist() for row in rows] for rows in (gold, predicted)]
+        texts = [
+            [tags[np.maximum(row, LOST)].tolist() for row in rows] for rows in (gold, predicted)
+        ]
         precision, recall, f1 = span_scores(*texts)
         scores = {"f1": f1, "precision": precision, "recall": recall, "accuracy": accuracy}
         return scores | (scores_by_type(*texts) if self._section.scores_by_type else {})
@@ -198,6 +202,10 @@ class CrfHead(Head):
         """Returns the negative log-likelihood of the tags (batch, words), summed over rows."""
         mask = labels != NO_LABEL  # (batch, words)
         rows = mask.any(dim=1)
+        # Words without a tag are stepped over: tagged ones come first, in their order.
+        order = (~mask).int().argsort(dim=1, stable=True)
+        mask, labels = mask.gather(1, order), labels.gather(1, order)
+        logits = logits.gather(1, order[..., None].expand_as(logits))
         # Without a labelled row every parameter still takes part, with a gradient of 0.
         own: list[Tensor] = [p.sum() for p in self.crf.parameters()]
         nothing = torch.stack([logits.float().sum(), *own]).sum() * 0
@@ -216,6 +224,12 @@ class CrfHead(Head):
         best = viterbi(logits.float(), batch.words.is_there, steps + self.get_buffer("penalties"),
                        self.crf.end_transitions)  # fmt: skip
         return tag_rows(best, batch)
+
+
+def _tagged(gold: Gold, predicted: Decoded) -> tuple[Gold, Decoded]:
+    """Returns the tags of words that have one, and what is predicted there."""
+    is_tagged = gold != NO_LABEL
+    return gold[is_tagged], predicted[is_tagged]
 
 
 def tag_rows(best: Tensor, batch: Batch) -> list[Decoded]:

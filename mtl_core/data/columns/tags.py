@@ -1,4 +1,4 @@
-"""The column of tagging: one tag per word."""
+"""The column of tagging: one tag per word, and one for each span that ends inside a word."""
 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -14,6 +14,7 @@ from mtl_core.data.columns.base import Column, Gold
 from mtl_core.data.columns.cells import Cell
 from mtl_core.data.columns.ids import look_up
 from mtl_core.data.columns.label_names import LabelNames
+from mtl_core.data.cutting import NO_TAG
 from mtl_core.data.example import Example, LabelValue
 from mtl_core.data.notes import SplitNotes, percent
 from mtl_core.data.schemes import advice
@@ -27,6 +28,9 @@ _BIO = re.compile(r"[BI]-[^-](.*[^-])?", re.DOTALL)
 @dataclass(frozen=True, slots=True)
 class TagsColumn(Column[LabelNames, Ragged]):
     """One tag per word: ids, `Ragged`, as long as the words of each row; `NO_LABEL` = missing.
+
+    Behind the words of a row stands the first tag of each span that words cannot express, at places
+    that are in no row of tokens: nothing learns it, nothing predicts it, and so it is missed.
 
     Attributes:
         is_bio: Whether the tags have to be BIO.
@@ -70,7 +74,7 @@ class TagsColumn(Column[LabelNames, Ragged]):
         """
         self.check_labelled(splits, where)
         found = {
-            split: [tag for row in rows for tag in self._tags_of(row)]
+            split: [tag for row in rows for tag in self._tags_of(row) if tag != NO_TAG]
             for split, rows in splits.items()
         }
         if not self.is_bio:
@@ -83,7 +87,7 @@ class TagsColumn(Column[LabelNames, Ragged]):
         self, examples: Sequence[Example], labels: LabelNames, source: Source | None
     ) -> Ragged:
         """Returns the id of every word's tag; `NO_LABEL` for all words of a row without tags."""
-        ids = {label: number for number, label in enumerate(labels.all)}
+        ids = {label: number for number, label in enumerate(labels.all)} | {NO_TAG: NO_LABEL}
         return Ragged.from_rows(
             [
                 [ids[tag] for tag in self._tags_of(example)] or [NO_LABEL] * len(example.words)
@@ -130,7 +134,7 @@ class TagsColumn(Column[LabelNames, Ragged]):
         begun = stray = 0
         for ids in self.gold(values):
             before = "O"
-            for tag in (labels.all[number] for number in ids):
+            for tag in (labels.all[number] for number in ids if number != NO_LABEL):
                 begun += tag.startswith("B-")
                 # "I-" goes on with a type, whether a B- or another I- stands before it.
                 stray += tag.startswith("I-") and before[1:] != tag[1:]
@@ -156,9 +160,12 @@ class TagsColumn(Column[LabelNames, Ragged]):
         return len(np.unique(np.searchsorted(values.offsets, places, side="right")))
 
     def gold(self, values: Ragged) -> list[Gold]:
-        """Returns the tags of every row, (words,), int64, those of cut-off words included."""
+        """Returns the tags of every row, (words,), int64, those of cut-off words included.
+
+        Where a row has tags, single words of it may have none: `NO_LABEL`.
+        """
         rows = (values.row(number) for number in range(len(values)))
-        return [np.array(ids[ids != NO_LABEL], dtype=np.int64) for ids in rows]
+        return [np.array(ids if (ids != NO_LABEL).any() else (), np.int64) for ids in rows]
 
     def _tags_of(self, example: Example) -> Sequence[str]:
         return self.value(example) or ()  # type: ignore[return-value]

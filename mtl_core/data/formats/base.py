@@ -3,17 +3,19 @@
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
 from mtl_core.data.columns.kinds import COLUMNS
+from mtl_core.data.cutting import found_cut
 from mtl_core.data.example import ColumnKind, Example
 from mtl_core.data.formats.data_files import files_of
 from mtl_core.data.formats.label_rules import LabelRules
 from mtl_core.data.notes import SplitNotes
+from mtl_core.data.words import Cut, Words
 from mtl_core.errors import DataError
 from mtl_core.files import hash_files
 from mtl_core.section import DataFiles, Section
@@ -157,6 +159,14 @@ class DatasetBase(Section, ABC):
         """
         raise DataError(f"{path}: a data set of the kind '{self.kind}' does not read files")
 
+    def word_cut(self, train: Sequence[Example]) -> Cut:
+        """Returns how texts are cut into words, of this data set and of those to predict.
+
+        Args:
+            train: The rows of train; nothing else may decide it.
+        """
+        return found_cut(train)
+
     @abstractmethod
     def fingerprint(self) -> str:
         """Returns a hash of the content of all that is read; moved files keep theirs."""
@@ -199,6 +209,17 @@ class FilesBase(DatasetBase):
         # By split: a file that moves from train to dev makes another data set.
         hashes = {split: hash_files(self.splits.files(split)) for split in self.splits.given()}
         return hashlib.sha256(json.dumps(hashes).encode()).hexdigest()
+
+
+class SpanFilesBase(FilesBase):
+    """What data sets have whose labels are spans of characters, which become tags of words."""
+
+    words: Words | None = None
+    """Where words end: `whitespace`, `punctuation` or `characters`; null = as most spans fit."""
+
+    def word_cut(self, train: Sequence[Example]) -> Cut:
+        """Returns how texts are cut into words; see `DatasetBase.word_cut`."""
+        return super().word_cut(train) if self.words is None else Cut(self.words)
 
 
 def check_columns(where: str, columns: Columns, offered: Columns) -> None:

@@ -80,4 +80,4 @@ def _example(row: Any, where: str) -> Example:
     if not isinstance(row, list) or [type(cell) for cell in row] != [str, str]:
         way = "; `kind: jsonl` reads objects" if isinstance(row, dict) else ""
         raise DataError(f"{where}: expected [text, label], found {short(row)}{way}")
-    return Example(cut_words(row[0], where), {"intent": row[1]})
+    return Example(cut_words(row[0], where), {"intent": row[1]}, text=row[0])

@@ -22,4 +22,4 @@ class Lines(FilesBase):
         check_columns(str(path), columns, {})
         lines = enumerate(read_lines(path, self.encoding), start=1)
         rows = ((f"{path}:{number}", line) for number, line in lines if line.strip())
-        return read_rows(rows, lambda line, where: Example(cut_words(line, where)))
+        return read_rows(rows, lambda line, where: Example(cut_words(line, where), text=line))

@@ -1,55 +1,41 @@
-"""Spans: from character offsets to BIO tags of words."""
+"""Spans in characters: whether they stand in their text, and which stay where some overlap."""
 
-import re
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Literal
+
+from mtl_core.data.example import CharSpan
 
 Overlaps = Literal["refuse", "longest"]
-"""What becomes of spans that take the same word: an error, or the longest stays."""
+"""What becomes of spans that share characters: an error, or the longest stays."""
 
 
-class CharSpan(NamedTuple):
-    """A labelled piece of a text: `text[start:end]`."""
-
-    start: int
-    end: int
-    label: str
-
-
-def spans_to_tags(
+def check_spans(
     text: str, spans: Sequence[CharSpan], *, overlaps: Overlaps = "refuse"
-) -> tuple[str, ...]:
-    """Returns the IOB2 tag of every word; a span that cuts a word takes all of it.
+) -> tuple[CharSpan, ...]:
+    """Returns the spans of a text that stay, in their order in the text.
 
     Args:
-        text: The text; its words are cut at white space.
+        text: The text.
         spans: Spans of it, in any order.
-        overlaps: What becomes of spans that take the same word.
+        overlaps: What becomes of spans that share characters.
 
     Raises:
-        ValueError: A span is empty or ends outside of the text, or two take the same word and
-            that is refused.
+        ValueError: A span is empty or ends outside of the text, or two overlap and that is refused.
     """
-    words = [match.span() for match in re.finditer(r"\S+", text)]
-    tags = ["O"] * len(words)
-    if overlaps == "longest":
-        # Longest first; of two as long the one that was given first.
-        spans = sorted(spans, key=lambda span: span.start - span.end)
-    for start, end, label in spans:
-        if not 0 <= start < end <= len(text):
+    kept: list[CharSpan] = []
+    # Longest first; of two as long the one that was given first.
+    for span in sorted(spans, key=lambda span: span.start - span.end):
+        if not 0 <= span.start < span.end <= len(text):
+            raise ValueError(f"{_named(span)} is not inside the text of {len(text)} characters")
+        other = next((one for one in kept if one.start < span.end and one.end > span.start), None)
+        if other is None:
+            kept.append(span)
+        elif overlaps == "refuse":
             raise ValueError(
-                f"span {start}-{end} ({label}) is not inside the text of {len(text)} characters"
+                f"{_named(span)} overlaps {_named(other)}; `overlaps: longest` keeps the longer one"
             )
-        # Words that share a character with the span.
-        covered = [n for n, (first, last) in enumerate(words) if first < end and last > start]
-        taken = [number for number in covered if tags[number] != "O"]
-        if taken and overlaps == "refuse":
-            first, last = words[taken[0]]
-            raise ValueError(
-                f"span {start}-{end} ({label}) takes the word '{text[first:last]}', which another "
-                f"span ({tags[taken[0]][2:]}) has already; `overlaps: longest` keeps the longer one"
-            )
-        # With `longest` a span that meets a longer one is dropped as a whole, not cut.
-        for number in () if taken else covered:
-            tags[number] = f"{'B' if number == covered[0] else 'I'}-{label}"
-    return tuple(tags)
+    return tuple(sorted(kept))
+
+
+def _named(span: CharSpan) -> str:
+    return f"span {span.start}-{span.end} ({span.label})"

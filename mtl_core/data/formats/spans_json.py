@@ -11,14 +11,14 @@ from mtl_core.data.columns.label import LabelColumn
 from mtl_core.data.columns.labels import LabelSetColumn
 from mtl_core.data.columns.number import NumberColumn
 from mtl_core.data.columns.tags import TagsColumn
-from mtl_core.data.example import ColumnKind, Example, LabelValue
-from mtl_core.data.formats.base import Columns, FilesBase, check_columns
+from mtl_core.data.example import CharSpan, ColumnKind, Example, LabelValue
+from mtl_core.data.formats.base import Columns, SpanFilesBase, check_columns
 from mtl_core.data.formats.json_files import find, find_value, short
 from mtl_core.data.formats.offsets import Offsets, char_range, check_quoted
 from mtl_core.data.formats.rows import read_rows
 from mtl_core.data.formats.span_exports import is_task, plain_rows
 from mtl_core.data.formats.span_keys import SpanKeys, find_span_keys, no_key
-from mtl_core.data.formats.spans import CharSpan, Overlaps, spans_to_tags
+from mtl_core.data.formats.spans import Overlaps, check_spans
 from mtl_core.data.formats.text_files import cut_words
 from mtl_core.data.notes import SplitNotes
 from mtl_core.errors import DataError
@@ -31,7 +31,7 @@ _OF_ROWS = (LabelColumn.kind, LabelSetColumn.kind, NumberColumn.kind)
 """Kinds of columns that rows can have beside their spans."""
 
 
-class SpansJson(FilesBase):
+class SpansJson(SpanFilesBase):
     """JSON (a list, or lines) of texts with character spans, which become tags of words.
 
     Spans are objects or lists [start, end, label], rows are objects or [text, {...}] as in spaCy 2;
@@ -54,7 +54,7 @@ class SpansJson(FilesBase):
     offsets: Offsets = "characters"
     """What starts and ends count: `characters`, `utf16` as tools in JavaScript, or `bytes`."""
     overlaps: Overlaps = "refuse"
-    """What becomes of spans that take the same word: an error, or the longest stays."""
+    """What becomes of spans that share characters: an error, or the longest stays."""
 
     def read_file(self, path: Path, columns: Columns, notes: SplitNotes) -> list[Example]:
         """Reads one file; see `FilesBase.read_file`."""
@@ -76,7 +76,7 @@ class SpanLayout:
     Attributes:
         keys: Where their parts stand.
         offsets: What starts and ends count.
-        overlaps: What becomes of spans that take the same word.
+        overlaps: What becomes of spans that share characters.
     """
 
     keys: SpanKeys
@@ -127,16 +127,17 @@ def _example(row: Any, where: str, columns: Columns, layout: SpanLayout) -> Exam
     text = find_value(row, layout.keys.text, str, where)
     words = cut_words(text, where)
     labels: dict[str, LabelValue] = {}
+    spans: dict[str, tuple[CharSpan, ...]] = {}
     for column, kind in columns.items():
         if column == _SPANS:
             try:
-                spans = _spans(row, text, where, layout)
-                labels[column] = spans_to_tags(text, spans, overlaps=layout.overlaps)
+                found = _spans(row, text, where, layout)
+                spans[column] = check_spans(text, found, overlaps=layout.overlaps)
             except ValueError as error:
                 raise DataError(f"{where}: {error}") from error
         elif (value := find(row, column)) is not None:
             labels[column] = _label(value, kind, f"{where}: '{column}'")
-    return Example(words, labels)
+    return Example(words, labels, text=text, spans=spans)
 
 
 def _spans(row: Any, text: str, where: str, layout: SpanLayout) -> list[CharSpan]:

@@ -6,7 +6,7 @@ from typing import Any, Literal, NamedTuple
 
 from mtl_core.data.columns.answers import AnswersColumn
 from mtl_core.data.columns.cells import Cell
-from mtl_core.data.example import Example
+from mtl_core.data.example import Example, LabelValue
 from mtl_core.data.formats.base import Columns, FilesBase, check_columns
 from mtl_core.data.formats.json_files import get_key, sound_rows
 from mtl_core.data.formats.rows import read_rows
@@ -83,14 +83,16 @@ def _example(asked: _Asked, where: str) -> Example:
     # Ids are there to find a question again, and tools leave them out.
     number = asked.question.get("id") if isinstance(asked.question, dict) else None
     where = where if number is None else f"{where}, question '{number}'"
-    words = cut_words(get_key(asked.question, "question", str, where), where)
+    text = get_key(asked.question, "question", str, where)
+    words = cut_words(text, where)
     if not asked.context.strip():
         raise DataError(f"{where}: expected a text at 'context', found an empty one")
     if not _is_known(asked.question):
-        return Example(words, second=asked.context)
+        return Example(words, second=asked.context, text=text)
     answers = asked.question.get("answers") or []
     cell = Cell(answers, f"{where}, 'answers'", None, "", asked.context)
-    return Example(words, {"answers": AnswersColumn.from_cell(cell)}, second=asked.context)
+    labels: dict[str, LabelValue] = {"answers": AnswersColumn.from_cell(cell)}
+    return Example(words, labels, second=asked.context, text=text)
 
 
 def _is_known(question: Any) -> bool:

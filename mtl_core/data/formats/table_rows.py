@@ -134,7 +134,13 @@ class _Maker:
         labels = self._labels(row, where, words, second)
         features = self._features(row, where)
         self.places.append(where)
-        return Example(words, labels, second, features)
+        return Example(words, labels, second, features, self._running(row, words))
+
+    def _running(self, row: Mapping[str, object], words: Sequence[str]) -> str:
+        """Returns the text as it stands; "" where it came as a list of words, or with tags."""
+        text = row[self._layout.text]
+        is_running = isinstance(text, str) and not self._has_tags and text.split() == list(words)
+        return str(text) if is_running else ""
 
     def _words(self, value: object, where: str) -> tuple[str, ...]:
         if isinstance(value, str) and value.lstrip()[:1] == "[":

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from mtl_core.data.arrays import FloatArray, Int64Array, Ragged
+from mtl_core.data.arrays import NOWHERE, FloatArray, Int64Array, Ragged
 from mtl_core.data.columns.base import AnyColumn
 from mtl_core.data.columns.label_names import Labels
 from mtl_core.data.encoded import EncodedSplit, TaskLabels
@@ -46,8 +46,9 @@ class Sentences(Layout):
                 rows["types"].extend(encoded["token_type_ids"])
             for row, example in enumerate(chunk):
                 starts, ends = _word_borders(encoded[row], len(example.words))
-                rows["starts"].append(starts)
-                rows["ends"].append(ends)
+                # The tags behind those of the words stand at places that no head ever reads.
+                rows["starts"].append(starts + [NOWHERE] * example.misfits)
+                rows["ends"].append(ends + [NOWHERE] * example.misfits)
         return EncodedSplit(
             Ragged.from_rows(rows["ids"]),
             Ragged.from_rows(rows["starts"]),

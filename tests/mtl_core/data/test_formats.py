@@ -161,9 +161,12 @@ def test_spans_become_tags_as_in_restaurants_8k(write_rows: WriteRows) -> None:
         "end": "valueSpan.endIndex",
         "label": "slot",
     }
-    people = ("O", "O", "O", "B-people", "I-people", "I-people", "I-people", "I-people")
+    people = ("O", "O", "O", "B-people", "I-people", "I-people", "I-people", "I-people", "O")
     expected = [
-        Example(("There", "will", "be", "5", "adults", "and", "1", "child."), {"spans": people}),
+        # The span ends in front of the full stop, so words end there, too.
+        Example(
+            ("There", "will", "be", "5", "adults", "and", "1", "child", "."), {"spans": people}
+        ),
         Example(("Tonight", "at", "8"), {"spans": ("B-date", "O", "B-time")}),
         Example(("no", "thanks"), {"spans": ("O", "O")}),
     ]
