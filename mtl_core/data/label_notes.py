@@ -72,7 +72,7 @@ def check_known_labels(datasets: Mapping[str, EncodedDataset], limited: Iterable
             raise DataError(
                 f"data set {where}: task '{task}': train has none of the labels of dev, so every "
                 f"score would be 0; dev has {listed(sorted(in_dev - column.blank))}, train has "
-                f"{listed(seen) or 'none'}"
+                f"{listed(seen) or 'none'}; `labels: {{map: ...}}` of a data set renames labels"
             )
 
 
@@ -138,7 +138,7 @@ def _note_alike(notes: SplitNotes, task: str, names: Sequence[str]) -> None:
         notes.add(
             "alike",
             f"task '{task}': labels that differ only in how they are written count as different "
-            f"ones: {shown}{more}",
+            f"ones: {shown}{more}; `labels:` of the data set joins them",
             task=task,
             count=sum(map(len, alike)),
             of=len(names),

@@ -131,7 +131,8 @@ def test_a_dev_split_of_other_labels_is_refused(tmp_path, tiny_encoder):
         notes_on(tmp_path, tiny_encoder, {"t": Y}, d=splits)
     assert str(error.value) == (
         "data set 'd': task 't': train has none of the labels of dev, so every score would be 0; "
-        "dev has 'No.', 'Yes.', train has 'no', 'yes'"
+        "dev has 'No.', 'Yes.', train has 'no', 'yes'; `labels: {map: ...}` of a data set renames "
+        "labels"
     )
 
 
@@ -151,7 +152,7 @@ def test_spans_of_other_types_are_refused_and_o_is_no_label(
     splits = {"train": [{"text": "a b", "y": ["B-x", "O"]}], "dev": [{"text": "c d", "y": tags}]}
     config = config_of(tmp_path, tiny_encoder, {"t": task}, d=splits)
     if is_refused:
-        with pytest.raises(DataError, match=r"dev has 'B-y', train has 'B-x'$"):
+        with pytest.raises(DataError, match=r"dev has 'B-y', train has 'B-x'; "):
             load_data(config)
     else:
         load_data(config)
