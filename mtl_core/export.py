@@ -1,9 +1,12 @@
 """Export: makes a saved model, with its card, from the checkpoint of a run."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from mtl_core.assets import Assets, build_tasks, count_parts
+from mtl_core.card_data import About, CardFacts, Rows
 from mtl_core.config import RunConfig
+from mtl_core.data.store import EncodedDataset
 from mtl_core.model.autocast import Precision
 from mtl_core.model.multitask import MultiTaskModel
 from mtl_core.model_card import render_card
@@ -20,6 +23,7 @@ def export_best(
     assets: Assets,
     dev: ScoreTree,
     test: ScoreTree | None,
+    about: About | None = None,
 ) -> None:
     """Saves the best epoch of a run.
 
@@ -30,6 +34,7 @@ def export_best(
         assets: Its data and encoder.
         dev: Dev scores of that epoch, for the card.
         test: Test scores, for the card; None when there are none.
+        about: What its owner says of the model, for the card, if anything.
 
     Raises:
         ConfigError: The checkpoint was written by another version.
@@ -40,7 +45,10 @@ def export_best(
     precision = load_best(checkpoint, model)
     # A saved model has no adapters: their updates become part of the weights.
     assets.merge_adapters()
-    save_model(folder, model, config=config, assets=assets, precision=precision, dev=dev, test=test)
+    labels = {name: task.labels.trained for name, task in tasks.items()}
+    rows = count_rows(config, assets.data.datasets)
+    card = render_card(CardFacts(config, labels, rows, precision, dev=dev, test=test, about=about))
+    save_model(folder, model, config=config, assets=assets, precision=precision, card=card)
 
 
 def save_model(
@@ -50,8 +58,7 @@ def save_model(
     config: RunConfig,
     assets: Assets,
     precision: Precision,
-    dev: ScoreTree,
-    test: ScoreTree | None,
+    card: str,
 ) -> None:
     """Saves a model: weights, tokenizer, configuration, labels and card; see `export_best`."""
     tasks = build_tasks(config, assets.data.datasets)
@@ -59,6 +66,15 @@ def save_model(
     data = assets.data
     cuts = {name: dataset.cut for name, dataset in data.datasets.items()}
     saved = SavedModel(config, model, tasks, data.tokenizer, data.max_length, parts, cuts)
-    labels = {name: task.labels.trained for name, task in tasks.items()}
-    card = render_card(config, labels, precision=precision, dev=dev, test=test)
     write_model(folder, saved, precision=precision, card=card)
+
+
+def count_rows(config: RunConfig, datasets: Mapping[str, EncodedDataset]) -> Rows:
+    """Returns task -> data set -> split -> rows, or questions, that have its labels."""
+    return {
+        name: {
+            key: {split: rows.num_scored(name) for split, rows in datasets[key].splits.items()}
+            for key in section.datasets
+        }
+        for name, section in config.tasks.items()
+    }

@@ -2,30 +2,38 @@
 
 import datetime
 import importlib.metadata
-import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator
 
+from mtl_core.card_data import CardFacts, card_data, kind_name
 from mtl_core.config import RunConfig
 from mtl_core.markdown import code, plain
+from mtl_core.model.backbones.encoder import public_name
 from mtl_core.scores import ScoreTree, flatten, show_score
+from mtl_core.study_file import dump
 
 _USE = """## Use
 
+MODEL is the folder of this card, or the name that it has on the hub.
+
 ```
-mtl predict FOLDER "some text"
+mtl predict MODEL "some text"
 ```
 
 ```python
 from mtl_core import Predictor
 
-predictor = Predictor.load("FOLDER")
+predictor = Predictor.load("MODEL")
 for prediction in predictor(["some text"]):
     print(prediction.to_json())
 ```
 
 Where a model takes pairs of texts, or questions with their contexts, a tab parts them on the
 command line, and in Python they are tuples: `predictor([("question", "context")])`.
+
+Transformers finds the trained encoder without its heads:
+`AutoModel.from_pretrained("MODEL")`. A layer behind `pooler_output` was not trained and is not
+part of it.
 """
 _LIMITS = """## Limits
 
@@ -34,63 +42,55 @@ words beyond get no span. Only labels of the training data can be predicted.
 """
 
 
-def render_card(
-    config: RunConfig,
-    labels: Mapping[str, tuple[str, ...]],
-    *,
-    precision: str,
-    dev: ScoreTree,
-    test: ScoreTree | None,
-) -> str:
-    """Returns the card as Markdown.
-
-    Args:
-        config: The run that trained the model.
-        labels: Task name -> labels the model predicts.
-        precision: What the run computed in.
-        dev: Dev scores of the saved epoch, as `result.json` holds them; may be empty.
-        test: Test scores, when they were computed.
-    """
+def render_card(facts: CardFacts) -> str:
+    """Returns the card as Markdown, with its metadata in front."""
+    config = facts.config
     return f"""---
-library_name: mtl
-tags: {_tags(config)}
+{card_data(facts).to_yaml()}
 ---
 
 # Multi-task model: {", ".join(map(plain, config.tasks))}
 
 One encoder ({code(_encoder_name(config))}) with one head per task:
 
-{_tasks(config, labels)}
+{_tasks(facts)}
 
 {_USE}
 ## Scores
 
-{_scores(dev, test)}
+{_scores(facts.dev, facts.test)}
+
+## Data
+
+{_data(facts)}
 
 ## Recipe
 
-`run.yaml` holds every setting of the run. Data sets: {", ".join(map(plain, config.datasets))}.
-Trained in {precision}. Saved {datetime.date.today().isoformat()} with {_versions()}.
+Trained in {facts.precision}, {_batches(config)}. Saved {datetime.date.today().isoformat()} with
+{_versions()}.
+
+{_recipe(config)}
 
 {_LIMITS}"""
 
 
-def _tasks(config: RunConfig, labels: Mapping[str, tuple[str, ...]]) -> str:
+def _tasks(facts: CardFacts) -> str:
     return "\n".join(
-        f"- {code(name)} ({plain(_kind(section.kind))}){_describe(labels[name])}"
-        for name, section in config.tasks.items()
+        f"- {code(name)} ({plain(kind_name(section.kind))}){_describe(facts.labels[name])}"
+        for name, section in facts.config.tasks.items()
     )
 
 
-def _tags(config: RunConfig) -> str:
-    kinds = sorted({_kind(task.kind) for task in config.tasks.values()})
-    # Words in quotes: YAML would read a kind that is called `no` as something else.
-    return json.dumps(["multi-task", *(re.sub(r"[^\w-]", "-", kind) for kind in kinds)])
+def _describe(labels: tuple[str, ...], most: int = 12) -> str:
+    if not labels:
+        return ""
+    more = f" and {len(labels) - most} more" if len(labels) > most else ""
+    return f": {len(labels)} labels: {', '.join(map(code, labels[:most]))}{more}"
 
 
-def _versions() -> str:
-    packages = ("torch", "transformers")
-    return ", ".join(f"{name} {importlib.metadata.version(name)}" for name in packages)
+def _encoder_name(config: RunConfig) -> str:
+    # Of a local folder only its own name: the path says something about one machine alone.
+    return public_name(config.encoder) or config.encoder.name.rstrip("/").rpartition("/")[2]
 
 
 def _scores(dev: ScoreTree, test: ScoreTree | None) -> str:
@@ -99,18 +99,6 @@ def _scores(dev: ScoreTree, test: ScoreTree | None) -> str:
     else:
         chosen = "Epoch and recipe were chosen on dev; test was opened for the final scores only."
     return f"{_score_table(dev, test)}\n\n{chosen}"
-
-
-def _encoder_name(config: RunConfig) -> str:
-    # Of a local folder only its own name: the path says something about one machine alone.
-    return config.encoder.name.rstrip("/").rpartition("/")[2]
-
-
-def _describe(labels: tuple[str, ...], most: int = 12) -> str:
-    if not labels:
-        return ""
-    more = f" and {len(labels) - most} more" if len(labels) > most else ""
-    return f": {len(labels)} labels: {', '.join(map(code, labels[:most]))}{more}"
 
 
 def _score_table(dev: ScoreTree, test: ScoreTree | None) -> str:
@@ -123,6 +111,52 @@ def _score_table(dev: ScoreTree, test: ScoreTree | None) -> str:
     return "\n".join(["| score, shares in % | dev | test |", "|---|---|---|", *rows])
 
 
-def _kind(kind: str) -> str:
-    # Of a kind in a file only its class: the path says something about one machine alone.
-    return kind.rpartition(":")[2]
+def _data(facts: CardFacts) -> str:
+    """Returns the rows behind each task, and its share of all that the model was trained on."""
+    splits = ("train", "dev", "test")
+    counted = [
+        (task, key, [rows.get(split, 0) for split in splits])
+        for task, datasets in facts.rows.items()
+        for key, rows in datasets.items()
+    ]
+    total = sum(counts[0] for _, _, counts in counted) or 1
+    lines = [
+        f"| {plain(task)} | {_dataset_name(facts.config, key)} | {' | '.join(map(str, counts))} | "
+        f"{100 * counts[0] / total:.1f} |"
+        for task, key, counts in counted
+    ]
+    head = "| task | data set | train rows | dev | test | % of all train labels |"
+    return "\n".join([head, "|---|---|---|---|---|---|", *lines])
+
+
+def _dataset_name(config: RunConfig, key: str) -> str:
+    public = config.datasets[key].public_name()
+    return plain(key) if public in (None, key) else f"{plain(key)} ({plain(str(public))})"
+
+
+def _batches(config: RunConfig) -> str:
+    training = config.training
+    parts = f" in {training.accumulation} parts" if training.accumulation > 1 else ""
+    epochs = f"{training.epochs} epoch{'s' if training.epochs > 1 else ''}"
+    return f"in batches of {training.batch_size} rows{parts}, for up to {epochs}"
+
+
+def _recipe(config: RunConfig) -> str:
+    """Returns the settings of the run but its data, as a study file has them."""
+    run = config.model_dump(mode="json", exclude={"datasets"})
+    run["encoder"]["name"] = _encoder_name(config)
+    for task in run["tasks"].values():
+        task["kind"] = kind_name(task["kind"])
+    text = dump(run)
+    # Longer than all that settings may hold, so that none of them ends the block.
+    fence = "`" * max(3, 1 + max((len(found) for found in _ticks(text)), default=0))
+    return f"{fence}yaml\n{text}{fence}"
+
+
+def _ticks(text: str) -> Iterator[str]:
+    return (found[0] for found in re.finditer("`+", text))
+
+
+def _versions() -> str:
+    packages = ("torch", "transformers")
+    return ", ".join(f"{name} {importlib.metadata.version(name)}" for name in packages)

@@ -12,6 +12,11 @@ _NORMALIZE = {"none": (), "l2": ("Normalize",)}
 """Normalization -> modules that do it; for `l1` it has none."""
 
 
+def makes_sentences(encoder: Encoder) -> bool:
+    """Returns whether sentence-transformers has this pooling and normalization."""
+    return encoder.pooling in _MODES and encoder.normalize in _NORMALIZE
+
+
 def write_sentence_modules(
     folder: Path, encoder: Encoder, *, hidden_size: int, max_length: int
 ) -> None:
@@ -26,7 +31,7 @@ def write_sentence_modules(
         hidden_size: Numbers of that vector.
         max_length: Longest row, in sub-words, special tokens included.
     """
-    if encoder.pooling not in _MODES or encoder.normalize not in _NORMALIZE:
+    if not makes_sentences(encoder):
         return  # Without these files it takes the mean: a pooling of its own, not of this model.
     pooling = {f"pooling_mode_{mode}": kind == encoder.pooling for kind, mode in _MODES.items()}
     names = ["Transformer", "Pooling", *_NORMALIZE[encoder.normalize]]

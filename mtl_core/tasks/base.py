@@ -37,6 +37,8 @@ Decoded = npt.NDArray[np.generic]
 class TaskSection(Section, ABC):
     """The settings that all kinds of tasks share."""
 
+    pipeline: ClassVar[str | None] = None
+    """What the Hugging Face hub calls such a task (`pipeline_tag`); None where it has no name."""
     kind: str
     """The kind of task; `package.module:Class` names one that stands outside this package."""
     dataset: str | tuple[str, ...]

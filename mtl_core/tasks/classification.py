@@ -1,7 +1,7 @@
 """Classification: one label per sentence or pair, from the sentence vector."""
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
@@ -25,6 +25,7 @@ Score = Literal["accuracy", "macro_f1", "micro_f1", "matthews"]
 class Classification(TaskSection):
     """One label per sentence or pair; scored by accuracy, F1 and Matthews correlation."""
 
+    pipeline: ClassVar[str | None] = "text-classification"
     kind: Literal["classification"] = "classification"
     main_score: Score = "accuracy"
     """The score that objectives combine."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 class MaskedLm(TaskSection):
     """Predicts masked words of running text; scored by accuracy and perplexity of sub-words."""
 
+    pipeline: ClassVar[str | None] = "fill-mask"
     kind: Literal["masked_lm"] = "masked_lm"
     column: Literal[""] = ""
     """The text is its own label; there is no column."""

@@ -23,6 +23,7 @@ from mtl_core.tasks.outputs import Label, Output, TextView
 class Multilabel(TaskSection):
     """A set of labels per sentence or pair; scored by micro and macro F1 and subset accuracy."""
 
+    pipeline: ClassVar[str | None] = "text-classification"
     kind: Literal["multilabel"] = "multilabel"
     main_score: Literal["micro_f1", "macro_f1", "accuracy"] = "micro_f1"
     """The score that objectives combine; accuracy = the whole set is right."""

@@ -4,7 +4,7 @@ import re
 import string
 from collections import Counter
 from collections.abc import Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +27,7 @@ from mtl_core.tasks.outputs import FoundAnswer, Output, TextView
 class QuestionAnswering(TaskSection):
     """Extractive answers with "no answer", from contexts of any length; scored as SQuAD 2.0."""
 
+    pipeline: ClassVar[str | None] = "question-answering"
     kind: Literal["question_answering"] = "question_answering"
     column: str | dict[str, str] = "answers"
     """Column of the answers."""

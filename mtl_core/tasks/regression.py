@@ -1,7 +1,7 @@
 """Regression: one number per sentence or pair."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,7 @@ from mtl_core.tasks.outputs import Output, TextView
 class Regression(TaskSection):
     """A number per sentence or pair; scored by Pearson, Spearman and mean squared error."""
 
+    pipeline: ClassVar[str | None] = "text-classification"
     kind: Literal["regression"] = "regression"
     main_score: Literal["pearson", "spearman"] = "pearson"
     """The score that objectives combine."""

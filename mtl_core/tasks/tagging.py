@@ -1,7 +1,7 @@
 """Tagging: one tag per word; BIO spans (slots, entities) or plain tags (parts of speech)."""
 
 from collections.abc import Iterator, Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
@@ -28,6 +28,7 @@ LOST = -1
 class Tagging(TaskSection):
     """One tag per word; BIO tags are scored as whole spans, plain tags by accuracy."""
 
+    pipeline: ClassVar[str | None] = "token-classification"
     kind: Literal["tagging"] = "tagging"
     scheme: Literal["bio", "plain"] = "bio"
     """`bio` = spans in IOB2; `plain` = any tags, such as parts of speech."""

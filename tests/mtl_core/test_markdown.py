@@ -9,8 +9,10 @@ from hostile import MARKUP, READABLE, STEERING
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from ruamel.yaml import YAML
+from strangers import Trusted
 from summaries import BEST, RECORDS, SUMMARY
 
+from mtl_core.card_data import CardFacts
 from mtl_core.markdown import code, plain
 from mtl_core.model_card import render_card
 from mtl_core.printable import one_line, printable
@@ -72,10 +74,11 @@ def test_the_card_shows_labels_as_they_are(text: str, run_config: RunConfigFacto
     config = run_config()
     labels = {"intent": (text, "other"), "slots": ()}
     plainly = {"intent": ("x", "other"), "slots": ()}
+    rows = {"intent": {"corpus": {"train": 60, "dev": 24}}, "slots": {"corpus": {"train": 60}}}
     dev = {f"intent {text}": 0.5, "end": 0.5}
-    card = render_card(config, labels, dev=dev, test=None, precision="fp32")
+    card = render_card(CardFacts(config, labels, rows, "fp32", dev=dev, test=None))
     usual = render_card(
-        config, plainly, dev={"intent x": 0.5, "end": 0.5}, test=None, precision="fp32"
+        CardFacts(config, plainly, rows, "fp32", dev={"intent x": 0.5, "end": 0.5}, test=None)
     )
     assert card == printable(card)
     assert not {"html_inline", "html_block", "link_open", "image"} & types(card)
@@ -89,11 +92,16 @@ def test_the_card_shows_labels_as_they_are(text: str, run_config: RunConfigFacto
 def test_the_front_matter_of_a_card_is_yaml(run_config: RunConfigFactory) -> None:
     config = run_config()
     evil = 'x]\n---\n"<b>'
-    task = config.tasks["intent"].model_copy(update={"kind": f"a:{evil}"})
+    task = Trusted(kind=f"a:{evil}", dataset="corpus", column="intent")
     changed = config.model_copy(update={"tasks": {"intent": task}})
-    card = render_card(changed, {"intent": ()}, dev={}, test=None, precision="fp32")
+    facts = CardFacts(changed, {"intent": ()}, {"intent": {}}, "fp32", dev={}, test=None)
+    card = render_card(facts)
     front = YAML(typ="safe").load(card.split("---\n")[1])
-    assert front == {"library_name": "mtl", "tags": ["multi-task", "x--------b-"]}
+    assert front == {
+        "library_name": "mtl",
+        "pipeline_tag": "text-classification",
+        "tags": ["multi-task", "x--------b-", "sentence-transformers"],
+    }
     assert not {"html_inline", "html_block", "link_open", "image"} & types(card)
 
 

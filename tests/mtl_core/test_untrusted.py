@@ -165,7 +165,7 @@ def good(run_config: RunConfigFactory, tmp_path_factory: pytest.TempPathFactory)
     config = run_config()
     assets = Assets.load(config, device=torch.device("cpu"))
     model = assets.new_model(config, build_tasks(config, assets.data.datasets))
-    save_model(folder, model, config=config, assets=assets, dev={}, test=None, precision="fp32")
+    save_model(folder, model, config=config, assets=assets, card="", precision="fp32")
     return folder
 
 

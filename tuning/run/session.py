@@ -78,7 +78,8 @@ class Session:
             watcher.stage("scoring on test")
             # Only now: the search has found who is the best.
             wanted = self._unscored(before)
-            scored = score_finals(wanted, self.history.best, trainers, self.folder)
+            best, about = self.history.best, self.study.study.card
+            scored = score_finals(wanted, best, trainers, self.folder, about)
         # Stopped here and not in `close`, which comes when the report is written already.
         return self._write(before, scored, seconds=self.clock.stop())
 

@@ -89,6 +89,7 @@ def _train_in(
         assets=assets,
         dev={"combined": best.combined, "joint_accuracy": best.joint_accuracy, **best.dev},
         test=None,  # Scored when the user asks for it, with `mtl evaluate`.
+        about=study.study.card,
     )
     display.line(f"best epoch {best.epoch}: combined {best.combined:.4f}; {output / 'model'}")
     return output / "model"

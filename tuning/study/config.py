@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from mtl_core.card_data import About
 from mtl_core.config import RunConfig
 from mtl_core.section import DataPath, Section
 from mtl_core.study_file import override
@@ -56,6 +57,8 @@ class Study(Section):
     """How often a trial is started whose worker dies again and again, first start included."""
     keep_checkpoints: int = Field(default=1, ge=1)
     """How many of the best trials keep their checkpoint; trial 0 keeps its own as well."""
+    card: About = About()
+    """What the card of the model tells that only you know."""
     memory_growth_gib: float = Field(default=2.0, gt=0)
     """GiB by which the workers of a trainer may grow after their first trial; then they restart."""
 

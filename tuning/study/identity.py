@@ -19,6 +19,7 @@ _MAY_CHANGE = frozenset(
         "max_attempts",
         "keep_checkpoints",
         "memory_growth_gib",
+        "card",
     }
 )
 """Keys of `study` that may have another value when a study goes on."""

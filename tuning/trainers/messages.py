@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from mtl_core.card_data import About
 from mtl_core.training.progress import Progress
 from mtl_core.training.report import EpochReport
 
@@ -59,11 +60,13 @@ class ScoreJob:
         spec: The run.
         export: Folder of the model.
         dev: Dev scores of that epoch, for the model's card.
+        about: What its owner says of the model, for its card.
     """
 
     spec: TrialSpec
     export: Path | None
     dev: dict[str, float | Mapping[str, float]]
+    about: About | None = None
 
 
 # Compared by value: so the pool tells a job that is submitted again, after a lost answer, from

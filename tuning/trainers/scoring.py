@@ -50,8 +50,10 @@ def score_on_test(
     scores, rest = scored(assets.data.datasets), unseen_rows(assets.data.datasets, "test")
     unseen = scored(rest)
     if job.export is not None and place.rank == 0:  # last: it fills the one encoder anew
-        checkpoint = job.spec.checkpoint
-        export_best(checkpoint, job.export, config=config, assets=assets, dev=job.dev, test=scores)
+        export_best(
+            job.spec.checkpoint, job.export, config=config, assets=assets, dev=job.dev,
+            test=scores, about=job.about,
+        )  # fmt: skip
     compared = rest if unseen is not None and "combined" in unseen else assets.data.datasets
     rows = _test_rows(config, compared, counted_tasks(objective, tasks))
     return Scored(scores, worth_in_rows(objective.kind, rows), unseen)

@@ -171,6 +171,10 @@ class DatasetBase(Section, ABC):
     def fingerprint(self) -> str:
         """Returns a hash of the content of all that is read; moved files keep theirs."""
 
+    def public_name(self) -> str | None:
+        """Returns the id of the data set on the hub; None where it has none that is known."""
+        return None
+
     def cache_key(self) -> dict[str, Any]:
         """Returns the settings that shape what is read, as plain values.
 

