@@ -41,9 +41,11 @@ def read_splits(
     found: Splits = {}
     for split in section.splits.given():
         said = SplitNotes(split)
-        found[split] = _read(section, split, wanted, said)
+        found[split] = section.read_split(split, wanted, said)
         if notes is not None:
             notes.extend(said.found)
+    _check_filters(section.where, found)
+    found = {split: _filtered(rows, section.where) for split, rows in found.items()}
     _rename(section.labels, columns, found)
     # Filter, cut, limit, in this order: a cut counts the rows that are left, and the same rows are
     # dev and test whatever the limit of train.
@@ -67,7 +69,8 @@ def read_file(
         DataError: The format has no files, the file cannot be used, or it lacks a column.
     """
     other = section.on_file(path, split)
-    rows = _read(other, split, _with_filters(other, columns), SplitNotes(split))
+    rows = other.read_split(split, _with_filters(other, columns), SplitNotes(split))
+    rows = _filtered(rows, other.where)
     _rename_rows(section.labels.apply, columns, rows)
     return [_without(row, section.where.keys() - columns.keys()) for row in rows]
 
@@ -111,9 +114,22 @@ def _with_filters(section: DatasetBase, columns: Columns) -> Columns:
     return wanted
 
 
-def _read(section: DatasetBase, split: str, wanted: Columns, notes: SplitNotes) -> list[Example]:
-    rows = section.read_split(split, wanted, notes)
-    return [row for row in rows if _is_kept(row, section.where)]
+def _check_filters(where: Mapping[str, str | tuple[str, ...]], splits: Splits) -> None:
+    """Refuses filters for a value that no row has: it is misspelt, and would drop rows silently."""
+    for column, given in where.items():
+        found = {row.labels.get(column) for rows in splits.values() for row in rows}
+        known = sorted(str(value) for value in found - {None})
+        for value in (given,) if isinstance(given, str) else given:
+            if value not in known and whole_number(value) not in known:
+                shown = ", ".join(known[:10]) + (", ..." if len(known) > 10 else "")
+                raise DataError(
+                    f"where: no row has '{value}' in column '{column}'; found {shown or 'nothing'}."
+                    f"{did_you_mean(value, known)}"
+                )
+
+
+def _filtered(rows: Sequence[Example], where: Mapping[str, str | tuple[str, ...]]) -> list[Example]:
+    return [row for row in rows if _is_kept(row, where)]
 
 
 def _rename(rules: LabelRules, columns: Columns, splits: Splits) -> None:

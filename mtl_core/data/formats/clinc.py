@@ -1,5 +1,6 @@
 """The format of CLINC150: lists of [text, label] by split in one JSON file."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,7 +14,7 @@ from mtl_core.data.formats.base import (
     check_columns,
 )
 from mtl_core.data.formats.json_files import get_key, short
-from mtl_core.data.formats.rows import read_rows
+from mtl_core.data.formats.rows import OnEmpty, read_rows
 from mtl_core.data.formats.text_files import cut_words, read_json
 from mtl_core.data.notes import SplitNotes
 from mtl_core.errors import DataError
@@ -38,11 +39,15 @@ class Clinc(DatasetBase):
     """Keys of the splits; dev and test may be a share of train, such as 0.1."""
     out_of_scope: bool = False
     """Whether the rows of `oos_<split>` come with each split."""
+    on_empty: OnEmpty = "error"
+    """What becomes of a row with an empty text: an error, or `skip` leaves it out."""
 
     def read_split(self, split: str, columns: Columns, notes: SplitNotes) -> list[Example]:
         """Reads one split; see `DatasetBase.read_split`."""
         check_columns(str(self.path), columns, {"intent": "label"})
-        return clinc_examples(self.path, self.splits.named()[split], out_of_scope=self.out_of_scope)
+        source = self.splits.named()[split]
+        keys = (source, f"oos_{source}") if self.out_of_scope else (source,)
+        return clinc_examples(self.path, keys, notes, on_empty=self.on_empty)
 
     def on_file(self, path: Path, split: SplitName) -> DatasetBase:
         """Returns a section of another file, with the same keys."""
@@ -55,25 +60,27 @@ class Clinc(DatasetBase):
         return hash_files([self.path])
 
 
-def clinc_examples(path: Path, split: str, *, out_of_scope: bool) -> list[Example]:
+def clinc_examples(
+    path: Path, keys: Sequence[str], notes: SplitNotes, *, on_empty: OnEmpty
+) -> list[Example]:
     """Reads a split of a file {split: [[text, label], ...]}.
 
     Args:
         path: The file.
-        split: The key of the split.
-        out_of_scope: Whether the rows of `oos_<split>` come with it.
+        keys: The keys of the split, whose rows stand one after the other.
+        notes: Hears how many rows were left out.
+        on_empty: What becomes of rows with an empty text.
 
     Raises:
-        DataError: The file cannot be read, lacks the split, or a row is no [text, label].
+        DataError: The file cannot be read, lacks a key, or a row is no [text, label].
     """
     content = read_json(path)
-    keys = (split, f"oos_{split}") if out_of_scope else (split,)
     rows = [
         (f"{path}: {key}[{number}]", row)
         for key in keys
         for number, row in enumerate(get_key(content, key, list, str(path)))
     ]
-    return read_rows(rows, _example)
+    return read_rows(rows, _example, on_empty=on_empty, notes=notes)
 
 
 def _example(row: Any, where: str) -> Example:

@@ -163,6 +163,10 @@ BAD: dict[str, tuple[str, object, Mapping[str, ColumnKind], dict[str, Any], str]
         "clinc", {"train": [["a", "x"], ["b"]], "val": [], "test": []}, {"intent": "label"}, {},
         r"rows\.txt: train\[1\]: expected \[text, label\], found \[\"b\"\]",
     ),
+    "clinc object": (
+        "clinc", {"train": [{"text": "a"}], "val": []}, {"intent": "label"}, {},
+        r"train\[0\]: expected \[text, label\], found .*; `kind: jsonl` reads objects",
+    ),
     "clinc split": (
         "clinc", {"train": [["a", "x"]]}, {"intent": "label"}, {},
         r"rows\.txt: there is no key 'val'; found train",

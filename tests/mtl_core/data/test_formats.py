@@ -208,6 +208,13 @@ def test_clinc_takes_out_of_scope_rows_when_asked(write_rows: WriteRows) -> None
     assert [example.labels["intent"] for example in both] == ["greet", "oos"]
 
 
+def test_clinc_leaves_out_empty_texts_when_asked(write_rows: WriteRows) -> None:
+    rows = [["hi", "greet"], [" ", "greet"]]
+    path = write_rows({"train": rows, "val": rows})
+    found = read(path, "clinc", {"intent": "label"}, splits={"test": None}, on_empty="skip")
+    assert found == [Example(("hi",), {"intent": "greet"})]
+
+
 def test_lines_skip_empty_ones(write_rows: WriteRows) -> None:
     found = read(write_rows("one two\n\n  \nthree\r\n"), "lines", {})
     assert [example.words for example in found] == [("one", "two"), ("three",)]

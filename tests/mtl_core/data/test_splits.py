@@ -77,6 +77,23 @@ def test_filters_keep_the_rows_with_a_value(path: Path) -> None:
         read(path, where={"parties": "1"})
 
 
+@pytest.mark.parametrize(
+    ("where", "message"),
+    [
+        (
+            {"label": ["a", "aa"]},
+            r"no row has 'aa' in column 'label'; found a, b, c\. Did you mean 'a'\?",
+        ),
+        ({"parity": "odd"}, r"where: no row has 'odd' in column 'parity'; found 0, 1\.$"),
+    ],
+)
+def test_filters_for_what_no_row_has_are_refused(
+    path: Path, where: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(DataError, match=message):
+        read(path, where=where)
+
+
 def test_limits_take_a_sample_with_every_label(path: Path) -> None:
     found = read(path, limit={"train": 10}, splits={"dev": path, "test": None})
     assert counts(found["train"]) == {"a": 6, "b": 3, "c": 1}
