@@ -95,3 +95,92 @@ def test_news_ner_passes_its_check_on_local_files(tmp_path: Path, mtl: Mtl) -> N
     }
     outcome = mtl("check", "news_ner", *sets(**keys))
     assert (outcome.code, outcome.err) == (0, "")
+
+
+LABELS = datasets.ClassLabel(names=["neg", "pos"])
+
+
+def texts(folder: Path, labels: object, count: int = 40) -> Path:
+    rows = [{"text": f"film {number} was fine", "label": number % 2} for number in range(count)]
+    features = datasets.Features({"text": datasets.Value("string"), "label": labels})
+    return hub_folder(folder, rows, features)
+
+
+def test_mixed_passes_its_check_in_the_forms_of_its_sources(tmp_path: Path, mtl: Mtl) -> None:
+    films = texts(tmp_path / "films", LABELS)
+    wiki = tmp_path / "wiki.txt"
+    wiki.write_text("Oslo I-LOC\nis O\n# O\n1 O\n\n" * 40, encoding="utf-8")
+    keys = {
+        "run.datasets.mr.name": films,
+        "run.datasets.wikigold.splits": f'{{"train": "{wiki}", "dev": 0.15, "test": 0.15}}',
+    }
+    outcome = mtl("check", "mixed", *sets(**keys))
+    assert (outcome.code, outcome.err) == (0, "")
+    assert "neg" in outcome.out
+
+
+def test_mlm_passes_its_check_in_the_hubs_format(tmp_path: Path, mtl: Mtl) -> None:
+    films = texts(tmp_path / "films", LABELS)
+    reviews = tmp_path / "reviews"
+    reviews.mkdir()
+    rows = [{"text": "A film about a man. " * 30, "label": -1} for _ in range(700)]
+    datasets.Dataset.from_list(rows).to_parquet(str(reviews / "unsupervised.parquet"))
+    (reviews / "README.md").write_text(
+        "---\nconfigs:\n- config_name: plain_text\n  data_files:\n"
+        "  - {split: unsupervised, path: unsupervised.parquet}\n---\n",
+        encoding="utf-8",
+    )
+    keys = {"run.datasets.mr.name": films, "run.datasets.reviews.name": reviews}
+    outcome = mtl("check", "mlm", *sets(**keys))
+    assert (outcome.code, outcome.err) == (0, "")
+
+
+def test_qa_passes_its_check_in_the_hubs_format(tmp_path: Path, mtl: Mtl) -> None:
+    context = "Anna has lived in Leeds for years."
+    answers = [{"text": ["Leeds"], "answer_start": [18]}, {"text": [], "answer_start": []}]
+    rows: list[dict[str, object]] = [
+        {"id": str(n), "title": "a", "context": context, "question": f"Where, {n}?",
+         "answers": answers[n % 2]}
+        for n in range(40)
+    ]  # fmt: skip
+    squad = hub_folder(tmp_path / "squad", rows)
+    subj = tmp_path / "subj"
+    subj.mkdir()
+    lines = "".join(
+        f'{{"text": "sentence {n}", "label": {n % 2}, "label_text": "x"}}\n' for n in range(40)
+    )
+    for split in ("train", "test"):
+        (subj / f"{split}.jsonl").write_text(lines, encoding="utf-8")
+    keys = {"run.datasets.squad.name": squad, "run.datasets.subj.name": subj}
+    outcome = mtl("check", "qa", *sets(**keys))
+    assert (outcome.code, outcome.err) == (0, "")
+    assert "38" in outcome.out  # 95 % of 40
+
+
+def test_ewt_passes_its_check_in_the_forms_of_its_sources(tmp_path: Path, mtl: Mtl) -> None:
+    words = ["Anna", "lives", "in", "Oslo"]
+    lines = [
+        f"{n}\t{word}\t_\t{tag}\t{tag[:2]}\t_\t0\troot\t_\t_"
+        for n, (word, tag) in enumerate(
+            zip(words, ("PROPN", "VERB", "ADP", "PROPN"), strict=True), 1
+        )
+    ]
+    treebank = tmp_path / "ewt.conllu"
+    treebank.write_text(("# text = a\n" + "\n".join(lines) + "\n\n") * 20, encoding="utf-8")
+    names = ["O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC"]
+    tags = datasets.Sequence(datasets.ClassLabel(names=names))
+    strings = datasets.Sequence(datasets.Value("string"))
+    features = datasets.Features({"idx": datasets.Value("string"), "tokens": strings,
+                                  "ner_tags": tags})  # fmt: skip
+    rows: list[dict[str, object]] = [
+        {"idx": str(n), "tokens": words, "ner_tags": [1, 0, 0, 5]} for n in range(20)
+    ]
+    folder = hub_folder(tmp_path / "uner", rows, features)
+    part = f"{folder}/train.parquet"
+    keys = {
+        "run.datasets.ewt.splits": f'{{"train": "{treebank}", "dev": 0.2, "test": 0.2}}',
+        "run.datasets.uner.splits": f'{{"train": "{part}", "dev": "{part}", "test": "{part}"}}',
+    }
+    outcome = mtl("check", "ewt", *sets(**keys))
+    assert (outcome.code, outcome.err) == (0, "")
+    assert "B-LOC" in outcome.out

@@ -65,6 +65,11 @@ def shown(value: object, most: int = 30) -> str:
     return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
+def rows_of(count: int) -> str:
+    """Returns a number of rows in words."""
+    return f"{count:,} row{'' if count == 1 else 's'}"
+
+
 def counted(counts: Mapping[str, int], most: int = 6) -> str:
     """Returns labels with their counts, the most frequent first."""
     ordered = sorted(counts.items(), key=lambda pair: -pair[1])

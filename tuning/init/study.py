@@ -10,7 +10,7 @@ from pathlib import Path
 from ruamel.yaml import YAML
 
 from tuning.init.groups import Group, unique
-from tuning.init.guess import DatasetGuess, TaskGuess, shown
+from tuning.init.guess import DatasetGuess, TaskGuess, rows_of, shown
 
 _EPOCHS = ((500, 12), (2_000, 8), (10_000, 5), (50_000, 3))
 """Up to so many rows of train -> passes over them; more rows: 2."""
@@ -101,7 +101,8 @@ def _encoder(found: Sequence[Named]) -> Iterator[str]:
 def _dataset(dataset: Named, output: Path) -> Iterator[str]:
     guess = dataset.guess
     sizes = ", ".join(f"{split} {count:,}" for split, count in guess.rows.items())
-    yield f"    # {_comment(_file_names(dataset.group))}: {sizes} rows; {_lengths(guess.lengths)}"
+    size = rows_of(guess.rows["train"]) if len(guess.rows) == 1 else f"{sizes} rows"
+    yield f"    # {_comment(_file_names(dataset.group))}: {size}; {_lengths(guess.lengths)}"
     for note in [dataset.group.note, *guess.notes]:
         if note:
             yield f"    # {_comment(note[:1].upper() + note[1:])}."

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from mtl_core.errors import DataError
 from tuning.init.columns import Column
-from tuning.init.guess import DatasetGuess, TaskGuess, counted, latin_share, shown
+from tuning.init.guess import DatasetGuess, TaskGuess, counted, latin_share, rows_of, shown
 from tuning.init.tables import LookedAt
 from tuning.init.tags import has_span_tags, tag_lists
 
@@ -59,7 +59,7 @@ def table_guess(table: LookedAt, rows: Mapping[str, int], where: str) -> Dataset
     empty = len(texts.text.cells) - len(texts.text.filled)
     if empty:
         settings["on_empty"] = "skip"
-        notes.append(f"{empty:,} rows without a text are passed over")
+        notes.append(f"{rows_of(empty)} without a text, passed over")
     return DatasetGuess(
         settings,
         tasks or [_masked()],

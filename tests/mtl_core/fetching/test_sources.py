@@ -66,7 +66,7 @@ def test_a_bundled_study_names_only_what_all_can_have(path: Path) -> None:
     datasets = load_study(str(path)).run.datasets
     names = fetched_names(datasets.values())
     assert all(f"fetched:{name}" in text for name in names)
-    assert str(BUNDLED.parent) not in repr(datasets)  # no path that starts from the study file
+    assert "../" not in text  # no path that starts from the study file
     assert not names or f"mtl fetch {path.stem}\n" in text
 
 

@@ -121,7 +121,7 @@ def test_comments_say_what_was_seen_and_what_was_left_out(written: Written) -> N
     assert list(datasets) == ["shop"]
     assert datasets["shop"]["text"] == "review"
     for words in (
-        "train 60 rows; texts of 5 to 7 words",
+        ": 60 rows; texts of 5 to 7 words",
         "Left out: user_id (another value in each row).",
         "Left out: source (always web).",
         "Left out: date (dates).",
