@@ -25,7 +25,7 @@ from mtl_core.data.source import Source
 from mtl_core.section import Section
 from mtl_core.tasks.head import HeadSection, Linear
 from mtl_core.tasks.hidden import Hidden, HiddenSize
-from mtl_core.tasks.outputs import Output, TextView
+from mtl_core.tasks.outputs import Output, TextView, to_cell, to_plain
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -235,6 +235,13 @@ class Task(ABC):
         Returns:
             One output per text, in the order of the texts.
         """
+
+    def cells(self, output: Output) -> dict[str, str]:
+        """Returns what it says of a text as cells: ending of the column's name -> cell.
+
+        The columns are the same for every output, also for None.
+        """
+        return {"": to_cell(to_plain(output))}
 
 
 def build_task(name: str, section: TaskSection, labels: Labels) -> Task:

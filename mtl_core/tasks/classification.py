@@ -17,7 +17,7 @@ from mtl_core.data.source import Source
 from mtl_core.errors import ConfigError, did_you_mean
 from mtl_core.tasks.base import Decoded, Head, Outcome, Task, TaskSection
 from mtl_core.tasks.hidden import Hidden, HiddenSize
-from mtl_core.tasks.outputs import Label, Output, TextView
+from mtl_core.tasks.outputs import Label, Output, TextView, named_cells
 
 Score = Literal["accuracy", "macro_f1", "micro_f1", "matthews"]
 
@@ -92,6 +92,10 @@ class ClassificationTask(Task):
     ) -> list[Output]:
         """Returns the best label of each text and its softmax probability."""
         return [Label(self.labels.trained[int(row[0])], float(row[1])) for row in rows]
+
+    def cells(self, output: Output) -> dict[str, str]:
+        """Returns the label, and its probability in a column of its own."""
+        return named_cells({"": "label", "_probability": "probability"}, output)
 
 
 class ClassificationHead(Head):

@@ -1,9 +1,10 @@
 """What a model predicts for one text: plain values that print and become JSON."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, is_dataclass
 
-from mtl_core.printable import one_line, quoted
+from mtl_core.printable import one_line, printable_json, quoted
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,3 +81,17 @@ def to_text(output: Output) -> str:
     if isinstance(output, float):
         return f"{output:.4g}"
     return "-" if output is None else str(output)
+
+
+def to_cell(value: object) -> str:
+    """Returns a plain value as a cell: text as it is, nothing as "", all else as JSON."""
+    if value is None or isinstance(value, str):
+        return value or ""
+    return printable_json(json.dumps(value, ensure_ascii=False))
+
+
+def named_cells(keys: Mapping[str, str], output: Output) -> dict[str, str]:
+    """Returns parts of an output as cells: ending of a column -> key of the part in JSON."""
+    plain = to_plain(output)
+    parts = plain if isinstance(plain, dict) else {}
+    return {ending: to_cell(parts.get(key)) for ending, key in keys.items()}

@@ -21,7 +21,7 @@ from mtl_core.data.layouts.windows import Windows
 from mtl_core.data.source import Source
 from mtl_core.tasks.base import Decoded, Head, Outcome, Task, TaskSection
 from mtl_core.tasks.hidden import Hidden, HiddenSize, gather_positions
-from mtl_core.tasks.outputs import FoundAnswer, Output, TextView
+from mtl_core.tasks.outputs import FoundAnswer, Output, TextView, named_cells
 
 
 class QuestionAnswering(TaskSection):
@@ -124,6 +124,11 @@ class QuestionAnsweringTask(Task):
         """Returns the answer to each question over all its windows, None = it has none."""
         assert source is not None
         return best_answers(rows, source, least_lead(head))
+
+    def cells(self, output: Output) -> dict[str, str]:
+        """Returns the answer, and in columns of their own where it stands and its probability."""
+        keys = ("start", "end", "probability")
+        return named_cells({"": "text"} | {f"_{key}": key for key in keys}, output)
 
 
 class QuestionAnsweringHead(Head):

@@ -1,54 +1,160 @@
 """`mtl predict`: what a saved model says of texts."""
 
 import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mtl_core.errors import ConfigError
-from tuning.cli.options import Model, TrustCode
+from tuning.cli.options import BatchSize, Device, Model, TrustCode
 
 if TYPE_CHECKING:
     from mtl_core.prediction import Prediction
+    from mtl_core.predictions_out import Writer
+    from mtl_core.predictor import Predictor
+    from mtl_core.texts_in import ColumnChoice, TextRow
+
+_CHUNK = 1024
+"""Rows that are in memory at a time; so many that rows of one length stand together."""
 
 
 def predict(
     model: Model,
     texts: Annotated[list[str] | None, typer.Argument(help="Texts; default: stdin.")] = None,
-    file: Annotated[Path | None, typer.Option(help="A file with one text a line.")] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option(help="A .csv, .tsv or .jsonl file, or any other with one text a line."),
+    ] = None,
+    text: Annotated[
+        str | None, typer.Option(help="Column of the text; default: as in training.")
+    ] = None,
+    text_pair: Annotated[
+        str | None, typer.Option(help="Column of the second text; default: as in training.")
+    ] = None,
+    features: Annotated[
+        str | None, typer.Option(help="Column of the numbers; default: as in training.")
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(help="A .csv, .tsv or .jsonl file for the predictions; default: stdout."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    device: Device = None,
+    batch_size: BatchSize = None,
     trust_code: TrustCode = False,
 ) -> None:
     """Predict all tasks for texts, for a file, or for what comes in on stdin.
 
-    A tab parts the sentences of a pair, or a question from its context.
+    A tab parts the sentences of a pair, or a question from its context. Lines come out as they
+    are done; the columns of a table are kept.
     """
-    from mtl_core.data.formats.text_files import lines_of, read_lines
+    from mtl_core.texts_in import ColumnChoice, is_table, open_texts
 
     if texts and file:
         raise ConfigError("--file: give texts or a file, not both")
-    # Bytes from stdin, read as a file is: UTF-8, with an error that names the line. `sys.stdin`
-    # would decode by the locale.
+    named = {"--text": text, "--text-pair": text_pair, "--features": features}
+    unread = [option for option, name in named.items() if name is not None]
+    if unread and (file is None or not is_table(file)):
+        raise ConfigError(
+            f"{unread[0]}: names a column; give a .csv, .tsv or .jsonl file by --file"
+        )
     if file is not None:
-        texts = read_lines(file)
-    elif not texts:
-        texts = lines_of(sys.stdin.buffer.read(), "stdin")
-    from tuning.cli.arguments import model_folder, pair
+        open_texts(file).close()  # for its errors, which are known before a model is loaded
+    from tuning.cli.arguments import model_folder
 
     folder = model_folder(model, trust_code=trust_code)
+    if output is not None:
+        from mtl_core.predictions_out import check_output
+
+        check_output(output, file)
     from tuning.watch.waiting import waiting
 
-    with waiting("loading the model, predicting"):
+    with waiting("loading the model"):
         from mtl_core.predictor import Predictor
 
-        predictor = Predictor.load(folder, trust_code=trust_code)
+        predictor = Predictor.load(folder, trust_code=trust_code, device=device)
+    if not predictor.outputs_of():
+        raise ConfigError(f"{folder}: no task of the model says something of a text")
+    choice = ColumnChoice.of(predictor, text=text, pair=text_pair, features=features)
+    chunks = _chunks(texts or (), file, predictor, choice)
+    _predict(predictor, chunks, output, as_json=as_json, batch_size=batch_size)
+
+
+def _predict(
+    predictor: "Predictor",
+    chunks: "Iterable[Sequence[TextRow]]",
+    output: Path | None,
+    *,
+    as_json: bool,
+    batch_size: int | None,
+) -> None:
+    """Predicts chunk by chunk; what is done is written, whatever comes after."""
+    from mtl_core.data.collate import BATCH_SIZE
+    from mtl_core.predictions_out import LinesWriter, json_line, open_output, writer_of
+
+    count = 0
+    with _progress(output) as tell, nullcontext() if output is None else open_output(output) as to:
+        writer: Writer = (
+            LinesWriter(sys.stdout, json_line if as_json else lambda row, found: readable(found))
+            if to is None or output is None
+            else writer_of(output, to, predictor.tasks)
+        )
+        for rows in chunks:
+            has_features = any(row.features for row in rows)
+            predictions = predictor(
+                [row.text for row in rows],
+                features=[row.features for row in rows] if has_features else (),
+                batch_size=batch_size or BATCH_SIZE,
+            )
+            # Both are safe on a terminal: JSON escapes what steers it, lines spell it out.
+            writer.write(rows, predictions)
+            count += len(rows)
+            tell(f"predicted {count:,} texts")
+
+
+def _progress(output: Path | None) -> AbstractContextManager[Callable[[str], None]]:
+    """Returns a display of how far it is; none where the lines themselves show it."""
+    from tuning.watch.waiting import waiting
+
+    if output is None and sys.stdout.isatty():
+        return nullcontext(lambda _: None)
+    return waiting("predicting")
+
+
+def _chunks(
+    texts: Sequence[str], file: Path | None, predictor: "Predictor", choice: "ColumnChoice"
+) -> "Iterator[Sequence[TextRow]]":
+    """Yields the texts, as many at a time as are predicted together."""
+    from mtl_core.texts_in import TextRow, is_table, open_texts, read_lines, read_table
+    from tuning.cli.arguments import pair
+
+    if file is not None and is_table(file):
+        rows = read_table(file, choice)
+        while chunk := list(islice(rows, _CHUNK)):
+            yield chunk
+        return
+
+    def of_lines(lines: Sequence[str]) -> "list[TextRow]":
         # For a model of single sentences a tab is a character like others.
-        pairs = [pair(text) for text in texts] if predictor.takes_pairs else texts
-        predictions = predictor(pairs)
-    # Both are safe on a terminal: JSON escapes what steers it, lines for people spell it out.
-    for prediction in predictions:
-        typer.echo(prediction.to_json() if as_json else readable(prediction))
+        return [TextRow(pair(line) if predictor.takes_pairs else line) for line in lines]
+
+    if texts:
+        yield of_lines(texts)
+        return
+    # Bytes, also from stdin, read as a file is: UTF-8, with an error that names the line;
+    # `sys.stdin` would decode by the locale.
+    stream = sys.stdin.buffer if file is None else open_texts(file)
+    with nullcontext() if file is None else stream:
+        is_empty = True
+        for lines in read_lines(stream, "stdin" if file is None else str(file)):
+            is_empty = False
+            yield of_lines(lines)
+    if is_empty and file is not None:
+        raise ConfigError(f"{file}: expected texts, found an empty file")
 
 
 def readable(prediction: "Prediction") -> str:

@@ -14,6 +14,7 @@ from mtl_core.data.cutting import found_cut
 from mtl_core.data.example import ColumnKind, Example
 from mtl_core.data.formats.data_files import files_of
 from mtl_core.data.formats.label_rules import LabelRules
+from mtl_core.data.formats.text_columns import TextColumns
 from mtl_core.data.notes import SplitNotes
 from mtl_core.data.words import Cut, Words
 from mtl_core.errors import DataError
@@ -146,6 +147,10 @@ class DatasetBase(Section, ABC):
         Raises:
             DataError: A file is missing or unreadable, or lacks a column.
         """
+
+    def text_columns(self) -> TextColumns:
+        """Returns how a table looks that holds texts like those of this data set."""
+        return TextColumns()
 
     def on_file(self, path: Path, split: SplitName) -> "DatasetBase":
         """Returns a section with the same settings, in which a split comes from another file.

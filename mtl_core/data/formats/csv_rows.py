@@ -3,30 +3,13 @@
 import csv
 import io
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mtl_core.data.formats.table_source import Row, TableSource
+from mtl_core.data.formats.text_columns import Dialect
 from mtl_core.data.formats.text_files import LONGEST, read_text
 from mtl_core.errors import DataError
-
-
-@dataclass(frozen=True, slots=True)
-class Dialect:
-    """How a CSV file is written.
-
-    Attributes:
-        delimiter: What stands between cells; one character.
-        quote: What cells are quoted by; None = nothing, a quote is text.
-        header: Names of the columns; None = the first line has them.
-        encoding: How its text is written, where no byte-order mark says so.
-    """
-
-    delimiter: str = ","
-    quote: str | None = '"'
-    header: Sequence[str] | None = None
-    encoding: str = "utf-8"
 
 
 def csv_table(path: Path, used: Collection[str], dialect: Dialect) -> TableSource:

@@ -7,6 +7,7 @@ from mtl_core.data.example import Example
 from mtl_core.data.formats.base import Columns, DatasetBase, Fraction, SplitNames
 from mtl_core.data.formats.hub_source import HubName, hub_fingerprint, hub_table
 from mtl_core.data.formats.table_rows import TableColumns, table_examples
+from mtl_core.data.formats.text_columns import TextColumns
 from mtl_core.data.notes import SplitNotes
 from mtl_core.section import IdOrFolder
 
@@ -30,6 +31,10 @@ class Hub(TableColumns, DatasetBase):
     """Git revision on the hub; give one to make a study repeatable."""
     splits: HubSplits = HubSplits()
     """Names of the splits, slices like `train[:90%]`, or shares of train, such as 0.1."""
+
+    def text_columns(self) -> TextColumns:
+        """Returns the columns by their names here."""
+        return self.named_columns()
 
     def read_split(self, split: str, columns: Columns, notes: SplitNotes) -> list[Example]:
         """Reads one split, downloaded when it is not there yet; see `DatasetBase.read_split`."""

@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mtl_core.data.formats._datasets import fingerprint
-from mtl_core.data.formats.csv_rows import Dialect, csv_table
+from mtl_core.data.formats.csv_rows import csv_table
 from mtl_core.data.formats.json_rows import json_table
 from mtl_core.data.formats.table_source import TableSource
+from mtl_core.data.formats.text_columns import Dialect
 from mtl_core.errors import DataError
 from mtl_core.files import hash_files
 from mtl_core.paths import cache_folder

@@ -10,6 +10,7 @@ from mtl_core.data.example import Example, LabelValue
 from mtl_core.data.formats.base import Columns, FilesBase, check_columns
 from mtl_core.data.formats.json_files import get_key, sound_rows
 from mtl_core.data.formats.rows import read_rows
+from mtl_core.data.formats.text_columns import TextColumns
 from mtl_core.data.formats.text_files import cut_words
 from mtl_core.data.notes import SplitNotes
 from mtl_core.errors import DataError, did_you_mean
@@ -19,6 +20,10 @@ class Squad(FilesBase):
     """Files of SQuAD 1.1 or 2.0, or its rows as on the hub; the column is `answers`."""
 
     kind: Literal["squad"] = "squad"
+
+    def text_columns(self) -> TextColumns:
+        """Returns the columns by the names that the format has for them."""
+        return TextColumns("question", "context")
 
     def read_file(self, path: Path, columns: Columns, notes: SplitNotes) -> list[Example]:
         """Reads one file; see `FilesBase.read_file`."""

@@ -14,6 +14,7 @@ from mtl_core.data.formats.base import Columns
 from mtl_core.data.formats.rows import OnEmpty, read_rows
 from mtl_core.data.formats.table_source import Row, TableSource
 from mtl_core.data.formats.tag_schemes import Schemes, with_iob2
+from mtl_core.data.formats.text_columns import TextColumns
 from mtl_core.data.formats.text_files import EmptyTextError, words_with_tags
 from mtl_core.data.notes import SplitNotes
 from mtl_core.data.schemes import Scheme
@@ -39,6 +40,11 @@ class TableColumns(Section):
     """Scheme of a column's tags, where not IOB2: `iob1`, `iobes` (BILOU, BMES) or `io`."""
     on_empty: OnEmpty = "error"
     """What becomes of a row with an empty text: an error, or `skip` leaves it out."""
+
+    def named_columns(self) -> TextColumns:
+        """Returns the columns of texts by their names here."""
+        usual = TextColumns()
+        return TextColumns(self.text, self.text_pair or usual.pair, self.features or usual.features)
 
     def layout(self) -> "TableLayout":
         """Returns where the sentences stand."""

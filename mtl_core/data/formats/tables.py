@@ -1,5 +1,6 @@
 """The formats of tables in files: CSV, JSON lines and Parquet."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -7,11 +8,12 @@ from pydantic import Field
 
 from mtl_core.data.example import Example
 from mtl_core.data.formats.base import Columns, FilesBase
-from mtl_core.data.formats.csv_rows import Dialect, csv_table
+from mtl_core.data.formats.csv_rows import csv_table
 from mtl_core.data.formats.json_rows import json_table
 from mtl_core.data.formats.parquet_rows import parquet_table
 from mtl_core.data.formats.table_rows import TableColumns, table_examples
 from mtl_core.data.formats.text_files import Encoding
+from mtl_core.data.formats.text_columns import Dialect, TextColumns
 from mtl_core.data.notes import SplitNotes
 
 
@@ -28,13 +30,22 @@ class Table(TableColumns, FilesBase):
     encoding: Encoding = "utf-8"
     """How CSV files are written, such as cp1252, where no byte-order mark says so."""
 
+    def text_columns(self) -> TextColumns:
+        """Returns the columns by their names here, and how a CSV file is written."""
+        if self.kind != "csv":
+            return self.named_columns()
+        return replace(self.named_columns(), dialect=self._dialect())
+
     def read_file(self, path: Path, columns: Columns, notes: SplitNotes) -> list[Example]:
         """Reads one file; see `FilesBase.read_file`."""
         layout = self.layout()
         used = layout.used(columns)
         if self.kind == "csv":
-            dialect = Dialect(self.delimiter, self.quote, self.columns, self.encoding)
+            dialect = self._dialect()
             table = csv_table(path, used, dialect)
         else:
             table = (json_table if self.kind == "jsonl" else parquet_table)(path, used)
         return table_examples(table, layout, columns, notes, on_empty=self.on_empty)
+
+    def _dialect(self) -> Dialect:
+        return Dialect(self.delimiter, self.quote, self.columns, self.encoding)

@@ -1,0 +1,297 @@
+"""Files of texts for a predictor, read row by row, so that they may be of any size."""
+
+import csv
+import json
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from mtl_core.data.columns.cells import items_of, number_of
+from mtl_core.data.formats.text_columns import Dialect, TextColumns
+from mtl_core.data.formats.text_files import LONGEST
+from mtl_core.errors import DataError, did_you_mean
+
+if TYPE_CHECKING:
+    from mtl_core.prediction import Text
+    from mtl_core.predictor import Predictor
+
+CSV = {".csv": ",", ".tsv": "\t"}
+"""Suffixes of tables -> what parts their columns."""
+JSON_LINES = (".jsonl", ".ndjson")
+_BLOCK = 2**16
+"""Bytes that are read at once: the lines in it are predicted together."""
+
+_HALVES = re.compile("[\ud800-\udfff]")
+"""What JSON can hold, and no tokenizer takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class TextRow:
+    """A text to predict.
+
+    Attributes:
+        text: The text, or a pair of texts.
+        features: Its dense numbers.
+        columns: The whole row that it stands in; None = it came without columns.
+    """
+
+    text: "Text"
+    features: tuple[float, ...] = ()
+    columns: Mapping[str, object] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnChoice:
+    """Which columns of a table a model reads.
+
+    Attributes:
+        trained: What the model's data sets call them.
+        takes_pairs: Whether the model reads pairs.
+        takes_features: Whether it reads dense numbers.
+        text: The column to take for the text; None = the one that a data set names.
+        pair: The one for the second text.
+        features: The one for the numbers.
+    """
+
+    trained: Sequence[TextColumns]
+    takes_pairs: bool
+    takes_features: bool
+    text: str | None = None
+    pair: str | None = None
+    features: str | None = None
+
+    @classmethod
+    def of(
+        cls,
+        predictor: "Predictor",
+        *,
+        text: str | None = None,
+        pair: str | None = None,
+        features: str | None = None,
+    ) -> "ColumnChoice":
+        """Returns the choice for a model, with the columns that a user names."""
+        trained = [section.text_columns() for section in predictor.config.datasets.values()]
+        sizes = {predictor.model.num_features[task] for task in predictor.outputs_of()}
+        return cls(
+            [*trained, TextColumns()], predictor.takes_pairs, sizes != {0}, text, pair, features
+        )
+
+    def finds_text(self, found: Collection[str]) -> bool:
+        """Returns whether a column with the text is among those of a file."""
+        names = [self.text] if self.text is not None else [one.text for one in self.trained]
+        return any(name in found for name in names)
+
+    def among(self, found: Sequence[str], where: str) -> tuple[str, str | None, str | None]:
+        """Returns the columns of text, second text and features; None = there is none.
+
+        Raises:
+            DataError: There is no column with the text, or none of a name that the user gave.
+        """
+        for option, name in (
+            ("--text", self.text), ("--text-pair", self.pair), ("--features", self.features)
+        ):  # fmt: skip
+            if name is not None and name not in found:
+                raise DataError(
+                    f"{where}: {option}: there is no column '{name}'; columns found: "
+                    f"{', '.join(found)}.{did_you_mean(name, found)}"
+                )
+        usual = next((one for one in self.trained if one.text in found), None)
+        if usual is None and self.text is None:
+            names = list(dict.fromkeys(one.text for one in self.trained))
+            raise DataError(
+                f"{where}: there is no column '{names[0]}'; columns found: {', '.join(found)}; "
+                f"--text names the column of the text.{did_you_mean(names[0], found)}"
+            )
+        usual = usual or self.trained[0]
+        pair = self.pair or (usual.pair if self.takes_pairs and usual.pair in found else None)
+        numbers = self.features or (
+            usual.features if self.takes_features and usual.features in found else None
+        )
+        return self.text or usual.text, pair, numbers
+
+
+def is_table(path: Path) -> bool:
+    """Returns whether a file has columns, by its suffix."""
+    return path.suffix.lower() in (*CSV, *JSON_LINES)
+
+
+def read_table(path: Path, choice: ColumnChoice) -> Iterator[TextRow]:
+    """Yields the rows of a CSV, TSV or JSON-lines file, by its suffix.
+
+    Raises:
+        DataError: The file cannot be read, lacks a column, or has a row that does not fit.
+    """
+    suffix = path.suffix.lower()
+    rows = _csv_rows(path, choice) if suffix in CSV else _json_rows(path)
+    names: tuple[str, str | None, str | None] | None = None
+    for where, row in rows:
+        names = names or choice.among(list(row), str(path))
+        yield _text_row(row, names, where)
+    if names is None:
+        raise DataError(f"{path}: expected rows, found none")
+
+
+def read_lines(file: BinaryIO, where: str) -> Iterator[list[str]]:
+    """Yields the lines of a stream as they come, as many at once as there are.
+
+    Raises:
+        DataError: A line is not UTF-8, or too long.
+    """
+    number, rest = 0, b""
+    while block := _read_some(file):
+        *whole, rest = (rest + block).split(b"\n")
+        if len(rest) > 4 * LONGEST:  # bytes: a character has four at most
+            whole, rest = [*whole, rest], b""
+        if whole:
+            yield [
+                _line(line, where, at).removesuffix("\r")
+                for at, line in enumerate(whole, start=number + 1)
+            ]
+        number += len(whole)
+    if rest:
+        yield [_line(rest, where, number + 1).removesuffix("\r")]
+
+
+def open_texts(path: Path) -> BinaryIO:
+    """Opens a file of texts.
+
+    Raises:
+        DataError: It is missing, or cannot be read.
+    """
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise DataError(f"{path}: cannot read the file: {error.strerror}") from error
+
+
+def _read_some(file: BinaryIO) -> bytes:
+    # `read1` returns what a pipe has to give and does not wait for a whole block.
+    read = getattr(file, "read1", file.read)
+    block: bytes = read(_BLOCK)
+    return block
+
+
+def _line(content: bytes, where: str, number: int) -> str:
+    try:
+        line = content.decode("utf-8-sig" if number == 1 else "utf-8")
+    except UnicodeDecodeError as error:
+        found = error.object[error.start]
+        raise DataError(f"{where}:{number}: not UTF-8 text (byte 0x{found:02x})") from error
+    if len(line) > LONGEST:
+        raise DataError(
+            f"{where}:{number}: expected lines of at most {LONGEST:,} characters, found more"
+        )
+    return line
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Yields number and text of every line, with its line end."""
+    with open_texts(path) as file:
+        for number, content in enumerate(file, start=1):
+            yield number, _line(content, str(path), number)
+
+
+def _csv_rows(path: Path, choice: ColumnChoice) -> Iterator[tuple[str, dict[str, object]]]:
+    csv.field_size_limit(LONGEST)  # of the whole process; its default is less than a line may have
+    numbered = _lines(path)
+    _, first = next(numbered, (0, ""))
+    dialect = _dialect(first, choice, Dialect(CSV[path.suffix.lower()]))
+    rows = _reader(chain([first], (line for _, line in numbered)), dialect)
+    try:
+        names = list(dialect.header or next(rows, []))
+        if not names:
+            raise DataError(f"{path}: expected a header with the column names, found none")
+        _check_names(names, path)
+        for row in rows:
+            if row and len(row) != len(names):
+                raise DataError(
+                    f"{path}:{rows.line_num}: expected {len(names)} columns ({', '.join(names)}), "
+                    f"found {len(row)}"
+                )
+            if row:  # Empty lines are no rows.
+                yield f"{path}:{rows.line_num}", dict(zip(names, row, strict=True))
+    except csv.Error as error:
+        raise DataError(f"{path}:{rows.line_num}: not CSV: {error}") from error
+
+
+def _reader(lines: Iterable[str], dialect: Dialect) -> Any:
+    return csv.reader(
+        lines,
+        delimiter=dialect.delimiter,
+        quotechar=dialect.quote or '"',
+        # For a reader QUOTE_MINIMAL means: quotes are read as quotes; QUOTE_NONE: as text.
+        quoting=csv.QUOTE_MINIMAL if dialect.quote else csv.QUOTE_NONE,
+        strict=True,
+    )
+
+
+def _dialect(first: str, choice: ColumnChoice, usual: Dialect) -> Dialect:
+    """Returns how a file is written: as a data set of the model, if its first line fits."""
+    trained = [one.dialect for one in choice.trained if one.dialect is not None]
+    for dialect in (*trained, usual):
+        try:
+            cells: list[str] = next(_reader([first], dialect), [])
+        except csv.Error:  # A header may have line feeds in quotes.
+            continue
+        if dialect.header is None and choice.finds_text(cells):
+            return dialect
+        if dialect.header is not None and len(cells) == len(dialect.header):
+            return dialect
+    return usual
+
+
+def _check_names(names: Sequence[str], path: Path) -> None:
+    if twice := [name for number, name in enumerate(names) if name in names[:number]]:
+        raise DataError(
+            f"{path}: two columns are named '{twice[0]}'; columns found: {', '.join(names)}"
+        )
+
+
+def _json_rows(path: Path) -> Iterator[tuple[str, dict[str, object]]]:
+    for number, line in _lines(path):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise DataError(f"{path}:{number}: not JSON: {getattr(error, 'msg', error)}") from error
+        if not isinstance(row, dict):
+            raise DataError(f"{path}:{number}: expected an object, found {line.strip()[:40]}")
+        yield f"{path}:{number}", row
+
+
+def _text_row(
+    row: Mapping[str, object], names: tuple[str, str | None, str | None], where: str
+) -> TextRow:
+    text, pair, features = names
+    first = _text(row, text, where)
+    numbers: Iterable[object] = ()
+    if features is not None:
+        value = row.get(features)
+        numbers = [value] if isinstance(value, int | float) else items_of(value)
+    place = f"{where}: column '{features}'"
+    return TextRow(
+        first if pair is None else (first, _text(row, pair, where)),
+        tuple(number_of(item, place) for item in numbers),
+        row,
+    )
+
+
+def _text(row: Mapping[str, object], column: str, where: str) -> str:
+    """Returns the text of a cell; "" where it is null, and of a list of words the words."""
+    if column not in row:
+        raise DataError(f"{where}: the row lacks '{column}'; it has {', '.join(row)}")
+    value = row[column]
+    if isinstance(value, list) and all(isinstance(word, str) for word in value):
+        value = " ".join(value)
+    if value is not None and not isinstance(value, str):
+        raise DataError(f"{where}: column '{column}': expected a text, found {str(value)[:40]}")
+    text = value or ""
+    if (half := _HALVES.search(text)) is not None:
+        raise DataError(
+            f"{where}: column '{column}': half of a surrogate pair, U+{ord(half[0]):04X}"
+        )
+    return text
