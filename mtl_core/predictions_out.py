@@ -67,12 +67,12 @@ class TableWriter:
             if not self._names:
                 self._names = list(cells)
                 table.writerow(self._names)
-            if cells.keys() != set(self._names):
-                other = ", ".join(sorted(cells.keys() ^ set(self._names)))
+            if more := [name for name in cells if name not in self._names]:
                 raise DataError(
-                    f"--output: rows differ in their columns ({other}); .jsonl takes such rows"
+                    f"--output: a row has '{more[0]}', and the first one did not; .jsonl takes "
+                    "rows of different columns"
                 )
-            table.writerow([cells[name] for name in self._names])
+            table.writerow([cells.get(name, "") for name in self._names])
         self._file.write(text.getvalue())
         self._file.flush()
 

@@ -72,9 +72,17 @@ class ColumnChoice:
         pair: str | None = None,
         features: str | None = None,
     ) -> "ColumnChoice":
-        """Returns the choice for a model, with the columns that a user names."""
+        """Returns the choice for a model, with the columns that a user names.
+
+        Raises:
+            DataError: A column is named for what the model does not read.
+        """
         trained = [section.text_columns() for section in predictor.config.datasets.values()]
         sizes = {predictor.model.num_features[task] for task in predictor.outputs_of()}
+        if pair is not None and not predictor.takes_pairs:
+            raise DataError("--text-pair: the model was trained on single texts, without pairs")
+        if features is not None and sizes == {0}:
+            raise DataError("--features: the model was trained without features")
         return cls(
             [*trained, TextColumns()], predictor.takes_pairs, sizes != {0}, text, pair, features
         )
@@ -269,10 +277,10 @@ def _text_row(
     text, pair, features = names
     first = _text(row, text, where)
     numbers: Iterable[object] = ()
-    if features is not None:
-        value = row.get(features)
-        numbers = [value] if isinstance(value, int | float) else items_of(value)
     place = f"{where}: column '{features}'"
+    value = None if features is None else row.get(features)
+    if value is not None:
+        numbers = [value] if isinstance(value, int | float) else items_of(value, place)
     return TextRow(
         first if pair is None else (first, _text(row, pair, where)),
         tuple(number_of(item, place) for item in numbers),
