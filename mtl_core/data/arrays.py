@@ -16,6 +16,7 @@ NOWHERE = -2
 Int32Array = npt.NDArray[np.int32]
 Int64Array = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float32]
+DoubleArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
 
@@ -82,7 +83,7 @@ class Ragged:
         return cls(values, offsets)
 
 
-LabelArray = Int32Array | FloatArray | Ragged
+LabelArray = Int32Array | FloatArray | DoubleArray | Ragged
 """The labels of a task on a split, one entry per row; what it holds, its `Column` knows."""
 
 

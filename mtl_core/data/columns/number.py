@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mtl_core.data.arrays import BoolArray, FloatArray, Int64Array, Ragged
+from mtl_core.data.arrays import BoolArray, DoubleArray, FloatArray, Int64Array, Ragged
 from mtl_core.data.columns.base import Column, Gold
 from mtl_core.data.columns.cells import Cell, number_of
 from mtl_core.data.columns.label_names import Moments
@@ -15,8 +15,8 @@ from mtl_core.data.example import Example
 from mtl_core.data.source import Source
 
 
-class NumberColumn(Column[Moments, FloatArray]):
-    """A number per row: (rows,), float32; NaN = missing."""
+class NumberColumn(Column[Moments, DoubleArray]):
+    """A number per row: (rows,), float64, as it stands in the data; NaN = missing."""
 
     __slots__ = ()
 
@@ -39,31 +39,31 @@ class NumberColumn(Column[Moments, FloatArray]):
 
     def encode(
         self, examples: Sequence[Example], labels: Moments, source: Source | None
-    ) -> FloatArray:
+    ) -> DoubleArray:
         """Returns the number of every row, (rows,)."""
         values = [self.value(example) for example in examples]
-        return np.array([np.nan if value is None else value for value in values], dtype=np.float32)
+        return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
 
-    def renumber(self, values: FloatArray, old: Moments, new: Moments) -> FloatArray:
+    def renumber(self, values: DoubleArray, old: Moments, new: Moments) -> DoubleArray:
         """Returns the numbers as they are: in the unit of the data, not standardised."""
         return values
 
-    def pad(self, values: FloatArray, rows: Int64Array, is_word: BoolArray) -> FloatArray:
-        """Returns the numbers of a batch, (batch,)."""
-        return values[rows]
+    def pad(self, values: DoubleArray, rows: Int64Array, is_word: BoolArray) -> FloatArray:
+        """Returns the numbers of a batch, (batch,), float32."""
+        return values[rows].astype(np.float32)
 
     def missing(self, labels: Tensor) -> Tensor:
         """Returns NaN everywhere."""
         return torch.full_like(labels, torch.nan)
 
-    def count(self, values: FloatArray, word_starts: Ragged) -> Int64Array:
+    def count(self, values: DoubleArray, word_starts: Ragged) -> Int64Array:
         """Returns 1 for every row that has a number, else 0, (rows,)."""
         return np.asarray(~np.isnan(values), dtype=np.int64)
 
-    def num_labelled(self, values: FloatArray) -> int:
+    def num_labelled(self, values: DoubleArray) -> int:
         """Returns the number of rows that have a number."""
         return int((~np.isnan(values)).sum())
 
-    def gold(self, values: FloatArray) -> list[Gold]:
-        """Returns the number of every row, (1,), float32; (0,) where it is missing."""
+    def gold(self, values: DoubleArray) -> list[Gold]:
+        """Returns the number of every row, (1,), float64; (0,) where it is missing."""
         return [row[~np.isnan(row)] for row in values.reshape(len(values), -1)]
