@@ -1,18 +1,18 @@
 """Files of texts for a predictor, read row by row, so that they may be of any size."""
 
+import codecs
 import csv
-import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import chain
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 from mtl_core.data.columns.cells import items_of, number_of
 from mtl_core.data.formats.text_columns import Dialect, TextColumns
-from mtl_core.data.formats.text_files import LONGEST
+from mtl_core.data.formats.text_files import LONGEST, marked_encoding, parse_json
 from mtl_core.errors import DataError, did_you_mean
+from mtl_core.text_streams import BLOCK, decoded_lines, open_texts
 
 if TYPE_CHECKING:
     from mtl_core.prediction import Text
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 CSV = {".csv": ",", ".tsv": "\t"}
 """Suffixes of tables -> what parts their columns."""
 JSON_LINES = (".jsonl", ".ndjson")
-_BLOCK = 2**16
-"""Bytes that are read at once: the lines in it are predicted together."""
 
 _HALVES = re.compile("[\ud800-\udfff]")
 """What JSON can hold, and no tokenizer takes."""
@@ -142,72 +140,17 @@ def read_table(path: Path, choice: ColumnChoice) -> Iterator[TextRow]:
         raise DataError(f"{path}: expected rows, found none")
 
 
-def read_lines(file: BinaryIO, where: str) -> Iterator[list[str]]:
-    """Yields the lines of a stream as they come, as many at once as there are.
-
-    Raises:
-        DataError: A line is not UTF-8, or too long.
-    """
-    number, rest = 0, b""
-    while block := _read_some(file):
-        *whole, rest = (rest + block).split(b"\n")
-        if len(rest) > 4 * LONGEST:  # bytes: a character has four at most
-            whole, rest = [*whole, rest], b""
-        if whole:
-            yield [
-                _line(line, where, at).removesuffix("\r")
-                for at, line in enumerate(whole, start=number + 1)
-            ]
-        number += len(whole)
-    if rest:
-        yield [_line(rest, where, number + 1).removesuffix("\r")]
-
-
-def open_texts(path: Path) -> BinaryIO:
-    """Opens a file of texts.
-
-    Raises:
-        DataError: It is missing, or cannot be read.
-    """
-    try:
-        return path.open("rb")
-    except OSError as error:
-        raise DataError(f"{path}: cannot read the file: {error.strerror}") from error
-
-
-def _read_some(file: BinaryIO) -> bytes:
-    # `read1` returns what a pipe has to give and does not wait for a whole block.
-    read = getattr(file, "read1", file.read)
-    block: bytes = read(_BLOCK)
-    return block
-
-
-def _line(content: bytes, where: str, number: int) -> str:
-    try:
-        line = content.decode("utf-8-sig" if number == 1 else "utf-8")
-    except UnicodeDecodeError as error:
-        found = error.object[error.start]
-        raise DataError(f"{where}:{number}: not UTF-8 text (byte 0x{found:02x})") from error
-    if len(line) > LONGEST:
-        raise DataError(
-            f"{where}:{number}: expected lines of at most {LONGEST:,} characters, found more"
-        )
-    return line
-
-
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Yields number and text of every line, with its line end."""
-    with open_texts(path) as file:
-        for number, content in enumerate(file, start=1):
-            yield number, _line(content, str(path), number)
-
-
 def _csv_rows(path: Path, choice: ColumnChoice) -> Iterator[tuple[str, dict[str, object]]]:
-    csv.field_size_limit(LONGEST)  # of the whole process; its default is less than a line may have
-    numbered = _lines(path)
-    _, first = next(numbered, (0, ""))
-    dialect = _dialect(first, choice, Dialect(CSV[path.suffix.lower()]))
-    rows = _reader(chain([first], (line for _, line in numbered)), dialect)
+    with open_texts(path) as file:
+        head = file.peek(BLOCK)[:BLOCK]
+        dialect = _dialect(head, choice, Dialect(CSV[path.suffix.lower()]))
+        yield from _cells(path, decoded_lines(file, str(path), dialect.encoding), dialect)
+
+
+def _cells(
+    path: Path, lines: Iterable[str], dialect: Dialect
+) -> Iterator[tuple[str, dict[str, object]]]:
+    rows = _reader(lines, dialect)
     try:
         names = list(dialect.header or next(rows, []))
         if not names:
@@ -226,6 +169,7 @@ def _csv_rows(path: Path, choice: ColumnChoice) -> Iterator[tuple[str, dict[str,
 
 
 def _reader(lines: Iterable[str], dialect: Dialect) -> Any:
+    csv.field_size_limit(LONGEST)  # of the whole process; its default is less than a line may have
     return csv.reader(
         lines,
         delimiter=dialect.delimiter,
@@ -236,19 +180,34 @@ def _reader(lines: Iterable[str], dialect: Dialect) -> Any:
     )
 
 
-def _dialect(first: str, choice: ColumnChoice, usual: Dialect) -> Dialect:
+def _dialect(head: bytes, choice: ColumnChoice, usual: Dialect) -> Dialect:
     """Returns how a file is written: as a data set of the model, if its first line fits."""
     trained = [one.dialect for one in choice.trained if one.dialect is not None]
+    # Text of another encoding is never by chance that of UTF-8, unless it is ASCII.
+    marked = marked_encoding(head) or (
+        "utf-8" if not head.isascii() and _is_begun(head, "utf-8") else None
+    )
     for dialect in (*trained, usual):
+        encoding = marked or dialect.encoding
         try:
-            cells: list[str] = next(_reader([first], dialect), [])
-        except csv.Error:  # A header may have line feeds in quotes.
+            # The head may end within a character.
+            text = codecs.getincrementaldecoder(encoding)().decode(head)
+            cells: list[str] = next(_reader([text.partition("\n")[0]], dialect), [])
+        except (UnicodeError, csv.Error):  # Also of a header that has line feeds in quotes.
             continue
-        if dialect.header is None and choice.finds_text(cells):
-            return dialect
-        if dialect.header is not None and len(cells) == len(dialect.header):
-            return dialect
-    return usual
+        is_headed = dialect.header is None and choice.finds_text(cells)
+        if is_headed or (dialect.header is not None and len(cells) == len(dialect.header)):
+            return replace(dialect, encoding=encoding)
+    return replace(usual, encoding=marked or usual.encoding)
+
+
+def _is_begun(head: bytes, encoding: str) -> bool:
+    """Returns whether a file may be in an encoding; the head of it may end within a character."""
+    try:
+        codecs.getincrementaldecoder(encoding)().decode(head)
+    except UnicodeError:
+        return False
+    return True
 
 
 def _check_names(names: Sequence[str], path: Path) -> None:
@@ -259,16 +218,15 @@ def _check_names(names: Sequence[str], path: Path) -> None:
 
 
 def _json_rows(path: Path) -> Iterator[tuple[str, dict[str, object]]]:
-    for number, line in _lines(path):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise DataError(f"{path}:{number}: not JSON: {getattr(error, 'msg', error)}") from error
-        if not isinstance(row, dict):
-            raise DataError(f"{path}:{number}: expected an object, found {line.strip()[:40]}")
-        yield f"{path}:{number}", row
+    with open_texts(path) as file:
+        encoding = marked_encoding(file.peek(4)[:4]) or "utf-8"
+        for number, line in enumerate(decoded_lines(file, str(path), encoding), start=1):
+            if not line.strip():
+                continue
+            row = parse_json(line, str(path), number)
+            if not isinstance(row, dict):
+                raise DataError(f"{path}:{number}: expected an object, found {line.strip()[:40]}")
+            yield f"{path}:{number}", row
 
 
 def _text_row(

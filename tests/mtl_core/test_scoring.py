@@ -120,7 +120,7 @@ def missing(folder: Path) -> Path:
     ("name", "make", "message"),
     [
         ("bank", missing, r"gone\.csv: there is no such file$"),
-        ("bank", only_header, r"empty\.csv: expected rows below the header, found none$"),
+        ("bank", only_header, r"empty\.csv: expected rows, found none$"),
         ("bank", without_labels, r"bare\.csv: no row has a label of task 'topic' \(label\)$"),
         ("bank", other_columns, r"no column 'label'; columns found: .*Did you mean 'lable'\?$"),
         ("", missing, r"has several data sets; say which one the file is of, as in 'bank=.*gone"),

@@ -52,7 +52,8 @@ def predict(
     A tab parts the sentences of a pair, or a question from its context. Lines come out as they
     are done; the columns of a table are kept.
     """
-    from mtl_core.texts_in import ColumnChoice, is_table, open_texts
+    from mtl_core.text_streams import open_texts
+    from mtl_core.texts_in import ColumnChoice, is_table
 
     if texts and file:
         raise ConfigError("--file: give texts or a file, not both")
@@ -129,7 +130,8 @@ def _chunks(
     texts: Sequence[str], file: Path | None, predictor: "Predictor", choice: "ColumnChoice"
 ) -> "Iterator[Sequence[TextRow]]":
     """Yields the texts, as many at a time as are predicted together."""
-    from mtl_core.texts_in import TextRow, is_table, open_texts, read_lines, read_table
+    from mtl_core.text_streams import open_texts, read_lines
+    from mtl_core.texts_in import TextRow, is_table, read_table
     from tuning.cli.arguments import pair
 
     if file is not None and is_table(file):

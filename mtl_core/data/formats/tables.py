@@ -12,8 +12,8 @@ from mtl_core.data.formats.csv_rows import csv_table
 from mtl_core.data.formats.json_rows import json_table
 from mtl_core.data.formats.parquet_rows import parquet_table
 from mtl_core.data.formats.table_rows import TableColumns, table_examples
-from mtl_core.data.formats.text_files import Encoding
 from mtl_core.data.formats.text_columns import Dialect, TextColumns
+from mtl_core.data.formats.text_files import Encoding
 from mtl_core.data.notes import SplitNotes
 
 
@@ -41,8 +41,7 @@ class Table(TableColumns, FilesBase):
         layout = self.layout()
         used = layout.used(columns)
         if self.kind == "csv":
-            dialect = self._dialect()
-            table = csv_table(path, used, dialect)
+            table = csv_table(path, used, self._dialect())
         else:
             table = (json_table if self.kind == "jsonl" else parquet_table)(path, used)
         return table_examples(table, layout, columns, notes, on_empty=self.on_empty)

@@ -123,6 +123,32 @@ def test_columns_are_those_of_training(mtl: Mtl, tabled: Path, here: Path) -> No
     assert named["predicted_label"] == found["predicted_label"]
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("name", ["in.csv", "in.jsonl", "in.tsv"])
+def test_byte_order_marks_say_the_encoding(
+    mtl: Mtl, model: Path, here: Path, name: str, encoding: str
+) -> None:
+    text = '{"text": "caf\u00e9"}\n' if name == "in.jsonl" else "text\ncaf\u00e9\n"
+    Path(name).write_bytes(text.encode(encoding))
+    assert [row["text"] for row in table_of(mtl, model, name)] == ["caf\u00e9"]
+
+
+def test_the_encoding_is_that_of_training(
+    mtl: Mtl, run_config: RunConfigFactory, here: Path
+) -> None:
+    rows = "\n".join(["t;label", *["caf\u00e9;a", "th\u00e9;b"] * 5])
+    Path("train.csv").write_text(rows, encoding="cp1252")
+    splits = dict.fromkeys(("train", "dev"), str(here / "train.csv"))
+    table = {"kind": "csv", "delimiter": ";", "text": "t", "encoding": "cp1252", "splits": splits}
+    config = run_config({"training.epochs": 1}).model_dump(mode="json")
+    config["datasets"] = {"rows": table}
+    config["tasks"] = {"a": {"kind": "classification", "dataset": "rows", "column": "label"}}
+    model = save_short_run(RunConfig.model_validate(config), here)
+    assert [row["t"] for row in table_of(mtl, model, "train.csv")][:2] == ["caf\u00e9", "th\u00e9"]
+    Path("other.csv").write_text("text\ncaf\u00e9\n", encoding="utf-8")
+    assert [row["text"] for row in table_of(mtl, model, "other.csv")] == ["caf\u00e9"]
+
+
 def table_of(mtl: Mtl, model: Path, file: str, *more: str) -> list[dict[str, Any]]:
     found = mtl("predict", str(model), "--json", "--file", file, *more)
     assert found.code == 0, found.err
@@ -165,7 +191,7 @@ def test_rows_of_json_may_differ_and_a_table_says_which(mtl: Mtl, model: Path, h
         ("in.jsonl", '{"text": "a"}\n{"b": 5}\n', [], r"jsonl:2: the row lacks 'text'; it has b"),
         ("in.jsonl", '{"text": "\\ud83d"}\n', [], r"jsonl:1: column 'text': half of a surro"),
         ("in.jsonl", '{"text": "a"\n', [], r"in\.jsonl:1: not JSON: Expecting ',' delimiter"),
-        ("in.jsonl", "[" * 9999 + "\n", [], r"in\.jsonl:1: not JSON: "),
+        ("in.jsonl", "[" * 9999 + "\n", [], r"in\.jsonl:1: not usable JSON: nested"),
         ("in.jsonl", "[1]\n", [], r"in\.jsonl:1: expected an object, found \[1\]"),
         ("in.csv", "text\na\n", ["--text-pair", "text"], r"trained on single texts, without pairs"),
         ("in.csv", "text\na\n", ["--features", "text"], r"was trained without features"),
