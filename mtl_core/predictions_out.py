@@ -101,12 +101,18 @@ def json_line(row: TextRow, prediction: "Prediction") -> str:
     return printable_json(json.dumps({**row.columns, **said}, ensure_ascii=False))
 
 
-def check_output(output: Path, source: Path | None) -> None:
+def check_output(output: Path | None, source: Path | None) -> None:
     """Refuses a file for predictions that cannot become one; called before anything is loaded.
+
+    Args:
+        output: The file; None = there is none.
+        source: The file of the texts; None = they come from elsewhere.
 
     Raises:
         ConfigError: It has another suffix, is the file of the texts, or lies in no folder.
     """
+    if output is None:
+        return
     allowed = (*CSV, *JSON_LINES)
     if output.suffix.lower() not in allowed:
         raise ConfigError(f"--output: {output}: expected a file that ends in {', '.join(allowed)}")

@@ -1,7 +1,7 @@
 """`mtl predict`: what a saved model says of texts."""
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from itertools import islice
 from pathlib import Path
@@ -22,27 +22,34 @@ _CHUNK = 1024
 """Rows that are in memory at a time; so many that rows of one length stand together."""
 
 
+Texts = Annotated[list[str] | None, typer.Argument(help="Texts; default: stdin.")]
+File = Annotated[
+    Path | None,
+    typer.Option(help="A .csv, .tsv or .jsonl file, or any other with one text a line."),
+]
+Text = Annotated[str | None, typer.Option(help="Column of the text; default: as in training.")]
+TextPair = Annotated[
+    str | None, typer.Option(help="Column of the second text; default: as in training.")
+]
+Features = Annotated[
+    str | None, typer.Option(help="Column of the numbers; default: as in training.")
+]
+Output = Annotated[
+    Path | None,
+    typer.Option(help="A .csv, .tsv or .jsonl file for the predictions; default: stdout."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
+
+
 def predict(
     model: Model,
-    texts: Annotated[list[str] | None, typer.Argument(help="Texts; default: stdin.")] = None,
-    file: Annotated[
-        Path | None,
-        typer.Option(help="A .csv, .tsv or .jsonl file, or any other with one text a line."),
-    ] = None,
-    text: Annotated[
-        str | None, typer.Option(help="Column of the text; default: as in training.")
-    ] = None,
-    text_pair: Annotated[
-        str | None, typer.Option(help="Column of the second text; default: as in training.")
-    ] = None,
-    features: Annotated[
-        str | None, typer.Option(help="Column of the numbers; default: as in training.")
-    ] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option(help="A .csv, .tsv or .jsonl file for the predictions; default: stdout."),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    texts: Texts = None,
+    file: File = None,
+    text: Text = None,
+    text_pair: TextPair = None,
+    features: Features = None,
+    output: Output = None,
+    as_json: AsJson = False,
     device: Device = None,
     batch_size: BatchSize = None,
     trust_code: TrustCode = False,
@@ -52,28 +59,15 @@ def predict(
     A tab parts the sentences of a pair, or a question from its context. Lines come out as they
     are done; the columns of a table are kept.
     """
-    from mtl_core.text_streams import open_texts
-    from mtl_core.texts_in import ColumnChoice, is_table
-
-    if texts and file:
-        raise ConfigError("--file: give texts or a file, not both")
-    named = {"--text": text, "--text-pair": text_pair, "--features": features}
-    unread = [option for option, name in named.items() if name is not None]
-    if unread and (file is None or not is_table(file)):
-        raise ConfigError(
-            f"{unread[0]}: names a column; give a .csv, .tsv or .jsonl file by --file"
-        )
-    if file is not None:
-        open_texts(file).close()  # for its errors, which are known before a model is loaded
+    _check(texts or (), file, {"--text": text, "--text-pair": text_pair, "--features": features})
     from tuning.cli.arguments import model_folder
 
     folder = model_folder(model, trust_code=trust_code)
-    if output is not None:
-        from mtl_core.predictions_out import check_output
-
-        check_output(output, file)
+    from mtl_core.predictions_out import check_output
+    from mtl_core.texts_in import ColumnChoice
     from tuning.watch.waiting import waiting
 
+    check_output(output, file)
     with waiting("loading the model"):
         from mtl_core.predictor import Predictor
 
@@ -83,6 +77,22 @@ def predict(
     choice = ColumnChoice.of(predictor, text=text, pair=text_pair, features=features)
     chunks = _chunks(texts or (), file, predictor, choice)
     _predict(predictor, chunks, output, as_json=as_json, batch_size=batch_size)
+
+
+def _check(texts: Sequence[str], file: Path | None, columns: Mapping[str, str | None]) -> None:
+    """Refuses what cannot be read, before the imports that take seconds."""
+    from mtl_core.text_streams import open_texts
+    from mtl_core.texts_in import is_table
+
+    if texts and file:
+        raise ConfigError("--file: give texts or a file, not both")
+    unread = [option for option, name in columns.items() if name is not None]
+    if unread and (file is None or not is_table(file)):
+        raise ConfigError(
+            f"{unread[0]}: names a column; give a .csv, .tsv or .jsonl file by --file"
+        )
+    if file is not None and not file.is_fifo():
+        open_texts(file).close()  # for its errors
 
 
 def _predict(
