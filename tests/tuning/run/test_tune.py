@@ -9,7 +9,9 @@ from conftest import RunConfigFactory
 from tensorboard.backend.event_processing.plugin_event_multiplexer import EventMultiplexer
 from tensorboard.plugins.hparams import metadata
 
+from mtl_core.data.notes import DataNote
 from mtl_core.errors import TrainingError
+from mtl_core.markdown import plain
 from mtl_core.study_file import dump
 from tuning import tune
 from tuning.report.write import write_report
@@ -61,6 +63,15 @@ def test_result_json_holds_what_scripts_rely_on(result: StudyResult) -> None:
             assert {"combined", "intent", "slots"} <= set(recipe[split])
             assert {"accuracy"} <= set(recipe[split]["intent"])
             assert {"f1"} <= set(recipe[split]["slots"])
+
+
+def test_what_is_known_of_the_data_comes_with_the_result(result: StudyResult) -> None:
+    notes = read_result(result)["notes"]
+    assert [DataNote.from_json(note) for note in notes] == list(result.notes) != []
+    report = (result.folder / "report.md").read_text()
+    for note in result.notes:
+        assert plain(note.line) in report
+    assert "\n| `corpus` | train | 60 |" in report
 
 
 def test_trial_0_is_the_file_s_own_recipe(result: StudyResult) -> None:

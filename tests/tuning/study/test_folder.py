@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from mtl_core.errors import ConfigError
+from mtl_core.errors import ConfigError, StorageError
 from mtl_core.files import write_json
 from mtl_core.study_file import override
 from mtl_core.training.report import EpochReport
@@ -153,7 +153,7 @@ def test_a_file_that_cannot_be_written_whole_stays_as_it_was(
         return original(self, text, **options)
 
     monkeypatch.setattr(Path, "write_text", fill_disk)
-    with pytest.raises(OSError, match="no space"), StudyFolder.opened(study, {}) as folder:
+    with pytest.raises(StorageError, match="No space"), StudyFolder.opened(study, {}) as folder:
         folder.begin_trial("0000", study.run)
     assert path.read_bytes() == before
 

@@ -13,7 +13,7 @@ import pytest
 from conftest import Mtl, RunConfigFactory
 from strangers import BOMB, MARK, PAYLOAD, Pickled
 
-from mtl_core.data.formats.hub import hub_source
+from mtl_core.data.formats.hub_source import HubName, hub_table
 from mtl_core.errors import ConfigError, DataError
 from mtl_core.study_file import dump
 from mtl_core.training.checkpoint import saved_precision
@@ -223,7 +223,7 @@ def test_data_sets_of_strangers_run_nothing(name: str, workplace: Path) -> None:
     (workplace / "table").mkdir()
     (workplace / "table" / "table.py").write_text(PAYLOAD)
     with pytest.raises(DataError, match=r"reads pickles|scripts are no longer supported"):
-        hub_source(name, config=None, revision=None, split="train")
+        hub_table(HubName(name), "train", ["text"])
     assert not was_run(workplace)
 
 
