@@ -57,3 +57,13 @@ def bio_spans(tags: Sequence[str]) -> Iterator[tuple[str, int, int]]:
             type_ = ""
         if tag.startswith("B-"):
             type_, first = tag[2:], position
+
+
+def without_strays(tags: Sequence[str]) -> list[str]:
+    """Returns the tags of the spans that there are: O in place of an I- that continues nothing."""
+    kept = []
+    before = "O"
+    for tag in tags:
+        before = "O" if tag.startswith("I-") and before[1:] != tag[1:] else tag
+        kept.append(before)
+    return kept

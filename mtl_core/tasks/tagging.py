@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import ClassVar, Literal
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from pydantic import model_validator
 from torch import Tensor, nn
@@ -18,7 +19,7 @@ from mtl_core.data.source import Source
 from mtl_core.tasks.base import Decoded, Head, Outcome, Task, TaskSection
 from mtl_core.tasks.hidden import Hidden, HiddenSize, gather_positions
 from mtl_core.tasks.outputs import Output, Span, TextView
-from mtl_core.tasks.spans import bio_spans, scores_by_type, span_scores
+from mtl_core.tasks.spans import bio_spans, scores_by_type, span_scores, without_strays
 from mtl_core.tasks.viterbi import bio_penalties, viterbi
 
 LOST = -1
@@ -84,31 +85,37 @@ class TaggingTask(Task):
     def score(self, outcome: Outcome) -> dict[str, float]:
         """Returns span precision, recall and F1 (seqeval, strict IOB2) and the accuracy of words.
 
-        A span counts when type and both ends are right. In strict mode an I- tag that continues
-        nothing (after O, or after another type) is no span. Plain tags have accuracy and macro F1.
+        A span counts when type and both ends are right; one that no words express is missed. In
+        strict mode an I- tag that continues nothing (after O, or after another type) is no span,
+        and reads as O. So does a word that was cut off: all scores are those of the spans that a
+        predictor gives. Plain tags have accuracy and macro F1.
         """
-        from sklearn.metrics import accuracy_score, f1_score
-
         predicted, gold = outcome.labelled()
         if not gold:
             names = ("f1", "precision", "recall") if self.is_bio else ("macro_f1",)
             return dict.fromkeys((*names, "accuracy"), float("nan"))
-        # A word in which a span ends has no tag; the span is there, and missed, behind the words.
-        pair = _tagged(np.concatenate(gold), np.concatenate(predicted))
-        accuracy = float(accuracy_score(*pair))
         if not self.is_bio:
-            gold_ids, found = pair
-            # `LOST` is no tag: it makes words wrong, and has no F1 of its own in the mean.
-            known = np.union1d(gold_ids, found[found != LOST])
-            macro = float(f1_score(*pair, labels=known, average="macro", zero_division=0.0))
-            return {"accuracy": accuracy, "macro_f1": macro}
-        tags = np.array([*self.labels.all, "O"])  # LOST = -1: nothing is predicted there
-        texts = [
-            [tags[np.maximum(row, LOST)].tolist() for row in rows] for rows in (gold, predicted)
-        ]
-        precision, recall, f1 = span_scores(*texts)
+            return _plain_scores(np.concatenate(gold), np.concatenate(predicted))
+        tags = self._span_tags(gold), self._span_tags(predicted)
+        precision, recall, f1 = span_scores(*tags)
+        # A word in which a span ends has no tag; the span is there, and missed, behind the words.
+        is_tagged = np.concatenate(gold) != NO_LABEL
+        is_right = np.concatenate(tags[0]) == np.concatenate(tags[1])
+        accuracy = float(is_right[is_tagged].mean())
         scores = {"f1": f1, "precision": precision, "recall": recall, "accuracy": accuracy}
-        return scores | (scores_by_type(*texts) if self._section.scores_by_type else {})
+        return scores | (scores_by_type(*tags) if self._section.scores_by_type else {})
+
+    def is_right(self, outcome: Outcome) -> npt.NDArray[np.bool_]:
+        """Returns whether each row has all its spans and no other, or all its plain tags."""
+        if not self.is_bio:
+            return outcome.is_right()
+        pairs = zip(self._span_tags(outcome.gold), self._span_tags(outcome.predicted), strict=True)
+        return np.array([not gold or guess == gold for gold, guess in pairs], dtype=np.bool_)
+
+    def _span_tags(self, rows: Sequence[Decoded]) -> list[list[str]]:
+        """Returns the tags of rows of ids, O where there is none."""
+        names = np.array([*self.labels.all, "O"])  # LOST = -1
+        return [without_strays(names[np.maximum(row, LOST)].tolist()) for row in rows]
 
     def says(
         self, head: Head, rows: Sequence[Decoded], texts: Sequence[TextView], source: Source | None
@@ -227,10 +234,13 @@ class CrfHead(Head):
         return tag_rows(best, batch)
 
 
-def _tagged(gold: Gold, predicted: Decoded) -> tuple[Gold, Decoded]:
-    """Returns the tags of words that have one, and what is predicted there."""
-    is_tagged = gold != NO_LABEL
-    return gold[is_tagged], predicted[is_tagged]
+def _plain_scores(gold: Gold, predicted: Decoded) -> dict[str, float]:
+    from sklearn.metrics import accuracy_score, f1_score
+
+    # `LOST` is no tag: it makes words wrong, and has no F1 of its own in the mean.
+    known = np.union1d(gold, predicted[predicted != LOST])
+    macro = f1_score(gold, predicted, labels=known, average="macro", zero_division=0.0)
+    return {"accuracy": float(accuracy_score(gold, predicted)), "macro_f1": float(macro)}
 
 
 def tag_rows(best: Tensor, batch: Batch) -> list[Decoded]:

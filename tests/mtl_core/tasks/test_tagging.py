@@ -14,11 +14,12 @@ from seqeval.scheme import IOB2, Entities
 from task_cases import SIZE, TAGS, batch_of, build, ids
 from torchcrf import CRF
 
+from mtl_core.data.arrays import NO_LABEL
 from mtl_core.data.columns.label_names import LabelNames
 from mtl_core.tasks.base import Outcome
 from mtl_core.tasks.outputs import Span, TextView
 from mtl_core.tasks.spans import bio_spans, span_scores
-from mtl_core.tasks.tagging import Tagging, inside_tags, subword_labels
+from mtl_core.tasks.tagging import LOST, Tagging, inside_tags, subword_labels
 
 UNSEEN = ("B-z", "I-z")
 
@@ -42,7 +43,22 @@ def test_tagging_scores_equal_seqeval() -> None:
         assert scores[name] == pytest.approx(reference(*texts, mode="strict", scheme=IOB2))
         each = reference(*texts, mode="strict", scheme=IOB2, average=None, zero_division=0)
         assert [scores[f"{name}/{kind}"] for kind in "xyz"] == pytest.approx(list(each))
-    assert scores["accuracy"] == np.mean(np.concatenate(gold) == np.concatenate(predicted))
+    right = [
+        tag == guess
+        for pair in zip(*map(read_by_seqeval, texts), strict=True)
+        for tag, guess in zip(*pair, strict=True)
+    ]
+    assert scores["accuracy"] == pytest.approx(np.mean(right))
+
+
+def read_by_seqeval(rows: list[list[str]]) -> list[list[str]]:
+    """The tags of the spans that seqeval finds."""
+    found = [["O"] * len(row) for row in rows]
+    for tags, spans in zip(found, Entities(rows, scheme=IOB2).entities, strict=True):
+        for span in spans:
+            inside = [f"I-{span.tag}"] * (span.end - span.start - 1)
+            tags[span.start : span.end] = [f"B-{span.tag}", *inside]
+    return found
 
 
 def test_plain_tags_are_scored_word_by_word() -> None:
@@ -176,3 +192,60 @@ def test_spans_are_those_of_seqeval(tags: list[str]) -> None:
     assert list(bio_spans(tags)) == [(e.tag, e.start, e.end - 1) for e in strict]
     if all(tag.startswith("B-") or tag == "O" for tag in tags):
         assert list(bio_spans(tags)) == get_entities(tags)
+
+
+def test_a_span_that_ends_inside_a_word_is_missed_and_its_word_trains_nothing() -> None:
+    # Words: B-x, O, and one in which a span of the type y ends; behind them stands that span.
+    b_x, b_y, o = (TAGS.index(tag) for tag in ("B-x", "B-y", "O"))
+    gold = ids(b_x, o, NO_LABEL, b_y)
+    task = build(Tagging, LabelNames(TAGS, ()), scores_by_type=True)
+    empty = task.score(Outcome([ids(b_x, o, o, LOST)], [gold]))
+    # One of two spans is found; three places have a tag, and two are right.
+    assert (empty["precision"], empty["recall"]) == (1, 0.5)
+    assert empty["accuracy"] == pytest.approx(2 / 3)
+    widened = task.score(Outcome([ids(b_x, o, b_y, LOST)], [gold]))
+    assert (widened["precision"], widened["recall"]) == (0.5, 0.5)
+    assert (widened["f1/x"], widened["f1/y"]) == (1, 0)
+    for predicted in (ids(b_x, o, o, LOST), ids(b_x, o, b_y, LOST)):
+        assert task.is_right(Outcome([predicted], [gold])).tolist() == [False]
+
+
+def test_rows_are_right_when_their_spans_are() -> None:
+    b_x, i_x, i_y, o = (TAGS.index(tag) for tag in ("B-x", "I-x", "I-y", "O"))
+    task = build(Tagging, LabelNames(TAGS, ()))
+    predicted = [ids(i_x, b_x, i_x), ids(b_x, i_y, o), ids(b_x, LOST), ids(b_x, LOST), ids(o)]
+    gold = [ids(o, b_x, i_x), ids(b_x, o, o), ids(b_x, o), ids(b_x, i_x), ids()]
+    # A stray I- and a word that was cut off are in no span; the last row has no labels.
+    assert task.is_right(Outcome(predicted, gold)).tolist() == [True, True, True, False, True]
+    assert task.score(Outcome(predicted[:3], gold[:3]))["accuracy"] == 1
+
+
+def test_the_crf_steps_over_words_without_a_tag() -> None:
+    torch.manual_seed(0)
+    head = build(Tagging, LabelNames(TAGS, ()), crf=True).make_head(SIZE)
+    logits = torch.randn(3, 5, len(TAGS))
+    none = NO_LABEL
+    labels = torch.tensor([[0, none, 2, none, 1], [none, 3, 4, none, none], [none] * 5])
+    batch = batch_of([[True] * 5] * 3)
+    expected = 0.0
+    for row in range(3):
+        tagged = labels[row] != none
+        if tagged.any():
+            one = logits[row, tagged][None], labels[row, tagged][None]
+            expected -= float(head.crf(*one, mask=torch.ones(one[1].shape, dtype=torch.bool)))
+    assert head.loss_sum(logits, labels, batch).item() == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("subwords", ["first", "all"])
+def test_words_without_a_tag_have_no_loss(subwords: str) -> None:
+    torch.manual_seed(0)
+    head = build(Tagging, LabelNames(TAGS, ()), subwords=subwords).make_head(SIZE)
+    batch = batch_of([[True] * 3])
+    logits = torch.randn(1, batch.token_ids.shape[1] if subwords == "all" else 3, len(TAGS))
+    some = head.loss_sum(logits, torch.tensor([[0, NO_LABEL, 1]]), batch)
+    parts = [
+        head.loss_sum(logits, torch.tensor([tags]), batch)
+        for tags in ([0, NO_LABEL, NO_LABEL], [NO_LABEL, NO_LABEL, 1])
+    ]
+    assert some.item() == pytest.approx(float(sum(parts)))
+    assert head.loss_sum(logits, torch.full((1, 3), NO_LABEL), batch).item() == 0
