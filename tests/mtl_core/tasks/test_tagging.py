@@ -232,7 +232,7 @@ def test_the_crf_steps_over_words_without_a_tag() -> None:
         tagged = labels[row] != none
         if tagged.any():
             one = logits[row, tagged][None], labels[row, tagged][None]
-            expected -= float(head.crf(*one, mask=torch.ones(one[1].shape, dtype=torch.bool)))
+            expected -= head.crf(*one, mask=torch.ones(one[1].shape, dtype=torch.bool)).item()
     assert head.loss_sum(logits, labels, batch).item() == pytest.approx(expected, rel=1e-5)
 
 

@@ -1,0 +1,308 @@
+"""What `evaluate` says of a tagger is what anybody counts from its predictions on raw texts."""
+
+import json
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import save_tokenizer
+from saved_models import train_and_export
+from transformers import BertConfig, BertModel
+
+from mtl_core.config import RunConfig
+from mtl_core.data.example import Example
+from mtl_core.predictor import Predictor
+from mtl_core.scoring import evaluate_model
+from mtl_core.tasks.outputs import Span
+
+Found = set[tuple[str, int, int]]
+"""Type, first character and the one behind the last, of the spans of a text."""
+
+PEOPLE = ["Emil", "Olav", "Anna", "Mr. Li", "Zoe's", "O'Hara", "Jean-Luc"]
+PLACES = ["Lund", "Oslo", "St. Ives", "Hull", "U.N."]
+CHINESE = {
+    "PER": ["\u5f20\u4f1f", "\u674e\u7ea2", "\u738b\u5c0f\u660e"],
+    "LOC": ["\u5317\u4eac", "\u897f\u5b89", "\u54c8\u5c14\u6ee8"],
+}
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text as people write it, with its spans, and the words that a tokeniser made of it."""
+
+    text: str
+    spans: Found
+    words: tuple[tuple[int, int], ...] = ()
+
+    @classmethod
+    def of(cls, *parts: tuple[str, str]) -> "Text":
+        """Joins (piece, type); a piece is glued to the one before where it begins with "+"."""
+        text, spans, words = "", set(), []
+        for part, label in parts:
+            piece = part.removeprefix("+")
+            text += "" if piece != part or not text else " "
+            start = len(text)
+            text += piece
+            if label:
+                spans.add((label, start, len(text)))
+            place = start
+            for word in piece.split():
+                words.append((place, place + len(word)))
+                place += len(word) + 1
+        return cls(text, spans, tuple(words))
+
+    def tags(self) -> list[str]:
+        """The IOB2 tag of each of its words."""
+        found = []
+        for start, end in self.words:
+            over = [span for span in self.spans if span[1] <= start and end <= span[2]]
+            found += [f"{'B' if start == first else 'I'}-{label}" for label, first, _ in over]
+            found += [] if over else ["O"]
+        return found
+
+    def rows(self) -> list[tuple[str, str]]:
+        """Its words with their tags."""
+        return [(self.text[a:b], tag) for (a, b), tag in zip(self.words, self.tags(), strict=True)]
+
+
+def english(number: int, misfits: float = 0.0) -> Text:
+    draw = random.Random(number)
+    person, place = draw.choice(PEOPLE), draw.choice(PLACES)
+    if draw.random() < misfits:
+        tail = ("+ish", "") if draw.random() < 0.5 else ("+ner", "LOC")
+        return Text.of((person, "PER"), ("+,", ""), ("of", ""), (place.rstrip("."), "LOC"), tail)
+    end = draw.choice(["+.", "+!", "+..."])
+    parts = [(person, "PER"), ("+,", ""), ("well-known", ""), ("+,", ""), ("lives in", "")]
+    extra = [("(", ""), ("+" + draw.choice(PLACES), "LOC"), ("+)", "")] if number % 3 else []
+    return Text.of(*parts, (place, "LOC"), *extra, (end, ""))
+
+
+def chinese(number: int) -> Text:
+    draw = random.Random(number)
+    person, place = draw.choice(CHINESE["PER"]), draw.choice(CHINESE["LOC"])
+    pieces = [(person, "PER"), ("\u4f4f\u5728", ""), (place, "LOC"), ("\u3002", "")]
+    text, spans = "", set()
+    for piece, label in pieces:
+        if label:
+            spans.add((label, len(text), len(text) + len(piece)))
+        text += piece
+    return Text(text, spans, tuple((n, n + 1) for n in range(len(text))))
+
+
+def write(folder: Path, kind: str, splits: dict[str, list[Text]]) -> dict[str, Any]:
+    """Writes the texts in a format; returns the section of the data set."""
+    files = {split: folder / f"{split}.txt" for split in splits}
+    for split, texts in splits.items():
+        if kind == "seq_in_out":
+            lines = {"seq.in": [], "seq.out": [], "label": []}
+            for text in texts:
+                lines["seq.in"].append(" ".join(word for word, _ in text.rows()))
+                lines["seq.out"].append(" ".join(text.tags()))
+                lines["label"].append("x")
+            (folder / split).mkdir()
+            for name, rows in lines.items():
+                (folder / split / name).write_text("\n".join(rows) + "\n", encoding="utf-8")
+            continue
+        files[split].write_text("".join(_WRITERS[kind](text) for text in texts), encoding="utf-8")
+    if kind == "seq_in_out":
+        return {"kind": kind, "path": str(folder)}
+    columns = {"columns": {"spans": 1}} if kind == "conll" else {}
+    return {"kind": kind, "splits": {split: str(path) for split, path in files.items()}, **columns}
+
+
+def _json_line(text: Text) -> str:
+    spans = [{"start": start, "end": end, "label": label} for label, start, end in text.spans]
+    return json.dumps({"text": text.text, "spans": spans}) + "\n"
+
+
+def _conll(text: Text) -> str:
+    return "".join(f"{word}\t{tag}\n" for word, tag in text.rows()) + "\n"
+
+
+def _conllu(text: Text) -> str:
+    rows = [
+        "\t".join([str(number), word, "_", tag.replace("-", ""), *"_" * 6])
+        for number, (word, tag) in enumerate(text.rows(), start=1)
+    ]
+    return "\n".join(rows) + "\n\n"
+
+
+_WRITERS = {"spans_json": _json_line, "conll": _conll, "conllu": _conllu}
+
+
+def save_encoder(folder: Path, texts: Sequence[Text]) -> str:
+    """A small random BERT that knows the letters and short words of the texts."""
+    examples = [Example(tuple(word for word, _ in text.rows())) for text in texts]
+    config = BertConfig(
+        vocab_size=save_tokenizer(folder, examples),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=48,
+        max_position_embeddings=64,
+    )
+    BertModel(config).save_pretrained(folder)
+    return str(folder)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A data set and a task on it.
+
+    Attributes:
+        kind: Format.
+        make: Number -> text.
+        data: More settings of the data set.
+        task: More settings of the task.
+        misfits: How many of the spans of test no words express.
+    """
+
+    kind: str
+    make: Any = english
+    data: dict[str, Any] | None = None
+    task: dict[str, Any] | None = None
+    misfits: bool = False
+
+
+CASES = {
+    "spans": Case("spans_json"),
+    "spans inside words": Case("spans_json", lambda n: english(n, 0.4), misfits=True),
+    "spans between white space": Case("spans_json", data={"words": "whitespace"}, misfits=True),
+    "spans of characters": Case(
+        "spans_json", lambda n: english(n, 0.4), data={"words": "characters"}
+    ),
+    "spans, crf": Case("spans_json", lambda n: english(n, 0.4), task={"crf": True}, misfits=True),
+    "spans, all sub-words": Case("spans_json", task={"subwords": "all", "decoding": "viterbi"}),
+    "chinese spans": Case("spans_json", chinese),
+    "conll": Case("conll"),
+    "chinese conll": Case("conll", chinese),
+    "seq_in_out": Case("seq_in_out"),
+    "conllu": Case("conllu", task={"scheme": "plain", "column": "upos"}),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_scores_are_those_of_the_predictions_on_raw_texts(tmp_path: Path, name: str) -> None:
+    case = CASES[name]
+    splits = {
+        split: [case.make(number) for number in numbers]
+        for split, numbers in {
+            "train": range(60),
+            "dev": range(60, 80),
+            "test": range(80, 120),
+        }.items()
+    }
+    section = write(tmp_path, case.kind, splits) | (case.data or {})
+    column = {"seq_in_out": "slots"}.get(case.kind, "spans")
+    task = {"column": column, **(case.task or {})}
+    predictor = tagger(tmp_path, section, splits["train"], task=task)
+    evaluation = evaluate_model(tmp_path / "model")
+    texts = splits["test"]
+    predicted = [spans_of(found["t"], text) for found, text in zip(
+        predictor([text.text for text in texts]), texts, strict=True)]  # fmt: skip
+    scores = evaluation.scores["t"]
+    if case.kind == "conllu":
+        gold = [words_of(text) for text in texts]
+        right = sum(len(a & b) for a, b in zip(gold, predicted, strict=True))
+        assert scores["accuracy"] == pytest.approx(right / sum(map(len, gold)))
+        assert scores["accuracy"] > 0.5
+    else:
+        gold = [text.spans for text in texts]
+        assert {name: scores[name] for name in ("precision", "recall", "f1")} == pytest.approx(
+            count(gold, predicted)
+        )
+        assert scores["f1"] > 0.2 or name == "spans between white space"
+        assert (scores["f1"] < 1) or not case.misfits
+    same = [a == b for a, b in zip(gold, predicted, strict=True)]
+    assert evaluation.joint_accuracy == pytest.approx(sum(same) / len(same))
+
+
+def tagger(
+    folder: Path,
+    section: dict[str, Any],
+    texts: Sequence[Text],
+    datasets: dict[str, Any] | None = None,
+    tasks: dict[str, Any] | None = None,
+    task: dict[str, Any] | None = None,
+) -> Predictor:
+    """Trains a task `t` on a data set `d`, and perhaps others; returns what it has learnt."""
+    tagging = {"kind": "tagging", "dataset": "d", "column": "spans", **(task or {})}
+    raw = {
+        "encoder": {"name": save_encoder(folder / "encoder", texts)},
+        "datasets": {"d": section, **(datasets or {})},
+        "tasks": {"t": tagging, **(tasks or {})},
+        "optimizer": {"encoder_lr": 3e-3, "head_lr": 1e-2},
+        "training": {"epochs": 4, "batch_size": 8, "precision": "fp32"},
+    }
+    train_and_export(RunConfig.model_validate(raw), folder)
+    return Predictor.load(folder / "model")
+
+
+def spans_of(output: object, text: Text) -> Found:
+    assert isinstance(output, tuple)
+    found = set()
+    for span in output:
+        assert isinstance(span, Span)
+        assert text.text[span.start : span.end] == span.text
+        found.add((span.type, span.start, span.end))
+    return found
+
+
+def words_of(text: Text) -> Found:
+    tags = [tag.replace("-", "") for tag in text.tags()]
+    return {(tag, *place) for tag, place in zip(tags, text.words, strict=True)}
+
+
+def count(gold: Sequence[Found], predicted: Sequence[Found]) -> dict[str, float]:
+    """Precision, recall and F1 of sets of spans."""
+    right = sum(len(a & b) for a, b in zip(gold, predicted, strict=True))
+    num_gold, num_predicted = sum(map(len, gold)), sum(map(len, predicted))
+    f1 = 2 * right / (num_gold + num_predicted) if num_gold + num_predicted else 0.0
+    precision = right / num_predicted if num_predicted else 0.0
+    return {"precision": precision, "recall": right / num_gold, "f1": f1}
+
+
+def test_tokenised_texts_can_be_taken_as_they_are(tmp_path: Path) -> None:
+    texts = [english(number) for number in range(60)]
+    draw = random.Random(0)
+    # Words that no rule keeps whole, such as "Lund]" and "[Emil".
+    strange = [
+        Text.of((f"[{draw.choice(PEOPLE)}", "PER"), (",", ""), ("lives in", ""),
+                (f"{draw.choice(PLACES)}]", "LOC"))
+        for _ in range(20)
+    ]  # fmt: skip
+    section = write(tmp_path, "conll", {"train": texts, "dev": texts, "test": strange})
+    predictor = tagger(tmp_path, section, texts)
+    found = predictor([text.text for text in strange], words="whitespace")
+    spans = [spans_of(one["t"], text) for one, text in zip(found, strange, strict=True)]
+    scores = evaluate_model(tmp_path / "model").scores["t"]
+    expected = count([text.spans for text in strange], spans)
+    assert {name: scores[name] for name in expected} == pytest.approx(expected)
+    assert scores["f1"] > 0
+
+
+def test_tasks_of_one_model_have_words_of_their_own(tmp_path: Path) -> None:
+    texts = [english(number) for number in range(60)]
+    tagged = write(tmp_path, "conll", {"train": texts, "dev": texts[:20], "test": texts[:20]})
+    rows = [{"text": text.text, "topic": "x" if "Lund" in text.text else "y"} for text in texts]
+    lines = "".join(json.dumps(row) + "\n" for row in rows)
+    (tmp_path / "rows.jsonl").write_text(lines, encoding="utf-8")
+    files = {split: str(tmp_path / "rows.jsonl") for split in ("train", "dev", "test")}
+    predictor = tagger(
+        tmp_path, tagged, texts,
+        {"topics": {"kind": "jsonl", "splits": files}},
+        {"topic": {"kind": "classification", "dataset": "topics", "column": "topic"}},
+    )  # fmt: skip
+    assert {name: cut.words for name, cut in predictor.cuts.items()} == {
+        "d": "punctuation", "topics": "whitespace"
+    }  # fmt: skip
+    scores = evaluate_model(tmp_path / "model").scores
+    found = predictor([row["text"] for row in rows])
+    right = [one["topic"].label == row["topic"] for one, row in zip(found, rows, strict=True)]  # type: ignore[union-attr]
+    assert scores["topic"]["accuracy"] == pytest.approx(sum(right) / len(right))
+    spans = [spans_of(one["t"], text) for one, text in zip(found, texts, strict=True)]
+    expected = count([text.spans for text in texts[:20]], spans[:20])
+    assert scores["t"]["f1"] == pytest.approx(expected["f1"])
