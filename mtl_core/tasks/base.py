@@ -177,6 +177,7 @@ class Task(ABC):
         labels: Its labels over all data sets.
         main_score: The score that objectives combine; at most 1, higher is better.
         speaks: Whether it predicts something for a text; if not, predictors leave it out.
+        fills_masks: Whether its head says which sub-words may stand in the place of a mask.
         is_auxiliary: Whether objectives leave it out; set by `build_task`.
     """
 
@@ -184,6 +185,7 @@ class Task(ABC):
     labels: Labels
     main_score: str
     speaks: bool = True
+    fills_masks: bool = False
     is_auxiliary: bool = False
 
     @abstractmethod

@@ -133,6 +133,7 @@ class MaskedLmTask(Task):
 
     main_score = "accuracy"
     speaks = False
+    fills_masks = True
 
     def __init__(self, name: str, section: MaskedLm) -> None:
         self.name = name

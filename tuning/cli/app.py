@@ -16,6 +16,7 @@ from mtl_core.full_disk import disk_code
 from tuning.cli.check import check
 from tuning.cli.evaluate import evaluate
 from tuning.cli.fetch import fetch
+from tuning.cli.fill_mask import fill_mask
 from tuning.cli.init import init
 from tuning.cli.predict import predict
 from tuning.cli.push import push
@@ -66,6 +67,7 @@ for _command in (
     status,
     evaluate,
     predict,
+    fill_mask,
     push,
     report,
     submit,
