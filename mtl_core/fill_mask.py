@@ -65,33 +65,42 @@ def fill_masks(
         DataError: The text has no mask, or more sub-words than the model takes.
     """
     name = _task_of(predictor.tasks, task)
-    tokenizer = predictor.tokenizer
-    # Half a surrogate pair, which no tokenizer takes, becomes U+FFFD.
-    encoded = tokenizer(with_whole_characters(text), return_offsets_mapping=True, verbose=False)
-    token_ids = torch.tensor(encoded["input_ids"])  # (seq,)
-    is_mask = token_ids == tokenizer.mask_token_id
+    token_ids, offsets = _tokenize(predictor, text)
+    is_mask = token_ids == predictor.tokenizer.mask_token_id
     if not is_mask.any():
-        raise DataError(
-            f"there is no mask in the text {quoted(text[:60])}; this model's is "
-            f"{tokenizer.mask_token}"
-        )
-    if len(token_ids) > predictor.max_length:
-        raise DataError(
-            f"the text has {len(token_ids)} sub-words, and the model takes {predictor.max_length}; "
-            "give less of it around the mask"
-        )
+        mask = predictor.tokenizer.mask_token
+        raise DataError(f"there is no mask in the text {quoted(text[:60])}; this model's is {mask}")
     batch = _batch(token_ids, is_mask, name).to(predictor.device)
     with torch.inference_mode():
         logits = predictor.model(batch, [name])[name]  # (masks, vocabulary)
         found = torch.softmax(logits.float(), dim=-1).topk(min(top_k, logits.shape[1]))
-    offsets = [encoded["offset_mapping"][place] for place in is_mask.nonzero().flatten().tolist()]
+    places = [offsets[number] for number in is_mask.nonzero().flatten().tolist()]
     return [
         # Some tokenizers have the blanks before a mask in it.
-        FilledMask(end - len(text[start:end].lstrip()), end, _guesses(tokenizer, *best))
+        FilledMask(end - len(text[start:end].lstrip()), end, _guesses(predictor.tokenizer, *best))
         for (start, end), *best in zip(
-            offsets, found.indices.tolist(), found.values.tolist(), strict=True
+            places, found.indices.tolist(), found.values.tolist(), strict=True
         )
     ]
+
+
+def _tokenize(predictor: Predictor, text: str) -> tuple[Tensor, Sequence[tuple[int, int]]]:
+    """Returns the ids of the sub-words, (seq,), and the characters of each.
+
+    Raises:
+        DataError: They are more than the model takes.
+    """
+    # Half a surrogate pair, which no tokenizer takes, becomes U+FFFD.
+    encoded = predictor.tokenizer(
+        with_whole_characters(text), return_offsets_mapping=True, verbose=False
+    )
+    token_ids, most = torch.tensor(encoded["input_ids"]), predictor.max_length
+    if len(token_ids) > most:
+        raise DataError(
+            f"the text has {len(token_ids)} sub-words, and the model takes {most}; give less of it "
+            "around the mask"
+        )
+    return token_ids, encoded["offset_mapping"]
 
 
 def _guesses(
