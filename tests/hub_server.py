@@ -20,7 +20,7 @@ class Hub:
     """What lies on the hub.
 
     Attributes:
-        models: USER/NAME -> branch -> path -> content.
+        models: USER/NAME -> branch -> path -> content; data sets are datasets/USER/NAME.
         private: Names of the private ones.
         may_write: Whether the token has the right to write.
         asked: Methods and paths of all requests.
@@ -35,6 +35,8 @@ class Hub:
 
     def answer(self, method: str, path: str, body: bytes) -> tuple[int, object]:
         """Returns status and JSON; bytes are the content of a file."""
+        if path.startswith(("/api/datasets/", "/datasets/")):
+            return self._of_dataset(path.strip("/").split("/"))
         match method, path.strip("/").split("/"):
             case "POST", ["api", "validate-yaml"]:
                 return 200, {"errors": [], "warnings": []}
@@ -57,9 +59,22 @@ class Hub:
             case "GET", ["api", "models", user, name, *rest]:
                 return self._info(f"{user}/{name}", rest[1] if rest else "main")
             case _, [user, name, "resolve", revision, *parts]:
-                content = self._files(f"{user}/{name}", revision).get("/".join(parts))
-                return (404, {}) if content is None else (200, content)
+                return self._file(f"{user}/{name}", revision, "/".join(parts))
         return 404, {}
+
+    def _of_dataset(self, parts: list[str]) -> tuple[int, object]:
+        match parts:
+            case ["api", "datasets", user, name, "tree", revision, *_]:
+                return 200, self._tree(f"datasets/{user}/{name}", revision)
+            case ["api", "datasets", user, name, *rest]:
+                return self._info(f"datasets/{user}/{name}", rest[1] if rest else "main")
+            case ["datasets", user, name, "resolve", revision, *path]:
+                return self._file(f"datasets/{user}/{name}", revision, "/".join(path))
+        return 404, {}
+
+    def _file(self, repo: str, revision: str, path: str) -> tuple[int, object]:
+        content = self._files(repo, revision).get(path)
+        return (404, {"code": "EntryNotFound"}) if content is None else (200, content)
 
     def _create(self, wanted: dict[str, str]) -> tuple[int, object]:
         name = f"{wanted['organization']}/{wanted['name']}"
@@ -130,7 +145,8 @@ def serving_hub(patch: pytest.MonkeyPatch) -> Iterator[Hub]:
             if isinstance(content, dict) and "code" in content:
                 self.send_header("X-Error-Code", str(content["code"]))
             self.send_header("ETag", f'"{etag(answer)}"')
-            self.send_header("X-Repo-Commit", path.split("/")[4] if "/resolve/" in path else "")
+            revision = path.partition("/resolve/")[2].partition("/")[0]
+            self.send_header("X-Repo-Commit", revision)
             self.send_header("Content-Length", str(len(answer)))
             self.end_headers()
             if self.command != "HEAD":

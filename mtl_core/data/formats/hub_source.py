@@ -6,10 +6,12 @@ unless the data set says of which types its columns are. `datasets` then only te
 there are, and what a slice means.
 """
 
+import csv
 import hashlib
+import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +22,8 @@ from mtl_core.data.formats.json_rows import json_table
 from mtl_core.data.formats.table_source import TableSource
 from mtl_core.data.formats.text_columns import Dialect
 from mtl_core.errors import DataError
-from mtl_core.files import hash_files
+from mtl_core.files import hash_files, write_json
+from mtl_core.hub_access import hub_access
 from mtl_core.paths import cache_folder
 
 if TYPE_CHECKING:
@@ -61,12 +64,11 @@ def hub_table(hub: HubName, split: str, used: Collection[str]) -> TableSource:
         DataError: The data set cannot be loaded; the message of `datasets` follows.
     """
     where = f"{hub.name} [{split}]"
-    with _telling(where):
-        builder = _builder(hub)
-        files = _text_files(builder)
-        if files is None:
+    with _telling(where), hub_access(hub.name):
+        found = _text_files(hub)
+        if found is None:
             return _typed_table(where, _load(hub, split), used)
-        return _text_table(where, builder, files, split, used)
+        return _text_table(where, found, split, used)
 
 
 def hub_fingerprint(hub: HubName, splits: Sequence[str]) -> str:
@@ -75,25 +77,39 @@ def hub_fingerprint(hub: HubName, splits: Sequence[str]) -> str:
     Raises:
         DataError: The data set cannot be loaded; the message of `datasets` follows.
     """
-    with _telling(f"{hub.name} [{', '.join(splits)}]"):
-        files = _text_files(_builder(hub))
-        if files is None:
+    with _telling(f"{hub.name} [{', '.join(splits)}]"), hub_access(hub.name):
+        found = _text_files(hub)
+        if found is None:
             # Loads every split, from the cache of `datasets` when it is there: a slice such as
             # `train[:90%]` has a fingerprint of its own.
             parts = [f"{_content(hub)} {fingerprint(_load(hub, split))}" for split in splits]
         else:
-            parts = [f"{name} {hash_files(paths)}" for name, paths in files.items()] + [*splits]
+            files = found.files.items()
+            parts = [*(f"{name} {hash_files(map(Path, paths))}" for name, paths in files), *splits]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 @contextmanager
 def _telling(where: str) -> Iterator[None]:
+    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
+
     try:
         yield
     except DataError:
         raise
+    except ConnectionError as error:
+        raise DataError(f"{where}: {error}") from error
     except Exception as error:
         # `datasets` raises whatever its builders raise; the innermost cause says what is wrong.
+        if isinstance(error, GatedRepoError):
+            raise DataError(
+                f"{where}: access to it has to be asked for, on its page on the hub"
+            ) from error
+        if isinstance(error, RepositoryNotFoundError):
+            raise DataError(
+                f"{where}: there is no such folder, and no such data set on the hub, or a private "
+                "one; to see those log in with `hf auth login`, or set HF_TOKEN"
+            ) from error
         cause: BaseException = error
         while cause.__cause__ is not None:
             cause = cause.__cause__
@@ -127,8 +143,42 @@ def _load(hub: HubName, split: str) -> "Dataset":
     )
 
 
-def _text_files(builder: "DatasetBuilder") -> dict[str, list[Path]] | None:
-    """Returns split -> its files, where they are CSV or JSON without types; else None."""
+@dataclass(frozen=True, slots=True)
+class _TextFiles:
+    """Files of CSV or JSON, and how they are written.
+
+    Attributes:
+        kind: `csv` or `json`.
+        files: Split -> its files on this machine.
+        delimiter: What stands between cells of CSV.
+        quote: What they are quoted by; None = nothing.
+        header: Names of the columns; None = the first line has them.
+    """
+
+    kind: str
+    files: Mapping[str, Sequence[str]]
+    delimiter: str = ","
+    quote: str | None = '"'
+    header: Sequence[str] | None = None
+
+
+def _text_files(hub: HubName) -> _TextFiles | None:
+    """Returns the files of a data set, where they are CSV or JSON without types; else None."""
+    from huggingface_hub import is_offline_mode
+
+    # `datasets` remembers only what it has read itself.
+    key = hashlib.sha256(repr(hub).encode()).hexdigest()[:32]
+    record = cache_folder() / "datasets" / f"{key}.json"
+    if is_offline_mode() and record.is_file():
+        return _TextFiles(**json.loads(record.read_text(encoding="utf-8")))
+    found = _files_of(_builder(hub))
+    if found is not None and not Path(hub.name).is_dir():
+        record.parent.mkdir(parents=True, exist_ok=True)
+        write_json(record, asdict(found))
+    return found
+
+
+def _files_of(builder: "DatasetBuilder") -> _TextFiles | None:
     import datasets
 
     config = builder.config
@@ -143,47 +193,41 @@ def _text_files(builder: "DatasetBuilder") -> dict[str, list[Path]] | None:
     downloads = datasets.DownloadManager(
         download_config=datasets.DownloadConfig(cache_dir=str(cache_folder() / "datasets"))
     )
-    found = downloads.download(
-        {str(name): list(files) for name, files in config.data_files.items()}
-    )
-    return {name: [Path(str(path)) for path in paths] for name, paths in found.items()}
+    found = downloads.download({str(name): [*paths] for name, paths in config.data_files.items()})
+    files = {name: [str(path) for path in paths] for name, paths in found.items()}
+    if builder.name == "json":
+        return _TextFiles("json", files)
+    quote = None if config.quoting == csv.QUOTE_NONE else config.quotechar
+    return _TextFiles("csv", files, config.sep, quote, config.names)
 
 
-def _text_table(
-    where: str,
-    builder: "DatasetBuilder",
-    files: Mapping[str, Sequence[Path]],
-    split: str,
-    used: Collection[str],
-) -> TableSource:
+def _text_table(where: str, found: _TextFiles, split: str, used: Collection[str]) -> TableSource:
     import datasets
 
     def read(path: Path) -> TableSource:
-        if builder.name == "json":
+        if found.kind == "json":
             return json_table(path, used)
-        return csv_table(path, used, _dialect(builder.config))
+        return csv_table(path, used, Dialect(found.delimiter, found.quote, found.header))
 
     tables = {
-        name: [read(path) for path in paths] for name, paths in files.items() if name in split
+        name: [read(Path(path)) for path in paths]
+        for name, paths in found.files.items()
+        if name in split
     }
     rows = {
         name: list(chain.from_iterable(table.rows for table in parts))
         for name, parts in tables.items()
     }
     # The slices of `datasets`, such as "train[:90%]" or "train+validation".
-    sizes = {name: len(rows.get(name, ())) for name in files}
+    sizes = {name: len(rows.get(name, ())) for name in found.files}
     parts = datasets.ReadInstruction.from_spec(split).to_absolute(sizes)
-    every = [table for found in tables.values() for table in found]
+    every = [table for listed in tables.values() for table in listed]
     return TableSource(
         where,
         list(dict.fromkeys(column for table in every for column in table.columns)),
         [row for part in parts for row in rows[part.splitname][part.from_ : part.to]],
-        is_text=builder.name == "csv",
+        is_text=found.kind == "csv",
     )
-
-
-def _dialect(config: Any) -> Dialect:
-    return Dialect(config.sep, None if config.quoting == 3 else config.quotechar, config.names)
 
 
 def _typed_table(where: str, dataset: "Dataset", used: Collection[str]) -> TableSource:

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from mtl_core.errors import ConfigError
 from mtl_core.extras import missing
+from mtl_core.hub_access import hub_access
 from mtl_core.model._transformers import without_weights
 from mtl_core.model.pooling import Normalization, PoolingKind
 from mtl_core.printable import one_line
@@ -275,7 +276,8 @@ def _sha256(path: Path) -> str:
 def _loading(what: str, name: str) -> Iterator[None]:
     """Turns errors into a ConfigError that says what of an encoder cannot be loaded, and why."""
     try:
-        yield
+        with hub_access(name):
+            yield
     except Exception as error:  # Broken files end in errors of any kind, from four libraries.
         reason = one_line(next(iter(str(error).strip().splitlines()), ""))
         if not isinstance(error, OSError | ValueError | ConfigError):

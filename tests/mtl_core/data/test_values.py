@@ -142,8 +142,8 @@ def test_all_bad_rows_of_a_table_are_told_at_once(write_rows: WriteRows) -> None
 
 
 def test_a_number_of_too_many_digits_is_told(write_rows: WriteRows) -> None:
-    path = write_rows('{"text": "a", "label": ' + "9" * 5000 + "}")
-    with pytest.raises(DataError, match=r"rows\.txt:1: not usable JSON: a number has too many dig"):
+    path = write_rows('{"text": "a", "label": 1}\n{"text": "a", "label": ' + "9" * 5000 + "}")
+    with pytest.raises(DataError, match=r"rows\.txt:2: not usable JSON: a number has too many dig"):
         read(path, "jsonl", {"label": "label"})
 
 
