@@ -6,7 +6,7 @@ https://aclanthology.org/W09-1119.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from itertools import pairwise
@@ -52,15 +52,14 @@ class TagReader:
     """Reads the tags of one column of one file as IOB2.
 
     Attributes:
-        column: Name of the column.
-        scheme: How its tags are written.
-        is_bare: Whether letters stand alone (B, I, O), as where there is one type of spans only.
+        scheme: How they are written.
+        typed: Tag -> the same with a type and a hyphen, for all that are of the scheme: where B, I
+            and O stand alone, the column is the type.
         advice: What an error says at its end: what else all tags of the file are.
     """
 
-    column: str
     scheme: Scheme
-    is_bare: bool
+    typed: Mapping[str, str]
     advice: str
 
     @classmethod
@@ -76,7 +75,10 @@ class TagReader:
         found = frozenset(tags)
         if scheme is None:
             scheme = _told_by(found)
-        return cls(column, scheme, _are_bare(found, scheme), advice(found, scheme, column))
+        is_bare = _are_bare(found, scheme)
+        named = (tag for tag in found - _OUTSIDE if _fits(tag, scheme, is_bare=is_bare))
+        typed = {tag: f"{tag}-{column}" if is_bare else _hyphened(tag, scheme) for tag in named}
+        return cls(scheme, dict.fromkeys(_OUTSIDE, "O") | typed, advice(found, scheme, column))
 
     def read(self, tags: Sequence[str]) -> tuple[str, ...]:
         """Returns the tags of a sentence in IOB2; letters that stand alone get the column's name.
@@ -90,24 +92,14 @@ class TagReader:
         """
         if self.scheme == "plain":
             return tuple(tags)
-        typed = [self._typed(number, tag) for number, tag in enumerate(tags)]
+        for position, tag in enumerate(tags):
+            if tag not in self.typed:
+                forms = f"{self.scheme} ({_FORMS[self.scheme]})"
+                raise TagError(position, f"expected a tag of {forms}, found '{tag}'{self.advice}")
+        typed = [self.typed[tag] for tag in tags]
         if self.scheme == "iob2":
             return tuple(typed)
         return tuple({"iob1": _iob1, "io": _io, "iobes": _iobes}[self.scheme](typed))
-
-    def _typed(self, position: int, tag: str) -> str:
-        """Returns a tag with its type, and with a hyphen in front of that."""
-        if tag in _OUTSIDE:
-            return "O"
-        if not _fits(tag, self.scheme, is_bare=self.is_bare):
-            raise TagError(
-                position,
-                f"expected a tag of {self.scheme} ({_FORMS[self.scheme]}), found '{tag}'"
-                f"{self.advice}",
-            )
-        if self.is_bare:
-            return f"{tag}-{self.column}"
-        return f"{tag[0]}-{tag[2:]}" if tag[1:2] == "_" and tag[0] in _LETTERS[self.scheme] else tag
 
 
 def advice(tags: AbstractSet[str], scheme: Scheme, column: str) -> str:
@@ -131,6 +123,11 @@ def advice(tags: AbstractSet[str], scheme: Scheme, column: str) -> str:
         offers.append(("plain", " where they mark no spans"))
     parts = [f"`schemes: {{{column}: {other}}}`{when}" for other, when in offers]
     return f"; all tags of the column fit {', or '.join(parts)}" if parts else ""
+
+
+def _hyphened(tag: str, scheme: Scheme) -> str:
+    is_joint = tag[1:2] == "_" and tag[0] in _LETTERS.get(scheme, "")
+    return f"{tag[0]}-{tag[2:]}" if is_joint else tag
 
 
 def _told_by(tags: AbstractSet[str]) -> Scheme:

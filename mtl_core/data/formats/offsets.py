@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from itertools import accumulate
 from typing import Literal, get_args
 
@@ -53,9 +54,10 @@ def check_quoted(text: str, start: int, end: int, quoted: str, offsets: Offsets)
     raise ValueError(f"is '{text[first:last]}' in the text, but '{quoted}' by itself; {hint}")
 
 
+@lru_cache(maxsize=1)  # the spans of a text are asked for one after the other
 def _places(text: str, offsets: Offsets) -> range | Mapping[int, int]:
     """Returns offset -> number of the character that begins there, up to the end of the text."""
-    if offsets == "characters":
+    if offsets == "characters" or text.isascii():
         return range(len(text) + 1)
     sizes = (_size(character, offsets) for character in text)
     return {offset: number for number, offset in enumerate(accumulate(sizes, initial=0))}

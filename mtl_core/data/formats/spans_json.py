@@ -27,6 +27,7 @@ _SPANS = "spans"
 """The column of the tags."""
 _QUOTED = "text"
 """Key, in a span, of its own text, where tools write it."""
+_TEXT_HINT = " `text: KEY` says where texts stand; `kind: jsonl` reads rows of words and tags."
 _OF_ROWS = (LabelColumn.kind, LabelSetColumn.kind, NumberColumn.kind)
 """Kinds of columns that rows can have beside their spans."""
 
@@ -113,7 +114,7 @@ def _look_up(keys: SpanKeys, columns: Columns, rows: Sequence[Any], where: str) 
     # Single rows may lack a key; one that no row has is misspelt, and would read as no label.
     for key in (keys.text, *(column for column in columns if column != _SPANS)):
         if all(find(row, key) is None for row in rows):
-            hint = " `text: KEY` says where the texts stand." if key == keys.text else ""
+            hint = _TEXT_HINT if key == keys.text else ""
             raise no_key(key, rows, where, hint=hint)
     if _SPANS not in columns:
         return keys

@@ -69,9 +69,14 @@ def _questions(node: Any, where: str) -> Iterator[tuple[str, _Asked]]:
             for number, child in enumerate(get_key(node, key, list, where)):
                 yield from _questions(child, _below(where, key, number))
             return
-    # A row of the hub is a question that has its context itself.
     if not isinstance(node, dict) or not node.keys() & {"context", "qas", "question"}:
         get_key(node, "data", list, where)  # for its error
+    # A row of the hub is a question that has its context itself.
+    if "qas" not in node and (missing := {"question", "context"} - node.keys()):
+        raise DataError(
+            f"{where}: there is no key '{min(missing)}'; found {', '.join(node)}. `kind: jsonl` "
+            "takes other names, by `text` and `text_pair`"
+        )
     context = get_key(node, "context", str, where)
     if "qas" not in node:
         yield where, _Asked(node, context)

@@ -116,6 +116,10 @@ BAD: dict[str, tuple[str, object, Mapping[str, ColumnKind], dict[str, Any], str]
         {"answers": "answers"}, {},
         r"row 1, 'answers': expected a list of objects with text and answer_start, .* found \[\{'t",
     ),
+    "squad names": (
+        "squad", '{"question": "?", "passage": "abc"}', {"answers": "answers"}, {},
+        r":1: there is no key 'context'; found question, passage\. `kind: jsonl` takes other names",
+    ),
     "squad no answers": (
         "squad", [{"question": "?", "context": "abc", "answer": "b"}], {"answers": "answers"}, {},
         r"no question has the key 'answers'; found question, context, answer\. .*'answer'\?",
@@ -139,7 +143,8 @@ BAD: dict[str, tuple[str, object, Mapping[str, ColumnKind], dict[str, Any], str]
     ),
     "spans text": (
         "spans_json", [{"txt": "a"}, {"txt": "b"}], {}, {},
-        r"rows\.txt: there is no key 'text' in any row; keys found: txt\. Did you mean 'txt'\?",
+        r"rows\.txt: there is no key 'text' in any row; keys found: txt\. Did you mean 'txt'\? "
+        r"`text: KEY` says where",
     ),
     "spans null": (
         "spans_json", [{"text": None}], {}, {}, r"rows\.txt: every row has null at 'text'",
