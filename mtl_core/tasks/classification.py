@@ -72,12 +72,14 @@ class ClassificationTask(Task):
         if not gold:
             return dict.fromkeys(("accuracy", "macro_f1", "micro_f1", "matthews"), float("nan"))
         pair = np.concatenate(gold), np.concatenate(predicted)  # both (rows,)
+        # Of one label alone scikit-learn says 0 as well, with a warning.
+        has_two = len(np.unique(np.concatenate(pair))) > 1
         return {
             "accuracy": float(accuracy_score(*pair)),
             # A label that only dev holds has an F1 of 0, and pulls the mean down: it is a mistake.
             "macro_f1": float(f1_score(*pair, average="macro", zero_division=0.0)),
             "micro_f1": float(f1_score(*pair, average="micro", zero_division=0.0)),
-            "matthews": float(matthews_corrcoef(*pair)),
+            "matthews": float(matthews_corrcoef(*pair)) if has_two else 0.0,
         }
 
     def read(self, head: Head, logits: Tensor, batch: Batch) -> list[Decoded]:

@@ -46,6 +46,15 @@ def test_classification_scores_equal_scikit_learn() -> None:
     }
 
 
+def test_one_label_alone_is_scored_without_a_warning() -> None:
+    """Warnings are errors here; scikit-learn itself warns, and says the same."""
+    outcome = Outcome([ids(0)] * 3, [ids(0)] * 3)
+    scores = build(Classification, LabelNames(("a",), ())).score(outcome)
+    assert scores == {"accuracy": 1.0, "macro_f1": 1.0, "micro_f1": 1.0, "matthews": 0.0}
+    with pytest.warns(UserWarning, match="single label"):
+        assert matthews_corrcoef([0] * 3, [0] * 3) == 0.0
+
+
 def test_class_weights_are_those_of_scikit_learn() -> None:
     rows = np.array([0] * 6 + [1] * 3 + [2])
     task = build(Classification, LabelNames(("a", "b", "c"), (), (6, 3, 1)),
