@@ -271,7 +271,6 @@ def test_two_tasks_of_one_name_get_the_names_of_their_data_sets(tmp_path: Path, 
     assert list(load_study(str(study)).run.tasks) == ["shop_label", "bank_label"]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("writer", [two_files, conll_with_intents, squad, sets_of_labels])
 def test_what_init_writes_trains_and_predicts(
     tmp_path: Path, mtl: Mtl, tiny_encoder: Path, writer: Writer
