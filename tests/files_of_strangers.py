@@ -280,6 +280,57 @@ def spans_of_doccano(folder: Path) -> list[Path]:
     return [write(folder / "admin.jsonl", json_lines(rows))]
 
 
+def spans_of_label_studio(folder: Path) -> list[Path]:
+    rows = [
+        {"id": number, "data": {"text": text}, "annotations": [{"id": 1, "result": [
+            {"value": {"start": a, "end": b, "text": text[a:b], "labels": [kind]}, "id": f"r{a}",
+             "from_name": "label", "to_name": "text", "type": "labels"} for a, b, kind in found]}]}
+        for number, (text, found) in enumerate(map(spans, journeys()))
+    ]  # fmt: skip
+    return [write(folder / "project.json", json.dumps(rows))]
+
+
+def spans_of_spacy(folder: Path) -> list[Path]:
+    rows = [
+        [text, {"entities": [list(span) for span in found]}]
+        for text, found in map(spans, journeys())
+    ]
+    return [write(folder / "spacy.json", json.dumps(rows))]
+
+
+def a_column_for_each_label(folder: Path) -> list[Path]:
+    rows = [
+        (text, number % 2, int(number % 3 == 0), int(number % 7 == 0), number % 4)
+        for number, (text, _) in enumerate(reviews())
+    ]
+    header = ["comment", "rude", "threat", "spam", "grade"]
+    return [write(folder / "comments.csv", csv_text(header, rows))]
+
+
+def rows_of_zeros_and_ones(folder: Path) -> list[Path]:
+    rows = [
+        {"text": text, "labels": [number % 2, int(number % 3 == 0), int(number % 7 == 0)]}
+        for number, (text, _) in enumerate(reviews())
+    ]
+    return [write(folder / "hot.jsonl", json_lines(rows))]
+
+
+def words_and_iob1_tags(folder: Path) -> list[Path]:
+    rows = [
+        (" ".join(word for word, _ in s), " ".join(tag.replace("B-", "I-") for _, tag in s))
+        for s in journeys()
+    ]
+    return [write(folder / "people.csv", csv_text(["text", "tags"], rows))]
+
+
+def lists_that_pandas_wrote(folder: Path) -> list[Path]:
+    rows = [
+        (text, str([["sound", "price"], ["price"], ["screen"], []][number % 4]))
+        for number, (text, _) in enumerate(reviews())
+    ]
+    return [write(folder / "topics.csv", csv_text(["text", "topics"], rows))]
+
+
 def squad(folder: Path) -> list[Path]:
     for split, count in (("train", 30), ("dev", 12)):
         paragraphs = [

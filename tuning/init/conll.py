@@ -6,14 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from mtl_core.data.formats.conll_lines import Sentence, Separator, sentences
-from mtl_core.data.schemes import TagError, TagReader
 from tuning.init.columns import Column
 from tuning.init.content import Content
 from tuning.init.guess import DatasetGuess, TaskGuess, counted, latin_share, shown
+from tuning.init.label_tasks import label_task
+from tuning.init.tags import Marks, marks_of
 
 _CHUNKS = {"ADJP", "ADVP", "CONJP", "INTJ", "LST", "NP", "PP", "PRT", "SBAR", "UCP", "VP"}
 _CONLLU = ("upos", "xpos")
-_PREFIXED = re.compile(r"[BIESLUM][-_].+", re.DOTALL)
 _MOST_TAGS = 300
 
 
@@ -25,18 +25,18 @@ class _TagColumn:
         name: What it is called.
         place: Its number from 0.
         tags: Tags by sentence.
-        scheme: How they are written, None = it tells itself.
+        marks: How they mark spans.
     """
 
     name: str
     place: int
     tags: Sequence[Sequence[str]]
-    scheme: str | None
+    marks: Marks
 
     @property
-    def is_plain(self) -> bool:
-        """Whether the tags mark no spans."""
-        return self.scheme == "plain"
+    def scheme(self) -> Marks | None:
+        """The scheme that has to be said, None = the tags tell it themselves."""
+        return self.marks if self.marks in ("iob1", "io", "plain") else None
 
 
 def conll_guess(contents: Sequence[Content], rows: Mapping[str, int]) -> DatasetGuess | None:
@@ -138,7 +138,7 @@ def _task(column: _TagColumn) -> TaskGuess:
     counts = Counter(tag for row in column.tags for tag in row)
     how = f", written as {column.scheme}" if column.scheme else ""
     seen = f"column {column.place} has {len(counts):,} tags{how}: {counted(counts)}"
-    plain: dict[str, object] = {"scheme": "plain"} if column.is_plain else {}
+    plain: dict[str, object] = {"scheme": "plain"} if column.marks == "plain" else {}
     return TaskGuess(column.name, {"kind": "tagging", **plain, "column": column.name}, seen)
 
 
@@ -173,57 +173,17 @@ def _tag_columns(found: Sequence[Sentence], words: int) -> list[_TagColumn]:
         kinds = {tag for row in tags for tag in row}
         if place == words or not 1 < len(kinds) <= most or _is_numbered(found, place):
             continue
-        scheme = _scheme(tags)
-        name = _name(kinds, scheme)
+        marks = marks_of(tags)
+        name = _name(kinds, marks)
         taken = sum(column.name.rstrip("_0123456789") == name for column in columns)
-        columns.append(_TagColumn(f"{name}_{taken + 1}" if taken else name, place, tags, scheme))
+        columns.append(_TagColumn(f"{name}_{taken + 1}" if taken else name, place, tags, marks))
     return columns
 
 
-def _name(kinds: set[str], scheme: str | None) -> str:
-    if scheme == "plain":
+def _name(kinds: set[str], marks: Marks) -> str:
+    if marks == "plain":
         return "tags"
     return "chunks" if {kind[2:] for kind in kinds} & _CHUNKS else "entities"
-
-
-def _scheme(tags: Sequence[Sequence[str]]) -> str | None:
-    """Returns the scheme that has to be said, None = the tags tell it themselves."""
-    kinds = {tag for row in tags for tag in row}
-    inside = kinds - {"O", "0"}
-    if kinds <= {"O", "0", "B", "I", "E", "S", "L", "U", "M"} and "B" in kinds:
-        return None
-    if inside == kinds or not inside:
-        return None if all(map(_PREFIXED.fullmatch, kinds)) else "plain"
-    if not any(map(_PREFIXED.fullmatch, inside)):
-        return "io"  # PER PER O: most words stand outside of what is marked
-    if all(tag.startswith(("I-", "I_")) for tag in inside):
-        return "io" if not _fits(tags, "iob1") else "iob1"
-    if _fits(tags, None):
-        return "iob1" if _begins_inside(tags) else None
-    return "plain"
-
-
-def _fits(tags: Sequence[Sequence[str]], scheme: str | None) -> bool:
-    reader = TagReader.over((tag for row in tags for tag in row), scheme, "tags")  # type: ignore[arg-type]
-    try:
-        for row in tags:
-            reader.read(row)
-    except TagError:
-        return False
-    return True
-
-
-def _begins_inside(tags: Sequence[Sequence[str]]) -> bool:
-    """Returns whether most spans begin with I-, as in IOB1."""
-    begun = stray = 0
-    for row in tags:
-        before = "O"
-        for tag in row:
-            is_stray = tag[0] == "I" and before[2:] != tag[2:]
-            stray += is_stray
-            begun += is_stray or tag[0] == "B"
-            before = tag
-    return 2 * stray > begun
 
 
 def _labels(found: Sequence[Sentence]) -> tuple[list[TaskGuess], list[str]]:
@@ -231,9 +191,9 @@ def _labels(found: Sequence[Sentence]) -> tuple[list[TaskGuess], list[str]]:
     tasks, notes = [], []
     for key in dict.fromkeys(key for sentence in found for key in sentence.comments):
         column = Column(key, [sentence.comments.get(key) for sentence in found])
-        if column.holds == "label":
-            seen = f"comments with {len(column.counts):,} labels: {counted(column.counts)}"
-            tasks.append(TaskGuess(key, {"kind": "classification", "column": key}, seen))
+        task = label_task(column) if column.holds == "label" else None
+        if task is not None:
+            tasks.append(task)
         else:
             notes.append(f"left out: comment {shown(key)}")
     return tasks, notes

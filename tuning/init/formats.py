@@ -1,5 +1,6 @@
 """Finds the format of files by their content, and has them looked at."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -53,7 +54,12 @@ def _json(contents: Contents, first: Path) -> DatasetGuess | None:
     documents = {
         split: [json_document(content) for content in found] for split, found in contents.items()
     }
-    guess = squad_guess(documents) or clinc_guess(documents["train"][0], first)
+    if not any(re.match(r"\s*[\[{]", content.text) for content in every):
+        return None
+    files = {split: [content.path for content in found] for split, found in contents.items()}
+    guess = (
+        squad_guess(documents) or clinc_guess(documents["train"][0], first) or spans_guess(files)
+    )
     if guess is not None:
         return guess
     rows = json_rows(every)
@@ -66,7 +72,7 @@ def _json(contents: Contents, first: Path) -> DatasetGuess | None:
         return None
     counts = {split: len(json_rows(found) or ()) for split, found in contents.items()}
     table = LookedAt(row_columns(rows), {"kind": "jsonl"})
-    return spans_guess(rows, counts) or table_guess(table, counts, str(first))
+    return table_guess(table, counts, str(first))
 
 
 def _columns(contents: Contents, first: Path) -> DatasetGuess | None:

@@ -70,6 +70,16 @@ def rows_of(count: int) -> str:
     return f"{count:,} row{'' if count == 1 else 's'}"
 
 
+def labels_of(counts: Mapping[str, int]) -> str:
+    """Returns how many labels there are, and the most frequent ones."""
+    return f"{len(counts):,} label{'' if len(counts) == 1 else 's'}: {counted(counts)}"
+
+
+def types_of(counts: Mapping[str, int]) -> str:
+    """Returns how many types of spans there are, and the most frequent ones."""
+    return f"{len(counts):,} type{'' if len(counts) == 1 else 's'}: {counted(counts)}"
+
+
 def counted(counts: Mapping[str, int], most: int = 6) -> str:
     """Returns labels with their counts, the most frequent first."""
     ordered = sorted(counts.items(), key=lambda pair: -pair[1])

@@ -2,93 +2,118 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
+from mtl_core.data.formats.json_files import find
+from mtl_core.data.formats.span_exports import plain_rows
+from mtl_core.data.formats.span_keys import SpanKeys, find_span_keys
+from mtl_core.data.notes import SplitNotes
+from mtl_core.errors import DataError
 from tuning.init.columns import Column
-from tuning.init.guess import DatasetGuess, TaskGuess, counted, latin_share
+from tuning.init.guess import DatasetGuess, TaskGuess, latin_share, rows_of, types_of
+from tuning.init.label_tasks import label_task
 
 _STARTS = ("start", "startIndex", "start_offset", "begin", "start_char")
 _ENDS = ("end", "endIndex", "end_offset", "stop", "end_char")
 _LABELS = ("label", "labels", "entity", "type", "tag", "slot", "entity_group")
+_TEXTS = ("text", "sentence", "utterance", "content", "query")
+
+Row = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class _Keys:
-    """Where the parts of spans stand; keys are joined by dots."""
-
-    text: str
-    spans: str
-    start: str
-    end: str
-    label: str
-
-
-def spans_guess(
-    rows: Sequence[Mapping[str, Any]], counts: Mapping[str, int]
-) -> DatasetGuess | None:
-    """Returns the data set and tasks of texts with spans; None = the rows have none.
+def spans_guess(files: Mapping[str, Sequence[Path]]) -> DatasetGuess | None:
+    """Returns the data set and tasks of texts with spans; None = the files have none.
 
     Args:
-        rows: The objects of all splits.
-        counts: Split -> number of its rows.
+        files: Split -> its files.
     """
-    keys = _keys(rows)
+    try:
+        found = {split: _rows(paths) for split, paths in files.items()}
+    except DataError:
+        return None
+    rows = [row for part in found.values() for row in part]
+    keys = _keys(rows) if rows else None
     if keys is None:
         return None
-    texts = [str(value) for row in rows if (value := _at(row, keys.text)) is not None]
+    given, whole = keys
+    kinds = Counter(kind for spans in _spans_of(rows, whole) for _, _, kind in spans)
+    if not kinds:
+        return None
     settings: dict[str, object] = {"kind": "spans_json"}
-    defaults = {"text": "text", "spans": "spans", "start": "start", "end": "end", "label": "label"}
-    for key, default in defaults.items():
-        value = getattr(keys, key)
-        if value and value != default:
-            settings[key] = value
-    kinds = Counter(_labels_of(rows, keys))
-    seen = f"{kinds.total():,} spans of {len(kinds):,} types: {counted(kinds)}"
-    tasks = [TaskGuess("spans", {"kind": "tagging", "column": "spans"}, seen)]
-    if _overlap(rows, keys):
+    settings |= {key: value for key, value in given.items() if (key, value) != ("text", "text")}
+    notes = []
+    if _overlap(rows, whole):
         settings["overlaps"] = "longest"
-        seen_twice = ["some spans overlap: of such the longest stays"]
-    else:
-        seen_twice = []
+        notes.append("some spans share characters; of such the longest stays")
+    seen = f"{kinds.total():,} spans of {types_of(kinds)}"
+    tasks = [TaskGuess("spans", {"kind": "tagging", "column": "spans"}, seen)]
     for name in dict.fromkeys(name for row in rows for name in row):
         column = Column(name, [row.get(name) for row in rows])
-        if name not in (keys.text, keys.spans) and column.holds == "label":
-            seen = f"{len(column.counts):,} labels: {counted(column.counts)}"
-            tasks.append(TaskGuess(name, {"kind": "classification", "column": name}, seen))
+        task = label_task(column) if name not in (whole.text, whole.spans) else None
+        if task is not None:
+            tasks.append(task)
+    texts = [str(find(row, whole.text)) for row in rows]
     lengths = [len(text.split()) for text in texts]
-    return DatasetGuess(settings, tasks, counts, lengths, latin_share(texts), seen_twice)
+    counts = {split: len(part) for split, part in found.items()}
+    if empty := sum(not length for length in lengths):
+        notes.append(f"{rows_of(empty)} without a text")
+    return DatasetGuess(settings, tasks, counts, lengths, latin_share(texts), notes)
 
 
-def _keys(rows: Sequence[Mapping[str, Any]]) -> _Keys | None:
-    """Returns where spans stand in rows; None = nowhere."""
+def _rows(paths: Sequence[Path]) -> list[Row]:
+    """Returns the rows of files, with exports of tools made plain as the reader makes them."""
+    rows = [row for path in paths for _, row in plain_rows(path, "text", SplitNotes("train"))]
+    return [row for row in rows if isinstance(row, Mapping)]
+
+
+def _keys(rows: Sequence[Row]) -> tuple[dict[str, str], SpanKeys] | None:
+    """Returns the keys that have to be said, and all keys; None = there are no spans."""
+    text = _text_key(rows)
+    if text is None:
+        return None
+    try:
+        whole = find_span_keys(SpanKeys(text), rows, "")
+    except DataError:
+        return _unusual_keys(rows, text)
+    if any(_spans_of(rows, whole)):
+        return {"text": text}, whole
+    return _unusual_keys(rows, text)
+
+
+def _text_key(rows: Sequence[Row]) -> str | None:
+    """Returns the key of the texts: a usual one, or that of the longest string."""
+    lengths: Counter[str] = Counter()
+    for row in rows[:100]:
+        for key, value in _leaves(row):
+            if isinstance(value, str):
+                lengths[key] += len(value)
+    for name in _TEXTS:
+        usual = [key for key in lengths if key.split(".")[-1] == name]
+        if usual:
+            return min(usual, key=lambda key: key.count("."))
+    return max(lengths, key=lambda key: lengths[key]) if lengths else None
+
+
+def _unusual_keys(rows: Sequence[Row], text: str) -> tuple[dict[str, str], SpanKeys] | None:
     for row in rows:
         for spans, value in _leaves(row):
             span = value[0] if isinstance(value, list) and value else None
-            if _is_triple(span):
-                return _with_text(row, spans, "", "", "")
+            if isinstance(span, list):
+                keys = SpanKeys(text, spans)
+                if any(_spans_of(rows, keys)):
+                    return {"text": text, "spans": spans}, keys
             inner = dict(_leaves(span)) if isinstance(span, Mapping) else {}
-            end = _named(inner, _ENDS)
-            label = _named(inner, _LABELS)
+            end, label = _named(inner, _ENDS), _named(inner, _LABELS)
             if end and label:
-                start = _named(inner, _STARTS) or end.removesuffix(end.split(".")[-1]) + _STARTS[0]
-                return _with_text(row, spans, start, end, label)
+                start = _named(inner, _STARTS) or f"{end.rpartition('.')[0]}.start".lstrip(".")
+                given = {"text": text, "spans": spans, "start": start, "end": end, "label": label}
+                return given, SpanKeys(**given)
     return None
 
 
-def _with_text(
-    row: Mapping[str, Any], spans: str, start: str, end: str, label: str
-) -> _Keys | None:
-    """Returns the keys with that of the text: the longest string of the row."""
-    texts = {key: value for key, value in _leaves(row) if isinstance(value, str)}
-    if not texts:
-        return None
-    text = "text" if "text" in texts else max(texts, key=lambda key: len(texts[key]))
-    return _Keys(text, spans, start, end, label)
-
-
-def _leaves(node: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
+def _leaves(node: Row, path: str = "") -> Iterator[tuple[str, Any]]:
     """Yields key and value of all that is no object, keys joined by dots."""
     for key, value in node.items():
         if isinstance(value, Mapping):
@@ -97,48 +122,36 @@ def _leaves(node: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]
             yield f"{path}{key}", value
 
 
-def _named(leaves: Mapping[str, Any], names: Sequence[str]) -> str:
+def _named(leaves: Row, names: Sequence[str]) -> str:
     keys = {key.split(".")[-1]: key for key in leaves}
     return next((keys[name] for name in names if name in keys), "")
 
 
-def _is_triple(span: object) -> bool:
-    """Returns whether a span is written [start, end, label]."""
-    return (
-        isinstance(span, list)
-        and len(span) == 3
-        and all(isinstance(item, int) for item in span[:2])
-        and isinstance(span[2], str)
-    )
-
-
-def _at(row: Any, key: str) -> Any:
-    for name in key.split("."):
-        row = row.get(name) if isinstance(row, Mapping) else None
-    return row
-
-
-def _spans_of(
-    rows: Sequence[Mapping[str, Any]], keys: _Keys
-) -> Iterator[list[tuple[int, int, str]]]:
-    """Yields start, end and label of the spans of each row."""
+def _spans_of(rows: Sequence[Row], keys: SpanKeys) -> Iterator[list[tuple[int, int, str]]]:
+    """Yields start, end and type of the spans of each row that has some."""
     for row in rows:
-        found = _at(row, keys.spans)
-        spans = found if isinstance(found, list) else []
-        if keys.end:
-            parts = [(_at(s, keys.start) or 0, _at(s, keys.end), _at(s, keys.label)) for s in spans]
-        else:
-            parts = [tuple(span) for span in spans if _is_triple(span)]
-        yield [(a, b, str(c)) for a, b, c in parts if isinstance(a, int) and isinstance(b, int)]
+        found = find(row, keys.spans or "")
+        spans = [_parts(span, keys) for span in found] if isinstance(found, list) else []
+        whole = [(start, end, kind) for start, end, kinds in spans for kind in kinds]
+        if whole:
+            yield whole
 
 
-def _labels_of(rows: Sequence[Mapping[str, Any]], keys: _Keys) -> Iterator[str]:
-    return (label for spans in _spans_of(rows, keys) for _, _, label in spans)
+def _parts(span: Any, keys: SpanKeys) -> tuple[int, int, list[str]]:
+    """Returns start, end and types of a span; no types where it is none."""
+    if isinstance(span, list) and [type(part) for part in span[:3]] == [int, int, str]:
+        return span[0], span[1], [span[2]]
+    if keys.start is None or keys.end is None or keys.label is None:
+        return 0, 0, []
+    start, end, kind = (find(span, key) for key in (keys.start, keys.end, keys.label))
+    kinds = kind if isinstance(kind, list) else [kind]
+    is_span = isinstance(start or 0, int) and isinstance(end, int) and kind is not None
+    return (start or 0, end, list(map(str, kinds))) if is_span else (0, 0, [])
 
 
-def _overlap(rows: Sequence[Mapping[str, Any]], keys: _Keys) -> bool:
-    for spans in _spans_of(rows, keys):
-        ordered = sorted(spans)
-        if any(b[0] < a[1] for a, b in pairwise(ordered)):
-            return True
-    return False
+def _overlap(rows: Sequence[Row], keys: SpanKeys) -> bool:
+    return any(
+        second[0] < first[1]
+        for spans in _spans_of(rows, keys)
+        for first, second in pairwise(sorted(spans))
+    )

@@ -1,13 +1,15 @@
 """Which column of a table is the text, which are labels, and what tasks that makes."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mtl_core.errors import DataError
 from tuning.init.columns import Column
 from tuning.init.guess import DatasetGuess, TaskGuess, counted, latin_share, rows_of, shown
+from tuning.init.label_tasks import flag_columns, flags_task, label_task
 from tuning.init.tables import LookedAt
-from tuning.init.tags import has_span_tags, tag_lists
+from tuning.init.tags import marks_of, tag_lists
 
 _TEXT_NAMES = (
     "text", "sentence", "utterance", "content", "review", "body", "comment", "message", "tweet",
@@ -24,6 +26,8 @@ _PAIRS = (
     ("title", "abstract"), ("headline", "body"), ("subject", "body"),
 )  # fmt: skip
 """Names of columns that are read as a pair."""
+_SAID = ("iob1", "iobes", "io")
+"""Schemes that tables have to name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,11 @@ def table_guess(table: LookedAt, rows: Mapping[str, int], where: str) -> Dataset
         settings["text_pair"] = texts.pair.name
         notes.append(f"{texts.text.name} and {texts.pair.name} are read as a pair")
     others = [column for column in table.columns if column not in (texts.text, texts.pair)]
-    tasks = _tasks(others, texts, notes)
+    tags = {column.name: lists for column, lists in _tag_columns(others, texts.text)}
+    tasks = _tasks(others, texts, tags, notes)
+    schemes = {name: marks for name, rows in tags.items() if (marks := marks_of(rows)) in _SAID}
+    if schemes:
+        settings["schemes"] = schemes
     separators = {column.separator for column in others if column.holds == "labels"} - {"", ","}
     if separators:
         settings["label_separator"] = min(separators)
@@ -71,11 +79,16 @@ def table_guess(table: LookedAt, rows: Mapping[str, int], where: str) -> Dataset
     )
 
 
-def _tasks(columns: Sequence[Column], texts: _Texts, notes: list[str]) -> list[TaskGuess]:
+def _tasks(
+    columns: Sequence[Column],
+    texts: _Texts,
+    tags: Mapping[str, list[list[str]]],
+    notes: list[str],
+) -> list[TaskGuess]:
     """Returns the tasks on columns; notes which were left out."""
-    tags = {column.name: lists for column, lists in _tag_columns(columns, texts.text)}
-    tasks: list[TaskGuess] = []
-    for column in columns:
+    flags = flag_columns([column for column in columns if column.name not in tags])
+    tasks = [flags_task(flags)] if flags else []
+    for column in (column for column in columns if column not in flags):
         task = _task(column, texts, tags.get(column.name))
         if task is None:
             notes.append(f"left out: {shown(column.name)} ({_why_not(column)})")
@@ -123,40 +136,21 @@ def _tag_columns(
 
 
 def _task(column: Column, texts: _Texts, tags: list[list[str]] | None) -> TaskGuess | None:
-    name = column.name
     if tags is not None:
-        is_bio = has_span_tags(tag for row in tags for tag in row)
-        scheme: dict[str, object] = {} if is_bio else {"scheme": "plain"}
-        counts = counted(_counts(tags))
-        seen = f"a tag for each word ({counts})" + ("" if is_bio else "; plain: not spans in BIO")
-        return TaskGuess(name, {"kind": "tagging", "column": name, **scheme}, seen)
-    match column.holds:
-        case "label":
-            seen = f"{len(column.counts):,} labels: {counted(column.counts)}"
-            other = "; as numbers: kind regression" if column.numbers and not column.names else ""
-            return TaskGuess(name, {"kind": "classification", "column": name}, seen + other)
-        case "labels":
-            seen = f"sets of {len(column.counts):,} labels: {counted(column.counts)}"
-            return TaskGuess(name, {"kind": "multilabel", "column": name}, seen)
-        case "number":
-            low, high = min(column.numbers), max(column.numbers)
-            seen = f"numbers from {low:g} to {high:g}; as classes: kind classification"
-            return TaskGuess(name, {"kind": "regression", "column": name}, seen)
-        case "answers" if texts.pair is not None:
-            seen = f"answers to {len(column.filled):,} questions"
-            return TaskGuess(
-                "answer", {"kind": "question_answering", "column": name}, seen, is_alone=True
-            )
-        case _:
-            return None
+        return _tagging(column.name, tags)
+    if column.holds == "answers" and texts.pair is not None:
+        seen = f"answers to {len(column.filled):,} questions"
+        settings = {"kind": "question_answering", "column": column.name}
+        return TaskGuess("answer", settings, seen, is_alone=True)
+    return label_task(column)
 
 
-def _counts(tags: Iterable[Iterable[str]]) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for row in tags:
-        for tag in row:
-            counts[tag] = counts.get(tag, 0) + 1
-    return counts
+def _tagging(name: str, tags: list[list[str]]) -> TaskGuess:
+    counts = counted(Counter(tag for row in tags for tag in row))
+    marks = marks_of(tags)
+    plain: dict[str, object] = {"scheme": "plain"} if marks in ("plain", "bare") else {}
+    seen = f"a tag for each word ({counts})" + ("; plain: they mark no spans" if plain else "")
+    return TaskGuess(name, {"kind": "tagging", "column": name, **plain}, seen)
 
 
 def _why_not(column: Column) -> str:
@@ -172,8 +166,6 @@ def _why_not(column: Column) -> str:
             return "dates"
         case "numbers":
             return f"lists of numbers; `features: {shown(column.name)}` shows them to the model"
-        case "multi-hot":
-            return "a 0 or 1 for each label; the file needs a column with the names"
         case "text" | "words":
             return f"more texts; `text_pair: {shown(column.name)}` reads them with the text"
         case _:

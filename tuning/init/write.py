@@ -76,5 +76,5 @@ def _look(places: Sequence[Path]) -> list[tuple[Group, DatasetGuess]]:
 
 def _check(run: RunConfig) -> None:
     for name, section in run.datasets.items():
-        columns = {column.column: column.kind for column in run.columns(name) if column.is_read}
+        columns = {key: kind for column in run.columns(name) for key, kind in column.reads.items()}
         read_splits(section, columns)

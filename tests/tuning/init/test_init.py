@@ -10,6 +10,7 @@ import pytest
 from conftest import Mtl
 from files_of_strangers import (
     Writer,
+    a_column_for_each_label,
     bare_tags,
     chinese,
     clinc,
@@ -24,6 +25,7 @@ from files_of_strangers import (
     csv_with_an_empty_text,
     csv_without_header,
     lines_of_text,
+    lists_that_pandas_wrote,
     messy_csv,
     packed_json,
     pairs_with_numbers,
@@ -32,15 +34,20 @@ from files_of_strangers import (
     parts_of_speech,
     reviews,
     rows_of_json,
+    rows_of_zeros_and_ones,
     semicolons_in_cp1252,
     seq_in_out,
     sets_of_labels,
     spans_as_objects,
+    spans_of_doccano,
+    spans_of_label_studio,
+    spans_of_spacy,
     squad,
     tabs_in_utf16,
     tsv_with_quotes_as_text,
     two_files,
     types_alone,
+    words_and_iob1_tags,
     words_and_tags_of_json,
     write,
 )
@@ -73,6 +80,13 @@ CASES: list[tuple[Writer, dict[str, str]]] = [
     (parts_of_speech, {"tags": "tagging"}),
     (conll_u, {"upos": "tagging", "xpos": "tagging"}),
     (spans_as_objects, {"spans": "tagging", "mood": "classification"}),
+    (spans_of_doccano, {"spans": "tagging"}),
+    (spans_of_label_studio, {"spans": "tagging"}),
+    (spans_of_spacy, {"spans": "tagging"}),
+    (a_column_for_each_label, {"labels": "multilabel", "grade": "classification"}),
+    (rows_of_zeros_and_ones, {"labels": "multilabel"}),
+    (words_and_iob1_tags, {"tags": "tagging"}),
+    (lists_that_pandas_wrote, {"topics": "multilabel"}),
     (squad, {"answer": "question_answering"}),
     (clinc, {"intent": "classification"}),
     (seq_in_out, {"intent": "classification", "slots": "tagging"}),
@@ -193,6 +207,25 @@ def test_the_separator_of_labels_is_found(written: Written) -> None:
 
 def test_scripts_that_the_encoder_does_not_know_are_told(written: Written) -> None:
     assert "The built-in encoder knows English; for these texts name one" in written(chinese)[0]
+
+
+def test_labels_that_differ_in_case_alone_are_told(written: Written) -> None:
+    def shouted(folder: Path) -> list[Path]:
+        rows = [
+            (text, label.upper() if number % 3 else label)
+            for number, (text, label) in enumerate(reviews())
+        ]
+        return [write(folder / "rows.csv", csv_text(["text", "label"], rows))]
+
+    assert "`labels: {strip: true, lower: true}` in the data set joins them" in written(shouted)[0]
+
+
+def test_keys_of_exports_are_left_to_the_reader(written: Written) -> None:
+    _, datasets = written(spans_of_label_studio)
+    assert datasets["project"] == {
+        "kind": "spans_json",
+        "splits": {"train": "project.json", "dev": 0.2, "test": 0.2},
+    }
 
 
 def test_the_schema_lies_beside_the_study(written: Written, tmp_path: Path) -> None:
