@@ -4,11 +4,10 @@ from collections.abc import Iterator
 from functools import cache
 from itertools import combinations
 
-from mtl_core.assets import load_data
+from mtl_core.assets import Data, load_data
 from mtl_core.config import RunConfig
 from mtl_core.errors import ConfigError, DataError
 from mtl_core.extras import check_installed
-from mtl_core.model.backbones.encoder import load_tokenizer
 from mtl_core.model.layers import separate_layers
 from mtl_core.model.outline import encoder_outline, longest_input
 from mtl_core.study_file import override
@@ -18,11 +17,15 @@ _TOGETHER = ("encoder", "freezing", "optimizer.layer_decay")
 """Settings that an encoder may allow or not: options of two of them are also tried together."""
 
 
-def check_encoders(study: StudyFile) -> None:
+def check_encoders(study: StudyFile, data: Data) -> None:
     """Tries the default recipe, and every option of the search.
 
     An encoder is run once, without its weights, and data are encoded for each; both are kept in
     the cache.
+
+    Args:
+        study: The study.
+        data: The data of the default recipe.
 
     Raises:
         ConfigError: An encoder cannot be used, takes shorter rows, or has fewer layers than a
@@ -30,7 +33,7 @@ def check_encoders(study: StudyFile) -> None:
         DataError: The data cannot be used with an encoder of the search.
     """
     raw = study.run.model_dump(mode="json")
-    check = _Check()
+    check = _Check(study.run, data)
     found: dict[str, str] = {}  # What is wrong -> the first recipe in which it is.
     for where, overrides in [("run", {}), *_recipes(study)]:
         config = RunConfig.model_validate(override(raw, overrides))
@@ -47,22 +50,26 @@ def check_encoders(study: StudyFile) -> None:
 class _Check:
     """Checks recipes; what it has loaded for one serves the next."""
 
-    def __init__(self) -> None:
-        self._tokenizer = cache(lambda name, revision: load_tokenizer(name, revision=revision))
+    def __init__(self, run: RunConfig, data: Data) -> None:
+        default = (run.encoder.name, run.encoder.revision)
         self._outline = cache(lambda name, revision: encoder_outline(name, revision=revision))
-        self._read: set[tuple[str, str | None]] = set()
+        self._tokenizers = {default: data.tokenizer}
+        # Name, revision and longest row of what is known to be fine.
+        self._lengths = {(*default, run.encoder.max_length)}
 
     def __call__(self, config: RunConfig) -> None:
         check_installed(config.weighting.modules, what="run.weighting.kind")
         name = (config.encoder.name, config.encoder.revision)
         outline = self._outline(*name).encoder
-        longest_input(self._tokenizer(*name), config.encoder)
         config.freezing.check(outline)
         if config.optimizer.layer_decay < 1:
             separate_layers(outline, "run.optimizer.layer_decay")
-        if name not in self._read:
-            self._read.add(name)
-            load_data(config)
+        if name not in self._tokenizers:
+            self._tokenizers[name] = load_data(config).tokenizer
+        length = (*name, config.encoder.max_length)
+        if length not in self._lengths:
+            longest_input(self._tokenizers[name], config.encoder)
+            self._lengths.add(length)
 
 
 def _recipes(study: StudyFile) -> Iterator[tuple[str, dict[str, object]]]:

@@ -98,7 +98,7 @@ def check_data(study: StudyFile) -> Data:
     """
     data = load_data(study.run)
     check_objective(study.study.objective, build_tasks(study.run, data.datasets))
-    check_encoders(study)
+    check_encoders(study, data)
     return data
 
 

@@ -4,10 +4,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from mtl_core.card_data import About
 from mtl_core.training.progress import Progress
 from mtl_core.training.report import EpochReport
+
+if TYPE_CHECKING:
+    from mtl_core.card_data import About
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,7 @@ class ScoreJob:
     spec: TrialSpec
     export: Path | None
     dev: dict[str, float | Mapping[str, float]]
-    about: About | None = None
+    about: "About | None" = None
 
 
 # Compared by value: so the pool tells a job that is submitted again, after a lost answer, from
