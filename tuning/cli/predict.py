@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mtl_core.data.words import Words
 from mtl_core.errors import ConfigError
 from tuning.cli.options import BatchSize, Device, Model, TrustCode
 
@@ -38,6 +39,14 @@ Output = Annotated[
     Path | None,
     typer.Option(help="A .csv, .tsv or .jsonl file for the predictions; default: stdout."),
 ]
+WordEnds = Annotated[
+    Words | None,
+    typer.Option(
+        "--words",
+        help="Where words end; default: as in training. whitespace takes tokenised texts as they "
+        "are.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 
 
@@ -50,6 +59,7 @@ def predict(
     features: Features = None,
     output: Output = None,
     as_json: AsJson = False,
+    words: WordEnds = None,
     device: Device = None,
     batch_size: BatchSize = None,
     trust_code: TrustCode = False,
@@ -76,7 +86,7 @@ def predict(
         raise ConfigError(f"{folder}: no task of the model says something of a text")
     choice = ColumnChoice.of(predictor, text=text, pair=text_pair, features=features)
     chunks = _chunks(texts or (), file, predictor, choice)
-    _predict(predictor, chunks, output, as_json=as_json, batch_size=batch_size)
+    _predict(predictor, chunks, output, as_json=as_json, batch_size=batch_size, words=words)
 
 
 def _check(texts: Sequence[str], file: Path | None, columns: Mapping[str, str | None]) -> None:
@@ -102,6 +112,7 @@ def _predict(
     *,
     as_json: bool,
     batch_size: int | None,
+    words: Words | None,
 ) -> None:
     """Predicts chunk by chunk; what is done is written, whatever comes after."""
     from mtl_core.data.collate import BATCH_SIZE
@@ -120,6 +131,7 @@ def _predict(
                 [row.text for row in rows],
                 features=[row.features for row in rows] if has_features else (),
                 batch_size=batch_size or BATCH_SIZE,
+                words=words,
             )
             # Both are safe on a terminal: JSON escapes what steers it, lines spell it out.
             writer.write(rows, predictions)

@@ -324,3 +324,24 @@ def test_whoever_breaks_off_keeps_whole_lines(
     lines = Path("out.jsonl").read_text().split("\n")
     assert lines.pop() == ""
     assert {json.loads(line)["text"] for line in lines} == {"play some jazz in paris"}
+
+
+def test_words_end_where_the_user_says(mtl: Mtl, model: Path) -> None:
+    text, found = "play jazz, by o'neil", 0
+    for words, allowed in (
+        ("whitespace", {"play", "jazz,", "by", "o'neil"}),
+        ("punctuation", {"play", "jazz", ",", "by", "o", "'", "neil"}),
+        ("characters", set(text)),
+    ):
+        outcome = mtl("predict", str(model), text, "--json", "--words", words)
+        assert outcome.code == 0, outcome.err
+        for span in json.loads(outcome.out)["slots"]:
+            assert span["text"] == text[span["start"] : span["end"]]
+            ends = [text[span["start"] :], text[: span["end"]]]
+            assert any(ends[0].startswith(word) for word in allowed)
+            assert any(ends[1].endswith(word) for word in allowed)
+            found += 1
+    assert found
+    outcome = mtl("predict", str(model), text, "--words", "letters")
+    assert outcome.code == 2
+    assert "'whitespace', 'punctuation', 'characters'" in outcome.err
