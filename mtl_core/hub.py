@@ -10,10 +10,12 @@ import re
 from collections.abc import Mapping
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit, urlunsplit
 
 from mtl_core.errors import ConfigError
 from mtl_core.model_folder import EXTRA_FILES, FILES, RUN
 from mtl_core.printable import one_line
+from mtl_core.section import is_address
 from mtl_core.study_file import dump
 from mtl_core.untrusted import check_model
 
@@ -109,6 +111,8 @@ def _commit(
 def without_places(run: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the data of a run.yaml with names of files and folders in the place of their paths.
 
+    Addresses lose what may be secret in them.
+
     Args:
         run: The data, as a saved model has it: with absolute paths.
     """
@@ -130,8 +134,15 @@ def _last_part(value: Any) -> Any:
         return {key: _last_part(inner) for key, inner in value.items()}
     if isinstance(value, list):
         return [_last_part(inner) for inner in value]
+    if not isinstance(value, str):
+        return value
+    if is_address(value):
+        # What stands before the host and behind the path may be a password or a key.
+        parts = urlsplit(value)
+        host = parts.netloc.rpartition("@")[2]
+        return urlunsplit((parts.scheme, host, parts.path, "", ""))
     # Ids on the hub and relative names stay what they are.
-    return PurePath(value).name if isinstance(value, str) and Path(value).is_absolute() else value
+    return PurePath(value).name if Path(value).is_absolute() else value
 
 
 def _fetch(repo: str, revision: str | None) -> Path:
@@ -220,6 +231,8 @@ def _reason(error: Exception, api: "HfApi") -> str:
             return f"the hub does not know the token; {_LOGIN}"
         case 403:
             return "the token has no right to do this; make one that may write, on the hub"
+        case None if isinstance(error, ValueError):  # of huggingface_hub, which checks cards
+            return one_line(" ".join(str(error).split()))
         case None:
             reason = one_line(next(iter(str(error).splitlines()), "")) or type(error).__name__
             return f"{api.endpoint} cannot be reached: {reason}"

@@ -23,6 +23,7 @@ class Hub:
         models: USER/NAME -> branch -> path -> content; data sets are datasets/USER/NAME.
         private: Names of the private ones.
         may_write: Whether the token has the right to write.
+        card_errors: What it finds wrong in every card.
         asked: Methods and paths of all requests.
         address: Where it listens.
     """
@@ -30,6 +31,7 @@ class Hub:
     models: dict[str, dict[str, Files]] = field(default_factory=dict)
     private: set[str] = field(default_factory=set)
     may_write: bool = True
+    card_errors: list[str] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
     address: str = ""
 
@@ -39,7 +41,8 @@ class Hub:
             return self._of_dataset(path.strip("/").split("/"))
         match method, path.strip("/").split("/"):
             case "POST", ["api", "validate-yaml"]:
-                return 200, {"errors": [], "warnings": []}
+                errors = [{"message": message} for message in self.card_errors]
+                return 400 if errors else 200, {"errors": errors, "warnings": []}
             case "POST", ["api", "repos", "create"]:
                 return self._create(json.loads(body))
             case "POST", ["api", "models", user, name, "branch", branch]:
