@@ -1,5 +1,6 @@
 """What the commands print at their end: the check, the result of a study."""
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from rich.table import Table
@@ -13,7 +14,7 @@ from mtl_core.scores import flatten, show_score
 from mtl_core.training.precision import describe
 from tuning.cluster.planner import plan_trainers, this_machine
 from tuning.report.data import rows_of
-from tuning.report.verdict import cautions, verdict
+from tuning.report.verdict import UNSEEN, against, cautions, on_test, verdict
 from tuning.space.space import Parameter
 from tuning.study.config import StudyFile
 from tuning.study.data_facts import DataFacts, data_facts
@@ -21,7 +22,7 @@ from tuning.study.load import precision_here
 from tuning.watch.console import plain_console
 
 if TYPE_CHECKING:
-    from tuning.study.result import FinalScores, StudyResult
+    from tuning.study.result import FinalScores, Result, StudyResult
 
 
 def show_check(study: StudyFile, data: Data) -> None:
@@ -113,17 +114,18 @@ def show_result(result: "StudyResult") -> None:
     for name in dict.fromkeys([*best.parameters, *(default.parameters if default else {})]):
         theirs = default.parameters.get(name, "-") if default else "-"
         recipe.add_row(name, _number(best.parameters.get(name, "-")), _number(theirs))
-    splits = [("dev", "dev"), ("test", "test")]
-    if best.unseen is not None:
-        splits.append(("unseen", "test, not in train"))
-    recipes = [("best", best), ("default", default)]
-    scores = Table("score, %", *(f"{name} {shown}" for _, shown in splits for name, _ in recipes))
-    columns = [_scores(final, split) for split, _ in splits for _, final in recipes]
+    scores = Table("score, %", "best dev", "default dev", "best test", "default test")
+    columns = [
+        _scores(best, "dev"),
+        _scores(default, "dev"),
+        _scores(best, "test"),
+        _scores(default, "test"),
+    ]
     # Rows are the scores of the best on dev; what another column lacks is "-".
     for name in columns[0]:
         scores.add_row(name, *(show_score(name, column.get(name)) for column in columns))
     console.print(recipe, scores)
-    for text in (verdict(result.result), *cautions(result.result)):
+    for text in _judgement(result.result):
         console.print(text, soft_wrap=True)
     counts = result.trials["status"].value_counts().to_dict()
     console.print(
@@ -141,9 +143,18 @@ def show_result(result: "StudyResult") -> None:
         console.print(f"{what + ':':9}{command}", soft_wrap=True)
 
 
+def _judgement(result: "Result") -> Iterator[str]:
+    yield verdict(result)
+    yield from cautions(result)
+    found = on_test(result.best, result.default) if result.best and result.default else None
+    # Scores on all of test stand in the table.
+    if found is not None and found.where == UNSEEN:
+        yield against(found.where, found.best, found.default)
+
+
 def _scores(final: "FinalScores | None", split: str) -> dict[str, float]:
-    # The scores of a recipe stand under the names of splits.
-    return flatten(getattr(final, split) if final is not None else None)
+    tree = (final.dev if split == "dev" else final.test) if final is not None else None
+    return flatten(tree)
 
 
 def _number(value: object) -> str:

@@ -31,7 +31,11 @@ def data_section(data: DataFacts) -> list[str]:
 def _notes(notes: Sequence[DataNote]) -> str:
     if not notes:
         return "Nothing stands out."
-    return "\n".join(f"- {note.level}: {plain(note.line)}" for note in notes)
+    return "\n".join(
+        f"- {note.level}, {code(note.dataset)}{' ' * bool(note.split)}{note.split}: "
+        f"{plain(note.text)}"
+        for note in notes
+    )
 
 
 def _split_cells(facts: SplitFacts) -> list[str]:

@@ -15,7 +15,15 @@ from tuning.report.data import data_section
 from tuning.report.markdown import percent, points, shell, table
 from tuning.report.statistics import difference_interval
 from tuning.report.summary import StudySummary, Unfinished
-from tuning.report.verdict import UNSEEN, cautions, combined, has_combined, on_test, verdict
+from tuning.report.verdict import (
+    UNSEEN,
+    against,
+    cautions,
+    combined,
+    has_combined,
+    on_test,
+    verdict,
+)
 from tuning.study.result import FinalScores, Result
 
 
@@ -50,8 +58,8 @@ def _headline(summary: StudySummary) -> list[str]:
         f"objective on dev: {result.objective}.{_precisions(summary.records)}"
     )
     is_finished = summary.unfinished is None
-    # Data sets have the names that the study file gives them; the rest is ours.
-    warned = [f"**{plain(text)}**" for text in cautions(result, is_finished=is_finished)]
+    told = cautions(result, is_finished=is_finished, escaped=plain)
+    warned = [f"**{text}**" for text in told]
     # An unfinished study comes first: its best may still change, and test is closed.
     if summary.unfinished is not None:
         return [*_so_far(summary.unfinished, best), *warned, facts]
@@ -63,12 +71,12 @@ def _comparison(best: FinalScores, default: FinalScores, result: Result) -> list
     """Returns a paragraph with both scores on dev and test, and how sure their difference is."""
     if best.trial == default.trial:
         return []
-    sentences = [_compare("dev", combined(best.dev), combined(default.dev))]
+    sentences = [against("dev", combined(best.dev), combined(default.dev))]
     if has_combined(best.test) and has_combined(default.test):
-        sentences.append(_compare("test", combined(best.test), combined(default.test)))
+        sentences.append(against("test", combined(best.test), combined(default.test)))
     found = on_test(best, default)
     if found is not None and found.where == UNSEEN:
-        sentences.append(_compare(UNSEEN, found.best, found.default))
+        sentences.append(against(UNSEEN, found.best, found.default))
     # Where most is known from train, an interval would say that it holds for new rows.
     if found is not None and (found.where == UNSEEN or not leaks(result.notes, "test")):
         sentences.extend(_judge_noise(found.best, found.default, result.test_rows))
@@ -103,13 +111,6 @@ def _precisions(records: Sequence[TrialRecord]) -> str:
         counts = ", ".join(f"{count} in {name}" for name, count in sorted(found.items()))
         return f" Caution: trials were computed in different precisions, {counts}."
     return "".join(f" Computed in {name}." for name in found)
-
-
-def _compare(where: str, ours: float, theirs: float) -> str:
-    return (
-        f"On {where} it scores {percent(ours)} against {percent(theirs)} of the default: "
-        f"{points(ours - theirs)} points."
-    )
 
 
 def _judge_noise(ours: float, theirs: float, count: int | None) -> list[str]:

@@ -3,11 +3,13 @@
 Where rows of test stand in train, it is about the rows that do not, if those were scored.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple, TypeGuard
 
 from mtl_core.data.notes import DataNote, leaks, percent
 from mtl_core.scores import ScoreTree, flatten
+from tuning.report.markdown import percent as in_percent
+from tuning.report.markdown import points
 from tuning.study.result import FinalScores, Result
 
 UNSEEN = "the rows of test that do not stand in train"
@@ -60,12 +62,15 @@ def on_test(best: FinalScores, default: FinalScores) -> Compared | None:
     return None
 
 
-def cautions(result: Result, *, is_finished: bool = True) -> Iterator[str]:
+def cautions(
+    result: Result, *, is_finished: bool = True, escaped: Callable[[str], str] = str
+) -> Iterator[str]:
     """Yields a sentence for each of dev and test of which too many rows stand in train.
 
     Args:
         result: What the study found.
         is_finished: Whether all its trials have ended, so that test was opened.
+        escaped: Escapes the names of data sets for where the sentences stand.
     """
     best, default = result.best, result.default
     found = on_test(best, default) if best is not None and default is not None else None
@@ -76,12 +81,20 @@ def cautions(result: Result, *, is_finished: bool = True) -> Iterator[str]:
             if found is not None and found.where == UNSEEN
             else "what is said of test holds for known rows, and tells little of new ones"
         )
-        yield f"Caution: rows of test stand in train, too: {_shares(of_test)}; {tail}."
+        yield f"Caution: rows of test stand in train, too: {_shares(of_test, escaped)}; {tail}."
     if of_dev := leaks(result.notes, "dev"):
         yield (
-            f"Caution: rows of dev stand in train, too: {_shares(of_dev)}; dev chose the recipe, "
-            "which favours one that remembers."
+            f"Caution: rows of dev stand in train, too: {_shares(of_dev, escaped)}; dev chose the "
+            "recipe, which favours one that remembers."
         )
+
+
+def against(where: str, ours: float, theirs: float) -> str:
+    """Returns a sentence with the combined scores of the best and the default on some rows."""
+    return (
+        f"On {where} it scores {in_percent(ours)} against {in_percent(theirs)} of the default: "
+        f"{points(ours - theirs)} points."
+    )
 
 
 def has_combined(scores: ScoreTree | None) -> TypeGuard[ScoreTree]:
@@ -94,8 +107,8 @@ def combined(scores: ScoreTree) -> float:
     return flatten(scores)["combined"]
 
 
-def _shares(notes: list[DataNote]) -> str:
+def _shares(notes: list[DataNote], escaped: Callable[[str], str]) -> str:
     return ", ".join(
-        f"{percent(note.count, note.of)} of {note.dataset} ({note.count:,} of {note.of:,})"
+        f"{percent(note.count, note.of)} of {escaped(note.dataset)} ({note.count:,} of {note.of:,})"
         for note in notes
     )

@@ -124,7 +124,10 @@ def test_the_result_of_a_study_ends_in_its_verdict_with_what_speaks_against_it(c
         "Caution: rows of test stand in train, too: 60 % of d\\x1b[2J (12 of 20); the verdict is "
         "on the others."
     ) in lines
-    assert told.count("12.50") == 2
+    assert (
+        "On the rows of test that do not stand in train it scores 12.50 against 12.50 of the "
+        "default: +0.00 points."
+    ) in lines
     show_result(StudyResult(Path("runs/x"), SUMMARY.result, History(RECORDS), "mtl train x"))
     told = capsys.readouterr().out
     assert "beats the default on dev and on test." in told

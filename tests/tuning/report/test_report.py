@@ -98,7 +98,7 @@ TOLD = "Caution: rows of test stand in train, too: 60 % of d (12 of 20); "
 
 
 def bold_of(text: str) -> list[str]:
-    return [part.replace("&#58;", ":") for part in text.split("\n## ")[0].split("**")[1::2]]
+    return text.split("\n## ")[0].split("**")[1::2]
 
 
 def test_a_leak_stands_in_the_verdict_which_then_holds_for_known_rows_only() -> None:

@@ -34,7 +34,7 @@ def test_the_section_has_notes_a_row_per_split_and_a_row_per_task() -> None:
     text = render_report(replace(SUMMARY, data=FACTS))
     section = text.split("\n## Data\n\n")[1].split("\n## ")[0]
     assert section.splitlines() == [
-        "- serious: d &#91;test&#93;&#58; 3 of 4 rows",
+        "- serious, `d` test: 3 of 4 rows",
         "",
         "| data set | split | rows | with labels | median | 95 % | longest | cut, % |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",

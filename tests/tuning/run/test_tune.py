@@ -70,7 +70,7 @@ def test_what_is_known_of_the_data_comes_with_the_result(result: StudyResult) ->
     assert [DataNote.from_json(note) for note in notes] == list(result.notes) != []
     report = (result.folder / "report.md").read_text()
     for note in result.notes:
-        assert plain(note.line) in report
+        assert plain(note.text) in report
     assert "\n| `corpus` | train | 60 |" in report
 
 
