@@ -14,6 +14,7 @@ from mtl_core.data.cutting import found_cut
 from mtl_core.data.example import ColumnKind, Example
 from mtl_core.data.formats.data_files import files_of
 from mtl_core.data.formats.label_rules import LabelRules
+from mtl_core.data.formats.rows import join_notes
 from mtl_core.data.formats.text_columns import TextColumns
 from mtl_core.data.notes import SplitNotes
 from mtl_core.data.words import Cut, Words
@@ -203,7 +204,9 @@ class FilesBase(DatasetBase):
     def read_split(self, split: str, columns: Columns, notes: SplitNotes) -> list[Example]:
         """Reads the files of a split; see `DatasetBase.read_split`."""
         files = self.splits.files(split)
-        return [row for path in files for row in self.read_file(path, columns, notes)]
+        rows = [row for path in files for row in self.read_file(path, columns, notes)]
+        join_notes(notes, len(rows))
+        return rows
 
     @abstractmethod
     def read_file(self, path: Path, columns: Columns, notes: SplitNotes) -> list[Example]:

@@ -11,6 +11,8 @@ from mtl_core.errors import DataError
 
 T = TypeVar("T")
 
+_EMPTY = "empty"
+"""Topic of the notes on rows that were left out."""
 _MOST_TOLD = 10
 """Bad rows that an error names; whoever mends a file needs to see the kind, not every row."""
 
@@ -49,11 +51,28 @@ def read_rows(
                 check_characters(example, where)
                 examples.append(example)
     bad.check()
-    if bad.num_empty and notes is not None:
-        total = bad.num_empty + len(examples)
-        text = f"{bad.num_empty:,} of {total:,} rows have an empty text and are left out"
-        notes.add("empty", text, count=bad.num_empty, of=total)
+    if notes is not None:
+        note_empty(notes, bad.num_empty, bad.num_empty + len(examples))
     return examples
+
+
+def join_notes(notes: SplitNotes, num_rows: int) -> None:
+    """Makes one note of those of all files of a split that rows were left out.
+
+    Args:
+        notes: The notes on the split.
+        num_rows: Its rows that are not left out.
+    """
+    counts = [note.count for note in notes.found if note.topic == _EMPTY]
+    notes.found = [note for note in notes.found if note.topic != _EMPTY]
+    note_empty(notes, sum(counts), sum(counts) + num_rows)
+
+
+def note_empty(notes: SplitNotes, count: int, of: int) -> None:
+    """Notes that rows with an empty text were left out, if there are some."""
+    if count:
+        text = f"{count:,} of {of:,} rows have an empty text and are left out"
+        notes.add(_EMPTY, text, count=count, of=of)
 
 
 class _BadRows:

@@ -7,9 +7,9 @@ from pydantic import Field
 
 from mtl_core.data.example import Example, LabelValue
 from mtl_core.data.formats.base import Columns, DatasetBase, SplitName, SplitNames, check_columns
-from mtl_core.data.formats.rows import read_rows
+from mtl_core.data.formats.rows import OnEmpty, read_rows
 from mtl_core.data.formats.tag_schemes import Schemes, with_iob2
-from mtl_core.data.formats.text_files import read_lines, words_with_tags
+from mtl_core.data.formats.text_files import EmptyTextError, read_lines, words_with_tags
 from mtl_core.data.notes import SplitNotes
 from mtl_core.data.schemes import Scheme
 from mtl_core.errors import DataError
@@ -32,11 +32,14 @@ class SeqInOut(DatasetBase):
     """Names of the folders; dev and test may be a share of train, such as 0.1."""
     schemes: dict[str, Scheme] = Field(default_factory=dict)
     """Scheme of the tags, `{slots: iobes}`, where not IOB2: `iob1`, `iobes` (BILOU, BMES), `io`."""
+    on_empty: OnEmpty = "error"
+    """What becomes of a row with an empty text: an error, or `skip` leaves it out."""
 
     def read_split(self, split: str, columns: Columns, notes: SplitNotes) -> list[Example]:
         """Reads one folder; see `DatasetBase.read_split`."""
         check_columns(str(self.path), columns, {"intent": "label", "slots": "tags"})
-        return seq_in_out_examples(self.path / self.splits.named()[split], columns, self.schemes)
+        folder = self.path / self.splits.named()[split]
+        return seq_in_out_examples(folder, columns, self.schemes, notes, on_empty=self.on_empty)
 
     def on_file(self, path: Path, split: SplitName) -> DatasetBase:
         """Returns a section in which a split is another folder."""
@@ -50,13 +53,17 @@ class SeqInOut(DatasetBase):
         return hash_files(folder / name for folder in folders for name in _SEQ_FILES)
 
 
-def seq_in_out_examples(folder: Path, columns: Columns, schemes: Schemes) -> list[Example]:
+def seq_in_out_examples(
+    folder: Path, columns: Columns, schemes: Schemes, notes: SplitNotes, *, on_empty: OnEmpty
+) -> list[Example]:
     """Reads a folder.
 
     Args:
         folder: The folder of a split.
         columns: The columns to read, `intent` and `slots`.
         schemes: How the tags are written, where not as IOB2.
+        notes: Hears how many rows were left out.
+        on_empty: What becomes of rows with an empty text.
 
     Raises:
         DataError: A file cannot be read, the files do not fit together, or rows are bad.
@@ -76,8 +83,14 @@ def seq_in_out_examples(folder: Path, columns: Columns, schemes: Schemes) -> lis
         (f"{files['seq.out']}:{number}", (number, *row))
         for number, row in enumerate(zip(*lines.values(), strict=True), start=1)
     ]
-    examples = read_rows(rows, lambda row, where: _example(row, where, folder, columns))
-    places = [where for where, _ in rows]
+    examples = read_rows(
+        rows,
+        lambda row, where: _example(row, where, folder, columns),
+        on_empty=on_empty,
+        notes=notes,
+    )
+    # Of the rows that are left: those of empty texts are not among the examples.
+    places = [where for where, (_, text, *_) in rows if words_with_tags(text)]
     return with_iob2(list(zip(places, examples, strict=True)), schemes, columns, str(folder))
 
 
@@ -85,7 +98,7 @@ def _example(row: tuple[int, str, str, str], where: str, folder: Path, columns: 
     number, text, tag_text, label = row
     words, tags = words_with_tags(text), words_with_tags(tag_text)
     if not words:
-        raise DataError(f"{folder / 'seq.in'}:{number}: empty sentence")
+        raise EmptyTextError(f"{folder / 'seq.in'}:{number}: empty sentence")
     labels: dict[str, LabelValue] = {}
     # An empty line of tags or label = the row lacks it, and still trains the other task.
     if "slots" in columns and tags:

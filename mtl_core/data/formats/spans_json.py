@@ -15,7 +15,7 @@ from mtl_core.data.example import CharSpan, ColumnKind, Example, LabelValue
 from mtl_core.data.formats.base import Columns, SpanFilesBase, check_columns
 from mtl_core.data.formats.json_files import find, find_value, short
 from mtl_core.data.formats.offsets import Offsets, char_range, check_quoted
-from mtl_core.data.formats.rows import read_rows
+from mtl_core.data.formats.rows import OnEmpty, read_rows
 from mtl_core.data.formats.span_exports import is_task, plain_rows
 from mtl_core.data.formats.span_keys import SpanKeys, find_span_keys, no_key
 from mtl_core.data.formats.spans import Overlaps, check_spans
@@ -56,6 +56,8 @@ class SpansJson(SpanFilesBase):
     """What starts and ends count: `characters`, `utf16` as tools in JavaScript, or `bytes`."""
     overlaps: Overlaps = "refuse"
     """What becomes of spans that share characters: an error, or the longest stays."""
+    on_empty: OnEmpty = "error"
+    """What becomes of a row with an empty text: an error, or `skip` leaves it out."""
 
     def read_file(self, path: Path, columns: Columns, notes: SplitNotes) -> list[Example]:
         """Reads one file; see `FilesBase.read_file`."""
@@ -67,7 +69,7 @@ class SpansJson(SpanFilesBase):
         check_columns(str(path), columns, {**offered, _SPANS: TagsColumn.kind})
         keys = SpanKeys(self.text, self.spans, self.start, self.end, self.label)
         layout = SpanLayout(keys, self.offsets, self.overlaps)
-        return span_examples(path, columns, layout, notes)
+        return span_examples(path, columns, layout, notes, on_empty=self.on_empty)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,12 @@ class SpanLayout:
 
 
 def span_examples(
-    path: Path, columns: Columns, layout: SpanLayout, notes: SplitNotes
+    path: Path,
+    columns: Columns,
+    layout: SpanLayout,
+    notes: SplitNotes,
+    *,
+    on_empty: OnEmpty = "error",
 ) -> list[Example]:
     """Reads the rows of a JSON file; see `plain_rows` for its forms.
 
@@ -95,6 +102,7 @@ def span_examples(
         columns: The columns to read: `spans` for the tags, others are keys of labels.
         layout: How the rows are written.
         notes: Gets what a user should know of the file.
+        on_empty: What becomes of rows with an empty text.
 
     Raises:
         DataError: The file cannot be read, a key is in no row, or a span is not in its text.
@@ -102,7 +110,12 @@ def span_examples(
     rows = plain_rows(path, layout.keys.text, notes)
     contents = [row for _, row in rows]
     layout = replace(layout, keys=_look_up(layout.keys, columns, contents, str(path)))
-    examples = read_rows(rows, lambda row, where: _example(row, where, columns, layout))
+    examples = read_rows(
+        rows,
+        lambda row, where: _example(row, where, columns, layout),
+        on_empty=on_empty,
+        notes=notes,
+    )
     _note_bare_spans(layout.keys, contents, notes)
     return examples
 

@@ -9,9 +9,9 @@ from mtl_core.data.columns.cells import Cell
 from mtl_core.data.example import Example, LabelValue
 from mtl_core.data.formats.base import Columns, FilesBase, check_columns
 from mtl_core.data.formats.json_files import get_key, sound_rows
-from mtl_core.data.formats.rows import read_rows
+from mtl_core.data.formats.rows import OnEmpty, read_rows
 from mtl_core.data.formats.text_columns import TextColumns
-from mtl_core.data.formats.text_files import cut_words
+from mtl_core.data.formats.text_files import EmptyTextError, cut_words
 from mtl_core.data.notes import SplitNotes
 from mtl_core.errors import DataError, did_you_mean
 
@@ -20,6 +20,8 @@ class Squad(FilesBase):
     """Files of SQuAD 1.1 or 2.0, or its rows as on the hub; the column is `answers`."""
 
     kind: Literal["squad"] = "squad"
+    on_empty: OnEmpty = "error"
+    """What becomes of a row with an empty text: an error, or `skip` leaves it out."""
 
     def text_columns(self) -> TextColumns:
         """Returns the columns by the names that the format has for them."""
@@ -28,7 +30,7 @@ class Squad(FilesBase):
     def read_file(self, path: Path, columns: Columns, notes: SplitNotes) -> list[Example]:
         """Reads one file; see `FilesBase.read_file`."""
         check_columns(str(path), columns, {AnswersColumn.kind: AnswersColumn.kind})
-        return squad_examples(path)
+        return squad_examples(path, notes, on_empty=self.on_empty)
 
 
 class _Asked(NamedTuple):
@@ -38,12 +40,14 @@ class _Asked(NamedTuple):
     context: str
 
 
-def squad_examples(path: Path) -> list[Example]:
+def squad_examples(path: Path, notes: SplitNotes, *, on_empty: OnEmpty = "error") -> list[Example]:
     """Reads a file of SQuAD 1.1 or 2.0; an empty list of answers = there is no answer.
 
     Args:
         path: Articles with paragraphs with questions, below the key `data`; or questions as a JSON
             list or JSON lines, each with its context, as `datasets` writes them.
+        notes: Hears how many rows were left out.
+        on_empty: What becomes of rows with an empty question or context.
 
     Raises:
         DataError: The file cannot be read, or an answer does not stand in its context.
@@ -57,7 +61,7 @@ def squad_examples(path: Path) -> list[Example]:
             f"{path}: no question has the key 'answers'; found {', '.join(keys)}."
             f"{did_you_mean('answers', keys)}"
         )
-    return read_rows(found, _example)
+    return read_rows(found, _example, on_empty=on_empty, notes=notes)
 
 
 def _questions(node: Any, where: str) -> Iterator[tuple[str, _Asked]]:
@@ -96,7 +100,7 @@ def _example(asked: _Asked, where: str) -> Example:
     text = get_key(asked.question, "question", str, where)
     words = cut_words(text, where)
     if not asked.context.strip():
-        raise DataError(f"{where}: expected a text at 'context', found an empty one")
+        raise EmptyTextError(f"{where}: expected a text at 'context', found an empty one")
     if not _is_known(asked.question):
         return Example(words, second=asked.context, text=text)
     answers = asked.question.get("answers") or []

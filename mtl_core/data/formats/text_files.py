@@ -85,12 +85,13 @@ def split_lines(text: str, where: str) -> list[str]:
     """Returns the lines of a text, without line ends.
 
     Only line feeds end a line: `str.splitlines` would also cut at U+2028 and its like, which stand
-    in real sentences, and the files of a split would no longer match.
+    in real sentences, and the files of a split would no longer match. Carriage returns alone end
+    the lines of a file that has no line feed, as old tools wrote them.
 
     Raises:
         DataError: A line is too long.
     """
-    lines = text.split("\n")
+    lines = text.split("\n" if "\n" in text else "\r")
     # What stands behind the last line feed is no line, unless there is something.
     if lines[-1] == "":
         lines.pop()
