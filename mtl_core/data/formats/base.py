@@ -14,7 +14,7 @@ from mtl_core.data.cutting import found_cut
 from mtl_core.data.example import ColumnKind, Example
 from mtl_core.data.formats.data_files import files_of
 from mtl_core.data.formats.label_rules import LabelRules
-from mtl_core.data.formats.rows import join_notes
+from mtl_core.data.formats.rows import OnEmpty, join_notes
 from mtl_core.data.formats.text_columns import TextColumns
 from mtl_core.data.notes import SplitNotes
 from mtl_core.data.words import Cut, Words
@@ -193,6 +193,13 @@ class DatasetBase(Section, ABC):
         is_by_name = isinstance(self.splits, SplitNames)
         sources = self.splits.given() if is_by_name else list(self.splits.given())
         return settings | {"sources": sources, "fractions": self.splits.fractions()}
+
+
+class TextRowsSection(Section):
+    """What data sets have whose rows may have an empty text."""
+
+    on_empty: OnEmpty = "error"
+    """What becomes of a row with an empty text: an error, or `skip` leaves it out."""
 
 
 class FilesBase(DatasetBase):

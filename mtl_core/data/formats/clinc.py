@@ -11,6 +11,7 @@ from mtl_core.data.formats.base import (
     Fraction,
     SplitName,
     SplitNames,
+    TextRowsSection,
     check_columns,
 )
 from mtl_core.data.formats.json_files import get_key, short
@@ -29,7 +30,7 @@ class ClincSplits(SplitNames):
     """Sentences that choose epoch and recipe."""
 
 
-class Clinc(DatasetBase):
+class Clinc(TextRowsSection, DatasetBase):
     """A JSON file with lists of [text, label] by split, as CLINC150; the column is `intent`."""
 
     kind: Literal["clinc"] = "clinc"
@@ -39,8 +40,6 @@ class Clinc(DatasetBase):
     """Keys of the splits; dev and test may be a share of train, such as 0.1."""
     out_of_scope: bool = False
     """Whether the rows of `oos_<split>` come with each split."""
-    on_empty: OnEmpty = "error"
-    """What becomes of a row with an empty text: an error, or `skip` leaves it out."""
 
     def read_split(self, split: str, columns: Columns, notes: SplitNotes) -> list[Example]:
         """Reads one split; see `DatasetBase.read_split`."""

@@ -6,7 +6,14 @@ from typing import Literal
 from pydantic import Field
 
 from mtl_core.data.example import Example, LabelValue
-from mtl_core.data.formats.base import Columns, DatasetBase, SplitName, SplitNames, check_columns
+from mtl_core.data.formats.base import (
+    Columns,
+    DatasetBase,
+    SplitName,
+    SplitNames,
+    TextRowsSection,
+    check_columns,
+)
 from mtl_core.data.formats.rows import OnEmpty, read_rows
 from mtl_core.data.formats.tag_schemes import Schemes, with_iob2
 from mtl_core.data.formats.text_files import EmptyTextError, read_lines, words_with_tags
@@ -19,7 +26,7 @@ from mtl_core.section import DataPath
 _SEQ_FILES = ("seq.in", "seq.out", "label")
 
 
-class SeqInOut(DatasetBase):
+class SeqInOut(TextRowsSection, DatasetBase):
     """A folder per split with `seq.in` (words), `seq.out` (BIO tags) and `label`, line by line.
 
     The columns are `intent` (from `label`; an empty line = no label) and `slots` (from `seq.out`).
@@ -32,8 +39,6 @@ class SeqInOut(DatasetBase):
     """Names of the folders; dev and test may be a share of train, such as 0.1."""
     schemes: dict[str, Scheme] = Field(default_factory=dict)
     """Scheme of the tags, `{slots: iobes}`, where not IOB2: `iob1`, `iobes` (BILOU, BMES), `io`."""
-    on_empty: OnEmpty = "error"
-    """What becomes of a row with an empty text: an error, or `skip` leaves it out."""
 
     def read_split(self, split: str, columns: Columns, notes: SplitNotes) -> list[Example]:
         """Reads one folder; see `DatasetBase.read_split`."""

@@ -12,7 +12,7 @@ from mtl_core.data.columns.labels import LabelSetColumn
 from mtl_core.data.columns.number import NumberColumn
 from mtl_core.data.columns.tags import TagsColumn
 from mtl_core.data.example import CharSpan, ColumnKind, Example, LabelValue
-from mtl_core.data.formats.base import Columns, SpanFilesBase, check_columns
+from mtl_core.data.formats.base import Columns, SpanFilesBase, TextRowsSection, check_columns
 from mtl_core.data.formats.json_files import find, find_value, short
 from mtl_core.data.formats.offsets import Offsets, char_range, check_quoted
 from mtl_core.data.formats.rows import OnEmpty, read_rows
@@ -32,7 +32,7 @@ _OF_ROWS = (LabelColumn.kind, LabelSetColumn.kind, NumberColumn.kind)
 """Kinds of columns that rows can have beside their spans."""
 
 
-class SpansJson(SpanFilesBase):
+class SpansJson(TextRowsSection, SpanFilesBase):
     """JSON (a list, or lines) of texts with character spans, which become tags of words.
 
     Spans are objects or lists [start, end, label], rows are objects or [text, {...}] as in spaCy 2;
@@ -56,8 +56,6 @@ class SpansJson(SpanFilesBase):
     """What starts and ends count: `characters`, `utf16` as tools in JavaScript, or `bytes`."""
     overlaps: Overlaps = "refuse"
     """What becomes of spans that share characters: an error, or the longest stays."""
-    on_empty: OnEmpty = "error"
-    """What becomes of a row with an empty text: an error, or `skip` leaves it out."""
 
     def read_file(self, path: Path, columns: Columns, notes: SplitNotes) -> list[Example]:
         """Reads one file; see `FilesBase.read_file`."""

@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 from mtl_core.data.columns.answers import AnswersColumn
 from mtl_core.data.columns.cells import Cell
 from mtl_core.data.example import Example, LabelValue
-from mtl_core.data.formats.base import Columns, FilesBase, check_columns
+from mtl_core.data.formats.base import Columns, FilesBase, TextRowsSection, check_columns
 from mtl_core.data.formats.json_files import get_key, sound_rows
 from mtl_core.data.formats.rows import OnEmpty, read_rows
 from mtl_core.data.formats.text_columns import TextColumns
@@ -16,12 +16,10 @@ from mtl_core.data.notes import SplitNotes
 from mtl_core.errors import DataError, did_you_mean
 
 
-class Squad(FilesBase):
+class Squad(TextRowsSection, FilesBase):
     """Files of SQuAD 1.1 or 2.0, or its rows as on the hub; the column is `answers`."""
 
     kind: Literal["squad"] = "squad"
-    on_empty: OnEmpty = "error"
-    """What becomes of a row with an empty text: an error, or `skip` leaves it out."""
 
     def text_columns(self) -> TextColumns:
         """Returns the columns by the names that the format has for them."""

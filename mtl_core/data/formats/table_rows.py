@@ -10,7 +10,7 @@ from pydantic import Field
 from mtl_core.data.columns.cells import Cell, items_of, list_in, number_of, short_of
 from mtl_core.data.columns.kinds import COLUMNS
 from mtl_core.data.example import ColumnKind, Example, LabelValue
-from mtl_core.data.formats.base import Columns
+from mtl_core.data.formats.base import Columns, TextRowsSection
 from mtl_core.data.formats.rows import OnEmpty, read_rows
 from mtl_core.data.formats.table_source import Row, TableSource
 from mtl_core.data.formats.tag_schemes import Schemes, with_iob2
@@ -19,13 +19,12 @@ from mtl_core.data.formats.text_files import EmptyTextError, words_with_tags
 from mtl_core.data.notes import SplitNotes
 from mtl_core.data.schemes import Scheme
 from mtl_core.errors import DataError, did_you_mean
-from mtl_core.section import Section
 
 _NO_CLASS = -1
 """What hub data sets put in a column of class numbers where a row has no label."""
 
 
-class TableColumns(Section):
+class TableColumns(TextRowsSection):
     """Base of the sections of tables: which columns hold what."""
 
     text: str = "text"
@@ -38,8 +37,6 @@ class TableColumns(Section):
     """What stands between the labels of a set, where it is a string; "" = the set is empty."""
     schemes: dict[str, Scheme] = Field(default_factory=dict)
     """Scheme of a column's tags, where not IOB2: `iob1`, `iobes` (BILOU, BMES) or `io`."""
-    on_empty: OnEmpty = "error"
-    """What becomes of a row with an empty text: an error, or `skip` leaves it out."""
 
     def named_columns(self) -> TextColumns:
         """Returns the columns of texts by their names here."""
