@@ -1,6 +1,8 @@
 """The predictor: loads a saved model and applies it to texts."""
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +14,7 @@ from mtl_core.data.batching import Batch, make_batch, rows_by_length
 from mtl_core.data.collate import BATCH_SIZE
 from mtl_core.data.encoded import EncodedSplit
 from mtl_core.data.formats.text_files import with_whole_characters
-from mtl_core.data.words import Cut, Words
+from mtl_core.data.words import Cut, Words, has_unspaced
 from mtl_core.errors import DataError
 from mtl_core.hub import find_model
 from mtl_core.model.multitask import MultiTaskModel
@@ -23,6 +25,8 @@ from mtl_core.training.distributed import find_device
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
+
+logger = logging.getLogger(__name__)
 
 
 class Predictor:
@@ -158,6 +162,8 @@ class Predictor:
         for wanted, names in self._inputs(rows[0], cut).items():
             # Tasks that read the same of a text share one pass of the encoder.
             sizes = {"max_length": self.max_length}
+            if wanted.cut.is_guess and any(has_unspaced(row.text) for row in rows):
+                _warn_of_guess()
             cut_rows = [(row, row.view(wanted.cut)) for row in rows]
             triples = [(row, view, row.example(view, wanted)) for row, view in cut_rows]
             fitting = [
@@ -229,6 +235,15 @@ class Predictor:
                 f"features: the model takes {allowed} numbers for each of the {num_texts} texts; "
                 f"found {len(features)} rows of {sorted(sizes)} numbers"
             )
+
+
+@cache
+def _warn_of_guess() -> None:
+    """Warns, once, that words of a text may not be those that training would have."""
+    logger.warning(
+        "texts without spaces are cut into the longest words that training had, which is a guess; "
+        "better cut them as training was, and say `words: whitespace`"
+    )
 
 
 def _pair(text: object) -> tuple[str, str]:

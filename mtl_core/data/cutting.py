@@ -15,6 +15,11 @@ _KINDS: tuple[Words, ...] = ("whitespace", "punctuation", "characters")
 _MANY = 0.1
 """Share of the spans of a split that no words express, above which scores say little."""
 
+_SEGMENTED = (
+    "words of several letters in a script without spaces; texts to predict are cut into the "
+    "longest words of train, which is a guess: cut them as train was, and say `words: whitespace`"
+)
+
 
 def found_cut(train: Sequence[Example]) -> Cut:
     """Returns how texts are cut into words, found from the rows of train alone.
@@ -58,6 +63,8 @@ def cut_texts(
     }
     for split, rows in splits.items():
         said = SplitNotes(split)
+        if split == "train" and cut.is_guess:
+            said.add("segmented", _SEGMENTED, level="hint")
         total = sum(len(spans) for row in rows for spans in row.spans.values())
         _note_misfits(said, sum(row.misfits for row in done[split]), total, cut)
         if notes is not None:

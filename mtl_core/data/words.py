@@ -28,6 +28,7 @@ _UNSPACED = (
 )
 """Letters of scripts without spaces: Thai, Lao, Burmese, Khmer, kana, ideographs (as for BERT)."""
 _LETTER = re.compile(_UNSPACED)
+_LETTERS = re.compile(f"{_UNSPACED}{{2}}")
 _APOSTROPHES = frozenset("'\u2019")
 """Where languages part words that they write as one: it's, l'eau."""
 _MOST_ATOMS = 16
@@ -140,6 +141,11 @@ class Cut:
         ]
 
     @property
+    def is_guess(self) -> bool:
+        """Whether text without spaces is cut into known words, since training has longer ones."""
+        return self.joins is not None and any(map(is_unspaced, self.joins.whole))
+
+    @property
     def _spaces(self) -> str:
         return "" if self.joins is None else self.joins.spaces
 
@@ -183,6 +189,11 @@ def is_mark(text: str) -> bool:
 def is_unspaced(text: str) -> bool:
     """Returns whether a text begins with a letter of a script that is written without spaces."""
     return bool(_LETTER.match(text))
+
+
+def has_unspaced(text: str) -> bool:
+    """Returns whether letters of scripts without spaces stand side by side in a text."""
+    return bool(_LETTERS.search(text))
 
 
 def atoms_of(piece: str, words: Words) -> list[Place]:

@@ -306,3 +306,30 @@ def test_tasks_of_one_model_have_words_of_their_own(tmp_path: Path) -> None:
     spans = [spans_of(one["t"], text) for one, text in zip(found, texts, strict=True)]
     expected = count([text.spans for text in texts[:20]], spans[:20])
     assert scores["t"]["f1"] == pytest.approx(expected["f1"])
+
+
+def test_a_guess_at_words_is_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    parts = [[(piece, label) for piece, label in text_parts(n)] for n in range(40)]
+    texts = [Text.of(*found) for found in parts]
+    section = write(tmp_path, "conll", {"train": texts, "dev": texts, "test": texts})
+    predictor = tagger(tmp_path, section, texts)
+    raw = ["".join(piece for piece, _ in found) for found in parts]
+    predictor([text.text for text in texts], words="whitespace")
+    predictor(["Lund is fine"])
+    assert "guess" not in caplog.text
+    found = predictor(raw)
+    predictor(raw)
+    assert caplog.text.count("which is a guess") == 1
+    # All words are known here, so that the guess is right.
+    glued = [Text.of(parts[n][0], *((f"+{piece}", label) for piece, label in parts[n][1:]))
+             for n in range(40)]  # fmt: skip
+    spans = [spans_of(one["t"], text) for one, text in zip(found, glued, strict=True)]
+    scores = evaluate_model(tmp_path / "model").scores["t"]
+    assert count([text.spans for text in glued], spans)["f1"] == pytest.approx(scores["f1"])
+
+
+def text_parts(number: int) -> list[tuple[str, str]]:
+    """Words of several Chinese letters."""
+    draw = random.Random(number)
+    person, place = draw.choice(CHINESE["PER"]), draw.choice(CHINESE["LOC"])
+    return [(person, "PER"), ("\u4f4f\u5728", ""), (place, "LOC"), ("\u5f88\u4e45", "")]

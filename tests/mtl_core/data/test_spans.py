@@ -142,3 +142,12 @@ def test_the_setting_says_where_words_end(
     path = write_rows([{"text": "in Rome.", "spans": [{"start": 3, "end": 7, "label": "x"}]}])
     [found] = read(path, "spans_json", {"spans": "tags"}, words=words)
     assert found.labels == {"spans": tags}
+
+
+def test_a_guess_is_noted() -> None:
+    rows = [Example(("\u4eca\u5929", "\u4f1a", "\u4e0b\u96e8"))]
+    notes: list[DataNote] = []
+    cut_texts({"train": rows, "dev": rows}, found_cut(rows), notes)
+    [note] = notes
+    assert (note.split, note.topic, note.level) == ("train", "segmented", "hint")
+    assert "guess" in note.text
