@@ -1,28 +1,47 @@
 """`mtl evaluate`: the scores of a saved model."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from mtl_core.errors import ConfigError
 from tuning.cli.options import BatchSize, Device, Model, TrustCode
+
+Split = Annotated[str, typer.Option(help="Split to score: test or dev.")]
+Files = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="[DATA SET=]FILE",
+        help="Scores another file, read by the settings of a data set of the model.",
+    ),
+]
+All = Annotated[
+    bool, typer.Option("--all", help="Scores every trial of a study that has a checkpoint.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object.")]
 
 
 def evaluate(
     model: Model,
-    split: Annotated[str, typer.Option(help="Split to score: test or dev.")] = "test",
-    file: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="[DATA SET=]FILE",
-            help="Scores another file, read by the settings of a data set of the model.",
-        ),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    split: Split = "test",
+    file: Files = None,
+    every: All = False,
+    as_json: AsJson = False,
     device: Device = None,
     batch_size: BatchSize = None,
     trust_code: TrustCode = False,
 ) -> None:
-    """Score a saved model on the data it was trained for, or on another file."""
+    """Score a saved model on the data it was trained for, or on another file.
+
+    With --all every trial of a study that has a checkpoint; on test that is written down, and the
+    report says so.
+    """
+    if every:
+        if file or batch_size:
+            raise ConfigError("--all: scores trials on their own data; --file and --batch-size not")
+        _evaluate_all(Path(model), split, as_json=as_json, device=device, trust_code=trust_code)
+        return
     from tuning.cli.arguments import files_by_dataset, model_folder
 
     folder = model_folder(model, trust_code=trust_code)
@@ -42,3 +61,30 @@ def evaluate(
         typer.echo(evaluation_json(evaluation, "file" if file else split))
     else:
         show_evaluation(evaluation, "file" if file else split)
+
+
+def _evaluate_all(
+    study: Path, split: str, *, as_json: bool, device: str | None, trust_code: bool
+) -> None:
+    from tuning.study.folder import StudyFolder
+
+    StudyFolder(study).check_is_study()
+    from tuning.watch.waiting import waiting
+
+    with waiting(f"scoring all trials on {split}"):
+        from tuning.run.score_trials import score_trials
+
+        trials = score_trials(study, split=split, device=device, trust_code=trust_code)
+    from tuning.cli.show_scores import show_trials, trials_json
+
+    if as_json:
+        typer.echo(trials_json(trials, split))
+    else:
+        show_trials(trials, split)
+    if split == "test":
+        # On stderr, so that it is said beside JSON as well.
+        typer.echo(
+            f"Test was opened for {len(trials)} trials: whoever chooses among them by these scores "
+            f"chooses on test. {study / 'test_opened.json'} keeps this, and the report says so.",
+            err=True,
+        )

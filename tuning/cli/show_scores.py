@@ -2,12 +2,14 @@
 
 import json
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from rich.table import Table
 
 from mtl_core.printable import printable_json
-from mtl_core.scores import show_score
+from mtl_core.scores import ScoreTree, flatten, show_score, without_nan
+from tuning.records import keys_of_all
 from tuning.watch.console import plain_console
 
 if TYPE_CHECKING:
@@ -33,6 +35,23 @@ def evaluation_json(evaluation: "Evaluation", what: str) -> str:
     }
     joint = _known(evaluation.joint_accuracy)
     plain = {"split": what, "scores": scores, "joint_accuracy": joint}
+    return printable_json(json.dumps(plain, ensure_ascii=False, indent=2))
+
+
+def show_trials(trials: Mapping[str, ScoreTree], split: str) -> None:
+    """Prints the scores of trials, in their order and not by rank."""
+    flat = {run_id: flatten(scores) for run_id, scores in trials.items()}
+    names = keys_of_all(flat.values())
+    console = plain_console()
+    table = Table(f"{split}, %", *trials)
+    for name in names:
+        table.add_row(name, *(show_score(name, scores.get(name)) for scores in flat.values()))
+    console.print(table)
+
+
+def trials_json(trials: Mapping[str, ScoreTree], split: str) -> str:
+    """Returns the scores of trials as JSON; null where there is none."""
+    plain = without_nan({"split": split, "trials": dict(trials)})
     return printable_json(json.dumps(plain, ensure_ascii=False, indent=2))
 
 

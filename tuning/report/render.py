@@ -24,6 +24,7 @@ from tuning.report.verdict import (
     on_test,
     verdict,
 )
+from tuning.study.openings import Opening
 from tuning.study.result import FinalScores, Result
 
 
@@ -60,11 +61,22 @@ def _headline(summary: StudySummary) -> list[str]:
     is_finished = summary.unfinished is None
     told = cautions(result, is_finished=is_finished, escaped=plain)
     warned = [f"**{text}**" for text in told]
+    warned += [f"**{_opened(one)}**" for one in summary.openings]
     # An unfinished study comes first: its best may still change, and test is closed.
     if summary.unfinished is not None:
         return [*_so_far(summary.unfinished, best), *warned, facts]
     compared = _comparison(best, default, result) if best and default else []
     return [f"**{verdict(result)}**", *warned, *compared, facts]
+
+
+def _opened(opening: Opening) -> str:
+    """Returns a sentence on a time that test was opened for trials."""
+    count = len(opening.scores)
+    return (
+        f"Caution: test was opened for {count} trial{'s' if count > 1 else ''} on "
+        f"{plain(opening.date)} (mtl evaluate --all): a trial that was chosen by these scores has "
+        "no unseen test."
+    )
 
 
 def _comparison(best: FinalScores, default: FinalScores, result: Result) -> list[str]:

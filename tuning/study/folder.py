@@ -85,6 +85,11 @@ class StudyFolder:
         return self.path / "result.json"
 
     @property
+    def openings(self) -> Path:
+        """When test was opened for more trials; see `tuning.study.openings`."""
+        return self.path / "test_opened.json"
+
+    @property
     def status(self) -> Path:
         """What the driver does at present; see `tuning.watch.status_file`."""
         return self.path / "status.json"

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from mtl_core.assets import Assets, build_collator, build_tasks
 from mtl_core.config import RunConfig
@@ -57,6 +58,41 @@ def score_on_test(
     compared = rest if unseen is not None and "combined" in unseen else assets.data.datasets
     rows = _test_rows(config, compared, counted_tasks(objective, tasks))
     return Scored(scores, worth_in_rows(objective.kind, rows), unseen)
+
+
+def score_best(
+    checkpoint: Path,
+    config: RunConfig,
+    assets: Assets,
+    objective: ObjectiveSection,
+    *,
+    place: Place,
+    split: str,
+) -> _Scores | None:
+    """Returns the scores of the best epoch of a run on a split; None = the data lacks it.
+
+    Args:
+        checkpoint: The run's checkpoint folder.
+        config: Its recipe.
+        assets: Of that recipe.
+        objective: The study's.
+        place: This worker's.
+        split: "dev" or "test".
+
+    Raises:
+        MtlError: The checkpoint cannot be read, or a task cannot be scored.
+    """
+    datasets = assets.data.datasets
+    if not any(split in dataset.splits for dataset in datasets.values()):
+        return None
+    tasks = build_tasks(config, datasets)
+    model = assets.new_model(config, tasks)
+    precision = load_best(checkpoint, model)
+    collator = build_collator(config, assets.data.tokenizer)
+    result = evaluate(
+        model, tasks, datasets, split=split, place=place, precision=precision, collator=collator
+    )
+    return _with_combined(result, config, objective)
 
 
 def _with_combined(result: Evaluation, config: RunConfig, objective: ObjectiveSection) -> _Scores:
