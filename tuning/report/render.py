@@ -28,16 +28,20 @@ from tuning.study.openings import Opening
 from tuning.study.result import FinalScores, Result
 
 
-def render_report(summary: StudySummary) -> str:
+def render_report(summary: StudySummary, openings: Sequence[Opening] = ()) -> str:
     """Returns the text of `report.md`: Markdown without HTML, scores in percent.
 
     The same summary gives the same text, so a report that is written anew can be compared.
+
+    Args:
+        summary: What it shows.
+        openings: When test was opened for more trials than best and default.
     """
     best, default = summary.result.best, summary.result.default
     so_far = " so far" if summary.unfinished is not None else ""
     sections = [
         [f"# Study {plain(summary.name)}"],
-        _headline(summary),
+        _headline(summary, openings),
         [f"## Best recipe{so_far}", _recipe_table(best, default)] if best else [],
         ["## Scores, in percent", _score_table(best, default)] if best else [],
         ["## Data", *data_section(summary.data)] if summary.data else [],
@@ -50,7 +54,7 @@ def render_report(summary: StudySummary) -> str:
     return "\n\n".join(part for section in sections for part in section) + "\n"
 
 
-def _headline(summary: StudySummary) -> list[str]:
+def _headline(summary: StudySummary, openings: Sequence[Opening]) -> list[str]:
     """Returns the verdict in bold, the comparison of the best with the default, and the facts."""
     result = summary.result
     best, default = result.best, result.default
@@ -61,7 +65,7 @@ def _headline(summary: StudySummary) -> list[str]:
     is_finished = summary.unfinished is None
     told = cautions(result, is_finished=is_finished, escaped=plain)
     warned = [f"**{text}**" for text in told]
-    warned += [f"**{_opened(one)}**" for one in summary.openings]
+    warned += [f"**{_opened(one)}**" for one in openings]
     # An unfinished study comes first: its best may still change, and test is closed.
     if summary.unfinished is not None:
         return [*_so_far(summary.unfinished, best), *warned, facts]

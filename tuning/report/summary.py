@@ -14,7 +14,6 @@ from tuning.study.data_facts import DataFacts
 from tuning.study.facts import StudyFacts
 from tuning.study.folder import StudyFolder
 from tuning.study.history import History
-from tuning.study.openings import Opening, read_openings
 from tuning.study.result import Result, final_scores, unseen_of
 from tuning.study.status import StudyStatus
 
@@ -56,7 +55,6 @@ class StudySummary:
         importances: Parameter -> share of the variation in score that it explains, in [0, 1].
         unfinished: Of a study that is not finished; the best is then the best so far.
         data: What is known of its data; None in studies from before it was kept.
-        openings: When test was opened for more trials than best and default.
     """
 
     name: str
@@ -67,7 +65,6 @@ class StudySummary:
     importances: Mapping[str, float] = field(default_factory=dict)
     unfinished: Unfinished | None = None
     data: DataFacts | None = None
-    openings: Sequence[Opening] = ()
 
 
 def summarise(
@@ -107,7 +104,6 @@ def summarise(
         replay=_replay(facts, folder, best),
         importances=importances(optuna_study),
         data=facts.data,
-        openings=read_openings(folder),
     )
 
 

@@ -10,6 +10,7 @@ from tuning.study.facts import read_facts
 from tuning.study.folder import StudyFolder
 from tuning.study.history import read_history
 from tuning.study.journal import read_optuna
+from tuning.study.openings import read_openings
 from tuning.study.result import read_result
 from tuning.study.status import status_of
 
@@ -42,4 +43,4 @@ def _report(folder: StudyFolder) -> str:
     status = status_of(folder, history)
     if status.state in ("running", "interrupted"):
         summary = so_far(summary, status, facts, folder, history)
-    return render_report(summary)
+    return render_report(summary, read_openings(folder))

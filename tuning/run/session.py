@@ -21,6 +21,7 @@ from tuning.study.facts import facts_of, write_facts
 from tuning.study.folder import StudyFolder
 from tuning.study.history import read_history
 from tuning.study.journal import open_optuna
+from tuning.study.openings import read_openings
 from tuning.study.recorder import Recorder
 from tuning.study.result import Result, StudyResult, read_result, write_result
 from tuning.trainers.messages import Scored
@@ -153,7 +154,7 @@ class Session:
         # The result first: the report can be made again from the folder, scores on test cannot.
         write_result(self.folder, result)
         summary = summarise(self.facts, self.folder, self.optuna_study, self.history, result)
-        write_text(self.folder.report, render_report(summary))
+        write_text(self.folder.report, render_report(summary, read_openings(self.folder)))
         if result.best is None:
             # One of them is enough: where all trials fail they mostly fail alike.
             errors = {record.error for record in self.history if record.error}
