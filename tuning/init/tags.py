@@ -47,6 +47,8 @@ def marks_of(tags: Sequence[Sequence[str]]) -> Marks:
     inside = kinds - _OUTSIDE
     if "B" in kinds and inside <= {*"BIESLUM"}:
         return "bare"
+    if all(kind.isdecimal() for kind in kinds):
+        return "plain"  # what numbers stand for, only `labels: {map: ...}` can say
     if not inside or (inside == kinds and not all(map(_PREFIXED.fullmatch, kinds))):
         return "plain"
     if not any(map(_PREFIXED.fullmatch, inside)):
