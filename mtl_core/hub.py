@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
 from mtl_core.errors import ConfigError
-from mtl_core.model_folder import EXTRA_FILES, FILES, RUN
+from mtl_core.model_folder import EXTRA_FILES, FILES, META, RUN
 from mtl_core.printable import one_line
 from mtl_core.section import is_address
 from mtl_core.study_file import dump
@@ -34,8 +34,8 @@ def find_model(name: str | Path, *, revision: str | None = None) -> Path:
     """Returns the folder of a model: a local one, or the copy in the cache of one on the hub.
 
     Args:
-        name: A folder, or USER/NAME of a model on the hub, or USER/NAME@REVISION; a folder of that
-            name comes first.
+        name: The folder of a model, or of a study or a run that holds one; or USER/NAME of a model
+            on the hub, or USER/NAME@REVISION. A folder of that name comes first.
         revision: Branch, tag or commit on the hub; None = what `name` says, else its main branch.
 
     Raises:
@@ -47,7 +47,17 @@ def find_model(name: str | Path, *, revision: str | None = None) -> Path:
         return _fetch(repo, revision or named or None)
     if revision is not None:
         raise ConfigError(f"revision: only models on the hub have one, and {name} is a folder")
-    return Path(name)
+    return inner_folder(Path(name))
+
+
+def inner_folder(folder: Path) -> Path:
+    """Returns where the model lies in a folder: a study holds it in best/, a run in model/.
+
+    A folder that is neither is taken for the model itself.
+    """
+    if (folder / "study.yaml").is_file():
+        return folder / "best"
+    return folder / "model" if (folder / "model" / META).is_file() else folder
 
 
 def push_model(
@@ -59,7 +69,7 @@ def push_model(
     part is kept: the rest says something about one machine alone.
 
     Args:
-        folder: Folder of the model.
+        folder: Folder of the model, or of a study or a run that holds one.
         repo: USER/NAME on the hub; made where there is none.
         private: Whether only its owner sees it.
         revision: Branch to put it on, made where there is none; None = the main branch.
@@ -70,6 +80,7 @@ def push_model(
     """
     from huggingface_hub import get_token
 
+    folder = inner_folder(folder)
     # Its own code, if it has some, is named by it and stays where it is: nothing is run here.
     document = check_model(folder, trust_code=True)
     if not _HUB_ID.fullmatch(repo):

@@ -74,7 +74,12 @@ def score(
 
 def _own_data(predictor: Predictor, split: str) -> Mapping[str, EncodedDataset]:
     config = predictor.config
-    datasets = load_datasets(config, predictor.tokenizer, max_length=predictor.max_length)
+    try:
+        datasets = load_datasets(config, predictor.tokenizer, max_length=predictor.max_length)
+    except DataError as error:
+        # Of a model from elsewhere, for instance, which has come without its data.
+        *lines, last = error.lines
+        raise DataError(*lines, f"{last}; to score the model on a file of yours: --file") from error
     for name, section in config.tasks.items():
         labels = datasets[section.datasets[0]].labels[name]
         # The head's outputs are numbered by the labels it was trained on: scored by others, those

@@ -1,5 +1,6 @@
 """Fixtures of all tests: tiny encoders, a small corpus, a factory of run configurations."""
 
+import gc
 import json
 import os
 
@@ -122,7 +123,7 @@ def mtl(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
     """Runs the command line in this process."""
     from tuning.cli.app import main
 
-    on_term = signal.getsignal(signal.SIGTERM)
+    on_term, thresholds = signal.getsignal(signal.SIGTERM), gc.get_threshold()
 
     def run(*arguments: str) -> Outcome:
         monkeypatch.setattr(sys, "argv", ["mtl", *arguments])
@@ -133,6 +134,9 @@ def mtl(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 
     yield run
     signal.signal(signal.SIGTERM, on_term)
+    # A command ends with its process, and freezes what is there.
+    gc.set_threshold(*thresholds)
+    gc.unfreeze()
 
 
 def write_seq_in_out(folder: Path, examples: list[Example]) -> None:

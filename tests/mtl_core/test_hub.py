@@ -79,6 +79,19 @@ def test_a_folder_comes_before_the_hub(
         find_model("someone/intents", revision="main")
 
 
+def test_a_study_or_a_run_stands_for_its_model(model: Path, hub: Hub, tmp_path: Path) -> None:
+    assert find_model(model.parent) == model  # the folder of `mtl train`
+    study = tmp_path / "study"
+    shutil.copytree(model, study / "best")
+    (study / "study.yaml").touch()
+    assert find_model(str(study)) == study / "best"
+    push_model(study, "someone/intents")
+    assert "mtl.json" in hub.models["someone/intents"]["main"]
+    shutil.rmtree(study / "best")
+    with pytest.raises(ConfigError, match=r"study/best: no model in this folder"):
+        Predictor.load(study)
+
+
 def test_a_revision_is_what_is_loaded(model: Path, hub: Hub, mtl: Mtl) -> None:
     push_model(model, "someone/intents")
     push_model(model, "someone/intents", revision="other")
@@ -302,3 +315,13 @@ def test_a_model_from_the_hub_is_scored_on_data_that_all_have(
     here, there = (mtl("evaluate", name) for name in (str(tmp_path / "model"), "someone/sample"))
     assert here.code == 0
     assert there.out == here.out
+
+
+def test_a_model_that_has_come_without_its_data_names_the_way(
+    model: Path, hub: Hub, mtl: Mtl
+) -> None:
+    push_model(model, "someone/intents")
+    refused = mtl("evaluate", "someone/intents")
+    assert (refused.code, len(refused.err.splitlines())) == (2, 1)
+    assert "/corpus" in refused.err
+    assert refused.err.endswith("; to score the model on a file of yours: --file\n")

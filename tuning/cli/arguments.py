@@ -4,7 +4,6 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from mtl_core.errors import ConfigError
-from mtl_core.model_folder import META
 from mtl_core.study_file import read_document
 from mtl_core.untrusted import check_model
 
@@ -29,25 +28,13 @@ def model_folder(model: str | Path, *, trust_code: bool) -> Path:
         ConfigError: It is no saved model, one whose code is not trusted, or one that cannot be
             fetched.
     """
-    folder = inner_folder(model)
-    if not Path(model).is_dir():
-        from tuning.watch.waiting import waiting
+    from mtl_core.hub import find_model
+    from tuning.watch.waiting import waiting
 
-        with waiting(f"looking for {model}"):
-            from mtl_core.hub import find_model
-
-            folder = find_model(model)
+    with waiting(f"looking for {model}"):
+        folder = find_model(model)
     check_model(folder, trust_code=trust_code)
     return folder
-
-
-def inner_folder(model: str | Path) -> Path:
-    """Returns where the model lies in the folder of a study or a run, else the folder itself."""
-    folder = Path(model)
-    # A folder that is neither is taken for the model itself; what is wrong with it is told then.
-    if (folder / "study.yaml").is_file():
-        return folder / "best"
-    return folder / "model" if (folder / "model" / META).is_file() else folder
 
 
 def files_by_dataset(files: Sequence[str], datasets: Collection[str]) -> dict[str, Path]:

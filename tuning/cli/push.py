@@ -1,14 +1,15 @@
 """`mtl push`: a saved model on the Hugging Face hub."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from tuning.cli.options import Model
-
 
 def push(
-    model: Model,
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="Folder of a saved model, or of a study.")
+    ],
     repo: Annotated[
         str, typer.Argument(metavar="REPO", help="USER/NAME on the hub; made where there is none.")
     ],
@@ -20,11 +21,10 @@ def push(
     ] = None,
 ) -> None:
     """Put a saved model on the Hugging Face hub, from where others load it by its name."""
-    from tuning.cli.arguments import inner_folder
     from tuning.watch.waiting import waiting
 
     with waiting(f"pushing to {repo}"):
         from mtl_core.hub import push_model
 
-        address = push_model(inner_folder(model), repo, private=private, revision=revision)
+        address = push_model(folder, repo, private=private, revision=revision)
     typer.echo(address)

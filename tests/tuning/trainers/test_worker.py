@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 import torch
 from conftest import RunConfigFactory
+from huggingface_hub import ModelCard
 from ray.exceptions import ActorUnavailableError
 
 from mtl_core.assets import assets_key
+from mtl_core.card_data import About
 from mtl_core.config import RunConfig
 from mtl_core.errors import DataError, TrainingError
 from mtl_core.training.distributed import Place
@@ -224,6 +226,20 @@ def test_tasks_that_do_not_count_make_no_test_score(
     assert scored.worth_in_rows == (24 if has_test else 0)
     names = {"combined", "intent", "slots"} if has_test else set()
     assert scored.scores.keys() == {"joint_accuracy", "words", *names}
+
+
+def test_the_model_of_a_scored_run_tells_what_its_owner_says(
+    run_config: RunConfigFactory, tmp_path: Path
+) -> None:
+    line = Line()
+    worker = worker_on(line, run_config({"training.epochs": 1}))
+    spec = TrialSpec("0000", {}, tmp_path / "run")
+    worker.do(TrainJob(spec))
+    about = About(license="mit", language=("de",))
+    worker.do(ScoreJob(spec, export=tmp_path / "best", dev={}, about=about))
+    data = ModelCard.load(tmp_path / "best" / "README.md").data
+    assert (data.license, data.language) == ("mit", ["de"])
+    assert {result.dataset_split for result in data.eval_results or ()} == {"test"}
 
 
 def test_values_that_do_not_go_together_fail_the_trial(
