@@ -24,9 +24,11 @@ def init(
     from tuning.watch.console import plain_console
 
     console = plain_console()
-    for dataset in found:
+    for dataset in found.datasets:
         tasks = ", ".join(f"{name} ({task.kind})" for name, task in dataset.tasks.items())
         console.print(
             f"{dataset.name}: {dataset.guess.rows['train']:,} rows; {tasks}", soft_wrap=True
         )
+    for line in found.left_out:
+        console.print(f"left out: {line}", soft_wrap=True)
     console.print(f"written: {output}; next: mtl check {output}", soft_wrap=True)

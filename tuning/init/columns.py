@@ -107,8 +107,9 @@ class Column:
     def _holds_numbers(self) -> Holds:
         distinct = len(set(self.numbers))
         is_whole = all(number.is_integer() for number in self.numbers)
-        is_count = is_whole and distinct == len(self.numbers) and _is_run(self.numbers)
-        if is_whole and distinct == len(self.numbers) and (is_count or _ID_NAME.search(self.name)):
+        is_id = bool(_ID_NAME.search(self.name)) or _are_codes(self.texts)
+        # Each split may number its rows anew.
+        if is_whole and (_is_run(self.numbers) or (is_id and distinct > 0.3 * len(self.numbers))):
             return "id"
         if self.names or (is_whole and distinct <= min(_MOST_CLASSES, len(self.numbers) / 2)):
             return "label"
@@ -120,7 +121,8 @@ class Column:
             return "date"
         if self.separator:
             return "labels"
-        if distinct == rows and (_ID_NAME.search(self.name) or self.mean_words < 1.2):
+        is_id = bool(_ID_NAME.search(self.name)) and distinct > 0.3 * rows
+        if self.mean_words < 1.2 and (is_id or distinct == rows):
             return "id"
         if distinct <= min(_MOST_LABELS, rows / 2) and self.mean_words <= 5:
             return "label"
@@ -152,6 +154,11 @@ def _numbers(cells: Sequence[object]) -> list[float]:
     return numbers
 
 
+def _are_codes(texts: Sequence[str]) -> bool:
+    """Returns whether whole numbers are telephone numbers, postcodes and the like."""
+    return all(len(text) >= 8 or (text[:1] == "0" and len(text) > 1) for text in texts)
+
+
 def _is_run(numbers: Sequence[float]) -> bool:
     """Returns whether numbers count up by 1, as row numbers do."""
     return len(numbers) > 2 and all(b - a == 1 for a, b in pairwise(numbers))
@@ -160,7 +167,8 @@ def _is_run(numbers: Sequence[float]) -> bool:
 def _holds_lists(cells: Sequence[list[object]]) -> Holds:
     items = [item for cell in cells for item in cell]
     if items and all(isinstance(item, int | float) for item in items):
-        if {len(cell) for cell in cells} == {len(cells[0])} and set(items) <= {0, 1}:
+        is_hot = {len(cell) for cell in cells} == {len(cells[0])} and set(items) == {0, 1}
+        if is_hot and len(cells[0]) > 1:
             return "multi-hot"
         return "numbers"
     if not all(isinstance(item, str) for item in items):

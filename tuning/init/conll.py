@@ -15,6 +15,7 @@ from tuning.init.tags import Marks, marks_of
 _CHUNKS = {"ADJP", "ADVP", "CONJP", "INTJ", "LST", "NP", "PP", "PRT", "SBAR", "UCP", "VP"}
 _CONLLU = ("upos", "xpos")
 _MOST_TAGS = 300
+_MOST_CLASS_NUMBERS = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,13 +172,21 @@ def _tag_columns(found: Sequence[Sentence], words: int) -> list[_TagColumn]:
     for place in range(width):
         tags = [[row[place] for row in sentence.rows if len(row) > place] for sentence in found]
         kinds = {tag for row in tags for tag in row}
-        if place == words or not 1 < len(kinds) <= most or _is_numbered(found, place):
+        if place == words or not 1 < len(kinds) <= most or _is_count(kinds):
+            continue
+        # What stands at every word of a sentence alike is no tag of words.
+        if _is_numbered(found, place) or all(len(set(row)) == 1 for row in tags):
             continue
         marks = marks_of(tags)
         name = _name(kinds, marks)
         taken = sum(column.name.rstrip("_0123456789") == name for column in columns)
         columns.append(_TagColumn(f"{name}_{taken + 1}" if taken else name, place, tags, marks))
     return columns
+
+
+def _is_count(kinds: set[str]) -> bool:
+    """Returns whether a column counts, as the heads of a parse do, and has no class numbers."""
+    return all(kind.isdecimal() for kind in kinds) and len(kinds) > _MOST_CLASS_NUMBERS
 
 
 def _name(kinds: set[str], marks: Marks) -> str:

@@ -15,6 +15,13 @@ _WORDS = {
 """Split -> the words by which file and folder names call it."""
 _SPLIT_OF = {word: split for split, words in _WORDS.items() for word in words}
 _PACKED = {"gz", "bz2", "xz", "zst", "zip"}
+_NO_NAMES = {"of", "conll"}
+"""Parts of file names that say nothing of what is in the file."""
+_BESIDE = re.compile(
+    r"readme|licen[cs]e|^(notice|copying|citation|changelog|makefile)\b"
+    r"|\.(md|rst|py|sh|ya?ml|toml|cfg|ini|ipynb|html?|pdf|png|jpe?g|log|lock|bib)$"
+)
+"""Files that lie beside data in its folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +32,13 @@ class Group:
         name: What the data set may be called.
         files: Split -> its files; `train` is always there.
         note: What was decided about the splits, "" = nothing to tell.
+        is_named: Whether its files were named; of a folder, what is no data may be passed over.
     """
 
     name: str
     files: Mapping[str, Sequence[Path]]
     note: str = ""
+    is_named: bool = True
 
 
 def group_files(places: Sequence[Path]) -> list[Group]:
@@ -47,7 +56,11 @@ def group_files(places: Sequence[Path]) -> list[Group]:
         key, split, name = _describe(path)
         groups.setdefault(key, {}).setdefault(split, []).append(path)
         names[key] = name
-    return [_group(names[key], files) for key, files in groups.items()]
+    named = {place for place in places if place.is_file()}
+    return [
+        _group(names[key], files, is_named=any(named.intersection(part) for part in files.values()))
+        for key, files in groups.items()
+    ]
 
 
 def split_named(name: str) -> str | None:
@@ -58,9 +71,8 @@ def split_named(name: str) -> str | None:
 def _files(places: Sequence[Path]) -> Iterator[Path]:
     for place in places:
         if place.is_dir():
-            inside = [
-                p for p in sorted(place.rglob("*")) if p.is_file() and not _is_hidden(p, place)
-            ]
+            files = sorted(path for path in place.rglob("*") if path.is_file())
+            inside = [path for path in files if not _is_no_data(path, place)]
             if not inside:
                 raise DataError(f"{place}: the folder holds no files")
             yield from inside
@@ -70,8 +82,9 @@ def _files(places: Sequence[Path]) -> Iterator[Path]:
             raise DataError(f"{place}: there is no such file")
 
 
-def _is_hidden(path: Path, below: Path) -> bool:
-    return any(part.startswith(".") for part in path.relative_to(below).parts)
+def _is_no_data(path: Path, below: Path) -> bool:
+    is_hidden = any(part.startswith(".") for part in path.relative_to(below).parts)
+    return is_hidden or _BESIDE.search(path.name.lower()) is not None
 
 
 def _describe(path: Path) -> tuple[tuple[object, ...], str, str]:
@@ -85,8 +98,9 @@ def _describe(path: Path) -> tuple[tuple[object, ...], str, str]:
         # Parts of one table share their first line; two tables that only sound alike do not.
         signature = _first_line(path)
     rest = [token for token in tokens if not _split_of(token) and not token.isdigit()]
-    rest = [token for token in rest if token not in {"of", *_PACKED}]
+    rest = [token for token in rest if token not in _PACKED]
     suffix = rest.pop() if rest and "." in path.name and not _is_split_suffix(path) else ""
+    rest = [token for token in rest if token not in _NO_NAMES]
     name = "_".join(rest) or folder.resolve().name
     key = (folder, tuple(rest), suffix, signature)
     return key, split or "train", name
@@ -112,14 +126,15 @@ def _first_line(path: Path) -> bytes:
         raise DataError(f"{path}: cannot read the file: {error.strerror}") from error
 
 
-def _group(name: str, files: dict[str, list[Path]]) -> Group:
+def _group(name: str, files: dict[str, list[Path]], *, is_named: bool) -> Group:
     if "train" in files:
-        return Group(name, files)
+        return Group(name, files, is_named=is_named)
     # Of a set without train the first split that is there takes its place.
     first = next(split for split in ("dev", "test") if split in files)
     rest = {split: paths for split, paths in files.items() if split != first}
     names = ", ".join(path.name for path in files[first])
-    return Group(name, {"train": files[first], **rest}, f"no file is named train: {names} is taken")
+    note = f"no file is named train: {names} is taken"
+    return Group(name, {"train": files[first], **rest}, note, is_named)
 
 
 def unique(names: Iterable[str]) -> list[str]:

@@ -104,13 +104,22 @@ def _unusual_keys(rows: Sequence[Row], text: str) -> tuple[dict[str, str], SpanK
                 keys = SpanKeys(text, spans)
                 if any(_spans_of(rows, keys)):
                     return {"text": text, "spans": spans}, keys
-            inner = dict(_leaves(span)) if isinstance(span, Mapping) else {}
+            # A span that begins its text may lack the start, so several are looked at.
+            inner = dict(leaf for part in _objects(rows[:100], spans) for leaf in _leaves(part))
             end, label = _named(inner, _ENDS), _named(inner, _LABELS)
             if end and label:
                 start = _named(inner, _STARTS) or f"{end.rpartition('.')[0]}.start".lstrip(".")
                 given = {"text": text, "spans": spans, "start": start, "end": end, "label": label}
                 return given, SpanKeys(**given)
     return None
+
+
+def _objects(rows: Sequence[Row], key: str) -> Iterator[Row]:
+    """Yields the objects in the lists at a key."""
+    for row in rows:
+        found = find(row, key)
+        parts = found if isinstance(found, list) else []
+        yield from (part for part in parts if isinstance(part, Mapping))
 
 
 def _leaves(node: Row, path: str = "") -> Iterator[tuple[str, Any]]:

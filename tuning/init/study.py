@@ -18,6 +18,8 @@ _ROWS_PER_SECOND = 100
 """What a core trains of the built-in encoder, roughly; for the size of the search alone."""
 _SECONDS = 3600
 """How long the search may take, by that guess."""
+FEWEST = 10
+"""Rows of train from which others can be cut."""
 _NAMES_TAKEN = ("text", "text_pair", "combined", "joint_accuracy")
 
 
@@ -130,7 +132,9 @@ def _splits(dataset: Named, output: Path) -> tuple[dict[str, object], str]:
     """Returns `splits` of a data set, and a comment on it; {} = as the format has them."""
     guess = dataset.guess
     share = 0.1 if guess.rows.get("train", 0) >= 200 else 0.2
-    missing = [split for split in ("dev", "test") if split not in guess.rows]
+    rows = guess.rows["train"]
+    # Of a handful of rows none are cut off: the test split is the one that may be missing.
+    missing = [split for split in ("dev", "test") if split not in guess.rows and rows >= FEWEST]
     is_by_name = "path" in guess.settings
     if is_by_name:
         given: dict[str, object] = dict(guess.splits_by_name)

@@ -108,7 +108,9 @@ def _choose_texts(columns: Sequence[Column], where: str) -> _Texts:
     texts = [column for column in columns if column.holds in ("text", "words")]
     # In a small or odd file the texts may look like labels or ids; then the name decides.
     named = [by_name[name] for name in _TEXT_NAMES if name in by_name]
-    texts += [c for c in named if c not in texts and c.holds in ("label", "id", "labels")]
+    texts += [
+        c for c in named if c not in texts and c.holds in ("label", "id", "labels", "constant")
+    ]
     if not texts:
         texts = [column for column in columns if column.holds == "id" and not column.numbers]
     if not texts:

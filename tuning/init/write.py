@@ -1,6 +1,7 @@
 """`mtl init` from files to a study file that passes its check."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
@@ -10,17 +11,27 @@ from mtl_core.errors import ConfigError, DataError
 from mtl_core.files import whole_file, write_text
 from tuning.init.formats import group_guess
 from tuning.init.groups import Group, group_files
-from tuning.init.guess import DatasetGuess
+from tuning.init.guess import DatasetGuess, rows_of
 from tuning.init.ready import folder_guess
-from tuning.init.study import Named, named, study_text
+from tuning.init.study import FEWEST, Named, named, study_text
 from tuning.study.load import load_study
 from tuning.study.schema import SCHEMA_NAME
 
-_FEWEST = 10
-"""Rows of train from which dev and test can be cut."""
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a study file was made of.
+
+    Attributes:
+        datasets: Its data sets and tasks.
+        left_out: Why files of folders are not in it, a line for each.
+    """
+
+    datasets: Sequence[Named]
+    left_out: Sequence[str]
 
 
-def write_study(places: Sequence[Path], output: Path, *, force: bool = False) -> list[Named]:
+def write_study(places: Sequence[Path], output: Path, *, force: bool = False) -> Written:
     """Looks at files and writes a study file, with the schema for editors beside it.
 
     Args:
@@ -29,7 +40,7 @@ def write_study(places: Sequence[Path], output: Path, *, force: bool = False) ->
         force: Replaces a file that is there.
 
     Returns:
-        The data sets and tasks that were found.
+        What was found.
 
     Raises:
         ConfigError: `output` is there already, or cannot be written.
@@ -37,7 +48,8 @@ def write_study(places: Sequence[Path], output: Path, *, force: bool = False) ->
     """
     if output.exists() and not force:
         raise ConfigError(f"{output}: the file is there already; --force replaces it")
-    found = named(_look(places))
+    left_out: list[str] = []
+    found = named(_look(places, left_out))
     shown = " ".join(str(place) for place in places)
     text = study_text(found, output=output, schema=SCHEMA_NAME, command=f"mtl init {shown}")
     schema = files("search_spaces").joinpath(SCHEMA_NAME).read_text(encoding="utf-8")
@@ -51,10 +63,10 @@ def write_study(places: Sequence[Path], output: Path, *, force: bool = False) ->
         raise ConfigError(f"{output}: cannot write the file: {error.strerror}") from error
     finally:
         output.with_name(f".{output.name}.part").unlink(missing_ok=True)
-    return found
+    return Written(found, left_out)
 
 
-def _look(places: Sequence[Path]) -> list[tuple[Group, DatasetGuess]]:
+def _look(places: Sequence[Path], left_out: list[str]) -> list[tuple[Group, DatasetGuess]]:
     found: list[tuple[Group, DatasetGuess]] = []
     plain: list[Path] = []
     for place in places:
@@ -63,15 +75,29 @@ def _look(places: Sequence[Path]) -> list[tuple[Group, DatasetGuess]]:
             plain.append(place)
         else:
             found.append((Group(place.resolve().name, {"train": [place]}), guess))
-    found += [(group, group_guess(group)) for group in group_files(plain)]
-    for group, guess in found:
-        rows = guess.rows["train"]
-        if rows < _FEWEST and not {"dev", "test"} <= guess.rows.keys():
-            raise DataError(
-                f"{group.files['train'][0]}: {rows} rows are too few to cut dev and test off; give "
-                "files for them, too, such as dev.csv and test.csv"
-            )
+    for group in group_files(plain):
+        try:
+            guess = group_guess(group)
+            _check_size(group, guess)
+        except DataError as error:
+            # In a folder there may be other things than data; a file that is named is meant.
+            if group.is_named:
+                raise
+            left_out.append(str(error))
+        else:
+            found.append((group, guess))
+    if not found:
+        raise DataError("\n".join(left_out))
     return found
+
+
+def _check_size(group: Group, guess: DatasetGuess) -> None:
+    rows = guess.rows["train"]
+    if rows < FEWEST and "dev" not in guess.rows:
+        raise DataError(
+            f"{group.files['train'][0]}: {rows_of(rows)}, which are too few to cut dev and test "
+            "off; give files for them, too, such as dev.csv and test.csv"
+        )
 
 
 def _check(run: RunConfig) -> None:

@@ -18,12 +18,15 @@ from files_of_strangers import (
     conll_2003,
     conll_bilou,
     conll_columns,
+    conll_text,
     conll_u,
     conll_with_intents,
     csv_in_splits,
     csv_text,
     csv_with_an_empty_text,
     csv_without_header,
+    journeys,
+    json_lines,
     lines_of_text,
     lists_that_pandas_wrote,
     messy_csv,
@@ -209,6 +212,60 @@ def test_scripts_that_the_encoder_does_not_know_are_told(written: Written) -> No
     assert "The built-in encoder knows English; for these texts name one" in written(chinese)[0]
 
 
+def test_what_lies_beside_data_in_a_folder_is_passed_over(tmp_path: Path, mtl: Mtl) -> None:
+    [folder] = csv_in_splits(tmp_path)
+    write(folder / "README.md", "# Moods\n")
+    write(folder / "LICENSE", "Free\n")
+    write(folder / "classes.json", '{"a": 1,\n"b": 2}')
+    study = tmp_path / "study.yaml"
+    outcome = mtl("init", str(folder), "--output", str(study))
+    assert outcome.code == 0
+    assert f"left out: {folder}/classes.json: JSON, but neither" in outcome.out
+    assert list(load_study(str(study)).run.datasets) == ["data"]
+    # A file that is named is meant.
+    outcome = mtl("init", str(folder / "classes.json"), "--output", str(study), "--force")
+    assert outcome.code == 2
+
+
+def test_ids_that_each_split_counts_anew_are_no_numbers(written: Written) -> None:
+    def numbered(folder: Path) -> list[Path]:
+        for split, count in (("train", 40), ("dev", 12), ("test", 12)):
+            rows = [(n, f"0{170000000 + n}", *row) for n, row in enumerate(reviews(count))]
+            write(folder / f"{split}.csv", csv_text(["id", "phone", "text", "label"], rows))
+        return sorted(folder.glob("*.csv"))
+
+    text, _ = written(numbered)
+    assert text.count("(another value in each row)") == 2
+
+
+def test_heads_and_labels_of_sentences_are_no_tags_of_words(written: Written) -> None:
+    def parsed(folder: Path) -> list[Path]:
+        rows = [
+            [(word, ("go", "stay")[n % 2], str((7 * i + n) % 50), tag)
+             for i, (word, tag) in enumerate(sentence)]
+            for n, sentence in enumerate(journeys())
+        ]  # fmt: skip
+        return [write(folder / "parsed.conll", conll_text(rows, "\t"))]
+
+    text, datasets = written(parsed)
+    assert datasets["parsed"]["columns"] == {"entities": 3}
+    assert "Left out: column 1." in text
+
+
+def test_a_span_without_a_start_begins_its_text(written: Written) -> None:
+    def slots(folder: Path) -> list[Path]:
+        rows: list[dict[str, object]] = [
+            {"text": f"Anna met Ben {n}", "labels": [
+                {"slot": "PER", "valueSpan": {"endIndex": 4}},
+                {"slot": "PER", "valueSpan": {"startIndex": 9, "endIndex": 12}}]}
+            for n in range(40)
+        ]  # fmt: skip
+        return [write(folder / "slots.jsonl", json_lines(rows))]
+
+    _, datasets = written(slots)
+    assert datasets["slots"]["start"] == "valueSpan.startIndex"
+
+
 def test_labels_that_differ_in_case_alone_are_told(written: Written) -> None:
     def shouted(folder: Path) -> list[Path]:
         rows = [
@@ -251,7 +308,7 @@ def test_a_file_is_never_replaced_unasked(tmp_path: Path, mtl: Mtl) -> None:
     ("name", "content", "message"),
     [
         ("empty.csv", b"", "the file is empty"),
-        ("few.csv", b"text,label\na b c,x\nd e f,y\n", "2 rows are too few to cut dev and test"),
+        ("few.csv", b"text,label\na b c,x\nd e f,y\n", "2 rows, which are too few to cut"),
         ("table.xlsx", b"PK\x03\x04", "save it as CSV, in UTF-8"),
         ("picture.bin", bytes(range(256)) * 40, "not a text file"),
         ("one.json", b'{"a":\n {"b": 1}}', "neither a list or lines of objects nor SQuAD"),
