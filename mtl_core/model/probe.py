@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 _LENGTH = 8
 """Sub-words of the short row; no encoder takes fewer."""
-_UNLIMITED = 1024
-"""Sub-words of the longest row that is run where nothing names a limit."""
+_MOST = 512
+"""Sub-words of the longest row that is run; rows of many thousands would take a minute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,8 @@ def longest_row(encoder: "PreTrainedModel", *, named: int | None) -> int | None:
         Sub-words, special tokens included; None = there is no limit.
     """
     limits = [n for n in (named, facts_of(encoder).positions) if n is not None]
-    asked = min(limits, default=_UNLIMITED)
+    longest = min(limits, default=None)
+    tried = _MOST if longest is None else min(longest, _MOST)
 
     def runs(length: int) -> bool:
         try:
@@ -101,10 +102,10 @@ def longest_row(encoder: "PreTrainedModel", *, named: int | None) -> int | None:
         return True
 
     with evaluating(encoder):
-        if runs(asked):
-            return asked if limits else None
-        # Tables that the short row did not show, such as those of biases between positions.
-        low, high = _LENGTH, asked
+        if runs(tried):
+            return longest
+        # There are limits that a short row does not show, such as biases between positions.
+        low, high = _LENGTH, tried
         while high - low > 1:
             middle = (low + high) // 2
             low, high = (middle, high) if runs(middle) else (low, middle)
@@ -155,11 +156,14 @@ class _Lookups(TorchFunctionMode):
         """Returns how many positions the tables have room for that were looked up by position."""
         rooms = []
         for ids, weight in self._ids:
-            rows = ids.reshape(-1, length) if ids.shape[-1:] == (length,) else ids.new_empty(0, 0)
+            # Some families lengthen a row to a multiple of a window.
+            if ids.ndim == 0 or ids.shape[-1] < length:
+                continue
+            rows = ids.reshape(-1, ids.shape[-1])[:, :length]
             # The same numbers in each row, one up from each sub-word to the next, whatever the
             # first is: some families begin behind the id of padding.
             first = rows[:1, :1]
-            if len(rows) and torch.equal(rows, (first + _counting(rows)).expand_as(rows)):
+            if torch.equal(rows, (first + _counting(rows)).expand_as(rows)):
                 rooms.append(len(weight) - int(first))
         return min(rooms, default=None)
 
