@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from torch import nn
 
 from mtl_core.errors import ConfigError
-from mtl_core.model.families import FAMILIES, family_of
+from mtl_core.model.forward_pass import beside
+from mtl_core.model.probe import facts_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,19 +30,11 @@ def encoder_parts(encoder: nn.Module) -> EncoderParts:
     """Returns the parts of an encoder; ALBERT's layers, which share their weights, count as one.
 
     Raises:
-        ConfigError: The family is not known.
+        ConfigError: It is not clear which they are.
     """
     layers = encoder.get_submodule(layers_name(encoder))
-    above = tuple(encoder.get_submodule(name) for name in family_of(_family(encoder)).above)
-    # The modules that the list stands in, the encoder itself among them; all else that stands
-    # beside the list or beside one of them is below, unless it is known to be above.
-    around = [m for m in encoder.modules() if layers in m.modules() and m is not layers]
-    below = tuple(
-        child
-        for module in around
-        for child in module.children()
-        if child not in (layers, *around, *above)
-    )
+    above = tuple(encoder.get_submodule(name) for name in facts_of(encoder).above)
+    below = tuple(module for module in beside(encoder, layers) if module not in above)
     return EncoderParts(below, tuple(layers.children()), above)
 
 
@@ -49,16 +42,14 @@ def layers_name(encoder: nn.Module) -> str:
     """Returns the name of the list of an encoder's layers.
 
     Raises:
-        ConfigError: The family is not known.
+        ConfigError: It is not clear which it is.
     """
-    family = _family(encoder)
-    layers = family_of(family).layers
+    layers = facts_of(encoder).layers
     if not layers:
-        known = [name for name, record in FAMILIES.items() if record.layers]
         raise ConfigError(
-            f"run.encoder.name: the layers of a '{family}' encoder are not known; use run.freezing "
-            "kind none, encoder, bias_only or lora and run.optimizer.layer_decay 1, or an encoder "
-            f"of the families {', '.join(known)}"
+            f"run.encoder.name: a '{_family(encoder)}' encoder has no single list of layers that "
+            "could be told apart; use run.freezing kind none, encoder, bias_only or lora and "
+            "run.optimizer.layer_decay 1, or another encoder"
         )
     return layers
 
@@ -71,7 +62,7 @@ def separate_layers(encoder: nn.Module, key: str) -> EncoderParts:
         key: The setting that needs them, for the error.
 
     Raises:
-        ConfigError: The family is not known, or its layers share their weights.
+        ConfigError: It is not clear which they are, or they share their weights.
     """
     parts = encoder_parts(encoder)
     # ALBERT has a module for each group of layers, most often one for all.

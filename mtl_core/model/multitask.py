@@ -8,9 +8,10 @@ from torch import Tensor, nn
 from mtl_core.data.batching import Batch
 from mtl_core.model.attention import register_fast_attention, use_fast_attention
 from mtl_core.model.dropout import use_fast_dropout
+from mtl_core.model.forward_pass import word_table
 from mtl_core.model.pooling import Pooler
 from mtl_core.model.prefix import as_inputs, run_suffix
-from mtl_core.model.probe import EncoderFacts, facts_of, word_table
+from mtl_core.model.probe import EncoderFacts, facts_of
 from mtl_core.model.word_rows import RowEmbedding, use_row_embedding
 from mtl_core.tasks.base import Head, Task
 from mtl_core.tasks.hidden import Hidden, HiddenSize, Vocabulary

@@ -23,13 +23,13 @@ from mtl_core.model.backbones.encoder import (
     load_configuration,
     low_encoder,
 )
-from mtl_core.model.probe import EncoderFacts, facts_of, longest_row, try_training
+from mtl_core.model.probe import EncoderFacts, facts_of, keep_facts, longest_row, try_training
 from mtl_core.paths import cache_folder
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedTokenizerFast
 
-_FORMAT = 2
+_FORMAT = 3
 """Counts up when the files change, so that old ones are taken anew."""
 _NO_LIMIT = 2**30
 """Tokenizers without a limit of their own name a larger number."""
@@ -123,7 +123,9 @@ def _take(config: "PreTrainedConfig", name: str) -> dict[str, Any]:
 
 def _from_json(found: dict[str, Any]) -> Outline:
     """Returns an outline from plain data; broken data raises any of Python's own errors."""
-    return Outline(from_outline(found), EncoderFacts(**found["facts"]), found["longest"])
+    facts = EncoderFacts(**{**found["facts"], "above": tuple(found["facts"]["above"])})
+    encoder = from_outline(found)
+    return Outline(encoder, keep_facts(encoder, facts), found["longest"])
 
 
 def take_outline(encoder: nn.Module) -> dict[str, Any]:

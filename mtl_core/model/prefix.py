@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor, nn
 
 from mtl_core.data.batching import Batch
-from mtl_core.model.families import family_of
+from mtl_core.model.families import FAMILIES
 from mtl_core.model.layers import encoder_parts, layers_name
 from mtl_core.model.probe import EncoderFacts
 
@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 
 WHOLE = -1
 """Depth of a prefix that is the whole encoder."""
+
+
+def can_run_apart(encoder: "PreTrainedModel", depth: int) -> bool:
+    """Returns whether what is above a depth runs without what is below; see `run_suffix`."""
+    return depth == WHOLE or encoder.config.model_type in FAMILIES
 
 
 class _ReachedError(Exception):
@@ -79,7 +84,7 @@ class _Given(nn.Module):
 
 @contextmanager
 def _without_prefix(encoder: "PreTrainedModel", depth: int, hidden: Tensor) -> Iterator[None]:
-    family = family_of(str(encoder.config.model_type))
+    family = FAMILIES[str(encoder.config.model_type)]
     first, *others = family.before
     put_back = [_replace(encoder, first, _Given(hidden))]
     # The states have gone through these already.

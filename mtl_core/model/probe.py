@@ -4,15 +4,13 @@ import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
-from torch.overrides import TorchFunctionMode
 
 from mtl_core.errors import ConfigError
+from mtl_core.model.forward_pass import watching, word_table
 from mtl_core.printable import one_line
 
 if TYPE_CHECKING:
@@ -36,6 +34,9 @@ class EncoderFacts:
             have a table of one segment, and some look segments up among the words.
         reads_token_ids: Whether the table of words is read for the token ids alone, and through its
             own module.
+        layers: Name of the list of its transformer layers, from the input up; "" = it has several
+            such lists, or none.
+        above: Names of the modules with weights that run after the last layer.
     """
 
     width: int
@@ -43,21 +44,34 @@ class EncoderFacts:
     positions: int | None
     takes_segments: bool
     reads_token_ids: bool
+    layers: str
+    above: tuple[str, ...]
 
 
-_KNOWN: "WeakKeyDictionary[nn.Module, EncoderFacts]" = WeakKeyDictionary()
+_FACTS = "facts_of_mtl"
+"""The attribute of an encoder that keeps them, so that it runs once, and copies have them too."""
 
 
-def facts_of(encoder: "PreTrainedModel") -> EncoderFacts:
+def facts_of(encoder: nn.Module) -> EncoderFacts:
     """Returns the facts of an encoder; it runs on a row of eight sub-words, the first time.
+
+    Args:
+        encoder: An encoder of Transformers, or something that `keep_facts` was called for.
 
     Raises:
         ConfigError: It does not run on token ids alone, or gives no hidden state for each.
     """
-    if encoder not in _KNOWN:
+    found = vars(encoder).get(_FACTS)
+    if found is None:
         with evaluating(encoder):
-            _KNOWN[encoder] = _find_facts(encoder)
-    return _KNOWN[encoder]
+            found = keep_facts(encoder, _find_facts(encoder))
+    return found
+
+
+def keep_facts(encoder: nn.Module, facts: EncoderFacts) -> EncoderFacts:
+    """Has `facts_of` return facts that are known already; returns them."""
+    setattr(encoder, _FACTS, facts)
+    return facts
 
 
 def try_training(encoder: "PreTrainedModel") -> None:
@@ -112,75 +126,6 @@ def longest_row(encoder: "PreTrainedModel", *, named: int | None) -> int | None:
     return low
 
 
-def word_table(encoder: "PreTrainedModel") -> nn.Module | None:
-    """Returns an encoder's word embeddings; None where it has no such module."""
-    try:
-        found: nn.Module = encoder.get_input_embeddings()
-    except NotImplementedError:  # CANINE hashes characters into several tables.
-        return None
-    return found
-
-
-class _Lookups(TorchFunctionMode):
-    """Notes every look-up in a table, and the calls of the module that holds the words."""
-
-    def __init__(self, words: nn.Module | None) -> None:
-        self._words = words
-        self._ids: list[tuple[Tensor, Tensor]] = []
-        self._calls = 0
-        super().__init__()
-
-    def note_call(self, *_: object) -> None:
-        """Counts a call of the module that holds the words."""
-        self._calls += 1
-
-    def __torch_function__(
-        self, called: Any, types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:
-        if called is functional.embedding:
-            found = inspect.signature(called).bind(*args, **(kwargs or {})).arguments
-            self._ids.append((found["input"], found["weight"]))
-        return called(*args, **(kwargs or {}))
-
-    def reads_words_for(self, ids: Tensor) -> bool:
-        """Returns whether words are looked up for these ids alone, and through the module."""
-        if not isinstance(self._words, nn.Embedding):
-            return False
-        table, padding = self._words.weight, self._words.padding_idx
-        found = [ids for ids, weight in self._ids if weight.data_ptr() == table.data_ptr()]
-        allowed = {*ids.flatten().tolist(), padding}
-        read = {number for one in found for number in one.flatten().tolist()}
-        return len(found) == self._calls and read <= allowed
-
-    def positions(self, length: int) -> int | None:
-        """Returns how many positions the tables have room for that were looked up by position."""
-        rooms = []
-        for ids, weight in self._ids:
-            # Some families lengthen a row to a multiple of a window.
-            if ids.ndim == 0 or ids.shape[-1] < length:
-                continue
-            rows = ids.reshape(-1, ids.shape[-1])[:, :length]
-            # The same numbers in each row, one up from each sub-word to the next, whatever the
-            # first is: some families begin behind the id of padding.
-            first = rows[:1, :1]
-            if torch.equal(rows, (first + _counting(rows)).expand_as(rows)):
-                rooms.append(len(weight) - int(first))
-        return min(rooms, default=None)
-
-
-@contextmanager
-def _watching(words: nn.Module | None) -> Iterator[_Lookups]:
-    """Yields what notes the look-ups of a forward pass."""
-    seen = _Lookups(words)
-    hook = None if words is None else words.register_forward_pre_hook(seen.note_call)
-    try:
-        with seen:
-            yield seen
-    finally:
-        if hook is not None:
-            hook.remove()
-
-
 def _counting(like: Tensor) -> Tensor:
     return torch.arange(like.shape[-1], device=like.device)
 
@@ -193,21 +138,24 @@ def _find_facts(encoder: "PreTrainedModel") -> EncoderFacts:
     if "attention_mask" not in taken:
         raise _refusal(encoder, "it takes no attention mask, so padding would change its output")
     words, ids = word_table(encoder), _token_ids(encoder, _LENGTH)
-    with _watching(words) as seen:
+    with watching(encoder) as seen:
         states = _run(encoder, ids)
+    layers, above = seen.layers()
     return EncoderFacts(
         width=int(states.shape[-1]),
         words=words.num_embeddings if isinstance(words, nn.Embedding) else None,
         positions=seen.positions(_LENGTH),
         takes_segments="token_type_ids" in taken and _takes_segments(encoder, ids),
         reads_token_ids=seen.reads_words_for(ids),
+        layers=layers,
+        above=above,
     )
 
 
 def _takes_segments(encoder: "PreTrainedModel", ids: Tensor) -> bool:
     words = word_table(encoder)
     types = (_counting(ids) >= _LENGTH // 2).long().unsqueeze(0)
-    with _watching(words) as seen:
+    with watching(encoder) as seen:
         try:
             encoder(input_ids=ids, attention_mask=torch.ones_like(ids), token_type_ids=types)
         except (IndexError, RuntimeError):  # A table of one segment, or several kinds of segments.

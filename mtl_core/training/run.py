@@ -12,6 +12,7 @@ from mtl_core.config import RunConfig
 from mtl_core.data.store import EncodedDataset
 from mtl_core.errors import TrainingError
 from mtl_core.model.autocast import Precision
+from mtl_core.model.prefix import can_run_apart
 from mtl_core.model.prefix_cache import PrefixSettings
 from mtl_core.model.trained import trained_parameters
 from mtl_core.training.diagnostics import GradientDiagnostics
@@ -266,7 +267,7 @@ class Run:
         encoder = self.state.model.encoder
         depth = self.config.freezing.frozen_depth(encoder, epoch=epoch)
         every = self.assets.data.datasets
-        if depth is None or training.prefix_cache == "off":
+        if depth is None or training.prefix_cache == "off" or not can_run_apart(encoder, depth):
             return every
         settings = PrefixSettings(
             depth=depth,

@@ -162,9 +162,9 @@ def empty_encoder(config: "PreTrainedConfig", name: str) -> "PreTrainedModel":
 
 
 def low_encoder(config: "PreTrainedConfig", name: str) -> "PreTrainedModel":
-    """Returns an encoder of one layer that can run; its weights are whatever stood in memory.
+    """Returns an encoder of two layers that can run; its weights are whatever stood in memory.
 
-    One layer, so that it runs in a moment; of families that cannot have one alone it has all.
+    Two, so that it runs in a moment; of families that cannot be cut like this it has all.
 
     Raises:
         ConfigError: Transformers cannot build one of this configuration; the error shows `name`.
@@ -174,7 +174,7 @@ def low_encoder(config: "PreTrainedConfig", name: str) -> "PreTrainedModel":
     with _loading("configuration", name), without_weights():
         low = copy.deepcopy(config)
         with suppress(Exception):  # Other settings may have to fit the number of layers.
-            low.num_hidden_layers = 1
+            low.num_hidden_layers = min(2, config.num_hidden_layers)
             return token_encoder(AutoModel.from_config(low, trust_remote_code=False))
         return token_encoder(AutoModel.from_config(config, trust_remote_code=False))
 

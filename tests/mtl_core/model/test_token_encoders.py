@@ -19,6 +19,7 @@ from mtl_core.data.batching import Batch, make_batch
 from mtl_core.data.example import Example
 from mtl_core.errors import ConfigError
 from mtl_core.model.backbones.encoder import Encoder, load_encoder, load_tokenizer
+from mtl_core.model.layers import encoder_parts
 from mtl_core.model.outline import encoder_outline, longest_input
 from mtl_core.model.probe import facts_of
 from mtl_core.predictor import Predictor
@@ -29,6 +30,10 @@ from mtl_core.training.loop import train
 CPU = torch.device("cpu")
 BEHIND_PADDING = [name for name, settings in FAMILIES.items() if settings.get("pad_token_id") == 1]
 """Their first position is 2: tables of 42 have room for 40."""
+TAIL = {*[*FAMILIES][[*FAMILIES].index("yoso") :]} - {"gpt2", "llama", "bart", "t5"}
+"""Decoders and encoder-decoders that are built much like the four that are left."""
+NO_LAYERS = ("albert", "canine", "flaubert", "funnel", "squeezebert", "xlm")
+"""Their layers share weights, stand in several lists, or are called past their modules."""
 MakeConfig = Callable[..., RunConfig]
 
 
@@ -147,6 +152,51 @@ def test_longest_input_is_what_the_model_takes(
     assert found is None or not runs(found + 1) or found == named or family == "prophetnet"
     if family in BEHIND_PADDING:
         assert found == 40
+
+
+@pytest.mark.parametrize(
+    "family",
+    [pytest.param(name, marks=pytest.mark.slow) if name in TAIL else name for name in FAMILIES],
+)
+def test_lower_layers_stay_as_they_are_and_upper_ones_train(
+    family: str, make_config: MakeConfig, sample: dict[str, list[Example]], tmp_path: Path
+) -> None:
+    save_family(tmp_path, family, sample["train"])
+    freezing = {"kind": "lower_layers", "layers": 1}
+    config = make_config(tmp_path, {"freezing": freezing, "optimizer.layer_decay": 0.5})
+    if family in NO_LAYERS:
+        with pytest.raises(ConfigError, match=r"no single list of layers|share their weights"):
+            next(train(config))
+        return
+    assets = Assets.load(config, device=CPU)
+    batch = make_batch(assets.data.datasets["single"].splits["dev"], [0, 1], pad_token_id=0)
+
+    def states(encoder: nn.Module) -> tuple[Tensor, Tensor]:
+        seen: list[Tensor] = []
+        hook = (
+            encoder_parts(encoder)
+            .layers[1]
+            .register_forward_pre_hook(
+                lambda _, args, named: seen.append(args[0] if args else named["hidden_states"]),
+                with_kwargs=True,
+            )
+        )
+        last = hidden(encoder.eval(), batch)
+        hook.remove()
+        return seen[0], last
+
+    before = states(assets.new_model(config, build_tasks(config, assets.data.datasets)).encoder)
+    weights = load_encoder(str(tmp_path)).state_dict()
+    [report] = train(config, assets=assets, checkpoint=tmp_path / "run")
+    counts = {name: n for name, n in report.trained.items() if name.startswith("encoder.")}
+    assert set(counts) <= {"encoder.layer_1", "encoder.norm"}
+    trained = assets.new_model(config, build_tasks(config, assets.data.datasets))
+    load_best(tmp_path / "run", trained)
+    after = states(trained.encoder)
+    torch.testing.assert_close(after[0], before[0])
+    assert not torch.allclose(after[1], before[1])
+    moved = [p for n, p in trained.encoder.named_parameters() if not torch.equal(p, weights[n])]
+    assert 0 < sum(parameter.numel() for parameter in moved) <= sum(counts.values())
 
 
 @pytest.mark.parametrize("family", REFUSED)
