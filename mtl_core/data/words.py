@@ -118,10 +118,19 @@ class Cut:
 
     @classmethod
     def from_json(cls, plain: Mapping[str, Any]) -> "Cut":
-        """Reads what `to_json` returned."""
-        joins = plain["joins"]
-        whole = frozenset(joins["whole"]) if joins else frozenset()
-        return cls(plain["words"], Joins(**{**joins, "whole": whole}) if joins else None)
+        """Reads what `to_json` returned.
+
+        Raises:
+            KeyError, ValueError: It is something else.
+        """
+        if plain["words"] not in _FINENESS:
+            raise ValueError(f"'{plain['words']}' is no way to cut words")
+        if plain["joins"] is None:
+            return cls(plain["words"])
+        found = dict(plain["joins"])
+        whole = frozenset(map(str, found.pop("whole")))
+        marks = {name: str(found[name]) for name in ("parting", "before", "after", "spaces")}
+        return cls(plain["words"], Joins(**marks, whole=whole))
 
     def to_json(self) -> dict[str, Any]:
         """Returns plain values."""

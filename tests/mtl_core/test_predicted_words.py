@@ -15,7 +15,7 @@ from transformers import BertConfig, BertModel
 from mtl_core.config import RunConfig
 from mtl_core.data.example import Example
 from mtl_core.predictor import Predictor
-from mtl_core.scoring import evaluate_model
+from mtl_core.scoring import evaluate_model, score
 from mtl_core.tasks.outputs import Span
 
 Found = set[tuple[str, int, int]]
@@ -333,3 +333,21 @@ def text_parts(number: int) -> list[tuple[str, str]]:
     draw = random.Random(number)
     person, place = draw.choice(CHINESE["PER"]), draw.choice(CHINESE["LOC"])
     return [(person, "PER"), ("\u4f4f\u5728", ""), (place, "LOC"), ("\u5f88\u4e45", "")]
+
+
+def test_another_file_is_cut_as_the_model_was_trained(tmp_path: Path) -> None:
+    texts = [english(number) for number in range(60)]
+    section = write(tmp_path, "spans_json", {"train": texts, "dev": texts})
+    predictor = tagger(tmp_path, section, texts)
+    # Every span of its own would fit words that end at white space, and the most fit no others.
+    others = [Text.of(("Emil", "PER"), ("of", ""), ("Lund,", "LOC"), ("Oslo.", "LOC"))] * 3
+    others += texts[:10]
+    (tmp_path / "other").mkdir()
+    write(tmp_path / "other", "spans_json", {"train": others})
+    path = tmp_path / "other" / "train.txt"
+    scores = score(predictor, files={"": path}).scores["t"]
+    found = predictor([text.text for text in others])
+    spans = [spans_of(one["t"], text) for one, text in zip(found, others, strict=True)]
+    expected = count([text.spans for text in others], spans)
+    assert {name: scores[name] for name in expected} == pytest.approx(expected)
+    assert scores["recall"] < 1

@@ -95,6 +95,20 @@ def test_a_cut_is_kept_as_json() -> None:
         assert Cut.from_json(json.loads(json.dumps(cut.to_json()))) == cut
 
 
+@pytest.mark.parametrize(
+    "plain",
+    [
+        {},
+        {"words": "letters", "joins": None},
+        {"words": "punctuation", "joins": {"whole": []}},
+        {"words": "punctuation", "joins": "x"},
+    ],
+)
+def test_a_cut_that_is_none_is_refused(plain: dict[str, object]) -> None:
+    with pytest.raises((KeyError, ValueError)):
+        Cut.from_json(plain)
+
+
 def test_a_task_on_several_data_sets_has_the_finest_of_their_cuts() -> None:
     assert Cut.merge([Cut(), Cut("punctuation", JOINS), Cut("punctuation")]).joins == JOINS
     assert Cut.merge([Cut("characters"), Cut("punctuation")]) == Cut("characters")
