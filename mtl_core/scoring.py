@@ -1,5 +1,6 @@
 """Scores of a saved model: on the data that it was trained for, or on other files."""
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import get_args
@@ -12,6 +13,7 @@ from mtl_core.data.cutting import cut_texts
 from mtl_core.data.example import Example
 from mtl_core.data.formats.base import SplitName
 from mtl_core.data.merge import merge_labels
+from mtl_core.data.notes import leaks
 from mtl_core.data.splits import read_file
 from mtl_core.data.store import EncodedDataset
 from mtl_core.errors import DataError, did_you_mean
@@ -19,6 +21,8 @@ from mtl_core.predictor import Predictor
 from mtl_core.tasks.base import Task, build_task
 from mtl_core.training.distributed import Place
 from mtl_core.training.evaluation import Evaluation, evaluate
+
+logger = logging.getLogger(__name__)
 
 Files = Mapping[str, Path]
 """Data set name -> file to score on; "" = the only data set."""
@@ -92,6 +96,9 @@ def _own_data(predictor: Predictor, split: str) -> Mapping[str, EncodedDataset]:
     known = {name: None for dataset in datasets.values() for name in dataset.splits}
     if split not in known:
         raise DataError(f"--split: the data has no split '{split}'; there are {', '.join(known)}")
+    # Else scores on rows that the model has seen would be taken for scores on new ones.
+    for note in leaks((note for dataset in datasets.values() for note in dataset.notes), split):
+        logger.warning("%s", note.line)
     return datasets
 
 

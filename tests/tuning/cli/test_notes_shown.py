@@ -60,6 +60,16 @@ def test_check_and_train_show_them_with_a_cold_and_a_warm_cache(study, mtl, monk
         assert logged.count(LEAK) == logged.count(CUT) == 1
 
 
+def test_a_model_that_is_scored_on_what_it_was_trained_on_says_so(study, mtl, caplog):
+    assert mtl("train", study, "--output", "run", "--set", "training.epochs=1").code == 0
+    caplog.clear()
+    done = mtl("evaluate", "run/model", "--split", "dev", "--json")
+    assert done.code == 0, done.err
+    # The other notes are about training.
+    assert [message for message in caplog.messages if message.startswith("d")] == [LEAK]
+    json.loads(done.out)
+
+
 def test_quiet_is_no_reason_to_hide_them(study):
     # In a process of its own: pytest takes what is logged in this one.
     command = [sys.executable, "-m", "tuning", "train", study, "--output", "out", "--quiet"]

@@ -11,7 +11,7 @@ from summaries import BEST, DEFAULT, RECORDS, SUMMARY, epoch_report
 from mtl_core.data.notes import DataNote
 from tuning.report.render import render_report
 from tuning.report.statistics import difference_interval
-from tuning.report.summary import StudySummary
+from tuning.report.summary import StudySummary, Unfinished
 from tuning.study.result import FinalScores
 from tuning.trainers.scoring import worth_in_rows
 from tuning.watch.trials_csv import trials_frame
@@ -136,6 +136,15 @@ def test_a_leak_into_dev_is_told_with_every_verdict() -> None:
     )
     for change in ({}, {"best": DEFAULT}, {"default": None}, {"best": None, "default": None}):
         assert bold_of(render_report(changed(notes=(leak,), **change)))[1:] == [told]
+
+
+def test_of_an_unfinished_study_nothing_is_said_of_test() -> None:
+    unfinished = Unfinished(ended=1, trials=3, state="running", go_on="mtl tune x")
+    summary = changed(notes=(LEAK, replace(LEAK, split="dev")))
+    bold = bold_of(render_report(replace(summary, unfinished=unfinished)))
+    assert ["running" in bold[0], "rows of dev stand in train" in bold[1], len(bold)] == [
+        True, True, 2
+    ]  # fmt: skip
 
 
 def test_other_notes_are_no_part_of_the_verdict() -> None:
