@@ -107,9 +107,11 @@ def write_model(folder: Path, saved: SavedModel, *, precision: Precision, card: 
         (scratch / META).write_text(meta, encoding="utf-8")
         (scratch / RUN).write_text(dump(saved.config), encoding="utf-8")
         (scratch / CARD).write_text(card, encoding="utf-8")
-        write_sentence_modules(
-            scratch, saved.config.encoder, hidden_size=facts.width, max_length=saved.max_length
-        )
+        # Of an encoder-decoder sentence-transformers would take the output of the decoder.
+        if not saved.model.encoder.config.is_encoder_decoder:
+            write_sentence_modules(
+                scratch, saved.config.encoder, hidden_size=facts.width, max_length=saved.max_length
+            )
 
 
 def load_model(folder: Path, *, trust_code: bool) -> SavedModel:

@@ -11,7 +11,7 @@ from safetensors import safe_open
 from saved_models import train_and_export
 from token_encoders import FAMILIES, REFUSED, random_model, save_family
 from torch import Tensor, nn
-from transformers import AutoModel, PreTrainedModel, T5EncoderModel
+from transformers import AutoModel, AutoTokenizer, PreTrainedModel, T5EncoderModel
 
 from mtl_core.assets import Assets, build_tasks
 from mtl_core.config import RunConfig
@@ -254,6 +254,21 @@ def test_segments_go_to_encoders_that_have_weights_for_them(
     torch.testing.assert_close(seen[0], expected)
 
 
+@pytest.mark.parametrize(("family", "has_segments"), [("bert", True), ("gpt2", False)])
+def test_other_libraries_give_a_pair_the_segments_that_it_was_trained_with(
+    family: str,
+    has_segments: bool,
+    make_config: MakeConfig,
+    sample: dict[str, list[Example]],
+    tmp_path: Path,
+) -> None:
+    save_family(tmp_path / "encoder", family, sample["train"])
+    train_and_export(make_config(tmp_path / "encoder"), tmp_path)
+    inputs = AutoTokenizer.from_pretrained(tmp_path / "model")("play jazz", "in paris")
+    assert ("token_type_ids" in inputs) == has_segments
+    assert not has_segments or any(inputs["token_type_ids"])
+
+
 def test_one_segment_is_no_place_for_a_second() -> None:
     # As RoBERTa is published: its table has one row, and a tokenizer may still number two.
     assert not facts_of(random_model("roberta", vocab_size=99, type_vocab_size=1)).takes_segments
@@ -274,6 +289,8 @@ def test_half_is_saved_once_and_without_the_decoder(
     with safe_open(tmp_path / "model" / "model.safetensors", framework="pt") as file:
         sizes = [file.get_slice(name).get_shape() for name in file.keys()]  # noqa: SIM118
         assert not [name for name in file.keys() if "decoder" in name]  # noqa: SIM118
+    # sentence-transformers would read a decoder's output.
+    assert not (tmp_path / "model" / "modules.json").exists()
     encoder = load_encoder(str(tmp_path / "encoder"))
     assert sum(torch.Size(size).numel() for size in sizes) == sum(
         parameter.numel() for parameter in encoder.parameters()
