@@ -115,7 +115,12 @@ def fields_of(line: str, separator: Separator) -> Sequence[str]:
     """Returns the fields of a line that is not empty."""
     if separator == "tab":
         return line.split("\t")
-    return words_with_tags(line) if separator == "whitespace" else next(csv.reader([line]))
+    if separator == "whitespace":
+        return words_with_tags(line)
+    try:
+        return next(csv.reader([line]))
+    except csv.Error:
+        return [line]  # told as a row of another width
 
 
 def _better(line: str, separator: Separator, widths: range) -> str:

@@ -119,7 +119,8 @@ def _plain(row: Mapping[str, Any], result: list[Any]) -> dict[str, Any]:
     for part in result:
         value, kind, name = (find(part, key) for key in ("value", "type", "from_name"))
         # Relations have no value, and what is said of a region belongs to no row.
-        if not isinstance(value, dict) or not isinstance(kind, str):
+        is_said = isinstance(kind, str) and isinstance(name, str)
+        if not isinstance(value, dict) or not is_said:
             continue
         if kind.endswith("labels"):
             # A region may have no label yet.

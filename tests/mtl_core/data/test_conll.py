@@ -71,6 +71,11 @@ def test_fields_parted_by_commas(write_rows: WriteRows) -> None:
     assert found == Example(("Leeds", ",", '"'), {"topic": "sport", "ner": tags})
 
 
+def test_a_carriage_return_inside_of_a_line_is_told(write_rows: WriteRows) -> None:
+    with pytest.raises(DataError, match=r"rows\.txt:2: expected 2 columns"):
+        read(write_rows("a,O\nb\r,O,x\n"), "conll", NER, columns={"ner": 1}, separator="comma")
+
+
 def test_a_document_line_ends_a_sentence(write_rows: WriteRows) -> None:
     content = "-DOCSTART- -X- O\nEU N B-ORG\n-DOCSTART- (2) O\n\nsays V O\n0 -DOCSTART- O\nso R O"
     found = read(write_rows(content), "conll", NER, columns={"ner": 2})
