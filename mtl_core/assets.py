@@ -16,6 +16,7 @@ from mtl_core.data.label_notes import check_known_labels, with_label_notes
 from mtl_core.data.merge import merge_labels
 from mtl_core.data.notes import DataNote, by_importance
 from mtl_core.data.store import EncodedDataset, load_dataset
+from mtl_core.data.unseen import with_leaks_between
 from mtl_core.errors import DataError
 from mtl_core.fetching.missing import check_fetched
 from mtl_core.files import hash_files
@@ -85,7 +86,7 @@ def load_datasets(
     # it.
     merged = merge_labels(datasets)
     check_known_labels(merged, [name for name, one in config.datasets.items() if one.limit])
-    return with_label_notes(merged)
+    return with_leaks_between(with_label_notes(merged))
 
 
 def build_tasks(config: RunConfig, datasets: Mapping[str, EncodedDataset]) -> dict[str, Task]:

@@ -3,6 +3,7 @@
 What hangs on labels is looked over in `label_notes`, when all data sets of a task are known.
 """
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -33,15 +34,14 @@ class Inspector:
     Attributes:
         notes: What was found.
         lengths: Split name -> how long its rows are.
-        known: Split name -> numbers of the examples whose text stands in train, too; train has
-            none.
+        texts: Split name -> a hash of each example's text; see `Rows`.
     """
 
     def __init__(self, labels: Mapping[str, Labels], max_length: int) -> None:
         """Begins a data set with these labels of its tasks, whose rows are cut at `max_length`."""
         self.notes: list[DataNote] = []
         self.lengths: dict[str, Lengths] = {}
-        self.known: dict[str, Int64Array] = {}
+        self.texts: dict[str, Int64Array] = {}
         self._labels = labels
         self._max_length = max_length
         self._rows: dict[str, Rows] = {}
@@ -67,11 +67,9 @@ class Inspector:
         rows = Rows.of(examples, encoded, self._labels)
         # Train has been looked at before dev, and dev before test: the order of the splits.
         for other, theirs in self._rows.items():
-            known = rows.known_from(theirs)
-            _note_known(notes, rows, known, theirs, where=other)
-            if other == "train":
-                self.known[split] = known
+            _note_known(notes, rows, theirs, where=other)
         self._rows[split] = rows
+        self.texts[split] = rows.texts
         _note_unreadable(notes, encoded, unknown)
         _note_contradictions(notes, rows)
         _note_cuts(notes, encoded, lengths, self._max_length)
@@ -86,14 +84,14 @@ class Rows:
     """The examples of a split, as far as they are compared with others.
 
     Attributes:
-        texts: A hash for each text: a corpus has millions. The same words with other features are
-            another input.
+        texts: A hash for each text, since a corpus has millions, (examples,), int64; the same in
+            every process. The same words with other features are another input.
         labels: Task name -> labels of each example, b"" where it has none; tasks whose labels
             belong to pieces of examples are left out.
         named: The tasks whose labels have names: only such labels can contradict each other.
     """
 
-    texts: Sequence[int]
+    texts: Int64Array
     labels: Mapping[str, Sequence[bytes]]
     named: Sequence[str]
 
@@ -110,15 +108,15 @@ class Rows:
             if is_whole and column.is_read
         }
         named = [task for task in found if labels[task].all]
-        return cls([hash((e.words, e.second, e.features)) for e in examples], found, named)
+        texts = np.fromiter((_text_hash(one) for one in examples), np.int64, len(examples))
+        return cls(texts, found, named)
 
     def __len__(self) -> int:
         return len(self.texts)
 
     def known_from(self, other: "Rows") -> Int64Array:
         """Returns the numbers of the examples whose text stands in another split, too."""
-        known = set(other.texts)
-        return np.flatnonzero([text in known for text in self.texts]).astype(np.int64)
+        return np.flatnonzero(np.isin(self.texts, other.texts))
 
     def labelled_otherwise(self, numbers: Iterable[int], other: "Rows") -> int:
         """Returns how many of these examples have a label of a task that none there has.
@@ -127,14 +125,15 @@ class Rows:
         """
         theirs: set[tuple[object, ...]] = set()
         for task, values in other.labels.items():
-            for text, value in zip(other.texts, values, strict=True):
+            for text, value in zip(other.texts.tolist(), values, strict=True):
                 if value:
                     theirs |= {(text, task), (text, task, hash(value))}
+        texts = self.texts.tolist()
         return sum(
             any(
                 value[number]
-                and (self.texts[number], task) in theirs
-                and (self.texts[number], task, hash(value[number])) not in theirs
+                and (texts[number], task) in theirs
+                and (texts[number], task, hash(value[number])) not in theirs
                 for task, value in self.labels.items()
             )
             for number in numbers
@@ -145,22 +144,30 @@ class Rows:
 
         A text comes once for each of its labelled examples.
         """
-        labelled = [pair for pair in zip(self.texts, self.labels[task], strict=True) if pair[1]]
+        pairs = zip(self.texts.tolist(), self.labels[task], strict=True)
+        labelled = [pair for pair in pairs if pair[1]]
         first: dict[int, bytes] = {}
         several = {text for text, value in labelled if first.setdefault(text, value) != value}
         return [text for text, _ in labelled if text in several]
 
 
-def _note_known(notes: SplitNotes, rows: Rows, known: Int64Array, other: Rows, where: str) -> None:
+def _text_hash(example: Example) -> int:
+    # The separators hardly ever stand in texts, so that no two examples run into one.
+    parts = ("\x1f".join(example.words), example.second, repr(example.features))
+    data = "\x1e".join(parts).encode("utf-8", "surrogatepass")
+    return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "big", signed=True)
+
+
+def _note_known(notes: SplitNotes, rows: Rows, other: Rows, where: str) -> None:
     """Notes the rows that stand in another split, too, where they are more than `MOST_KNOWN`.
 
     Args:
         notes: Gets the note.
         rows: The rows of its split.
-        known: The numbers of those that stand in the other split.
-        other: The rows of that.
+        other: The rows of the other split.
         where: The other split, "train" or "dev".
     """
+    known = rows.known_from(other)
     count, whole = len(known), len(rows)
     if count <= MOST_KNOWN * whole:
         return

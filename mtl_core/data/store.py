@@ -32,9 +32,9 @@ from mtl_core.paths import cache_folder
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-_KNOWN = "{}.known.npy"
-"""The file of the examples of a split that stand in train, too."""
-_FORMAT = 12
+_TEXTS = "{}.texts.npy"
+"""The file of the hashes of the texts of a split."""
+_FORMAT = 13
 """Counts up when the files or how data are read change, so that old ones are built again."""
 
 
@@ -49,8 +49,8 @@ class EncodedDataset:
         content: Hash of the encoded rows and labels.
         notes: What a user should know of it, the most important first.
         lengths: Split name -> how long its rows are.
-        known: Split name -> numbers of the examples that stand in train, too, (examples,), rising;
-            without train.
+        texts: Split name -> a hash of each example's text, (examples,), int64; equal texts have
+            equal ones, in all data sets.
         cut: How texts to predict are cut into words, so that they look as those of train.
     """
 
@@ -60,7 +60,7 @@ class EncodedDataset:
     content: str
     notes: Sequence[DataNote] = ()
     lengths: Mapping[str, Lengths] = field(default_factory=dict)
-    known: Mapping[str, Int64Array] = field(default_factory=dict)
+    texts: Mapping[str, Int64Array] = field(default_factory=dict)
     cut: Cut = field(default_factory=Cut)
 
 
@@ -169,8 +169,8 @@ def _write_found(
     folder: Path, notes: Sequence[DataNote], inspector: Inspector
 ) -> dict[str, object]:
     """Writes which rows stand in train; returns the rest of what was found, for `meta.json`."""
-    for split, known in inspector.known.items():
-        np.save(folder / _KNOWN.format(split), known)
+    for split, texts in inspector.texts.items():
+        np.save(folder / _TEXTS.format(split), texts)
     return {
         "notes": [note.to_json() for note in notes],
         "lengths": {split: asdict(found) for split, found in inspector.lengths.items()},
@@ -187,6 +187,6 @@ def _open(
     # Under the name of this study: others may call the same data otherwise.
     notes = by_importance(replace(DataNote.from_json(one), dataset=name) for one in meta["notes"])
     lengths = {split: Lengths(**found) for split, found in meta["lengths"].items()}
-    known = {split: np.load(folder / _KNOWN.format(split)) for split in splits if split != "train"}
+    texts = {split: np.load(folder / _TEXTS.format(split)) for split in splits}
     cut = Cut.from_json(meta["cut"])
-    return EncodedDataset(name, splits, labels, meta["content"], notes, lengths, known, cut)
+    return EncodedDataset(name, splits, labels, meta["content"], notes, lengths, texts, cut)

@@ -74,6 +74,27 @@ def test_what_one_data_set_of_a_task_lacks_another_may_have(tmp_path, tiny_encod
     assert of_kind(notes, "single") == []
 
 
+def test_rows_that_stand_in_train_of_another_data_set_with_the_task(tmp_path, tiny_encoder):
+    tasks = {"t": Y | {"dataset": ["d", "e"]}, "u": Y | {"dataset": "f"}}
+    both = {"train": labelled(*"abab"), "dev": labelled(*"ab", prefix="v")}
+    sets = {
+        "d": both | {"test": labelled(*"abababababab")},  # four stand in train, two of them in e's
+        "e": {
+            "train": [*labelled(*"ab"), *labelled(*"ab", prefix="e"), *labelled(*"ab", prefix="v")],
+            "dev": labelled(*"ab", prefix="x"),
+        },
+        # As many, but for another task.
+        "f": {"train": labelled(*"abababababab"), "dev": labelled(*"ab", prefix="e")},
+    }
+    notes = notes_on(tmp_path, tiny_encoder, tasks, **sets)
+    assert sorted(of_kind(notes, "known")) == [("d", "dev", 2, 2), ("d", "test", 4, 12)]
+    told = {note.split: note.line for note in notes if note.topic == "known"}
+    assert told["dev"] == (
+        "d [dev]: 2 of 2 rows (100 %) stand in train of data set 'e', which has the same task; "
+        "scores on them say little"
+    )
+
+
 def test_sets_of_labels_and_tags_count_rows_too(tmp_path, tiny_encoder):
     tasks = {
         "sets": {"kind": "multilabel", "dataset": "d", "column": "sets"},

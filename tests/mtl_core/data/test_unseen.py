@@ -10,13 +10,14 @@ from transformers import PreTrainedTokenizerFast
 
 from mtl_core.data.arrays import Ragged
 from mtl_core.data.columns.label import LabelColumn
+from mtl_core.data.columns.label_names import LabelNames
 from mtl_core.data.columns.labels import LabelSetColumn
 from mtl_core.data.columns.number import NumberColumn
 from mtl_core.data.columns.tags import TagsColumn
 from mtl_core.data.encoded import EncodedSplit
 from mtl_core.data.example import Example
 from mtl_core.data.layouts.sentences import Sentences
-from mtl_core.data.notes import DataNote, Lengths
+from mtl_core.data.notes import DataNote
 from mtl_core.data.store import EncodedDataset
 from mtl_core.data.unseen import unseen_rows
 from mtl_core.model.backbones.encoder import load_tokenizer
@@ -91,9 +92,9 @@ def test_taken_questions_keep_their_windows_and_contexts(tokenizer, numbers):
 
 def dataset(tokenizer, known: list[int], notes: tuple[DataNote, ...]) -> EncodedDataset:
     split = Sentences().encode(EXAMPLES, tokenizer, [], {}, max_length=6)
-    lengths = {"test": Lengths(7, 7, 1, 1, 1, 0)}
-    return EncodedDataset("d", {"train": split, "test": split}, {}, "", notes, lengths,
-                          {"test": np.array(known, dtype=np.int64)})  # fmt: skip
+    texts = {"train": np.array([*known, 99]), "test": np.arange(7)}
+    splits = {"train": split, "test": split}
+    return EncodedDataset("d", splits, {}, "", notes, texts=texts)
 
 
 NOTE = DataNote(split="test", topic="known", text="", count=3, of=7)
@@ -117,5 +118,18 @@ def test_a_split_that_train_knows_whole_is_left_out(tokenizer):
     assert set(found["d"].splits) == {"train"}
     # Rows that are no texts cannot be told by the numbers of texts.
     chunks = dataset(tokenizer, [0], (NOTE,))
-    chunks = replace(chunks, lengths={"test": Lengths(40, 7, 1, 1, 1, 0)})
+    chunks = replace(chunks, texts=chunks.texts | {"test": np.arange(40)})
     assert set(unseen_rows({"d": chunks}, "test")["d"].splits) == {"train"}
+
+
+def test_rows_are_known_from_every_data_set_with_the_task(tokenizer):
+    """The data set `e` shares the task with `d`, and `f` has another one."""
+    names = LabelNames(("x",), ())
+    task, other = {"t": names}, {"u": names}
+    leaky = replace(dataset(tokenizer, [0], (NOTE,)), labels=task)
+    related = replace(dataset(tokenizer, [2, 3], ()), name="e", labels=task)
+    alien = replace(dataset(tokenizer, [5], ()), name="f", labels=other)
+    found = unseen_rows({"d": leaky, "e": related, "f": alien}, "test")
+    assert {name: len(one.splits["test"]) for name, one in found.items()} == {
+        "d": 4, "e": 4, "f": 6
+    }  # fmt: skip
