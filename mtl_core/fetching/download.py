@@ -15,7 +15,7 @@ from mtl_core.paths import cache_folder, fetched_folder
 Advance = Callable[[int], None]
 """Called with the bytes that have come since the last call."""
 
-_SECONDS = 10
+SECONDS = 10
 """How long a server may be silent."""
 _TRIES_MORE = 1
 """How often a file is asked for again when the connection was cut or its content is wrong."""
@@ -48,6 +48,24 @@ def fetch_source(
         address = source.address(file) if mirror is None else f"{mirror.rstrip('/')}/{name}/{file}"
         _fetch(folder / file, address, entry.sha256, advance)
     return folder
+
+
+def fetch_file(address: str, path: Path) -> None:
+    """Fetches a file whose content nobody knows beforehand.
+
+    Raises:
+        DataError: The server cannot be reached, does not have the file, or breaks off.
+    """
+    import requests
+
+    pooch.get_logger().setLevel(logging.WARNING)
+    try:
+        pooch.retrieve(
+            address, known_hash=None, fname=path.name, path=path.parent, downloader=_download
+        )
+        path.chmod(0o644)  # Made for its user alone, see below.
+    except requests.RequestException as error:
+        raise DataError(f"{address}: cannot be fetched: {_reason(error)}") from error
 
 
 def _fetch(path: Path, address: str, sha256: str, advance: Advance) -> None:
@@ -87,7 +105,7 @@ def _fetch(path: Path, address: str, sha256: str, advance: Advance) -> None:
 
 
 def _download(address: str, output: Any, manager: pooch.Pooch | None) -> None:
-    pooch.HTTPDownloader(timeout=_SECONDS)(address, output, manager)
+    pooch.HTTPDownloader(timeout=SECONDS)(address, output, manager)
 
 
 def _copy(address: str, output: Any, _: pooch.Pooch | None) -> None:
@@ -101,7 +119,7 @@ def _reason(error: Exception) -> str:
     if isinstance(error, requests.HTTPError) and error.response is not None:
         return f"the server says {error.response.status_code} {error.response.reason}"
     if isinstance(error, requests.Timeout):
-        return f"no answer within {_SECONDS} s"
+        return f"no answer within {SECONDS} s"
     if isinstance(error, requests.exceptions.ChunkedEncodingError):
         return "the connection was cut"
     if isinstance(error, requests.ConnectionError):

@@ -1,10 +1,6 @@
 """Where the files of a split lie: paths, folders, globs and addresses, which are fetched once."""
 
 import hashlib
-import http.client
-import shutil
-import urllib.error
-import urllib.request
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -14,9 +10,6 @@ from mtl_core.errors import DataError
 from mtl_core.files import open_or_build
 from mtl_core.paths import cache_folder
 from mtl_core.section import is_address
-
-TIMEOUT_S = 8
-"""Seconds that a server may be silent."""
 
 
 def files_of(places: Iterable[str]) -> list[Path]:
@@ -64,28 +57,12 @@ def fetch(address: str) -> Path:
         return path if (path := folder / str(meta["name"])).is_file() else None
 
     def build(folder: Path) -> dict[str, str]:
-        _download(address, folder / name)
+        # Imported here: most data lie in files, and this brings a library for the web along.
+        from mtl_core.fetching.download import fetch_file
+
+        fetch_file(address, folder / name)
         return {"name": name, "address": address}
 
     path = open_or_build(folder, open_, build)
     assert path is not None
     return path
-
-
-def _download(address: str, path: Path) -> None:
-    try:
-        with urllib.request.urlopen(address, timeout=TIMEOUT_S) as answer, path.open("wb") as file:
-            shutil.copyfileobj(answer, file)
-            promised = answer.headers.get("Content-Length")
-    except urllib.error.HTTPError as error:
-        raise DataError(f"{address}: cannot fetch the file: {error.code} {error.reason}") from error
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        # urllib wraps the reason; what it says itself is "<urlopen error ...>".
-        reason = getattr(error, "reason", None) or error
-        raise DataError(f"{address}: cannot fetch the file: {reason}") from error
-    found = path.stat().st_size
-    if promised is not None and int(promised) != found:
-        raise DataError(
-            f"{address}: cannot fetch the file: the connection ended after {found:,} of "
-            f"{int(promised):,} bytes"
-        )

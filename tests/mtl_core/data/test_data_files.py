@@ -5,16 +5,14 @@ import gzip
 import io
 import lzma
 import socket
-import threading
 import time
 import zipfile
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
+from file_server import serving
 from formats import SECTIONS, WriteRows, read
 
 from mtl_core.data.splits import read_splits
@@ -135,55 +133,23 @@ def test_an_archive_of_several_files_is_told(write_rows: WriteRows) -> None:
         read(path, "csv", {})
 
 
-class Server(ThreadingHTTPServer):
-    files: dict[str, bytes]
-    asked: list[str]
+def test_an_address_is_fetched_once() -> None:
+    files = {"a/rows.csv": ROWS.encode(), "rows.csv.gz?v=1": gzip.compress(MORE.encode())}
+    with serving(files) as server:
+        section = csv_section([f"{server.address}/{path}" for path in files], 0.4)
+        assert sorted(texts(section) + texts(section, "dev")) == ["a", "b", "c"]
+        assert section.fingerprint() == section.fingerprint()
+        assert server.asked == [*files]
 
 
-class Handler(BaseHTTPRequestHandler):
-    server: Server
-
-    def do_GET(self) -> None:
-        self.server.asked.append(self.path)
-        content = self.server.files.get(self.path)
-        self.send_response(404 if content is None else 200)
-        self.send_header("Content-Length", str(len(content or b"") + 5 * ("cut" in self.path)))
-        self.end_headers()
-        self.wfile.write(content or b"")
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with Server(("127.0.0.1", 0), Handler) as running:
-        running.files, running.asked = {}, []
-        thread = threading.Thread(target=running.serve_forever)
-        thread.start()
-        yield running
-        running.shutdown()
-        thread.join()
-
-
-def test_an_address_is_fetched_once(server: Server) -> None:
-    address = f"http://127.0.0.1:{server.server_port}"
-    server.files = {"/a/rows.csv": ROWS.encode(), "/rows.csv.gz?v=1": gzip.compress(MORE.encode())}
-    section = csv_section([f"{address}/a/rows.csv", f"{address}/rows.csv.gz?v=1"], 0.4)
-    assert sorted(texts(section) + texts(section, "dev")) == ["a", "b", "c"]
-    assert section.fingerprint() == section.fingerprint()
-    assert server.asked == ["/a/rows.csv", "/rows.csv.gz?v=1"]
-
-
-@pytest.mark.parametrize(
-    ("path", "reason"), [("none.csv", "404 Not Found"), ("cut.csv", "ended after 19 of 24 bytes")]
-)
-def test_what_a_server_does_not_send_is_told(server: Server, path: str, reason: str) -> None:
-    server.files = {"/cut.csv": ROWS.encode()}
-    address = f"http://127.0.0.1:{server.server_port}/{path}"
-    for _ in range(2):  # what failed is not kept
-        with pytest.raises(DataError, match=rf"^{address}: cannot fetch the file: .*{reason}$"):
-            texts(csv_section(address, 0.5))
+def test_what_a_server_does_not_send_is_told_and_not_kept() -> None:
+    with serving({"rows.csv": ROWS.encode()}) as server:
+        for path, reason in (("none.csv", "the server says 404 Not Found"), ("rows.csv", "cut")):
+            server.cuts = path == "rows.csv"
+            address = f"{server.address}/{path}"
+            with pytest.raises(DataError, match=rf"^{address}: cannot be fetched: .*{reason}$"):
+                texts(csv_section(address, 0.5))
+        assert len(texts(csv_section(f"{server.address}/rows.csv", 0.5))) == 1
 
 
 def test_a_server_that_is_not_there_is_told_at_once() -> None:
@@ -191,15 +157,19 @@ def test_a_server_that_is_not_there_is_told_at_once() -> None:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     start = time.monotonic()
-    with pytest.raises(DataError, match=r"rows\.csv: cannot fetch the file: .*refused") as error:
+    with pytest.raises(
+        DataError, match=r"rows\.csv: cannot be fetched: the server cannot be reached$"
+    ) as error:
         texts(csv_section(f"http://127.0.0.1:{port}/rows.csv", 0.5))
     assert "\n" not in str(error.value)
     assert time.monotonic() - start < 5
 
 
 def test_a_server_that_is_silent_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mtl_core.data.formats.data_files.TIMEOUT_S", 0.2)
+    monkeypatch.setattr("mtl_core.fetching.download.SECONDS", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"http://127.0.0.1:{silent.getsockname()[1]}/rows.csv"
-        with pytest.raises(DataError, match=r"rows\.csv: cannot fetch the file: timed out"):
+        with pytest.raises(
+            DataError, match=r"rows\.csv: cannot be fetched: no answer within 0\.2 s"
+        ):
             texts(csv_section(address, 0.5))
