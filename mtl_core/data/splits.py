@@ -56,7 +56,7 @@ def read_splits(
         rows, most = found[split], _limit(section, split)
         if most is not None and most < len(rows):
             rows = _cut(rows, {"kept": most / len(rows)}, stratum, section.split_seed)["kept"]
-        splits[split] = [_without(row, filters) for row in rows]
+        splits[split] = [_without(row, filters) for row in rows] if filters else list(rows)
     return splits
 
 
