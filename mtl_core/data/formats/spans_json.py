@@ -1,5 +1,6 @@
 """The format of JSON rows with character spans, which become tags of words."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -108,13 +109,22 @@ def span_examples(
     rows = plain_rows(path, layout.keys.text, notes)
     contents = [row for _, row in rows]
     layout = replace(layout, keys=_look_up(layout.keys, columns, contents, str(path)))
+    tally = Counter[str]()
     examples = read_rows(
         rows,
-        lambda row, where: _example(row, where, columns, layout),
+        lambda row, where: _example(row, where, columns, layout, tally),
         on_empty=on_empty,
         notes=notes,
     )
     _note_bare_spans(layout.keys, contents, notes)
+    if tally["left out"]:
+        notes.add(
+            "overlaps",
+            f"{tally['left out']:,} of {tally['spans']:,} spans overlap longer ones, and are left "
+            "out, of scores too (`overlaps: longest`)",
+            count=tally["left out"],
+            of=tally["spans"],
+        )
     return examples
 
 
@@ -135,7 +145,9 @@ def _look_up(keys: SpanKeys, columns: Columns, rows: Sequence[Any], where: str) 
     return find_span_keys(keys, rows, where, hint)
 
 
-def _example(row: Any, where: str, columns: Columns, layout: SpanLayout) -> Example:
+def _example(
+    row: Any, where: str, columns: Columns, layout: SpanLayout, tally: Counter[str]
+) -> Example:
     text = find_value(row, layout.keys.text, str, where)
     words = cut_words(text, where)
     labels: dict[str, LabelValue] = {}
@@ -145,6 +157,7 @@ def _example(row: Any, where: str, columns: Columns, layout: SpanLayout) -> Exam
             try:
                 found = _spans(row, text, where, layout)
                 spans[column] = check_spans(text, found, overlaps=layout.overlaps)
+                tally.update({"spans": len(found), "left out": len(found) - len(spans[column])})
             except ValueError as error:
                 raise DataError(f"{where}: {error}") from error
         elif (value := find(row, column)) is not None:

@@ -1,12 +1,13 @@
 """Spans of characters: which stay, the words that are cut for them, and the tags of these."""
 
 import pytest
-from formats import WriteRows, read
+from formats import SECTIONS, WriteRows, read
 
 from mtl_core.data.cutting import NO_TAG, cut_texts, found_cut, tags_of
 from mtl_core.data.example import CharSpan, Example
 from mtl_core.data.formats.spans import check_spans
 from mtl_core.data.notes import DataNote
+from mtl_core.data.splits import read_splits
 from mtl_core.data.words import Cut, Words
 
 
@@ -151,3 +152,17 @@ def test_a_guess_is_noted() -> None:
     [note] = notes
     assert (note.split, note.topic, note.level) == ("train", "segmented", "hint")
     assert "guess" in note.text
+
+
+def test_spans_that_overlap_longer_ones_are_left_out_and_counted(write_rows: WriteRows) -> None:
+    parts = [{"start": 0, "end": 9, "label": "a"}, {"start": 4, "end": 9, "label": "b"}]
+    path = write_rows([{"text": "New York.", "spans": parts}, {"text": "x", "spans": []}])
+    raw = {"kind": "spans_json", "splits": {"train": str(path), "dev": str(path)}}
+    section = SECTIONS.validate_python(raw | {"overlaps": "longest"})
+    notes: list[DataNote] = []
+    rows = read_splits(section, {"spans": "tags"}, notes)["train"]
+    assert rows[0].spans == {"spans": (CharSpan(0, 9, "a"),)}
+    assert [(note.split, note.topic, note.count, note.of) for note in notes] == [
+        ("train", "overlaps", 1, 2),
+        ("dev", "overlaps", 1, 2),
+    ]
