@@ -211,10 +211,10 @@ def test_joint_accuracy_asks_every_labelled_task_that_knows_right() -> None:
     outcomes = {
         # right, wrong, no label, right, no label
         "intent": Outcome([ids(0)] * 5, [ids(0), ids(1), ids(), ids(0), ids()]),
-        # right, right, right, a lost word, no label
+        # right, right, right, a span in a lost word, no label
         "slots": Outcome(
             [ids(4, 4), ids(4), ids(0), ids(4, -1), ids(4)],
-            [ids(4, 4), ids(4), ids(0), ids(4, 4), ids()],
+            [ids(4, 4), ids(4), ids(0), ids(4, 0), ids()],
         ),
         "score": Outcome([np.ones(1)] * 5, [np.zeros(1)] * 5),
     }
