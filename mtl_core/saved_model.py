@@ -19,6 +19,7 @@ from mtl_core.config import RunConfig
 from mtl_core.data.words import Cut
 from mtl_core.errors import ConfigError
 from mtl_core.files import whole_folder
+from mtl_core.model._transformers_imports import import_modeling
 from mtl_core.model.autocast import Precision
 from mtl_core.model.multitask import MultiTaskModel
 from mtl_core.model.pooling import Pooler
@@ -198,6 +199,7 @@ def _change(path: Path, **changes: str | list[str] | None) -> None:
 
 def _load_encoder(folder: Path) -> "tuple[PreTrainedModel, PreTrainedTokenizerFast]":
     """Returns the encoder and the tokenizer."""
+    import_modeling()
     from transformers import AutoConfig, PreTrainedTokenizerFast
 
     with _reading(folder / CONFIG):

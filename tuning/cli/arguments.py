@@ -6,13 +6,12 @@ from pathlib import Path
 from mtl_core.errors import ConfigError
 from mtl_core.study_file import read_document
 from mtl_core.untrusted import check_model
+from tuning.study.find import find_study
 
 
 def check_text(study: str) -> None:
-    """Refuses a study file that is no YAML, before imports that take seconds."""
-    # No file: the name of a bundled study perhaps, which is looked for later.
-    if Path(study).is_file():
-        read_document(Path(study))
+    """Refuses a study file that is missing or no YAML, before imports that take seconds."""
+    read_document(find_study(study))
 
 
 def model_folder(model: str | Path, *, trust_code: bool) -> Path:

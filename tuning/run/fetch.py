@@ -41,7 +41,8 @@ def _sources_of(name: str, console: Console) -> Iterable[str]:
     """Returns the names in the table that a study names; reads what it names elsewhere."""
     if name in known_sources():
         return [name]
-    from tuning.study.load import find_study, load_study
+    from tuning.study.find import find_study
+    from tuning.study.load import load_study
 
     try:
         find_study(name)

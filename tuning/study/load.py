@@ -4,7 +4,6 @@ import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from importlib.resources import files
 from pathlib import Path
 
 import torch
@@ -22,32 +21,9 @@ from mtl_core.validation import validate
 from tuning.space.entries import ENTRY_KEYS
 from tuning.study.config import StudyFile
 from tuning.study.encoders import check_encoders
+from tuning.study.find import find_study
 
 logger = logging.getLogger(__name__)
-
-
-def find_study(study: str) -> Path:
-    """Returns the file of a study: a path, or the name of a bundled study.
-
-    Raises:
-        ConfigError: There is neither.
-    """
-    path = Path(study)
-    # What looks like a path is taken for one though it is not there: the error then names the file
-    # and not the bundled studies.
-    if path.suffix in (".yaml", ".yml") or len(path.parts) > 1 or path.is_file():
-        return path
-    bundled = {
-        file.name.removesuffix(".yaml"): file
-        for file in files("search_spaces").iterdir()
-        if file.name.endswith(".yaml")
-    }
-    if study in bundled:
-        return Path(str(bundled[study]))
-    raise ConfigError(
-        f"{study}: there is no such file and no bundled study of this name; bundled: "
-        f"{', '.join(sorted(bundled))}.{did_you_mean(study, bundled)}"
-    )
 
 
 def load_study(study: str, assignments: Sequence[str] = ()) -> StudyFile:

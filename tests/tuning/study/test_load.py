@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from mtl_core.errors import ConfigError, DataError
-from tuning.study.load import check_data, find_study, load_study
+from tuning.study.find import find_study
+from tuning.study.load import check_data, load_study
 
 WriteStudy = Callable[..., str]
 

@@ -1,0 +1,30 @@
+"""Where a study file is: a path, or the name of a bundled study."""
+
+from importlib.resources import files
+from pathlib import Path
+
+from mtl_core.errors import ConfigError, did_you_mean
+
+
+def find_study(study: str) -> Path:
+    """Returns the file of a study: a path, or the name of a bundled study.
+
+    Raises:
+        ConfigError: There is neither.
+    """
+    path = Path(study)
+    # What looks like a path is taken for one though it is not there: the error then names the file
+    # and not the bundled studies.
+    if path.suffix in (".yaml", ".yml") or len(path.parts) > 1 or path.is_file():
+        return path
+    bundled = {
+        file.name.removesuffix(".yaml"): file
+        for file in files("search_spaces").iterdir()
+        if file.name.endswith(".yaml")
+    }
+    if study in bundled:
+        return Path(str(bundled[study]))
+    raise ConfigError(
+        f"{study}: there is no such file and no bundled study of this name; bundled: "
+        f"{', '.join(sorted(bundled))}.{did_you_mean(study, bundled)}"
+    )
