@@ -171,6 +171,10 @@ REFUSED: dict[str, tuple[dict[str, object], str]] = {
         },
         "expected a hidden state for each sub-word of (1, 8); found (1, 4)",
     ),
+    "t5gemma": (
+        {"encoder": _LLAMA | {"vocab_size": 999}, "decoder": _LLAMA},
+        "Unrecognized configuration class",  # of the encoder, whose model could not be loaded
+    ),
     "vit": (
         {"hidden_size": 24, "num_hidden_layers": 1, "num_attention_heads": 2},
         "takes no token ids",

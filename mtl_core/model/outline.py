@@ -118,7 +118,16 @@ def _take(config: "PreTrainedConfig", name: str) -> dict[str, Any]:
     named = getattr(config, "max_position_embeddings", None)
     # XLNet names -1 where there is no limit.
     longest = longest_row(low, named=named if named and named > 0 else None)
-    return {**take_outline(empty_encoder(config, name)), "facts": asdict(facts), "longest": longest}
+    empty = empty_encoder(config, name)
+    # A trained model is saved with the configuration of the encoder itself, which for half of an
+    # encoder-decoder may be one that nothing can load.
+    again = empty_encoder(empty.config, name)
+    if again.state_dict().keys() != empty.state_dict().keys():
+        raise ConfigError(
+            f"run.encoder.name: '{name}' could not be loaded again once it was saved: its "
+            f"configuration gives a {type(again).__name__} in place of a {type(empty).__name__}"
+        )
+    return {**take_outline(empty), "facts": asdict(facts), "longest": longest}
 
 
 def _from_json(found: dict[str, Any]) -> Outline:

@@ -86,8 +86,9 @@ def use_row_embedding(encoder: nn.Module, embeddings: nn.Module) -> nn.Module:
     # These change weights or gradients in the look-up itself, over the whole matrix.
     if embeddings.max_norm is not None or embeddings.scale_grad_by_freq or embeddings.sparse:
         return embeddings
-    name = next(name for name, module in encoder.named_modules() if module is embeddings)
-    path, _, last = name.rpartition(".")
     changed = RowEmbedding(embeddings)
-    setattr(encoder.get_submodule(path), last, changed)
+    # Under each of its names, where it has several.
+    names = [n for n, m in encoder.named_modules(remove_duplicate=False) if m is embeddings]
+    for path, _, last in (name.rpartition(".") for name in names):
+        setattr(encoder.get_submodule(path), last, changed)
     return changed

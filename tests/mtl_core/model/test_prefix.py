@@ -16,9 +16,16 @@ def depths(family: str) -> list[int]:
     return [0, WHOLE] if family == "albert" else [0, 1, 2, 3 if family == "modernbert" else WHOLE]
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_prefix_and_suffix_are_the_encoder(family: str) -> None:
-    encoder = tiny(family).eval()
+@pytest.mark.parametrize(
+    ("family", "settings"),
+    [
+        *((family, {}) for family in FAMILIES),
+        ("deberta-v2", {"conv_kernel_size": 0}),  # as DeBERTa-v3 is
+        ("electra", {"embedding_size": 32}),  # which projects nothing
+    ],
+)
+def test_prefix_and_suffix_are_the_encoder(family: str, settings: dict[str, object]) -> None:
+    encoder = tiny(family, **settings).eval()
     names = [name for name, _ in encoder.named_modules()]
     expected = encoder(**INPUTS).last_hidden_state
     is_token = INPUTS["attention_mask"].bool()

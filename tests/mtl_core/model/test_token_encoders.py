@@ -11,7 +11,7 @@ from safetensors import safe_open
 from saved_models import train_and_export
 from token_encoders import FAMILIES, REFUSED, random_model, save_family
 from torch import Tensor, nn
-from transformers import AutoModel, AutoTokenizer, PreTrainedModel, T5EncoderModel
+from transformers import AutoModel, AutoTokenizer, PreTrainedModel, T5EncoderModel, T5Model
 
 from mtl_core.assets import Assets, build_tasks
 from mtl_core.config import RunConfig
@@ -22,6 +22,7 @@ from mtl_core.model.backbones.encoder import Encoder, load_encoder, load_tokeniz
 from mtl_core.model.layers import encoder_parts
 from mtl_core.model.outline import encoder_outline, longest_input
 from mtl_core.model.probe import facts_of
+from mtl_core.model.word_rows import use_row_embedding
 from mtl_core.predictor import Predictor
 from mtl_core.study_file import override
 from mtl_core.training.checkpoint import load_best
@@ -211,6 +212,23 @@ def test_what_cannot_run_is_refused_in_one_line(
     assert "\n" not in str(refusal.value)
 
 
+def test_what_could_not_be_loaded_again_is_refused_before_it_trains(
+    make_config: MakeConfig,
+    sample: dict[str, list[Example]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def encoder_that_says_it_is_whole(model: T5Model) -> PreTrainedModel:
+        model.encoder.config.is_encoder_decoder = False
+        return model.encoder
+
+    monkeypatch.setattr(T5Model, "get_encoder", encoder_that_says_it_is_whole)
+    save_family(tmp_path, "t5", sample["train"])
+    expected = r"could not be loaded again .* gives a T5Model in place of a T5Stack"
+    with pytest.raises(ConfigError, match=expected):
+        next(train(make_config(tmp_path)))
+
+
 @pytest.mark.parametrize(
     ("family", "takes_segments"),
     [
@@ -267,6 +285,23 @@ def test_other_libraries_give_a_pair_the_segments_that_it_was_trained_with(
     inputs = AutoTokenizer.from_pretrained(tmp_path / "model")("play jazz", "in paris")
     assert ("token_type_ids" in inputs) == has_segments
     assert not has_segments or any(inputs["token_type_ids"])
+
+
+@pytest.mark.parametrize("family", ["gpt2", "ibert", "squeezebert"])
+def test_adapters_need_linear_layers(
+    family: str, make_config: MakeConfig, sample: dict[str, list[Example]], tmp_path: Path
+) -> None:
+    save_family(tmp_path, family, sample["train"])
+    lora = {"freezing": {"kind": "lora", "rank": 2}}
+    with pytest.raises(ConfigError, match=r"freezing\.kind: this encoder has no linear layers"):
+        next(train(make_config(tmp_path, lora)))
+
+
+def test_words_under_two_names_are_read_through_both() -> None:
+    encoder = random_model("bert", vocab_size=99)
+    encoder.shared = encoder.embeddings.word_embeddings
+    changed = use_row_embedding(encoder, encoder.get_input_embeddings())
+    assert encoder.shared is encoder.embeddings.word_embeddings is changed
 
 
 def test_one_segment_is_no_place_for_a_second() -> None:

@@ -6,7 +6,12 @@ import torch
 from encoders import tiny
 from torch import Tensor, nn
 
-from mtl_core.model._transformers import chosen_attention, register_attention, sdpa
+from mtl_core.model._transformers import (
+    chosen_attention,
+    register_attention,
+    sdpa,
+    without_weights,
+)
 
 
 def test_the_version_is_the_one_whose_private_parts_are_known() -> None:
@@ -43,3 +48,16 @@ def test_a_registered_attention_is_called_with_the_masks_of_sdpa() -> None:
         assert given is not None
         assert given.dtype == torch.bool  # True where a query may look.
         assert torch.equal(given[:, 0, 0], mask.bool())
+
+
+def test_a_model_without_weights_draws_none_and_has_its_tables() -> None:
+    torch.manual_seed(3)
+    with without_weights():
+        encoder = tiny("bert", hidden_size=64)
+    # `tiny` seeds with 0; what would be drawn next is what is drawn first.
+    drawn = torch.rand(1)
+    torch.manual_seed(0)
+    assert torch.equal(drawn, torch.rand(1))
+    assert torch.equal(encoder.embeddings.position_ids, torch.arange(64).unsqueeze(0))
+    # And afterwards weights are drawn again.
+    assert tiny("bert").embeddings.word_embeddings.weight.std() > 0.01
