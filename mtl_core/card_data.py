@@ -2,13 +2,14 @@
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AfterValidator
 
 from mtl_core.config import RunConfig
+from mtl_core.data.notes import DataNote
 from mtl_core.model.backbones.encoder import public_name
 from mtl_core.scores import ScoreTree
 from mtl_core.section import Section
@@ -63,6 +64,7 @@ class CardFacts:
         dev: Dev scores of the saved epoch, as `result.json` holds them; may be empty.
         test: Test scores; None when they were not computed.
         about: What its owner says of it, if anything.
+        leaks: Notes that rows of dev or test stand in train, too.
     """
 
     config: RunConfig
@@ -72,6 +74,7 @@ class CardFacts:
     dev: ScoreTree
     test: ScoreTree | None
     about: About | None = None
+    leaks: Sequence[DataNote] = ()
 
 
 def card_data(facts: CardFacts) -> "ModelCardData":

@@ -6,6 +6,7 @@ from pathlib import Path
 from mtl_core.assets import Assets, build_tasks, count_parts
 from mtl_core.card_data import About, CardFacts, Rows
 from mtl_core.config import RunConfig
+from mtl_core.data.notes import leaks
 from mtl_core.data.store import EncodedDataset
 from mtl_core.model.autocast import Precision
 from mtl_core.model.multitask import MultiTaskModel
@@ -47,7 +48,11 @@ def export_best(
     assets.merge_adapters()
     labels = {name: task.labels.trained for name, task in tasks.items()}
     rows = count_rows(config, assets.data.datasets)
-    card = render_card(CardFacts(config, labels, rows, precision, dev=dev, test=test, about=about))
+    notes = assets.data.notes
+    found = [*leaks(notes, "test"), *leaks(notes, "dev")]
+    card = render_card(
+        CardFacts(config, labels, rows, precision, dev=dev, test=test, about=about, leaks=found)
+    )
     save_model(folder, model, config=config, assets=assets, precision=precision, card=card)
 
 

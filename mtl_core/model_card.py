@@ -58,7 +58,7 @@ One encoder ({code(_encoder_name(config))}) with one head per task:
 {_USE}
 ## Scores
 
-{_scores(facts.dev, facts.test)}
+{_scores(facts)}
 
 ## Data
 
@@ -93,12 +93,18 @@ def _encoder_name(config: RunConfig) -> str:
     return public_name(config.encoder) or config.encoder.name.rstrip("/").rpartition("/")[2]
 
 
-def _scores(dev: ScoreTree, test: ScoreTree | None) -> str:
-    if test is None:
+def _scores(facts: CardFacts) -> str:
+    if facts.test is None:
         chosen = "The epoch was chosen on dev; the model was not scored on test."
     else:
         chosen = "Epoch and recipe were chosen on dev; test was opened for the final scores only."
-    return f"{_score_table(dev, test)}\n\n{chosen}"
+    # Whoever reads scores takes them for scores on new texts.
+    cautions = [
+        f"Caution, {code(note.dataset)} {note.split}: {plain(note.text)}."
+        for note in facts.leaks
+        if note.split == "dev" or facts.test is not None
+    ]
+    return "\n\n".join([_score_table(facts.dev, facts.test), chosen, *cautions])
 
 
 def _score_table(dev: ScoreTree, test: ScoreTree | None) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,9 @@ from saved_models import train_and_export
 
 from mtl_core.card_data import About, CardFacts, card_data
 from mtl_core.config import RunConfig
+from mtl_core.data.notes import DataNote
 from mtl_core.model_card import render_card
+from mtl_core.scores import ScoreTree
 
 ROWS = {
     "intent": {"corpus": {"train": 60, "dev": 24, "test": 20}},
@@ -44,6 +47,22 @@ def result(split: str, kind: str, score: str, value: float, name: str) -> EvalRe
         metric_name=name,
         metric_value=value,
     )
+
+
+@pytest.mark.parametrize(("test", "told"), [(TEST, ["test", "dev"]), (None, ["dev"])])
+def test_scores_on_rows_of_train_are_not_shown_as_scores_on_new_ones(
+    facts: CardFacts, test: ScoreTree | None, told: list[str]
+) -> None:
+    leaks = [
+        DataNote(split=split, topic="known", text="3 of 4 rows <b> stand in train", dataset="d")
+        for split in ("test", "dev")
+    ]
+    text = render_card(replace(facts, test=test, leaks=leaks))
+    scores = text.split("## Scores")[1].split("## ")[0]
+    assert [line for line in scores.splitlines() if line.startswith("Caution")] == [
+        f"Caution, `d` {split}: 3 of 4 rows &#60;b&#62; stand in train." for split in told
+    ]
+    assert "Caution" not in render_card(facts)
 
 
 def test_the_hub_reads_from_a_card_what_was_written(facts: CardFacts) -> None:
