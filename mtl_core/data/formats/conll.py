@@ -17,6 +17,8 @@ from mtl_core.data.notes import SplitNotes
 from mtl_core.data.schemes import Scheme, TagError, TagReader
 from mtl_core.errors import DataError, did_you_mean
 
+_HINT = " `columns: {COLUMN: NUMBER}` gives the number of a column of tags, from 0."
+
 
 class Conll(FilesBase):
     """Columns with one word per line and an empty line between sentences.
@@ -100,11 +102,8 @@ def conll_examples(path: Path, columns: Columns, layout: ConllLayout) -> list[Ex
     )
     # Which keys comments have, only the whole file tells.
     keys = {key: "label" for sentence in found for key in sentence.comments}
-    hint = (
-        f" `columns: {{{next(iter(columns), '')}: NUMBER}}` gives the number of a column, from 0."
-    )
     offered = {**keys, **dict.fromkeys([*layout.places, "words"], "tags")}
-    check_offered(path, columns, offered, hint=hint)
+    check_offered(path, columns, offered, hint=_HINT)
     readers = {name: _reader(found, name, layout) for name in layout.places if name in columns}
     return read_rows(
         ((f"{path}:{sentence.start}", sentence) for sentence in found),
@@ -154,7 +153,7 @@ def check_offered(
         path: The file.
         columns: The columns that tasks ask for.
         offered: The columns that the file has.
-        hint: What the error on a missing column says at its end.
+        hint: What the error on a missing column says at its end; COLUMN stands for its name.
 
     Raises:
         DataError: A column is not offered, or is of another kind.
@@ -163,7 +162,7 @@ def check_offered(
         if column not in offered:
             raise DataError(
                 f"{path}: there is no column '{column}'; columns found: {', '.join(offered)}."
-                f"{did_you_mean(column, offered) or hint}"
+                f"{did_you_mean(column, offered) or hint.replace('COLUMN', column)}"
             )
         if offered[column] != kind:
             raise DataError(

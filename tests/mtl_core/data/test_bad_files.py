@@ -34,8 +34,8 @@ BAD: dict[str, tuple[str, object, Mapping[str, ColumnKind], dict[str, Any], str]
         r"no column 'mod'; columns found: mood, t, words\. Did you mean 'mood'",
     ),
     "conll no column": (
-        "conll", "a O\n", {"ner": "tags"}, {},
-        r"no column 'ner'; columns found: words\. `columns: {ner: NUMBER}` gives the number",
+        "conll", "a O\n", {"t": "tags", "ner": "tags"}, {"columns": {"t": 1}},
+        r"no column 'ner'; columns found: t, words\. `columns: {ner: NUMBER}` gives the number",
     ),
     "conll blank in a word": (
         "conll", "a\tO\nNew York\tB-LOC\n", {"t": "tags"}, {"columns": {"t": 1}},
