@@ -8,13 +8,14 @@ INSTALLED := .venv/.installed
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install tune test lint bench
+.PHONY: help install tune test lint docs bench
 
 help:
 	@echo "make install  make .venv with everything the other targets need"
 	@echo "make tune     tune the demo study: sample data, bundled encoder"
 	@echo "make test     run the tests, the fast ones first"
 	@echo "make lint     check style, types and the direction of imports"
+	@echo "make docs     build the documentation into site/"
 	@echo "make bench    measure side by side with other ways and print a table"
 	@echo "PYTHON=...    the Python, 3.11 or newer, that .venv is made with; now $(PYTHON)"
 
@@ -42,6 +43,10 @@ lint: install
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: install
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@echo "site/index.html"
 
 bench: install
 	@mkdir -p benchmarks/results
