@@ -2,13 +2,13 @@
 
 import json
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import save_tokenizer
+from conftest import Mtl, save_tokenizer
 from saved_models import train_and_export
 from transformers import BertConfig, BertModel
 
@@ -90,6 +90,11 @@ def chinese(number: int) -> Text:
             spans.add((label, len(text), len(text) + len(piece)))
         text += piece
     return Text(text, spans, tuple((n, n + 1) for n in range(len(text))))
+
+
+def splits_of(make: Callable[[int], Text]) -> dict[str, list[Text]]:
+    numbers = {"train": range(60), "dev": range(60, 80), "test": range(80, 120)}
+    return {split: [make(number) for number in found] for split, found in numbers.items()}
 
 
 def write(folder: Path, kind: str, splits: dict[str, list[Text]]) -> dict[str, Any]:
@@ -351,3 +356,29 @@ def test_another_file_is_cut_as_the_model_was_trained(tmp_path: Path) -> None:
     expected = count([text.spans for text in others], spans)
     assert {name: scores[name] for name in expected} == pytest.approx(expected)
     assert scores["recall"] < 1
+
+
+def test_the_commands_say_the_same(tmp_path: Path, mtl: Mtl) -> None:
+    splits = {
+        split: [english(number, 0.3) for number in numbers]
+        for split, numbers in (
+            ("train", range(60)),
+            ("dev", range(60, 80)),
+            ("test", range(80, 99)),
+        )
+    }
+    section = write(tmp_path, "spans_json", splits)
+    tagger(tmp_path, section, splits["train"])
+    evaluated = mtl("evaluate", str(tmp_path / "model"), "--json")
+    raw = tmp_path / "raw.txt"
+    raw.write_text("".join(f"{text.text}\n" for text in splits["test"]), encoding="utf-8")
+    predicted = mtl("predict", str(tmp_path / "model"), "--json", "--file", str(raw))
+    assert (evaluated.code, predicted.code) == (0, 0), evaluated.err + predicted.err
+    found = [
+        {(span["type"], span["start"], span["end"]) for span in json.loads(line)["t"]}
+        for line in predicted.out.splitlines()
+    ]
+    scores = json.loads(evaluated.out)["scores"]["t"]
+    expected = count([text.spans for text in splits["test"]], found)
+    assert {name: scores[name] for name in expected} == pytest.approx(expected, abs=1e-6)
+    assert 0 < scores["f1"] < 1
