@@ -124,7 +124,9 @@ class Column:
         is_id = bool(_ID_NAME.search(self.name)) and distinct > 0.3 * rows
         if self.mean_words < 1.2 and (is_id or distinct == rows):
             return "id"
-        if distinct <= min(_MOST_LABELS, rows / 2) and self.mean_words <= 5:
+        # Names of classes may be long, if each stands for many rows.
+        is_short = self.mean_words <= 5 or distinct <= rows / 20
+        if distinct <= min(_MOST_LABELS, rows / 2) and is_short:
             return "label"
         return "text"
 

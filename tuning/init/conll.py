@@ -14,6 +14,7 @@ from tuning.init.tags import Marks, marks_of
 
 _CHUNKS = {"ADJP", "ADVP", "CONJP", "INTJ", "LST", "NP", "PP", "PRT", "SBAR", "UCP", "VP"}
 _CONLLU = ("upos", "xpos")
+_BLOCKS = re.compile(r"\S[ \t\r]*\n[ \t\r]*\n")
 _MOST_TAGS = 300
 _MOST_CLASS_NUMBERS = 40
 
@@ -40,23 +41,21 @@ class _TagColumn:
         return self.marks if self.marks in ("iob1", "io", "plain") else None
 
 
-def conll_guess(contents: Sequence[Content], rows: Mapping[str, int]) -> DatasetGuess | None:
+def conll_guess(contents: Mapping[str, Sequence[Content]]) -> DatasetGuess | None:
     """Returns the data set and tasks of CoNLL columns; None = the files have none.
 
     Args:
-        contents: The files of all splits.
-        rows: Split -> number of its sentences.
+        contents: Split -> the text of its files.
     """
+    every = [content for found in contents.values() for content in found]
+    if not all(_BLOCKS.search(content.text) for content in every):
+        return None  # without empty lines between them there are no sentences
     for separator in ("tab", "whitespace", "comma"):
-        found = _sentences(contents, separator)
-        if len(found) > len(contents) and _are_columns(found):
-            return _guess(found, rows, separator)
+        by_split = _sentences(contents, separator)
+        found = [sentence for part in by_split.values() for sentence in part]
+        if len(found) > len(every) and _are_columns(found):
+            return _guess(found, _counts(by_split), separator)
     return None
-
-
-def count_sentences(content: Content) -> int:
-    """Returns the number of blocks of lines between empty lines."""
-    return len(re.findall(r"(?:^|\n)[ \t]*(?=\S)[^\n]*(?:\n[ \t]*\S[^\n]*)*", content.text))
 
 
 def is_conllu(content: Content) -> bool:
@@ -66,9 +65,11 @@ def is_conllu(content: Content) -> bool:
     return bool(rows) and all(len(row) == 10 and re.match(r"\d", row[0]) for row in rows)
 
 
-def conllu_guess(contents: Sequence[Content], rows: Mapping[str, int]) -> DatasetGuess:
-    """Returns the data set and tasks of CoNLL-U files."""
-    found = _sentences(contents, "tab")
+def conllu_guess(contents: Mapping[str, Sequence[Content]]) -> DatasetGuess:
+    """Returns the data set and tasks of CoNLL-U files, given by split."""
+    by_split = _sentences(contents, "tab")
+    rows = _counts(by_split)
+    found = [sentence for part in by_split.values() for sentence in part]
     whole = [[row for row in sentence.rows if row[0].isdecimal()] for sentence in found]
     words = [[row[1] for row in sentence] for sentence in whole]
     tasks = []
@@ -86,15 +87,24 @@ def conllu_guess(contents: Sequence[Content], rows: Mapping[str, int]) -> Datase
     )
 
 
-def _sentences(contents: Sequence[Content], separator: Separator) -> list[Sentence]:
+def _sentences(
+    contents: Mapping[str, Sequence[Content]], separator: Separator
+) -> dict[str, list[Sentence]]:
     # Read by the reader itself, so that what counts as a comment or a document is the same.
-    return [
-        sentence
-        for content in contents
-        for sentence in sentences(
-            content.path, separator=separator, comment="#", encoding=content.encoding
-        )
-    ]
+    return {
+        split: [
+            sentence
+            for content in found
+            for sentence in sentences(
+                content.path, separator=separator, comment="#", encoding=content.encoding
+            )
+        ]
+        for split, found in contents.items()
+    }
+
+
+def _counts(by_split: Mapping[str, Sequence[Sentence]]) -> dict[str, int]:
+    return {split: len(found) for split, found in by_split.items()}
 
 
 def _are_columns(found: Sequence[Sentence]) -> bool:

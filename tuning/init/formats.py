@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mtl_core.errors import DataError
-from tuning.init.conll import conll_guess, conllu_guess, count_sentences, is_conllu
+from tuning.init.conll import conll_guess, conllu_guess, is_conllu
 from tuning.init.content import Content, read_content
 from tuning.init.groups import Group
 from tuning.init.guess import DatasetGuess
@@ -78,10 +78,9 @@ def _json(contents: Contents, first: Path) -> DatasetGuess | None:
 def _columns(contents: Contents, first: Path) -> DatasetGuess | None:
     """Returns what files with columns offer; None = they have none."""
     every = [content for found in contents.values() for content in found]
-    sentences = {split: sum(map(count_sentences, found)) for split, found in contents.items()}
     if is_conllu(every[0]):
-        return conllu_guess(every, sentences)
-    guess = conll_guess(every, sentences)
+        return conllu_guess(contents)
+    guess = conll_guess(contents)
     if guess is not None:
         return guess
     table = csv_table(every)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from mtl_core.errors import DataError
 from tuning.init.columns import Column
+from tuning.init.groups import split_named
 from tuning.init.guess import DatasetGuess, TaskGuess, counted, latin_share, rows_of, shown
 from tuning.init.label_tasks import flag_columns, flags_task, label_task
 from tuning.init.tables import LookedAt
@@ -26,6 +27,7 @@ _PAIRS = (
     ("title", "abstract"), ("headline", "body"), ("subject", "body"),
 )  # fmt: skip
 """Names of columns that are read as a pair."""
+_WORD_NAMES = ("word", "words", "token", "form")
 _SAID = ("iob1", "iobes", "io")
 """Schemes that tables have to name."""
 
@@ -90,7 +92,10 @@ def _tasks(
     tasks = [flags_task(flags)] if flags else []
     for column in (column for column in columns if column not in flags):
         task = _task(column, texts, tags.get(column.name))
-        if task is None:
+        if column.holds == "label" and all(map(split_named, column.counts)):
+            # A data set has its splits in files of their own.
+            notes.append(f"left out: {shown(column.name)} (splits: a file for each is needed)")
+        elif task is None:
             notes.append(f"left out: {shown(column.name)} ({_why_not(column)})")
         else:
             tasks.append(task)
@@ -105,14 +110,17 @@ def _tasks(
 def _choose_texts(columns: Sequence[Column], where: str) -> _Texts:
     """Returns the column of the texts, and that of the second ones where there are pairs."""
     by_name = {column.name.strip().lower(): column for column in columns}
+    _check_rows(by_name, where)
     texts = [column for column in columns if column.holds in ("text", "words")]
     # In a small or odd file the texts may look like labels or ids; then the name decides.
     named = [by_name[name] for name in _TEXT_NAMES if name in by_name]
     texts += [
         c for c in named if c not in texts and c.holds in ("label", "id", "labels", "constant")
     ]
-    if not texts:
-        texts = [column for column in columns if column.holds == "id" and not column.numbers]
+    for others in ("label", "id"):
+        spelt = [column for column in columns if column.holds == others and not column.numbers]
+        # Of labels and texts that come again and again, texts are the longer ones.
+        texts = texts or [column for column in spelt if others == "id" or column.mean_words >= 2]
     if not texts:
         names = ", ".join(shown(column.name) for column in columns)
         raise DataError(
@@ -125,6 +133,17 @@ def _choose_texts(columns: Sequence[Column], where: str) -> _Texts:
             return _Texts(found[first], found[second])
     best = next((column for column in named if column in texts), None)
     return _Texts(best or max(texts, key=lambda column: column.mean_words), None)
+
+
+def _check_rows(by_name: Mapping[str, Column], where: str) -> None:
+    """Refuses tables with a word per row."""
+    words = [by_name[name] for name in _WORD_NAMES if name in by_name]
+    is_cut = any(word.holds != "words" and word.mean_words < 1.1 for word in words)
+    if is_cut and not any(column.holds == "text" for column in by_name.values()):
+        raise DataError(
+            f"{where}: this looks like a word per row (column '{shown(words[0].name)}'); lines of "
+            "word and tag with empty lines between sentences are read by `kind: conll`"
+        )
 
 
 def _tag_columns(

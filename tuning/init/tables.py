@@ -18,6 +18,8 @@ from tuning.init.content import Content
 from tuning.init.guess import shown
 
 _DELIMITERS = (",", "\t", ";", "|")
+_SAMPLE = 200_000
+"""Characters that tell the delimiter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,28 +118,47 @@ def parquet_table(paths: Sequence[Path]) -> LookedAt:
 
 def _dialect(content: Content) -> _Dialect | None:
     """Returns the delimiter by which the rows have one width, and the most columns."""
-    found: list[tuple[float, int, _Dialect]] = []
+    found: list[tuple[float, int, str, str | None]] = []
+    is_whole = len(content.text) <= _SAMPLE
+    sample = content.text[:_SAMPLE]
     for delimiter in _DELIMITERS:
         for quote in ('"', None):
-            rows = _parse(content.text, delimiter, quote)
+            rows = _parse(sample, delimiter, quote, is_whole=is_whole)
             widths = Counter(len(row) for row in rows or () if row)
             if rows and widths:
                 width, count = widths.most_common(1)[0]
                 share = round(count / widths.total(), 2)
                 if width > 1 and share >= 0.9 and len(rows[0]) == width:
-                    found.append((share, width, _Dialect(delimiter, quote, rows)))
+                    found.append((share, width, delimiter, quote))
                     break  # Without quotes only where it cannot be read with them.
     if found:
-        return max(found, key=lambda item: item[:2])[2]
+        _, _, delimiter, quote = max(found, key=lambda item: item[:2])
+        # Behind the sample a quote may stand that is text.
+        return _with_rows(content, delimiter, quote) or _with_rows(content, delimiter, None)
     # One column has no delimiter; only its name tells that it is a table.
     if re.search(r"\.(csv|tsv)\b", content.path.name.lower()):
-        rows = _parse(content.text, ",", '"')
-        if rows and all(len(row) <= 1 for row in rows):
-            return _Dialect(",", '"', rows)
+        single = _with_rows(content, ",", '"')
+        if single and single.rows and all(len(row) <= 1 for row in single.rows):
+            return single
     return None
 
 
-def _parse(text: str, delimiter: str, quote: str | None) -> list[list[str]] | None:
+def _with_rows(content: Content, delimiter: str, quote: str | None) -> _Dialect | None:
+    rows = _parse(content.text, delimiter, quote)
+    return None if rows is None else _Dialect(delimiter, quote, rows)
+
+
+def _parse(
+    text: str, delimiter: str, quote: str | None, *, is_whole: bool = True
+) -> list[list[str]] | None:
+    """Returns the rows of a text; None where it is no CSV.
+
+    Args:
+        text: The text.
+        delimiter: What stands between cells.
+        quote: What cells are quoted by; None = nothing.
+        is_whole: Whether nothing was cut off its end; else the last row is left out.
+    """
     csv.field_size_limit(LONGEST)
     reader = csv.reader(
         io.StringIO(text, newline=""),
@@ -146,10 +167,13 @@ def _parse(text: str, delimiter: str, quote: str | None) -> list[list[str]] | No
         quoting=csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE,
         strict=True,
     )
+    rows: list[list[str]] = []
     try:
-        return list(reader)
+        rows.extend(reader)
     except csv.Error:
-        return None
+        is_at_end = reader.line_num > text.count("\n")
+        return None if is_whole or not is_at_end else rows
+    return rows if is_whole else rows[:-1]
 
 
 def _has_header(rows: Sequence[Sequence[str]]) -> bool:

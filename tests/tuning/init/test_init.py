@@ -266,6 +266,53 @@ def test_a_span_without_a_start_begins_its_text(written: Written) -> None:
     assert datasets["slots"]["start"] == "valueSpan.startIndex"
 
 
+def test_a_column_of_splits_is_no_task(written: Written) -> None:
+    def parted(folder: Path) -> list[Path]:
+        rows = [
+            (text, label, ("train", "valid", "test")[number % 3])
+            for number, (text, label) in enumerate(reviews())
+        ]
+        return [write(folder / "all.csv", csv_text(["text", "label", "fold"], rows))]
+
+    text, _ = written(parted)
+    assert "Left out: fold (splits: a file for each is needed)." in text
+
+
+def test_texts_that_come_again_and_long_names_of_classes_are_told_apart(written: Written) -> None:
+    def commands(folder: Path) -> list[Path]:
+        names = ("the caller wants to hear some music now", "the caller wants to be left alone")
+        rows = [
+            (f"play song {number % 60} at full volume", names[number % 2]) for number in range(200)
+        ]
+        return [write(folder / "calls.csv", csv_text(["said", "meaning"], rows))]
+
+    text, datasets = written(commands)
+    assert datasets["calls"]["text"] == "said"
+    assert "meaning: {kind: classification" in text
+
+
+def test_a_large_table_is_told_by_its_beginning(written: Written) -> None:
+    def large(folder: Path) -> list[Path]:
+        rows = [
+            (f"{number} a text; with, signs\nand lines", "xy"[number % 2]) for number in range(9000)
+        ]
+        return [write(folder / "large.csv", csv_text(["text", "label"], rows, delimiter=";"))]
+
+    text, datasets = written(large)
+    assert datasets["large"]["delimiter"] == ";"
+    assert "9,000 rows" in text
+
+
+def test_a_quote_far_down_may_be_text(written: Written) -> None:
+    def large(folder: Path) -> list[Path]:
+        rows = [f"{n} a text of some length\t{'xy'[n % 2]}" for n in range(9000)]
+        rows[8888] = f'"{rows[8888]}'
+        return [write(folder / "large.tsv", "\n".join(["text\tlabel", *rows]) + "\n")]
+
+    _, datasets = written(large)
+    assert (datasets["large"]["delimiter"], datasets["large"]["quote"]) == ("\t", None)
+
+
 def test_labels_that_differ_in_case_alone_are_told(written: Written) -> None:
     def shouted(folder: Path) -> list[Path]:
         rows = [
@@ -313,6 +360,8 @@ def test_a_file_is_never_replaced_unasked(tmp_path: Path, mtl: Mtl) -> None:
         ("picture.bin", bytes(range(256)) * 40, "not a text file"),
         ("one.json", b'{"a":\n {"b": 1}}', "neither a list or lines of objects nor SQuAD"),
         ("numbers.csv", b"a,b\n" + b"1.5,2.5\n3.5,9.5\n" * 9, "no column of texts was found"),
+        ("words.csv", b"Sentence,Word,Tag\n" + b"".join(b"1,w%d,O\n2,v%d,B\n" % (n, n)
+         for n in range(50)), "this looks like a word per row (column 'Word')"),
         ("broken.parquet", b"PAR1 and no more", "cannot be read as Parquet"),
         ("odd.csv", b"text,label\n" + b"good one here,x\nbad one there,y\n" * 30 + b"a,b,c\n",
          "odd.csv:62: expected 2 columns"),
