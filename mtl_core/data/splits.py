@@ -46,6 +46,7 @@ def read_splits(
             notes.extend(said.found)
     _check_filters(section.where, found)
     found = {split: _filtered(rows, section.where) for split, rows in found.items()}
+    _check_features(found)
     _rename(section.labels, columns, found)
     # Filter, cut, limit, in this order: a cut counts the rows that are left, and the same rows are
     # dev and test whatever the limit of train.
@@ -130,6 +131,22 @@ def _check_filters(where: Mapping[str, str | tuple[str, ...]], splits: Splits) -
 
 def _filtered(rows: Sequence[Example], where: Mapping[str, str | tuple[str, ...]]) -> list[Example]:
     return [row for row in rows if _is_kept(row, where)]
+
+
+def _check_features(splits: Splits) -> None:
+    """Refuses rows whose number of features is not that of the first row of all files.
+
+    Raises:
+        DataError: There are such rows.
+    """
+    wanted = next((len(row.features) for rows in splits.values() for row in rows), 0)
+    for split, rows in splits.items():
+        for row in rows:
+            if len(row.features) != wanted:
+                raise DataError(
+                    f"features: expected {wanted} numbers in every row, as in the first one of "
+                    f"{next(iter(splits))}, found a row of {split} with {len(row.features)}"
+                )
 
 
 def _rename(rules: LabelRules, columns: Columns, splits: Splits) -> None:

@@ -10,9 +10,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from formats import WriteRows, read
+from formats import SECTIONS, WriteRows, read
 
 from mtl_core.data.example import ColumnKind
+from mtl_core.data.splits import read_splits
 from mtl_core.errors import DataError
 
 LISTS: list[list[Any]] = [
@@ -154,3 +155,16 @@ def test_half_a_surrogate_pair_in_json_is_told_with_its_line(write_rows: WriteRo
     path = write_rows('{"text": "a"}\n{"text": "cut \\ud83d"}\n{"text": "whole \\ud83d\\ude00"}\n')
     with pytest.raises(DataError, match=r"^\S*rows\.txt:2: expected text, found half a character"):
         read(path, "jsonl", {})
+
+
+@pytest.mark.parametrize("splits", [{"train": "a", "dev": "b"}, {"train": ["a", "b"], "dev": 0.5}])
+def test_features_of_other_sizes_in_other_files_are_told(
+    splits: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("a").write_text("text,f\na,1 2\n")
+    Path("b").write_text("text,f\na,1 2 3\n")
+    section = SECTIONS.validate_python({"kind": "csv", "splits": splits, "features": "f"})
+    message = r"^features: expected 2 numbers in every row, .* found a row of \w+ with 3$"
+    with pytest.raises(DataError, match=message):
+        read_splits(section, {})
