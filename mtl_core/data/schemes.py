@@ -76,7 +76,10 @@ class TagReader:
         if scheme is None:
             scheme = _told_by(found)
         is_bare = _are_bare(found, scheme)
-        named = (tag for tag in found - _OUTSIDE if _fits(tag, scheme, is_bare=is_bare))
+        # B among letters alone begins a span, and is no type.
+        is_other = scheme == "io" and "B" in found and _fit(found, "iobes")
+        every = frozenset() if is_other else found - _OUTSIDE
+        named = (tag for tag in every if _fits(tag, scheme, is_bare=is_bare))
         typed = {tag: f"{tag}-{column}" if is_bare else _hyphened(tag, scheme) for tag in named}
         return cls(scheme, dict.fromkeys(_OUTSIDE, "O") | typed, advice(found, scheme, column))
 

@@ -74,6 +74,7 @@ PLAIN = r"`schemes: \{ner: plain\}` where they mark no spans"
             r"found 'E-A'; all tags of the column fit `schemes: {ner: iobes}`",
         ),
         ("I-A B-A", "io", 1, "found 'B-A'; .* fit `schemes: {ner: iob2}`, or .*ner: iobes}`"),
+        ("B I O", "io", 0, "found 'B'; .* fit `schemes: {ner: iob2}`, or .*ner: iobes}`"),
         ("B-A X-A O", None, 1, "found 'X-A'"),  # a slip, for which no scheme is to blame
         ("B-A B O", None, 1, "found 'B'"),
         ("B-A B- O", None, 1, "found 'B-'"),
