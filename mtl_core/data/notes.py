@@ -19,7 +19,7 @@ hint: Worth a look; nothing is lost.
 """
 
 _LONGEST_NAME = 40
-"""Characters of a label that a note shows."""
+"""Characters of a label that are shown where many may stand."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +131,7 @@ def leaks(notes: Iterable[DataNote], split: str) -> list[DataNote]:
 def listed(names: Iterable[str], most: int = 3) -> str:
     """Returns the first names, quoted, and how many there are besides: "'a', 'b' and 7 more"."""
     every = list(names)
-    shown = ", ".join(quoted(_shortened(name)) for name in every[:most])
+    shown = ", ".join(quoted(shortened(name)) for name in every[:most])
     return shown if len(every) <= most else f"{shown} and {len(every) - most:,} more"
 
 
@@ -141,5 +141,6 @@ def percent(count: int, of: int) -> str:
     return f"{share:.0f} %" if share >= 10 else f"{share:.1f} %"
 
 
-def _shortened(name: str) -> str:
+def shortened(name: str) -> str:
+    """Returns a label, cut where it is long: a cell or a line has room for more than one."""
     return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 3]}..."

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from mtl_core.assets import Data
+from mtl_core.data.notes import shortened
 from mtl_core.errors import ConfigError
 from mtl_core.model.outline import encoder_outline
 from mtl_core.model.trained import describe_encoder
@@ -71,8 +72,8 @@ def _task_table(facts: DataFacts) -> Table:
         "task", "kind", "rows", "labels", "most frequent", "not in train", title="Tasks, in train"
     )
     for one in facts.tasks:
-        frequent = [f"{one_line(name)} {count:,}" for name, count in one.frequent.items()]
-        unseen = [one_line(name) for name in one.unseen]
+        frequent = [f"{_name(name)} {count:,}" for name, count in one.frequent.items()]
+        unseen = [_name(name) for name in one.unseen]
         if one.num_unseen > len(unseen):
             unseen.append(f"and {one.num_unseen - len(unseen):,} more")
         labels.add_row(
@@ -84,6 +85,10 @@ def _task_table(facts: DataFacts) -> Table:
             ", ".join(unseen) or "-",
         )
     return labels
+
+
+def _name(label: str) -> str:
+    return one_line(shortened(label))
 
 
 def _precision(study: StudyFile) -> str:

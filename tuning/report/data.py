@@ -2,13 +2,10 @@
 
 from collections.abc import Sequence
 
-from mtl_core.data.notes import DataNote, Lengths
+from mtl_core.data.notes import DataNote, Lengths, shortened
 from mtl_core.markdown import code, plain
 from tuning.report.markdown import table
 from tuning.study.data_facts import DataFacts, SplitFacts, TaskFacts
-
-_LONGEST_NAME = 60
-"""Characters of a label that a cell shows."""
 
 
 def data_section(data: DataFacts) -> list[str]:
@@ -74,4 +71,4 @@ def _task_cells(facts: TaskFacts) -> list[str]:
 
 
 def _name(name: str) -> str:
-    return code(name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 3]}...")
+    return code(shortened(name))

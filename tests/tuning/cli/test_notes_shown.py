@@ -60,6 +60,20 @@ def test_check_and_train_show_them_with_a_cold_and_a_warm_cache(study, mtl, monk
         assert logged.count(LEAK) == logged.count(CUT) == 1
 
 
+def test_labels_of_strangers_are_shown_short_and_steer_nothing(study, mtl):
+    names = ["x" * 3000, "a\x1b[2Jb", "b\r\nc"]
+    rows = [{"text": f"play {n}", "y": name} for n, name in enumerate([*names, "a", "a"])]
+    dev = [{"text": f"music {n}", "y": f"{name}!"} for n, name in enumerate([*names, *"a" * 9])]
+    for file, content in (("rows", rows), ("dev", [*dev, rows[-1]])):
+        Path(f"{file}.jsonl").write_text("\n".join(map(json.dumps, content)), encoding="utf-8")
+    done = mtl("check", study, "--set", "datasets.d.splits.dev=dev.jsonl")
+    assert done.code == 0, done.err
+    assert "serious: d [dev]: task 'y': 12 of 13 rows (92 %) have a label" in done.out
+    assert "x" * 38 not in done.out
+    assert all(line.isprintable() for line in done.out.splitlines())
+    assert r"\x1b[2J" in done.out
+
+
 def test_a_model_that_is_scored_on_what_it_was_trained_on_says_so(study, mtl, caplog):
     assert mtl("train", study, "--output", "run", "--set", "training.epochs=1").code == 0
     caplog.clear()
