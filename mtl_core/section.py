@@ -102,9 +102,11 @@ def resolve_files(value: Any) -> Any:
     """Returns the absolute paths that a text, a path or a list of them stands for; see `DataFiles`.
 
     Raises:
-        ValueError: It is an address of another protocol than HTTP.
+        ValueError: It is an address of another protocol than HTTP, or an empty list.
     """
     if isinstance(value, list | tuple):
+        if not value:
+            raise ValueError("expected at least one file, found an empty list")
         return tuple(resolve_files(item) for item in value)
     if isinstance(value, str) and is_address(value):
         return str(value)

@@ -70,7 +70,9 @@ def test_a_place_without_files_is_told(folder: Path, place: str, reason: str) ->
         texts(csv_section(folder / place, folder / "part-1.csv"))
 
 
-def test_other_protocols_are_refused() -> None:
+def test_an_empty_list_and_other_protocols_are_refused() -> None:
+    with pytest.raises(ValueError, match="expected at least one file, found an empty list"):
+        csv_section([], 0.5)
     with pytest.raises(ValueError, match=r"expected a path, or an address with https://"):
         csv_section("s3://bucket/rows.csv", 0.5)
 
