@@ -4,6 +4,7 @@ from pathlib import Path
 
 import torch
 from conftest import save_tokenizer
+from torch import nn
 from transformers import AutoConfig, AutoModel, PreTrainedModel
 from transformers.utils import logging
 
@@ -197,3 +198,8 @@ def save_family(folder: Path, family: str, examples: list[Example], **settings: 
     logging.disable_progress_bar()
     size = save_tokenizer(folder, examples) + 8  # some families add sub-words of their own
     random_model(family, **({"vocab_size": size} | settings)).save_pretrained(folder)
+
+
+def half(model: PreTrainedModel) -> nn.Module:
+    """Returns the encoder of an encoder-decoder, by its own name; other models as they are."""
+    return model.encoder if model.config.is_encoder_decoder else model

@@ -9,7 +9,7 @@ import torch
 from conftest import write_seq_in_out
 from safetensors import safe_open
 from saved_models import train_and_export
-from token_encoders import FAMILIES, REFUSED, random_model, save_family
+from token_encoders import FAMILIES, REFUSED, half, save_family
 from torch import Tensor, nn
 from transformers import AutoModel, AutoTokenizer, PreTrainedModel, T5EncoderModel, T5Model
 
@@ -18,19 +18,15 @@ from mtl_core.config import RunConfig
 from mtl_core.data.batching import Batch, make_batch
 from mtl_core.data.example import Example
 from mtl_core.errors import ConfigError
-from mtl_core.model.backbones.encoder import Encoder, load_encoder, load_tokenizer
+from mtl_core.model.backbones.encoder import load_encoder
 from mtl_core.model.layers import encoder_parts
-from mtl_core.model.outline import encoder_outline, longest_input
 from mtl_core.model.probe import facts_of
-from mtl_core.model.word_rows import use_row_embedding
 from mtl_core.predictor import Predictor
 from mtl_core.study_file import override
 from mtl_core.training.checkpoint import load_best
 from mtl_core.training.loop import train
 
 CPU = torch.device("cpu")
-BEHIND_PADDING = [name for name, settings in FAMILIES.items() if settings.get("pad_token_id") == 1]
-"""Their first position is 2: tables of 42 have room for 40."""
 TAIL = {*[*FAMILIES][[*FAMILIES].index("yoso") :]} - {"gpt2", "llama", "bart", "t5"}
 """Decoders and encoder-decoders that are built much like the four that are left."""
 NO_LAYERS = ("albert", "canine", "flaubert", "funnel", "squeezebert", "xlm")
@@ -84,11 +80,6 @@ def make_config(
     return make
 
 
-def half(model: PreTrainedModel) -> nn.Module:
-    """Returns the encoder of an encoder-decoder, by its own name; other models as they are."""
-    return model.encoder if model.config.is_encoder_decoder else model
-
-
 def hidden(encoder: nn.Module, batch: Batch) -> Tensor:
     with torch.no_grad():
         states: Tensor = encoder(
@@ -125,34 +116,6 @@ def test_family_trains_and_is_the_same_after_saving(
     saved = half(AutoModel.from_pretrained(tmp_path / "model"))
     torch.testing.assert_close(hidden(saved, single), hidden(loaded.encoder, single))
     assert not torch.allclose(hidden(saved, single), hidden(pretrained, single))
-
-
-@pytest.mark.parametrize("family", FAMILIES)
-def test_longest_input_is_what_the_model_takes(
-    family: str, sample: dict[str, list[Example]], tmp_path: Path
-) -> None:
-    save_family(tmp_path, family, sample["train"])
-    tokenizer = load_tokenizer(str(tmp_path))
-    tokenizer.model_max_length = 10_000
-    model = half(AutoModel.from_pretrained(tmp_path)).eval()
-
-    def runs(length: int) -> bool:
-        ids = torch.tensor([7, 9]).repeat(length)[:length].unsqueeze(0)
-        try:
-            model(input_ids=ids, attention_mask=torch.ones_like(ids))
-        except (IndexError, RuntimeError):
-            return False
-        return True
-
-    found = encoder_outline(str(tmp_path)).longest
-    assert longest_input(tokenizer, Encoder(name=str(tmp_path))) == (found or 10_000)
-    assert runs(found or 300)
-    # Where more would run, the configuration says that the model was not made for more, or all
-    # that comes after the last position shares it, as in ProphetNet.
-    named = getattr(model.config, "max_position_embeddings", None)
-    assert found is None or not runs(found + 1) or found == named or family == "prophetnet"
-    if family in BEHIND_PADDING:
-        assert found == 40
 
 
 @pytest.mark.parametrize(
@@ -297,24 +260,6 @@ def test_adapters_need_linear_layers(
         next(train(make_config(tmp_path, lora)))
 
 
-def test_words_under_two_names_are_read_through_both() -> None:
-    encoder = random_model("bert", vocab_size=99)
-    encoder.shared = encoder.embeddings.word_embeddings
-    changed = use_row_embedding(encoder, encoder.get_input_embeddings())
-    assert encoder.shared is encoder.embeddings.word_embeddings is changed
-
-
-def test_one_segment_is_no_place_for_a_second() -> None:
-    # As RoBERTa is published: its table has one row, and a tokenizer may still number two.
-    assert not facts_of(random_model("roberta", vocab_size=99, type_vocab_size=1)).takes_segments
-
-
-def test_output_may_be_wider_or_narrower_than_the_configuration_says() -> None:
-    assert facts_of(random_model("opt", vocab_size=99)).width == 16  # of a hidden size of 24
-    narrow, settings = "reformer", {"axial_pos_embds": False}
-    assert facts_of(random_model(narrow, vocab_size=99, **settings)).width == 48
-
-
 @pytest.mark.parametrize("family", ["bart", "t5", "led"])
 def test_half_is_saved_once_and_without_the_decoder(
     family: str, make_config: MakeConfig, sample: dict[str, list[Example]], tmp_path: Path
@@ -336,19 +281,3 @@ def test_half_is_saved_once_and_without_the_decoder(
         assert {
             name: torch.equal(own[name], value) for name, value in loaded.items()
         } == dict.fromkeys(loaded, True)
-
-
-def test_sub_words_without_embeddings_are_refused(
-    sample: dict[str, list[Example]], tmp_path: Path
-) -> None:
-    save_family(tmp_path, "bert", sample["train"])
-    tokenizer = load_tokenizer(str(tmp_path))
-    known = len(tokenizer)
-    tokenizer.add_tokens([f"new{number}" for number in range(8)])  # as many as there are rows left
-    assert longest_input(tokenizer, Encoder(name=str(tmp_path))) == 42
-    tokenizer.add_tokens(["one more"])
-    with pytest.raises(
-        ConfigError,
-        match=rf"up to {known + 8}, .* for {known + 8} alone, up to {known + 7}; resize",
-    ):
-        longest_input(tokenizer, Encoder(name=str(tmp_path)))
