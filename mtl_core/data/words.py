@@ -31,6 +31,7 @@ _LETTER = re.compile(_UNSPACED)
 _LETTERS = re.compile(f"{_UNSPACED}{{2}}")
 _APOSTROPHES = frozenset("'\u2019")
 """Where languages part words that they write as one: it's, l'eau."""
+_INITIALS = re.compile(r"(?:[^\W\d_]\.){2,}")
 _MOST_ATOMS = 16
 """Longest known word within a piece, in atoms; text without spaces may be one endless piece."""
 
@@ -85,6 +86,9 @@ class Joins:
             if atoms[stop + 1] in _APOSTROPHES and self._known(atoms, stop + 1):
                 return stop + 1  # the "it" of "it's", where "'s" is a word
             stop = behind
+        # "U.N." keeps its last mark where its first one joins, also when training lacks the word.
+        if _INITIALS.fullmatch("".join(atoms[start : stop + 2])):
+            return stop + 2
         return _skip(atoms, stop + 1, self.after)
 
     def _behind_marks(self, atoms: Sequence[str], number: int) -> int | None:

@@ -31,6 +31,7 @@ def like(text: str) -> Cut:
         ("Hull, Leeds; (Rome)!", "Hull , Leeds ; ( Rome ) !"),
         ("The U.S. and the U.N. left.", "The U.S. and the U.N. left ."),
         ("St. John's U.S.", "St. John 's U.S."),
+        ("The N.A.T.O., e.g. 1.5.", "The N.A.T.O. , e.g. 1.5 ."),
         ("Germany's, Germany\u2019s", "Germany 's , Germany \u2019s"),
         ("O'Brien's well-known 2,500", "O'Brien 's well-known 2,500"),
         ('"Leeds..."', '" Leeds ... "'),
