@@ -24,7 +24,8 @@ class Section(BaseModel):
 
     # Not `use_attribute_docstrings`: it reads the source of every section on import, which takes
     # 0.3 s, and only the JSON Schema has a use for them.
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    # Deferred: most sections are never validated alone, but as parts of the whole.
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
     modules: ClassVar[tuple[str, ...]] = ()
     """Modules of optional packages that are imported when this is built; see `mtl_core.extras`."""
 

@@ -12,7 +12,7 @@ def check(study: Study, assignments: Set = None) -> None:
     from tuning.watch.waiting import waiting
 
     with waiting("reading the study file and its data"):
-        from tuning.cli.show import show_check
+        from tuning.cli.show_check import show_check
         from tuning.study.load import check_data, load_study
 
         loaded = load_study(study, assignments or ())

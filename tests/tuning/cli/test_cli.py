@@ -203,13 +203,6 @@ def test_predict_takes_texts_a_file_or_stdin_and_a_study_folder(workplace, mtl, 
     assert mtl("predict", "out", "play \udcff jazz").out.startswith("play \ufffd jazz\n")
 
 
-def test_stdin_in_another_encoding_is_named(workplace, mtl, monkeypatch):
-    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=BytesIO(b"tea\ncaf\xe9\n")))
-    found = mtl("predict", "out")
-    assert (found.code, found.out) == (2, "")
-    assert "stdin:2: not UTF-8 text (byte 0xe9)" in found.err
-
-
 @pytest.mark.parametrize(
     ("error", "code", "message"),
     [

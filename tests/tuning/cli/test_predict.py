@@ -269,6 +269,15 @@ def test_lines_come_out_as_they_come_in(
     assert told == [4, 3, ["é"], 2, 1, ["play it"], 0, ["last"]]
 
 
+def test_stdin_in_another_encoding_is_named(
+    mtl: Mtl, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(b"tea\ncaf\xe9\n")))
+    found = mtl("predict", str(model))
+    assert (found.code, found.out) == (2, "")
+    assert "stdin:2: not UTF-8 text (byte 0xe9)" in found.err
+
+
 def test_a_large_file_is_never_in_memory_as_a_whole(
     mtl: Mtl, model: Path, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
