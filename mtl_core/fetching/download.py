@@ -17,6 +17,8 @@ Advance = Callable[[int], None]
 
 SECONDS = 10
 """How long a server may be silent."""
+_CHUNK = 1 << 16
+"""Bytes that are written at a time."""
 _TRIES_MORE = 1
 """How often a file is asked for again when the connection was cut or its content is wrong."""
 
@@ -104,8 +106,15 @@ def _fetch(path: Path, address: str, sha256: str, advance: Advance) -> None:
         raise CacheError(f"{path}: cannot write the file: {error.strerror}") from error
 
 
-def _download(address: str, output: Any, manager: pooch.Pooch | None) -> None:
-    pooch.HTTPDownloader(timeout=SECONDS)(address, output, manager)
+def _download(address: str, output: Any, _: pooch.Pooch | None) -> None:
+    # Not pooch's own, which leaves the connection open where the server says no.
+    import requests
+
+    with requests.get(address, timeout=SECONDS, stream=True) as answer:
+        answer.raise_for_status()
+        with Path(output).open("wb") as file:
+            for chunk in answer.iter_content(_CHUNK):
+                file.write(chunk)
 
 
 def _copy(address: str, output: Any, _: pooch.Pooch | None) -> None:

@@ -1,7 +1,8 @@
 """`mtl fetch`: what studies name that can be fetched, and the licences it comes under."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
@@ -13,6 +14,9 @@ from mtl_core.fetching.sources import Source, known_sources
 from mtl_core.printable import printable
 from tuning.watch.console import can_redraw
 from tuning.watch.waiting import waiting
+
+if TYPE_CHECKING:
+    from mtl_core.data.formats.kinds import DatasetSection
 
 
 def fetch_data(names: Sequence[str], *, mirror: str | None, console: Console) -> None:
@@ -30,17 +34,28 @@ def fetch_data(names: Sequence[str], *, mirror: str | None, console: Console) ->
         ConfigError: A name is neither, or the study file is wrong.
         DataError: Something cannot be had.
     """
-    wanted = dict.fromkeys(source for name in names for source in _sources_of(name, console))
-    for name in wanted:
+    studies = {name: _datasets_of(name) for name in names if name not in known_sources()}
+    named = [name for name in names if name in known_sources()]
+    wanted = named + [
+        one for datasets in studies.values() for one in fetched_names(datasets.values())
+    ]
+    # First what can be checked; a hub that cannot be reached then loses nothing of it.
+    for name in dict.fromkeys(wanted):
         _fetch_one(name, known_sources()[name], mirror, console)
-    if not wanted:
-        console.print("nothing else to fetch", soft_wrap=True)
+    for datasets in studies.values():
+        for key, section in datasets.items():
+            if not fetched_names([section]):
+                with waiting(f"{printable(key)}: reading it"):
+                    section.fingerprint()
+                console.print(f"{key}: on this machine", soft_wrap=True)
 
 
-def _sources_of(name: str, console: Console) -> Iterable[str]:
-    """Returns the names in the table that a study names; reads what it names elsewhere."""
-    if name in known_sources():
-        return [name]
+def _datasets_of(name: str) -> "Mapping[str, DatasetSection]":
+    """Returns the data sets of a study.
+
+    Raises:
+        ConfigError: There is no such study, and no such data to fetch.
+    """
     from tuning.study.find import find_study
     from tuning.study.load import load_study
 
@@ -50,13 +65,7 @@ def _sources_of(name: str, console: Console) -> Iterable[str]:
         near = did_you_mean(name, known_sources())
         known = ", ".join(known_sources())
         raise ConfigError(f"{error} Data that can be fetched: {known}.{near}") from error
-    datasets = load_study(name).run.datasets
-    for key, section in datasets.items():
-        if not fetched_names([section]):
-            with waiting(f"{printable(key)}: reading it"):
-                section.fingerprint()
-            console.print(f"{key}: on this machine", soft_wrap=True)
-    return fetched_names(datasets.values())
+    return load_study(name).run.datasets
 
 
 def _fetch_one(name: str, source: Source, mirror: str | None, console: Console) -> None:

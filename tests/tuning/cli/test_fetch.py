@@ -83,6 +83,18 @@ def test_a_fetch_that_fails_is_one_line(mtl: Mtl, server: FileServer, study: str
     assert "404 Not Found" in outcome.err
 
 
+def test_what_can_be_had_comes_before_what_cannot(mtl: Mtl, server: FileServer, study: str) -> None:
+    text = Path(study).read_text(encoding="utf-8")
+    other = "    far: {kind: lines, splits: {train: nowhere.txt, dev: 0.1}}\n    films:"
+    task = "tasks:\n    words: {kind: masked_lm, dataset: far}\n    polarity: "
+    text = text.replace("    films:", other).replace("tasks: {polarity: ", task)
+    Path(study).write_text(text.rstrip().removesuffix("}") + "\n", encoding="utf-8")
+    outcome = mtl("fetch", study, "--from", server.address)
+    assert outcome.code == 2
+    assert "nowhere.txt" in outcome.err
+    assert "fetched: 2 files" in outcome.out
+
+
 def test_what_is_no_name_is_told(mtl: Mtl) -> None:
     outcome = mtl("fetch", "snipss")
     assert outcome.code == 2
