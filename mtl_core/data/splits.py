@@ -153,7 +153,7 @@ def _rename(rules: LabelRules, columns: Columns, splits: Splits) -> None:
     """Gives the labels of all rows the names that the rules make of them.
 
     Raises:
-        DataError: The rules name a label that no row has.
+        DataError: The rules name a label that no row has, or there are no labels.
     """
     if rules == LabelRules():
         return
@@ -165,6 +165,8 @@ def _rename(rules: LabelRules, columns: Columns, splits: Splits) -> None:
 
     for rows in splits.values():
         _rename_rows(rename, columns, rows)
+    if not found:
+        raise DataError("labels: no task on this data set has labels with names to change")
     if unused := rules.unused(found):
         known = sorted({rules.clean(label) for label in found})
         shown = ", ".join(known[:10]) + (", ..." if len(known) > 10 else "")

@@ -91,3 +91,8 @@ def test_rules_can_be_set_from_the_command_line() -> None:
     raw = {"kind": "jsonl", "splits": {"train": "a", "dev": 0.5}}
     found = SECTIONS.validate_python(override(raw, {"labels.lower": True}))
     assert found.labels == LabelRules(lower=True)
+
+
+def test_rules_for_data_without_names_of_labels_are_told(path: Path) -> None:
+    with pytest.raises(DataError, match=r"^labels: no task on this data set has labels with names"):
+        read_splits(section(path, {"lower": True}), {"n": "number"})
