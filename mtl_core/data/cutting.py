@@ -65,23 +65,31 @@ def cut_texts(
         said = SplitNotes(split)
         if split == "train" and cut.is_guess:
             said.add("segmented", _SEGMENTED, level="hint")
-        total = sum(len(spans) for row in rows for spans in row.spans.values())
-        _note_misfits(said, sum(row.misfits for row in done[split]), total, cut)
+        _note_misfits(said, rows, sum(row.misfits for row in done[split]), cut)
         if notes is not None:
             notes.extend(said.found)
     return done
 
 
-def _note_misfits(notes: SplitNotes, count: int, total: int, cut: Cut) -> None:
-    if count:
-        notes.add(
-            "misfits",
-            f"{count:,} of {total:,} spans begin or end inside a word or at white space "
-            f"(words: {cut.words}); they count as missed, and words in them train nothing",
-            level="serious" if count > _MANY * total else "warning",
-            count=count,
-            of=total,
-        )
+def _note_misfits(notes: SplitNotes, rows: Sequence[Example], count: int, cut: Cut) -> None:
+    if not count:
+        return
+    pieces = [
+        row.text[start:end]
+        for row in rows
+        for spans in row.spans.values()
+        for start, end, _ in spans
+    ]
+    blank = sum(piece != piece.strip() for piece in pieces)
+    setting = f"; `trim: true` takes white space off the ends of {blank:,} of them" if blank else ""
+    notes.add(
+        "misfits",
+        f"{count:,} of {len(pieces):,} spans begin or end inside a word or at white space (words: "
+        f"{cut.words}); they count as missed, and words in them train nothing{setting}",
+        level="serious" if count > _MANY * len(pieces) else "warning",
+        count=count,
+        of=len(pieces),
+    )
 
 
 def cut_text(row: Example, cut: Cut) -> Example:

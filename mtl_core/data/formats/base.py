@@ -235,6 +235,9 @@ class SpanFilesBase(FilesBase):
 
     words: Words | None = None
     """Where words end: `whitespace`, `punctuation` or `characters`; null = as most spans fit."""
+    trim: bool = False
+    """Takes white space off both ends of spans, for training and for scores; else such spans count
+    as missed, since no word has any."""
 
     def word_cut(self, train: Sequence[Example]) -> Cut:
         """Returns how texts are cut into words; see `DatasetBase.word_cut`."""

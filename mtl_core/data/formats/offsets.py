@@ -54,6 +54,14 @@ def check_quoted(text: str, start: int, end: int, quoted: str, offsets: Offsets)
     raise ValueError(f"is '{text[first:last]}' in the text, but '{quoted}' by itself; {hint}")
 
 
+def trimmed(text: str, first: int, last: int) -> tuple[int, int]:
+    """Returns a piece of a text without white space at its ends; white space alone as it is."""
+    piece = text[first:last]
+    if not piece.strip():
+        return first, last
+    return last - len(piece.lstrip()), first + len(piece.rstrip())
+
+
 @lru_cache(maxsize=1)  # the spans of a text are asked for one after the other
 def _places(text: str, offsets: Offsets) -> range | Mapping[int, int]:
     """Returns offset -> number of the character that begins there, up to the end of the text."""

@@ -15,7 +15,7 @@ from mtl_core.data.columns.tags import TagsColumn
 from mtl_core.data.example import CharSpan, ColumnKind, Example, LabelValue
 from mtl_core.data.formats.base import Columns, SpanFilesBase, TextRowsSection, check_columns
 from mtl_core.data.formats.json_files import find, find_value, short
-from mtl_core.data.formats.offsets import Offsets, char_range, check_quoted
+from mtl_core.data.formats.offsets import Offsets, char_range, check_quoted, trimmed
 from mtl_core.data.formats.rows import OnEmpty, read_rows
 from mtl_core.data.formats.span_exports import is_task, plain_rows
 from mtl_core.data.formats.span_keys import SpanKeys, find_span_keys, no_key
@@ -67,7 +67,7 @@ class SpansJson(TextRowsSection, SpanFilesBase):
         }
         check_columns(str(path), columns, {**offered, _SPANS: TagsColumn.kind})
         keys = SpanKeys(self.text, self.spans, self.start, self.end, self.label)
-        layout = SpanLayout(keys, self.offsets, self.overlaps)
+        layout = SpanLayout(keys, self.offsets, self.overlaps, self.trim)
         return span_examples(path, columns, layout, notes, on_empty=self.on_empty)
 
 
@@ -79,11 +79,13 @@ class SpanLayout:
         keys: Where their parts stand.
         offsets: What starts and ends count.
         overlaps: What becomes of spans that share characters.
+        trim: Whether white space at the ends of spans is taken off.
     """
 
     keys: SpanKeys
     offsets: Offsets = "characters"
     overlaps: Overlaps = "refuse"
+    trim: bool = False
 
 
 def span_examples(
@@ -179,6 +181,7 @@ def _spans(row: Any, text: str, where: str, layout: SpanLayout) -> list[CharSpan
                 check_quoted(text, start, end, quoted, layout.offsets)
         except ValueError as error:
             raise ValueError(f"span {start}-{end} ({', '.join(types)}) {error}") from error
+        first, last = trimmed(text, first, last) if layout.trim else (first, last)
         spans += [CharSpan(first, last, kind) for kind in types]
     return spans
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mtl_core.data.formats.offsets import Offsets, char_range, check_quoted
+from mtl_core.data.formats.offsets import Offsets, char_range, check_quoted, trimmed
 
 TEXT = "na\u00efve \U0001f600 \u65e5\u672c \u20ac5 \U0001f468\u200d\U0001f469 Oslo\r\nRome"
 
@@ -68,3 +68,9 @@ def test_a_span_that_is_not_its_own_text_is_told_with_what_would_be_right(
 def test_white_space_may_differ_from_what_a_tool_shows(quoted: str) -> None:
     start = TEXT.index("Oslo")
     check_quoted(TEXT, start, len(TEXT), quoted, "characters")
+
+
+@pytest.mark.parametrize("piece", [" Oslo\u00a0", "Oslo", "\n Oslo by\t", " \n"])
+def test_white_space_at_the_ends_of_a_piece_is_taken_off(piece: str) -> None:
+    first, last = trimmed(f"in{piece}so", 2, 2 + len(piece))
+    assert f"in{piece}so"[first:last] == (piece.strip() or piece)

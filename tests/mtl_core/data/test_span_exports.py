@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from formats import SECTIONS, WriteRows, read
 
+from mtl_core.data.cutting import cut_texts
 from mtl_core.data.example import ColumnKind, Example
 from mtl_core.data.notes import DataNote
 from mtl_core.data.splits import read_splits
@@ -192,6 +193,20 @@ def test_several_labels_of_a_span_are_several_spans(write_rows: WriteRows) -> No
         read(write_rows(content), "spans_json", SPANS)
     [found] = read(write_rows(content), "spans_json", SPANS, overlaps="longest")
     assert found.labels["spans"] == ("B-X", "O")
+
+
+def test_white_space_at_the_ends_of_spans_is_taken_off_when_asked(write_rows: WriteRows) -> None:
+    rows = [{"text": "in New York now", "label": [[2, 12, "LOC"]]}]
+    path = write_rows(rows)
+    [found] = read(path, "spans_json", SPANS, trim=True)
+    assert found.labels["spans"] == ("O", "B-LOC", "I-LOC", "O")
+    assert found.misfits == 0
+    notes: list[DataNote] = []
+    raw = {"kind": "spans_json", "splits": {"train": path, "dev": path}}
+    section = SECTIONS.validate_python(raw)
+    splits = read_splits(section, SPANS)
+    cut_texts(splits, section.word_cut(splits["train"]), notes)
+    assert notes[0].text.endswith("`trim: true` takes white space off the ends of 1 of them")
 
 
 def test_offsets_of_javascript(write_rows: WriteRows) -> None:
