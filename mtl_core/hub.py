@@ -158,7 +158,11 @@ def _last_part(value: Any) -> Any:
 
 def _fetch(repo: str, revision: str | None) -> Path:
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
+    from huggingface_hub.errors import (
+        OfflineModeIsEnabled,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
 
     api = _api()
     try:
@@ -169,7 +173,8 @@ def _fetch(repo: str, revision: str | None) -> Path:
         kept = None if is_answer else _cached(repo, revision)
         if kept is None:
             raise _not_fetched(error, api, repo) from error
-        logger.warning("%s: from the cache; %s", repo, _reason(error, api))
+        if not isinstance(error, OfflineModeIsEnabled):  # who has set that, knows
+            logger.warning("%s: from the cache; %s", repo, _reason(error, api))
         return kept
     names = {file.rfilename for file in info.siblings or ()}
     for name in FILES:

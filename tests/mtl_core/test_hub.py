@@ -187,11 +187,17 @@ def test_a_hub_that_never_answers_is_not_waited_for(
         assert time.monotonic() - start < 3
 
 
-def test_offline_is_offline(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_offline_is_offline(
+    model: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    push_model(model, "a/kept")
+    kept = find_model("a/kept")
+    hub.asked.clear()
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    assert find_model("a/kept") == kept
     with pytest.raises(ConfigError, match=r"a/b: .* not in the cache, and HF_HUB_OFFLINE keeps"):
         find_model("a/b")
-    assert hub.asked == []
+    assert (hub.asked, caplog.text) == ([], "")
 
 
 def test_what_is_no_model_of_mtl_is_not_fetched(hub: Hub, mtl: Mtl) -> None:

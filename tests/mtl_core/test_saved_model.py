@@ -137,7 +137,8 @@ def test_a_model_that_was_trained_on_masked_words_loads_for_them(
 def test_sentence_transformers_makes_the_vectors_of_the_model(
     run_config: RunConfigFactory, tmp_path: Path, pooling: PoolingKind, normalize: Normalization
 ) -> None:
-    from sentence_transformers import SentenceTransformer
+    # It comes with the extra `demo`.
+    SentenceTransformer = pytest.importorskip("sentence_transformers").SentenceTransformer  # noqa: N806
 
     changes = {
         "encoder.pooling": pooling,
