@@ -215,17 +215,14 @@ def _note_cuts(
     rows = int((lengths > max_length).sum())
     if rows:
         is_lost = encoded.word_starts.values == -1  # (words of the split,)
-        lost = (
-            f"; {int(is_lost.sum()):,} of {len(is_lost):,} words are not read, and tags on them "
-            "count as wrong"
-            if is_lost.any()
-            else ""
-        )
+        lost = f"; {int(is_lost.sum()):,} of {len(is_lost):,} words are not read"
+        if any(column.is_per_word for column in encoded.labels.columns.values()):
+            lost += ", and spans or tags on them count as missed"
         notes.add(
             "cut",
             f"{rows:,} of {len(encoded):,} rows ({percent(rows, len(encoded))}) are cut after "
-            f"{max_length} sub-words{lost} (run.encoder.max_length; the longest has "
-            f"{int(lengths.max()):,})",
+            f"{max_length} sub-words{lost * bool(is_lost.any())} (run.encoder.max_length; the "
+            f"longest has {int(lengths.max()):,})",
             level="warning" if rows > _MOST_CUT * len(encoded) else "hint",
             count=rows,
             of=len(encoded),

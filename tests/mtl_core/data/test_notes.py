@@ -192,12 +192,21 @@ def test_cut_rows_and_lost_words_are_counted(tokenizer, tmp_path):
     dataset = encoded(tmp_path, tokenizer, splits, max_length=8)
     assert of_kind(dataset, "cut") == [("dev", 2, 3, "warning")]
     (cut,) = [note for note in dataset.notes if note.topic == "cut"]
-    assert "4 of 22 words" in cut.text
+    assert "; 4 of 22 words are not read (" in cut.text
     assert "the longest has 11" in cut.text
     assert dataset.lengths == {
         "train": Lengths(2, 2, median=3, high=4, longest=4, cut=0),
         "dev": Lengths(3, 3, median=9, high=11, longest=11, cut=2),
     }
+
+
+def test_words_that_are_cut_off_lose_their_tags(tokenizer, tmp_path):
+    rows = [row("play " * 7, intent, slots=["O"] * 6 + ["B-x"]) for intent in "ab"]
+    slots = TagsColumn("slots", "slots", is_bio=True)
+    dataset = encoded(tmp_path, tokenizer, {"train": rows, "dev": rows}, slots, max_length=8)
+    told = [note.text for note in dataset.notes if note.topic == "cut"]
+    assert len(told) == 2
+    assert all("2 of 14 words are not read, and spans or tags on them count" in t for t in told)
 
 
 def test_pairs_that_lose_of_their_second_text_are_cut_rows_without_lost_words(tokenizer, tmp_path):

@@ -286,7 +286,7 @@ def test_a_saved_model_tells_its_precision(
         tmp_path / "checkpoint", tmp_path / "model", config=config, assets=assets, dev={}, test=None
     )
     assert json.loads((tmp_path / "model" / "mtl.json").read_text())["precision"] == "bf16"
-    assert "Trained in bf16." in (tmp_path / "model" / "README.md").read_text()
+    assert "Trained in bf16, " in (tmp_path / "model" / "README.md").read_text()
     assert "precision: auto" in (tmp_path / "model" / "run.yaml").read_text()
     model = Run(config, Mean(), assets=assets).state.model
     assert load_best(tmp_path / "checkpoint", model) == "bf16"
