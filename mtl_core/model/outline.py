@@ -29,7 +29,7 @@ from mtl_core.paths import cache_folder
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedTokenizerFast
 
-_FORMAT = 3
+_FORMAT = 4
 """Counts up when the files change, so that old ones are taken anew."""
 _NO_LIMIT = 2**30
 """Tokenizers without a limit of their own name a larger number."""

@@ -37,6 +37,8 @@ class EncoderFacts:
         layers: Name of the list of its transformer layers, from the input up; "" = it has several
             such lists, or none.
         above: Names of the modules with weights that run after the last layer.
+        uses_all: Whether its output depends on all of its weights. Some families have parts for
+            other inputs (entities, contacts), or send each sub-word to some of several experts.
     """
 
     width: int
@@ -46,6 +48,7 @@ class EncoderFacts:
     reads_token_ids: bool
     layers: str
     above: tuple[str, ...]
+    uses_all: bool
 
 
 _FACTS = "facts_of_mtl"
@@ -141,6 +144,8 @@ def _find_facts(encoder: "PreTrainedModel") -> EncoderFacts:
     with watching(encoder) as seen:
         states = _run(encoder, ids)
     layers, above = seen.layers()
+    with torch.enable_grad():
+        used = _weights_behind(_run(encoder, ids))
     return EncoderFacts(
         width=int(states.shape[-1]),
         words=words.num_embeddings if isinstance(words, nn.Embedding) else None,
@@ -149,7 +154,20 @@ def _find_facts(encoder: "PreTrainedModel") -> EncoderFacts:
         reads_token_ids=seen.reads_words_for(ids),
         layers=layers,
         above=above,
+        uses_all=used >= {p for p in encoder.parameters() if p.requires_grad},
     )
+
+
+def _weights_behind(output: Tensor) -> set[Tensor]:
+    """Returns what a gradient of an output would come to; none is computed."""
+    nodes = [] if output.grad_fn is None else [output.grad_fn]
+    seen = set(nodes)
+    for node in nodes:  # It grows.
+        for following, _ in node.next_functions:
+            if following is not None and following not in seen:
+                seen.add(following)
+                nodes.append(following)
+    return {node.variable for node in nodes if hasattr(node, "variable")}
 
 
 def _takes_segments(encoder: "PreTrainedModel", ids: Tensor) -> bool:

@@ -81,6 +81,18 @@ def test_rows_of_a_step_get_the_gradients_of_the_whole_table(family: str) -> Non
     assert not whole[others].any()
 
 
+@pytest.mark.parametrize(
+    ("family", "uses_all"),
+    [("bert", True), ("t5", True), ("gpt2", True), ("esm", False), ("luke", False)],
+)
+def test_weights_that_no_text_reaches(family: str, uses_all: bool) -> None:
+    encoder = token_encoder(random_model(family, vocab_size=99))
+    assert facts_of(encoder).uses_all == uses_all
+    ids = torch.tensor([[7, 9, 8]])
+    encoder(input_ids=ids, attention_mask=torch.ones_like(ids)).last_hidden_state.sum().backward()
+    assert all(p.grad is not None for p in encoder.parameters()) == uses_all
+
+
 def test_words_under_two_names_are_read_through_both() -> None:
     encoder = random_model("bert", vocab_size=99)
     encoder.shared = encoder.embeddings.word_embeddings

@@ -15,6 +15,7 @@ import pytest
 import torch
 import torch.distributed as dist
 from conftest import RunConfigFactory, write_seq_in_out
+from token_encoders import save_family
 from torch import multiprocessing
 
 from mtl_core.config import RunConfig
@@ -41,6 +42,7 @@ CASES: dict[str, dict[str, object]] = {
     "weight 0": {"tasks.slots.weight": 0},
     "frozen head": {"tasks.intent.freeze_head": True},
     "frozen encoder": {"freezing.kind": "encoder"},
+    "encoder with weights for other inputs": {"encoder.name": "luke", "training.batch_size": 7},
     "steps in which nothing trains": {
         "tasks.slots.dataset": "other",
         "tasks.slots.freeze_head": True,
@@ -146,6 +148,8 @@ def configure(name: str, run_config: RunConfigFactory, corpus: Path, sparse: Pat
     case = dict(CASES[name])
     if "tasks.slots.dataset" in case:
         case["datasets.other"] = {"kind": "seq_in_out", "path": str(corpus)}
+    if "encoder.name" in case:
+        case["encoder.name"] = str(sparse / "luke")
     if "datasets.corpus.path" in case:
         case["datasets.corpus.path"] = str(sparse)
     if "tasks.words" in case:
@@ -169,6 +173,8 @@ def sparse(sample: dict[str, list[Example]], tmp_path_factory: pytest.TempPathFa
             rows[number] = replace(row, labels={kept: row.labels[kept]})
     for split in ("train", "dev", "test"):
         write_seq_in_out(folder / split, rows)
+    no_dropout = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    save_family(folder / "luke", "luke", sample["train"], **no_dropout)
     paragraphs = []
     for number in range(0, 30, 3):
         context = " ".join(word for row in rows[number : number + 3] for word in row.words)
