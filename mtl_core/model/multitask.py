@@ -82,6 +82,11 @@ class MultiTaskModel(nn.Module):
             return None
         return None if self._vocabulary is None or self._vocabulary.is_tied else embedding
 
+    @property
+    def uses_encoder(self) -> bool:
+        """Whether the hidden states of a text depend on all weights of the encoder."""
+        return self._facts.uses_all
+
     def head(self, task_name: str) -> Head:
         """Returns the head of a task."""
         return self.heads[_module_name(task_name)]  # type: ignore[return-value]

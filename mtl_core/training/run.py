@@ -14,7 +14,6 @@ from mtl_core.errors import TrainingError
 from mtl_core.model.autocast import Precision
 from mtl_core.model.prefix import can_run_apart
 from mtl_core.model.prefix_cache import PrefixSettings
-from mtl_core.model.probe import facts_of
 from mtl_core.model.trained import trained_parameters
 from mtl_core.training.diagnostics import GradientDiagnostics
 from mtl_core.training.distributed import Place
@@ -258,8 +257,7 @@ class Run:
             gradients,
             task_weights={name: task.weight for name, task in config.tasks.items()},
             # A step on one data set meets only its heads.
-            has_unused_parameters=len(self.loader.datasets) > 1
-            or not facts_of(state.model.encoder).uses_all,
+            has_unused_parameters=len(self.loader.datasets) > 1 or not state.model.uses_encoder,
         )
         return Stage(optimizer, gradients, step)
 
