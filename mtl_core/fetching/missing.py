@@ -20,7 +20,8 @@ def fetched_names(sections: Iterable[BaseModel]) -> list[str]:
     texts = [text for section in sections for text in _texts(section.model_dump(mode="json"))]
     paths = [Path(text).relative_to(root) for text in texts if Path(text).is_relative_to(root)]
     names = [path.parts[0] for path in paths if path.parts]
-    known = known_sources()
+    # The table is only read where something of it is named: most studies name nothing.
+    known = known_sources() if names else {}
     for name in names:
         if name not in known:
             raise DataError(
