@@ -1,5 +1,7 @@
 """Names of the files in the folder of a saved model; `saved_model` writes and reads them."""
 
+FORMAT = 5
+"""Version of the folder, which stands in `mtl.json`; any other is refused."""
 META = "mtl.json"
 """What else a model needs: format, longest row, and of each task its labels and inputs."""
 RUN = "run.yaml"

@@ -27,6 +27,7 @@ from mtl_core.model.probe import facts_of
 from mtl_core.model_folder import (
     CARD,
     CONFIG,
+    FORMAT,
     HEADS,
     META,
     RUN,
@@ -46,8 +47,6 @@ from mtl_core.validation import validate
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-_FORMAT = 5
-"""Version of the folder; any other is refused."""
 _ENCODER = "encoder."
 """What the names of the encoder's weights begin with in a `MultiTaskModel`."""
 
@@ -124,7 +123,7 @@ def load_model(folder: Path, *, trust_code: bool) -> SavedModel:
     # The order is the protection: plain files are looked at, then settings are validated without
     # importing kinds from outside, and last come the libraries that build and fill a model.
     document = check_model(folder, trust_code=trust_code)
-    meta = _read_meta(folder)
+    meta: Mapping[str, Any] = read_settings(folder / META)
     with nullcontext() if trust_code else outside_kinds("refuse"):
         config = validate(document, RunConfig)
     with _reading(folder / META):
@@ -163,24 +162,12 @@ def _meta(saved: SavedModel, precision: Precision) -> dict[str, object]:
         for name, section in saved.config.tasks.items()
     }
     return {
-        "format": _FORMAT,
+        "format": FORMAT,
         "max_length": saved.max_length,
         "precision": precision,
         "tasks": tasks,
         "cuts": {name: cut.to_json() for name, cut in saved.cuts.items()},
     }
-
-
-def _read_meta(folder: Path) -> Mapping[str, Any]:
-    path = folder / META
-    meta = read_settings(path)
-    if meta.get("format") != _FORMAT:
-        raise ConfigError(
-            f"{path}: expected format {_FORMAT}, found {one_line(str(meta.get('format'))[:40])}; "
-            "it was saved by another version of mtl; remove the folder and give the command again "
-            "that made it, which writes it anew from the checkpoint"
-        )
-    return meta
 
 
 def save_tokenizer(folder: Path, tokenizer: "PreTrainedTokenizerFast") -> None:

@@ -10,7 +10,16 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from mtl_core.errors import ConfigError
-from mtl_core.model_folder import CONFIG, HEADS, META, RUN, TOKENIZER, TOKENIZER_CONFIG, WEIGHTS
+from mtl_core.model_folder import (
+    CONFIG,
+    FORMAT,
+    HEADS,
+    META,
+    RUN,
+    TOKENIZER,
+    TOKENIZER_CONFIG,
+    WEIGHTS,
+)
 from mtl_core.printable import one_line, quoted
 from mtl_core.study_file import Document, read_document
 
@@ -43,11 +52,11 @@ def check_model(folder: Path, *, trust_code: bool) -> Document:
         Its run.yaml.
 
     Raises:
-        ConfigError: The model names code, a file is missing or cannot be read, or the weights are
-            not in the format of safetensors.
+        ConfigError: The model names code, was saved by another version, a file is missing or cannot
+            be read, or the weights are not in the format of safetensors.
     """
     # First the files that can name code: that they do is of more weight than a missing file.
-    read_settings(_file(folder, META))
+    meta = read_settings(_file(folder, META))
     document = read_document(_file(folder, RUN))
     for name, kind in () if trust_code else _outside_kinds(document):
         place = document.place(("tasks", name, "kind")).text
@@ -55,6 +64,14 @@ def check_model(folder: Path, *, trust_code: bool) -> Document:
     for name in (CONFIG, TOKENIZER_CONFIG):
         path = _file(folder, name)
         check_settings(read_settings(path), where=str(path))
+    # Before files that other versions may not have had.
+    if meta.get("format") != FORMAT:
+        raise ConfigError(
+            f"{folder / META}: expected format {FORMAT}, found "
+            f"{one_line(str(meta.get('format'))[:40])}; it was saved by another version of mtl; "
+            "remove the folder and give the command again that made it, which writes it anew from "
+            "the checkpoint"
+        )
     _file(folder, TOKENIZER)
     for name in (WEIGHTS, HEADS):
         _check_weights(_file(folder, name))

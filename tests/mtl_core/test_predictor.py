@@ -146,6 +146,17 @@ def test_broken_folders_are_refused(
         Predictor.load(tmp_path)
 
 
+def test_another_version_is_told_before_files_that_it_did_not_have(
+    trained: tuple[Path, EpochReport], tmp_path: Path
+) -> None:
+    shutil.copytree(trained[0], tmp_path, dirs_exist_ok=True)
+    (tmp_path / "heads.safetensors").unlink()
+    meta = json.loads((tmp_path / "mtl.json").read_text()) | {"format": 4}
+    (tmp_path / "mtl.json").write_text(json.dumps(meta))
+    with pytest.raises(ConfigError, match=r"expected format 5, found 4; it was saved by another"):
+        Predictor.load(tmp_path)
+
+
 @pytest.fixture(scope="module")
 def mixed(
     run_config: RunConfigFactory, corpus: Path, tmp_path_factory: pytest.TempPathFactory
