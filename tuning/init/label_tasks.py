@@ -12,7 +12,7 @@ _FEWEST_FLAGS = 3
 
 def label_task(column: Column) -> TaskGuess | None:
     """Returns the task on a column of labels, sets of labels or numbers; None = it holds others."""
-    name, counts = column.name, column.counts
+    name, counts = column.name, _without_blanks(column.counts)
     match column.holds:
         case "label":
             other = "; as numbers: kind regression" if column.numbers and not column.names else ""
@@ -54,9 +54,25 @@ def _is_flag(column: Column) -> bool:
     return column.counts.keys() <= {"0", "1"} or column.counts.keys() <= {"True", "False"}
 
 
+def have_blanks(columns: Sequence[Column]) -> bool:
+    """Returns whether labels of a column have blanks around them, which no class means."""
+    return any(
+        label != label.strip()
+        for column in columns
+        if column.holds in ("label", "labels")
+        for label in column.counts
+    )
+
+
+def _without_blanks(counts: Counter[str]) -> Counter[str]:
+    found: Counter[str] = Counter()
+    for label, count in counts.items():
+        found[label.strip()] += count
+    return found
+
+
 def _alike(counts: Counter[str]) -> str:
-    """Returns what is said of labels that differ in case or blanks alone."""
-    if len({label.strip().lower() for label in counts}) == len(counts):
+    """Returns what is said of labels that differ in case alone: it may mean something."""
+    if len({label.lower() for label in counts}) == len(counts):
         return ""
-    joins = "`labels: {strip: true, lower: true}` in the data set joins them"
-    return f"; some differ in case or blanks alone: {joins}"
+    return "; some differ in case alone: `lower: true` in `labels` of the data set joins them"

@@ -13,7 +13,7 @@ from mtl_core.data.notes import SplitNotes
 from mtl_core.errors import DataError
 from tuning.init.columns import Column
 from tuning.init.guess import DatasetGuess, TaskGuess, latin_share, rows_of, types_of
-from tuning.init.label_tasks import label_task
+from tuning.init.label_tasks import have_blanks, label_task
 
 _STARTS = ("start", "startIndex", "start_offset", "begin", "start_char")
 _ENDS = ("end", "endIndex", "end_offset", "stop", "end_char")
@@ -49,11 +49,15 @@ def spans_guess(files: Mapping[str, Sequence[Path]]) -> DatasetGuess | None:
         notes.append("some spans share characters; of such the longest stays")
     seen = f"{kinds.total():,} spans of {types_of(kinds)}"
     tasks = [TaskGuess("spans", {"kind": "tagging", "column": "spans"}, seen)]
-    for name in dict.fromkeys(name for row in rows for name in row):
-        column = Column(name, [row.get(name) for row in rows])
-        task = label_task(column) if name not in (whole.text, whole.spans) else None
-        if task is not None:
-            tasks.append(task)
+    names = dict.fromkeys(name for row in rows for name in row)
+    columns = [
+        Column(name, [row.get(name) for row in rows])
+        for name in names
+        if name not in (whole.text, whole.spans)
+    ]
+    if have_blanks(columns):
+        settings["labels"] = {"strip": True}
+    tasks += [task for column in columns if (task := label_task(column)) is not None]
     texts = [str(find(row, whole.text)) for row in rows]
     lengths = [len(text.split()) for text in texts]
     counts = {split: len(part) for split, part in found.items()}

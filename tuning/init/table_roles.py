@@ -8,7 +8,7 @@ from mtl_core.errors import DataError
 from tuning.init.columns import Column
 from tuning.init.groups import split_named
 from tuning.init.guess import DatasetGuess, TaskGuess, counted, latin_share, rows_of, shown
-from tuning.init.label_tasks import flag_columns, flags_task, label_task
+from tuning.init.label_tasks import flag_columns, flags_task, have_blanks, label_task
 from tuning.init.tables import LookedAt
 from tuning.init.tags import marks_of, tag_lists
 
@@ -66,6 +66,9 @@ def table_guess(table: LookedAt, rows: Mapping[str, int], where: str) -> Dataset
     separators = {column.separator for column in others if column.holds == "labels"} - {"", ","}
     if separators:
         settings["label_separator"] = min(separators)
+    if have_blanks(others):
+        settings["labels"] = {"strip": True}
+        notes.append("blanks around labels are taken off")
     empty = len(texts.text.cells) - len(texts.text.filled)
     if empty:
         settings["on_empty"] = "skip"

@@ -199,6 +199,21 @@ def test_a_byte_order_mark_needs_none(written: Written) -> None:
     assert "encoding" not in written(tabs_in_utf16)[1]["export"]
 
 
+def test_blanks_around_labels_are_taken_off_and_case_is_left_to_the_user(
+    written: Written,
+) -> None:
+    def padded(folder: Path) -> list[Path]:
+        forms = ("{}", " {}", "{} ", "{}")
+        rows = [[text, forms[n % 4].format(label)] for n, (text, label) in enumerate(reviews())]
+        rows[0][1] = rows[0][1].upper()
+        return [write(folder / "padded.csv", csv_text(["text", "label"], rows))]
+
+    text, datasets = written(padded)
+    assert datasets["padded"]["labels"] == {"strip": True}
+    assert "# 3 labels: " in text  # one of them in capitals
+    assert "some differ in case alone: `lower: true`" in text
+
+
 def test_pairs_and_sets_are_recognised(written: Written) -> None:
     _, datasets = written(pairs_with_numbers)
     assert (datasets["sts"]["text"], datasets["sts"]["text_pair"]) == ("sentence1", "sentence2")
@@ -321,7 +336,9 @@ def test_labels_that_differ_in_case_alone_are_told(written: Written) -> None:
         ]
         return [write(folder / "rows.csv", csv_text(["text", "label"], rows))]
 
-    assert "`labels: {strip: true, lower: true}` in the data set joins them" in written(shouted)[0]
+    text, datasets = written(shouted)
+    assert "some differ in case alone: `lower: true` in `labels` of the data set" in text
+    assert all("labels" not in one for one in datasets.values())
 
 
 def test_keys_of_exports_are_left_to_the_reader(written: Written) -> None:
