@@ -1,7 +1,7 @@
 """Looks at rows of JSON with character spans, as tools for annotation write them."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -49,12 +49,7 @@ def spans_guess(files: Mapping[str, Sequence[Path]]) -> DatasetGuess | None:
         notes.append("some spans share characters; of such the longest stays")
     seen = f"{kinds.total():,} spans of {types_of(kinds)}"
     tasks = [TaskGuess("spans", {"kind": "tagging", "column": "spans"}, seen)]
-    names = dict.fromkeys(name for row in rows for name in row)
-    columns = [
-        Column(name, [row.get(name) for row in rows])
-        for name in names
-        if name not in (whole.text, whole.spans)
-    ]
+    columns = _columns(rows, besides=(whole.text, whole.spans))
     if have_blanks(columns):
         settings["labels"] = {"strip": True}
     tasks += [task for column in columns if (task := label_task(column)) is not None]
@@ -64,6 +59,11 @@ def spans_guess(files: Mapping[str, Sequence[Path]]) -> DatasetGuess | None:
     if empty := sum(not length for length in lengths):
         notes.append(f"{rows_of(empty)} without a text")
     return DatasetGuess(settings, tasks, counts, lengths, latin_share(texts), notes)
+
+
+def _columns(rows: Sequence[Row], *, besides: Collection[str]) -> list[Column]:
+    names = dict.fromkeys(name for row in rows for name in row if name not in besides)
+    return [Column(name, [row.get(name) for row in rows]) for name in names]
 
 
 def _rows(paths: Sequence[Path]) -> list[Row]:

@@ -60,15 +60,7 @@ def table_guess(table: LookedAt, rows: Mapping[str, int], where: str) -> Dataset
     others = [column for column in table.columns if column not in (texts.text, texts.pair)]
     tags = {column.name: lists for column, lists in _tag_columns(others, texts.text)}
     tasks = _tasks(others, texts, tags, notes)
-    schemes = {name: marks for name, rows in tags.items() if (marks := marks_of(rows)) in _SAID}
-    if schemes:
-        settings["schemes"] = schemes
-    separators = {column.separator for column in others if column.holds == "labels"} - {"", ","}
-    if separators:
-        settings["label_separator"] = min(separators)
-    if have_blanks(others):
-        settings["labels"] = {"strip": True}
-        notes.append("blanks around labels are taken off")
+    settings |= _label_settings(others, tags, notes)
     empty = len(texts.text.cells) - len(texts.text.filled)
     if empty:
         settings["on_empty"] = "skip"
@@ -82,6 +74,23 @@ def table_guess(table: LookedAt, rows: Mapping[str, int], where: str) -> Dataset
         notes,
         takes_encoding=table.takes_encoding,
     )
+
+
+def _label_settings(
+    columns: Sequence[Column], tags: Mapping[str, list[list[str]]], notes: list[str]
+) -> dict[str, object]:
+    """Returns the settings by which labels are read; notes what is done to them."""
+    settings: dict[str, object] = {}
+    schemes = {name: marks for name, rows in tags.items() if (marks := marks_of(rows)) in _SAID}
+    if schemes:
+        settings["schemes"] = schemes
+    separators = {column.separator for column in columns if column.holds == "labels"} - {"", ","}
+    if separators:
+        settings["label_separator"] = min(separators)
+    if have_blanks(columns):
+        settings["labels"] = {"strip": True}
+        notes.append("blanks around labels are taken off")
+    return settings
 
 
 def _tasks(
