@@ -61,7 +61,7 @@ def spans_guess(files: Mapping[str, Sequence[Path]]) -> DatasetGuess | None:
     return DatasetGuess(settings, tasks, counts, lengths, latin_share(texts), notes)
 
 
-def _columns(rows: Sequence[Row], *, besides: Collection[str]) -> list[Column]:
+def _columns(rows: Sequence[Row], *, besides: Collection[str | None]) -> list[Column]:
     names = dict.fromkeys(name for row in rows for name in row if name not in besides)
     return [Column(name, [row.get(name) for row in rows]) for name in names]
 
