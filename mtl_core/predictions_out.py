@@ -3,11 +3,14 @@
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 from mtl_core.errors import ConfigError, DataError
+from mtl_core.files import whole_file
 from mtl_core.printable import printable_json
 from mtl_core.tasks.outputs import to_cell, to_plain
 from mtl_core.texts_in import CSV, JSON_LINES, TextRow
@@ -109,7 +112,8 @@ def check_output(output: Path | None, source: Path | None) -> None:
         source: The file of the texts; None = they come from elsewhere.
 
     Raises:
-        ConfigError: It has another suffix, is the file of the texts, or lies in no folder.
+        ConfigError: It has another suffix, is the file of the texts, lies in no folder, or
+            cannot be written.
     """
     if output is None:
         return
@@ -120,19 +124,42 @@ def check_output(output: Path | None, source: Path | None) -> None:
         raise ConfigError(f"--output: {output}: it is the file of the texts; give another one")
     if not output.parent.is_dir():
         raise ConfigError(f"--output: {output}: there is no folder {output.parent}")
+    if output.is_dir() or (output.exists() and not os.access(output, os.W_OK)):
+        found = "it is a folder" if output.is_dir() else "it is read-only"
+        raise ConfigError(f"--output: {output}: cannot write: {found}")
 
 
-def open_output(output: Path) -> TextIO:
-    """Opens a file for predictions.
+@contextmanager
+def open_output(output: Path) -> Iterator[TextIO]:
+    """Opens a file for predictions; it takes the place of `output` when the block is over.
+
+    Also when the user breaks off: then with the lines that are done, if there are any. After an
+    error `output` is what it was before. A pipe is written to at once.
 
     Raises:
         ConfigError: It cannot be written.
     """
-    try:
-        # Halves of characters, which JSON can hold, are spelt out.
-        return output.open("w", encoding="utf-8", newline="", errors="backslashreplace")
-    except OSError as error:
-        raise ConfigError(f"--output: {output}: cannot write: {error.strerror}") from error
+    stopped: KeyboardInterrupt | None = None
+    with ExitStack() as stack:
+        try:
+            # Where a link leads: the link itself stays.
+            target = output.resolve()
+            is_special = target.exists() and not target.is_file()
+            part = target if is_special else stack.enter_context(whole_file(target))
+            # Halves of characters, which JSON can hold, are spelt out.
+            file = stack.enter_context(
+                part.open("w", encoding="utf-8", newline="", errors="backslashreplace")
+            )
+        except OSError as error:
+            raise ConfigError(f"--output: {output}: cannot write: {error.strerror}") from error
+        try:
+            yield file
+        except KeyboardInterrupt as error:
+            if not part.stat().st_size:  # Nothing is done: what was there is worth more.
+                raise
+            stopped = error
+    if stopped is not None:
+        raise stopped
 
 
 def writer_of(output: Path, file: TextIO, tasks: "Mapping[str, Task]") -> Writer:

@@ -289,7 +289,7 @@ def test_a_large_file_is_never_in_memory_as_a_whole(
     real, sizes = Predictor.__call__, []
 
     def call(self: Predictor, texts: Any, **options: Any) -> Any:
-        done = table(Path("out.csv").read_text()) if Path("out.csv").exists() else []
+        done = table(Path(".out.csv.part").read_text())
         sizes.append((len(done), len(texts)))
         return real(self, texts, **options)
 
@@ -304,6 +304,7 @@ def test_whoever_breaks_off_keeps_whole_lines(
     model: Path, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By Ctrl-C in the middle: exit code 130, and every line of the file is one."""
+    Path("out.jsonl").write_text("old")
     command = [sys.executable, "-m", "tuning", "predict", str(model), "--output", "out.jsonl"]
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[3]))
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -321,9 +322,11 @@ def test_whoever_breaks_off_keeps_whole_lines(
     feeder = threading.Thread(target=feed, daemon=True)
     feeder.start()
     try:
-        while not (Path("out.jsonl").exists() and Path("out.jsonl").stat().st_size > 100_000):
+        part = Path(".out.jsonl.part")
+        while not (part.exists() and part.stat().st_size > 100_000):
             assert process.poll() is None
             stop.wait(0.05)
+        assert Path("out.jsonl").read_text() == "old"
         os.kill(process.pid, signal.SIGINT)
         assert process.wait(60) == 130
     finally:
@@ -333,6 +336,33 @@ def test_whoever_breaks_off_keeps_whole_lines(
     lines = Path("out.jsonl").read_text().split("\n")
     assert lines.pop() == ""
     assert {json.loads(line)["text"] for line in lines} == {"play some jazz in paris"}
+
+
+@pytest.mark.parametrize(
+    ("content", "arguments"),
+    [
+        (b"text\nplay\ncaf\xe9\n", []),
+        (b"txet\nplay\n", []),
+        (b"text\nplay\n", ["--text", "said"]),
+        (b"text,n\n" + b"play,1\n" * 1100 + b"one cell\n", []),  # after a chunk that is done
+    ],
+)
+def test_a_failed_prediction_leaves_what_was_there(
+    mtl: Mtl, model: Path, here: Path, content: bytes, arguments: list[str]
+) -> None:
+    Path("in.csv").write_bytes(content)
+    Path("old.csv").write_text("worth a night")
+    Path("link.csv").symlink_to("old.csv")
+    before = sorted(here.iterdir())
+    for output in ("old.csv", "new.csv", "link.csv"):
+        found = mtl("predict", str(model), "--file", "in.csv", *arguments, "--output", output)
+        assert found.code == 2
+        assert Path("old.csv").read_text() == "worth a night"
+        assert sorted(here.iterdir()) == before
+    # What succeeds takes the place that a link leads to.
+    assert mtl("predict", str(model), "play", "--output", "link.csv").code == 0
+    assert Path("link.csv").is_symlink()
+    assert [row["text"] for row in table(Path("old.csv").read_text())] == ["play"]
 
 
 def test_words_end_where_the_user_says(mtl: Mtl, model: Path) -> None:
