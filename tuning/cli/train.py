@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from tuning.cli.interrupted import say_how_to_go_on
 from tuning.cli.options import LogFile, Quiet, Set, Study, TrustCode
 
 
@@ -26,22 +27,30 @@ def train(
     from tuning.cli.arguments import check_text, model_folder
 
     check_text(study)
+    given = init_from
     if init_from is not None:
         init_from = model_folder(init_from, trust_code=trust_code)
     from tuning.watch.log_lines import logging_to
     from tuning.watch.run_display import run_display
 
-    with logging_to(log_file), run_display(study, is_quiet=quiet) as display:
-        display.stage("reading the study file")
-        from tuning.run.train import starting_weights, train_study
-        from tuning.study.load import check_data, load_study, tell_notes
+    folder = None  # As long as the study file is being read there is nothing to go on with.
+    try:
+        with logging_to(log_file), run_display(study, is_quiet=quiet) as display:
+            display.stage("reading the study file")
+            from tuning.run.train import starting_weights, train_study
+            from tuning.study.load import check_data, load_study, tell_notes
 
-        loaded = load_study(study, assignments or ())
-        display.stage("reading the data")
-        # Before the encoder's weights are loaded: a wrong file is known sooner.
-        tell_notes(check_data(loaded))
-        start = None
-        if init_from is not None:
-            start = starting_weights(init_from, trust_code=trust_code)
-        folder = output or Path("runs", "train", loaded.study.name)
-        train_study(loaded, folder, display, start=start)
+            loaded = load_study(study, assignments or ())
+            folder = output or Path("runs", "train", loaded.study.name)
+            display.stage("reading the data")
+            # Before the encoder's weights are loaded: a wrong file is known sooner.
+            tell_notes(check_data(loaded))
+            start = None
+            if init_from is not None:
+                start = starting_weights(init_from, trust_code=trust_code)
+            train_study(loaded, folder, display, start=start)
+    except KeyboardInterrupt:
+        if folder is not None:
+            options = {"--output": output, "--init-from": given}
+            say_how_to_go_on("train", study, assignments or (), options, folder)
+        raise  # To `main`, whose exit code says that it was interrupted.

@@ -1,16 +1,12 @@
 """`mtl tune`: a study from start to end."""
 
 import signal
-import sys
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from tuning.cli.interrupted import say_how_to_go_on
 from tuning.cli.options import LogFile, Quiet, Set, Study, Verbose
-
-if TYPE_CHECKING:
-    from tuning.study.config import StudyFile
 
 
 def tune(
@@ -47,21 +43,9 @@ def tune(
             result = tune_study(loaded, watcher=display, address=address, verbose=verbose)
     except KeyboardInterrupt:
         if loaded is not None:
-            _say_how_to_go_on(loaded, study, assignments or (), address)
+            options = {"--address": address}
+            say_how_to_go_on("tune", study, assignments or (), options, loaded.folder)
         raise  # To `main`, whose exit code says that it was interrupted.
     from tuning.cli.show import show_result
 
     show_result(result)
-
-
-def _say_how_to_go_on(
-    loaded: "StudyFile", study: str, assignments: Sequence[str], address: str | None
-) -> None:
-    import shlex
-
-    # What was typed, quoted anew for the shell.
-    words = ["mtl", "tune", study]
-    words += [word for assignment in assignments for word in ("--set", assignment)]
-    words += ["--address", address] if address else []
-    done = f"what was done is in {loaded.folder}" if loaded.folder.exists() else "nothing was begun"
-    sys.stderr.write(f"Interrupted; {done}. The same command goes on: {shlex.join(words)}\n")

@@ -26,8 +26,11 @@ def replay_overrides(precision: str, best: TrialRecord | None) -> dict[str, obje
 
 
 def replay_command(folder: Path, overrides: Mapping[str, object]) -> str:
-    """Returns the command that trains a recipe again, quoted for a POSIX shell."""
-    words = ["mtl", "train", str(folder / "study.yaml")]
+    """Returns the command that trains a recipe again, quoted for a POSIX shell.
+
+    In a folder of its own: where `mtl train` goes by itself, another run of the study may lie.
+    """
+    words = ["mtl", "train", str(folder / "study.yaml"), "--output", str(folder / "replay")]
     for key, value in overrides.items():
         words += ["--set", as_assignment(key, value)]
     return shlex.join(words)

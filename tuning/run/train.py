@@ -91,7 +91,7 @@ def _train_in(
         test=None,  # Scored when the user asks for it, with `mtl evaluate`.
         about=study.study.card,
     )
-    display.line(f"best epoch {best.epoch}: combined {best.combined:.4f}; {output / 'model'}")
+    display.result(f"best epoch {best.epoch}: combined {best.combined:.4f}; {output / 'model'}")
     return output / "model"
 
 

@@ -51,6 +51,11 @@ class RunDisplay:
         if not self._is_quiet:
             self._print(text)
 
+    def result(self, text: str) -> None:
+        """Prints what came of the run, also where no progress is shown."""
+        logger.info("%s", text)
+        self._print(text)
+
     def step(self, progress: training.Progress) -> None:
         """Shows a step; see `mtl_core.train`."""
         speed = progress.sentences_per_second

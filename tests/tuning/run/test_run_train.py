@@ -1,10 +1,12 @@
 """`mtl train`: its folder, what it goes on from, and what it begins with."""
 
+import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -171,3 +173,28 @@ def test_what_to_begin_with_has_to_be_a_model(
     assert refused.code == 2
     assert "Traceback" not in refused.err
     assert not Path("no").exists()
+
+
+def test_an_interrupted_run_says_how_to_go_on(
+    trained: Path, mtl: Mtl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(trained)
+    monkeypatch.setattr("tuning.run.train.train_study", Mock(side_effect=KeyboardInterrupt))
+    options = ["--set", "optimizer.head_lr=1e-2", "--output", "out", "--init-from", "out"]
+    outcome = mtl("train", "study.yaml", *options)
+    assert outcome.code == 130
+    assert outcome.err.endswith(
+        "Interrupted; what was done is in out. The same command goes on: "
+        f"mtl train study.yaml {' '.join(options)}\n"
+    )
+    again = mtl("train", "study.yaml", "--output", "new")
+    assert "nothing was begun" in again.err
+
+
+def test_a_quiet_run_tells_its_result(
+    trained: Path, mtl: Mtl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(trained)
+    outcome = mtl("train", "study.yaml", "--output", "out", "--quiet")
+    assert outcome.code == 0
+    assert re.fullmatch(r"best epoch \d: combined 0\.\d+; out/model\n", outcome.out)
