@@ -1,12 +1,16 @@
 """`mtl train`: one model with the recipe of a study file, here and without a search."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tuning.cli.interrupted import say_how_to_go_on
 from tuning.cli.options import LogFile, Quiet, Set, Study, TrustCode
+
+if TYPE_CHECKING:
+    from tuning.study.config import StudyFile
+    from tuning.watch.run_display import RunDisplay
 
 
 def train(
@@ -37,20 +41,31 @@ def train(
     try:
         with logging_to(log_file), run_display(study, is_quiet=quiet) as display:
             display.stage("reading the study file")
-            from tuning.run.train import starting_weights, train_study
-            from tuning.study.load import check_data, load_study, tell_notes
+            from tuning.study.load import load_study
 
             loaded = load_study(study, assignments or ())
             folder = output or Path("runs", "train", loaded.study.name)
-            display.stage("reading the data")
-            # Before the encoder's weights are loaded: a wrong file is known sooner.
-            tell_notes(check_data(loaded))
-            start = None
-            if init_from is not None:
-                start = starting_weights(init_from, trust_code=trust_code)
-            train_study(loaded, folder, display, start=start)
+            _train(loaded, folder, display, init_from, trust_code=trust_code)
     except KeyboardInterrupt:
         if folder is not None:
             options = {"--output": output, "--init-from": given}
             say_how_to_go_on("train", study, assignments or (), options, folder)
         raise  # To `main`, whose exit code says that it was interrupted.
+
+
+def _train(
+    study: "StudyFile",
+    folder: Path,
+    display: "RunDisplay",
+    init_from: Path | None,
+    *,
+    trust_code: bool,
+) -> None:
+    from tuning.run.train import starting_weights, train_study
+    from tuning.study.load import check_data, tell_notes
+
+    display.stage("reading the data")
+    # Before the encoder's weights are loaded: a wrong file is known sooner.
+    tell_notes(check_data(study))
+    start = None if init_from is None else starting_weights(init_from, trust_code=trust_code)
+    train_study(study, folder, display, start=start)
