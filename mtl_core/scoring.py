@@ -12,6 +12,7 @@ from mtl_core.data.columns.label_names import Labels
 from mtl_core.data.cutting import cut_texts
 from mtl_core.data.example import Example
 from mtl_core.data.formats.base import SplitName
+from mtl_core.data.label_notes import split_notes
 from mtl_core.data.merge import merge_labels
 from mtl_core.data.notes import leaks
 from mtl_core.data.splits import read_file
@@ -111,9 +112,13 @@ def _read_files(predictor: Predictor, files: Files, split: str) -> Mapping[str, 
         )
     named = {_dataset_of(name, path, predictor.config): path for name, path in files.items()}
     # One numbering for all files: what is unseen differs between them.
-    return merge_labels(
+    datasets = merge_labels(
         {name: _read_file(predictor, name, path, found[0]) for name, path in named.items()}
     )
+    for name, dataset in datasets.items():
+        for note in split_notes(dataset, split):
+            logger.warning("%s: %s", named[name], note.text)
+    return datasets
 
 
 def _dataset_of(name: str, path: Path, config: RunConfig) -> str:

@@ -83,6 +83,11 @@ class EncodedSplit:
     def __len__(self) -> int:
         return len(self.token_ids)
 
+    @property
+    def num_examples(self) -> int:
+        """How many texts the rows are, or are pieces of."""
+        return len(self) if self.source is None else len(self.source)
+
     def take(self, examples: Int64Array) -> "EncodedSplit":
         """Returns the rows of some examples, copied, without frozen states.
 

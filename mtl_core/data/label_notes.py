@@ -26,11 +26,7 @@ def with_label_notes(datasets: Mapping[str, EncodedDataset]) -> dict[str, Encode
     found: dict[str, list[DataNote]] = {name: list(one.notes) for name, one in datasets.items()}
     for name, dataset in datasets.items():
         for split in dataset.splits:
-            notes = SplitNotes(split)
-            for task in dataset.labels:
-                _note_unseen(notes, dataset, task)
-                _note_unlabelled(notes, dataset, task)
-            found[name] += [replace(note, dataset=name) for note in notes.found]
+            found[name] += [replace(note, dataset=name) for note in split_notes(dataset, split)]
     for task, carriers in _carriers(datasets).items():
         notes = SplitNotes("")
         _note_single(notes, task, carriers)
@@ -44,6 +40,15 @@ def with_label_notes(datasets: Mapping[str, EncodedDataset]) -> dict[str, Encode
         name: replace(dataset, notes=by_importance(found[name]))
         for name, dataset in datasets.items()
     }
+
+
+def split_notes(dataset: EncodedDataset, split: str) -> list[DataNote]:
+    """Returns the notes on the labels of one split: those that train lacks, rows without one."""
+    notes = SplitNotes(split)
+    for task in dataset.labels:
+        _note_unseen(notes, dataset, task)
+        _note_unlabelled(notes, dataset, task)
+    return notes.found
 
 
 def check_known_labels(datasets: Mapping[str, EncodedDataset], limited: Iterable[str]) -> None:
@@ -183,7 +188,7 @@ def _carriers(datasets: Mapping[str, EncodedDataset]) -> dict[str, list[EncodedD
 
 
 def _column(dataset: EncodedDataset, task: str) -> AnyColumn:
-    return dataset.splits["train"].labels.columns[task]
+    return next(iter(dataset.splits.values())).labels.columns[task]
 
 
 def _names_in(carriers: Sequence[EncodedDataset], task: str, split: str) -> set[str]:

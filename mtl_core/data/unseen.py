@@ -8,7 +8,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from mtl_core.data.encoded import EncodedSplit
 from mtl_core.data.inspection import MOST_KNOWN
 from mtl_core.data.notes import SplitNotes, by_importance, leaks, percent
 from mtl_core.data.store import EncodedDataset
@@ -83,13 +82,9 @@ def _without_known(
 ) -> EncodedDataset:
     splits = dict(dataset.splits)
     rows = splits.pop(split, None)
-    if rows is not None and _num_texts(rows) == len(dataset.texts[split]):
+    if rows is not None and rows.num_examples == len(dataset.texts[split]):
         known = np.concatenate([one.texts["train"] for one in trained])
         unseen = np.flatnonzero(~np.isin(dataset.texts[split], known))
         if len(unseen):
             splits[split] = rows.take(unseen)
     return replace(dataset, splits=splits)
-
-
-def _num_texts(rows: EncodedSplit) -> int:
-    return len(rows) if rows.source is None else len(rows.source)

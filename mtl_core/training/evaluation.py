@@ -27,11 +27,13 @@ class Evaluation:
         main: Main score of every task.
         joint_accuracy: Share of labelled sentences with every labelled task right, in [0, 1];
             NaN when no task can be right or wrong, as with regression alone.
+        rows: How many texts the split has, those without a label among them.
     """
 
     scores: Scores
     main: dict[str, float]
     joint_accuracy: float
+    rows: int
 
 
 def evaluate(
@@ -67,7 +69,9 @@ def evaluate(
     scores, finished = _finish(model, tasks, outcomes, calibrates=split == "dev")
     model.train(was_training)
     main = {name: values[tasks[name].main_score] for name, values in scores.items()}
-    return Evaluation(scores, main, joint_accuracy(tasks, list(finished.values())))
+    carriers = [dataset for dataset in datasets.values() if split in dataset.splits]
+    count = sum(dataset.splits[split].num_examples for dataset in carriers)
+    return Evaluation(scores, main, joint_accuracy(tasks, list(finished.values())), count)
 
 
 def _finish(

@@ -24,7 +24,9 @@ def show_evaluation(evaluation: "Evaluation", what: str) -> None:
             table.add_row(task, name, show_score(name, value))
     joint = show_score("joint_accuracy", evaluation.joint_accuracy)
     table.add_row("all", "joint_accuracy", joint)
-    plain_console().print(table)
+    console = plain_console()
+    console.print(table)
+    console.print(f"{evaluation.rows:,} rows")
 
 
 def evaluation_json(evaluation: "Evaluation", what: str) -> str:
@@ -34,7 +36,7 @@ def evaluation_json(evaluation: "Evaluation", what: str) -> str:
         for task, found in evaluation.scores.items()
     }
     joint = _known(evaluation.joint_accuracy)
-    plain = {"split": what, "scores": scores, "joint_accuracy": joint}
+    plain = {"split": what, "rows": evaluation.rows, "scores": scores, "joint_accuracy": joint}
     return printable_json(json.dumps(plain, ensure_ascii=False, indent=2))
 
 

@@ -32,16 +32,20 @@ def test_files_are_named_by_data_set_or_alone(
 
 
 def test_a_score_that_is_none_is_null_in_json() -> None:
-    evaluation = Evaluation({"a": {"mse": float("nan"), "pearson": 0.5}}, {}, float("nan"))
+    evaluation = Evaluation({"a": {"mse": float("nan"), "pearson": 0.5}}, {}, float("nan"), 7)
     assert json.loads(evaluation_json(evaluation, "dev")) == {
         "split": "dev",
+        "rows": 7,
         "scores": {"a": {"mse": None, "pearson": 0.5}},
         "joint_accuracy": None,
     }
 
 
 def test_table_and_json_say_the_same(
-    mtl: Mtl, run_config: RunConfigFactory, tmp_path: Path
+    mtl: Mtl,
+    run_config: RunConfigFactory,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     rows = "\n".join(["text,label", *["play jazz,a", "book it,b"] * 6])
     (tmp_path / "rows.csv").write_text(rows)
@@ -64,6 +68,16 @@ def test_table_and_json_say_the_same(
     assert "the data has no split 'test'; there are train, dev" in refused.err
     by_file = mtl("evaluate", model, "--json", "--file", str(tmp_path / "rows.csv"))
     assert json.loads(by_file.out)["scores"]["a"] == pytest.approx(plain["scores"]["a"])
+    assert json.loads(by_file.out)["rows"] == plain["rows"] == 12
+    assert "12 rows" in shown
+    assert "train lacks" not in caplog.text
+    # What spoils the scores of a file is said: labels that the model cannot say, rows without any.
+    (tmp_path / "odd.csv").write_text("text,label\nplay,a\nbook,c\nplay it,d\nbook it,c\nx,b\n")
+    odd = mtl("evaluate", model, "--json", "--file", str(tmp_path / "odd.csv"))
+    assert json.loads(odd.out)["rows"] == 5
+    assert json.loads(odd.out)["scores"]["a"]["accuracy"] <= 2 / 5
+    assert "odd.csv: task 'a': 3 of 5 rows (60 %) have a label that train lacks" in caplog.text
+    assert "count as wrong: 'c', 'd'" in caplog.text
     gone = mtl("evaluate", model, "--file", "gone.csv", "--device", "cpu")
     assert gone.code == 2
     assert gone.err == "error: gone.csv: there is no such file\n"
