@@ -71,6 +71,8 @@ def load_datasets(
         DataError: A data set cannot be used.
     """
     check_fetched(config.datasets.values())
+    for name, section in config.datasets.items():
+        section.check_files(f"run.datasets.{name}")
     datasets = {
         name: load_dataset(
             name,

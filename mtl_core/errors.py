@@ -41,5 +41,10 @@ class TrainingError(MtlError):
 
 def did_you_mean(name: str, allowed: Iterable[str]) -> str:
     """Returns " Did you mean 'x'?" for the nearest allowed name, or "" when none is near."""
-    nearest = difflib.get_close_matches(name, list(allowed), n=1, cutoff=0.6)
-    return f" Did you mean '{nearest[0]}'?" if nearest else ""
+    near = nearest(name, allowed)
+    return f" Did you mean '{near}'?" if near else ""
+
+
+def nearest(name: str, allowed: Iterable[str]) -> str:
+    """Returns the nearest allowed name, or "" when none is near."""
+    return next(iter(difflib.get_close_matches(name, list(allowed), n=1, cutoff=0.6)), "")

@@ -75,7 +75,10 @@ def read_document(path: Path) -> Document:
     text = _read_text(path)
     data, lines = parse(text, base=path.absolute().parent, where=lambda line: f"{path}:{line}")
     if not isinstance(data, dict):
-        raise ConfigError(f"{path}: expected a mapping of sections, found {describe(data)}")
+        raise ConfigError(
+            f"{path}: expected a mapping of sections, found {describe(data)}; of a file of data "
+            f"`mtl init {path}` makes a study file"
+        )
     places: dict[KeyPath, Origin] = {(): Origin(is_override=False, line=0, text=str(path))}
     for at, line in lines.items():
         places[at] = Origin(is_override=False, line=line, text=f"{path}:{line}")

@@ -14,6 +14,14 @@ def check_text(study: str) -> None:
     read_document(find_study(study))
 
 
+def check_output(folder: Path | None) -> None:
+    """Refuses a folder to write to that is a file, or lies below one, before anything is read."""
+    places = () if folder is None else (folder, *folder.parents)
+    for place in places:
+        if place.is_file():
+            raise ConfigError(f"--output: cannot write to {folder}: {place} is a file, no folder")
+
+
 def model_folder(model: str | Path, *, trust_code: bool) -> Path:
     """Returns the folder of the model: a study holds it in best/, `mtl train` in model/.
 

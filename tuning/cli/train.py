@@ -28,9 +28,10 @@ def train(
     quiet: Quiet = False,
 ) -> None:
     """Train one model with the recipe of the study file, here and without a search."""
-    from tuning.cli.arguments import check_text, model_folder
+    from tuning.cli.arguments import check_output, check_text, model_folder
 
     check_text(study)
+    check_output(output)
     given = init_from
     if init_from is not None:
         init_from = model_folder(init_from, trust_code=trust_code)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mtl_core.data.formats.data_files import missing_file
 from mtl_core.errors import DataError
 
 _WORDS = {
@@ -79,7 +80,7 @@ def _files(places: Sequence[Path]) -> Iterator[Path]:
         elif place.is_file():
             yield place
         else:
-            raise DataError(f"{place}: there is no such file")
+            raise missing_file(place)
 
 
 def _is_no_data(path: Path, below: Path) -> bool:

@@ -6,6 +6,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from mtl_core.config import RunConfig
+from mtl_core.data.formats.data_files import missing_file
 from mtl_core.data.splits import read_splits
 from mtl_core.errors import ConfigError, DataError
 from mtl_core.files import whole_file, write_text
@@ -43,11 +44,11 @@ def write_study(places: Sequence[Path], output: Path, *, force: bool = False) ->
         What was found.
 
     Raises:
-        ConfigError: `output` is there already, or cannot be written.
-        DataError: A file cannot be used; nothing is written.
+        ConfigError: `output` is there already, or cannot be written; a place is a study file.
+        DataError: A file is not there or cannot be used; nothing is written.
     """
-    if output.exists() and not force:
-        raise ConfigError(f"{output}: the file is there already; --force replaces it")
+    _check_places(places)
+    _check_output(output, force=force)
     left_out: list[str] = []
     found = named(_look(places, left_out))
     shown = " ".join(str(place) for place in places)
@@ -64,6 +65,28 @@ def write_study(places: Sequence[Path], output: Path, *, force: bool = False) ->
     finally:
         output.with_name(f".{output.name}.part").unlink(missing_ok=True)
     return Written(found, left_out)
+
+
+def _check_places(places: Sequence[Path]) -> None:
+    for place in places:
+        if not place.exists():
+            raise missing_file(place)
+        if place.suffix in (".yaml", ".yml"):
+            raise ConfigError(
+                f"{place}: this is a study file, no data; `mtl check {place}` checks it"
+            )
+
+
+def _check_output(output: Path, *, force: bool) -> None:
+    if output.is_dir():
+        raise ConfigError(
+            f"--output: {output} is a folder; expected a file, such as {output / 'study.yaml'}"
+        )
+    if output.exists() and not force:
+        raise ConfigError(
+            f"{output}: the file is there already; --force replaces it, --output FILE writes "
+            "another one"
+        )
 
 
 def _look(places: Sequence[Path], left_out: list[str]) -> list[tuple[Group, DatasetGuess]]:

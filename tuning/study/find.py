@@ -5,14 +5,22 @@ from pathlib import Path
 
 from mtl_core.errors import ConfigError, did_you_mean
 
+_DATA = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".conll", ".conllu")
+_PACKED = (".gz", ".bz2", ".xz", ".zst", ".zip")
+
 
 def find_study(study: str) -> Path:
     """Returns the file of a study: a path, or the name of a bundled study.
 
     Raises:
-        ConfigError: There is neither.
+        ConfigError: There is neither, or the file is one of data.
     """
     path = Path(study)
+    # A table read as YAML would be refused for something inside of it.
+    if path.suffix.lower() in (*_DATA, *_PACKED) and path.is_file():
+        raise ConfigError(
+            f"{study}: this is data, no study file; `mtl init {study}` writes a study file for it"
+        )
     # What looks like a path is taken for one though it is not there: the error then names the file
     # and not the bundled studies.
     if path.suffix in (".yaml", ".yml") or len(path.parts) > 1 or path.is_file():

@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -43,18 +43,22 @@ def load_study(study: str, assignments: Sequence[str] = ()) -> StudyFile:
         # What a folder may be called; the file itself may be called anything.
         name = re.sub(r"[^A-Za-z0-9._]+", "-", find_study(study).stem).lstrip("._-")
         document = document.with_overrides({"study.name": name or "study"})
-    document = document.with_overrides(dict(parse_assignment(text) for text in assignments))
+    overrides = dict(parse_assignment(text) for text in assignments)
+    written = document
+    document = document.with_overrides(overrides)
+    if misnamed := list(_misnamed(written, document, overrides)):
+        raise ConfigError("\n".join(misnamed))
     loaded = validate(document, StudyFile)
     document = _with_absolute_options(document, loaded)
     # Validated twice: which options are paths only a valid document tells.
     loaded = validate(document, StudyFile)
     # As it was written: the schema's own default is for studies that search.
-    written = _section(document, "study").get("trials", 1)
-    if not loaded.search and written != 1:
+    trials = _section(document, "study").get("trials", 1)
+    if not loaded.search and trials != 1:
         where = document.place(("study", "trials")).text
         raise ConfigError(
             f"{where}: study.trials: with nothing to search only the default recipe is run; "
-            f"expected 1, found {written}"
+            f"expected 1, found {trials}"
         )
     errors = _space_errors(document, loaded)
     if errors:
@@ -161,7 +165,11 @@ def _with_paths_of(resolved: object, written: object) -> object:
 
 
 def _section(document: Document, name: str) -> Mapping[str, object]:
-    section = document.data.get(name)
+    return _section_of(document.data, name)
+
+
+def _section_of(data: Mapping[str, object], name: str) -> Mapping[str, object]:
+    section = data.get(name)
     return section if isinstance(section, dict) else {}
 
 
@@ -216,6 +224,25 @@ def _corner_errors(
             yield (line if line.startswith(where) else f"{where}: {line}") + hint
 
 
+def _misnamed(written: Document, document: Document, overrides: Iterable[str]) -> Iterator[str]:
+    """Yields a line for every override inside of a task or data set that is not there.
+
+    Args:
+        written: The study file.
+        document: The file with the overrides, which make one with a `kind`.
+        overrides: Their whole keys.
+    """
+    for key in overrides:
+        path = split_key(key)
+        # A task or data set as a whole is a new one.
+        if len(path) < 4 or path[0] != "run" or path[1] not in ("tasks", "datasets"):
+            continue
+        section, name = path[1:3]
+        before, after = (_section_of(_section(one, "run"), section) for one in (written, document))
+        if name not in before and "kind" not in _section_of(after, name):
+            yield f"{document.place(path).text}: {_no_such(section, name, before)}"
+
+
 def _unknown_name(study: StudyFile, key: str) -> str:
     """Returns what is wrong with a key that names a task or data set that is not there, or ""."""
     named: dict[str, Mapping[str, object]] = {
@@ -226,7 +253,10 @@ def _unknown_name(study: StudyFile, key: str) -> str:
     name = rest.partition(".")[0]
     if not name or section not in named or name in named[section]:
         return ""
-    allowed = named[section]
+    return _no_such(section, name, named[section])
+
+
+def _no_such(section: str, name: str, allowed: Iterable[str]) -> str:
     return (
         f"run.{section} has no '{name}'; allowed: {', '.join(allowed)}."
         f"{did_you_mean(name, allowed)}"

@@ -149,6 +149,16 @@ class DatasetBase(Section, ABC):
             DataError: A file is missing or unreadable, or lacks a column.
         """
 
+    def check_files(self, where: str) -> None:
+        """Refuses files that are not there, before anything is read.
+
+        Args:
+            where: The key of the data set, which the error begins with.
+
+        Raises:
+            DataError: Files are missing, or cannot be fetched; a line for each split.
+        """
+
     def text_columns(self) -> TextColumns:
         """Returns how a table looks that holds texts like those of this data set."""
         return TextColumns()
@@ -214,6 +224,17 @@ class FilesBase(DatasetBase):
         rows = [row for path in files for row in self.read_file(path, columns, notes)]
         join_notes(notes, len(rows))
         return rows
+
+    def check_files(self, where: str) -> None:
+        """Refuses files that are not there; see `DatasetBase.check_files`."""
+        lines: list[str] = []
+        for split in self.splits.given():
+            try:
+                self.splits.files(split)
+            except DataError as error:
+                lines += [f"{where}.splits.{split}: {line}" for line in error.lines]
+        if lines:
+            raise DataError(*lines)
 
     @abstractmethod
     def read_file(self, path: Path, columns: Columns, notes: SplitNotes) -> list[Example]:

@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from mtl_core.errors import DataError
+from mtl_core.errors import DataError, did_you_mean
 from mtl_core.files import open_or_build
 from mtl_core.paths import cache_folder
 from mtl_core.section import is_address
@@ -32,7 +32,7 @@ def _files_at(place: str) -> list[Path]:
         return [path]
     is_glob = any(sign in place for sign in "*?[") and not path.exists()
     if not path.exists() and not is_glob:
-        raise DataError(f"{place}: there is no such file")
+        raise missing_file(path)
     # A relative pattern is what `Path.glob` takes, so an absolute one starts from the root.
     start, pattern = (Path(path.anchor), place[len(path.anchor) :]) if is_glob else (path, "*")
     found = sorted(entry for entry in start.glob(pattern) if entry.is_file())
@@ -40,6 +40,13 @@ def _files_at(place: str) -> list[Path]:
     if not files:
         raise DataError(f"{place}: {'no file matches' if is_glob else 'the folder holds no files'}")
     return files
+
+
+def missing_file(path: Path) -> DataError:
+    """Returns the error on a file that is not there, with the nearest name in its folder."""
+    # A folder that is not there, either, has no names.
+    near = did_you_mean(path.name, (entry.name for entry in path.parent.glob("*")))
+    return DataError(f"{path}: there is no such file{near and '.' + near}")
 
 
 def fetch(address: str) -> Path:
