@@ -99,7 +99,7 @@ def _own_data(predictor: Predictor, split: str) -> Mapping[str, EncodedDataset]:
         raise DataError(f"--split: the data has no split '{split}'; there are {', '.join(known)}")
     # Else scores on rows that the model has seen would be taken for scores on new ones.
     for note in leaks((note for dataset in datasets.values() for note in dataset.notes), split):
-        logger.warning("%s", note.line)
+        logger.warning("%s: %s", note.level, note.line)
     return datasets
 
 

@@ -37,7 +37,7 @@ def test_pages_load_nothing_from_other_servers(site: Path) -> None:
         assert [url for url in found if "canonical" not in url] == [], page
 
 
-def test_every_page_is_in_the_navigation(site: Path) -> None:
+def test_every_page_is_in_the_navigation() -> None:
     text = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
     pages = {str(path.relative_to(ROOT / "docs")) for path in (ROOT / "docs").rglob("*.md")}
     assert {page for page in pages - {"package.md"} if f": {page}" not in text} == set()

@@ -16,7 +16,7 @@ from mtl_core.study_file import dump, parse_assignment, read_document
 from mtl_core.validation import validate
 
 ANSWERED = 3.0
-"""Seconds; an answer takes a tenth of it on a machine that is not busy."""
+"""Seconds of CPU, as others may keep the machine busy; an answer takes a tenth of it."""
 LONG = 200_000
 
 REFUSED = {
@@ -81,10 +81,10 @@ def test_a_document_that_would_take_long_is_refused(
     path.write_text(text or "", encoding="utf-8")
     if text is None:
         os.truncate(path, 100_000_000)
-    start = time.monotonic()
+    start = time.process_time()
     with pytest.raises(ConfigError, match=rf"\Astudy\.yaml.*{re.escape(message)}.*\Z"):
         read_document(path)
-    assert time.monotonic() - start < ANSWERED
+    assert time.process_time() - start < ANSWERED
 
 
 def test_a_value_on_the_command_line_is_bounded_as_well() -> None:

@@ -89,7 +89,7 @@ def tell_notes(data: Data) -> None:
     the user.
     """
     for note in data.notes:
-        logger.warning("%s", note.line)
+        logger.warning("%s: %s", note.level, note.line)
 
 
 def precision_here(study: StudyFile) -> PrecisionChoice | None:

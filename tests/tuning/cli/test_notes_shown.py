@@ -23,7 +23,7 @@ from tuning.watch.live_table import LiveTable
 from tuning.watch.log_lines import log_to_stderr
 from tuning.watch.state import StudyState
 
-LEAK = "d [dev]: 12 of 12 rows (100 %) stand in train, too; scores on them say little"
+LEAK = "serious: d [dev]: 12 of 12 rows (100 %) stand in train, too; scores on them say little"
 CUT = "d [train]: 2 of 12 rows (17 %) are cut after 8 sub-words"
 
 
@@ -80,7 +80,7 @@ def test_a_model_that_is_scored_on_what_it_was_trained_on_says_so(study, mtl, ca
     done = mtl("evaluate", "run/model", "--split", "dev", "--json")
     assert done.code == 0, done.err
     # The other notes are about training.
-    assert [message for message in caplog.messages if message.startswith("d")] == [LEAK]
+    assert [message for message in caplog.messages if message.startswith("serious")] == [LEAK]
     json.loads(done.out)
 
 
@@ -88,12 +88,13 @@ def test_quiet_is_no_reason_to_hide_them(study):
     # In a process of its own: pytest takes what is logged in this one.
     command = [sys.executable, "-m", "tuning", "train", study, "--output", "out", "--quiet"]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
-    assert done.stdout == ""
+    assert done.stdout.startswith("best epoch ")  # The result, and nothing of the way there.
+    assert done.stdout.count("\n") == 1
     assert [line.partition(" (")[0] for line in done.stderr.splitlines()] == [
-        "d [dev]: 12 of 12 rows",
-        "d [train]: 2 of 12 rows",
-        "d [dev]: 2 of 12 rows",
-        "d [dev]: 12 rows, so that one row is 8.3 points of a score",
+        "serious: d [dev]: 12 of 12 rows",
+        "warning: d [train]: 2 of 12 rows",
+        "warning: d [dev]: 2 of 12 rows",
+        "hint: d [dev]: 12 rows, so that one row is 8.3 points of a score",
     ]
 
 
