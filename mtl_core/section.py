@@ -41,6 +41,30 @@ class Section(BaseModel):
         return schema
 
 
+def plain_sections(schema: type[BaseModel]) -> dict[tuple[str, ...], type[BaseModel]]:
+    """Returns the keys that lead to each section of a schema, the outer ones first.
+
+    Without those that hang on a name or a kind, which a study file chooses.
+    """
+    found: dict[tuple[str, ...], type[BaseModel]] = {}
+    level: dict[tuple[str, ...], type[BaseModel]] = {(): schema}
+    while level:
+        found |= level
+        level = {
+            (*path, name): field.annotation
+            for path, section in level.items()
+            for name, field in section.model_fields.items()
+            if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+        }
+    return found
+
+
+def keys_named(schema: type[BaseModel], name: str) -> list[str]:
+    """Returns the dotted keys of the plain sections of a schema that end in a name."""
+    sections = plain_sections(schema).items()
+    return [".".join((*path, name)) for path, section in sections if name in section.model_fields]
+
+
 def _field_docs(section: type[Section]) -> dict[str, str]:
     """Returns field -> the text that stands below it in the source, those of bases included."""
     docs: dict[str, str] = {}

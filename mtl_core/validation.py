@@ -9,8 +9,9 @@ from typing import Annotated, TypeGuard, TypeVar, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from mtl_core.errors import ConfigError, did_you_mean
+from mtl_core.errors import ConfigError, did_you_mean, nearest
 from mtl_core.printable import one_line
+from mtl_core.section import keys_named, plain_sections
 from mtl_core.study_file import Document, Origin, describe, split_key
 from mtl_core.yaml_text import KeyPath, key_text
 
@@ -55,9 +56,13 @@ def validate(document: Document, schema: type[S]) -> S:
         problems: list[tuple[Origin, str]] = []
         # The arms of a union without `kind` fail one after the other, at the same key: they become
         # one error, which tells what any of them would have taken.
+        errors = error.errors(include_url=False)
+        meant = checker.meant(errors)
         groups = [
             (path, list(group))
-            for path, group in groupby(error.errors(include_url=False), key=checker.path)
+            for path, group in groupby(errors, key=checker.path)
+            # A misspelt key is one mistake: that the key which was meant is missing follows.
+            if path not in meant
         ]
         for path, group in groups:
             # In a union of sections and scalars, what is wrong inside a section is told; that the
@@ -110,6 +115,15 @@ class _Explainer:
         is_missing = details["type"] == "missing"
         return (*path, details["loc"][-1]) if is_missing else tuple(path)
 
+    def meant(self, errors: list[ErrorDetails]) -> set[KeyPath]:
+        """Returns the missing keys that unknown ones beside them are nearest to."""
+        unknown = [self.path(one) for one in errors if one["type"] == "extra_forbidden"]
+        missing = {self.path(one) for one in errors if one["type"] == "missing"}
+        near = {
+            (*path[:-1], nearest(str(path[-1]), self._fields(path[:-1]))): path for path in unknown
+        }
+        return missing & near.keys()
+
     def explain(self, path: KeyPath, group: list[ErrorDetails]) -> Iterator[tuple[Origin, str]]:
         """Yields place and text of the errors at one key."""
         details = group[0]
@@ -142,8 +156,18 @@ class _Explainer:
 
     def _unknown_key(self, path: KeyPath) -> str:
         allowed = self._fields(path[:-1])
-        near = did_you_mean(str(path[-1]), allowed)
+        near = self._elsewhere(path) or did_you_mean(str(path[-1]), allowed)
         return f"unknown key '{key_text(path)}'; allowed here: {', '.join(allowed)}.{near}"
+
+    def _elsewhere(self, path: KeyPath) -> str:
+        """Returns " Did you mean 'x.y'?" for a key of this name in another section, or ""."""
+        found = keys_named(self._schema, str(path[-1]))
+        # A task or a data set has keys of its own, such as `name`, that mean something else there.
+        if not found or path[:-1] not in plain_sections(self._schema):
+            return ""
+        # As `--set` takes it, whatever the file has: keys without a part are those of `run`.
+        shown = found[0].removeprefix("run.") if path[0] == "run" else found[0]
+        return f" Did you mean '{shown}'?"
 
     def _own_error(self, path: KeyPath, text: str) -> tuple[Origin, str]:
         """Returns place and text of a `ValueError` of ours, which may name a key below `path`."""

@@ -23,6 +23,7 @@ from tuning.cli.push import push
 from tuning.cli.report import report
 from tuning.cli.schema import schema
 from tuning.cli.status import status
+from tuning.cli.study_command import StudyCommand
 from tuning.cli.submit import submit
 from tuning.cli.train import train
 from tuning.cli.tune import tune
@@ -58,6 +59,7 @@ def _options(
 
 
 # In the order of `mtl --help`, which is that of their use.
+_OF_STUDIES = (check, train, tune, submit)
 for _command in (
     init,
     fetch,
@@ -73,7 +75,7 @@ for _command in (
     submit,
     schema,
 ):
-    app.command()(_command)
+    app.command(cls=StudyCommand if _command in _OF_STUDIES else None)(_command)
 
 
 def main() -> NoReturn:

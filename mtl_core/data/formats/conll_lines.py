@@ -63,9 +63,11 @@ def check_width(
     for column, place in places.items():
         if not -width <= place < width:
             wide = range(place + 1 if place >= 0 else -place, 100)
+            numbers = {1: "1 column, 0", 2: "2 columns, 0 and 1"}
+            found = numbers.get(width, f"{width} columns, 0 to {width - 1}")
             raise DataError(
-                f"{path}:{sentence.start}: there is no column {place} for '{column}'; found "
-                f"{width} columns, counted from 0{better(sentence.start, wide)}"
+                f"{path}:{sentence.start}: there is no column {place} for '{column}'; its line has "
+                f"{found}{better(sentence.start, wide)}"
             )
 
 

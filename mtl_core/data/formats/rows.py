@@ -40,17 +40,17 @@ def read_rows(
 
     Raises:
         DataError: Rows are bad, or have half a surrogate pair in them. Its lines tell the first
-            ten, and how many more there are.
+            ten, and how many more there are; one line tells what is wrong with every row alike.
     """
     examples: list[Example] = []
     bad = _BadRows(on_empty)
     with bad:  # An error of `rows` itself is the last one: nothing can be read behind it.
         for where, row in rows:
-            with bad:
+            with bad.at(where):
                 example = make(row, where)
                 check_characters(example, where)
                 examples.append(example)
-    bad.check()
+    bad.check(is_every=not examples)
     if notes is not None:
         note_empty(notes, bad.num_empty, bad.num_empty + len(examples))
     return examples
@@ -83,6 +83,13 @@ class _BadRows:
         self._on_empty = on_empty
         self._told: list[str] = []
         self._count = 0
+        self._alike: set[str] = set()
+        self._place = ""
+
+    def at(self, where: str) -> "_BadRows":
+        """Returns itself, to stand around the row at `file:line`."""
+        self._place = where
+        return self
 
     def __enter__(self) -> None:
         pass
@@ -104,10 +111,25 @@ class _BadRows:
         self._count += 1
         if self._count <= _MOST_TOLD:
             self._told += error.lines
+        if len(self._alike) < 2:
+            self._alike.add(self._without_place(str(error)))
         return True
 
-    def check(self) -> None:
+    def _without_place(self, text: str) -> str:
+        # An error may be of another line of the same file than its row begins in.
+        file = self._place.rpartition(":")[0]
+        line, _, rest = text.removeprefix(f"{file}:").partition(": ")
+        return rest if line.isdecimal() else text
+
+    def check(self, *, is_every: bool) -> None:
+        """Raises the errors as one.
+
+        Args:
+            is_every: Whether no row is a good one.
+        """
         more = self._count - _MOST_TOLD
+        if is_every and self._count > 1 and len(self._alike) == 1:
+            raise DataError(f"{self._told[0]} (so in all {self._count:,})")
         if self._count:
             raise DataError(*self._told, *([f"... and {more} more"] if more > 0 else ()))
 

@@ -96,3 +96,21 @@ def test_what_fits_no_scheme_is_told_with_the_setting(write_rows: WriteRows) -> 
     message = r"rows\.txt:1: expected a tag of iob2 .*'PER'; .* `schemes: {ner: io}` where neigh"
     with pytest.raises(DataError, match=message):
         read(write_rows("Rossi PER\nin O\n"), "conll", NER, columns={"ner": 1})
+
+
+@pytest.mark.parametrize(
+    ("content", "place", "found"),
+    [
+        ("Rome O\n\nParis O\n\nOslo O\n", 2, "2 columns, 0 and 1 (so in all 3)"),
+        ("Rome\n\nParis\n", 1, "1 column, 0 (so in all 2)"),
+        ("a X O\n", -4, "3 columns, 0 to 2"),
+    ],
+)
+def test_a_column_that_no_line_has_is_told_once(
+    write_rows: WriteRows, content: str, place: int, found: str
+) -> None:
+    with pytest.raises(DataError) as error:
+        read(write_rows(content), "conll", NER, columns={"ner": place})
+    [line] = error.value.lines
+    expected = f":1: there is no column {place} for 'ner'; its line has {found}"
+    assert line.endswith(f"rows.txt{expected}")

@@ -30,6 +30,29 @@ def test_the_lines_of_an_error_travel_between_processes() -> None:
     assert pickle.loads(pickle.dumps(DataError("a\nb", "c"))).lines == ("a\nb", "c")
 
 
+def test_what_is_wrong_with_every_row_alike_is_told_once() -> None:
+    def refuse(row: int, where: str) -> Example:
+        file, line = where.split(":")
+        raise DataError(f"{file}:{int(line) + row % 2}: there is no column 2")
+
+    rows = [(f"f:{3 * number}", number) for number in range(1, 1301)]
+    with pytest.raises(DataError) as error:
+        read_rows(rows, refuse)
+    assert error.value.lines == ("f:4: there is no column 2 (so in all 1,300)",)
+
+
+@pytest.mark.parametrize("good", [True, False])
+def test_rows_that_differ_keep_a_line_each(good: bool) -> None:
+    def refuse(row: int, where: str) -> Example:
+        if row == 2 and good:
+            return Example(("a",))
+        raise DataError(f"{where}: {'odd' if row == 2 else 'even'}")
+
+    with pytest.raises(DataError) as error:
+        read_rows([("f:1", 1), ("f:2", 2), ("f:3", 3)], refuse)
+    assert len(error.value.lines) == (2 if good else 3)
+
+
 def test_one_bad_row_is_told_as_it_is() -> None:
     with pytest.raises(DataError) as error:
         read_rows([("f:1", 0), ("f:2", 1), ("f:3", 2)], whole)

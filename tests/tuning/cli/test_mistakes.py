@@ -106,3 +106,50 @@ def test_a_file_as_the_folder_of_a_run(answer: Answer, output: str) -> None:
 def test_init_on_what_it_cannot_use(answer: Answer, arguments: list[str], message: str) -> None:
     pattern = message.replace("?", r"\?")
     assert re.fullmatch(rf"error: {pattern}\n", answer("init", *arguments))
+
+
+@pytest.mark.parametrize(
+    ("assignment", "meant"),
+    [("epochs=2", "training.epochs"), ("encoder_lr=0.1", "optimizer.encoder_lr")],
+)
+def test_a_key_of_another_section(answer: Answer, assignment: str, meant: str) -> None:
+    said = answer("check", "study.yaml", "--set", assignment)
+    assert said.startswith(f"error: --set {assignment}: unknown key ")
+    assert said.endswith(f" Did you mean '{meant}'?\n")
+
+
+def test_a_key_of_a_data_set_is_no_key_of_another_section(answer: Answer) -> None:
+    assert "Did you mean" not in answer("check", "study.yaml", "--set", "datasets.tickets.seed=a")
+
+
+def test_keys_at_the_wrong_level_of_the_file(answer: Answer) -> None:
+    text = Path("study.yaml").read_text(encoding="utf-8")
+    text = text.replace("  tasks:", "  epochs: 2\n  tasks:") + "trials: 3\n"
+    Path("study.yaml").write_text(text, encoding="utf-8")
+    first, second = answer("check", "study.yaml").splitlines()
+    assert re.match(r"error: study\.yaml:7: .*'run\.epochs'.* mean 'training\.epochs'\?$", first)
+    assert re.match(r"error: study\.yaml:12: .*'trials'.* mean 'study\.trials'\?$", second)
+
+
+def test_a_misspelt_key_that_has_to_be_there_is_one_mistake(answer: Answer) -> None:
+    text = Path("study.yaml").read_text(encoding="utf-8")
+    Path("study.yaml").write_text(text.replace("column:", "colunm:"), encoding="utf-8")
+    [line] = answer("check", "study.yaml").splitlines()
+    assert re.match(r"error: study\.yaml:8: unknown key .*colunm'.* mean 'column'\?$", line)
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (["train", "study.yaml", "--epochs", "3"], "--set training.epochs=3"),
+        (["train", "study.yaml", "--encoder-lr=3"], "--set optimizer.encoder_lr=3"),
+        (["tune", "study.yaml", "--trials", "3"], "--set study.trials=3"),
+        (["check", "study.yaml", "--set", "training.epochs", "2"], "--set training.epochs=2"),
+    ],
+)
+def test_keys_in_place_of_options(answer: Answer, words: list[str], hint: str) -> None:
+    assert hint in " ".join(re.sub("[\u2500-\u257f]", " ", answer(*words)).split())
+
+
+def test_an_option_that_is_no_key_gets_no_hint(answer: Answer) -> None:
+    assert "--set" not in answer("train", "study.yaml", "--colour")
