@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from mtl_core.differences import told
 from mtl_core.errors import ConfigError
 from mtl_core.files import InUseError, hold, write_json, write_text
+from mtl_core.model_folder import META
 from mtl_core.study_file import dump, read_document
 from mtl_core.training.report import EpochReport
 from mtl_core.validation import validate
@@ -162,6 +163,11 @@ class StudyFolder:
             ConfigError: There is no study.yaml in it.
         """
         if not self.study.is_file():
+            if (self.path / "model" / META).is_file():
+                raise ConfigError(
+                    f"{self.path}: a run of `mtl train`, not a study folder; `mtl evaluate "
+                    f"{self.path}` scores its model"
+                )
             raise ConfigError(f"{self.path}: not a study folder, there is no study.yaml in it")
 
     def trial(self, run_id: str) -> Path:

@@ -177,6 +177,11 @@ def test_another_folder_is_refused(tmp_path: Path, mtl: Mtl) -> None:
     outcome = mtl("status", str(tmp_path))
     assert outcome.code == 2
     assert re.fullmatch(r"error: .*not a study folder, .*study\.yaml.*\n", outcome.err)
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "mtl.json").touch()
+    outcome = mtl("status", str(tmp_path))
+    assert outcome.code == 2
+    assert f"{tmp_path}: a run of `mtl train`, not a study folder; `mtl evaluate" in outcome.err
 
 
 def test_watching_ends_with_the_driver(folder: Path, mtl: Mtl) -> None:
