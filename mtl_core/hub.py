@@ -14,6 +14,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from mtl_core.errors import ConfigError
 from mtl_core.model_folder import EXTRA_FILES, FILES, META, RUN
+from mtl_core.model_places import inner_folder, instead_of, models_below
 from mtl_core.printable import one_line
 from mtl_core.section import is_address
 from mtl_core.study_file import dump
@@ -43,21 +44,21 @@ def find_model(name: str | Path, *, revision: str | None = None) -> Path:
             does not have it.
     """
     repo, _, named = str(name).partition("@")
-    if not Path(name).is_dir() and _HUB_ID.fullmatch(repo):
+    folder = Path(name)
+    if folder.is_file():
+        raise ConfigError(
+            f"{name}: it is a file, expected the folder of a model, or USER/NAME on the hub"
+        )
+    if not folder.is_dir() and _HUB_ID.fullmatch(repo):
         return _fetch(repo, revision or named or None)
     if revision is not None:
         raise ConfigError(f"revision: only models on the hub have one, and {name} is a folder")
-    return inner_folder(Path(name))
-
-
-def inner_folder(folder: Path) -> Path:
-    """Returns where the model lies in a folder: a study holds it in best/, a run in model/.
-
-    A folder that is neither is taken for the model itself.
-    """
-    if (folder / "study.yaml").is_file():
-        return folder / "best"
-    return folder / "model" if (folder / "model" / META).is_file() else folder
+    if not folder.is_dir():
+        raise ConfigError(f"{name}: there is no such folder{instead_of(folder)}")
+    found = inner_folder(folder)
+    if not (found / META).is_file() and (below := models_below(folder)):
+        raise ConfigError(f"{name}: no model in this folder; below it: {below}")
+    return found
 
 
 def push_model(
@@ -225,7 +226,12 @@ def _check_place(api: "HfApi", repo: str, *, private: bool) -> None:
 
 
 def _not_fetched(error: Exception, api: "HfApi", repo: str) -> ConfigError:
-    return ConfigError(f"{repo}: there is no such folder, and from the hub: {_reason(error, api)}")
+    instead = instead_of(Path(repo))
+    if instead.endswith("?"):  # A slip of the hand: that the hub has no such name is no news.
+        return ConfigError(f"{repo}: there is no such folder{instead}")
+    return ConfigError(
+        f"{repo}: there is no such folder{instead}, and from the hub: {_reason(error, api)}"
+    )
 
 
 def _reason(error: Exception, api: "HfApi") -> str:
@@ -250,6 +256,8 @@ def _reason(error: Exception, api: "HfApi") -> str:
         case None if isinstance(error, ValueError):  # of huggingface_hub, which checks cards
             return one_line(" ".join(str(error).split()))
         case None:
-            reason = one_line(next(iter(str(error).splitlines()), "")) or type(error).__name__
+            first = next(iter(str(error).splitlines()), "")
+            # The number is for programs: "[Errno -2] Name or service not known".
+            reason = one_line(re.sub(r"^\[Errno -?\d+\] ", "", first)) or type(error).__name__
             return f"{api.endpoint} cannot be reached: {reason}"
     return f"{api.endpoint} answered {status}: {one_line(str(error).splitlines()[0])}"

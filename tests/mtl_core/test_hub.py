@@ -168,7 +168,7 @@ def test_a_hub_that_nobody_reaches_is_one_line_at_once(
     refused = mtl(*words.get(command, (command, "a/b")))
     assert time.monotonic() - start < 5
     assert (refused.code, refused.out, len(refused.err.splitlines())) == (2, "", 1)
-    assert f"{address} cannot be reached: [Errno 111] Connection refused" in refused.err
+    assert f"{address} cannot be reached: Connection refused" in refused.err
     assert refused.err.startswith("error: a/b: ")
 
 
@@ -217,7 +217,34 @@ def test_a_misspelt_folder_is_looked_for_on_the_hub_and_told_of(hub: Hub, mtl: M
         "error: runs/demmo: there is no such folder, and from the hub: no such model, or a private "
     )
     refused = mtl("predict", "./runs/demmo", TEXT)
-    assert refused.err.startswith("error: runs/demmo: no model in this folder")
+    assert refused.err.startswith("error: ./runs/demmo: there is no such folder")
+
+
+def test_folders_near_a_model_lead_to_it(
+    model: Path, hub: Hub, mtl: Mtl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for folder in ("runs/train/demo/model", "runs/tuned/best", "runs/kept"):
+        Path(folder).mkdir(parents=True)
+        shutil.copy(model / "mtl.json", folder)
+    Path("runs/tuned/study.yaml").touch()
+    Path("tickets.csv").touch()
+    for name, message in {
+        "runs": "no model in this folder; below it: runs/kept, runs/train/demo, runs/tuned",
+        "runs/train": "no model in this folder; below it: runs/train/demo",
+        "tickets.csv": "it is a file, expected the folder of a model, or USER/NAME on the hub",
+        "runs/kepd": "there is no such folder. Did you mean 'runs/kept'?",
+        "rusn/kept": "there is no such folder. Did you mean 'runs/kept'?",
+        "runs/trian/demo": "there is no such folder. Did you mean 'runs/train/demo'?",
+    }.items():
+        refused = mtl("evaluate", name)
+        assert (refused.code, refused.err) == (2, f"error: {name}: {message}\n")
+    for number in range(3):
+        shutil.copytree("runs/kept", f"runs/old{number}")
+    assert "runs/kept, runs/old0, runs/old1 and 3 more\n" in mtl("evaluate", "runs").err
+    nothing = mtl("evaluate", "runs/nothing").err
+    assert "no such folder; models in runs: runs/kept, runs/old0, " in nothing
+    assert nothing.index("models in runs") < nothing.index("from the hub: no such model")
 
 
 def test_who_is_not_logged_in_is_told_how(

@@ -1,0 +1,52 @@
+"""Where models lie: inside studies and runs, below other folders, and near a name that is none."""
+
+import difflib
+from pathlib import Path
+
+from mtl_core.model_folder import META
+
+_MOST_NAMED = 3
+"""Models that a message names."""
+
+
+def inner_folder(folder: Path) -> Path:
+    """Returns where the model lies in a folder: a study holds it in best/, a run in model/.
+
+    A folder that is neither is taken for the model itself.
+    """
+    if (folder / "study.yaml").is_file():
+        return folder / "best"
+    return folder / "model" if (folder / "model" / META).is_file() else folder
+
+
+def models_below(folder: Path) -> str:
+    """Returns the first models that lie below a folder, as `find_model` takes them, in words."""
+    metas = sorted(
+        meta for depth in ("*", "*/*", "*/*/*") for meta in folder.glob(f"{depth}/{META}")
+    )
+    models = dict.fromkeys(
+        str(meta.parent.parent if inner_folder(meta.parent.parent) == meta.parent else meta.parent)
+        for meta in metas
+    )
+    more = f" and {len(models) - _MOST_NAMED} more" if len(models) > _MOST_NAMED else ""
+    return ", ".join(list(models)[:_MOST_NAMED]) + more
+
+
+def instead_of(folder: Path) -> str:
+    """Returns what may be meant by a folder that is missing: the nearest, or models beside it."""
+    nearest = _nearest(folder)
+    if nearest is not None:
+        return f". Did you mean '{nearest}'?"
+    is_inside = folder.parent != Path() and folder.parent.is_dir()
+    below = models_below(folder.parent) if is_inside else ""
+    return f"; models in {folder.parent}: {below}" if below else ""
+
+
+def _nearest(folder: Path) -> Path | None:
+    """Returns the folder whose path is most like that of a missing one; None = none is."""
+    parent = folder.parent if folder.parent.is_dir() else _nearest(folder.parent)
+    if parent is None or (parent / folder.name).is_dir():
+        return parent and parent / folder.name
+    names = [path.name for path in parent.glob("*/")]
+    close = difflib.get_close_matches(folder.name, names, n=1)
+    return parent / close[0] if close else None
