@@ -21,6 +21,8 @@ def open_texts(path: Path) -> io.BufferedReader:
     """
     try:
         return path.open("rb")
+    except IsADirectoryError as error:
+        raise DataError(f"{path}: it is a folder, expected a file of texts") from error
     except OSError as error:
         raise DataError(f"{path}: cannot read the file: {error.strerror}") from error
 
@@ -85,7 +87,8 @@ def _line(content: bytes, where: str, number: int, encoding: str = "utf-8") -> s
     except UnicodeDecodeError as error:
         found = error.object[error.start]
         raise DataError(
-            f"{where}:{number}: not {encoding.upper()} text (byte 0x{found:02x}); save it as UTF-8"
+            f"{where}:{number}: not {encoding.upper()} text (byte 0x{found:02x}); make a copy in "
+            "UTF-8; of Windows-1252, for instance: `iconv -f CP1252 -t UTF-8`"
         ) from error
     if len(line) > LONGEST:
         raise DataError(

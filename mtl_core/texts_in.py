@@ -144,11 +144,12 @@ def _csv_rows(path: Path, choice: ColumnChoice) -> Iterator[tuple[str, dict[str,
     with open_texts(path) as file:
         head = file.peek(BLOCK)[:BLOCK]
         dialect = _dialect(head, choice, Dialect(CSV[path.suffix.lower()]))
-        yield from _cells(path, decoded_lines(file, str(path), dialect.encoding), dialect)
+        lines = decoded_lines(file, str(path), dialect.encoding)
+        yield from _cells(path, lines, dialect, choice)
 
 
 def _cells(
-    path: Path, lines: Iterable[str], dialect: Dialect
+    path: Path, lines: Iterable[str], dialect: Dialect, choice: ColumnChoice
 ) -> Iterator[tuple[str, dict[str, object]]]:
     rows = _reader(lines, dialect)
     try:
@@ -156,6 +157,12 @@ def _cells(
         if not names:
             raise DataError(f"{path}: expected a header with the column names, found none")
         _check_names(names, path)
+        other = None if choice.finds_text(names) else dialect.other_delimiter(names)
+        if other is not None:
+            raise DataError(
+                f"{path}: its columns are parted by {other!r}; a {path.suffix} file has "
+                f"{dialect.delimiter!r}, or what the training data had: make a copy with that"
+            )
         for row in rows:
             if row and len(row) != len(names):
                 raise DataError(

@@ -1,5 +1,6 @@
 """`mtl predict`: what a saved model says of texts."""
 
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -11,6 +12,7 @@ import typer
 
 from mtl_core.data.words import Words
 from mtl_core.errors import ConfigError
+from mtl_core.printable import one_line
 from tuning.cli.options import BatchSize, Device, Model, TrustCode
 
 if TYPE_CHECKING:
@@ -96,6 +98,13 @@ def _check(texts: Sequence[str], file: Path | None, columns: Mapping[str, str | 
 
     if texts and file:
         raise ConfigError("--file: give texts or a file, not both")
+    for text in texts:
+        # `os.path` takes any text, also one that is too long for a name.
+        if Path(text).suffix and os.path.isfile(text):  # noqa: PTH113
+            raise ConfigError(
+                f"{one_line(text)}: it is a file; --file {one_line(text)} predicts what stands in "
+                "it, and stdin takes its name as a text"
+            )
     unread = [option for option, name in columns.items() if name is not None]
     if unread and (file is None or not is_table(file)):
         raise ConfigError(
@@ -183,7 +192,6 @@ def _chunks(
 
 def readable(prediction: "Prediction") -> str:
     """Returns a prediction as lines of text: the input, then a line per task."""
-    from mtl_core.printable import one_line
     from mtl_core.tasks.outputs import to_text
 
     lines = (f"  {task}: {to_text(output)}" for task, output in prediction.items())

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,13 @@ def csv_table(path: Path, used: Collection[str], dialect: Dialect) -> TableSourc
     lines = _reader(read_text(path, dialect.encoding), dialect)
     header = dialect.header
     names = list(header) if header is not None else _header(path, lines)
+    other = None if set(used) <= set(names) else dialect.other_delimiter(names)
+    if other is not None:
+        raise DataError(
+            f"{path}: its columns are parted by {other!r}, expected {dialect.delimiter!r}; say "
+            f"`delimiter: {json.dumps(other)}` in the data set, or, for a model that is trained "
+            f"already, make a copy of the file with {dialect.delimiter!r}"
+        )
     if twice := [name for name in used if names.count(name) > 1]:
         raise DataError(
             f"{path}: two columns are named '{twice[0]}'; columns found: {', '.join(names)}"

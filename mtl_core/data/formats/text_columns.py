@@ -1,7 +1,11 @@
 """How a table of texts looks: the names of its columns, and how a CSV file is written."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+_DELIMITERS = ",;\t|"
+"""What parts the columns of nearly all files; not a space or a colon, which stand in names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +23,13 @@ class Dialect:
     quote: str | None = '"'
     header: Sequence[str] | None = None
     encoding: str = "utf-8"
+
+    def other_delimiter(self, names: Sequence[str]) -> str | None:
+        """Returns what parts the columns of a header that was read as a single one, if anything."""
+        if self.header is not None or len(names) != 1:
+            return None
+        counts = Counter(mark for mark in names[0] if mark in _DELIMITERS)
+        return max(counts, key=counts.__getitem__, default=None)
 
 
 @dataclass(frozen=True, slots=True)

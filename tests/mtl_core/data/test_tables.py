@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from pathlib import Path
 
 import pyarrow as pa
@@ -118,3 +119,16 @@ def test_an_empty_list_is_an_empty_set_of_labels(write_rows: WriteRows) -> None:
     )
     found = read(path, "jsonl", {"topics": "labels"})
     assert [example.labels for example in found] == [{"topics": ()}, {"topics": ("x",)}, {}]
+
+
+@pytest.mark.parametrize(("delimiter", "found"), [(",", ";"), (";", ","), ("\t", "|"), (",", "\t")])
+def test_columns_that_something_else_parts_are_told(
+    tmp_path: Path, delimiter: str, found: str
+) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text(f"text{found}label\nplay{found}a\n")
+    with pytest.raises(
+        DataError, match=rf"rows\.csv: its columns are parted by {re.escape(repr(found))}"
+    ) as info:
+        read(path, "csv", {"label": "label"}, delimiter=delimiter)
+    assert f"`delimiter: {json.dumps(found)}`" in str(info.value)

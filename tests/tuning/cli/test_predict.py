@@ -183,6 +183,11 @@ def test_rows_of_json_may_differ_and_a_table_says_which(mtl: Mtl, model: Path, h
         ("in.csv", "txet,b\na,b\n", [], r"no column 'text'; .*: txet, b; --text names .* 'txet'\?"),
         ("in.csv", "text\na\n", ["--text", "tex"], r"in\.csv: --text: there is no column 'tex'"),
         ("in.csv", "text,b\na\n", [], r"in\.csv:2: expected 2 columns \(text, b\), found 1"),
+        ("in.csv", "id;text\n1;a, b\n", [], r"in\.csv: its columns are parted by ';'; .* a copy"),
+        ("in.csv", "id\ttext\n1\ta\n", [], r"in\.csv: its columns are parted by '\\t'; a \.csv"),
+        ("in.tsv", "id,text\n1,a\n", [], r"in\.tsv: .* by ','; a \.tsv file has '\\t', or what"),
+        ("in.csv", "text\ncaf\udce9\n", [], r"in\.csv:2: not UTF-8 .*; make a copy in UTF-8;"),
+        (".", None, [], r"\.: it is a folder, expected a file of texts"),
         ("in.csv", "text,text\na,b\n", [], r"two columns are named 'text'"),
         ("in.csv", 'text\n"a\n', [], r"in\.csv:2: not CSV: unexpected end of data"),
         ("in.csv", "text\na\n\udcff\n", [], r"in\.csv:3: not UTF-8 text \(byte 0xff\)"),
@@ -336,6 +341,15 @@ def test_whoever_breaks_off_keeps_whole_lines(
     lines = Path("out.jsonl").read_text().split("\n")
     assert lines.pop() == ""
     assert {json.loads(line)["text"] for line in lines} == {"play some jazz in paris"}
+
+
+def test_the_name_of_a_file_is_no_text(mtl: Mtl, model: Path, here: Path) -> None:
+    Path("new.csv").write_text("text\nplay\n")
+    Path("play").touch()  # a word that happens to be a file
+    found = mtl("predict", str(model), "new.csv")
+    assert (found.code, found.out, found.err.count("\n")) == (2, "", 1)
+    assert "new.csv: it is a file; --file new.csv predicts" in found.err
+    assert mtl("predict", str(model), "play", "old.csv", "x" * 5000 + ".csv").code == 0
 
 
 @pytest.mark.parametrize(
