@@ -19,7 +19,7 @@ BAD: dict[str, tuple[str, object, Mapping[str, ColumnKind], dict[str, Any], str]
     ),
     "conll place": (
         "conll", "a O\n", {"t": "tags"}, {"columns": {"t": 2}},
-        r"rows\.txt:1: there is no column 2 for 't'; found 2 columns",
+        r"rows\.txt:1: there is no column 2 for 't'; its line has 2 columns, 0 and 1",
     ),
     "conll tag": (
         "conll", "a O\nb X-PER\n", {"t": "tags"}, {"columns": {"t": 1}},
@@ -43,7 +43,7 @@ BAD: dict[str, tuple[str, object, Mapping[str, ColumnKind], dict[str, Any], str]
     ),
     "conll no tabs": (
         "conll", "a O\n", {"t": "tags"}, {"columns": {"t": 1}, "separator": "tab"},
-        r"rows\.txt:1: there is no column 1 for 't'; found 1 .*`separator: whitespace` it has 2$",
+        r"rows\.txt:1: there is no column 1 .* 1 column, 0; .*`separator: whitespace` it has 2$",
     ),
     "conll commas": (
         "conll", "a,DT,O\n", {"t": "tags"}, {"columns": {"t": -2}},
