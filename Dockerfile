@@ -2,7 +2,7 @@
 FROM python:3.11-slim-bookworm AS base
 ENV PIP_NO_CACHE_DIR=1 PYTHONUNBUFFERED=1 MTL_CACHE=/cache HF_HOME=/cache/huggingface
 # Not root: what the container writes into a mounted folder should not be root's.
-RUN useradd --create-home --uid 1000 mtl && mkdir /cache /work && chown mtl /cache /work
+RUN useradd --create-home --uid 1000 mtl && mkdir /cache /studies && chown mtl /cache /studies
 WORKDIR /src
 COPY pyproject.toml constraints.txt README.md LICENSE MANIFEST.in ./
 COPY mtl_core mtl_core
@@ -15,7 +15,7 @@ FROM base AS cpu
 RUN pip install '.[all]' --constraint constraints.txt \
     --extra-index-url https://download.pytorch.org/whl/cpu
 USER 1000
-WORKDIR /work
+WORKDIR /studies
 ENTRYPOINT ["mtl"]
 CMD ["--help"]
 
@@ -23,6 +23,6 @@ FROM base AS cuda
 # torch of the package index brings its own CUDA libraries; the host needs the driver alone.
 RUN pip install '.[all]' --constraint constraints.txt
 USER 1000
-WORKDIR /work
+WORKDIR /studies
 ENTRYPOINT ["mtl"]
 CMD ["--help"]
