@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import load_file
 
 from mtl_core.errors import ConfigError
+from mtl_core.model._transformers import LOADING
 from mtl_core.model.backbones.encoder import token_encoder
 from mtl_core.model_folder import CONFIG, WEIGHTS
 from mtl_core.printable import quoted
@@ -77,7 +78,7 @@ def read_encoder(folder: Path, outline: Outline) -> "PreTrainedModel":
         ConfigError: The weights are not those of an encoder of this configuration.
         Exception: Transformers or safetensors cannot read them, with errors of many kinds.
     """
-    with _quiet_transformers():
+    with _quiet_transformers(), LOADING:
         # From these weights alone: given the folder, it would look for other files in it as well.
         model, found = type(outline.whole).from_pretrained(
             None,

@@ -1,13 +1,22 @@
 """Undocumented parts of Transformers 5.23: an attention of one's own, encoders without weights."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
+
+
+LOADING = RLock()
+"""Held while Transformers makes a model or reads its weights.
+
+It changes classes of its own meanwhile (`no_tie_weights`, `no_init_weights`) and puts them back. Of
+two threads the second would take the changed one for the original, and leave it there for good.
+"""
 
 
 def chosen_attention(encoder: "PreTrainedModel") -> str:
@@ -32,11 +41,13 @@ def register_attention(name: str, attention: Callable[..., tuple[Tensor, None]])
     AttentionMaskInterface.register(name, sdpa_mask)
 
 
-def without_weights() -> AbstractContextManager[None]:
-    """Returns a context in which models leave their weights as memory comes, tables aside.
+@contextmanager
+def without_weights() -> Iterator[None]:
+    """Gives a context in which models leave their weights as memory comes, tables aside.
 
     That costs no time, and until they are written hardly any memory.
     """
     from transformers.initialization import no_init_weights
 
-    return no_init_weights()  # type: ignore[no-any-return]
+    with LOADING, no_init_weights():
+        yield

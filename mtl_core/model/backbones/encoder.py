@@ -14,7 +14,7 @@ from pydantic import Field
 from mtl_core.errors import ConfigError
 from mtl_core.extras import missing
 from mtl_core.hub_access import hub_access
-from mtl_core.model._transformers import without_weights
+from mtl_core.model._transformers import LOADING, without_weights
 from mtl_core.model._transformers_imports import import_modeling, import_models
 from mtl_core.model.pooling import Normalization, PoolingKind
 from mtl_core.printable import one_line
@@ -141,13 +141,14 @@ def load_encoder(name: str, *, revision: str | None = None) -> "PreTrainedModel"
             )
         # Also weights that are stored as half precision; autocast does the rest. The encoder's
         # configuration, which is saved with a trained model, then says so too.
-        encoder = AutoModel.from_pretrained(
-            source,
-            revision=revision or "main",
-            trust_remote_code=False,
-            use_safetensors=True,
-            dtype=torch.float32,
-        )
+        with LOADING:
+            encoder = AutoModel.from_pretrained(
+                source,
+                revision=revision or "main",
+                trust_remote_code=False,
+                use_safetensors=True,
+                dtype=torch.float32,
+            )
     with _loading("weights", name):
         return token_encoder(encoder)
 

@@ -1,10 +1,13 @@
 """The private parts of Transformers are what they were in the version that they were read in."""
 
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
+from pathlib import Path
 
 import torch
 from encoders import tiny
 from torch import Tensor, nn
+from transformers import PreTrainedModel
 
 from mtl_core.model._transformers import (
     chosen_attention,
@@ -12,6 +15,7 @@ from mtl_core.model._transformers import (
     sdpa,
     without_weights,
 )
+from mtl_core.model.backbones.encoder import load_encoder
 
 
 def test_the_version_is_the_one_whose_private_parts_are_known() -> None:
@@ -61,3 +65,14 @@ def test_a_model_without_weights_draws_none_and_has_its_tables() -> None:
     assert torch.equal(encoder.embeddings.position_ids, torch.arange(64).unsqueeze(0))
     # And afterwards weights are drawn again.
     assert tiny("bert").embeddings.word_embeddings.weight.std() > 0.01
+
+
+def test_threads_that_load_at_once_leave_the_classes_of_transformers_as_they_were(
+    tiny_encoder: Path,
+) -> None:
+    """Tied weights would stay apart, without data, in every model that is loaded later."""
+    before = PreTrainedModel.tie_weights
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _: load_encoder(str(tiny_encoder)), range(24)))
+    assert PreTrainedModel.tie_weights is before
+    assert not any(weight.is_meta for encoder in found for weight in encoder.parameters())
