@@ -152,12 +152,20 @@ def test_12_gpt2_pairs(case: Path, mtl: Mtl) -> None:
     make_encoder("gpt2")
     checked(mtl)
     trained(mtl)
+    said = mtl("predict", "out", "--json", "nice day\tgood weather")
+    assert said.code == 0, said.err
+    row = json.loads(said.out)
+    assert row["text_pair"] == "good weather"
+    assert row["k"]["label"]
 
 
 def test_13_t5_check_passes(case: Path, mtl: Mtl) -> None:
     make_encoder("t5")
     checked(mtl)
     trained(mtl)
+    said = mtl("predict", "out", "--json", "nice day")
+    assert said.code == 0, said.err
+    assert json.loads(said.out)["k"]["label"]
 
 
 def make_encoder(family: str) -> None:
