@@ -16,6 +16,7 @@ import psutil
 import ray
 
 from mtl_core.errors import ConfigError, TrainingError
+from mtl_core.reasons import reason_of
 from tuning.cluster._ray import wait_for_own_node
 from tuning.cluster.answering import Address, wait_for_answer
 from tuning.cluster.socket_folder import short_folder
@@ -165,7 +166,7 @@ class _Connection:
                     raise
                 logger.warning(
                     "Ray did not start in try %d of %d: %s; starting it anew",
-                    self._tries, _TRIES, _first_line(error),
+                    self._tries, _TRIES, reason_of(error),
                 )  # fmt: skip
                 logger.debug("the failed start", exc_info=True)
                 ray.shutdown()
@@ -181,7 +182,7 @@ class _Connection:
         except ConfigError:
             raise  # The address is wrong, or nobody answers there.
         except Exception as error:
-            reason = _first_line(error)
+            reason = reason_of(error)
             if self._address is not None:
                 text = f"{self._address}: cannot connect to Ray: {reason}"
                 raise ConfigError(text) from error
@@ -211,10 +212,6 @@ class _Connection:
             if self._outcome.done():
                 ray.shutdown()
             self._is_left.set()
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def _end_ray_children(besides: Collection[int]) -> None:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from mtl_core.errors import ConfigError
+from mtl_core.reasons import reason_of
 
 if TYPE_CHECKING:
     from ray.job_submission import JobSubmissionClient
@@ -44,10 +45,10 @@ def connect(address: str | None) -> "JobSubmissionClient":
         raise ConfigError(
             f"no Ray cluster answers at {address or 'RAY_ADDRESS or on this machine'}: start one "
             "with `ray start --head` or `ray up cluster.yaml`, or name it with "
-            f"--address http://HEAD:8265 ({first_line(error)})"
+            f"--address http://HEAD:8265 ({reason_of(error)})"
         ) from error
     except (RuntimeError, ValueError) as error:
-        raise ConfigError(f"cannot send jobs to the cluster: {first_line(error)}") from error
+        raise ConfigError(f"cannot send jobs to the cluster: {reason_of(error)}") from error
 
 
 def _check_address(address: str | None) -> None:
@@ -64,8 +65,3 @@ def _check_address(address: str | None) -> None:
                 f"--address {address!r}: has no effect while {variable} is set "
                 f"({os.environ[variable]!r}), because Ray prefers the variable; unset one of them"
             )
-
-
-def first_line(error: Exception) -> str:
-    """Returns what an error says first."""
-    return next(iter(str(error).splitlines()), type(error).__name__)

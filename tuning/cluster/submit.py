@@ -8,7 +8,8 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from mtl_core.errors import ConfigError, MtlError
-from tuning.cluster.job_client import connect, first_line
+from mtl_core.reasons import reason_of
+from tuning.cluster.job_client import connect
 from tuning.cluster.job_log import follow_job, say
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def _follow(client: "JobSubmissionClient", job: str) -> int:
         say(f"\nInterrupted; the job goes on.\n{_how_to_go_on(client, job)}\n")
         return INTERRUPTED
     except (OSError, RuntimeError) as error:
-        raise MtlError(f"lost the cluster while job {job} ran: {first_line(error)}") from error
+        raise MtlError(f"lost the cluster while job {job} ran: {reason_of(error)}") from error
 
 
 def _place_of(study: str, working_dir: Path) -> str:
@@ -140,7 +141,7 @@ def _send(client: "JobSubmissionClient", entrypoint: str, working_dir: Path) -> 
     try:
         return str(client.submit_job(entrypoint=entrypoint, runtime_env=environment))
     except (OSError, RuntimeError, ValueError) as error:
-        raise ConfigError(f"the cluster did not take the job: {first_line(error)}") from error
+        raise ConfigError(f"the cluster did not take the job: {reason_of(error)}") from error
 
 
 def _how_to_go_on(client: "JobSubmissionClient", job: str) -> str:

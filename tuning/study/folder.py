@@ -14,6 +14,7 @@ from mtl_core.differences import told
 from mtl_core.errors import ConfigError
 from mtl_core.files import InUseError, hold, write_json, write_text
 from mtl_core.model_folder import META
+from mtl_core.reasons import reason_in
 from mtl_core.study_file import dump, read_document
 from mtl_core.training.report import EpochReport
 from mtl_core.validation import validate
@@ -215,12 +216,11 @@ class StudyFolder:
         write_text(self.trial(run_id) / "error.txt", error)
 
     def read_error(self, run_id: str) -> str | None:
-        """Returns the last line of the traceback of a failed trial; None without one."""
+        """Returns why a trial failed, in a line; None when it did not, or nothing is known."""
         path = self.trial(run_id) / "error.txt"
         if not path.is_file():
             return None
-        lines = path.read_text(encoding="utf-8").strip().splitlines()
-        return lines[-1] if lines else None
+        return reason_in(path.read_text(encoding="utf-8"))
 
     def drop_checkpoint(self, run_id: str) -> None:
         """Removes the checkpoint of a trial; nobody may need it any more."""

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from ray.train import FailureConfig, RunConfig, ScalingConfig
 from ray.train.v2.api.exceptions import TrainingFailedError
 
+from mtl_core.reasons import reason_of
 from tuning.cluster.resources import Resources
 from tuning.trainers._ray_train import LeavableTrainer, LeaveError, answer
 
@@ -59,12 +60,7 @@ def keep_training(
         logger.debug("trainer %d ended", number, exc_info=True)
         # Whatever it was: an error that only ends this thread would leave the study waiting for
         # ever.
-        pool.retire.remote(number, f"it did not start: {_reason(error)}")
-
-
-def _reason(error: BaseException) -> str:
-    """Returns what an error says in one line: the last one of a traceback."""
-    return next((line for line in reversed(str(error).splitlines()) if line.strip()), repr(error))
+        pool.retire.remote(number, f"it did not start: {reason_of(error)}")
 
 
 def build_trainer(

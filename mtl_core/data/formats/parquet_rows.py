@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from mtl_core.data.formats.compressed import read_bytes
 from mtl_core.data.formats.table_source import Row, TableSource
 from mtl_core.errors import DataError
+from mtl_core.reasons import reason_of
 
 if TYPE_CHECKING:
     from pyarrow.parquet import ParquetFile
@@ -31,7 +32,7 @@ def parquet_table(path: Path, used: Collection[str]) -> TableSource:
         file = pq.ParquetFile(io.BytesIO(read_bytes(path)))
         schema = file.schema_arrow
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise DataError(f"{path}: not a Parquet file: {str(error).splitlines()[0]}") from error
+        raise DataError(f"{path}: not a Parquet file: {reason_of(error)}") from error
     wanted = [column for column in schema.names if column in used]
     names = {name: found for name in wanted if (found := _class_names(schema.metadata, name))}
     return TableSource(str(path), schema.names, _rows(path, file, wanted), names)
@@ -48,7 +49,7 @@ def _rows(path: Path, file: "ParquetFile", wanted: Sequence[str]) -> Iterator[tu
                 number += 1
                 yield f"{path}: row {number}", row
     except (pa.ArrowException, OSError, ValueError) as error:
-        reason = str(error).splitlines()[0]
+        reason = reason_of(error)
         raise DataError(f"{path}: cannot read what follows row {number}: {reason}") from error
 
 

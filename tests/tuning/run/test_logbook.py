@@ -187,12 +187,12 @@ def test_a_later_session_knows_what_an_earlier_one_wrote(driver: Driver, tmp_pat
 def test_how_a_trial_ended(driver: Driver) -> None:
     driver.run(0, [0.1, 0.2, 0.3])
     driver.run(1, [0.1])
-    driver.run(2, [], error="boom\nValueError: no")
+    driver.run(2, [], error="ValueError: no\nnever")
     records = driver.history
     statuses = [records[run_id_of(number)].status for number in range(3)]
     assert statuses == ["complete", "stopped", "failed"]
     assert records["0002"].error == "ValueError: no"
-    assert (driver.folder.trial("0002") / "error.txt").read_text() == "boom\nValueError: no"
+    assert (driver.folder.trial("0002") / "error.txt").read_text() == "ValueError: no\nnever"
 
 
 def test_trainers_are_told_of_trials_that_they_do_not_end_themselves(driver: Driver) -> None:

@@ -216,9 +216,10 @@ def test_a_half_written_report_is_cut_off(tmp_path: Path) -> None:
     assert folder.read_reports("0000") == (report(1), report(2))
 
 
-def test_an_error_is_read_as_its_last_line(tmp_path: Path) -> None:
+def test_an_error_is_read_as_its_reason(tmp_path: Path) -> None:
     folder = made_folder(study_file(tmp_path))
-    folder.write_error("0001", "Traceback:\n  line 3\nValueError: no\n\n")
+    trace = 'Traceback (most recent call last):\n  File "a.py", line 3, in f\nValueError: no\nyes\n'
+    folder.write_error("0001", trace)
     assert folder.read_error("0001") == "ValueError: no"
     assert folder.read_error("0000") is None
 

@@ -1,15 +1,19 @@
 """The stage after the search: best and default are scored on test, and the best is exported."""
 
+import logging
 from collections.abc import Mapping
 
 from mtl_core.card_data import About
 from mtl_core.errors import TrainingError
+from mtl_core.reasons import reason_in
 from tuning.records import TrialRecord
 from tuning.study.folder import StudyFolder
 from tuning.study.history import History
 from tuning.study.result import Result, dev_scores, final_scores, tests_of_others, unseen_of
 from tuning.trainers.messages import Failed, Scored, ScoreJob, TrialSpec
 from tuning.trainers.trainers import Trainers
+
+logger = logging.getLogger(__name__)
 
 
 def unscored(history: History, result: Result, *, has_model: bool) -> list[TrialRecord]:
@@ -64,7 +68,9 @@ def score_finals(
         )
         message = trainers.score(job)
         if isinstance(message, Failed):
-            raise TrainingError(f"trial {record.id} could not be scored: {message.error}")
+            logger.info("scoring trial %s: %s", record.id, message.error)
+            reason = reason_in(message.error)
+            raise TrainingError(f"trial {record.id} could not be scored: {reason}")
         assert isinstance(message, Scored)
         scored[record.id] = message
     return scored
