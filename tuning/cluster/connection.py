@@ -115,14 +115,15 @@ def _named_address(address: str | None) -> Address | None:
     return Address(inherited, "RAY_ADDRESS") if inherited else None
 
 
-def _of_our_own(num_cpus: int, folder: Path | None) -> dict[str, object]:
-    """Returns how Ray is started on this machine, in a folder or where it goes by itself."""
+def _of_our_own(num_cpus: int, folder: Path) -> dict[str, object]:
+    """Returns how Ray is started on this machine, with a folder for its files."""
     return {
         "address": "local",
         "num_cpus": num_cpus,
         "include_dashboard": False,
         "object_store_memory": _OBJECT_STORE_BYTES,
-    } | ({} if folder is None else {"_temp_dir": str(folder)})
+        "_temp_dir": str(folder),
+    }
 
 
 class _Connection:
