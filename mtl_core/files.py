@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
@@ -13,15 +14,19 @@ from uuid import uuid4
 
 from filelock import FileLock, Timeout
 
-from mtl_core.errors import ConfigError, DataError
+from mtl_core.checks import DamagedError, check_files, checked_json, checks_of, read_checked
+from mtl_core.errors import CacheError, ConfigError, DataError
 from mtl_core.full_disk import telling_full_disks
 from mtl_core.printable import one_line
 from mtl_core.scores import without_nan
 
 T = TypeVar("T")
 
+logger = logging.getLogger(__name__)
+
 _META = "meta.json"
-"""What a built folder says of itself; its modification time is the time of the last use."""
+"""What a built folder says of itself, and the checks of its files; its modification time is that of
+the last use."""
 
 
 @contextmanager
@@ -87,10 +92,18 @@ def whole_folder(folder: Path) -> Iterator[Path]:
             if path.is_file() and not path.is_symlink():
                 _give_mode(path, mode)
         # A folder that is not empty cannot be replaced, only removed first.
-        shutil.rmtree(folder, ignore_errors=True)
+        remove(folder)
         os.replace(scratch, folder)  # noqa: PTH105
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def remove(path: Path) -> None:
+    """Removes a folder with all that is in it, a file or a link; nothing may be there either."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def locked(path: Path) -> FileLock:
@@ -138,24 +151,27 @@ def open_or_build(
     *,
     room: Room | None = None,
 ) -> T | None:
-    """Opens a folder; builds it first, under a lock, where it is missing or broken.
+    """Opens a folder; builds it first, under a lock, where it is missing or damaged.
 
-    Of several processes that want it, the first one builds, and the others wait and open it.
+    Of several processes that want it, the first one builds, and the others wait and open it. All
+    files are checked before they are opened; that a folder is damaged is told in a warning.
 
     Args:
         folder: The folder; the one around it is made when missing.
         open_: Called with the folder and what `build` returned; what it returns is returned. None,
             or an error of broken files, has the folder built again.
-        build: Writes into the empty folder that it is called with; returns plain data as JSON
+        build: Writes files into the empty folder that it is called with; returns plain data as JSON
             takes it.
         room: Folders beside this one are removed to make room, the least recently used first;
             None = there is always room.
 
     Returns:
         None when there is no room.
+
+    Raises:
+        CacheError: The folder around it cannot be used.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with locked(folder):
+    with _held(folder):
         found = _open_whole(folder, open_)
         if found is not None:
             return found
@@ -169,28 +185,53 @@ def open_or_build(
         return open_(folder, _build_whole(folder, build))
 
 
+@contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """Holds the lock of a folder of the cache, and makes the folder around it."""
+    lock = locked(folder)
+    try:
+        with telling_full_disks(folder):
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            lock.acquire()
+    except OSError as error:
+        raise CacheError(
+            f"{error.filename or folder.parent}: the cache cannot be used: {error.strerror}; "
+            "remove what is there, or set MTL_CACHE to a folder that can be written"
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 def _build_whole(folder: Path, build: Callable[[Path], object]) -> Any:
     """Builds a folder, whose lock is held; returns what its `meta.json` holds."""
     # Nobody else builds here now: what lies here was left by a killed process.
     for left in folder.parent.glob(f".{folder.name}.*.part"):
         shutil.rmtree(left, ignore_errors=True)
-    # Without its `meta.json` a folder counts as broken, and it gets that before it is moved to its
+    # Without its `meta.json` a folder counts as damaged, and it gets that before it is moved to its
     # place: nobody can open a folder that is half built.
     with whole_folder(folder) as scratch:
-        meta = json.dumps(build(scratch))
-        (scratch / _META).write_text(meta, encoding="utf-8")
-    return json.loads(meta)
+        meta = {"built": build(scratch), "files": checks_of(scratch)}
+        (scratch / _META).write_text(checked_json(meta), encoding="utf-8")
+    return read_checked(folder / _META)["built"]
 
 
 def _open_whole(folder: Path, open_: Callable[[Path, Any], T | None]) -> T | None:
-    meta = folder / _META
+    if not os.path.lexists(folder):
+        return None
     try:
-        found = open_(folder, json.loads(meta.read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, TypeError):
-        return None  # Missing, broken, or in an older form: built anew.
+        meta = read_checked(folder / _META)
+        check_files(folder, meta["files"])
+        found = open_(folder, meta["built"])
+        if found is None:
+            raise DamagedError("it holds something else than expected")
+    except (OSError, ValueError, KeyError, TypeError, DamagedError) as error:
+        logger.warning("%s: damaged: %s; it is built again", folder, one_line(str(error)))
+        return None
     with suppress(OSError):  # Of another user; then the time of use stays as it is.
         # Marks the use, since the times of access that file systems keep are often switched off.
-        os.utime(meta)
+        os.utime(folder / _META)
     return found
 
 

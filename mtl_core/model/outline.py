@@ -7,16 +7,20 @@ takes longer than all other checks of a study; so each outline is taken once and
 
 import hashlib
 import json
+import logging
+import os
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
+from mtl_core.checks import DamagedError, checked_json, read_checked
 from mtl_core.errors import ConfigError
-from mtl_core.files import locked, write_text
+from mtl_core.files import locked, remove, write_text
 from mtl_core.model.backbones.encoder import (
     Encoder,
     empty_encoder,
@@ -29,7 +33,9 @@ from mtl_core.paths import cache_folder
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedTokenizerFast
 
-_FORMAT = 4
+logger = logging.getLogger(__name__)
+
+_FORMAT = 5
 """Counts up when the files change, so that old ones are taken anew."""
 _NO_LIMIT = 2**30
 """Tokenizers without a limit of their own name a larger number."""
@@ -63,17 +69,29 @@ def encoder_outline(name: str, *, revision: str | None = None) -> Outline:
     shaped_by = [_FORMAT, version("transformers"), config.to_dict()]
     key = hashlib.sha256(json.dumps(shaped_by, sort_keys=True, default=str).encode()).hexdigest()
     path = cache_folder() / "outlines" / f"{key}.json"
-    try:
-        outline = _from_json(json.loads(path.read_bytes()))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):  # None yet, or a broken one.
+    found = _kept(path)
+    if found is None:
         found = _take(config, name)
         with suppress(OSError):  # A cache that cannot be written costs the time again, no more.
             path.parent.mkdir(exist_ok=True)
             with locked(path):
-                write_text(path, json.dumps(found))
-        outline = _from_json(found)
+                remove(path)
+                write_text(path, checked_json(found))
+    outline = _from_json(found)
     outline.encoder.config = config
     return outline
+
+
+def _kept(path: Path) -> dict[str, Any] | None:
+    """Returns the outline in a file of the cache; None = there is none, or it is damaged."""
+    if not os.path.lexists(path):
+        return None
+    try:
+        found: dict[str, Any] = read_checked(path)
+    except DamagedError as error:
+        logger.warning("%s: damaged: %s; the outline is taken again", path, error)
+        return None
+    return found
 
 
 def longest_input(tokenizer: "PreTrainedTokenizerFast", encoder: Encoder) -> int:
@@ -131,7 +149,7 @@ def _take(config: "PreTrainedConfig", name: str) -> dict[str, Any]:
 
 
 def _from_json(found: dict[str, Any]) -> Outline:
-    """Returns an outline from plain data; broken data raises any of Python's own errors."""
+    """Returns an outline from plain data."""
     facts = EncoderFacts(**{**found["facts"], "above": tuple(found["facts"]["above"])})
     encoder = from_outline(found)
     return Outline(encoder, keep_facts(encoder, facts), found["longest"])
@@ -155,7 +173,7 @@ def take_outline(encoder: nn.Module) -> dict[str, Any]:
 
 
 def from_outline(outline: dict[str, Any]) -> nn.Module:
-    """Returns the modules of an outline; a broken one raises any of Python's own errors."""
+    """Returns the modules of an outline."""
     modules: dict[str, nn.Module] = {}
     for name, first, is_linear in outline["modules"]:
         made = nn.Linear(1, 1, bias=False, device="meta") if is_linear else nn.Module()

@@ -9,7 +9,6 @@ import hashlib
 import importlib.metadata
 import json
 import logging
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -36,9 +35,8 @@ logger = logging.getLogger(__name__)
 
 _SPLITS = ("train", "dev")  # Test is scored once, at the end: keeping it would only take room.
 _BATCH = 64
-_FORMAT = 1
+_FORMAT = 2
 """Counts up when the files change, so that old ones are built again."""
-_CHUNK = 2**24
 _NOT_COMPUTED_WITH = {"_name_or_path", "architectures", "dtype", "transformers_version"}
 """What an encoder's configuration says of its file; `weights_hash` and the settings know better."""
 
@@ -164,15 +162,13 @@ def _open_or_build(
     sizes = {split: int(rows.token_ids.offsets[-1]) * width for split, rows in splits.items()}
     needed = sum(sizes.values()) * DTYPES[settings.dtype].itemsize
 
-    def build(folder: Path) -> dict[str, int]:
-        return {
-            split: build_states(folder / f"{split}.bin", rows, encoder, settings)
-            for split, rows in splits.items()
-        }
+    def build(folder: Path) -> None:
+        for split, rows in splits.items():
+            build_states(folder / f"{split}.bin", rows, encoder, settings)
 
     states = open_or_build(
         root / key,
-        lambda folder, checks: _open(folder, checks, sizes, width, settings),
+        lambda folder, _: _open(folder, sizes, width, settings),
         build,
         room=Room(needed, settings.budget),
     )
@@ -188,8 +184,8 @@ def _open_or_build(
 
 def build_states(
     path: Path, split: EncodedSplit, encoder: "PreTrainedModel", settings: PrefixSettings
-) -> int:
-    """Computes the hidden states of a split into a file; returns its checksum.
+) -> None:
+    """Computes the hidden states of a split into a file.
 
     Raises:
         TrainingError: A number is beyond the range of fp16, in which the file is kept.
@@ -218,37 +214,16 @@ def build_states(
                     "range of fp16 (65504); use bf16 or fp32 there and for training.precision"
                 )
             states[source] = kept.cpu()  # Both in the order of rows, then of their sub-words.
-    # What is still in memory goes to the file, of which the checksum is taken.
-    del states
-    return _checksum(path)
 
 
 def _open(
-    folder: Path,
-    checks: Mapping[str, int],
-    sizes: Mapping[str, int],
-    width: int,
-    settings: PrefixSettings,
-) -> dict[str, Tensor] | None:
-    """Maps the files of a folder; None when they are not what was written."""
+    folder: Path, sizes: Mapping[str, int], width: int, settings: PrefixSettings
+) -> dict[str, Tensor]:
+    """Maps the files of a folder."""
     dtype = DTYPES[settings.dtype]
-    paths = {split: folder / f"{split}.bin" for split in sizes}
-    for split, path in paths.items():
-        is_whole = path.stat().st_size == sizes[split] * dtype.itemsize
-        if not is_whole or _checksum(path) != checks[split]:
-            return None
     return {
         # Mapped for this process alone, so that nothing can write into the file.
-        split: torch.from_file(str(path), shared=False, size=sizes[split], dtype=dtype)
+        split: torch.from_file(str(folder / f"{split}.bin"), shared=False, size=size, dtype=dtype)
         .view(-1, width)
-        for split, path in paths.items()
+        for split, size in sizes.items()
     }  # fmt: skip
-
-
-def _checksum(path: Path) -> int:
-    total = 0
-    # In chunks: the file may be larger than memory.
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            total = zlib.crc32(chunk, total)
-    return total

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -11,10 +12,11 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from mtl_core.errors import ConfigError
+from mtl_core.errors import CacheError, ConfigError
 from mtl_core.files import (
     Room,
     open_or_build,
+    remove,
     telling_what_is_broken,
     whole_file,
     whole_folder,
@@ -136,16 +138,84 @@ def test_all_threads_get_what_one_built(shop: Shop) -> None:
     assert shop.built == ["a"]
 
 
-@pytest.mark.parametrize("broken", ["content", "meta.json", "nothing there"])
-def test_a_broken_folder_is_built_again(shop: Shop, broken: str) -> None:
+def test_what_a_killed_process_left_is_no_folder(shop: Shop) -> None:
     shop.get("a")
-    if broken == "nothing there":
-        (shop.root / "a").rename(shop.root / ".a.of-a-killed-process.part")
-    else:
-        (shop.root / "a" / broken).write_bytes(b"{")
+    (shop.root / "a").rename(shop.root / ".a.of-a-killed-process.part")
     assert shop.get("a") == 100
     assert shop.built == ["a", "a"]
     assert names(shop.root) == {"a"}
+
+
+def emptied(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def flipped(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 4
+    path.write_bytes(content)
+
+
+def shortened(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def piped(path: Path) -> None:
+    remove(path)
+    os.mkfifo(path)
+
+
+def made_a_folder(path: Path) -> None:
+    remove(path)
+    (path / "below").mkdir(parents=True)
+
+
+def linked_to_nothing(path: Path) -> None:
+    remove(path)
+    path.symlink_to(path.parent / "nothing")
+
+
+DAMAGES = (emptied, flipped, shortened, remove, piped, made_a_folder, linked_to_nothing)
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("file", ["content", "meta.json"])
+def test_a_damaged_folder_is_built_again_and_told(
+    shop: Shop, caplog: pytest.LogCaptureFixture, file: str, damage: Callable[[Path], None]
+) -> None:
+    shop.get("a")
+    damage(shop.root / "a" / file)
+    assert shop.get("a") == 100
+    assert shop.built == ["a", "a"]
+    [line] = caplog.messages
+    assert line.startswith(f"{shop.root / 'a'}: damaged: {file} ")
+    assert line.endswith("; it is built again")
+    assert shop.get("a") == 100
+    assert shop.built == ["a", "a"]
+    assert names(shop.root) == {"a"}
+
+
+@pytest.mark.parametrize("damage", [emptied, piped, linked_to_nothing])
+def test_what_stands_in_the_place_of_a_folder_makes_way(
+    shop: Shop, damage: Callable[[Path], None]
+) -> None:
+    shop.get("a")
+    remove(shop.root / "a")
+    (shop.root / "a").touch()
+    damage(shop.root / "a")
+    assert shop.get("a") == 100
+    assert (shop.root / "a").is_dir()
+    assert not (shop.root / "a").is_symlink()
+
+
+def test_a_cache_that_cannot_be_used_is_told_in_a_line(shop: Shop) -> None:
+    shop.root.touch()
+    with pytest.raises(CacheError, match=r"cache: the cache cannot be used: .*; remove what is"):
+        shop.get("a")
+    shop.root.unlink()
+    (shop.root / "a.lock").mkdir(parents=True)
+    with pytest.raises(CacheError, match=r"a\.lock: the cache cannot be used: .*; remove what is"):
+        shop.get("a")
 
 
 def test_a_build_that_fails_leaves_nothing(tmp_path: Path) -> None:
@@ -168,12 +238,12 @@ def test_what_can_never_be_opened_is_told(tmp_path: Path) -> None:
 
 def test_the_least_recently_used_folders_make_room(shop: Shop) -> None:
     for age, name in enumerate(("new", "middle", "old")):
-        shop.get(name)
+        shop.get(name, size=1000)
         os.utime(shop.root / name / "meta.json", (1000 - age, 1000 - age))
     shop.get("old")  # Used now, so that "middle" is next.
-    assert shop.get("more", budget=320) == 100
+    assert shop.get("more", size=1000, budget=3500) == 1000
     assert names(shop.root) == {"new", "old", "more"}
-    assert shop.get("huge", size=321, budget=320) is None
+    assert shop.get("huge", size=3501, budget=3500) is None
     assert names(shop.root) == {"new", "old", "more"}
 
 

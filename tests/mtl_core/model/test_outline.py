@@ -89,7 +89,12 @@ def test_weights_with_two_names_count_once():
 
 
 @pytest.mark.parametrize("broken", ["", "[]", '{"modules": [], "parameters": []}'])
-def test_broken_file_is_taken_anew(broken: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_broken_file_is_taken_anew(
+    broken: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+):
     monkeypatch.setenv("MTL_CACHE", str(tmp_path / "cache"))
     name = saved(tmp_path / "encoder", tiny("bert"))
     count = len(list(encoder_outline(name).encoder.parameters()))
@@ -97,6 +102,7 @@ def test_broken_file_is_taken_anew(broken: str, tmp_path: Path, monkeypatch: pyt
     whole = file.read_text()
     file.write_text(broken)
     assert len(list(encoder_outline(name).encoder.parameters())) == count
+    assert [line for line in caplog.messages if "damaged: " in line and str(file) in line]
     assert file.read_text() == whole
     assert {path for path in file.parent.iterdir() if path.suffix != ".lock"} == {file}
 

@@ -90,9 +90,9 @@ def builds(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     found: list[str] = []
     build = prefix_cache.build_states
 
-    def counted(path: Path, *args: object) -> int:
+    def counted(path: Path, *args: object) -> None:
         found.append(path.name)
-        return build(path, *args)  # type: ignore[arg-type]
+        build(path, *args)  # type: ignore[arg-type]
 
     monkeypatch.setattr(prefix_cache, "build_states", counted)
     return found
