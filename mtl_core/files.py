@@ -38,17 +38,18 @@ def whole_file(path: Path) -> Iterator[Path]:
     """
     # In the same folder: a rename is atomic only within one file system.
     part = path.with_name(f".{path.name}.part")
-    part.unlink(missing_ok=True)  # A link there would lead the content into another file.
-    part.touch(exist_ok=False)
-    mode = part.stat().st_mode
     try:
         with telling_full_disks(path):
+            part.unlink(missing_ok=True)  # A link there would lead the content into another file.
+            part.touch(exist_ok=False)
+            mode = part.stat().st_mode
             yield part
-        _give_mode(part, mode)
-        os.replace(part, path)  # noqa: PTH105
+            _give_mode(part, mode)
+            os.replace(part, path)  # noqa: PTH105
     finally:
         # Half a file would take room from what is written next; a whole one is not here any more.
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
 
 
 def _give_mode(path: Path, mode: int) -> None:
@@ -76,6 +77,29 @@ def write_json(path: Path, content: object) -> None:
 
 
 @contextmanager
+def whole_append(path: Path) -> Iterator[None]:
+    """Has the block append to a file whole or not at all: when it fails, the file is cut back.
+
+    The process that is killed in the block leaves its half; readers know that by its missing end.
+
+    Raises:
+        StorageError: The disk takes no more.
+    """
+    size = path.stat().st_size if path.is_file() else None
+    try:
+        with telling_full_disks(path):
+            yield
+    except BaseException:
+        # Otherwise what is appended next, when there is room again, would join on to the half.
+        with suppress(OSError):
+            if size is None:
+                path.unlink(missing_ok=True)
+            else:
+                os.truncate(path, size)
+        raise
+
+
+@contextmanager
 def whole_folder(folder: Path) -> Iterator[Path]:
     """Gives a new scratch folder, which takes the place of `folder` as a whole at the end.
 
@@ -83,19 +107,33 @@ def whole_folder(folder: Path) -> Iterator[Path]:
     """
     # Names differ, so that two processes never write into one scratch folder.
     scratch = folder.with_name(f".{folder.name}.{uuid4().hex}.part")
-    scratch.mkdir()
     try:
         with telling_full_disks(folder):
+            scratch.mkdir()
             yield scratch
-        mode = scratch.stat().st_mode
-        for path in scratch.rglob("*"):
-            if path.is_file() and not path.is_symlink():
-                _give_mode(path, mode)
-        # A folder that is not empty cannot be replaced, only removed first.
-        remove(folder)
-        os.replace(scratch, folder)  # noqa: PTH105
+            mode = scratch.stat().st_mode
+            for path in scratch.rglob("*"):
+                if path.is_file() and not path.is_symlink():
+                    _give_mode(path, mode)
+            _exchange(scratch, folder)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _exchange(scratch: Path, folder: Path) -> None:
+    """Puts a folder into the place of what is there, which stays when that fails."""
+    # A folder that is not empty cannot be replaced, only moved aside first.
+    old = folder.with_name(f".{folder.name}.{uuid4().hex}.part")
+    has_old = os.path.lexists(folder)
+    if has_old:
+        folder.replace(old)
+    try:
+        scratch.replace(folder)
+    except OSError:
+        if has_old:
+            old.replace(folder)
+        raise
+    remove(old)
 
 
 def remove(path: Path) -> None:

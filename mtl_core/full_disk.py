@@ -29,14 +29,36 @@ def telling_full_disks(path: Path) -> Iterator[None]:
         raise StorageError(f"cannot write {path}: {os.strerror(code)}") from error
 
 
+def storage_error(error: BaseException) -> StorageError | None:
+    """Returns the error of a disk that stands behind an error, or None when another does."""
+    for one in _chain(error):
+        if isinstance(one, StorageError):
+            return one  # It says where.
+    code = disk_code(error)
+    if code is None:
+        return None
+    named = (one.filename for one in _chain(error) if isinstance(one, OSError) and one.filename)
+    place = next(named, "the output")
+    # `os.fsdecode` as names of files may be bytes.
+    where = os.fsdecode(place) if isinstance(place, str | bytes) else place
+    return StorageError(f"cannot write {where}: {os.strerror(code)}")
+
+
 def disk_code(error: BaseException | None) -> int | None:
     """Returns the number of the system's error that says so; None when it is another error."""
-    while error is not None:
+    for one in _chain(error):
         # Libraries in Rust have it in their text alone: "File too large (os error 27)".
-        found = re.search(r"\(os error (\d+)\)", str(error))
-        code = error.errno if isinstance(error, OSError) else found and int(found[1])
+        found = re.search(r"\(os error (\d+)\)", str(one))
+        code = one.errno if isinstance(one, OSError) else found and int(found[1])
         if code in _CODES:
             return code
-        # Those in C++ raise another error while they handle that of the file.
-        error = error.__cause__ or error.__context__
     return None
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    # Libraries in C++ raise another error while they handle that of the file.
+    seen: set[int] = set()  # An error that is raised once more may stand in its own chain.
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or error.__context__

@@ -1,5 +1,6 @@
 """Files and folders appear whole or not at all, and are built once."""
 
+import errno
 import json
 import os
 import shutil
@@ -12,12 +13,13 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from mtl_core.errors import CacheError, ConfigError
+from mtl_core.errors import CacheError, ConfigError, StorageError
 from mtl_core.files import (
     Room,
     open_or_build,
     remove,
     telling_what_is_broken,
+    whole_append,
     whole_file,
     whole_folder,
     write_json,
@@ -43,6 +45,48 @@ def test_a_file_that_cannot_be_written_whole_stays_as_it_was(tmp_path: Path) -> 
     write_text(path, "after")
     assert path.read_text() == "after"
     assert names(tmp_path) == {"state"}
+
+
+@pytest.mark.parametrize("before", [None, "", "one\n"])
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "full"), ValueError, KeyboardInterrupt])
+def test_what_is_appended_is_there_whole_or_not_at_all(
+    tmp_path: Path, before: str | None, error: BaseException | type[BaseException]
+) -> None:
+    path = tmp_path / "lines"
+    if before is not None:
+        path.write_text(before)
+
+    def append_half() -> None:
+        with whole_append(path), path.open("a") as file:
+            file.write("ha")
+            file.flush()
+            raise error
+
+    with pytest.raises((StorageError, ValueError, KeyboardInterrupt)):
+        append_half()
+    assert (path.read_text() if path.exists() else None) == before
+    with whole_append(path), path.open("a") as file:
+        file.write("two\n")
+    assert path.read_text() == (before or "") + "two\n"
+
+
+def test_a_folder_stays_when_the_new_one_cannot_take_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with whole_folder(tmp_path / "model") as scratch:
+        (scratch / "first").touch()
+    replace = Path.replace
+
+    def full(path: Path, target: Path) -> Path:
+        if (path / "second").exists():
+            raise OSError(errno.ENOSPC, "full")
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(StorageError), whole_folder(tmp_path / "model") as scratch:
+        (scratch / "second").touch()
+    assert names(tmp_path) == {"model"}
+    assert names(tmp_path / "model") == {"first"}
 
 
 def test_a_link_in_the_place_of_the_scratch_file_leads_nowhere(tmp_path: Path) -> None:

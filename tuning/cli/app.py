@@ -12,7 +12,7 @@ import typer
 
 from mtl_core.errors import CacheError, ConfigError, DataError, MtlError
 from mtl_core.extras import is_extra, missing
-from mtl_core.full_disk import disk_code
+from mtl_core.full_disk import storage_error
 from tuning.cli.check import check
 from tuning.cli.evaluate import evaluate
 from tuning.cli.fetch import fetch
@@ -118,11 +118,12 @@ def _told(error: Exception) -> tuple[Sequence[str], int] | None:
     # A module of ours that is missing, or one that no extra brings, is a bug.
     if isinstance(error, ModuleNotFoundError) and is_extra(error.name):
         return [missing(str(error.name))], BAD_INPUT
-    # Files say where they could not be written; this is what else is: stdout, a log.
-    code = disk_code(error) if isinstance(error, OSError) else None
-    if isinstance(error, OSError) and code is not None:
+    # Files say where they could not be written; this is what else is: stdout, a log, or a library
+    # that wraps the error of the disk in one of its own.
+    full = storage_error(error)
+    if full is not None:
         _drop_stdout()
-        return [f"cannot write {error.filename or 'the output'}: {os.strerror(code)}"], FAILED
+        return [str(full)], FAILED
     return None
 
 

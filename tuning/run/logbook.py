@@ -7,6 +7,7 @@ from typing import Any
 from ray.tune import Callback
 
 from tuning.records import Status
+from tuning.search.ending import ending_the_search
 from tuning.study.clock import StudyClock
 from tuning.study.recorder import Recorder
 from tuning.trainers.trainers import Trainers
@@ -21,7 +22,8 @@ class Logbook(Callback):  # type: ignore[misc]  # Ray carries no types
     """Has every event written down first, then tells the watchers.
 
     Tune calls from the thread of its own loop and waits. An error of a watcher stays with the
-    watcher; any other that is raised here ends Tune's `fit`, and so the search.
+    watcher; any other that is raised here ends the search: a record that cannot be written must not
+    fail its trial.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class Logbook(Callback):  # type: ignore[misc]  # Ray carries no types
             if statuses is not None:
                 self._watcher.progressed(statuses)
 
+    @ending_the_search()
     def on_trial_start(
         self, iteration: int, trials: Sequence[Any], trial: Any, **info: Any
     ) -> None:
@@ -72,6 +75,7 @@ class Logbook(Callback):  # type: ignore[misc]  # Ray carries no types
         record = self._recorder.begin(config.spec.id, config.spec.overrides, config.parameters)
         self._watcher.began(record)
 
+    @ending_the_search()
     def on_trial_result(
         self, iteration: int, trials: Sequence[Any], trial: Any, result: Mapping[str, Any], **_: Any
     ) -> None:
@@ -83,6 +87,7 @@ class Logbook(Callback):  # type: ignore[misc]  # Ray carries no types
         if record is not None:
             self._watcher.reported(record)
 
+    @ending_the_search()
     def on_trial_complete(
         self, iteration: int, trials: Sequence[Any], trial: Any, **info: Any
     ) -> None:
@@ -91,6 +96,7 @@ class Logbook(Callback):  # type: ignore[misc]  # Ray carries no types
         last = TrialResult.of(trial.last_result)
         self._end(trial, "complete" if last is not None and last.is_last else "stopped")
 
+    @ending_the_search()
     def on_trial_error(
         self, iteration: int, trials: Sequence[Any], trial: Any, **info: Any
     ) -> None:

@@ -1,10 +1,10 @@
 """The session of a study on a running cluster: its stages in their order, and its result."""
 
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 
-from mtl_core.errors import TrainingError
+from mtl_core.errors import StorageError, TrainingError
 from mtl_core.files import write_text
 from tuning.records import TrialRecord
 from tuning.report.render import render_report
@@ -86,7 +86,9 @@ class Session:
 
     def close(self) -> None:
         """Notes how long the session took when it ended before it had a result."""
-        self.clock.note()
+        # On a full disk what ended the session is told, and not that its time is lost as well.
+        with suppress(StorageError):
+            self.clock.note()
 
     def _trainers(self, run: Mapping[str, object], count: int) -> AbstractContextManager[Trainers]:
         study = self.study.study

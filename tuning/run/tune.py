@@ -6,6 +6,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from mtl_core.assets import Data, inputs_of
+from mtl_core.errors import StorageError
 from mtl_core.training.precision import advise
 from tuning.cluster.connection import cluster
 from tuning.cluster.planner import Node, plan_trainers, this_machine
@@ -59,7 +60,12 @@ def tune_study(
         ):
             parameters, before = study.space.parameters, session.history
             watching.add_files(file_watchers(folder.path, watching.state, parameters, before))
-            return session.run(count, watching, verbose=verbose)
+            try:
+                return session.run(count, watching, verbose=verbose)
+            except StorageError as error:
+                raise StorageError(
+                    f"{error}; the trials are kept, and with room again the same command goes on"
+                ) from error
 
 
 def _checked_machine(study: StudyFile, address: str | None) -> Node:

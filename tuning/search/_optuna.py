@@ -20,6 +20,8 @@ from optuna.storages.journal import (
 )
 from optuna.trial import TrialState
 
+from mtl_core.files import whole_append
+
 _MAJOR = "5"
 """Major version of Optuna whose journal is known."""
 
@@ -100,14 +102,15 @@ class Journal(JournalFileBackend):
         # What was drawn and how trials ended cannot be had again, so Optuna's own `append_logs`
         # waits for the disk (fsync). Below, the same lines are written without that.
         if any(log["op_code"] not in _LIGHT for log in logs):
-            super().append_logs(logs)
+            with whole_append(self._path):
+                super().append_logs(logs)
             return
         lines = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs)
         self._guard.acquire()
         try:
             # In one write, whose end is a line end: a driver killed in it leaves one unfinished
             # line, which `tuning.study.journal` cuts off.
-            with self._path.open("ab") as journal:
+            with whole_append(self._path), self._path.open("ab") as journal:
                 journal.write(lines.encode())
         finally:
             self._guard.release()

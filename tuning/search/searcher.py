@@ -7,6 +7,7 @@ import optuna
 from ray.tune.search import Searcher
 
 from tuning.records import Value
+from tuning.search.ending import ending_the_search
 from tuning.search.points import OpenTrial, Points
 from tuning.space.space import Space
 from tuning.trainers.messages import PoolAddress, TrialSpec
@@ -48,6 +49,7 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # Ray carries no types
         # By Tune's trial ids, which mean nothing outside this session; points know their run ids.
         self._running: dict[str, OpenTrial] = {}
 
+    @ending_the_search()
     def suggest(self, trial_id: str) -> dict[str, object] | str:
         """Returns the configuration of the next trial, `FINISHED` if there is none."""
         point = self._points.take()
@@ -63,12 +65,14 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # Ray carries no types
         )
         return config.for_tune()
 
+    @ending_the_search()
     def on_trial_result(self, trial_id: str, result: Mapping[str, object]) -> None:
         """Takes note of a report after which the trial goes on."""
         found = TrialResult.of(result)
         if found is not None:
             self._running[trial_id].observe(found.report)
 
+    @ending_the_search()
     def on_trial_complete(
         self, trial_id: str, result: Mapping[str, object] | None = None, error: bool = False
     ) -> None:

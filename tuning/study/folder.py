@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from mtl_core.differences import told
 from mtl_core.errors import ConfigError
-from mtl_core.files import InUseError, hold, write_json, write_text
+from mtl_core.files import InUseError, hold, whole_append, write_json, write_text
 from mtl_core.model_folder import META
 from mtl_core.reasons import reason_in
 from mtl_core.study_file import dump, read_document
@@ -197,7 +197,8 @@ class StudyFolder:
         """Appends a report to the trial's file."""
         # Appended and not written whole: a trial of many epochs would be copied at every report.
         # Half a line after a kill is known by its missing end, see `_whole_lines`.
-        with self._reports(run_id).open("a", encoding="utf-8") as file:
+        path = self._reports(run_id)
+        with whole_append(path), path.open("a", encoding="utf-8") as file:
             file.write(report.to_json() + "\n")
 
     def read_reports(self, run_id: str) -> tuple[EpochReport, ...]:

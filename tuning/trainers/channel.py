@@ -25,7 +25,7 @@ class Channel:
     """The line of one worker of a trainer.
 
     `take` and `send` are collective: all workers of the trainer call them, in the same order.
-    `report` and `tell` are for one worker alone.
+    `report`, `give_back` and `tell` are for one worker alone.
     """
 
     def __init__(self, pool: PoolAddress, trainer: int, place: Place) -> None:
@@ -72,6 +72,10 @@ class Channel:
         """Sends a message of this worker, of which the others may not know."""
         decision: Decision = ray.get(self._actor.report.remote(self._trainer, message))
         return decision
+
+    def give_back(self, reason: str) -> None:
+        """Gives back what this worker cannot go on with, through no fault of the job."""
+        ray.get(self._actor.give_back.remote(self._trainer, reason))
 
     def tell(self, progress: Progress) -> None:
         """Tells the pool where the run stands, now and then, without waiting for an answer."""

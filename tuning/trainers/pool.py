@@ -221,6 +221,17 @@ class TrialPool:
         """Returns what each trainer does now."""
         return [trainer.status() for trainer in self._trainers]
 
+    async def give_back(self, trainer: int, reason: str) -> None:
+        """A trainer cannot go on with its job, for a reason such as a full disk; it is retired.
+
+        Not the job's fault, so this try does not count: another trainer may have it, or the next
+        session.
+        """
+        order = self._trainers[trainer].order
+        if order is not None:
+            order.attempts = max(0, order.attempts - 1)
+        await self.retire(trainer, reason)
+
     async def retire(self, trainer: int, reason: str) -> None:
         """Gives a trainer that cannot work no more jobs; the study fails with the last one."""
         known = self._trainers[trainer]

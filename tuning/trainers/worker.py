@@ -12,6 +12,7 @@ import torch
 
 from mtl_core.config import RunConfig
 from mtl_core.errors import MtlError, TrainingError
+from mtl_core.full_disk import storage_error
 from mtl_core.study_file import override
 from mtl_core.training.distributed import Place
 from mtl_core.training.loop import train
@@ -101,7 +102,11 @@ class Worker:
         self._shelf = Shelf(place.device)
 
     def do(self, job: Job) -> None:
-        """Does a job; whatever it raises fails the job and leaves the worker alive."""
+        """Does a job; what it raises fails the job and leaves the worker alive.
+
+        A disk that takes no more does not fail the job: it is given back, see
+        `TrialPool.give_back`.
+        """
         try:
             if isinstance(job, TrainJob):
                 self._train(job)
@@ -114,6 +119,13 @@ class Worker:
             # The pool's answer was lost. The job has not failed: new workers get it again.
             raise
         except Exception as error:
+            full = storage_error(error)
+            if full is not None:
+                # Not of the job: it goes on from its checkpoint where, and when, there is room.
+                self._channel.give_back(str(full))
+                if self._place.world_size > 1:
+                    raise
+                return
             text = _one_line(error) if isinstance(error, MtlError) else traceback.format_exc()
             self._channel.report(Failed(text))
             if self._place.world_size > 1:

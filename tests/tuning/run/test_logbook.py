@@ -8,12 +8,13 @@ import pandas
 import pytest
 
 from mtl_core.config import RunConfig
-from mtl_core.errors import ConfigError, TrainingError
+from mtl_core.errors import ConfigError, StorageError, TrainingError
 from mtl_core.study_file import read_document
 from mtl_core.training.report import EpochReport
 from mtl_core.validation import validate
 from tuning.records import Value, run_id_of
 from tuning.run.logbook import Logbook
+from tuning.search.ending import run_search
 from tuning.study.clock import StudyClock
 from tuning.study.config import StudyFile
 from tuning.study.folder import StudyFolder
@@ -303,3 +304,33 @@ def test_the_end_of_a_trial_notes_the_time(driver: Driver) -> None:
     driver.clock.count()
     driver.run(0, [0.5])
     assert driver.optuna_study.user_attrs["seconds"] > 0
+
+
+@pytest.mark.parametrize("moment", ["begin", "report", "end"])
+def test_a_disk_that_is_full_ends_the_search_and_fails_no_trial(
+    driver: Driver, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise StorageError("cannot write x: no room")
+
+    driver.run(0, [0.5])
+    if moment != "begin":
+        driver.start(1)
+    monkeypatch.setattr(driver.logbook, "_recorder", SimpleNamespace(**{moment: full}))
+    acts = {
+        "begin": lambda: driver.start(1),
+        "report": lambda: driver.report(1, 1, 0.6),
+        "end": lambda: driver.end(1),
+    }
+
+    def tune() -> None:
+        # As Tune does it: an error of a callback, if it is an `Exception`, would fail the trial.
+        try:
+            acts[moment]()
+        except StorageError:
+            driver.end(1, "failed")
+
+    with pytest.raises(StorageError, match="cannot write x: no room") as raised:
+        run_search(tune)
+    assert raised.value.__context__ is None
+    assert "0001" not in {record.id for record in driver.history.ended}

@@ -116,6 +116,25 @@ def test_a_retired_trainer_leaves_its_job_to_the_others() -> None:
     run(scenario())
 
 
+def test_a_job_that_met_a_full_disk_is_not_failed_by_it() -> None:
+    async def scenario() -> None:
+        pool = await started_pool(max_attempts=1, jobs=2)
+        failing = asyncio.create_task(pool.failure())
+        for trainer in range(2):
+            assert (await pool.take(trainer)).spec.id == "0000"
+            await pool.begin(trainer)
+            await pool.give_back(trainer, "cannot write x: no room")
+            assert await pool.take(trainer) is None
+        assert await failing == "trainer 1: cannot write x: no room"
+        # No message came: for Tune the trial still runs, and the next session goes on with it.
+        asking = asyncio.create_task(pool.message("0000", 0))
+        await idle()
+        assert not asking.done()
+        asking.cancel()
+
+    run(scenario())
+
+
 def test_a_trainer_is_retired_while_it_waits() -> None:
     async def scenario() -> None:
         pool = await started_pool(jobs=0)

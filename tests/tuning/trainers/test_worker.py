@@ -1,8 +1,10 @@
 """A worker between jobs: what a trial leaves behind is freed, what outlives it is not looked at."""
 
+import errno
 import gc
 import weakref
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -18,7 +20,7 @@ from ray.exceptions import ActorUnavailableError
 from mtl_core.assets import assets_key
 from mtl_core.card_data import About
 from mtl_core.config import RunConfig
-from mtl_core.errors import DataError, TrainingError
+from mtl_core.errors import DataError, StorageError, TrainingError
 from mtl_core.training.distributed import Place
 from mtl_core.training.objective import Mean
 from mtl_core.training.progress import Progress
@@ -132,6 +134,7 @@ class Line:
     def __init__(self, *decisions: Decision) -> None:
         self.sent: list[Message] = []
         self.reported: list[Message] = []
+        self.given_back: list[str] = []
         self._decisions = iter(decisions)
 
     def send(self, message: Message) -> Decision:
@@ -141,6 +144,9 @@ class Line:
     def report(self, message: Message) -> Decision:
         self.reported.append(message)
         return Stop()
+
+    def give_back(self, reason: str) -> None:
+        self.given_back.append(reason)
 
     def tell(self, progress: Progress) -> None:
         """Has no pool to tell."""
@@ -198,6 +204,37 @@ def test_a_worker_whose_error_the_others_may_not_share_leaves_them(
     assert bool(line.sent) == isinstance(error, TrainingError)
     found = [message.error.strip().splitlines()[-1] for message in (*line.sent, *line.reported)]
     assert [text.removeprefix("test_worker.") for text in found] == sent
+
+
+@pytest.mark.parametrize("world_size", [1, 2])
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (StorageError("cannot write a/state.pt: No space left"), "a/state.pt: No space left"),
+        (OSError(errno.ENOSPC, "No space left", "a/b"), "a/b: No space left on device"),
+        (RuntimeError("write failed: File too large (os error 27)"), "the output: File too large"),
+    ],
+)
+def test_a_full_disk_does_not_fail_the_job(
+    monkeypatch: pytest.MonkeyPatch,
+    run_config: RunConfigFactory,
+    error: Exception,
+    reason: str,
+    world_size: int,
+) -> None:
+    def train(*_: object, **__: object) -> Iterator[EpochReport]:
+        raise error
+        yield
+
+    monkeypatch.setattr(module, "train", train)
+    monkeypatch.setattr(shelf.Assets, "load", lambda *_, **__: None)
+    line, place = Line(), SimpleNamespace(world_size=world_size, rank=1, device="cpu")
+    worker = worker_on(line, run_config(), place)
+    # The others of its trainer may wait for it in the middle of a step.
+    with pytest.raises(type(error)) if world_size > 1 else nullcontext():
+        worker.do(train_job(0))
+    assert line.given_back == [f"cannot write {reason}"]
+    assert not line.sent + line.reported
 
 
 @pytest.mark.parametrize("has_test", [True, False])

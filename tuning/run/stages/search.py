@@ -5,7 +5,9 @@ from typing import Any
 
 from ray import tune
 
+from mtl_core.full_disk import telling_full_disks
 from tuning.run.logbook import Logbook
+from tuning.search.ending import run_search
 from tuning.search.searcher import OptunaSearcher
 from tuning.search.study_scheduler import StudyScheduler
 from tuning.trainers.tune_trial import PooledTrial
@@ -37,6 +39,7 @@ def search(
 
     Raises:
         TrainingError: No trainer can work any more.
+        StorageError: What happened cannot be written down; no trial has failed by that.
     """
     tuner = tune.Tuner(
         _trainable(),
@@ -55,7 +58,9 @@ def search(
             name="tune", storage_path=str(scratch), callbacks=[logbook], verbose=int(verbose)
         ),
     )
-    tuner.fit()  # Its results are not looked at: the logbook wrote down all that counts.
+    # Its results are not looked at: the logbook wrote down all that counts.
+    with telling_full_disks(scratch):
+        run_search(tuner.fit)
 
 
 def _trainable() -> Any:

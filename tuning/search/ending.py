@@ -1,0 +1,37 @@
+"""What ends a search from within Tune's callbacks, and fails no trial."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+
+class SearchEnded(BaseException):
+    """The search cannot go on; the error that says why is its cause.
+
+    Tune fails the trial over which a callback raised an `Exception`, for good. Like
+    `KeyboardInterrupt`, this is none: it leaves Tune's loop, and the trials stay as they are.
+    """
+
+
+@contextmanager
+def ending_the_search() -> Iterator[None]:
+    """Ends the search when the block raises; also a decorator for what Tune calls.
+
+    Raises:
+        SearchEnded: The block raised an error, a full disk for instance.
+    """
+    try:
+        yield
+    except Exception as error:
+        raise SearchEnded from error
+
+
+def run_search(fit: Callable[[], object]) -> None:
+    """Runs Tune's loop; raises what ended the search as the error that it is."""
+    error = None
+    try:
+        fit()
+    except SearchEnded as ended:
+        error = ended.__cause__
+    # Not in the block above: `SearchEnded` would become the context of its own cause.
+    if error is not None:
+        raise error
