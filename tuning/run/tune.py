@@ -18,6 +18,7 @@ from tuning.watch.study_watchers import StudyWatchers
 from tuning.watch.watcher import Watcher
 
 if TYPE_CHECKING:
+    from tuning.run.session import Session
     from tuning.study.result import StudyResult
 
 
@@ -60,12 +61,16 @@ def tune_study(
         ):
             parameters, before = study.space.parameters, session.history
             watching.add_files(file_watchers(folder.path, watching.state, parameters, before))
-            try:
-                return session.run(count, watching, verbose=verbose)
-            except StorageError as error:
-                raise StorageError(
-                    f"{error}; the trials are kept, and with room again the same command goes on"
-                ) from error
+            return _run(session, count, watching, verbose=verbose)
+
+
+def _run(session: "Session", count: int, watcher: Watcher, *, verbose: bool) -> "StudyResult":
+    try:
+        return session.run(count, watcher, verbose=verbose)
+    except StorageError as error:
+        raise StorageError(
+            f"{error}; the trials are kept, and with room again the same command goes on"
+        ) from error
 
 
 def _checked_machine(study: StudyFile, address: str | None) -> Node:

@@ -2,6 +2,9 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
+
+from mtl_core.full_disk import telling_full_disks
 
 
 class SearchEnded(BaseException):
@@ -25,11 +28,16 @@ def ending_the_search() -> Iterator[None]:
         raise SearchEnded from error
 
 
-def run_search(fit: Callable[[], object]) -> None:
-    """Runs Tune's loop; raises what ended the search as the error that it is."""
+def run_search(fit: Callable[[], object], scratch: Path) -> None:
+    """Runs Tune's loop; raises what ended the search as the error that it is.
+
+    Raises:
+        StorageError: What happened cannot be written down, or Tune itself cannot write `scratch`.
+    """
     error = None
     try:
-        fit()
+        with telling_full_disks(scratch):
+            fit()
     except SearchEnded as ended:
         error = ended.__cause__
     # Not in the block above: `SearchEnded` would become the context of its own cause.

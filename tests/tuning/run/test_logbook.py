@@ -331,6 +331,6 @@ def test_a_disk_that_is_full_ends_the_search_and_fails_no_trial(
             driver.end(1, "failed")
 
     with pytest.raises(StorageError, match="cannot write x: no room") as raised:
-        run_search(tune)
+        run_search(tune, driver.folder.scratch)
     assert raised.value.__context__ is None
     assert "0001" not in {record.id for record in driver.history.ended}

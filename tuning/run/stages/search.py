@@ -5,7 +5,6 @@ from typing import Any
 
 from ray import tune
 
-from mtl_core.full_disk import telling_full_disks
 from tuning.run.logbook import Logbook
 from tuning.search.ending import run_search
 from tuning.search.searcher import OptunaSearcher
@@ -58,9 +57,7 @@ def search(
             name="tune", storage_path=str(scratch), callbacks=[logbook], verbose=int(verbose)
         ),
     )
-    # Its results are not looked at: the logbook wrote down all that counts.
-    with telling_full_disks(scratch):
-        run_search(tuner.fit)
+    run_search(tuner.fit, scratch)  # The results are passed over: the logbook wrote all down.
 
 
 def _trainable() -> Any:
