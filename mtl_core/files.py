@@ -1,32 +1,20 @@
-"""Writes files and folders whole or not at all; has one process build what all others open."""
+"""Writes files and folders whole or not at all; locks for those that several processes write."""
 
 import hashlib
 import json
-import logging
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
 from uuid import uuid4
 
 from filelock import FileLock, Timeout
 
-from mtl_core.checks import DamagedError, check_files, checked_json, checks_of, read_checked
-from mtl_core.errors import CacheError, ConfigError, DataError
+from mtl_core.errors import ConfigError, DataError
 from mtl_core.full_disk import telling_full_disks
 from mtl_core.printable import one_line
 from mtl_core.scores import without_nan
-
-T = TypeVar("T")
-
-logger = logging.getLogger(__name__)
-
-_META = "meta.json"
-"""What a built folder says of itself, and the checks of its files; its modification time is that of
-the last use."""
 
 
 @contextmanager
@@ -167,134 +155,6 @@ def hold(folder: Path) -> FileLock:
     except Timeout as error:
         raise InUseError(str(folder)) from error
     return lock
-
-
-@dataclass(frozen=True, slots=True)
-class Room:
-    """How much room a folder may have.
-
-    Attributes:
-        needed: Bytes that it takes.
-        budget: Bytes that it and all folders beside it may take.
-    """
-
-    needed: int
-    budget: int
-
-
-def open_or_build(
-    folder: Path,
-    open_: Callable[[Path, Any], T | None],
-    build: Callable[[Path], object],
-    *,
-    room: Room | None = None,
-) -> T | None:
-    """Opens a folder; builds it first, under a lock, where it is missing or damaged.
-
-    Of several processes that want it, the first one builds, and the others wait and open it. All
-    files are checked before they are opened; that a folder is damaged is told in a warning.
-
-    Args:
-        folder: The folder; the one around it is made when missing.
-        open_: Called with the folder and what `build` returned; what it returns is returned. None,
-            or an error of broken files, has the folder built again.
-        build: Writes files into the empty folder that it is called with; returns plain data as JSON
-            takes it.
-        room: Folders beside this one are removed to make room, the least recently used first;
-            None = there is always room.
-
-    Returns:
-        None when there is no room.
-
-    Raises:
-        CacheError: The folder around it cannot be used.
-    """
-    with _held(folder):
-        found = _open_whole(folder, open_)
-        if found is not None:
-            return found
-        if room is not None:
-            # One lock for all of them: two that make room at a time would count what the other
-            # removes. Taken under the folder's own, and never the other way round.
-            with locked(folder.parent / "room"):
-                if not _make_room(folder, room):
-                    return None
-        # Read as others will read it; an error is now one of the code, and told.
-        return open_(folder, _build_whole(folder, build))
-
-
-@contextmanager
-def _held(folder: Path) -> Iterator[None]:
-    """Holds the lock of a folder of the cache, and makes the folder around it."""
-    lock = locked(folder)
-    try:
-        with telling_full_disks(folder):
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            lock.acquire()
-    except OSError as error:
-        raise CacheError(
-            f"{error.filename or folder.parent}: the cache cannot be used: {error.strerror}; "
-            "remove what is there, or set MTL_CACHE to a folder that can be written"
-        ) from error
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def _build_whole(folder: Path, build: Callable[[Path], object]) -> Any:
-    """Builds a folder, whose lock is held; returns what its `meta.json` holds."""
-    # Nobody else builds here now: what lies here was left by a killed process.
-    for left in folder.parent.glob(f".{folder.name}.*.part"):
-        shutil.rmtree(left, ignore_errors=True)
-    # Without its `meta.json` a folder counts as damaged, and it gets that before it is moved to its
-    # place: nobody can open a folder that is half built.
-    with whole_folder(folder) as scratch:
-        meta = {"built": build(scratch), "files": checks_of(scratch)}
-        (scratch / _META).write_text(checked_json(meta), encoding="utf-8")
-    return read_checked(folder / _META)["built"]
-
-
-def _open_whole(folder: Path, open_: Callable[[Path, Any], T | None]) -> T | None:
-    if not os.path.lexists(folder):
-        return None
-    try:
-        meta = read_checked(folder / _META)
-        check_files(folder, meta["files"])
-        found = open_(folder, meta["built"])
-        if found is None:
-            raise DamagedError("it holds something else than expected")
-    except (OSError, ValueError, KeyError, TypeError, DamagedError) as error:
-        logger.warning("%s: damaged: %s; it is built again", folder, one_line(str(error)))
-        return None
-    with suppress(OSError):  # Of another user; then the time of use stays as it is.
-        # Marks the use, since the times of access that file systems keep are often switched off.
-        os.utime(folder / _META)
-    return found
-
-
-def _make_room(wanted: Path, room: Room) -> bool:
-    """Removes the least recently used folders until there is room; returns whether there is."""
-    if room.needed > room.budget or room.needed > shutil.disk_usage(wanted.parent).free:
-        return False
-    # What others build stands in hidden folders, and is left alone.
-    metas = [
-        path
-        for path in wanted.parent.glob(f"*/{_META}")
-        if path.parent != wanted and not path.parent.name.startswith(".")
-    ]
-    kept = sorted(metas, key=lambda path: path.stat().st_mtime)  # The oldest use first.
-    sizes = {meta.parent: sum(f.stat().st_size for f in meta.parent.iterdir()) for meta in kept}
-    for folder in list(sizes):
-        if sum(sizes.values()) + room.needed <= room.budget:
-            break
-        # Whoever holds the lock has built it or is about to open it. Not waited for: the other
-        # may wait for the lock of all folders, which is held here.
-        with suppress(Timeout), locked(folder).acquire(blocking=False):
-            # Whoever has it mapped keeps its content.
-            shutil.rmtree(folder, ignore_errors=True)
-            del sizes[folder]
-    return sum(sizes.values()) + room.needed <= room.budget
 
 
 @contextmanager

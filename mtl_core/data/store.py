@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mtl_core.built import open_or_build
 from mtl_core.data.arrays import Int64Array
 from mtl_core.data.arrow_files import open_split, write_split
 from mtl_core.data.columns.base import AnyColumn
@@ -26,7 +27,7 @@ from mtl_core.data.notes import DataNote, Lengths, by_importance
 from mtl_core.data.splits import read_splits
 from mtl_core.data.words import Cut
 from mtl_core.errors import DataError
-from mtl_core.files import hash_files, open_or_build
+from mtl_core.files import hash_files
 from mtl_core.paths import cache_folder
 
 if TYPE_CHECKING:

@@ -18,11 +18,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mtl_core.built import Room, open_or_build
 from mtl_core.data.batching import make_batch, rows_by_length
 from mtl_core.data.encoded import EncodedSplit, FrozenStates
 from mtl_core.data.store import EncodedDataset
 from mtl_core.errors import TrainingError
-from mtl_core.files import Room, open_or_build
 from mtl_core.model.autocast import DTYPES, Precision, autocast
 from mtl_core.model.prefix import as_inputs, run_prefix
 from mtl_core.model.probe import evaluating, facts_of

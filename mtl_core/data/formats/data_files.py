@@ -6,8 +6,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from mtl_core.built import open_or_build
 from mtl_core.errors import DataError, did_you_mean
-from mtl_core.files import open_or_build
 from mtl_core.paths import cache_folder
 from mtl_core.section import is_address
 
