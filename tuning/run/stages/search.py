@@ -37,8 +37,7 @@ def search(
         verbose: Shows what Tune logs.
 
     Raises:
-        TrainingError: No trainer can work any more.
-        StorageError: What happened cannot be written down; no trial has failed by that.
+        MtlError: No trainer can work, or what happens cannot be written; no trial failed by that.
     """
     tuner = tune.Tuner(
         _trainable(),
