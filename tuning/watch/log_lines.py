@@ -3,10 +3,11 @@
 import logging
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mtl_core.errors import ConfigError
+from mtl_core.full_disk import storage_error
 from mtl_core.printable import printable
 from tuning.records import TrialRecord
 from tuning.watch.watcher import Watcher
@@ -69,7 +70,7 @@ def logging_to(path: Path | None) -> Iterator[None]:
         return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handler = logging.FileHandler(path, encoding="utf-8")
+        handler = _LogFile(path, encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"--log-file: cannot write to {path}: {error.strerror}") from error
     handler.setFormatter(logging.Formatter(_FORMAT))
@@ -94,6 +95,26 @@ def logging_to(path: Path | None) -> Iterator[None]:
             other.setLevel(level)
         root.removeHandler(handler)
         handler.close()
+
+
+class _LogFile(logging.FileHandler):
+    """A log file; what a full disk does not take is left out, which is said once."""
+
+    _is_full = False
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 (Python's name)
+        """Says in a line what Python would tell in a traceback for every message."""
+        full = storage_error(error) if (error := sys.exc_info()[1]) is not None else None
+        if full is None:
+            super().handleError(record)
+        elif not self._is_full:
+            self._is_full = True
+            sys.stderr.write(f"--log-file {self.baseFilename}: {full}; lines are missing in it\n")
+
+    def close(self) -> None:
+        """Closes the file, also when the disk does not take the last lines."""
+        with suppress(OSError):
+            super().close()
 
 
 def log_to_stderr() -> None:

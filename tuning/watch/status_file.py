@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 
+from mtl_core.errors import StorageError
 from mtl_core.files import write_json
 from tuning.watch.state import Estimate, StudyState
 from tuning.watch.ticker import Ticker
@@ -77,7 +78,7 @@ class StatusFile(Watcher):
     def _write(self, *, is_over: bool) -> None:
         # A full disk, say, is for the writers of results to report; raised in the ticker's thread
         # it would end the ticking and nothing else.
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, StorageError):
             write_json(self._path, self._driver | _content(self._state) | {"is_over": is_over})
 
 

@@ -5,18 +5,21 @@ at the root, with every parameter that can occur; each trial then adds its row f
 """
 
 import json
+import socket
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from uuid import uuid4
 
 from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.plugins.hparams import api_pb2, metadata
 from tensorboard.plugins.hparams import summary_v2 as api  # `hparams.api` imports TensorFlow
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData, SessionEndInfo
-from tensorboard.summary.writer.event_file_writer import EventFileWriter
 from tensorboard.summary.writer.record_writer import RecordWriter
 
+from mtl_core.files import whole_append
+from mtl_core.full_disk import telling_full_disks
 from mtl_core.training.report import EpochReport
 from tuning.records import TrialRecord, Value
 from tuning.space.space import Parameter
@@ -24,6 +27,9 @@ from tuning.watch.watcher import Watcher
 
 EXPERIMENT_FILE = "events.out.tfevents.0.experiment"
 """Name of the event file at the root; a fixed one, so that a resumed study finds it."""
+
+_VERSION = Event(file_version="brain.Event:2").SerializeToString()
+"""What every event file begins with."""
 
 Cell = bool | float | str
 
@@ -40,15 +46,20 @@ class TensorBoard(Watcher):
         """
         self._folder = folder
         self._parameters = tuple(parameters)
-        self._writers: dict[str, EventFileWriter] = {}
+        self._files: dict[str, Path] = {}
+        self._pending: dict[str, list[bytes]] = {}
+        """Id of a trial -> events that are not on disk yet, as the disk took no more."""
         self._cells: dict[str, list[Cell]] = {parameter.name: [] for parameter in parameters}
 
     def began(self, record: TrialRecord) -> None:
         """Adds a trial, or takes up again one that was interrupted."""
         # A trial may begin more than once; it has its row already, and a second would be another.
-        if record.id in self._writers:
+        if record.id in self._files:
             return
-        self._writers[record.id] = EventFileWriter(str(self._folder / record.id))
+        # A file of its own for each session: no two drivers ever write into one.
+        name = f"events.out.tfevents.{time.time():.0f}.{socket.gethostname()}.{uuid4().hex[:8]}"
+        self._files[record.id] = self._folder / record.id / name
+        self._pending[record.id] = [_VERSION]
         row = dict(_row(self._parameters, record))
         # Kept for the domains: the default may lie outside of what is searched.
         for name, cell in row.items():
@@ -71,18 +82,28 @@ class TensorBoard(Watcher):
     def ended(self, record: TrialRecord) -> None:
         """Closes a trial that has begun, with its status."""
         self._write(record.id, _session_end(is_failed=record.status == "failed"))
-        self._writers.pop(record.id).close()
+        del self._files[record.id], self._pending[record.id]
 
     def close(self) -> None:
-        """Closes all files; a trial that has not ended can be taken up by another board."""
-        while self._writers:
-            self._writers.popitem()[1].close()
+        """Writes what is pending; a trial that has not ended can be taken up by another board."""
+        for record_id in tuple(self._pending):
+            self._flush(record_id)
 
     def _write(self, record_id: str, summary: Summary, step: int = 0) -> None:
-        writer = self._writers[record_id]
-        writer.add_event(_event(summary, step))
-        # The writer has a queue and a thread of its own: unflushed, a killed driver would lose it.
-        writer.flush()
+        self._pending[record_id].append(_event(summary, step).SerializeToString())
+        self._flush(record_id)
+
+    def _flush(self, record_id: str) -> None:
+        """Writes the events of a trial that are not on disk yet: all of them, or none."""
+        path = self._files[record_id]
+        with telling_full_disks(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        # Not by way of the library's `EventFileWriter`: its thread dies of a full disk, and
+        # TensorBoard reads no further than the half of a record that it leaves.
+        with whole_append(path), path.open("ab") as file:
+            for event in self._pending[record_id]:
+                RecordWriter(file).write(event)
+        self._pending[record_id].clear()
 
     def _write_experiment(self, metric_tags: Sequence[str]) -> None:
         # Once in the life of a study: TensorBoard takes the first that it meets, and no other.
@@ -99,9 +120,10 @@ class TensorBoard(Watcher):
         )
         # TensorBoard believes the first summary that it meets: it must never see half of one.
         partial = path.with_name("experiment.partial")
-        with partial.open("wb") as file:
-            RecordWriter(file).write(_event(summary).SerializeToString())
-        partial.replace(path)
+        with telling_full_disks(path):
+            with partial.open("wb") as file:
+                RecordWriter(file).write(_event(summary).SerializeToString())
+            partial.replace(path)
 
 
 def _event(summary: Summary, step: int = 0) -> Event:

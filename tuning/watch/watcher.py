@@ -3,6 +3,8 @@
 import logging
 from collections.abc import Iterable, Sequence
 
+from mtl_core.errors import StorageError
+from mtl_core.full_disk import storage_error
 from tuning.records import TrialRecord
 from tuning.trainers.messages import TrainerStatus
 
@@ -44,11 +46,13 @@ class Watcher:
 class Watchers(Watcher):
     """Tells several watchers, in their order; one that raises is told no more.
 
-    A fault in what only watches must not end the study that it watches.
+    A fault in what only watches must not end the study that it watches. One that meets a full disk
+    is told on: with its next call, or at the end, it writes what it could not.
     """
 
     def __init__(self, watchers: Iterable[Watcher] = ()) -> None:
         self._watchers = list(watchers)
+        self._without_room: list[Watcher] = []
 
     def add(self, watchers: Iterable[Watcher]) -> None:
         """Tells these as well from now on."""
@@ -92,10 +96,20 @@ class Watchers(Watcher):
             # `KeyboardInterrupt` goes through: it is the user's, and ends the study.
             except SystemExit:  # Rich's, when nobody reads the pipe any more that it prints to.
                 self._watchers.remove(watcher)
-            except Exception:
+            except Exception as error:
+                full = storage_error(error)
+                if full is not None:
+                    self._warn(watcher, full)
+                    continue
                 self._watchers.remove(watcher)
                 logger.exception(
                     "%s failed in `%s`, and is told no more of this study",
                     type(watcher).__name__,
                     what,
                 )
+
+    def _warn(self, watcher: Watcher, full: StorageError) -> None:
+        # Once: a study of many trials would say it hundreds of times.
+        if watcher not in self._without_room:
+            self._without_room.append(watcher)
+            logger.warning("%s; the study goes on, and this is tried again", full)

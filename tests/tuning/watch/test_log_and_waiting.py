@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from full_disks import no_file_beyond
 from trials import at_work, record
 
 from mtl_core.errors import ConfigError
@@ -53,6 +54,18 @@ def test_a_log_file_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
         logging_to(tmp_path),
     ):
         pass
+
+
+def test_a_log_file_that_is_full_is_one_line_and_ends_nothing(
+    tmp_path: Path, quiet_loggers: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, log = tmp_path / "study.log", LogLines()
+    with no_file_beyond(70), logging_to(path):
+        for number in range(5):
+            log.stage(f"stage {number}")
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"--log-file {path}: cannot write the output: File too large; lines are")
+    assert 0 < path.stat().st_size <= 70
 
 
 def test_a_watcher_that_raises_is_told_no_more_and_harms_nobody(

@@ -5,6 +5,7 @@ import inspect
 import pkgutil
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
@@ -12,6 +13,8 @@ from types import SimpleNamespace
 
 import pandas
 import pytest
+from full_disks import no_file_beyond
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from trials import at_work, record
 
 import tuning.watch
@@ -27,7 +30,7 @@ from tuning.watch.plain_lines import PlainLines
 from tuning.watch.state import StudyState
 from tuning.watch.status_file import StatusFile, read_driver
 from tuning.watch.study_watchers import StudyWatchers
-from tuning.watch.tensorboard import TensorBoard
+from tuning.watch.tensorboard import EXPERIMENT_FILE, TensorBoard
 from tuning.watch.trials_csv import TrialsCsv, trials_frame
 from tuning.watch.watcher import Watcher, Watchers
 
@@ -154,3 +157,40 @@ def test_who_reads_the_table_never_sees_half_of_it(
     with pytest.raises(OSError, match="no space"):
         table.ended(record(1, "complete", 0.25))
     assert path.read_text() == before
+
+
+@pytest.mark.parametrize("size", [0, 1, 60, 300])
+def test_what_a_full_disk_did_not_take_is_written_when_there_is_room(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, size: int
+) -> None:
+    def story(folder: Path, room: AbstractContextManager[None]) -> dict[str, object]:
+        state = StudyState("demo")
+        board = WATCHERS[TensorBoard](state, folder)
+        files = Watchers([TrialsCsv(folder / "trials.csv", []), board])
+        with room:
+            files.began(record(1, "running", 0.25))
+            files.reported(record(1, "running", 0.25))
+            files.ended(record(1, "complete", 0.25))
+        files.began(record(2, "running"))
+        files.reported(record(2, "running", 0.5))
+        files.close()
+        table = (folder / "trials.csv").read_text()
+        return {"table": table, **curves(folder / "tensorboard")}
+
+    whole = story(tmp_path / "whole", nullcontext())
+    assert not caplog.records
+    assert story(tmp_path / "full", no_file_beyond(size)) == whole
+    # Once for each of the two, however often they are told of something.
+    assert 1 <= len(caplog.records) <= 2
+    assert "study goes on" in caplog.text
+    assert "Traceback" not in caplog.text
+
+
+def curves(folder: Path) -> dict[str, object]:
+    """All points of all curves, and the trials that the table of parameters has."""
+    found: dict[str, object] = {"experiment": (folder / EXPERIMENT_FILE).is_file()}
+    for run in sorted(path.name for path in folder.iterdir() if path.is_dir()):
+        events = EventAccumulator(str(folder / run)).Reload()
+        tags = events.Tags()["scalars"]
+        found[run] = {tag: [(e.step, e.value) for e in events.Scalars(tag)] for tag in tags}
+    return found
