@@ -1,5 +1,6 @@
 """The encoder of a saved model, in the layout in which Transformers itself writes and reads it."""
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,12 +9,17 @@ from typing import TYPE_CHECKING
 
 import torch
 from safetensors.torch import load_file
+from torch import Tensor
 
 from mtl_core.errors import ConfigError
 from mtl_core.model._transformers import LOADING
+from mtl_core.model._transformers_imports import import_modeling
 from mtl_core.model.backbones.encoder import token_encoder
+from mtl_core.model.bounds import at_most, check_depth, check_fits
 from mtl_core.model_folder import CONFIG, WEIGHTS
-from mtl_core.printable import quoted
+from mtl_core.printable import one_line, quoted
+from mtl_core.untrusted import MOST_BESIDE, check_numbers, largest_number, read_settings
+from mtl_core.weight_sizes import WeightSizes, read_sizes
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel
@@ -67,23 +73,27 @@ def write_encoder(folder: Path, encoder: "PreTrainedModel") -> None:
         outline.whole.save_pretrained(folder, state_dict=weights, max_shard_size=_ONE_FILE)
 
 
-def read_encoder(folder: Path, outline: Outline) -> "PreTrainedModel":
+def read_encoder(folder: Path) -> "PreTrainedModel":
     """Returns the encoder with its weights, on the CPU, in single precision.
+
+    Nothing is built that is larger than the weights in the folder.
 
     Args:
         folder: Folder of the model, whose weights are known to be a file of safetensors.
-        outline: Where the encoder is kept.
 
     Raises:
-        ConfigError: The weights are not those of an encoder of this configuration.
-        Exception: Transformers or safetensors cannot read them, with errors of many kinds.
+        ConfigError: The configuration is broken, or the weights are not those of an encoder of this
+            configuration.
     """
-    with _quiet_transformers(), LOADING:
+    import_modeling()
+    path, sizes = folder / CONFIG, read_sizes(folder / WEIGHTS)
+    outline = _read_outline(path, sizes)
+    with reading(folder / WEIGHTS), _quiet_transformers(), LOADING:
         # From these weights alone: given the folder, it would look for other files in it as well.
         model, found = type(outline.whole).from_pretrained(
             None,
             config=outline.whole.config,
-            state_dict=load_file(folder / WEIGHTS),
+            state_dict=read_weights(folder / WEIGHTS),
             dtype=torch.float32,
             output_loading_info=True,
         )
@@ -97,15 +107,60 @@ def read_encoder(folder: Path, outline: Outline) -> "PreTrainedModel":
     return token_encoder(model)
 
 
+def _read_outline(path: Path, sizes: WeightSizes) -> Outline:
+    """Returns where the encoder of a configuration is kept, when that is of the size of weights."""
+    from transformers import AutoConfig
+
+    settings = read_settings(path)
+    check_numbers(settings, most=max(sizes.largest, MOST_BESIDE), where=str(path))
+    with reading(path), _quiet_transformers():
+        config = AutoConfig.from_pretrained(path.parent, trust_remote_code=False)
+        check_depth(config, sizes, where=str(path))
+        with at_most(sizes, asked_by=f"{path}: {largest_number(settings)}"):
+            outline = outline_of(config)
+        check_fits(token_encoder(outline.whole), sizes, where=str(path))
+    return outline
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """Returns the weights in a file of safetensors.
+
+    Raises:
+        ConfigError: One is no number.
+        Exception: It cannot be read, with errors of many kinds.
+    """
+    weights: dict[str, Tensor] = load_file(path)
+    for name, value in weights.items():
+        if value.isnan().any():
+            raise ConfigError(f"{path}: {one_line(name)}: expected numbers, found NaN among them")
+    return weights
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turns any error of reading a file of a model into a `ConfigError` of one line."""
+    try:
+        yield
+    except ConfigError:
+        raise
+    except Exception as error:  # Broken files end in errors of any kind, from several libraries.
+        reason = " ".join(str(error).split())[:300]
+        raise ConfigError(
+            f"{path}: cannot be used: {type(error).__name__}: {one_line(reason)}"
+        ) from error
+
+
 @contextmanager
 def _quiet_transformers() -> Iterator[None]:
-    """Keeps Transformers from bars, and from a table of weights that nothing here reads."""
+    """Keeps Transformers from bars, warnings, and a table of weights that nothing here reads."""
     from transformers.utils import logging
 
     verbosity = logging.get_verbosity()
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
     finally:
         logging.set_verbosity(verbosity)

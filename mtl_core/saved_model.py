@@ -6,21 +6,20 @@ only then hands its files to libraries.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from mtl_core.config import RunConfig
 from mtl_core.data.words import Cut
 from mtl_core.errors import ConfigError
 from mtl_core.files import whole_folder
-from mtl_core.model._transformers_imports import import_modeling
 from mtl_core.model.autocast import Precision
+from mtl_core.model.bounds import at_most
 from mtl_core.model.multitask import MultiTaskModel
 from mtl_core.model.pooling import Pooler
 from mtl_core.model.probe import facts_of
@@ -36,13 +35,15 @@ from mtl_core.model_folder import (
     WEIGHTS,
 )
 from mtl_core.printable import one_line
-from mtl_core.saved_encoder import outline_of, read_encoder, write_encoder
+from mtl_core.saved_encoder import read_encoder, read_weights, reading, write_encoder
+from mtl_core.saved_meta import SavedMeta, read_meta
 from mtl_core.sentence_modules import write_sentence_modules
 from mtl_core.study_file import dump
 from mtl_core.tasks.base import Task, build_task
 from mtl_core.tasks.kinds import outside_kinds
-from mtl_core.untrusted import check_model, read_settings
+from mtl_core.untrusted import check_model
 from mtl_core.validation import validate
+from mtl_core.weight_sizes import read_sizes
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
@@ -123,30 +124,26 @@ def load_model(folder: Path, *, trust_code: bool) -> SavedModel:
     # The order is the protection: plain files are looked at, then settings are validated without
     # importing kinds from outside, and last come the libraries that build and fill a model.
     document = check_model(folder, trust_code=trust_code)
-    meta: Mapping[str, Any] = read_settings(folder / META)
     with nullcontext() if trust_code else outside_kinds("refuse"):
         config = validate(document, RunConfig)
-    with _reading(folder / META):
-        max_length = int(meta["max_length"])
-        of_tasks: Mapping[str, Any] = {name: meta["tasks"][name] for name in config.tasks}
+    meta = read_meta(folder, config)
+    with reading(folder / META):
         tasks = {
             name: build_task(
                 name,
                 section,
-                section.column_in(section.datasets[0], name).labels_from(of_tasks[name]),
+                section.column_in(section.datasets[0], name).labels_from(
+                    meta.tasks[name].model_dump()
+                ),
             )
             for name, section in config.tasks.items()
         }
-        num_features = {name: int(found["features"]) for name, found in of_tasks.items()}
-        parts = {name: tuple(map(int, found["parts"])) for name, found in of_tasks.items()}
-        cuts = {name: Cut.from_json(meta["cuts"][name]) for name in config.datasets}
+        cuts = {name: Cut.from_json(cut.model_dump()) for name, cut in meta.cuts.items()}
     encoder, tokenizer = _load_encoder(folder)
-    settings = config.encoder
-    with _reading(folder / CONFIG):
-        pooler = Pooler(settings.pooling, facts_of(encoder).width, settings.normalize)
-        model = MultiTaskModel(encoder, tasks, pooler, num_features=num_features)
-    _load_heads(model, folder)
-    return SavedModel(config, model, tasks, tokenizer, max_length, parts, cuts)
+    model = _build_model(folder, config, tasks, meta, encoder)
+    _check_lengths(folder, meta, encoder, tokenizer)
+    parts = {name: task.parts for name, task in meta.tasks.items()}
+    return SavedModel(config, model, tasks, tokenizer, meta.max_length, parts, cuts)
 
 
 def _meta(saved: SavedModel, precision: Precision) -> dict[str, object]:
@@ -186,39 +183,65 @@ def _change(path: Path, **changes: str | list[str] | None) -> None:
 
 def _load_encoder(folder: Path) -> "tuple[PreTrainedModel, PreTrainedTokenizerFast]":
     """Returns the encoder and the tokenizer."""
-    import_modeling()
-    from transformers import AutoConfig, PreTrainedTokenizerFast
+    encoder = read_encoder(folder)
+    with reading(folder / TOKENIZER):
+        from transformers import PreTrainedTokenizerFast
 
-    with _reading(folder / CONFIG):
-        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
-        outline = outline_of(config)
-    with _reading(folder / WEIGHTS):
-        encoder = read_encoder(folder, outline)
-    with _reading(folder / TOKENIZER):
         # As it was saved: classes of families build some parts of their own anew.
         return encoder, PreTrainedTokenizerFast.from_pretrained(folder, trust_remote_code=False)
 
 
+def _build_model(
+    folder: Path,
+    config: RunConfig,
+    tasks: Mapping[str, Task],
+    meta: SavedMeta,
+    encoder: "PreTrainedModel",
+) -> MultiTaskModel:
+    """Returns the model with the weights of its heads."""
+    settings = config.encoder
+    with reading(folder / CONFIG):
+        pooler = Pooler(settings.pooling, facts_of(encoder).width, settings.normalize)
+    # What stands on the encoder is as large as these two files say, and as its weights are.
+    with (
+        reading(folder / HEADS),
+        at_most(read_sizes(folder / HEADS), asked_by=f"{folder}: {RUN} and {META}"),
+    ):
+        num_features = {name: task.features for name, task in meta.tasks.items()}
+        model = MultiTaskModel(encoder, tasks, pooler, num_features=num_features)
+    _load_heads(model, folder)
+    return model
+
+
 def _load_heads(model: MultiTaskModel, folder: Path) -> None:
     encoder = {f"{_ENCODER}{name}": value for name, value in model.encoder.state_dict().items()}
-    try:
-        # Strict, which wants all weights of the model: those of the encoder stay what they are.
-        model.load_state_dict(load_file(folder / HEADS) | encoder)
-    except (OSError, RuntimeError, SafetensorError) as error:
-        # The last line, of RuntimeErrors: it says which names.
-        reason = one_line(str(error).strip().splitlines()[-1].strip()[:200])
-        raise ConfigError(f"{folder}: {HEADS} does not fit {META}: {reason}") from error
+    with reading(folder / HEADS):
+        heads = read_weights(folder / HEADS)
+        try:
+            # Strict, which wants all weights of the model: those of the encoder stay what they are.
+            model.load_state_dict(heads | encoder)
+        except RuntimeError as error:
+            # The last line says which names.
+            reason = one_line(str(error).strip().splitlines()[-1].strip()[:200])
+            raise ConfigError(f"{folder}: {HEADS} does not fit {META}: {reason}") from error
 
 
-@contextmanager
-def _reading(path: Path) -> Iterator[None]:
-    """Turns any error of reading a file of a model into a `ConfigError` of one line."""
-    try:
-        yield
-    except ConfigError:
-        raise
-    except Exception as error:  # Broken files end in errors of any kind, from several libraries.
-        reason = next(iter(str(error).strip().splitlines()), "")
+def _check_lengths(
+    folder: Path,
+    meta: SavedMeta,
+    encoder: "PreTrainedModel",
+    tokenizer: "PreTrainedTokenizerFast",
+) -> None:
+    """Refuses rows that are longer than the encoder takes, and sub-words that it does not have."""
+    facts = facts_of(encoder)
+    if facts.positions is not None and meta.max_length > facts.positions:
         raise ConfigError(
-            f"{path}: cannot be used: {type(error).__name__}: {one_line(reason)}"
-        ) from error
+            f"{folder / META}: max_length: expected at most {facts.positions}, what the encoder "
+            f"takes; found {meta.max_length}"
+        )
+    largest = max(tokenizer.get_vocab().values(), default=0)
+    if facts.words is not None and largest >= facts.words:
+        raise ConfigError(
+            f"{folder / TOKENIZER}: its sub-words have numbers up to {largest}, and {WEIGHTS} has "
+            f"{facts.words} of them, up to {facts.words - 1}"
+        )

@@ -1,11 +1,13 @@
 """Refuses saved models and encoder configurations that could run code, before they are loaded.
 
-Both may come from a stranger, and nothing of them is to run. Only plain files are read here, so
-that a refusal comes before the imports that take seconds.
+Both may come from a stranger, and nothing of them is to run, or to take more room than its weights.
+Only plain files are read here, so that a refusal comes before the imports that take seconds.
 """
 
 import json
+import math
 import os
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -22,6 +24,8 @@ from mtl_core.model_folder import (
 )
 from mtl_core.printable import one_line, quoted
 from mtl_core.study_file import Document, read_document
+from mtl_core.weight_sizes import read_sizes
+from mtl_core.yaml_text import KeyPath, key_text
 
 OUTSIDE = "is code from outside this package; allow that with trust_code=True, or --trust-code"
 """What is said of a kind of task that a model would have imported."""
@@ -37,6 +41,16 @@ _REFUSED = {
 _ATTENTION = ("attn_implementation", "_attn_implementation", "_attn_implementation_internal")
 _OWN_ATTENTION = ("eager", "sdpa")
 """Attention that Transformers has itself; others are packages, or kernels that it would fetch."""
+_COUNTS = re.compile(r"layers?$|^num_labels$|depth|blocks?$")
+"""Keys whose numbers Transformers makes lists of, before it builds anything."""
+_SCALES = re.compile("theta|base")
+"""Keys of numbers that are no size, and may be large."""
+_MOST_COUNTED = 100_000
+MOST_OF_ALL = 2**24
+"""The largest size of an encoder whose weights are not known."""
+MOST_BESIDE = 2**20
+"""The largest size that is in no weight, such as that of a table which is computed."""
+_HALF = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]")
 _MOST_BYTES = 64 * 2**20
 """Bytes of a JSON file; a configuration with the names of 20,000 labels has 1 MiB."""
 
@@ -74,8 +88,25 @@ def check_model(folder: Path, *, trust_code: bool) -> Document:
         )
     _file(folder, TOKENIZER)
     for name in (WEIGHTS, HEADS):
-        _check_weights(_file(folder, name))
+        read_sizes(_file(folder, name))
+    # Libraries look for more files than those.
+    check_files(folder)
     return document
+
+
+def check_files(folder: Path) -> None:
+    """Refuses a folder with a pipe or a device in it: a library that opens one may wait for ever.
+
+    Raises:
+        ConfigError: Something in it is neither a file nor a folder, or it cannot be looked into.
+    """
+    try:
+        found = sorted(folder.iterdir())
+    except OSError as error:
+        raise ConfigError(f"{folder}: cannot be read: {error.strerror}") from error
+    for path in found:
+        if os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path)):  # noqa: PTH110, PTH112, PTH113
+            raise ConfigError(f"{path}: expected a file, found {_what_is(path)}")
 
 
 def check_settings(settings: object, *, where: str) -> None:
@@ -117,6 +148,13 @@ def read_settings(path: Path) -> Mapping[str, object]:
         raise ConfigError(f"{path}: expected at most {_MOST_BYTES // 2**20} MiB; it is larger")
     try:
         settings = json.loads(content)
+        # Only these are written so; a whole pair of them is one character, and in order.
+        if _HALF.search(content):
+            json.dumps(settings, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise ConfigError(
+            f"{path}: a text in it holds half a character (\\ud800 to \\udfff)"
+        ) from None
     except RecursionError:
         raise ConfigError(f"{path}: not usable JSON: nested too deeply") from None
     except ValueError as error:  # Not JSON, not UTF-8, or a number of thousands of digits.
@@ -126,26 +164,56 @@ def read_settings(path: Path) -> Mapping[str, object]:
     return settings
 
 
+def check_numbers(settings: Mapping[str, object], *, most: int, where: str) -> None:
+    """Refuses settings of an encoder with numbers that no encoder has.
+
+    Args:
+        settings: What its config.json holds.
+        most: The largest number that may be a size.
+        where: What an error begins with.
+
+    Raises:
+        ConfigError: A number is too large, or none at all.
+    """
+    for keys, number in _numbers(settings):
+        if isinstance(number, float) and not math.isfinite(number):
+            raise ConfigError(f"{where}: {key_text(keys)}: expected a number, found {number}")
+        name = str(next((key for key in reversed(keys) if isinstance(key, str)), ""))
+        allowed = min(most, _MOST_COUNTED) if _COUNTS.search(name) else most
+        if isinstance(number, int) and abs(number) > allowed and not _SCALES.search(name):
+            raise ConfigError(
+                f"{where}: {key_text(keys)}: expected at most {allowed:,}, found {_shown(number)}"
+            )
+
+
+def largest_number(settings: Mapping[str, object]) -> str:
+    """Returns the largest whole number of some settings with its key, in words."""
+    found = [(number, keys) for keys, number in _numbers(settings) if isinstance(number, int)]
+    number, keys = max(found, default=(0, ()), key=lambda one: one[0])
+    return f"{key_text(keys)} is {_shown(number)}"
+
+
+def _shown(number: int) -> str:
+    text = f"{number:,}"
+    return text if len(text) < 40 else f"a number of {len(str(abs(number)))} digits"
+
+
 def _file(folder: Path, name: str) -> Path:
     path = folder / name
     # Not a pipe either, from which nothing may ever come. `os.path` raises nothing in a folder that
     # may not be entered.
-    if not os.path.isfile(path):  # noqa: PTH113
-        raise ConfigError(f"{folder}: no model in this folder, there is no {name} in it")
-    return path
+    if os.path.isfile(path):  # noqa: PTH113
+        return path
+    if os.path.lexists(path):
+        raise ConfigError(f"{path}: expected a file, found {_what_is(path)}")
+    raise ConfigError(f"{folder}: no model in this folder, there is no {name} in it")
 
 
-def _check_weights(path: Path) -> None:
-    """Refuses a file that only has the name of safe weights, for instance a pickle."""
-    try:
-        with path.open("rb") as file:
-            start = file.read(9)
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
-    # Safetensors: 8 bytes with the length of a JSON object, the object, then the raw numbers.
-    length = int.from_bytes(start[:8], "little")
-    if start[8:] != b"{" or length > path.stat().st_size - 8:
-        raise ConfigError(f"{path}: expected weights of safetensors, found something else")
+def _what_is(path: Path) -> str:
+    """Returns in words what something is that is no file."""
+    if os.path.isdir(path):  # noqa: PTH112
+        return "a folder"
+    return "a pipe or a device" if os.path.exists(path) else "a link that leads nowhere"  # noqa: PTH110
 
 
 def _sections(value: object) -> Iterator[Mapping[str, object]]:
@@ -159,6 +227,19 @@ def _sections(value: object) -> Iterator[Mapping[str, object]]:
             waiting += inner.values()
         elif isinstance(inner, list):
             waiting += inner
+
+
+def _numbers(value: object) -> Iterator[tuple[KeyPath, float]]:
+    """Yields all numbers in JSON data, at any depth, with the keys that lead there."""
+    waiting: list[tuple[KeyPath, object]] = [((), value)]
+    while waiting:
+        keys, inner = waiting.pop()
+        if isinstance(inner, Mapping):
+            waiting += [((*keys, key), below) for key, below in inner.items()]
+        elif isinstance(inner, list):
+            waiting += [((*keys, place), below) for place, below in enumerate(inner)]
+        elif isinstance(inner, int | float) and not isinstance(inner, bool):
+            yield keys, inner
 
 
 def _outside_kinds(document: Document) -> Iterator[tuple[str, str]]:

@@ -109,6 +109,14 @@ def run_config(corpus: Path, tiny_encoder: Path) -> RunConfigFactory:
     return make
 
 
+@pytest.fixture(scope="session")
+def untrained_model(run_config: RunConfigFactory, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a model as it is saved, though not trained; copy it to change it."""
+    from saved_models import save_untrained
+
+    return save_untrained(run_config(), tmp_path_factory.mktemp("untrained") / "model")
+
+
 class Outcome(NamedTuple):
     code: int
     out: str
