@@ -30,7 +30,6 @@ WRONG: dict[str, tuple[tuple[str, ...], object, str]] = {
     "a key too many of a task": ((*INTENT, "label"), [], "unknown key 'tasks.intent.label'"),
     "tasks in a list": (("tasks",), [], "tasks: expected a section, found a list"),
     "another task": (("tasks", "mood"), GONE, "tasks: expected intent, slots as in run.yaml"),
-    "another kind": ((*INTENT, "kind"), "tagging", "expected 'classification' as in run.yaml"),
     "features below none": ((*INTENT, "features"), -1, "tasks.intent.features: expected a number"),
     "features beyond memory": ((*INTENT, "features"), 2**40, "tasks.intent.features: expected a "),
     "features that heads lack": ((*INTENT, "features"), 5, "heads.safetensors does not fit"),
@@ -88,13 +87,6 @@ def test_several_mistakes_are_one_line(model: Path) -> None:
         change(model, (key,), None)
     with pytest.raises(ConfigError, match=r"mtl\.json: max_length: .* \(and 1 more\)$"):
         Predictor.load(model)
-
-
-def test_a_kind_from_outside_may_have_moved_since(model: Path) -> None:
-    change(model, (*INTENT, "kind"), "/home/somebody/mood.py:Mood")
-    run = model / "run.yaml"
-    run.write_text(run.read_text().replace("kind: classification", "kind: strangers:Trusted"))
-    read_meta(model, validate(read_document(run), RunConfig))
 
 
 def test_what_is_written_is_what_is_read(untrained_model: Path) -> None:

@@ -28,7 +28,7 @@ def build_many(count: int) -> nn.Module:
 @pytest.mark.parametrize(
     "build",
     [
-        lambda: build_many(20_000),
+        lambda: build_many(11_000),
         lambda: nn.Linear(2**14, 2**14, device="meta"),
         lambda: [nn.Linear(2**11, 2**11, device="meta") for _ in range(9)],
         lambda: nn.Module().register_buffer("table", torch.empty(2**25, device="meta")),
@@ -47,9 +47,9 @@ def test_what_is_far_larger_than_its_weights_is_not_built(build: object) -> None
         at_most(sizes, asked_by="config.json"),
     ):
         build()
-    build_many(20_000)  # Outside of the block there is no bound, and a thread has its own.
+    build_many(11_000)  # Outside of the block there is no bound, and a thread has its own.
     with at_most(sizes, asked_by="config.json"):
-        other = Thread(target=build_many, args=[20_000])
+        other = Thread(target=build_many, args=[11_000])
         other.start()
         other.join()
         build_many(1_000)
