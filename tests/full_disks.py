@@ -53,12 +53,15 @@ class Disk:
             return
         if event == "open" and not (isinstance(arguments[2], int) and arguments[2] & _WRITES):
             return
-        places = [os.fsdecode(one) for one in arguments[:2] if isinstance(one, str | bytes)]
-        if not any(place.startswith(self._folder) for place in places):
+        if not isinstance(arguments[0], str | bytes):
             return
-        self.steps.append((event, places[0]))
+        place = os.path.abspath(os.fsdecode(arguments[0]))  # noqa: PTH100 (links stay links)
+        # To ask for a folder that is there takes no room.
+        if not place.startswith(self._folder) or (event == "os.mkdir" and os.path.isdir(place)):  # noqa: PTH112
+            return
+        self.steps.append((event, place))
         if self._full_at is not None and len(self.steps) > self._full_at:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), places[0])
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), place)
 
 
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT

@@ -10,6 +10,7 @@ import pooch
 
 from mtl_core.errors import CacheError, DataError
 from mtl_core.fetching.sources import Source
+from mtl_core.full_disk import telling_full_disks
 from mtl_core.paths import cache_folder, fetched_folder
 
 Advance = Callable[[int], None]
@@ -43,6 +44,7 @@ def fetch_source(
     Raises:
         DataError: A file cannot be had, or is another one than the table says.
         CacheError: The cache folder cannot be written.
+        StorageError: The disk takes no more.
     """
     cache_folder()  # for its error
     folder = fetched_folder() / name
@@ -84,7 +86,8 @@ def _fetch(path: Path, address: str, sha256: str, advance: Advance) -> None:
     )
     is_web = address.startswith(("http://", "https://"))
     try:
-        manager.fetch(path.name, downloader=_download if is_web else _copy)
+        with telling_full_disks(path):
+            manager.fetch(path.name, downloader=_download if is_web else _copy)
         # Made by `tempfile`, which lets nobody else read it; a cache may be shared.
         path.chmod(0o644)
         advance(path.stat().st_size)

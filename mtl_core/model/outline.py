@@ -19,7 +19,7 @@ import torch
 from torch import nn
 
 from mtl_core.checks import DamagedError, checked_json, read_checked
-from mtl_core.errors import ConfigError
+from mtl_core.errors import ConfigError, StorageError
 from mtl_core.files import locked, remove, write_text
 from mtl_core.model.backbones.encoder import (
     Encoder,
@@ -72,7 +72,7 @@ def encoder_outline(name: str, *, revision: str | None = None) -> Outline:
     found = _kept(path)
     if found is None:
         found = _take(config, name)
-        with suppress(OSError):  # A cache that cannot be written costs the time again, no more.
+        with suppress(OSError, StorageError):  # It costs the time again, no more.
             path.parent.mkdir(exist_ok=True)
             with locked(path):
                 remove(path)

@@ -12,7 +12,7 @@ import typer
 
 from mtl_core.errors import CacheError, ConfigError, DataError, MtlError
 from mtl_core.extras import is_extra, missing
-from mtl_core.full_disk import storage_error
+from mtl_core.full_disk import disk_code, storage_error
 from tuning.cli.check import check
 from tuning.cli.evaluate import evaluate
 from tuning.cli.fetch import fetch
@@ -113,7 +113,8 @@ def _told(error: Exception) -> tuple[Sequence[str], int] | None:
     if isinstance(error, DataError):  # All bad rows of a file, one per line.
         return error.lines, BAD_INPUT
     if isinstance(error, MtlError):  # A study file has all its errors at once, one per line.
-        is_of_input = isinstance(error, ConfigError | CacheError)
+        # A folder that cannot be made on a full disk is not the wrong one.
+        is_of_input = isinstance(error, ConfigError | CacheError) and disk_code(error) is None
         return str(error).split("\n"), BAD_INPUT if is_of_input else FAILED
     # A module of ours that is missing, or one that no extra brings, is a bug.
     if isinstance(error, ModuleNotFoundError) and is_extra(error.name):

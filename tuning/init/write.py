@@ -59,7 +59,8 @@ def write_study(places: Sequence[Path], output: Path, *, force: bool = False) ->
             part.write_text(text, encoding="utf-8")
             # What was guessed is held against what the readers say, before it is handed on.
             _check(load_study(str(part), ["study.name=study"]).run)
-        write_text(output.with_name(SCHEMA_NAME), schema)
+            # First what the study file names: once that is there, the same command is refused.
+            write_text(output.with_name(SCHEMA_NAME), schema)
     except OSError as error:
         raise ConfigError(f"{output}: cannot write the file: {error.strerror}") from error
     finally:

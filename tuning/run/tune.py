@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from mtl_core.assets import Data, inputs_of
 from mtl_core.errors import StorageError
+from mtl_core.full_disk import storage_error
 from mtl_core.training.precision import advise
 from tuning.cluster.connection import cluster
 from tuning.cluster.planner import Node, plan_trainers, this_machine
@@ -67,9 +68,12 @@ def tune_study(
 def _run(session: "Session", count: int, watcher: Watcher, *, verbose: bool) -> "StudyResult":
     try:
         return session.run(count, watcher, verbose=verbose)
-    except StorageError as error:
+    except Exception as error:
+        full = storage_error(error)
+        if full is None:
+            raise
         raise StorageError(
-            f"{error}; the trials are kept, and with room again the same command goes on"
+            f"{full}; the trials are kept, and with room again the same command goes on"
         ) from error
 
 

@@ -23,6 +23,7 @@ from mtl_core.data.formats.table_source import TableSource
 from mtl_core.data.formats.text_columns import Dialect
 from mtl_core.errors import DataError
 from mtl_core.files import hash_files, write_json
+from mtl_core.full_disk import storage_error
 from mtl_core.hub_access import hub_access
 from mtl_core.paths import cache_folder
 
@@ -101,6 +102,8 @@ def _telling(where: str) -> Iterator[None]:
         raise DataError(f"{where}: {error}") from error
     except Exception as error:
         # `datasets` raises whatever its builders raise; the innermost cause says what is wrong.
+        if (full := storage_error(error)) is not None:
+            raise full from error
         if isinstance(error, GatedRepoError):
             raise DataError(
                 f"{where}: access to it has to be asked for, on its page on the hub"

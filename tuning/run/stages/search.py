@@ -1,5 +1,6 @@
 """The stage that searches: Ray Tune runs the trials that Optuna asks for."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,24 +40,23 @@ def search(
     Raises:
         MtlError: No trainer can work, or what happens cannot be written; no trial failed by that.
     """
-    tuner = tune.Tuner(
-        _trainable(),
-        tune_config=tune.TuneConfig(
-            metric=METRIC,
-            mode="max",
-            search_alg=searcher,
-            scheduler=scheduler,
-            num_samples=-1,  # Until the searcher has no more.
-            max_concurrent_trials=count,
-            # A new actor is a process that imports Ray: seconds per trial.
-            reuse_actors=True,
-            trial_dirname_creator=lambda trial: str(trial.trial_id),
-        ),
-        run_config=tune.RunConfig(
-            name="tune", storage_path=str(scratch), callbacks=[logbook], verbose=int(verbose)
-        ),
+    tune_config = tune.TuneConfig(
+        metric=METRIC,
+        mode="max",
+        search_alg=searcher,
+        scheduler=scheduler,
+        num_samples=-1,  # Until the searcher has no more.
+        max_concurrent_trials=count,
+        # A new actor is a process that imports Ray: seconds per trial.
+        reuse_actors=True,
+        trial_dirname_creator=lambda trial: str(trial.trial_id),
     )
-    run_search(tuner.fit, scratch)  # The results are passed over: the logbook wrote all down.
+    run_config = tune.RunConfig(
+        name="tune", storage_path=str(scratch), callbacks=[logbook], verbose=int(verbose)
+    )
+    # It writes as soon as it is made. What `fit` returns is passed over: the logbook wrote it down.
+    make = partial(tune.Tuner, _trainable(), tune_config=tune_config, run_config=run_config)
+    run_search(lambda: make().fit(), scratch)
 
 
 def _trainable() -> Any:
