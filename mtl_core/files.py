@@ -11,9 +11,8 @@ from uuid import uuid4
 
 from filelock import FileLock, Timeout
 
-from mtl_core.errors import ConfigError, DataError
+from mtl_core.errors import DataError
 from mtl_core.full_disk import telling_full_disks
-from mtl_core.printable import one_line
 from mtl_core.scores import without_nan
 
 
@@ -155,22 +154,6 @@ def hold(folder: Path) -> FileLock:
     except Timeout as error:
         raise InUseError(str(folder)) from error
     return lock
-
-
-@contextmanager
-def telling_what_is_broken(path: Path) -> Iterator[None]:
-    """Turns the errors of reading a broken file, which others may have written, into one line.
-
-    Raises:
-        ConfigError: Reading `path` failed with any error that a broken file can cause.
-    """
-    try:
-        yield
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-        reason = f"{type(error).__name__}: {one_line(str(error)[:200])}"
-        raise ConfigError(f"{path}: a file of the study is broken: {reason}") from error
-    except RecursionError as error:
-        raise ConfigError(f"{path}: a file of the study is nested too deeply") from error
 
 
 def hash_files(paths: Iterable[Path]) -> str:

@@ -4,7 +4,9 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-ScoreTree = Mapping[str, float | Mapping[str, float]]
+from mtl_core.number_types import Score
+
+ScoreTree = Mapping[str, Score | Mapping[str, Score]]
 """{"combined": x, "<task>": {"<score>": x}}, as `result.json` holds it."""
 
 _NOT_SHARES = {"mse", "perplexity"}

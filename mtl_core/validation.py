@@ -144,7 +144,7 @@ class _Explainer:
                 for line in str(details["ctx"]["error"]).splitlines():
                     yield self._own_error(path, line)
             case _:
-                yield self._at(path, _mismatch(group))
+                yield self._at(path, mismatch(group))
 
     def _at(self, path: KeyPath, text: str) -> tuple[Origin, str]:
         """Returns the place of a key, and the text with the key before it."""
@@ -255,7 +255,7 @@ def _inside(annotation: object, part: str | int) -> object:
     return members[-1] if members else None
 
 
-def _mismatch(group: list[ErrorDetails]) -> str:
+def mismatch(group: list[ErrorDetails]) -> str:
     """Returns what was expected at a key, by any arm of a union, and what was found."""
     expected = list(dict.fromkeys(filter(None, map(_expected, group))))
     details = group[0]

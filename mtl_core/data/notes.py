@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
+from mtl_core.number_types import KEPT, Count
 from mtl_core.printable import quoted
 
 Level = Literal["serious", "warning", "hint"]
@@ -37,13 +38,15 @@ class DataNote:
         dataset: The data set's key in the study file; empty as long as it is not known.
     """
 
+    __pydantic_config__ = KEPT
+
     split: str
     topic: str
     text: str
     level: Level = "warning"
     task: str = ""
-    count: int = 0
-    of: int = 0
+    count: Count = 0
+    of: Count = 0
     dataset: str = ""
 
     @property
@@ -84,12 +87,14 @@ class Lengths:
         cut: Rows that are longer than the encoder takes, and lose what stands behind.
     """
 
-    examples: int
-    rows: int
-    median: int
-    high: int
-    longest: int
-    cut: int
+    __pydantic_config__ = KEPT
+
+    examples: Count
+    rows: Count
+    median: Count
+    high: Count
+    longest: Count
+    cut: Count
 
 
 class SplitNotes:

@@ -5,10 +5,15 @@ import json
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Annotated
 
+from pydantic import Field
+
+from mtl_core.kept import as_kept
+from mtl_core.number_types import KEPT, Count, Score, Seconds
 from mtl_core.scores import without_nan
 
-Scores = dict[str, dict[str, float]]
+Scores = dict[str, dict[str, Score]]
 """Task name -> score name -> value, for instance {"intent": {"accuracy": 0.98}}."""
 
 
@@ -36,21 +41,23 @@ class EpochReport:
         precision: What the run computes in, `auto` resolved; empty in reports of old versions.
     """
 
-    epoch: int
-    progress: float
-    step: int
-    losses: dict[str, float]
-    weights: dict[str, float]
-    learning_rates: dict[str, float]
+    __pydantic_config__ = KEPT
+
+    epoch: Annotated[Count, Field(ge=1)]
+    progress: Seconds
+    step: Count
+    losses: dict[str, Score]
+    weights: dict[str, Score]
+    learning_rates: dict[str, Score]
     dev: Scores
-    joint_accuracy: float
-    combined: float
-    best_combined: float
-    best_epoch: int
-    seconds: float
-    sentences_per_second: float
-    gradients: dict[str, float] = field(default_factory=dict)
-    trained: dict[str, int] = field(default_factory=dict)
+    joint_accuracy: Score
+    combined: Score
+    best_combined: Score
+    best_epoch: Annotated[Count, Field(ge=1)]
+    seconds: Seconds
+    sentences_per_second: Score
+    gradients: dict[str, Score] = field(default_factory=dict)
+    trained: dict[str, Count] = field(default_factory=dict)
     precision: str = ""
 
     def to_json(self) -> str:
@@ -59,12 +66,13 @@ class EpochReport:
 
     @classmethod
     def from_json(cls, line: str) -> "EpochReport":
-        """Reads what `to_json` wrote."""
-        raw = json.loads(line)
-        # JSON has no NaN, so `to_json` wrote null where a score has no value.
-        for scores in (raw, *raw["dev"].values()):
-            scores |= {name: math.nan for name, value in scores.items() if value is None}
-        return cls(**raw)
+        """Reads what `to_json` wrote.
+
+        Raises:
+            BrokenError: It is something else.
+        """
+        content = line.encode("utf-8", "surrogatepass")
+        return as_kept(content, cls, where="a report", remedy="remove the file that it is from")
 
 
 def best_report(reports: Iterable[EpochReport]) -> EpochReport | None:

@@ -10,9 +10,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from mtl_core.errors import ConfigError, StorageError
+from mtl_core.errors import StorageError
 from mtl_core.files import (
-    telling_what_is_broken,
     whole_append,
     whole_file,
     whole_folder,
@@ -142,15 +141,3 @@ def test_a_link_in_a_folder_leaves_what_it_leads_to_as_it_is(tmp_path: Path) -> 
     with whole_folder(tmp_path / "model") as scratch:
         (scratch / "link").symlink_to(tmp_path / "mine")
     assert (tmp_path / "mine").stat().st_mode & 0o777 == 0o600
-
-
-@pytest.mark.parametrize(
-    ("error", "told"),
-    [
-        (KeyError("a"), "x: a file of the study is broken: KeyError: 'a'"),
-        (RecursionError(), "x: a file of the study is nested too deeply"),
-    ],
-)
-def test_a_broken_file_of_others_is_told_in_a_line(error: Exception, told: str) -> None:
-    with pytest.raises(ConfigError, match=told), telling_what_is_broken(Path("x")):
-        raise error

@@ -3,13 +3,13 @@
 from pathlib import Path
 
 from mtl_core.errors import ConfigError
-from mtl_core.files import telling_what_is_broken, write_text
+from mtl_core.files import write_text
 from tuning.report.render import render_report
 from tuning.report.summary import so_far, summarise
+from tuning.study.agreement import read_journal
 from tuning.study.facts import read_facts
 from tuning.study.folder import StudyFolder
 from tuning.study.history import read_history
-from tuning.study.journal import read_optuna
 from tuning.study.openings import read_openings
 from tuning.study.result import read_result
 from tuning.study.status import status_of
@@ -24,8 +24,7 @@ def write_report(path: Path) -> str:
     folder = StudyFolder(path)
     folder.check_is_study()
     # All is read before a byte is written: a broken file leaves the old report as it is.
-    with telling_what_is_broken(path):
-        text = _report(folder)
+    text = _report(folder)
     try:
         write_text(folder.report, text)
     except OSError as error:
@@ -35,12 +34,13 @@ def write_report(path: Path) -> str:
 
 def _report(folder: StudyFolder) -> str:
     facts = read_facts(folder)
-    optuna_study = read_optuna(folder.journal)
-    history = read_history(folder, optuna_study, facts.default_parameters)
+    # Before the journal: a driver may end a trial and write a result meanwhile.
     result = read_result(folder)
+    optuna_study = read_journal(folder)
+    history = read_history(folder, optuna_study, facts.default_parameters)
     # The same way that a session takes at its end, so that both reports say the same.
     summary = summarise(facts, folder, optuna_study, history, result)
-    status = status_of(folder, history)
+    status = status_of(folder, history, result)
     if status.state in ("running", "interrupted"):
         summary = so_far(summary, status, facts, folder, history)
     return render_report(summary, read_openings(folder))

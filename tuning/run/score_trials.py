@@ -10,7 +10,7 @@ import torch
 from mtl_core.assets import Assets, assets_key
 from mtl_core.config import RunConfig
 from mtl_core.errors import ConfigError, DataError
-from mtl_core.files import InUseError, hold, telling_what_is_broken
+from mtl_core.files import InUseError, hold
 from mtl_core.scores import ScoreTree
 from mtl_core.study_file import read_document
 from mtl_core.tasks.kinds import outside_kinds
@@ -55,8 +55,7 @@ def score_trials(
     except OSError as error:
         raise ConfigError(f"{path}: cannot write to the folder: {error.strerror}") from error
     try:
-        with telling_what_is_broken(folder.openings):
-            read_openings(folder)  # Before test is opened: what cannot be written down is not done.
+        read_openings(folder)  # Before test is opened: what cannot be written down is not done.
         found = _scores(folder, objective, split, place, trust_code=trust_code)
         if split == "test":
             add_opening(folder, Opening(date.today().isoformat(), found))

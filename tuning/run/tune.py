@@ -14,6 +14,7 @@ from tuning.cluster.planner import Node, plan_trainers, this_machine
 from tuning.study.config import StudyFile
 from tuning.study.data_facts import data_facts
 from tuning.study.folder import StudyFolder
+from tuning.study.folder_check import check_folder
 from tuning.study.load import check_data, precision_here, tell_notes
 from tuning.watch.study_watchers import StudyWatchers
 from tuning.watch.watcher import Watcher
@@ -81,8 +82,10 @@ def _checked_machine(study: StudyFile, address: str | None) -> Node:
     """Refuses what cannot be run, before Ray starts: seconds sooner, and the error stands alone."""
     machine = this_machine()
     # Without the lock, so it is looked at once more when the folder is opened.
-    StudyFolder(study.folder).check_writable()
-    StudyFolder(study.folder).check_same(study)
+    folder = StudyFolder(study.folder)
+    folder.check_writable()
+    folder.check_same(study)
+    check_folder(folder)
     if is_local(address):
         plan_trainers(study.study.resources, [machine], trials=study.trials)
     return machine

@@ -1,13 +1,12 @@
 """Private parts of Optuna that are used, as of Optuna 5.0: above all the form of its journal.
 
 The journal is the truth about a study, and a part of its lines is written here. So before a byte
-is written, a rehearsal in memory shows whether Optuna still writes and reads lines of the form
-below, and each line of a journal is looked at as it is read.
+is written, a rehearsal in memory shows whether Optuna still writes and reads lines of the form in
+`journal_lines`, and each line of a journal is looked at as it is read.
 """
 
-import enum
 import json
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -21,58 +20,14 @@ from optuna.storages.journal import (
 from optuna.trial import TrialState
 
 from mtl_core.files import whole_append
+from tuning.search.journal_lines import JournalFormError, JournalLines, check_unfinished
 
 _MAJOR = "5"
 """Major version of Optuna whose journal is known."""
 
 
-class JournalFormError(Exception):
-    """The form of Optuna's journal is not the known one; the text says where it differs."""
-
-
-class _Operation(enum.IntEnum):
-    """The operations of a journal, under the numbers that its lines have."""
-
-    CREATE_STUDY = 0
-    DELETE_STUDY = 1
-    SET_STUDY_USER_ATTR = 2
-    SET_STUDY_SYSTEM_ATTR = 3
-    CREATE_TRIAL = 4
-    SET_TRIAL_PARAM = 5
-    SET_TRIAL_STATE_VALUES = 6
-    SET_TRIAL_INTERMEDIATE_VALUE = 7
-    SET_TRIAL_USER_ATTR = 8
-    SET_TRIAL_SYSTEM_ATTR = 9
-
-
-_KEYS: Mapping[int, frozenset[str]] = {
-    _Operation.CREATE_STUDY: frozenset({"study_name", "directions"}),
-    _Operation.DELETE_STUDY: frozenset({"study_id"}),
-    _Operation.SET_STUDY_USER_ATTR: frozenset({"study_id", "user_attr"}),
-    _Operation.SET_STUDY_SYSTEM_ATTR: frozenset({"study_id", "system_attr"}),
-    _Operation.CREATE_TRIAL: frozenset({"study_id", "datetime_start"}),
-    _Operation.SET_TRIAL_PARAM: frozenset(
-        {"trial_id", "param_name", "param_value_internal", "distribution"}
-    ),
-    _Operation.SET_TRIAL_STATE_VALUES: frozenset({"trial_id", "state", "values"}),
-    _Operation.SET_TRIAL_INTERMEDIATE_VALUE: frozenset({"trial_id", "step", "intermediate_value"}),
-    _Operation.SET_TRIAL_USER_ATTR: frozenset({"trial_id", "user_attr"}),
-    _Operation.SET_TRIAL_SYSTEM_ATTR: frozenset({"trial_id", "system_attr"}),
-}
-"""Operation -> keys that each of its lines has, besides its number and its writer's."""
-
-_MORE_KEYS: Mapping[int, frozenset[str]] = {
-    _Operation.CREATE_TRIAL: frozenset(
-        {
-            *("datetime_complete", "state", "value", "values", "distributions", "params"),
-            *("user_attrs", "system_attrs", "intermediate_values"),
-        }
-    ),
-    _Operation.SET_TRIAL_STATE_VALUES: frozenset({"datetime_start", "datetime_complete"}),
-}
-"""Operation -> keys that its lines may have."""
-
-_LIGHT = frozenset({_Operation.SET_TRIAL_INTERMEDIATE_VALUE, _Operation.SET_TRIAL_USER_ATTR})
+_LIGHT = frozenset({7, 8})
+"""Operations that need not reach the disk at once: reports and attributes of trials."""
 
 
 class Journal(JournalFileBackend):
@@ -89,13 +44,27 @@ class Journal(JournalFileBackend):
         # locks on network file systems.
         self._guard = JournalFileSymlinkLock(str(path), grace_period=lock_seconds)
         super().__init__(str(path), lock_obj=self._guard)
+        self._lines = JournalLines()
+        self._offsets = [0]  # Where each line begins.
+
+    @property
+    def line(self) -> int:
+        """The line that stands behind those that were read and are of the known form."""
+        return self._lines.count + 1
 
     def read_logs(self, log_number_from: int) -> Generator[dict[str, Any], None, None]:
         """Yields operations; raises a `JournalFormError` at the first of an unknown form."""
-        for log in super().read_logs(log_number_from):
-            # Here and not in a pass of its own, since the journal of a long study is large.
-            check_form(log)
-            yield log
+        # Not Optuna's own, which passes over a broken last line and applies whatever is JSON.
+        with self._path.open("rb") as journal:
+            journal.seek(self._offsets[log_number_from])
+            for number, line in enumerate(journal, start=log_number_from):
+                if not line.endswith(b"\n"):  # Left by a killed driver, or just being written.
+                    check_unfinished(line)
+                    return
+                if number == self._lines.count:
+                    self._lines.check(line)
+                    self._offsets.append(journal.tell())
+                yield json.loads(line)
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Writes operations, and waits for the disk when one of them is of weight."""
@@ -114,23 +83,6 @@ class Journal(JournalFileBackend):
                 journal.write(lines.encode())
         finally:
             self._guard.release()
-
-
-def check_form(log: object) -> None:
-    """Refuses an operation that is not of the known form.
-
-    Raises:
-        JournalFormError: It is not.
-    """
-    if not isinstance(log, dict) or log.get("op_code") not in _KEYS:
-        raise JournalFormError(f"no operation of this kind is known: {str(log)[:80]}")
-    operation = _Operation(log["op_code"])
-    keys = log.keys() - {"op_code", "worker_id"}
-    if missing := _KEYS[operation] - keys:
-        raise JournalFormError(f"{operation.name} has no {', '.join(sorted(missing))}")
-    # Not passed over: what another Optuna adds may change what the known keys mean.
-    if unknown := keys - _KEYS[operation] - _MORE_KEYS.get(operation, frozenset()):
-        raise JournalFormError(f"{operation.name} has {', '.join(sorted(unknown))}")
 
 
 def rehearse() -> None:
@@ -184,16 +136,18 @@ class _Memory(BaseJournalBackend):
 
     def __init__(self, logs: list[dict[str, Any]]) -> None:
         self.logs = logs
+        self._lines = JournalLines()
 
     def read_logs(self, log_number_from: int) -> Iterable[dict[str, Any]]:
         return self.logs[log_number_from:]
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         for log in logs:
-            check_form(log)
             # Through text, as in a file: tuples become lists, and integer keys of dicts become
             # text.
-            self.logs.append(json.loads(json.dumps(log)))
+            line = json.dumps(log, separators=(",", ":"))
+            self._lines.check(line.encode())
+            self.logs.append(json.loads(line))
 
 
 def interrupted_trials(study: optuna.Study) -> list[int]:

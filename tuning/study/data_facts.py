@@ -1,10 +1,11 @@
 """What reports say of the data of a study, kept in `facts.json`: no report opens the data."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from mtl_core.data.notes import DataNote, Lengths
+from mtl_core.number_types import KEPT, Count
 
 if TYPE_CHECKING:
     from mtl_core.assets import Data
@@ -27,9 +28,11 @@ class SplitFacts:
         lengths: How long its rows are.
     """
 
+    __pydantic_config__ = KEPT
+
     dataset: str
     split: str
-    labelled: Mapping[str, int]
+    labelled: Mapping[str, Count]
     lengths: Lengths
 
 
@@ -47,13 +50,15 @@ class TaskFacts:
         num_unseen: How many of those there are.
     """
 
+    __pydantic_config__ = KEPT
+
     task: str
     kind: str
-    rows: int
-    labels: int
-    frequent: Mapping[str, int]
+    rows: Count
+    labels: Count
+    frequent: Mapping[str, Count]
     unseen: Sequence[str]
-    num_unseen: int
+    num_unseen: Count
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,26 +71,11 @@ class DataFacts:
         notes: What a user should know of the data, the most important first.
     """
 
+    __pydantic_config__ = KEPT
+
     splits: Sequence[SplitFacts]
     tasks: Sequence[TaskFacts]
     notes: Sequence[DataNote]
-
-    def to_json(self) -> dict[str, Any]:
-        """Returns plain values."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, plain: Mapping[str, Any]) -> "DataFacts":
-        """Reads what `to_json` returned.
-
-        Raises:
-            LookupError, TypeError: It is something else.
-        """
-        splits = [
-            SplitFacts(**(one | {"lengths": Lengths(**one["lengths"])})) for one in plain["splits"]
-        ]
-        tasks = [TaskFacts(**one) for one in plain["tasks"]]
-        return cls(splits, tasks, [DataNote.from_json(one) for one in plain["notes"]])
 
 
 def data_facts(config: "RunConfig", data: "Data") -> DataFacts:

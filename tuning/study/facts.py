@@ -1,16 +1,20 @@
 """What reports need to know of a study file, kept as JSON: reading the file would import torch."""
 
-import json
+import logging
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from mtl_core.files import write_json
+from mtl_core.kept import BrokenError, read_kept
+from mtl_core.number_types import KEPT
 from tuning.records import Value
 from tuning.study.data_facts import DataFacts
 from tuning.study.folder import StudyFolder
 
 if TYPE_CHECKING:
     from tuning.study.config import StudyFile
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +28,8 @@ class StudyFacts:
         default_parameters: Parameters of the study file's own recipe, in effect.
         data: What is known of its data; None in studies from before it was kept.
     """
+
+    __pydantic_config__ = KEPT
 
     name: str
     objective: str
@@ -49,21 +55,24 @@ def write_facts(folder: StudyFolder, facts: StudyFacts) -> None:
 
 
 def read_facts(folder: StudyFolder) -> StudyFacts:
-    """Returns the facts of the study in a folder; of an old one by way of the schema.
+    """Returns the facts of the study in a folder; where they are missing, those of its study file.
 
     Raises:
         ConfigError: It is no study folder.
-        LookupError, TypeError, ValueError: The file is broken.
     """
     folder.check_is_study()
-    # Studies from before `facts.json` go the slow way, over the schema.
-    if not folder.facts.is_file():
-        from mtl_core.tasks.kinds import outside_kinds
+    remedy = f"its facts are taken from {folder.study.name}, and those of the data are missing"
+    try:
+        facts = read_kept(folder.facts, StudyFacts, remedy=remedy)
+    except BrokenError as error:
+        logger.warning("%s", error)
+        facts = None
+    if facts is not None:
+        return facts
+    from mtl_core.tasks.kinds import outside_kinds
 
-        # The kinds of tasks are left as plain data: a folder's own code is not run for a report.
-        study = folder.read_study()
-        with outside_kinds("leave"):
-            return facts_of(study)
-    raw = json.loads(folder.facts.read_text(encoding="utf-8"))
-    data = raw.pop("data", None)
-    return StudyFacts(**raw, data=DataFacts.from_json(data) if data is not None else None)
+    # The slow way, over the schema, which studies from before `facts.json` go as well. The kinds of
+    # tasks are left as plain data: a folder's own code is not run for a report.
+    study = folder.read_study()
+    with outside_kinds("leave"):
+        return facts_of(study)

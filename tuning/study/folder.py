@@ -1,9 +1,6 @@
 """The study folder: the truth about a study, from which it goes on after a crash."""
 
-import importlib.metadata
-import json
 import os
-import platform
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,27 +10,20 @@ from typing import TYPE_CHECKING
 from mtl_core.differences import told
 from mtl_core.errors import ConfigError
 from mtl_core.files import InUseError, hold, whole_append, write_json, write_text
+from mtl_core.kept import read_bytes, read_kept
 from mtl_core.model_folder import META
+from mtl_core.plain_file import is_plain
 from mtl_core.reasons import reason_in
 from mtl_core.study_file import dump, read_document
 from mtl_core.training.report import EpochReport
 from mtl_core.validation import validate
 from tuning.study.identity import differences, free_name
+from tuning.study.reports import read_reports, whole_lines
+from tuning.study.versions import versions
 
 if TYPE_CHECKING:
     from mtl_core.config import RunConfig
     from tuning.study.config import StudyFile
-
-_PACKAGES = (
-    "mtl-tune",
-    "ray",
-    "optuna",
-    "torch",
-    "transformers",
-    "datasets",
-    "tokenizers",
-    "numpy",
-)
 
 
 class StudyFolder:
@@ -135,7 +125,7 @@ class StudyFolder:
             # Anew in each session: `trials` and other keys that may change are then the last ones.
             write_text(folder.study, dump(study))
             write_json(folder.inputs, inputs)
-            write_json(folder.path / "versions.json", _versions())
+            write_json(folder.path / "versions.json", versions())
             yield folder
         finally:
             # Still under the lock: the next driver has a scratch folder in the same place.
@@ -163,7 +153,7 @@ class StudyFolder:
         Raises:
             ConfigError: There is no study.yaml in it.
         """
-        if not self.study.is_file():
+        if not is_plain(self.study):
             if (self.path / "model" / META).is_file():
                 raise ConfigError(
                     f"{self.path}: a run of `mtl train`, not a study folder; `mtl evaluate "
@@ -187,28 +177,26 @@ class StudyFolder:
             run: Its recipe, checked or as plain data.
         """
         self.trial(run_id).mkdir(parents=True, exist_ok=True)
-        reports = self._reports(run_id)
+        reports = self.reports(run_id)
         if reports.is_file():
             # A killed driver may have left half a line, and the next report would join on to it.
-            write_text(reports, _whole_lines(reports))
+            write_text(reports, whole_lines(reports))
         write_text(self.trial(run_id) / "config.yaml", dump(run))
 
     def add_report(self, run_id: str, report: EpochReport) -> None:
         """Appends a report to the trial's file."""
         # Appended and not written whole: a trial of many epochs would be copied at every report.
-        # Half a line after a kill is known by its missing end, see `_whole_lines`.
-        path = self._reports(run_id)
+        # Half a line after a kill is known by its missing end, see `whole_lines`.
+        path = self.reports(run_id)
         with whole_append(path), path.open("a", encoding="utf-8") as file:
             file.write(report.to_json() + "\n")
 
     def read_reports(self, run_id: str) -> tuple[EpochReport, ...]:
-        """Returns the reports of a trial, without one that a killed driver left unfinished."""
-        path = self._reports(run_id)
-        if not path.is_file():
-            return ()
-        return tuple(EpochReport.from_json(line) for line in _whole_lines(path).splitlines())
+        """Returns the reports of a trial, see `tuning.study.reports`."""
+        return read_reports(self.reports(run_id))
 
-    def _reports(self, run_id: str) -> Path:
+    def reports(self, run_id: str) -> Path:
+        """Returns the file of the reports of a trial."""
         return self.trial(run_id) / "reports.jsonl"
 
     def write_error(self, run_id: str, error: str) -> None:
@@ -218,10 +206,9 @@ class StudyFolder:
 
     def read_error(self, run_id: str) -> str | None:
         """Returns why a trial failed, in a line; None when it did not, or nothing is known."""
-        path = self.trial(run_id) / "error.txt"
-        if not path.is_file():
-            return None
-        return reason_in(path.read_text(encoding="utf-8"))
+        remedy = "remove it: nothing hangs on it but what the report says of the trial"
+        content = read_bytes(self.trial(run_id) / "error.txt", remedy=remedy)
+        return None if content is None else reason_in(content.decode(errors="replace"))
 
     def drop_checkpoint(self, run_id: str) -> None:
         """Removes the checkpoint of a trial; nobody may need it any more."""
@@ -254,12 +241,16 @@ class StudyFolder:
                 cannot be read.
         """
         try:
-            if not self.study.is_file():
-                return
-        except OSError as error:
-            raise ConfigError(
-                f"study.storage: cannot read {self.path}: {error.strerror}"
-            ) from error
+            is_there = is_plain(self.study)
+        except ConfigError as error:
+            raise ConfigError(f"study.storage: {error}") from error
+        if not is_there:
+            if self.journal.exists():
+                raise ConfigError(
+                    f"{self.path}: holds the trials of a study, but no study.yaml any more; put it "
+                    f"back from a copy, or start a new one: --set study.name={free_name(study)}"
+                )
+            return
         found = differences(self.read_study(), study)
         if found:
             raise ConfigError(
@@ -268,10 +259,19 @@ class StudyFolder:
                 f"--set study.name={free_name(study)}"
             )
 
+    def read_inputs(self) -> Mapping[str, str] | None:
+        """Returns what its results hang on -> a hash of it; None where that was not kept.
+
+        Raises:
+            BrokenError: The file is broken.
+        """
+        remedy = "put it back from a copy, or remove it: the data are then taken for the same"
+        return read_kept(self.inputs, dict[str, str], remedy=remedy)
+
     def _check_inputs(self, study: "StudyFile", inputs: Mapping[str, str]) -> None:
-        if not self.inputs.is_file():
+        before = self.read_inputs()
+        if before is None:
             return
-        before = json.loads(self.inputs.read_text(encoding="utf-8"))
         # The study file names data by their paths; only the content says whether they are the same.
         changed = [name for name in inputs if before.get(name) != inputs[name]]
         if changed:
@@ -280,19 +280,3 @@ class StudyFolder:
                 "began, so new trials could not be compared with those before; put it back, or "
                 f"start a new study: --set study.name={free_name(study)}"
             )
-
-
-def _whole_lines(path: Path) -> str:
-    """Returns the content up to its last line break: what a driver had finished writing."""
-    content = path.read_text(encoding="utf-8")
-    return content[: content.rfind("\n") + 1]
-
-
-def _versions() -> dict[str, str]:
-    versions = {"python": platform.python_version(), "platform": platform.platform()}
-    for package in _PACKAGES:
-        try:
-            versions[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            versions[package] = "not installed as a package"
-    return versions

@@ -1,9 +1,11 @@
 """The trials of a study, in memory: read from its folder, kept up to date while it runs."""
 
-from collections.abc import Iterable, Iterator, Mapping
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 
 from optuna import Study as OptunaStudy
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
 from tuning.records import (
     DEFAULT_ID,
@@ -14,7 +16,10 @@ from tuning.records import (
     order_of,
     run_id_of,
 )
+from tuning.study.agreement import agreed_reports, check_known, names_of_trials
 from tuning.study.folder import StudyFolder
+
+logger = logging.getLogger(__name__)
 
 _STATUS: Mapping[TrialState, Status] = {
     TrialState.RUNNING: "running",  # Also that of a driver which is gone.
@@ -86,6 +91,8 @@ def read_history(
     folder: StudyFolder,
     optuna_study: OptunaStudy,
     default_parameters: Mapping[str, Value] | None = None,
+    *,
+    tell: Callable[[str], None] = logger.warning,
 ) -> History:
     """Puts together what the journal, reports and errors in a study folder tell of its trials.
 
@@ -93,28 +100,35 @@ def read_history(
         folder: The study folder.
         optuna_study: Its journal.
         default_parameters: Of trial 0, of which the journal knows only what lies in the space.
+        tell: Called with a line for each trial that has lost reports.
+
+    Raises:
+        BrokenError: A file is broken, or they do not agree; see `tuning.study.agreement`.
     """
-    records = []
-    for trial in optuna_study.get_trials(deepcopy=False):
-        if trial.state in _STATUS:  # WAITING ones are queued in the journal, and have not begun.
-            run_id = run_id_of(trial.number)
-            reports = folder.read_reports(run_id)
-            parameters = trial.params
-            # Optuna takes no value from outside of a parameter's domain, so the default's own
-            # values are missing there, and are known from the study file.
-            if run_id == DEFAULT_ID and default_parameters is not None:
-                parameters = dict(default_parameters)
-            # Seconds are those of the epochs. Between Optuna's start and end of a trial its driver
-            # may have been dead for days.
-            records.append(
-                TrialRecord(
-                    id=run_id,
-                    status=_STATUS[trial.state],
-                    parameters=parameters,
-                    overrides=dict(trial.user_attrs.get("overrides", {})),
-                    reports=reports,
-                    seconds=sum(report.seconds for report in reports),
-                    error=folder.read_error(run_id),
-                )
-            )
-    return History(records)
+    names = names_of_trials(folder)
+    trials = optuna_study.get_trials(deepcopy=False)
+    check_known(folder, names, len(trials))
+    # WAITING ones are queued in the journal, and have not begun.
+    records = [_record(folder, trial, tell) for trial in trials if trial.state in _STATUS]
+    history = History(records)
+    # Optuna takes no value from outside of a parameter's domain, so the default's own values are
+    # missing there, and are known from the study file.
+    if default_parameters is not None and history.default is not None:
+        history.note(replace(history.default, parameters=dict(default_parameters)))
+    return history
+
+
+def _record(folder: StudyFolder, trial: FrozenTrial, tell: Callable[[str], None]) -> TrialRecord:
+    run_id = run_id_of(trial.number)
+    reports = agreed_reports(folder, trial, tell)
+    return TrialRecord(
+        id=run_id,
+        status=_STATUS[trial.state],
+        parameters=trial.params,
+        overrides=dict(trial.user_attrs.get("overrides", {})),
+        reports=reports,
+        # Those of the epochs. Between Optuna's start and end of a trial its driver may have been
+        # dead for days.
+        seconds=sum(report.seconds for report in reports),
+        error=folder.read_error(run_id),
+    )

@@ -6,10 +6,19 @@ import optuna
 from optuna.storages import JournalStorage
 
 from mtl_core.errors import ConfigError
-from tuning.search._optuna import Journal, JournalFormError, rehearse
+from mtl_core.kept import BrokenError
+from mtl_core.plain_file import is_plain
+from mtl_core.printable import one_line
+from tuning.search._optuna import Journal, rehearse
+from tuning.search.journal_lines import JournalFormError
 
 LOCK_SECONDS = 5
 """A lock older than this was left by a killed driver; writing takes milliseconds."""
+REMEDY = (
+    "nothing was changed; put it back from a copy, or begin the study anew under another name: "
+    "--set study.name=NAME"
+)
+"""What to do about a broken journal."""
 
 
 class NotBegunError(ConfigError):
@@ -36,6 +45,7 @@ def open_optuna(path: Path, *, name: str, sampler: optuna.samplers.BaseSampler) 
             f"{path}: Optuna {optuna.__version__} writes its journal in another form than the one "
             f"of Optuna 5.0 that is known ({error}), so nothing was written; install optuna 5.0"
         ) from error
+    _check_plain(path)
     storage = _storage(path)
     # Only now, when all that is there was read and known: a journal of another form stays whole.
     _drop_unfinished_line(path)
@@ -55,22 +65,31 @@ def read_optuna(path: Path) -> optuna.Study:
         ConfigError: It has not the form that is known.
     """
     # Asked first: the storage makes the file where there is none, and a look writes nothing.
-    storage = _storage(path) if path.is_file() else None
+    storage = _storage(path) if _check_plain(path) else None
     studies = storage.get_all_studies() if storage is not None else []
     if storage is None or not studies:
         raise NotBegunError(f"{path.parent}: no trial was begun in this study folder")
     return optuna.load_study(storage=storage, study_name=studies[0].study_name)
 
 
-def _storage(path: Path) -> JournalStorage:
-    """Returns the storage on a journal; making it reads all lines, and checks their form."""
+def _check_plain(path: Path) -> bool:
+    """Returns whether the journal is there; refuses what is no file in its place."""
     try:
-        return JournalStorage(Journal(path, lock_seconds=LOCK_SECONDS))
+        return is_plain(path)
+    except ConfigError as error:
+        raise BrokenError(f"{error}; {REMEDY}") from error
+
+
+def _storage(path: Path) -> JournalStorage:
+    """Returns the storage on a journal; making it reads all lines, and checks each."""
+    journal = Journal(path, lock_seconds=LOCK_SECONDS)
+    try:
+        return JournalStorage(journal)
     except JournalFormError as error:
-        raise ConfigError(
-            f"{path}: a file of the study is broken: it has a line that is none of a journal of "
-            f"Optuna 5.0 ({error}); another Optuna may have written it, and nothing was changed"
-        ) from error
+        wrong = f"a file of the study is broken: {one_line(str(error))}"
+        raise BrokenError(f"{path}:{journal.line}: {wrong}; {REMEDY}") from error
+    except OSError as error:
+        raise BrokenError(f"{path}: cannot be read: {error.strerror}; {REMEDY}") from error
 
 
 def _drop_unfinished_line(path: Path) -> None:

@@ -1,11 +1,14 @@
 """When test was opened for trials beside the study's own final scores, kept in its folder."""
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Annotated
+
+from pydantic import Field
 
 from mtl_core.files import write_json
+from mtl_core.kept import read_kept
+from mtl_core.number_types import KEPT
 from mtl_core.scores import ScoreTree
 from tuning.study.folder import StudyFolder
 
@@ -19,7 +22,9 @@ class Opening:
         scores: Run id -> its scores, as `result.json` has them.
     """
 
-    date: str
+    __pydantic_config__ = KEPT
+
+    date: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d$")]
     scores: Mapping[str, ScoreTree]
 
 
@@ -27,12 +32,13 @@ def read_openings(folder: StudyFolder) -> tuple[Opening, ...]:
     """Returns the openings, the oldest first.
 
     Raises:
-        LookupError, TypeError, ValueError: The file is broken.
+        BrokenError: The file is broken.
     """
-    if not folder.openings.is_file():
-        return ()
-    found: Sequence[Mapping[str, Any]] = json.loads(folder.openings.read_text(encoding="utf-8"))
-    return tuple(Opening(str(one["date"]), dict(one["scores"])) for one in found)
+    remedy = (
+        "it keeps when test was opened: put it back from a copy, or remove it and keep in mind "
+        "that the report says nothing of it any more"
+    )
+    return read_kept(folder.openings, tuple[Opening, ...], remedy=remedy) or ()
 
 
 def add_opening(folder: StudyFolder, opening: Opening) -> None:
@@ -41,5 +47,4 @@ def add_opening(folder: StudyFolder, opening: Opening) -> None:
     Raises:
         OSError: The folder cannot be written.
     """
-    plain = [{"date": one.date, "scores": one.scores} for one in (*read_openings(folder), opening)]
-    write_json(folder.openings, plain)
+    write_json(folder.openings, [asdict(one) for one in (*read_openings(folder), opening)])

@@ -1,14 +1,16 @@
 """The result of a study: `result.json` as a typed value, and what a notebook gets back."""
 
-import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import BaseModel
 
 from mtl_core.data.notes import DataNote
 from mtl_core.files import write_json
+from mtl_core.kept import read_kept
+from mtl_core.number_types import KEPT, Count, Seconds
 from mtl_core.scores import ScoreTree
 from tuning.records import TrialRecord, Value
 from tuning.study.folder import StudyFolder
@@ -37,6 +39,8 @@ class FinalScores:
             there than by chance, or all.
     """
 
+    __pydantic_config__ = KEPT
+
     trial: str
     parameters: Mapping[str, Value]
     dev: ScoreTree
@@ -54,18 +58,6 @@ class FinalScores:
             "test": self.test,
             "unseen": self.unseen,
         }
-
-    @classmethod
-    def from_json(cls, raw: Mapping[str, Any]) -> "FinalScores":
-        """Reads what `to_json` returned, at present or before precisions were kept."""
-        return cls(
-            trial=raw["trial"],
-            parameters=raw["parameters"],
-            dev=_with_nan(raw["dev"]),
-            test=_with_nan(raw["test"]),
-            precision=raw.get("precision", ""),
-            unseen=_with_nan(raw.get("unseen")),
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,35 +118,22 @@ class Result:
             "tests": self.tests,
         }
 
-    @classmethod
-    def from_json(cls, raw: Mapping[str, Any]) -> "Result":
-        """Reads the content of `result.json`; what an older one lacks gets its default.
 
-        Raises:
-            LookupError, TypeError, ValueError: The content is not that of a result.
-        """
-        best, default = (
-            FinalScores.from_json(raw[name]) if raw.get(name) is not None else None
-            for name in ("best", "default")
-        )
-        seconds = raw.get("seconds", 0.0)
-        # The report does arithmetic with it, and would fail far from the file at fault.
-        if not isinstance(seconds, int | float):
-            raise TypeError(f"seconds: expected a number, found {seconds!r}")
-        return cls(
-            trials=dict(raw.get("trials", {})),
-            seconds=seconds,
-            objective=raw.get("objective", ""),
-            best=best,
-            default=default,
-            test_rows=raw.get("test_rows"),
-            notes=tuple(DataNote.from_json(note) for note in raw.get("notes", ())),
-            earlier_tests=tests_of_others(
-                {run_id: _with_nan(scores) for run_id, scores in raw.get("tests", {}).items()},
-                best,
-                default,
-            ),
-        )
+class _Kept(BaseModel):
+    """The keys of `result.json`; what an older one lacks gets its default."""
+
+    model_config = KEPT
+
+    status: Literal["complete", "failed"] = "failed"
+    trials: dict[str, Count] = {}
+    seconds: Seconds = 0.0
+    best: FinalScores | None = None
+    default: FinalScores | None = None
+    objective: str = ""
+    test_rows: Count | None = None
+    notes: tuple[DataNote, ...] = ()
+    model: str | None = None
+    tests: dict[str, ScoreTree | None] = {}
 
 
 def unseen_of(*finals: FinalScores | None) -> Tests:
@@ -168,23 +147,29 @@ def tests_of_others(tests: Tests, *finals: FinalScores | None) -> Tests:
     return {run_id: scores for run_id, scores in tests.items() if run_id not in ours}
 
 
-def _with_nan(tree: Any) -> Any:
-    """Returns a tree of scores as it was before it was written: JSON has no NaN, and holds null."""
-    # The tree itself may be None: there is no test split. Only below it does null stand for NaN.
-    if not isinstance(tree, Mapping):
-        return tree
-    return {name: math.nan if value is None else _with_nan(value) for name, value in tree.items()}
-
-
 def read_result(folder: StudyFolder) -> Result:
     """Returns what `result.json` of a study folder holds; an empty result when there is none yet.
 
     Raises:
-        LookupError, TypeError, ValueError: The file is broken.
+        BrokenError: The file is broken.
     """
-    if not folder.result.is_file():
+    remedy = (
+        "put it back from a copy, or remove it and give `mtl tune` again, which scores the best "
+        "recipe and the default on test again"
+    )
+    kept = read_kept(folder.result, _Kept, remedy=remedy)
+    if kept is None:
         return Result()
-    return Result.from_json(json.loads(folder.result.read_text(encoding="utf-8")))
+    return Result(
+        trials=kept.trials,
+        seconds=kept.seconds,
+        objective=kept.objective,
+        best=kept.best,
+        default=kept.default,
+        test_rows=kept.test_rows,
+        notes=kept.notes,
+        earlier_tests=tests_of_others(kept.tests, kept.best, kept.default),
+    )
 
 
 def write_result(folder: StudyFolder, result: Result) -> None:

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Literal
 
 from mtl_core.errors import ConfigError
-from mtl_core.files import telling_what_is_broken
-from mtl_core.study_file import read_document
+from mtl_core.study_file import describe, read_document
 from tuning.records import TrialRecord
+from tuning.study.agreement import check_ended, read_journal
 from tuning.study.folder import StudyFolder
 from tuning.study.history import History, read_history
-from tuning.study.journal import NotBegunError, read_optuna
-from tuning.study.result import read_result
+from tuning.study.journal import NotBegunError
+from tuning.study.result import Result, read_result
 from tuning.watch.status_file import DriverStatus, read_driver
 
 State = Literal["running", "interrupted", "complete", "failed"]
@@ -51,30 +51,31 @@ def read_status(path: Path) -> StudyStatus:
     """
     folder = StudyFolder(path)
     folder.check_is_study()
-    with telling_what_is_broken(path):
-        return status_of(folder, _history(folder))
+    # Before the journal: a driver may end a trial and write a result meanwhile.
+    result = read_result(folder)
+    return status_of(folder, _history(folder), result)
 
 
 def _history(folder: StudyFolder) -> History:
     # The study file is written before the journal: for a moment there is one without the other.
     try:
-        return read_history(folder, read_optuna(folder.journal))
+        return read_history(folder, read_journal(folder))
     except NotBegunError:
         return History()
 
 
-def status_of(folder: StudyFolder, history: History) -> StudyStatus:
+def status_of(folder: StudyFolder, history: History, result: Result) -> StudyStatus:
     """Returns where a study stands whose trials have been read.
 
     Raises:
-        ConfigError: Its study file cannot be read.
-        LookupError, TypeError, ValueError: A file in the folder is broken.
+        ConfigError: Its study file cannot be read, or a file in the folder is broken.
     """
     trials, ended = _num_trials(folder), len(history.ended)
+    check_ended(folder, result.trials, ended)
     driver = read_driver(folder.status)
     return StudyStatus(
         folder=folder.path,
-        state=_state(folder, driver, trials=trials, ended=ended),
+        state=_state(result, driver, trials=trials, ended=ended),
         trials=trials,
         ended=ended,
         driver=driver,
@@ -97,11 +98,10 @@ def command_to_go_on(path: Path) -> str:
     return shlex.join(words)
 
 
-def _state(folder: StudyFolder, driver: DriverStatus | None, *, trials: int, ended: int) -> State:
+def _state(result: Result, driver: DriverStatus | None, *, trials: int, ended: int) -> State:
     # The driver is asked first: while it lives, an old result says nothing of what it does.
     if driver is not None and driver.is_alive:
         return "running"
-    result = read_result(folder)
     # A study may have gone on to more trials and ended before it wrote its new result: the one
     # that is there knows of fewer trials than have ended.
     is_old = not result.trials or sum(result.trials.values()) < ended
@@ -113,9 +113,12 @@ def _state(folder: StudyFolder, driver: DriverStatus | None, *, trials: int, end
 def _num_trials(folder: StudyFolder) -> int:
     # As `StudyFile.trials` has it, which cannot be imported here. `trials` is in the file always:
     # the driver writes it resolved.
-    section = _section(folder)
-    search = read_document(folder.study).data.get("search")
-    return int(str(section.get("trials", 1))) if search else 1
+    trials = _section(folder).get("trials", 1)
+    if not isinstance(trials, int):
+        raise ConfigError(
+            f"{folder.study}: study.trials: expected a whole number, found {describe(trials)}"
+        )
+    return trials if read_document(folder.study).data.get("search") else 1
 
 
 def _section(folder: StudyFolder) -> Mapping[str, object]:

@@ -144,7 +144,9 @@ def test_a_broken_file_is_one_line(folder: Path, mtl: Mtl, name: str, content: s
     (folder / name).write_text(content)
     outcome = mtl("status", str(folder))
     assert (outcome.code, outcome.out) == (2, "")
-    assert re.fullmatch(r"error: .*a file of the study is broken: .*\n", outcome.err)
+    assert re.fullmatch(
+        rf"error: .*{name}:?\d*: (a file of the study is broken|study.trials): .*\n", outcome.err
+    )
 
 
 @pytest.mark.parametrize("changes", [{"seconds": float("inf")}, {"seconds_left": "soon"}])

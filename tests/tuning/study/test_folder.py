@@ -172,7 +172,7 @@ def test_a_second_process_is_refused(tmp_path: Path) -> None:
 
 def test_a_storage_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(ConfigError, match=r"^study\.storage: cannot write to .*Not a directory"):
+    with pytest.raises(ConfigError, match=r"^study\.storage: .*cannot be read: Not a directory"):
         made_folder(study_file(tmp_path / "file"))
 
 

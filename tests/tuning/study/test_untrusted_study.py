@@ -187,9 +187,17 @@ def test_a_study_file_that_never_ends_is_refused_at_once(text: str, workplace: P
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("result.json", "[" * 100_000, "a file of the study is nested too deeply"),
-        ("result.json", "{", "a file of the study is broken: JSONDecodeError"),
-        ("result.json", '{"seconds": "x"}', "a file of the study is broken: TypeError"),
+        (
+            "result.json",
+            "[" * 100_000,
+            "a file of the study is broken: no JSON: recursion limit exceeded",
+        ),
+        ("result.json", "{", "a file of the study is broken: no JSON: EOF while parsing"),
+        (
+            "result.json",
+            '{"seconds": "x"}',
+            "a file of the study is broken: seconds: expected a number, found 'x'",
+        ),
         ("optuna.journal", "[]\n", "a file of the study is broken: "),
         ("trials/0000/reports.jsonl", "{}\n", "a file of the study is broken: "),
         ("study.yaml", BOMB, "at most 10,000 keys and values"),

@@ -1,0 +1,294 @@
+"""The lines of Optuna's journal, as of Optuna 5.0, and what makes a journal of them.
+
+Optuna passes over what it cannot apply: an operation on a trial that is not there is no error to
+it, and a journal that lost a line would go on as another study. So each line is checked here, by
+itself and against the lines before it.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from optuna.distributions import (
+    BaseDistribution,
+    check_distribution_compatibility,
+    json_to_distribution,
+)
+from pydantic import AfterValidator, BaseModel, Field, TypeAdapter, ValidationError
+
+from mtl_core.kept import first_error
+from mtl_core.number_types import KEPT, Count, Score, Seconds
+
+_RUNNING, _COMPLETE, _WAITING = 0, 1, 4
+"""Numbers of states of trials; those between have ended otherwise."""
+
+
+class JournalFormError(Exception):
+    """A journal has not the known form; the text says where it differs."""
+
+
+@dataclass(slots=True)
+class _Trial:
+    """A trial, as far as the lines tell of it: its state, what was drawn, what was reported."""
+
+    state: int
+    parameters: set[str] = field(default_factory=set)
+    steps: set[int] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class _Study:
+    """What the lines so far have made."""
+
+    is_there: bool = False
+    trials: list[_Trial] = field(default_factory=list)
+    distributions: dict[str, BaseDistribution] = field(default_factory=dict)
+
+    def open_trial(self, number: int) -> _Trial:
+        """Returns a trial that has not ended."""
+        if number >= len(self.trials):
+            raise JournalFormError(f"trial {number} was not begun; lines before it are missing")
+        trial = self.trials[number]
+        if trial.state not in (_RUNNING, _WAITING):
+            raise JournalFormError(f"trial {number} has ended before")
+        return trial
+
+
+def _checked_time(text: str) -> str:
+    try:
+        datetime.fromisoformat(text).astimezone()  # As Optuna reads it.
+    except OverflowError as error:
+        raise ValueError(f"expected a time, found '{text[:40]}'") from error
+    return text
+
+
+Time = Annotated[str, AfterValidator(_checked_time)]
+Nothing = Annotated[dict[str, Any], Field(max_length=0)]
+
+
+class _Line(BaseModel):
+    model_config = KEPT
+    worker_id: str
+
+    def apply(self, study: _Study) -> None:
+        """Checks the line against those before it, and adds it to them.
+
+        Raises:
+            JournalFormError: It cannot stand here.
+        """
+        raise NotImplementedError
+
+
+class _OfStudy(_Line):
+    study_id: Literal[0]
+
+
+class _OfTrial(_Line):
+    trial_id: Count
+
+
+class _StudyAttribute(BaseModel):
+    """What `tuning.study.clock` keeps."""
+
+    model_config = KEPT
+    seconds: Seconds
+
+
+class _TrialAttribute(BaseModel):
+    """What `tuning.search.points` keeps of a trial, one key at a time."""
+
+    model_config = KEPT
+    overrides: dict[str, Any] = {}
+    epochs: Count = 0
+    scores: dict[str, dict[str, Score]] = {}
+    joint_accuracy: Score = 0.0
+
+
+class CreateStudy(_Line):
+    """The first line."""
+
+    op_code: Literal[0]
+    study_name: str
+    directions: Annotated[list[Literal[2]], Field(min_length=1, max_length=1)]
+
+    def apply(self, study: _Study) -> None:
+        """Makes the study."""
+        if study.is_there:
+            raise JournalFormError("the study was begun before")
+        study.is_there = True
+
+
+class SetStudyUserAttr(_OfStudy):
+    """Keeps the time of the study."""
+
+    op_code: Literal[2]
+    user_attr: _StudyAttribute
+
+    def apply(self, study: _Study) -> None:
+        """Changes nothing that lines hang on."""
+
+
+class _Queued(_OfStudy):
+    """What Optuna also writes of a trial that it queues: that there is nothing yet."""
+
+    value: None = None
+    values: None = None
+    distributions: Nothing = {}
+    params: Nothing = {}
+    user_attrs: Nothing = {}
+    intermediate_values: Nothing = {}
+
+
+class CreateTrial(_Queued):
+    """Begins a trial, or queues one."""
+
+    op_code: Literal[4]
+    datetime_start: Time | None
+    state: Literal[0, 4] = 0
+    system_attrs: dict[str, Any] = {}
+
+    def apply(self, study: _Study) -> None:
+        """Adds the trial."""
+        study.trials.append(_Trial(self.state))
+
+
+class SetTrialParam(_OfTrial):
+    """Keeps a value that was drawn."""
+
+    op_code: Literal[5]
+    param_name: str
+    param_value_internal: float
+    distribution: str
+
+    def apply(self, study: _Study) -> None:
+        """Adds the value."""
+        trial = study.open_trial(self.trial_id)
+        if self.param_name in trial.parameters:
+            raise JournalFormError(f"{self.param_name} was drawn before")
+        trial.parameters.add(self.param_name)
+        try:
+            distribution = json_to_distribution(self.distribution)
+            distribution.to_external_repr(self.param_value_internal)
+            first = study.distributions.setdefault(self.param_name, distribution)
+            check_distribution_compatibility(first, distribution)
+        # Whatever Optuna raises over what it has not written.
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            raise JournalFormError(f"{self.param_name}: not a value of its distribution") from error
+
+
+class SetTrialStateValues(_OfTrial):
+    """Ends a trial, or begins one that was queued."""
+
+    op_code: Literal[6]
+    state: Literal[0, 1, 2, 3]
+    values: Annotated[list[float], Field(min_length=1, max_length=1)] | None
+    datetime_start: Time | None = None
+    datetime_complete: Time | None = None
+
+    def apply(self, study: _Study) -> None:
+        """Changes the state."""
+        trial = study.open_trial(self.trial_id)
+        if self.state == _RUNNING and (trial.state != _WAITING or self.datetime_start is None):
+            raise JournalFormError(f"trial {self.trial_id} cannot begin here")
+        if self.state != _RUNNING and self.datetime_complete is None:
+            raise JournalFormError(f"trial {self.trial_id} has no time of its end")
+        if self.state == _COMPLETE and self.values is None:
+            raise JournalFormError(f"trial {self.trial_id} is complete without a value")
+        trial.state = self.state
+
+
+class SetTrialIntermediateValue(_OfTrial):
+    """Keeps the best value so far."""
+
+    op_code: Literal[7]
+    step: Count
+    intermediate_value: float
+
+    def apply(self, study: _Study) -> None:
+        """Adds the step."""
+        trial = study.open_trial(self.trial_id)
+        if self.step in trial.steps:
+            raise JournalFormError(f"step {self.step} was reported before")
+        trial.steps.add(self.step)
+
+
+class SetTrialUserAttr(_OfTrial):
+    """Keeps what `tuning.search.points` wants to know of a trial."""
+
+    op_code: Literal[8]
+    user_attr: _TrialAttribute
+
+    def apply(self, study: _Study) -> None:
+        """Asks that the trial is open, and for one key: Optuna takes no other number."""
+        study.open_trial(self.trial_id)
+        if len(self.user_attr.model_fields_set) != 1:
+            raise JournalFormError("user_attr: expected one key")
+
+
+class SetTrialSystemAttr(_OfTrial):
+    """Keeps what Optuna wants to know of a trial."""
+
+    op_code: Literal[9]
+    system_attr: Annotated[dict[str, Any], Field(min_length=1, max_length=1)]
+
+    def apply(self, study: _Study) -> None:
+        """Asks that the trial is open."""
+        study.open_trial(self.trial_id)
+
+
+_LINE: TypeAdapter[_Line] = TypeAdapter(
+    Annotated[
+        CreateStudy
+        | SetStudyUserAttr
+        | CreateTrial
+        | SetTrialParam
+        | SetTrialStateValues
+        | SetTrialIntermediateValue
+        | SetTrialUserAttr
+        | SetTrialSystemAttr,
+        Field(discriminator="op_code"),
+    ]
+)
+"""Without what a study never does: delete itself, and keep settings of pruners."""
+_RECORD = b'{"op_code"'
+"""How a line begins. It stands nowhere else in one: in a text its quotes would be escaped."""
+
+
+class JournalLines:
+    """Checks the lines of one journal, one after the other."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        """Lines that were checked."""
+        self._study = _Study()
+        self._last = b""
+
+    def check(self, line: bytes) -> None:
+        """Checks the next line.
+
+        Raises:
+            JournalFormError: It is not of the known form, or cannot follow the lines before it.
+        """
+        if line == self._last:  # Each has the time of its writing, or is written once.
+            raise JournalFormError("it is the line before once more")
+        try:
+            found = _LINE.validate_json(line, strict=True)
+        except ValidationError as error:
+            raise JournalFormError(first_error(line, error)) from error
+        found.apply(self._study)
+        if not self._study.is_there:
+            raise JournalFormError("the study was not begun; lines before it are missing")
+        self._last = line
+        self.count += 1
+
+
+def check_unfinished(end: bytes) -> None:
+    """Refuses an end of a journal, behind its last line end, that is more than half a line.
+
+    A killed driver leaves the beginning of one line, a power failure zeros in its place.
+
+    Raises:
+        JournalFormError: There are several lines in it.
+    """
+    if end.count(_RECORD) > 1:
+        raise JournalFormError("lines without line ends")

@@ -1,0 +1,159 @@
+"""Whether the files of a study tell the same of its trials; what one has lost another may have.
+
+The journal is written first and reaches the disk first, then the folder of a trial, then the
+result: none of them may know more than the one before.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+
+from optuna import Study as OptunaStudy
+from optuna.trial import FrozenTrial, TrialState
+
+from mtl_core.kept import BrokenError
+from mtl_core.training.report import EpochReport
+from tuning.records import order_of, run_id_of
+from tuning.study.folder import StudyFolder
+from tuning.study.journal import REMEDY, NotBegunError, read_optuna
+from tuning.study.reports import REMEDY as REPORTS_REMEDY
+
+_MOST_NAMED = 3
+
+
+def read_journal(folder: StudyFolder) -> OptunaStudy:
+    """Opens the journal of a study to look at it: nothing is written or locked.
+
+    Raises:
+        NotBegunError: No trial was begun.
+        BrokenError: The journal is broken, or trials are there of which it does not know.
+    """
+    names = names_of_trials(folder)
+    try:
+        return read_optuna(folder.journal)
+    except NotBegunError:
+        check_known(folder, names, 0)
+        raise
+
+
+def names_of_trials(folder: StudyFolder) -> list[str]:
+    """Returns what lies among the trials; asked before the journal, into which a driver may write.
+
+    Raises:
+        BrokenError: Their folder cannot be read.
+    """
+    try:
+        return [path.name for path in folder.trials.iterdir()]
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise BrokenError(f"{folder.trials}: cannot be read: {error.strerror}") from error
+
+
+def check_known(folder: StudyFolder, names: Iterable[str], known: int) -> None:
+    """Refuses a folder with trials of which the journal does not know.
+
+    Args:
+        folder: The study folder.
+        names: What lies among the trials.
+        known: Trials of its journal; their run ids are numbers without a gap.
+
+    Raises:
+        BrokenError: There are such trials: the journal has lost lines.
+    """
+    lost = sorted((name for name in names if _number(name) >= known), key=order_of)
+    if lost:
+        more = f" and {len(lost) - _MOST_NAMED} more" if len(lost) > _MOST_NAMED else ""
+        raise BrokenError(
+            f"{folder.journal}: a file of the study is broken: it knows of {known} trials, but "
+            f"{folder.trials} has {', '.join(lost[:_MOST_NAMED])}{more} as well; {REMEDY}"
+        )
+
+
+def _number(name: str) -> int:
+    """Returns the number of a trial, of the name of its folder; -1 of another name."""
+    return int(name) if name.isascii() and name.isdigit() and len(name) < 12 else -1
+
+
+def check_ended(folder: StudyFolder, counts: Mapping[str, int], ended: int) -> None:
+    """Refuses a folder whose result tells of more trials than have ended in its journal.
+
+    Args:
+        folder: The study folder.
+        counts: How many trials ended in each way, as `result.json` has it.
+        ended: How many ended in the journal.
+
+    Raises:
+        BrokenError: They do not agree: the journal has lost lines.
+    """
+    told = sum(counts.values())
+    if told > ended:
+        raise BrokenError(
+            f"{folder.journal}: a file of the study is broken: {ended} trials have ended in it, "
+            f"but {told} in {folder.result.name}; {REMEDY}"
+        )
+
+
+def agreed_reports(
+    folder: StudyFolder, trial: FrozenTrial, tell: Callable[[str], None]
+) -> tuple[EpochReport, ...]:
+    """Returns the reports of a trial; those that its file has lost are made of the journal.
+
+    Args:
+        folder: The study folder.
+        trial: What its journal tells of the trial.
+        tell: Called with a line about what was lost.
+
+    Raises:
+        BrokenError: The reports are broken, or are not those that the journal was told of.
+    """
+    run_id = run_id_of(trial.number)
+    reports, path = folder.read_reports(run_id), folder.reports(run_id)
+    for report in reports:
+        # NaN is not told to Optuna. Equal to the last bit: both were written from the same number.
+        best, told = report.best_combined, trial.intermediate_values.get(report.epoch)
+        if told is not None and math.isfinite(best) and best != told:
+            raise BrokenError(
+                f"{path}:{report.epoch}: a file of the study is broken: the best score so far is "
+                f"{best}, but {told} in {folder.journal.name}; {REPORTS_REMEDY}"
+            )
+    epochs = trial.user_attrs.get("epochs", 0)
+    if trial.state not in (TrialState.COMPLETE, TrialState.PRUNED) or len(reports) >= epochs:
+        return reports
+    tell(
+        f"{path}: {epochs - len(reports)} of {epochs} reports are missing; the scores of trial "
+        f"{run_id} are those of {folder.journal.name}, its losses and times are gone"
+    )
+    return (*reports, *_reports_of(trial, behind=len(reports)))
+
+
+def _reports_of(trial: FrozenTrial, *, behind: int) -> list[EpochReport]:
+    """Returns what the journal knows of the epochs of a trial behind the first ones."""
+    # The values are the best so far, and of the best epoch alone all scores are kept: what worse
+    # epochs reached is not known.
+    values = sorted(trial.intermediate_values.items())
+    last = max((value for _, value in values), default=math.nan)
+    found: list[EpochReport] = []
+    for epoch, best in values:
+        before = found[-1] if found else None
+        is_best = before is None or best > before.best_combined
+        is_last_best = is_best and best == last
+        found.append(
+            EpochReport(
+                epoch=epoch,
+                progress=float(epoch),
+                step=0,
+                losses={},
+                weights={},
+                learning_rates={},
+                dev=trial.user_attrs.get("scores", {}) if is_last_best else {},
+                joint_accuracy=trial.user_attrs.get("joint_accuracy", math.nan)
+                if is_last_best
+                else math.nan,
+                combined=best if is_best else math.nan,
+                best_combined=best,
+                best_epoch=epoch if before is None or is_best else before.best_epoch,
+                seconds=0.0,
+                sentences_per_second=math.nan,
+            )
+        )
+    return [report for report in found if report.epoch > behind]

@@ -1,0 +1,39 @@
+"""Whether a study can go on in its folder: asked before Ray starts and a byte is written."""
+
+from mtl_core.errors import ConfigError
+from tuning.study.agreement import check_ended, read_journal
+from tuning.study.folder import StudyFolder
+from tuning.study.history import read_history
+from tuning.study.journal import NotBegunError
+from tuning.study.openings import read_openings
+from tuning.study.result import read_result
+
+
+def check_folder(folder: StudyFolder) -> None:
+    """Reads all that a session will read, and looks at what it will replace; changes nothing.
+
+    Raises:
+        ConfigError: A file is broken or in the way, or files do not agree; says what to do.
+    """
+    for path in (folder.trials, folder.scratch, folder.path / "tensorboard"):
+        if path.is_symlink() or path.exists():
+            _check(path.is_dir(), f"{path}: expected a folder, found something else; move it away")
+    written = (folder.facts, folder.report, folder.status, folder.path / "trials.csv")
+    for path in (*written, folder.path / "versions.json"):
+        _check(not path.is_dir(), f"{path}: expected a file, found a folder; move it away")
+    folder.read_inputs()
+    result = read_result(folder)
+    try:
+        # Without a word of what is lost and can be had: the session tells it.
+        history = read_history(folder, read_journal(folder), tell=lambda _: None)
+    except NotBegunError:
+        ended = 0
+    else:
+        ended = len(history.ended)
+    check_ended(folder, result.trials, ended)
+    read_openings(folder)
+
+
+def _check(is_fine: bool, wrong: str) -> None:
+    if not is_fine:
+        raise ConfigError(wrong)

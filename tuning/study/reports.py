@@ -1,0 +1,57 @@
+"""The reports of a trial as `reports.jsonl` holds them: a line for each epoch, in their order."""
+
+import math
+from pathlib import Path
+
+from mtl_core.kept import BrokenError, as_kept, read_bytes
+from mtl_core.training.report import EpochReport
+
+REMEDY = (
+    "put it back from a copy, or remove it: the scores of a trial that has ended are then those of "
+    "optuna.journal, and one that has not ended reports again"
+)
+"""What to do about a broken file."""
+_REPORT = b'{"epoch"'
+"""How a line begins. It stands nowhere else in one: in a text its quotes would be escaped."""
+
+
+def read_reports(path: Path) -> tuple[EpochReport, ...]:
+    """Returns the reports of a file, without a last one that a killed driver left unfinished.
+
+    Raises:
+        BrokenError: The file cannot be read, or a line of it is no report of its epoch.
+    """
+    *lines, end = (read_bytes(path, remedy=REMEDY) or b"").split(b"\n")
+    if end.count(_REPORT) > 1:
+        raise BrokenError(
+            f"{path}:{len(lines) + 1}: a file of the study is broken: reports without line ends; "
+            f"{REMEDY}"
+        )
+    reports = []
+    for number, line in enumerate(lines, start=1):
+        where = f"{path}:{number}"
+        report = as_kept(line, EpochReport, where=where, remedy=REMEDY)
+        if wrong := _wrong(report, number):
+            raise BrokenError(f"{where}: a file of the study is broken: {wrong}; {REMEDY}")
+        reports.append(report)
+    return tuple(reports)
+
+
+def whole_lines(path: Path) -> str:
+    """Returns the content up to its last line break: what a driver had finished writing."""
+    content = path.read_text(encoding="utf-8")
+    return content[: content.rfind("\n") + 1]
+
+
+def _wrong(report: EpochReport, number: int) -> str:
+    """Returns what cannot be in the report of an epoch, or ""."""
+    if report.epoch != number:
+        return f"expected the report of epoch {number}, found that of {report.epoch}"
+    if report.best_epoch > report.epoch:
+        return f"best_epoch: {report.best_epoch} was not run yet"
+    best = report.best_combined
+    is_number = math.isfinite(report.combined) and math.isfinite(best)
+    is_best = report.epoch == report.best_epoch
+    if is_number and (report.combined > best or (is_best and report.combined != best)):
+        return f"combined: {report.combined} does not go with {best}, the best so far"
+    return ""
