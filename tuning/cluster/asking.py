@@ -6,6 +6,8 @@ from typing import Any
 
 import ray
 
+from tuning.cluster.deaths import AWAY
+
 AGAIN_SECONDS = 1.0
 """Wait until an actor is asked again, when its answer was lost."""
 
@@ -17,12 +19,10 @@ def ask(call: Callable[[], Any]) -> Any:
         call: Makes a call that may be made twice with the effect of one; returns its reference.
 
     Raises:
-        ActorDiedError: The actor is gone.
+        RayError: One of `GONE`, the actor is gone.
     """
     while True:
         try:
             return ray.get(call())
-        # Only this one: an actor that has died never answers, and its `ActorDiedError` goes
-        # through.
-        except ray.exceptions.ActorUnavailableError:
+        except AWAY:  # What tells of an actor that is gone goes through.
             time.sleep(AGAIN_SECONDS)

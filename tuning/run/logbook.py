@@ -2,16 +2,20 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from ray.tune import Callback
 
+from mtl_core.errors import TrainingError
+from mtl_core.reasons import reason_in
+from tuning.cluster.deaths import KEPT
 from tuning.records import Status
 from tuning.search.ending import ending_the_search
 from tuning.study.clock import StudyClock
 from tuning.study.recorder import Recorder
 from tuning.trainers.trainers import Trainers
-from tuning.trainers.tune_values import TrialConfig, TrialFailedError, TrialResult
+from tuning.trainers.tune_values import TrialConfig, TrialFailure, TrialResult
 from tuning.watch.watcher import Watcher
 
 _CHECK_SECONDS = 0.5
@@ -42,7 +46,6 @@ class Logbook(Callback):  # type: ignore[misc]  # Ray carries no types
         self._watcher = watcher
         self._clock = clock
         self._checked = 0.0
-        self._started: set[str] = set()
 
     def __getstate__(self) -> dict[str, object]:
         """Leaves nothing for the pickle that Tune makes of its callbacks and nobody reads."""
@@ -71,7 +74,6 @@ class Logbook(Callback):  # type: ignore[misc]  # Ray carries no types
     ) -> None:
         """A trial begins, or goes on after a restart of the driver."""
         config = TrialConfig.of(trial.config)
-        self._started.add(config.spec.id)
         record = self._recorder.begin(config.spec.id, config.spec.overrides, config.parameters)
         self._watcher.began(record)
 
@@ -80,6 +82,8 @@ class Logbook(Callback):  # type: ignore[misc]  # Ray carries no types
         self, iteration: int, trials: Sequence[Any], trial: Any, result: Mapping[str, Any], **_: Any
     ) -> None:
         """An epoch ended; a resumed trial repeats its early ones."""
+        if TrialFailure.of(result) is not None:
+            return  # No epoch: the end comes next.
         # By now the scheduler has decided on the report, but nobody has acted on the decision.
         found = TrialResult.of(result)
         assert found is not None
@@ -91,7 +95,10 @@ class Logbook(Callback):  # type: ignore[misc]  # Ray carries no types
     def on_trial_complete(
         self, iteration: int, trials: Sequence[Any], trial: Any, **info: Any
     ) -> None:
-        """A trial ran all its epochs or was stopped."""
+        """A trial ran all its epochs, was stopped, or failed."""
+        if (failure := TrialFailure.of(trial.last_result)) is not None:
+            self._end(trial, "failed", failure.reason)
+            return
         # Tune knows one end for both. A trial that the scheduler stopped made no last report.
         last = TrialResult.of(trial.last_result)
         self._end(trial, "complete" if last is not None and last.is_last else "stopped")
@@ -100,14 +107,22 @@ class Logbook(Callback):  # type: ignore[misc]  # Ray carries no types
     def on_trial_error(
         self, iteration: int, trials: Sequence[Any], trial: Any, **info: Any
     ) -> None:
-        """A trial failed."""
-        self._end(trial, "failed", TrialFailedError.reason_of(trial))
+        """Tune cannot go on with a trial, whose actor died once too often or does not start.
+
+        That is no failure of the trial, which would have come as a result: the search ends.
+
+        Raises:
+            TrainingError: Always.
+        """
+        run_id = TrialConfig.of(trial.config).spec.id
+        said = Path(trial.error_file).read_text(encoding="utf-8", errors="replace")
+        raise TrainingError(
+            f"the process that hears of trial {run_id} died too often, or does not start: "
+            f"{reason_in(said)}; {KEPT}"
+        )
 
     def _end(self, trial: Any, status: Status, error: str | None = None) -> None:
         run_id = TrialConfig.of(trial.config).spec.id
-        if run_id not in self._started:
-            # A trial whose actor could not be made ends without having started.
-            self.on_trial_start(0, (), trial)
         if status != "complete":
             # First: its trainer may still work on it, and would write its checkpoint again.
             self._trainers.stop(run_id)

@@ -4,7 +4,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from mtl_core.errors import TrainingError
 from mtl_core.full_disk import telling_full_disks
+from tuning.cluster.deaths import KEPT, death_in, how
 
 
 class SearchEnded(BaseException):
@@ -33,6 +35,7 @@ def run_search(fit: Callable[[], object], scratch: Path) -> None:
 
     Raises:
         StorageError: What happened cannot be written down, or Tune itself cannot write `scratch`.
+        TrainingError: An actor of Tune's is gone.
     """
     error = None
     try:
@@ -40,6 +43,11 @@ def run_search(fit: Callable[[], object], scratch: Path) -> None:
             fit()
     except SearchEnded as ended:
         error = ended.__cause__
+    except RuntimeError as raised:
+        # Tune knows only some of the ways in which an actor dies; of others it makes this.
+        if (death := death_in(raised)) is None:
+            raise
+        raise TrainingError(f"a process that hears of trials {how(death)}; {KEPT}") from raised
     # Not in the block above: `SearchEnded` would become the context of its own cause.
     if error is not None:
         raise error

@@ -141,7 +141,7 @@ class OpenTrial:
 
         Args:
             last: Its last result, already observed; None when it made none.
-            has_failed: Whether it raised.
+            has_failed: Whether it failed in its trainer.
         """
         # Before `tell`: Optuna changes nothing any more of a trial that has ended.
         self._describe()

@@ -11,7 +11,7 @@ from tuning.search.ending import ending_the_search
 from tuning.search.points import OpenTrial, Points
 from tuning.space.space import Space
 from tuning.trainers.messages import PoolAddress, TrialSpec
-from tuning.trainers.tune_values import METRIC, TrialConfig, TrialResult
+from tuning.trainers.tune_values import METRIC, TrialConfig, TrialFailure, TrialResult
 
 
 class OptunaSearcher(Searcher):  # type: ignore[misc]  # Ray carries no types
@@ -76,15 +76,22 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # Ray carries no types
     def on_trial_complete(
         self, trial_id: str, result: Mapping[str, object] | None = None, error: bool = False
     ) -> None:
-        """Tells Optuna how the trial ended; Tune passes the report of a stopped one only here."""
+        """Tells Optuna how the trial ended; Tune passes the report of a stopped one only here.
+
+        Args:
+            trial_id: Tune's.
+            result: Its last result, or its failure.
+            error: Whether Tune could not go on with it. That is no failure of the trial, which
+                would have come as a result: it stays open, and the next session goes on with it.
+        """
         point = self._running.pop(trial_id, None)
-        if point is None:
+        if point is None or error:
             return
         # `on_trial_result` was not called for it.
         last = TrialResult.of(result)
         if last is not None:
             point.observe(last.report)
-        point.end(last, has_failed=error)
+        point.end(last, has_failed=TrialFailure.of(result) is not None)
 
     def save(self, checkpoint_path: str) -> None:
         """Does nothing: the journal is written at every step."""

@@ -10,7 +10,7 @@ from mtl_core.training.report import EpochReport
 from tuning.records import DEFAULT_ID, TrialRecord
 from tuning.search.scheduler import Scheduler
 from tuning.trainers.decisions import Decision, GoOn, Stop
-from tuning.trainers.tune_values import METRIC, TrialConfig, TrialResult
+from tuning.trainers.tune_values import METRIC, TrialConfig, TrialFailure, TrialResult
 
 
 class StudyScheduler(FIFOScheduler):  # type: ignore[misc]  # Ray carries no types
@@ -72,13 +72,14 @@ class StudyScheduler(FIFOScheduler):  # type: ignore[misc]  # Ray carries no typ
         self, tune_controller: Any, trial: Any, result: Mapping[str, Any]
     ) -> None:
         """Records the last result, which Tune passes only here when the trial says it is done."""
+        if TrialFailure.of(result) is not None:
+            self._inner.forget(_id_of(trial))
         # After STOP this comes with a report that was judged already, which its rung passes over.
         if (found := TrialResult.of(result)) is not None:
             self._decide(_id_of(trial), found.report)
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
-        """Passes on that the trial has failed."""
-        self._inner.forget(_id_of(trial))
+        """Does nothing: Tune cannot go on with the trial, and the study ends (see `Logbook`)."""
 
     def on_trial_remove(self, tune_controller: Any, trial: Any) -> None:
         """Passes on that the trial was taken away before it ran."""

@@ -11,6 +11,7 @@ from ray.train import FailureConfig, RunConfig, ScalingConfig
 from ray.train.v2.api.exceptions import TrainingFailedError
 
 from mtl_core.reasons import reason_of
+from tuning.cluster.deaths import GONE
 from tuning.cluster.resources import Resources
 from tuning.trainers._ray_train import LeavableTrainer, LeaveError, answer
 
@@ -44,6 +45,7 @@ def keep_training(
         build: Makes a trainer; `fit` raises a `LeaveError` once `is_leaving` is set.
         is_leaving: Set when the study is being left.
     """
+    deaths = 0
     try:
         while answer(pool.is_wanted.remote(number), is_leaving):
             starts = answer(pool.starts.remote(number), is_leaving)
@@ -53,6 +55,13 @@ def keep_training(
                 # Workers that started were able to work, so another trainer may be, too; the pool
                 # counts deaths. Where none started, another one would fail for the same reason.
                 if answer(pool.starts.remote(number), is_leaving) == starts:
+                    raise
+            except GONE:
+                # Its controller was killed, and its workers went with it. That may happen to one
+                # before its workers start, too; but not again and again.
+                has_worked = answer(pool.starts.remote(number), is_leaving) > starts
+                deaths = 0 if has_worked else deaths + 1
+                if deaths > _MOST_FAILURES:
                     raise
     except LeaveError:
         return

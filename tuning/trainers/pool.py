@@ -31,6 +31,7 @@ class _Order:
         is_over: Whether no trainer is to work on it any more.
         messages: Number of a message -> the message, which may be still to come.
         num_sent: Messages added by `send`.
+        asked: Number of the message that was asked for last.
         decision: What the trainer that has reported waits for.
     """
 
@@ -41,10 +42,12 @@ class _Order:
     is_over: bool = False
     messages: "dict[int, asyncio.Future[Message]]" = field(default_factory=dict)
     num_sent: int = 0
+    asked: int = 0
     decision: "asyncio.Future[Decision] | None" = None
 
     def message(self, index: int) -> "asyncio.Future[Message]":
         """Returns a message, which may be still to come; the one before has arrived."""
+        self.asked = index
         # Asking for this one says that the one before has arrived, and need not be kept.
         self.messages.pop(index - 1, None)
         return self.messages.setdefault(index, asyncio.get_running_loop().create_future())
@@ -103,6 +106,7 @@ class TrialPool:
         self._max_attempts = max_attempts
         self._trainers = [_Trainer() for _ in range(trainers)]
         self._orders: dict[str, _Order] = {}
+        self._held: dict[str, str] = {}
         self._waiting: deque[_Order] = deque()
         self._news = asyncio.Condition()
         self._is_closed = False
@@ -120,6 +124,19 @@ class TrialPool:
         order = self._orders[job.spec.id] = _Order(job)
         self._waiting.append(order)
         await self._wake()
+
+    async def hold(self, holder: str, job: Job) -> None:
+        """Queues a job as `submit` does, for one who may die and comes back with `held`."""
+        await self.submit(job)
+        self._held[holder] = job.spec.id
+
+    async def held(self, holder: str) -> tuple[str, int] | None:
+        """Returns the run id of the job that a holder took last, and the message it asked for last.
+
+        Whether it has passed that message on, nobody knows: it may do so twice.
+        """
+        run_id = self._held.get(holder)
+        return None if run_id is None else (run_id, self._orders[run_id].asked)
 
     async def message(self, run_id: str, index: int) -> Message:
         """Waits for a message of a job; asking for the one to come means that the job may go on.

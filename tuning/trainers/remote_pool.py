@@ -7,6 +7,7 @@ from typing import Any
 import ray
 
 from tuning.cluster import asking
+from tuning.cluster.deaths import AWAY
 from tuning.trainers.messages import Job, Message, PoolAddress
 
 
@@ -26,6 +27,15 @@ class RemotePool:
         # The pool knows a job that it has, so a call whose answer was lost may be made again.
         asking.ask(lambda: self._actor.submit.remote(job))
 
+    def hold(self, holder: str, job: Job) -> None:
+        """Queues a job for a holder; see `TrialPool.hold`."""
+        asking.ask(lambda: self._actor.hold.remote(holder, job))
+
+    def held(self, holder: str) -> tuple[str, int] | None:
+        """Returns what a holder took last; see `TrialPool.held`."""
+        found: tuple[str, int] | None = asking.ask(lambda: self._actor.held.remote(holder))
+        return found
+
     def message(self, run_id: str, index: int) -> Any:
         """Asks for a message of a run; returns the reference of the answer."""
         return self._actor.message.remote(run_id, index)
@@ -39,7 +49,7 @@ class RemotePool:
         """Returns an answer that is there; None when it was lost and has to be asked for again."""
         try:
             message: Message = ray.get(reference)
-        except ray.exceptions.ActorUnavailableError:  # The network was away for a moment.
+        except AWAY:
             time.sleep(asking.AGAIN_SECONDS)
             return None
         return message

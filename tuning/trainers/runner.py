@@ -49,10 +49,14 @@ class Runner:
         # Not a generator itself: jobs are queued by this call, not when the first message is read.
         for job in jobs:
             self._pool.submit(job)
-        return self._messages([job.spec.id for job in jobs])
+        return self._messages([(job.spec.id, 0) for job in jobs])
 
-    def _messages(self, run_ids: Sequence[str]) -> Iterator[tuple[str, Message]]:
-        coming = {self._pool.message(run_id, 0): (run_id, 0) for run_id in run_ids}
+    def go_on(self, run_id: str, index: int) -> Iterator[tuple[str, Message]]:
+        """Returns what comes of a run that was queued before, from a message on; see `run`."""
+        return self._messages([(run_id, index)])
+
+    def _messages(self, first: Sequence[tuple[str, int]]) -> Iterator[tuple[str, Message]]:
+        coming = {self._pool.message(*asked): asked for asked in first}
         while coming:
             answered = self._pool.answered(list(coming), seconds=_LOOK_SECONDS)
             if self._check is not None:

@@ -12,6 +12,7 @@ from typing import Any
 import ray
 
 from mtl_core.errors import TrainingError
+from tuning.cluster.deaths import AWAY, GONE, KEPT, LOST, how
 from tuning.cluster.resources import Resources
 from tuning.trainers.keeping import build_trainer, keep_training
 from tuning.trainers.messages import Job, Message, PoolAddress, ScoreJob, TrainerStatus
@@ -49,15 +50,12 @@ class Trainers:
         if failed:
             try:
                 reason = ray.get(self._failure)
-            except ray.exceptions.ActorUnavailableError:
+            except AWAY:
                 self._failure = self.pool.failure.remote()  # The network was away for a moment.
                 return
-            except ray.exceptions.RayActorError:
-                reason = "the process that hands out trials ended"
-            raise TrainingError(
-                f"no trainer can work any more: {reason}; the trials that are not done are kept, "
-                "and the same command goes on"
-            )
+            except GONE as error:
+                reason = f"the process that hands out trials {how(error)}"
+            raise TrainingError(f"no trainer can work any more: {reason}; {KEPT}")
 
     def statuses(self) -> Sequence[TrainerStatus] | None:
         """Returns what each trainer does, as asked for by the call before; never waits.
@@ -73,7 +71,7 @@ class Trainers:
             return None
         try:
             found: Sequence[TrainerStatus] = ray.get(asked)
-        except ray.exceptions.RayActorError:  # `check` tells of a pool that is gone.
+        except LOST:  # `check` tells of a pool that is gone.
             return None
         return found
 

@@ -1,6 +1,7 @@
 """A trial as Ray Tune sees it: an actor that hands its recipe to the pool and passes reports on.
 
-It imports neither torch nor transformers, and Tune reuses it for trial after trial.
+It imports neither torch nor transformers, and Tune reuses it for trial after trial. It holds
+nothing that is not in the pool: when it dies, Ray starts it anew, and it goes on where it was.
 """
 
 import threading
@@ -10,10 +11,11 @@ from typing import Any, TypeVar
 import ray
 from ray.tune import Trainable
 
+from tuning.cluster.deaths import GONE
 from tuning.trainers.messages import Failed, Reported, TrainJob
 from tuning.trainers.remote_pool import RemotePool
 from tuning.trainers.runner import Runner
-from tuning.trainers.tune_values import TrialConfig, TrialFailedError, TrialResult
+from tuning.trainers.tune_values import TrialConfig, TrialFailure, TrialResult
 
 _T = TypeVar("_T")
 
@@ -22,22 +24,31 @@ class PooledTrial(Trainable):  # type: ignore[misc]  # Ray carries no types
     """Runs in the pool whatever trial Tune configures it for, with a `TrialConfig`."""
 
     def setup(self, config: dict[str, Any]) -> None:
-        """Queues the trial."""
-        self._runner = Runner(RemotePool.at(TrialConfig.of(config).pool))
-        self.reset_config(config)
+        """Queues the trial; an actor that was started anew goes on with the one that it had."""
+        # The same before and after a death.
+        self._name = ray.get_runtime_context().get_actor_id()
+        self._pool = RemotePool.at(TrialConfig.of(config).pool)
+        self._runner = Runner(self._pool)
+        held = _while_there_is_a_pool(lambda: self._pool.held(self._name))
+        if held is None:
+            self.reset_config(config)
+        else:
+            # `config` is that of its first trial.
+            self._messages = self._runner.go_on(*held)
 
     def step(self) -> dict[str, Any]:
-        """Waits for the next epoch.
+        """Waits for the next epoch, or for the trial's failure.
+
+        A report may come twice, when the actor died as it passed it on; whoever hears of reports
+        knows them by their epochs, since trials repeat them after a restart of the driver, too.
 
         Returns:
-            What `TrialResult.for_tune` makes of it.
-
-        Raises:
-            TrialFailedError: The trial failed in its trainer.
+            What `TrialResult.for_tune` or `TrialFailure.for_tune` makes of it.
         """
         _, message = _while_there_is_a_pool(lambda: next(self._messages))
         if isinstance(message, Failed):
-            raise TrialFailedError.of_message(message)
+            # Not raised: of an error Tune would not say whether it was the trial's own.
+            return TrialFailure(message.error).for_tune()
         # Only train jobs are queued here, so it is no `Scored`.
         assert isinstance(message, Reported)
         return TrialResult.of_message(message).for_tune()
@@ -45,7 +56,8 @@ class PooledTrial(Trainable):  # type: ignore[misc]  # Ray carries no types
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Takes the next trial; the one before has ended or been stopped by the driver."""
         job = TrainJob(TrialConfig.of(new_config).spec)
-        self._messages = _while_there_is_a_pool(lambda: self._runner.run([job]))
+        _while_there_is_a_pool(lambda: self._pool.hold(self._name, job))
+        self._messages = self._runner.go_on(job.spec.id, 0)
         return True
 
     def save_checkpoint(self, checkpoint_dir: str) -> dict[str, Any]:
@@ -59,7 +71,7 @@ class PooledTrial(Trainable):  # type: ignore[misc]  # Ray carries no types
 def _while_there_is_a_pool(call: Callable[[], _T]) -> _T:
     try:
         return call()
-    except ray.exceptions.ActorDiedError:
+    except GONE:
         # Without a pool the study ends, which the driver sees, too. The trial has not failed, so it
         # must not raise: it waits until Ray ends its actor.
         threading.Event().wait()

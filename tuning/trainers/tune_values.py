@@ -1,17 +1,16 @@
-"""Converts the facts of a trial to what Ray Tune carries (dicts, texts of errors), and back.
+"""Converts the facts of a trial to the dicts that Ray Tune carries, and back.
 
 No other file knows the keys of these dicts.
 """
 
-import pickle
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from mtl_core.training.report import EpochReport
 from tuning.records import Value
-from tuning.trainers.messages import Failed, PoolAddress, Reported, TrialSpec
+from tuning.trainers.messages import PoolAddress, Reported, TrialSpec
 
 METRIC = "combined"
 """The key of a Tune result that is maximised."""
@@ -82,34 +81,26 @@ class TrialResult:
     @classmethod
     def of(cls, result: Mapping[str, Any] | None) -> "TrialResult | None":
         """Reads what `for_tune` returned; None where Tune has no report of the trial."""
-        found: TrialResult | None = (result or {}).get(_VALUE)
-        return found
+        found = (result or {}).get(_VALUE)
+        return found if isinstance(found, cls) else None
 
 
-class TrialFailedError(Exception):
-    """A trial failed in its trainer.
+@dataclass(frozen=True, slots=True)
+class TrialFailure:
+    """What a trial that failed hands to Tune as its last result.
 
     Attributes:
         reason: The trainer's traceback, or a sentence.
     """
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
+    reason: str
+
+    def for_tune(self) -> dict[str, Any]:
+        """Returns the result that ends a trial; Tune asks for a number in each."""
+        return {METRIC: math.nan, "done": True, _VALUE: self}
 
     @classmethod
-    def of_message(cls, message: Failed) -> "TrialFailedError":
-        """Returns the error of a job that could not be done."""
-        return cls(message.error)
-
-    @classmethod
-    def reason_of(cls, trial: Any) -> str:
-        """Returns why a trial of Tune failed; what Ray says when its trainer has said nothing."""
-        # The files that Tune has just written, not `trial.get_error`, which reads a copy that Tune
-        # may make later. The error as a value comes first: Ray wraps its text in one of its own.
-        if trial.pickled_error_file is not None:
-            error = pickle.loads(Path(trial.pickled_error_file).read_bytes())
-            cause = getattr(error, "cause", error)
-            if isinstance(cause, cls):
-                return cause.reason
-        return Path(trial.error_file).read_text(encoding="utf-8", errors="replace")
+    def of(cls, result: Mapping[str, Any] | None) -> "TrialFailure | None":
+        """Reads what `for_tune` returned; None of any other result."""
+        found = (result or {}).get(_VALUE)
+        return found if isinstance(found, cls) else None

@@ -7,7 +7,6 @@ from contextlib import closing
 from dataclasses import dataclass
 
 import psutil
-import ray
 import torch
 
 from mtl_core.config import RunConfig
@@ -18,6 +17,7 @@ from mtl_core.training.distributed import Place
 from mtl_core.training.loop import train
 from mtl_core.training.objective import ObjectiveSection
 from mtl_core.validation import validate_data
+from tuning.cluster.deaths import LOST
 from tuning.trainers.channel import Channel
 from tuning.trainers.decisions import Stop
 from tuning.trainers.messages import (
@@ -115,7 +115,7 @@ class Worker:
         except TrainingError as error:
             # Losses are summed over the workers, so all of them meet this at the same place.
             self._channel.send(Failed(_one_line(error)))
-        except ray.exceptions.RayActorError:
+        except LOST:
             # The pool's answer was lost. The job has not failed: new workers get it again.
             raise
         except Exception as error:

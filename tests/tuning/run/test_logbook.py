@@ -1,4 +1,3 @@
-import pickle
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +13,7 @@ from mtl_core.training.report import EpochReport
 from mtl_core.validation import validate
 from tuning.records import Value, run_id_of
 from tuning.run.logbook import Logbook
-from tuning.search.ending import run_search
+from tuning.search.ending import SearchEnded, run_search
 from tuning.study.clock import StudyClock
 from tuning.study.config import StudyFile
 from tuning.study.folder import StudyFolder
@@ -22,7 +21,7 @@ from tuning.study.history import read_history
 from tuning.study.journal import open_optuna
 from tuning.study.recorder import Recorder
 from tuning.trainers.messages import PoolAddress, TrialSpec
-from tuning.trainers.tune_values import TrialConfig, TrialFailedError, TrialResult
+from tuning.trainers.tune_values import TrialConfig, TrialFailure, TrialResult
 from tuning.watch.trials_csv import TrialsCsv
 
 LEARNING_RATES = [1e-3, 2e-3, 3e-3, 4e-3]
@@ -69,7 +68,7 @@ class Driver:
     def start(self, number: int) -> None:
         overrides = {"optimizer.head_lr": LEARNING_RATES[number]} if number else {}
         config = tune_config(number, overrides)
-        trial = SimpleNamespace(config=config, last_result={}, pickled_error_file=None)
+        trial = SimpleNamespace(config=config, last_result={})
         self.trials[number] = trial
         self.logbook.on_trial_start(0, [], trial)
         (self.folder.checkpoint(run_id_of(number))).mkdir(exist_ok=True)
@@ -85,10 +84,9 @@ class Driver:
         if error is None:
             self.logbook.on_trial_complete(0, [], trial)
         else:
-            pickled = self.folder.path / "error-of-tune.pkl"
-            pickled.write_bytes(pickle.dumps(TrialFailedError(error)))
-            trial.pickled_error_file = str(pickled)
-            self.logbook.on_trial_error(0, [], trial)
+            trial.last_result = TrialFailure(error).for_tune()
+            self.logbook.on_trial_result(0, [], trial, trial.last_result)
+            self.logbook.on_trial_complete(0, [], trial)
 
     def run(self, number: int, values: list[float], error: str | None = None) -> None:
         self.start(number)
@@ -275,15 +273,20 @@ def test_a_trial_without_a_number_has_failed(driver: Driver) -> None:
     assert best.id == "0001"
 
 
-def test_a_trial_that_never_started_may_fail(driver: Driver) -> None:
-    error_file = driver.folder.path / "error-of-tune.txt"
-    error_file.write_text("the actor could not be made")
-    config = tune_config(0, {})
-    trial = SimpleNamespace(
-        config=config, last_result={}, error_file=str(error_file), pickled_error_file=None
-    )
-    driver.logbook.on_trial_error(0, [], trial)
-    assert driver.history["0000"].status == "failed"
+def test_a_trial_that_tune_gives_up_is_kept_and_ends_the_search(driver: Driver) -> None:
+    driver.start(1)
+    driver.report(1, 1, 0.5)
+    said = driver.folder.path / "error-of-tune.txt"
+    said.write_text("Failure # 1 (occurred at 2026)\nThe actor died.\n" + "The worker ended. " * 50)
+    driver.trials[1].error_file = str(said)
+    with pytest.raises(SearchEnded) as raised:
+        driver.logbook.on_trial_error(0, [], driver.trials[1])
+    said = str(raised.value.__cause__)
+    assert said.startswith("the process that hears of trial 0001 died too often, or does not start")
+    assert "not start: The actor died.; the trials that are not done are kept, and the same" in said
+    assert driver.history["0001"].status == "running"
+    assert driver.trainers.stopped == []
+    assert not (driver.folder.trial("0001") / "error.txt").exists()
 
 
 def test_looking_at_a_study_takes_none_of_its_time(driver: Driver) -> None:

@@ -18,7 +18,7 @@ from tuning.search.searcher import OptunaSearcher
 from tuning.space.space import Entry, Space
 from tuning.study.journal import open_optuna, read_optuna
 from tuning.trainers.messages import PoolAddress, TrialSpec
-from tuning.trainers.tune_values import TrialConfig, TrialResult
+from tuning.trainers.tune_values import TrialConfig, TrialFailure, TrialResult
 
 ENTRIES = {
     "optimizer.encoder_lr": {"log_range": [1e-5, 1e-3]},
@@ -73,9 +73,10 @@ def run(searcher: OptunaSearcher, values: list[float], *, error: bool = False) -
     """Runs a trial that reports `values`; Tune passes the last one only at the end."""
     spec = asked(searcher, "id").spec
     results = [result(epoch, value) for epoch, value in enumerate(values, start=1)]
-    for early in results[:-1]:
+    for early in results if error else results[:-1]:
         searcher.on_trial_result("id", early)
-    searcher.on_trial_complete("id", results[-1] if results else None, error=error)
+    failure = [TrialFailure("ValueError: no").for_tune()] if error else []
+    searcher.on_trial_complete("id", [None, *results, *failure][-1])
     return spec
 
 
@@ -144,6 +145,16 @@ def test_trial_without_a_trustworthy_value_has_failed(
     assert not any(map(math.isnan, trial.intermediate_values.values()))
 
 
+def test_a_trial_that_tune_gives_up_is_left_open(tmp_path: Path) -> None:
+    searcher = searcher_on(tmp_path / "j")
+    config = asked(searcher, "id")
+    searcher.on_trial_result("id", result(1, 0.5))
+    searcher.on_trial_complete("id", error=True)
+    [trial] = trials_of(tmp_path / "j")
+    assert (trial.state, trial.intermediate_values) == (TrialState.RUNNING, {1: 0.5})
+    assert asked(searcher_on(tmp_path / "j"), "again").spec == config.spec
+
+
 def test_killed_driver_leaves_its_trials_to_the_next(tmp_path: Path) -> None:
     first = searcher_on(tmp_path / "j", total=3)
     run(first, [0.5, 0.6, 0.7])
@@ -198,8 +209,8 @@ def test_tune_can_save_limit_and_complete_twice(tmp_path: Path) -> None:
     assert TrialConfig.of(limited.suggest("a")).spec.id == "0000"
     assert limited.suggest("b") is None
     searcher.save_to_dir(str(tmp_path))
-    searcher.on_trial_complete("a", error=True)
-    searcher.on_trial_complete("a", error=True)
+    for _ in range(2):
+        searcher.on_trial_complete("a", TrialFailure("ValueError: no").for_tune())
     assert [trial.state for trial in trials_of(tmp_path / "j")] == [TrialState.FAIL]
     assert asked(cloudpickle.loads(cloudpickle.dumps(searcher)), "c").spec.id == "0001"
 

@@ -6,7 +6,7 @@ import pytest
 from pools import GOES_ON, LAST, idle, job, run, started_pool
 
 from tuning.records import run_id_of
-from tuning.trainers.decisions import Stop
+from tuning.trainers.decisions import GoOn, Stop
 from tuning.trainers.messages import Failed, Reported, Scored
 from tuning.trainers.pool import TrialPool
 
@@ -48,6 +48,34 @@ def test_a_call_that_a_dead_trainer_left_behind_takes_no_job() -> None:
         assert await left_behind is None
         await pool.submit(job(3))
         assert (await pool.take(0)).spec.id == "0003"
+
+    run(scenario())
+
+
+def test_a_holder_that_died_is_told_what_it_had_asked_for() -> None:
+    async def scenario() -> None:
+        pool = await started_pool(jobs=0)
+        assert await pool.held("holder") is None
+        await pool.hold("holder", job(0))
+        assert await pool.held("holder") == ("0000", 0)
+        await pool.take(0)
+        reporting = asyncio.create_task(pool.report(0, GOES_ON))
+        assert await pool.message("0000", 0) == GOES_ON
+        # Died as it had the message: it asks for it again, which decides nothing.
+        assert await pool.held("holder") == ("0000", 0)
+        assert await pool.message("0000", 0) == GOES_ON
+        await idle()
+        assert not reporting.done()
+        asking = asyncio.create_task(pool.message("0000", 1))
+        assert await reporting == GoOn()
+        # Died as it waited for the next one, and waits for it again.
+        assert await pool.held("holder") == ("0000", 1)
+        again = asyncio.create_task(pool.message("0000", 1))
+        await idle()
+        await pool.report(0, LAST)
+        assert (await asking, await again) == (LAST, LAST)
+        await pool.hold("holder", job(3))
+        assert await pool.held("holder") == ("0003", 0)
 
     run(scenario())
 

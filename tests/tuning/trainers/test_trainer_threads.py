@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from unittest.mock import MagicMock, call
 
 import pytest
-from ray.exceptions import ActorUnavailableError
+from ray.exceptions import ActorDiedError, ActorUnavailableError, OutOfMemoryError
 from ray.train.v2.api.exceptions import TrainingFailedError
 
 from mtl_core.errors import TrainingError
@@ -98,6 +98,18 @@ def test_a_trainer_that_once_worked_is_followed_by_another(
     thread.pool.retire.remote.assert_called_once_with(7, "it did not start: a reason")
 
 
+def test_a_trainer_whose_controller_was_killed_is_followed_by_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    thread = Thread(monkeypatch, OutOfMemoryError)
+    wait_for(lambda: bool(thread.held))  # It has asked once, and was told 1.
+    # Three whose workers start, then none.
+    thread.pool.starts.remote.side_effect = [2, *(2, 3), *(3, 4), *[4] * 100]
+    thread.go_on()
+    assert len(thread.held) == 3 + 4
+    thread.pool.retire.remote.assert_called_once()
+
+
 @pytest.mark.parametrize(("gpus", "hidden"), [(0, {"CUDA_VISIBLE_DEVICES": ""}), (1, {})])
 def test_workers_that_ask_for_no_gpu_see_none(
     gpus: int, hidden: dict[str, str], tmp_path: Path
@@ -127,6 +139,22 @@ def test_a_network_that_was_away_is_no_failure(monkeypatch: pytest.MonkeyPatch) 
     found.check()
     with pytest.raises(TrainingError, match="no trainer can work any more: no disk"):
         found.check()
+
+
+@pytest.mark.parametrize(
+    ("death", "said"),
+    [(ActorDiedError(), "ended"), (OutOfMemoryError("30 GB / 31 GB"), "was ended by Ray's memory")],
+)
+def test_a_pool_that_is_gone_is_told(
+    death: Exception, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trainers.ray, "wait", lambda refs, timeout: (refs, []))
+    monkeypatch.setattr(trainers.ray, "get", MagicMock(side_effect=death))
+    found = trainers.Trainers(MagicMock(), PoolAddress("pool", "tests"))
+    with pytest.raises(TrainingError, match=f"that hands out trials {said}.*same command goes on"):
+        found.check()
+    found.statuses()
+    assert found.statuses() is None, "told by `check`, not here"
 
 
 def test_a_score_that_was_lost_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:

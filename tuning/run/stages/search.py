@@ -10,12 +10,16 @@ from tuning.run.logbook import Logbook
 from tuning.search.ending import run_search
 from tuning.search.searcher import OptunaSearcher
 from tuning.search.study_scheduler import StudyScheduler
+from tuning.trainers._ray_tune import restarted_actors
 from tuning.trainers.tune_trial import PooledTrial
 from tuning.trainers.tune_values import METRIC
 
 _HEAD_NODE = "node:__internal_head__"
 """A resource that Ray gives to the head node: Tune's actors take a crumb of it, so that trainers
 can have every CPU."""
+
+_MOST_DEATHS = 50
+"""How often Ray starts an actor of Tune anew, over a whole study; one start takes 2 s and more."""
 
 
 def search(
@@ -38,7 +42,8 @@ def search(
         verbose: Shows what Tune logs.
 
     Raises:
-        MtlError: No trainer can work, or what happens cannot be written; no trial failed by that.
+        MtlError: No trainer can work, Tune cannot go on with a trial, or what happens cannot be
+            written; no trial failed by that.
     """
     tune_config = tune.TuneConfig(
         metric=METRIC,
@@ -56,7 +61,8 @@ def search(
     )
     # It writes as soon as it is made. What `fit` returns is passed over: the logbook wrote it down.
     make = partial(tune.Tuner, _trainable(), tune_config=tune_config, run_config=run_config)
-    run_search(lambda: make().fit(), scratch)
+    with restarted_actors(_MOST_DEATHS):
+        run_search(lambda: make().fit(), scratch)
 
 
 def _trainable() -> Any:
