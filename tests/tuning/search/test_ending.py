@@ -19,7 +19,7 @@ def test_an_error_of_a_callback_ends_the_search_as_it_was(tmp_path: Path) -> Non
     def fit() -> None:
         try:
             callback()
-        except Exception:  # as Tune does, which then fails the trial
+        except Exception:  # noqa: BLE001 (as Tune does, which then fails the trial)
             pytest.fail("Tune caught it")
 
     with pytest.raises(TrainingError) as raised:
@@ -31,7 +31,7 @@ def test_a_death_that_tune_does_not_know_is_one_line(tmp_path: Path) -> None:
     def fit() -> None:
         raise RuntimeError("Caught unexpected exception") from OutOfMemoryError("30 GB / 31 GB")
 
-    with pytest.raises(TrainingError, match="by Ray's memory monitor, .* are kept"):
+    with pytest.raises(TrainingError, match=r"by Ray's memory monitor, .* are kept"):
         run_search(fit, tmp_path)
 
 
