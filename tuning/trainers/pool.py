@@ -9,87 +9,15 @@ go on, `stop` ends it. A trainer whose workers died calls `enter` again.
 
 import asyncio
 from collections import deque
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from mtl_core.training.progress import Progress
 from tuning.trainers.decisions import Decision, GoOn, Stop
 from tuning.trainers.messages import Failed, Job, Message, TrainerStatus, TrainJob
+from tuning.trainers.orders import Order, Trainer
 
 _MOST_JOBS_IN_VAIN = 3
 """Jobs in a row that a trainer may die over before the trainer is to blame, not the jobs."""
-
-
-@dataclass(slots=True)
-class _Order:
-    """A job on its way: waiting, being worked on, or done.
-
-    Attributes:
-        job: The job.
-        attempts: How often trainers have begun it.
-        delivered: Messages that its trainers have sent.
-        is_begun: Whether the trainer that has it has begun it.
-        is_over: Whether no trainer is to work on it any more.
-        messages: Number of a message -> the message, which may be still to come.
-        num_sent: Messages added by `send`.
-        asked: Number of the message that was asked for last.
-        decision: What the trainer that has reported waits for.
-    """
-
-    job: Job
-    attempts: int = 0
-    delivered: int = 0
-    is_begun: bool = False
-    is_over: bool = False
-    messages: "dict[int, asyncio.Future[Message]]" = field(default_factory=dict)
-    num_sent: int = 0
-    asked: int = 0
-    decision: "asyncio.Future[Decision] | None" = None
-
-    def message(self, index: int) -> "asyncio.Future[Message]":
-        """Returns a message, which may be still to come; the one before has arrived."""
-        self.asked = index
-        # Asking for this one says that the one before has arrived, and need not be kept.
-        self.messages.pop(index - 1, None)
-        return self.messages.setdefault(index, asyncio.get_running_loop().create_future())
-
-    def send(self, message: Message) -> None:
-        """Adds a message."""
-        # Whoever waits for it may have asked before it came.
-        coming = asyncio.get_running_loop().create_future()
-        self.messages.setdefault(self.num_sent, coming).set_result(message)
-        self.num_sent += 1
-
-    def decide(self, decision: Decision) -> None:
-        """Answers the trainer that waits for a decision, when one does."""
-        if self.decision is not None and not self.decision.done():
-            self.decision.set_result(decision)
-
-    def end(self) -> None:
-        """Lets no trainer work on it any more."""
-        self.is_over = True
-        self.decide(Stop())
-
-
-@dataclass(slots=True)
-class _Trainer:
-    """What the pool knows of a trainer."""
-
-    is_fit: bool = True
-    starts: int = 0
-    deaths: int = 0
-    """Deaths of its workers since the last report."""
-    order: _Order | None = None
-    progress: Progress | None = None
-
-    def leave(self) -> _Order | None:
-        """Takes its job away; returns that."""
-        order, self.order, self.progress = self.order, None, None
-        return order
-
-    def status(self) -> TrainerStatus:
-        """Returns what it does now."""
-        run_id = self.order.job.spec.id if self.order is not None else None
-        return TrainerStatus(is_ready=self.starts > 0, job=run_id, progress=self.progress)
 
 
 class TrialPool:
@@ -104,10 +32,10 @@ class TrialPool:
 
     def __init__(self, *, max_attempts: int, trainers: int) -> None:
         self._max_attempts = max_attempts
-        self._trainers = [_Trainer() for _ in range(trainers)]
-        self._orders: dict[str, _Order] = {}
+        self._trainers = [Trainer() for _ in range(trainers)]
+        self._orders: dict[str, Order] = {}
         self._held: dict[str, str] = {}
-        self._waiting: deque[_Order] = deque()
+        self._waiting: deque[Order] = deque()
         self._news = asyncio.Condition()
         self._is_closed = False
         self._failure: str | None = None
@@ -121,7 +49,7 @@ class TrialPool:
         if known is not None and known.job == job:
             return
         # Another job of the same run takes the place of the one before: a score after the training.
-        order = self._orders[job.spec.id] = _Order(job)
+        order = self._orders[job.spec.id] = Order(job)
         self._waiting.append(order)
         await self._wake()
 
@@ -136,7 +64,7 @@ class TrialPool:
         Whether it has passed that message on, nobody knows: it may do so twice.
         """
         run_id = self._held.get(holder)
-        return None if run_id is None else (run_id, self._orders[run_id].asked)
+        return None if run_id is None else (run_id, self._orders[run_id].post.asked)
 
     async def message(self, run_id: str, index: int) -> Message:
         """Waits for a message of a job; asking for the one to come means that the job may go on.
@@ -147,7 +75,7 @@ class TrialPool:
                 answer was lost.
         """
         order = self._orders[run_id]
-        coming = order.message(index)
+        coming = order.post.message(index)
         # One that is there already is asked for again, after a lost answer: nothing is decided.
         if not coming.done():
             order.decide(GoOn())
@@ -221,11 +149,11 @@ class TrialPool:
         order.delivered += 1
         if message.is_last:
             order.is_over = True
-            order.send(message)
+            order.post.send(message)
             return Stop()
         # Before the message goes out: the decision may come as soon as it is there.
         order.decision = asyncio.get_running_loop().create_future()
-        order.send(message)
+        order.post.send(message)
         return await order.decision
 
     async def progress(self, trainer: int, progress: Progress) -> None:
@@ -275,13 +203,13 @@ class TrialPool:
         """Returns whether there may be more jobs for a trainer."""
         return not self._is_closed and self._trainers[trainer].is_fit
 
-    def _order_of(self, trainer: int) -> _Order:
+    def _order_of(self, trainer: int) -> Order:
         """Returns what a trainer works on."""
         order = self._trainers[trainer].order
         assert order is not None, f"trainer {trainer} has taken no job"
         return order
 
-    def _take_back(self, trainer: _Trainer) -> None:
+    def _take_back(self, trainer: Trainer) -> None:
         """Queues the job that a trainer left, before all others, or fails it after its last try."""
         order = trainer.leave()
         if order is None or order.is_over:
@@ -289,7 +217,7 @@ class TrialPool:
         if order.is_begun and order.attempts >= self._max_attempts:
             # It is likely the job that kills its workers, by the memory that it takes for instance.
             order.is_over = True
-            order.send(Failed(f"its worker died {order.attempts} times"))
+            order.post.send(Failed(f"its worker died {order.attempts} times"))
         else:
             # Before all others: it was begun before them.
             self._waiting.appendleft(order)

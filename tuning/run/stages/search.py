@@ -42,8 +42,7 @@ def search(
         verbose: Shows what Tune logs.
 
     Raises:
-        MtlError: No trainer can work, Tune cannot go on with a trial, or what happens cannot be
-            written; no trial failed by that.
+        MtlError: The search cannot go on; no trial failed by that.
     """
     tune_config = tune.TuneConfig(
         metric=METRIC,
