@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from filelock import Timeout
 
+from mtl_core import in_use
 from mtl_core.checks import DamagedError, check_files, checked_json, checks_of, read_checked
 from mtl_core.errors import CacheError
 from mtl_core.files import locked, whole_folder
@@ -31,11 +32,13 @@ class Room:
     """How much room a folder may have.
 
     Attributes:
-        needed: Bytes that it takes.
+        needed: Bytes that it takes, which others have to make way for, and without which it is not
+            built. None = nobody knows before; it is built in any case, and then others that no
+            process uses make way.
         budget: Bytes that it and all folders beside it may take.
     """
 
-    needed: int
+    needed: int | None
     budget: int
 
 
@@ -70,14 +73,14 @@ def open_or_build(
         found = _open_whole(folder, open_)
         if found is not None:
             return found
-        if room is not None:
-            # One lock for all of them: two that make room at a time would count what the other
-            # removes. Taken under the folder's own, and never the other way round.
-            with locked(folder.parent / "room"):
-                if not _make_room(folder, room):
-                    return None
+        if room is not None and room.needed is not None and not _has_room(folder, room):
+            return None
+        built = _build_whole(folder, build)
+        if room is not None and room.needed is None:
+            _make_room(folder, size_of(folder), room.budget, even_used=False)
+        in_use.use(folder / _META)
         # Read as others will read it; an error is now one of the code, and told.
-        return open_(folder, _build_whole(folder, build))
+        return open_(folder, built)
 
 
 @contextmanager
@@ -127,28 +130,57 @@ def _open_whole(folder: Path, open_: Callable[[Path, Any], T | None]) -> T | Non
     with suppress(OSError):  # Of another user; then the time of use stays as it is.
         # Marks the use, since the times of access that file systems keep are often switched off.
         os.utime(folder / _META)
+    in_use.use(folder / _META)
     return found
 
 
-def _make_room(wanted: Path, room: Room) -> bool:
-    """Removes the least recently used folders until there is room; returns whether there is."""
+def _has_room(wanted: Path, room: Room) -> bool:
+    """Makes room for a folder of a known size; returns whether there is."""
+    assert room.needed is not None
     if room.needed > room.budget or room.needed > shutil.disk_usage(wanted.parent).free:
         return False
+    # Whoever has another one mapped keeps its content: all may go.
+    return _make_room(wanted, room.needed, room.budget, even_used=True)
+
+
+def _make_room(wanted: Path, needed: int, budget: int, *, even_used: bool) -> bool:
+    """Removes the least recently used folders until there is room; returns whether there is."""
+    # One lock for all of them: two that make room at a time would count what the other removes.
+    # Taken under the folder's own, and never the other way round.
+    with locked(wanted.parent / "room"):
+        sizes = {folder: size_of(folder) for folder in built_folders(wanted.parent)}
+        sizes.pop(wanted, None)
+        for folder in list(sizes):
+            if sum(sizes.values()) + needed <= budget:
+                break
+            if remove_built(folder, even_used=even_used):
+                del sizes[folder]
+        return sum(sizes.values()) + needed <= budget
+
+
+def built_folders(root: Path) -> list[Path]:
+    """Returns the folders that were built in a folder, the least recently used first."""
     # What others build stands in hidden folders, and is left alone.
-    metas = [
-        path
-        for path in wanted.parent.glob(f"*/{_META}")
-        if path.parent != wanted and not path.parent.name.startswith(".")
-    ]
-    kept = sorted(metas, key=lambda path: path.stat().st_mtime)  # The oldest use first.
-    sizes = {meta.parent: sum(f.stat().st_size for f in meta.parent.iterdir()) for meta in kept}
-    for folder in list(sizes):
-        if sum(sizes.values()) + room.needed <= room.budget:
-            break
-        # Whoever holds the lock has built it or is about to open it. Not waited for: the other
-        # may wait for the lock of all folders, which is held here.
-        with suppress(Timeout), locked(folder).acquire(blocking=False):
-            # Whoever has it mapped keeps its content.
+    metas = [meta for meta in root.glob(f"*/{_META}") if not meta.parent.name.startswith(".")]
+    return [meta.parent for meta in sorted(metas, key=lambda meta: meta.stat().st_mtime)]
+
+
+def size_of(folder: Path) -> int:
+    """Returns the bytes of the files in a folder, and in the folders in it."""
+    return sum(path.lstat().st_size for path in folder.rglob("*"))
+
+
+def remove_built(folder: Path, *, even_used: bool = False) -> bool:
+    """Removes a built folder that nobody builds or opens now; returns whether it is gone.
+
+    Args:
+        folder: The folder.
+        even_used: Also when a process has it open; that one keeps the content that it has mapped.
+    """
+    # Whoever holds the lock has built it or is about to open it. Not waited for: the other may wait
+    # for a lock that is held here.
+    with suppress(Timeout), locked(folder).acquire(blocking=False):
+        if even_used or not in_use.is_used(folder / _META):
             shutil.rmtree(folder, ignore_errors=True)
-            del sizes[folder]
-    return sum(sizes.values()) + room.needed <= room.budget
+            return True
+    return False

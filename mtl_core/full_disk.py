@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from mtl_core.errors import StorageError
 
@@ -62,3 +63,21 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
         seen.add(id(error))
         yield error
         error = error.__cause__ or error.__context__
+
+
+def take_room(file: BinaryIO, size: int) -> None:
+    """Gives an empty file its size, and the room on the disk, before it is mapped and written to.
+
+    Without the room, writing into the map of a file on a full disk ends the process by a signal.
+
+    Raises:
+        OSError: There is no room.
+    """
+    # Not on every system, and not on all of its file systems.
+    if size and hasattr(os, "posix_fallocate"):
+        try:
+            os.posix_fallocate(file.fileno(), 0, size)
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):
+                raise
+    file.truncate(size)

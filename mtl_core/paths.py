@@ -1,5 +1,6 @@
 """The cache folder: where encoded data, fetched data and other things that can be had again lie."""
 
+import math
 import os
 from pathlib import Path, PurePosixPath
 
@@ -29,6 +30,22 @@ def cache_folder() -> Path:
             "set MTL_CACHE to a folder that can be written"
         ) from error
     return folder
+
+
+def encoded_bytes() -> int:
+    """Returns the bytes that encoded data may take in the cache: `$MTL_CACHE_GIB`, or 50 GiB.
+
+    Raises:
+        CacheError: The variable is no number of GiB.
+    """
+    text = os.environ.get("MTL_CACHE_GIB") or "50"
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number < 2**30:
+        raise CacheError(f"MTL_CACHE_GIB: expected a number of GiB, such as 50, found '{text}'")
+    return int(number * 2**30)
 
 
 def fetched_folder() -> Path:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mtl_core.built import open_or_build
+from mtl_core.built import Room, open_or_build
 from mtl_core.data.arrays import Int64Array
 from mtl_core.data.arrow_files import open_split, write_split
 from mtl_core.data.columns.base import AnyColumn
@@ -28,7 +28,7 @@ from mtl_core.data.splits import read_splits
 from mtl_core.data.words import Cut
 from mtl_core.errors import DataError
 from mtl_core.files import hash_files
-from mtl_core.paths import cache_folder
+from mtl_core.paths import cache_folder, encoded_bytes
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -91,6 +91,7 @@ def load_dataset(
         cache_folder() / "encoded" / _key(section, columns, tokenizer, layout, max_length),
         lambda folder, meta: _open(folder, name, columns, meta),
         lambda folder: _build(folder, name, section, columns, tokenizer, layout, max_length),
+        room=Room(None, encoded_bytes()),
     )
     assert dataset is not None
     return dataset

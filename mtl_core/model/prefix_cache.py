@@ -23,6 +23,7 @@ from mtl_core.data.batching import make_batch, rows_by_length
 from mtl_core.data.encoded import EncodedSplit, FrozenStates
 from mtl_core.data.store import EncodedDataset
 from mtl_core.errors import TrainingError
+from mtl_core.full_disk import take_room
 from mtl_core.model.autocast import DTYPES, Precision, autocast
 from mtl_core.model.prefix import as_inputs, run_prefix
 from mtl_core.model.probe import evaluating, facts_of
@@ -195,7 +196,7 @@ def build_states(
     dtype = DTYPES[settings.dtype]
     # A file of the full size, without content yet: it is mapped, and rows are written in any order.
     with path.open("wb") as file:
-        file.truncate(size * width * dtype.itemsize)
+        take_room(file, size * width * dtype.itemsize)
     # Shared, so that what is written to the tensor is written to the file.
     states = torch.from_file(str(path), shared=True, size=size * width, dtype=dtype)
     states = states.view(size, width)

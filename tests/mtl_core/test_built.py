@@ -2,15 +2,19 @@
 
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from mtl_core.built import Room, open_or_build
+from mtl_core.built import Room, open_or_build, remove_built
 from mtl_core.errors import CacheError
-from mtl_core.files import remove
+from mtl_core.files import locked, remove
+
+PATHS = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
 
 
 def names(folder: Path) -> set[str]:
@@ -24,7 +28,9 @@ class Shop:
         self.root = root
         self.built: list[str] = []
 
-    def get(self, name: str, *, size: int = 100, budget: int | None = None) -> int | None:
+    def get(
+        self, name: str, *, size: int = 100, budget: int | None = None, is_known: bool = True
+    ) -> int | None:
         def build(folder: Path) -> int:
             self.built.append(name)
             (folder / "content").write_bytes(b"7" * size)
@@ -34,7 +40,7 @@ class Shop:
             found = len((folder / "content").read_bytes())
             return found if found == meta else None
 
-        room = None if budget is None else Room(size, budget)
+        room = None if budget is None else Room(size if is_known else None, budget)
         return open_or_build(self.root / name, open_, build, room=room)
 
 
@@ -156,6 +162,58 @@ def test_the_least_recently_used_folders_make_room(shop: Shop) -> None:
     assert names(shop.root) == {"new", "old", "more"}
     assert shop.get("huge", size=3501, budget=3500) is None
     assert names(shop.root) == {"new", "old", "more"}
+
+
+def test_what_is_built_in_any_case_makes_room_for_itself(shop: Shop) -> None:
+    """In processes that end; what this one has opened before is in use, and stays."""
+    script = "import sys; from test_built import Shop; from pathlib import Path; " + (
+        "Shop(Path(sys.argv[1])).get(sys.argv[2], budget=250, is_known=False)"
+    )
+    for age, name in enumerate(("new", "middle", "old")):
+        subprocess.run([sys.executable, "-c", script, shop.root, name], check=True, env=PATHS)
+        assert name in names(shop.root)
+        os.utime(shop.root / name / "meta.json", (1000 - age, 1000 - age))
+    # Each takes 100 bytes and its `meta.json`.
+    assert names(shop.root) == {"old"}
+    for name in "abc":
+        assert shop.get(name, budget=250, is_known=False) == 100
+    assert names(shop.root) == {"a", "b", "c"}
+
+
+def test_a_folder_is_in_use_as_long_as_its_process_lives(shop: Shop) -> None:
+    script = (
+        "import sys; from test_built import Shop; from pathlib import Path; "
+        "Shop(Path(sys.argv[1])).get('a'); print('there', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script, shop.root],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=PATHS,
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"there\n"
+        assert not remove_built(shop.root / "a")
+        assert names(shop.root) == {"a"}
+        other.kill()
+    assert remove_built(shop.root / "a")
+    assert names(shop.root) == set()
+
+
+def test_a_folder_that_is_being_opened_stays(shop: Shop) -> None:
+    shop.get("a")
+    with locked(shop.root / "a"):
+        assert not remove_built(shop.root / "a", even_used=True)
+    assert not remove_built(shop.root / "a")
+    assert remove_built(shop.root / "a", even_used=True)
+
+
+def test_many_folders_leave_files_for_others(shop: Shop) -> None:
+    before = len(list(Path("/dev/fd").iterdir()))
+    for number in range(300):
+        shop.get(f"{number}")
+        shop.get(f"{number}")
+    assert len(list(Path("/dev/fd").iterdir())) <= before + 200
 
 
 def test_what_others_build_does_not_make_room(shop: Shop) -> None:

@@ -8,10 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from full_disks import no_file_beyond
 
 from mtl_core.errors import StorageError
 from mtl_core.files import whole_file, whole_folder
-from mtl_core.full_disk import disk_code
+from mtl_core.full_disk import disk_code, storage_error, take_room
 
 # Each writes far more than the limit below; a process of its own, as a limit cannot be taken back.
 _WRITERS = {
@@ -71,6 +72,37 @@ def test_other_errors_stay_what_they_are(tmp_path: Path) -> None:
     assert disk_code(None) is None
     with pytest.raises(PermissionError), whole_file(tmp_path / "state"):
         raise PermissionError(errno.EACCES, "no")
+
+
+def test_a_file_that_is_mapped_has_its_room_before(tmp_path: Path) -> None:
+    # Writing into the map of a file without its room ends the process, by SIGBUS.
+    with (tmp_path / "states").open("wb") as file:
+        take_room(file, 10**6)
+    stat = (tmp_path / "states").stat()
+    assert stat.st_size == 10**6
+    assert stat.st_blocks * 512 >= 10**6
+    with (tmp_path / "more").open("wb") as file, no_file_beyond(10**6 - 1):  # noqa: SIM117
+        with pytest.raises(OSError, match="File too large"):
+            take_room(file, 10**6)
+    with (tmp_path / "empty").open("wb") as file:
+        take_room(file, 0)
+
+
+def test_the_disk_behind_the_error_of_a_library_is_found() -> None:
+    def wrapped() -> None:
+        try:
+            raise OSError(errno.ENOSPC, "No space left on device", "a/b")
+        except OSError as error:
+            raise ValueError("the encoder cannot be loaded") from error
+
+    with pytest.raises(ValueError, match="cannot be loaded") as raised:
+        wrapped()
+    assert str(storage_error(raised.value)) == "cannot write a/b: No space left on device"
+    # An error that is raised once more, over another one, stands in its own chain.
+    raised.value.__context__ = RuntimeError()
+    raised.value.__context__.__cause__ = raised.value
+    raised.value.__cause__ = None
+    assert storage_error(raised.value) is None
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")

@@ -9,6 +9,7 @@ import pytest
 from conftest import write_seq_in_out
 from transformers import PreTrainedTokenizerFast
 
+from mtl_core.built import built_folders
 from mtl_core.data import store
 from mtl_core.data.arrays import Ragged
 from mtl_core.data.columns.label import LabelColumn
@@ -18,7 +19,7 @@ from mtl_core.data.formats.seq_in_out import SeqInOut
 from mtl_core.data.layouts.sentences import Sentences
 from mtl_core.data.splits import read_splits
 from mtl_core.data.store import EncodedDataset, load_dataset
-from mtl_core.errors import DataError
+from mtl_core.errors import CacheError, DataError
 from mtl_core.model.backbones.encoder import load_tokenizer
 
 SLOTS = TagsColumn("slots", "slots", is_bio=True)
@@ -92,6 +93,23 @@ def test_empty_split_is_refused(tokenizer: PreTrainedTokenizerFast, tmp_path: Pa
     write_seq_in_out(tmp_path / "dev", [])
     with pytest.raises(DataError, match=r"data set 'd': split 'dev' is empty"):
         load(section, tokenizer)
+
+
+def test_encoded_data_has_a_bound_and_what_is_in_use_stays(
+    tokenizer: PreTrainedTokenizerFast, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MTL_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("MTL_CACHE_GIB", "1e-6")  # a thousand bytes
+    old = tmp_path / "cache" / "encoded" / "old"
+    old.mkdir(parents=True)
+    (old / "meta.json").write_text("x" * 100)
+    load(folder_of(tmp_path / "one", "a data set"), tokenizer)
+    assert not old.exists()
+    load(folder_of(tmp_path / "two", "another data set"), tokenizer)
+    assert len(built_folders(tmp_path / "cache" / "encoded")) == 2
+    monkeypatch.setenv("MTL_CACHE_GIB", "much")
+    with pytest.raises(CacheError, match=r"^MTL_CACHE_GIB: expected .* GiB, .* found 'much'$"):
+        load(folder_of(tmp_path / "three", "a third"), tokenizer)
 
 
 def test_build_that_fails_leaves_nothing(
