@@ -20,7 +20,8 @@ from mtl_core.data.unseen import with_leaks_between
 from mtl_core.errors import DataError
 from mtl_core.fetching.missing import check_fetched
 from mtl_core.files import hash_files
-from mtl_core.model.backbones.encoder import load_encoder, load_tokenizer
+from mtl_core.model.backbones.encoder import load_encoder
+from mtl_core.model.backbones.tokenizer import load_tokenizer
 from mtl_core.model.multitask import MultiTaskModel
 from mtl_core.model.outline import longest_input
 from mtl_core.model.pooling import Pooler

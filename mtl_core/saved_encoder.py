@@ -14,7 +14,7 @@ from torch import Tensor
 from mtl_core.errors import ConfigError
 from mtl_core.model._transformers import LOADING
 from mtl_core.model._transformers_imports import import_modeling
-from mtl_core.model.backbones.encoder import token_encoder
+from mtl_core.model.backbones.encoder import names_in, place_in, token_encoder
 from mtl_core.model.bounds import at_most, check_depth, check_fits
 from mtl_core.model_folder import CONFIG, WEIGHTS
 from mtl_core.printable import one_line, quoted
@@ -54,9 +54,7 @@ def outline_of(config: "PreTrainedConfig") -> Outline:
     with torch.device("meta"):
         whole = AutoModel.from_config(config, trust_remote_code=False)
     encoder = token_encoder(whole)
-    name = next(name for name, module in whole.named_modules() if module is encoder)
-    inside = f"{name}." if name else ""
-    return Outline(whole, inside, frozenset(f"{inside}{name}" for name in encoder.state_dict()))
+    return Outline(whole, place_in(whole, encoder), names_in(whole, encoder))
 
 
 def write_encoder(folder: Path, encoder: "PreTrainedModel") -> None:

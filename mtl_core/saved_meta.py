@@ -91,7 +91,7 @@ class SavedMeta(_Part):
 
     format: Whole
     """Version of the folder, `FORMAT`."""
-    max_length: Annotated[Whole, Field(ge=1, le=_MOST_SUBWORDS)]
+    max_length: Annotated[Whole, Field(ge=8, le=_MOST_SUBWORDS)]
     """Longest row, in sub-words, special tokens included."""
     precision: Precision
     """What the run computed in."""

@@ -19,6 +19,7 @@ from mtl_core.data.words import Cut
 from mtl_core.errors import ConfigError
 from mtl_core.files import whole_folder
 from mtl_core.model.autocast import Precision
+from mtl_core.model.backbones.tokenizer import check_tokenizer, telling_panics
 from mtl_core.model.bounds import at_most
 from mtl_core.model.multitask import MultiTaskModel
 from mtl_core.model.pooling import Pooler
@@ -188,7 +189,10 @@ def _load_encoder(folder: Path) -> "tuple[PreTrainedModel, PreTrainedTokenizerFa
         from transformers import PreTrainedTokenizerFast
 
         # As it was saved: classes of families build some parts of their own anew.
-        return encoder, PreTrainedTokenizerFast.from_pretrained(folder, trust_remote_code=False)
+        with telling_panics():
+            tokenizer = PreTrainedTokenizerFast.from_pretrained(folder, trust_remote_code=False)
+        check_tokenizer(tokenizer)
+        return encoder, tokenizer
 
 
 def _build_model(

@@ -27,6 +27,7 @@ from mtl_core.model.backbones.encoder import (
     load_configuration,
     low_encoder,
 )
+from mtl_core.model.backbones.source import Source, find_source
 from mtl_core.model.probe import EncoderFacts, facts_of, keep_facts, longest_row, try_training
 from mtl_core.paths import cache_folder
 
@@ -65,19 +66,20 @@ def encoder_outline(name: str, *, revision: str | None = None) -> Outline:
         ConfigError: The encoder's configuration cannot be loaded, or the encoder does not run on
             texts, or cannot be trained on them.
     """
-    config = load_configuration(name, revision)
+    source, config = find_source(name, revision), load_configuration(name, revision)
     shaped_by = [_FORMAT, version("transformers"), config.to_dict()]
     key = hashlib.sha256(json.dumps(shaped_by, sort_keys=True, default=str).encode()).hexdigest()
     path = cache_folder() / "outlines" / f"{key}.json"
     found = _kept(path)
     if found is None:
-        found = _take(config, name)
+        found = _take(config, source)
         with suppress(OSError, StorageError):  # It costs the time again, no more.
             path.parent.mkdir(exist_ok=True)
             with locked(path):
                 remove(path)
                 write_text(path, checked_json(found))
     outline = _from_json(found)
+    source.check_fits(outline.encoder)  # Weights may have changed since.
     outline.encoder.config = config
     return outline
 
@@ -128,15 +130,19 @@ def _check_words(tokenizer: "PreTrainedTokenizerFast", rows: int | None, name: s
         )
 
 
-def _take(config: "PreTrainedConfig", name: str) -> dict[str, Any]:
+def _take(config: "PreTrainedConfig", source: Source) -> dict[str, Any]:
     """Runs an encoder of this configuration; returns its outline as plain data."""
+    name = source.name
+    # First the one that takes no memory: it shows whether the other would take too much.
+    with source.bounded("configuration"):
+        empty = empty_encoder(config, name)
+    source.check_fits(empty)
     low = low_encoder(config, name)
     facts = facts_of(low)
     try_training(low)
     named = getattr(config, "max_position_embeddings", None)
     # XLNet names -1 where there is no limit.
     longest = longest_row(low, named=named if named and named > 0 else None)
-    empty = empty_encoder(config, name)
     # A trained model is saved with the configuration of the encoder itself, which for half of an
     # encoder-decoder may be one that nothing can load.
     again = empty_encoder(empty.config, name)

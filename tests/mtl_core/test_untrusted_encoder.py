@@ -10,7 +10,8 @@ from conftest import Mtl
 from strangers import MARK, PAYLOAD, Spoil, both, pickled_weights, settings, text
 
 from mtl_core.errors import ConfigError
-from mtl_core.model.backbones.encoder import load_configuration, load_encoder, load_tokenizer
+from mtl_core.model.backbones.encoder import load_configuration, load_encoder
+from mtl_core.model.backbones.tokenizer import load_tokenizer
 
 OWN_CODE = {"AutoConfig": "evil.EvilConfig", "AutoModel": "evil.EvilModel"}
 OWN_TOKENIZER = {"AutoTokenizer": [None, "evil.EvilTokenizer"]}
@@ -31,7 +32,7 @@ REFUSED: dict[str, tuple[Spoil, str]] = {
             settings("config.json", configuration_files=["config.4.0.0.json"]),
             text("config.4.0.0.json", json.dumps({"model_type": "evil", "auto_map": OWN_CODE})),
         ),
-        NEVER_RUN,
+        "names other files to be read in its place",
     ),
     "a kernel": (settings("config.json", attn_implementation="a/b"), "allowed: eager, sdpa"),
     "a quantization": (

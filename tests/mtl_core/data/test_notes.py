@@ -21,7 +21,7 @@ from mtl_core.data.layouts.chunks import Chunks
 from mtl_core.data.layouts.sentences import Sentences
 from mtl_core.data.notes import DataNote, Lengths, SplitNotes, by_importance, listed, percent
 from mtl_core.data.store import EncodedDataset, load_dataset
-from mtl_core.model.backbones.encoder import load_tokenizer
+from mtl_core.model.backbones.tokenizer import load_tokenizer
 
 INTENT = LabelColumn("intent", "intent")
 Rows = Sequence[Mapping[str, object]]

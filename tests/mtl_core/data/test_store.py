@@ -20,7 +20,7 @@ from mtl_core.data.layouts.sentences import Sentences
 from mtl_core.data.splits import read_splits
 from mtl_core.data.store import EncodedDataset, load_dataset
 from mtl_core.errors import CacheError, DataError
-from mtl_core.model.backbones.encoder import load_tokenizer
+from mtl_core.model.backbones.tokenizer import load_tokenizer
 
 SLOTS = TagsColumn("slots", "slots", is_bio=True)
 INTENT = LabelColumn("intent", "intent")
@@ -135,7 +135,7 @@ from mtl_core.data import store
 from mtl_core.data.columns.label import LabelColumn
 from mtl_core.data.formats.seq_in_out import SeqInOut
 from mtl_core.data.layouts.sentences import Sentences
-from mtl_core.model.backbones.encoder import load_tokenizer
+from mtl_core.model.backbones.tokenizer import load_tokenizer
 
 mode, encoder, path = sys.argv[1:]
 write, read = store.write_split, store.read_splits

@@ -23,7 +23,7 @@ from mtl_core.data.columns.label_names import NoLabels
 from mtl_core.data.example import Answer, Example
 from mtl_core.data.layouts.sentences import Sentences
 from mtl_core.data.layouts.windows import Windows
-from mtl_core.model.backbones.encoder import load_tokenizer
+from mtl_core.model.backbones.tokenizer import load_tokenizer
 from mtl_core.saved_model import save_tokenizer
 
 WORDS = ["book", "a", "table", "for", "two", "don't"]

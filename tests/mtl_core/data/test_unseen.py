@@ -20,7 +20,7 @@ from mtl_core.data.layouts.sentences import Sentences
 from mtl_core.data.notes import DataNote
 from mtl_core.data.store import EncodedDataset
 from mtl_core.data.unseen import unseen_rows
-from mtl_core.model.backbones.encoder import load_tokenizer
+from mtl_core.model.backbones.tokenizer import load_tokenizer
 
 COLUMNS = [
     LabelColumn("a", "a"), LabelSetColumn("b", "b"), NumberColumn("c", "c"), TagsColumn("d", "d")

@@ -10,7 +10,8 @@ from transformers import AutoModel
 
 from mtl_core.data.example import Example
 from mtl_core.errors import ConfigError
-from mtl_core.model.backbones.encoder import Encoder, load_tokenizer, token_encoder
+from mtl_core.model.backbones.encoder import Encoder, token_encoder
+from mtl_core.model.backbones.tokenizer import load_tokenizer
 from mtl_core.model.forward_pass import word_table
 from mtl_core.model.outline import encoder_outline, longest_input
 from mtl_core.model.probe import facts_of

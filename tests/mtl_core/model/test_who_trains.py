@@ -8,7 +8,7 @@ from conftest import RunConfigFactory, write_seq_in_out
 from short_runs import EAGER, Settings, assert_same, run
 
 from mtl_core.data.example import Example
-from mtl_core.model.backbones.encoder import load_tokenizer
+from mtl_core.model.backbones.tokenizer import load_tokenizer
 from mtl_core.training.loop import train
 
 PLAIN: Settings = {

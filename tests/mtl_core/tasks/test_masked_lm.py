@@ -16,7 +16,7 @@ from mtl_core.data.encoded import EncodedSplit
 from mtl_core.data.example import Example
 from mtl_core.data.layouts.chunks import Chunks
 from mtl_core.errors import ConfigError
-from mtl_core.model.backbones.encoder import load_tokenizer
+from mtl_core.model.backbones.tokenizer import load_tokenizer
 from mtl_core.tasks.base import Outcome
 from mtl_core.tasks.hidden import Hidden, HiddenSize, Vocabulary
 from mtl_core.tasks.masked_lm import MaskedLm, Masking

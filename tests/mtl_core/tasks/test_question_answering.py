@@ -14,7 +14,7 @@ from mtl_core.data.columns.label_names import NoLabels
 from mtl_core.data.encoded import EncodedSplit
 from mtl_core.data.example import Example
 from mtl_core.data.source import Source
-from mtl_core.model.backbones.encoder import load_tokenizer
+from mtl_core.model.backbones.tokenizer import load_tokenizer
 from mtl_core.tasks.base import Outcome
 from mtl_core.tasks.hidden import HiddenSize
 from mtl_core.tasks.question_answering import (

@@ -9,7 +9,7 @@ from mtl_core.data.columns.label_names import NoLabels
 from mtl_core.data.columns.text import TextColumn
 from mtl_core.data.example import Example
 from mtl_core.data.layouts.chunks import Chunks, pack_words
-from mtl_core.model.backbones.encoder import load_tokenizer
+from mtl_core.model.backbones.tokenizer import load_tokenizer
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from mtl_core.data.columns.label_names import LabelNames
 from mtl_core.data.columns.tags import TagsColumn
 from mtl_core.data.example import Example
 from mtl_core.data.layouts.sentences import Sentences
-from mtl_core.model.backbones.encoder import load_tokenizer
+from mtl_core.model.backbones.tokenizer import load_tokenizer
 
 SLOTS = TagsColumn("slots", "slots", is_bio=True)
 INTENT = LabelColumn("intent", "intent")

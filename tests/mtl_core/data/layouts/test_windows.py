@@ -12,7 +12,7 @@ from mtl_core.data.arrow_files import open_split, write_split
 from mtl_core.data.encoded import EncodedSplit
 from mtl_core.data.example import Example
 from mtl_core.errors import DataError
-from mtl_core.model.backbones.encoder import load_tokenizer
+from mtl_core.model.backbones.tokenizer import load_tokenizer
 
 
 @pytest.fixture(scope="module")
