@@ -80,12 +80,15 @@ def load_encoder(name: str, *, revision: str | None = None) -> "PreTrainedModel"
             )
         encoder = token_encoder(whole)
         source.check_fits(encoder)
-        # They would be drawn anew without anybody noticing.
-        missing = sorted(found["missing_keys"] & names_in(whole, encoder))
-        if missing:
-            more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-            raise ValueError(f"they lack {quoted(missing[0])}{more}, of which {CONFIG} speaks")
+        _check_read(found["missing_keys"] & names_in(whole, encoder))
     return encoder
+
+
+def _check_read(missing: set[str]) -> None:
+    """Refuses weights that lack some: they would be drawn anew without anybody noticing."""
+    if missing:
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise ValueError(f"they lack {quoted(min(missing))}{more}, of which {CONFIG} speaks")
 
 
 def names_in(whole: "PreTrainedModel", encoder: "PreTrainedModel") -> frozenset[str]:
