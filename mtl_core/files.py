@@ -11,6 +11,7 @@ from uuid import uuid4
 
 from filelock import FileLock, Timeout
 
+from mtl_core.any_path import read_regular
 from mtl_core.errors import DataError
 from mtl_core.full_disk import telling_full_disks
 from mtl_core.scores import without_nan
@@ -165,7 +166,7 @@ def hash_files(paths: Iterable[Path]) -> str:
     digest = hashlib.sha256()
     for path in paths:
         try:
-            digest.update(hashlib.sha256(path.read_bytes()).digest())
+            digest.update(hashlib.sha256(read_regular(path)).digest())
         except OSError as error:
             raise DataError(f"{path}: cannot read the file: {error.strerror}") from error
     return digest.hexdigest()

@@ -12,6 +12,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
+from mtl_core.any_path import is_file, is_folder
 from mtl_core.errors import ConfigError
 from mtl_core.model_folder import EXTRA_FILES, FILES, META, RUN
 from mtl_core.model_places import inner_folder, instead_of, models_below
@@ -45,18 +46,18 @@ def find_model(name: str | Path, *, revision: str | None = None) -> Path:
     """
     repo, _, named = str(name).partition("@")
     folder = Path(name)
-    if folder.is_file():
+    if is_file(folder):
         raise ConfigError(
             f"{name}: it is a file, expected the folder of a model, or USER/NAME on the hub"
         )
-    if not folder.is_dir() and _HUB_ID.fullmatch(repo):
+    if not is_folder(folder) and _HUB_ID.fullmatch(repo):
         return _fetch(repo, revision or named or None)
     if revision is not None:
         raise ConfigError(f"revision: only models on the hub have one, and {name} is a folder")
-    if not folder.is_dir():
+    if not is_folder(folder):
         raise ConfigError(f"{name}: there is no such folder{instead_of(folder)}")
     found = inner_folder(folder)
-    if not (found / META).is_file() and (below := models_below(folder)):
+    if not is_file(found / META) and (below := models_below(folder)):
         raise ConfigError(f"{name}: no model in this folder; below it: {below}")
     return found
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from threading import Thread
 
 from mtl_core._huggingface_hub import offline
+from mtl_core.any_path import is_folder
 from mtl_core.errors import MtlError
 from mtl_core.printable import one_line
 
@@ -31,7 +32,7 @@ def hub_access(name: str) -> Iterator[None]:
     """
     from huggingface_hub import constants
 
-    is_local = name.startswith("package:") or Path(name).is_absolute() or Path(name).is_dir()
+    is_local = name.startswith("package:") or Path(name).is_absolute() or is_folder(name)
     reason = (
         None if is_local else _out_of_reach(constants.ENDPOINT, int(time.time()) // _ASK_AGAIN_S)
     )

@@ -3,6 +3,7 @@
 import difflib
 from pathlib import Path
 
+from mtl_core.any_path import is_file, is_folder
 from mtl_core.model_folder import META
 
 _MOST_NAMED = 3
@@ -14,9 +15,9 @@ def inner_folder(folder: Path) -> Path:
 
     A folder that is neither is taken for the model itself.
     """
-    if (folder / "study.yaml").is_file():
+    if is_file(folder / "study.yaml"):
         return folder / "best"
-    return folder / "model" if (folder / "model" / META).is_file() else folder
+    return folder / "model" if is_file(folder / "model" / META) else folder
 
 
 def models_below(folder: Path) -> str:
@@ -37,15 +38,15 @@ def instead_of(folder: Path) -> str:
     nearest = _nearest(folder)
     if nearest is not None:
         return f". Did you mean '{nearest}'?"
-    is_inside = folder.parent != Path() and folder.parent.is_dir()
+    is_inside = folder.parent != Path() and is_folder(folder.parent)
     below = models_below(folder.parent) if is_inside else ""
     return f"; models in {folder.parent}: {below}" if below else ""
 
 
 def _nearest(folder: Path) -> Path | None:
     """Returns the folder whose path is most like that of a missing one; None = none is."""
-    parent = folder.parent if folder.parent.is_dir() else _nearest(folder.parent)
-    if parent is None or (parent / folder.name).is_dir():
+    parent = folder.parent if is_folder(folder.parent) else _nearest(folder.parent)
+    if parent is None or is_folder(parent / folder.name):
         return parent and parent / folder.name
     names = [path.name for path in parent.glob("*/")]
     close = difflib.get_close_matches(folder.name, names, n=1)

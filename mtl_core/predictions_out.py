@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TextIO
 
+from mtl_core.any_path import absolute, is_file, is_folder, is_there
 from mtl_core.errors import ConfigError, DataError
 from mtl_core.files import whole_file
 from mtl_core.printable import printable_json
@@ -120,12 +121,12 @@ def check_output(output: Path | None, source: Path | None) -> None:
     allowed = (*CSV, *JSON_LINES)
     if output.suffix.lower() not in allowed:
         raise ConfigError(f"--output: {output}: expected a file that ends in {', '.join(allowed)}")
-    if source is not None and output.exists() and output.samefile(source):
+    if source is not None and is_there(output) and output.samefile(source):
         raise ConfigError(f"--output: {output}: it is the file of the texts; give another one")
-    if not output.parent.is_dir():
+    if not is_folder(output.parent):
         raise ConfigError(f"--output: {output}: there is no folder {output.parent}")
-    if output.is_dir() or (output.exists() and not os.access(output, os.W_OK)):
-        found = "it is a folder" if output.is_dir() else "it is read-only"
+    if is_folder(output) or (is_there(output) and not os.access(output, os.W_OK)):
+        found = "it is a folder" if is_folder(output) else "it is read-only"
         raise ConfigError(f"--output: {output}: cannot write: {found}")
 
 
@@ -143,8 +144,8 @@ def open_output(output: Path) -> Iterator[TextIO]:
     with ExitStack() as stack:
         try:
             # Where a link leads: the link itself stays.
-            target = output.resolve()
-            is_special = target.exists() and not target.is_file()
+            target = absolute(output, Path.cwd())
+            is_special = is_there(target) and not is_file(target)
             part = target if is_special else stack.enter_context(whole_file(target))
             # Halves of characters, which JSON can hold, are spelt out.
             file = stack.enter_context(

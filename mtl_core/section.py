@@ -2,7 +2,6 @@
 
 import ast
 import inspect
-import os
 import re
 from itertools import pairwise
 from pathlib import Path
@@ -13,7 +12,10 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchem
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
+from mtl_core.any_path import absolute, is_folder
 from mtl_core.paths import FETCHED, fetched_path
+
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
 class Section(BaseModel):
@@ -112,9 +114,7 @@ def resolve_path(value: Any) -> Any:
     if isinstance(value, str) and value.startswith(FETCHED):
         return fetched_path(value)
     if isinstance(value, str | Path):
-        base = value.base if isinstance(value, PlacedText) else Path.cwd()
-        # Not `Path.expanduser`, which raises where there is no such user.
-        return Path(base, os.path.expanduser(value)).resolve()  # noqa: PTH111
+        return absolute(value, value.base if isinstance(value, PlacedText) else Path.cwd())
     return value
 
 
@@ -135,13 +135,24 @@ def resolve_files(value: Any) -> Any:
         return tuple(resolve_files(item) for item in value)
     if isinstance(value, str) and is_address(value):
         return str(value)
-    if isinstance(value, str) and re.match(r"[a-z][a-z0-9+.]*://", value):
+    if isinstance(value, str) and _ADDRESS.match(value):
         raise ValueError(f"expected a path, or an address with https://, found '{value}'")
     path = resolve_path(value)
     return str(path) if isinstance(path, Path) else path
 
 
-DataPath = Annotated[Path, BeforeValidator(resolve_path)]
+def resolve_local(value: Any) -> Any:
+    """Returns the absolute path that a text or path stands for; see `resolve_path`.
+
+    Raises:
+        ValueError: It is an address such as `s3://bucket/runs`, which would become a local folder.
+    """
+    if isinstance(value, str) and _ADDRESS.match(value):
+        raise ValueError(f"expected a path on this machine, found the address '{value}'")
+    return resolve_path(value)
+
+
+DataPath = Annotated[Path, BeforeValidator(resolve_local)]
 """A path; a relative one is resolved against the file or folder in which it was written.
 
 `fetched:NAME/FILE` names data that `mtl fetch` puts into the cache.
@@ -165,7 +176,7 @@ def resolve_folder(value: Any) -> Any:
     # A hub id such as "org/name" looks like a relative path. It is one if there is such a folder,
     # or if it is written as one; then a missing folder is told of, and nothing is fetched from the
     # hub.
-    is_path = path.is_dir() or value.startswith((".", "/", "~", FETCHED))
+    is_path = is_folder(path) or value.startswith((".", "/", "~", FETCHED))
     return str(path) if is_path else str(value)
 
 

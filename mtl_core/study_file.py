@@ -10,6 +10,7 @@ from pathlib import Path
 from pydantic import BaseModel
 from ruamel.yaml import YAML
 
+from mtl_core.any_path import names_beside, open_regular
 from mtl_core.errors import ConfigError, did_you_mean
 from mtl_core.yaml_bounds import MOST_BYTES
 from mtl_core.yaml_text import KeyPath, parse
@@ -194,12 +195,12 @@ def describe(value: object) -> str:
 
 def _read_text(path: Path) -> str:
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             # One byte more than allowed: enough to know that a file is too large, without reading
             # it all.
             content = file.read(MOST_BYTES + 1)
     except FileNotFoundError:
-        near = did_you_mean(path.name, (other.name for other in path.parent.glob("*.yaml")))
+        near = did_you_mean(path.name, names_beside(path, ".yaml"))
         raise ConfigError(f"{path}: no such file.{near}") from None
     except IsADirectoryError:
         raise ConfigError(f"{path}: expected a YAML file, found a folder") from None

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Discriminator, PlainValidator, SerializeAsAny, Tag, WithJsonSchema
 
+from mtl_core.any_path import is_file
 from mtl_core.data.columns.base import AnyColumn
 from mtl_core.data.columns.label import LabelColumn
 from mtl_core.errors import ConfigError
@@ -123,7 +124,7 @@ def outside_code(section: TaskSection) -> Path | None:
 
 
 def _module_of(path: Path) -> ModuleType:
-    if not path.is_file():
+    if not is_file(path):
         raise FileNotFoundError(f"there is no file {path}")
     # With a hash of the path: two files of one name are two modules.
     name = f"mtl_task_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+from mtl_core.any_path import is_file, is_there
 from mtl_core.errors import ConfigError
 from mtl_core.study_file import read_document
 from mtl_core.untrusted import check_model
@@ -18,7 +19,7 @@ def check_output(folder: Path | None) -> None:
     """Refuses a folder to write to that is a file, or lies below one, before anything is read."""
     places = () if folder is None else (folder, *folder.parents)
     for place in places:
-        if place.is_file():
+        if is_file(place):
             raise ConfigError(f"--output: cannot write to {folder}: {place} is a file, no folder")
 
 
@@ -50,7 +51,7 @@ def files_by_dataset(files: Sequence[str], datasets: Collection[str]) -> dict[st
     for text in files:
         name, equals, path = text.partition("=")
         # A path may hold "=" itself; it is one where what stands before is no data set.
-        is_named = bool(equals) and (name in datasets or not Path(text).exists())
+        is_named = bool(equals) and (name in datasets or not is_there(text))
         key = name if is_named else ""
         if key in found:
             raise ConfigError(f"--file: '{text}': there is a file for this data set already")

@@ -1,6 +1,5 @@
 """`mtl predict`: what a saved model says of texts."""
 
-import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mtl_core.any_path import is_file
 from mtl_core.data.words import Words
 from mtl_core.errors import ConfigError
 from mtl_core.printable import one_line
@@ -99,8 +99,7 @@ def _check(texts: Sequence[str], file: Path | None, columns: Mapping[str, str | 
     if texts and file:
         raise ConfigError("--file: give texts or a file, not both")
     for text in texts:
-        # `os.path` takes any text, also one that is too long for a name.
-        if Path(text).suffix and os.path.isfile(text):  # noqa: PTH113
+        if Path(text).suffix and is_file(text):
             raise ConfigError(
                 f"{one_line(text)}: it is a file; --file {one_line(text)} predicts what stands in "
                 "it, and stdin takes its name as a text"

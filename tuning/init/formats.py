@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from mtl_core.any_path import open_regular
 from mtl_core.errors import DataError
 from tuning.init.conll import conll_guess, conllu_guess, is_conllu
 from tuning.init.content import Content, read_content
@@ -119,7 +120,7 @@ def _with_encoding(
 
 def _begins_with(path: Path, start: bytes) -> bool:
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             return file.read(len(start)) == start
     except OSError as error:
         raise DataError(f"{path}: cannot read the file: {error.strerror}") from error

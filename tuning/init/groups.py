@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mtl_core.any_path import is_file, is_folder, is_there, open_regular
 from mtl_core.data.formats.data_files import missing_file
 from mtl_core.errors import DataError
 
@@ -57,7 +58,7 @@ def group_files(places: Sequence[Path]) -> list[Group]:
         key, split, name = _describe(path)
         groups.setdefault(key, {}).setdefault(split, []).append(path)
         names[key] = name
-    named = {place for place in places if place.is_file()}
+    named = {place for place in places if not is_folder(place)}
     return [
         _group(names[key], files, is_named=any(named.intersection(part) for part in files.values()))
         for key, files in groups.items()
@@ -71,13 +72,13 @@ def split_named(name: str) -> str | None:
 
 def _files(places: Sequence[Path]) -> Iterator[Path]:
     for place in places:
-        if place.is_dir():
-            files = sorted(path for path in place.rglob("*") if path.is_file())
+        if is_folder(place):
+            files = sorted(path for path in place.rglob("*") if is_file(path))
             inside = [path for path in files if not _is_no_data(path, place)]
             if not inside:
                 raise DataError(f"{place}: the folder holds no files")
             yield from inside
-        elif place.is_file():
+        elif is_there(place):
             yield place
         else:
             raise missing_file(place)
@@ -121,7 +122,7 @@ def _split_of(token: str) -> str | None:
 
 def _first_line(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             return file.readline(2000)
     except OSError as error:
         raise DataError(f"{path}: cannot read the file: {error.strerror}") from error

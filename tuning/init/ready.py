@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mtl_core.any_path import is_file
 from tuning.init.content import Content, read_content
 from tuning.init.groups import split_named
 from tuning.init.guess import DatasetGuess, TaskGuess, counted, latin_share
@@ -62,7 +63,7 @@ def clinc_guess(document: object, path: Path) -> DatasetGuess | None:
 
 def folder_guess(folder: Path) -> DatasetGuess | None:
     """Returns the data set of a folder of seq.in, seq.out and label by split; None = it is none."""
-    inside = [path for path in sorted(folder.iterdir()) if (path / "seq.in").is_file()]
+    inside = [path for path in sorted(folder.iterdir()) if is_file(path / "seq.in")]
     named = {split: path for path in inside if (split := split_named(path.name))}
     if "train" not in named:
         return None
@@ -132,4 +133,4 @@ def _are_labelled(value: object) -> bool:
 
 
 def _lines(path: Path) -> list[str]:
-    return read_content(path).text.splitlines() if path.is_file() else []
+    return read_content(path).text.splitlines() if is_file(path) else []

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
+from mtl_core.any_path import is_folder, is_there
 from mtl_core.config import RunConfig
 from mtl_core.data.formats.data_files import missing_file
 from mtl_core.data.splits import read_splits
@@ -70,7 +71,7 @@ def write_study(places: Sequence[Path], output: Path, *, force: bool = False) ->
 
 def _check_places(places: Sequence[Path]) -> None:
     for place in places:
-        if not place.exists():
+        if not is_there(place):
             raise missing_file(place)
         if place.suffix in (".yaml", ".yml"):
             raise ConfigError(
@@ -79,11 +80,11 @@ def _check_places(places: Sequence[Path]) -> None:
 
 
 def _check_output(output: Path, *, force: bool) -> None:
-    if output.is_dir():
+    if is_folder(output):
         raise ConfigError(
             f"--output: {output} is a folder; expected a file, such as {output / 'study.yaml'}"
         )
-    if output.exists() and not force:
+    if is_there(output) and not force:
         raise ConfigError(
             f"{output}: the file is there already; --force replaces it, --output FILE writes "
             "another one"
@@ -94,7 +95,7 @@ def _look(places: Sequence[Path], left_out: list[str]) -> list[tuple[Group, Data
     found: list[tuple[Group, DatasetGuess]] = []
     plain: list[Path] = []
     for place in places:
-        guess = folder_guess(place) if place.is_dir() else None
+        guess = folder_guess(place) if is_folder(place) else None
         if guess is None:
             plain.append(place)
         else:

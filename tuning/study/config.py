@@ -19,12 +19,19 @@ from tuning.search.samplers import TpeSection
 from tuning.search.schedulers import AshaSection
 from tuning.space.space import Entry, Space
 
+LONGEST_NAME = 150
+"""Characters; file systems take 255 bytes, and scratch folders beside it have longer names."""
+
 
 def _check_name(name: str) -> str:
     # The name becomes a folder below `storage`: a "/" or a leading ".." would lead out of it.
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
         raise ValueError(
             f"expected the name of a folder, of letters, digits, '.', '_' and '-', found '{name}'"
+        )
+    if len(name) > LONGEST_NAME:
+        raise ValueError(
+            f"expected a name of at most {LONGEST_NAME} characters, found one of {len(name):,}"
         )
     return name
 

@@ -3,6 +3,7 @@
 from importlib.resources import files
 from pathlib import Path
 
+from mtl_core.any_path import is_file, is_folder, is_there
 from mtl_core.errors import ConfigError, did_you_mean
 
 _DATA = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".conll", ".conllu")
@@ -17,13 +18,14 @@ def find_study(study: str) -> Path:
     """
     path = Path(study)
     # A table read as YAML would be refused for something inside of it.
-    if path.suffix.lower() in (*_DATA, *_PACKED) and path.is_file():
+    if path.suffix.lower() in (*_DATA, *_PACKED) and is_file(path):
         raise ConfigError(
             f"{study}: this is data, no study file; `mtl init {study}` writes a study file for it"
         )
     # What looks like a path is taken for one though it is not there: the error then names the file
     # and not the bundled studies.
-    if path.suffix in (".yaml", ".yml") or len(path.parts) > 1 or path.is_file():
+    is_other = is_there(path) and not is_folder(path)
+    if path.suffix in (".yaml", ".yml") or len(path.parts) > 1 or is_other:
         return path
     bundled = {
         file.name.removesuffix(".yaml"): file

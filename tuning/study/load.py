@@ -19,7 +19,7 @@ from mtl_core.training.precision import Choice as PrecisionChoice
 from mtl_core.training.precision import choose
 from mtl_core.validation import validate
 from tuning.space.entries import ENTRY_KEYS
-from tuning.study.config import StudyFile
+from tuning.study.config import LONGEST_NAME, StudyFile
 from tuning.study.encoders import check_encoders
 from tuning.study.find import find_study
 
@@ -39,10 +39,11 @@ def load_study(study: str, assignments: Sequence[str] = ()) -> StudyFile:
     # The order counts. Overrides come after the name of the file, which they may replace; paths
     # become absolute before the corners of the space, which carry them, are tried.
     document = read_document(find_study(study))
-    if "name" not in _section(document, "study"):
+    section = document.data.get("study")
+    if section is None or (isinstance(section, dict) and "name" not in section):
         # What a folder may be called; the file itself may be called anything.
         name = re.sub(r"[^A-Za-z0-9._]+", "-", find_study(study).stem).lstrip("._-")
-        document = document.with_overrides({"study.name": name or "study"})
+        document = document.with_overrides({"study.name": name[:LONGEST_NAME] or "study"})
     overrides = dict(parse_assignment(text) for text in assignments)
     written = document
     document = document.with_overrides(overrides)

@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 
+from mtl_core.any_path import read_regular
 from mtl_core.errors import DataError
 
 
@@ -21,7 +22,7 @@ def read_bytes(path: Path) -> bytes:
             several files.
     """
     try:
-        content = path.read_bytes()
+        content = read_regular(path)
     except OSError as error:
         raise DataError(f"{path}: cannot read the file: {error.strerror}") from error
     for name, (start, unpack) in _PACKINGS.items():

@@ -6,6 +6,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from mtl_core.any_path import is_file, is_there, names_beside
 from mtl_core.built import open_or_build
 from mtl_core.errors import DataError, did_you_mean
 from mtl_core.paths import cache_folder
@@ -28,14 +29,14 @@ def _files_at(place: str) -> list[Path]:
     if is_address(place):
         return [fetch(place)]
     path = Path(place)
-    if path.is_file():
-        return [path]
-    is_glob = any(sign in place for sign in "*?[") and not path.exists()
-    if not path.exists() and not is_glob:
+    if is_there(path) and not path.is_dir():
+        return [path]  # Also what is no file: opening it says what it is.
+    is_glob = any(sign in place for sign in "*?[") and not is_there(path)
+    if not is_there(path) and not is_glob:
         raise missing_file(path)
     # A relative pattern is what `Path.glob` takes, so an absolute one starts from the root.
     start, pattern = (Path(path.anchor), place[len(path.anchor) :]) if is_glob else (path, "*")
-    found = sorted(entry for entry in start.glob(pattern) if entry.is_file())
+    found = sorted(entry for entry in start.glob(pattern) if is_file(entry))
     files = [entry for entry in found if not entry.name.startswith(".")]
     if not files:
         raise DataError(f"{place}: {'no file matches' if is_glob else 'the folder holds no files'}")
@@ -44,8 +45,7 @@ def _files_at(place: str) -> list[Path]:
 
 def missing_file(path: Path) -> DataError:
     """Returns the error on a file that is not there, with the nearest name in its folder."""
-    # A folder that is not there, either, has no names.
-    near = did_you_mean(path.name, (entry.name for entry in path.parent.glob("*")))
+    near = did_you_mean(path.name, names_beside(path))
     return DataError(f"{path}: there is no such file{near and '.' + near}")
 
 

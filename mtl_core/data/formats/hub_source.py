@@ -16,6 +16,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mtl_core.any_path import is_folder
 from mtl_core.data.formats._datasets import fingerprint
 from mtl_core.data.formats.csv_rows import csv_table
 from mtl_core.data.formats.json_rows import json_table
@@ -175,7 +176,7 @@ def _text_files(hub: HubName) -> _TextFiles | None:
     if is_offline_mode() and record.is_file():
         return _TextFiles(**json.loads(record.read_text(encoding="utf-8")))
     found = _files_of(_builder(hub))
-    if found is not None and not Path(hub.name).is_dir():
+    if found is not None and not is_folder(hub.name):
         record.parent.mkdir(parents=True, exist_ok=True)
         write_json(record, asdict(found))
     return found
@@ -252,7 +253,7 @@ def _class_names(feature: Any) -> Sequence[str] | None:
 def _content(hub: HubName) -> str:
     """Returns a hash of the files in a folder and their names; "" when there is no such folder."""
     folder = Path(hub.name)
-    if not folder.is_dir():
+    if not is_folder(folder):
         return ""
     # Hidden files are not part of the data, and those of git and of downloads change by themselves.
     names = [path.relative_to(folder) for path in folder.rglob("*") if path.is_file()]

@@ -4,6 +4,7 @@ import bz2
 import gzip
 import io
 import lzma
+import os
 import socket
 import time
 import zipfile
@@ -68,6 +69,23 @@ def test_a_place_without_files_is_told(folder: Path, place: str, reason: str) ->
     (folder / "empty").mkdir()
     with pytest.raises(DataError, match=rf"{place.replace('*', '.')}: {reason}$"):
         texts(csv_section(folder / place, folder / "part-1.csv"))
+
+
+@pytest.mark.parametrize("name", ["a" * 5000 + ".csv", "a/" * 5000, "a" * 300 + "/rows.csv"])
+def test_a_name_that_no_file_can_have_is_one_that_is_not_there(folder: Path, name: str) -> None:
+    with pytest.raises(DataError, match=r"there is no such file$"):
+        texts(csv_section(folder / name, folder / "part-1.csv"))
+
+
+@pytest.mark.parametrize("place", ["pipe", "pip?", "/dev/zero", "loop"])
+def test_what_is_no_file_is_not_read(folder: Path, place: str) -> None:
+    os.mkfifo(folder / "pipe")
+    (folder / "loop").symlink_to(folder / "loop")
+    section = csv_section(folder / place, folder / "part-1.csv")
+    with pytest.raises(DataError, match=r"it is a (pipe|device), no file|no such file|no file ma"):
+        section.fingerprint()
+    with pytest.raises(DataError, match=r"it is a (pipe|device), no file|no such file|no file ma"):
+        texts(section)
 
 
 def test_an_empty_list_and_other_protocols_are_refused() -> None:

@@ -1,5 +1,6 @@
 """Loading a study: names and paths, the space against the schema of `run`, data and encoder."""
 
+import os
 import re
 import shutil
 from collections.abc import Callable
@@ -254,6 +255,50 @@ def test_a_range_has_two_ends(write_study) -> None:
 def test_a_study_that_cannot_be_a_folder_is_refused(write_study) -> None:
     with pytest.raises(ConfigError, match=r"expected the name of a folder, .* found 'a/b'$"):
         load_study(write_study(study="trials: 1"), ["study.name=a/b"])
+
+
+def test_names_that_no_folder_can_have_are_refused(write_study) -> None:
+    path = write_study(study="trials: 1")
+    assert len(load_study(path, [f"study.name={'a' * 150}"]).study.name) == 150
+    with pytest.raises(ConfigError, match=r"expected a name of at most 150 characters, .* 5,000$"):
+        load_study(path, [f"study.name={'a' * 5000}"])
+    long = Path(path).rename(f"{'b' * 240}.yaml")
+    assert load_study(str(long)).study.name == "b" * 150
+
+
+def test_an_address_is_no_folder_for_studies(write_study) -> None:
+    path = write_study(study="trials: 1")
+    with pytest.raises(ConfigError, match=r"expected a path on this .* address 's3://bucket/x'$"):
+        load_study(path, ["study.storage=s3://bucket/x"])
+
+
+def test_a_part_that_is_no_section_is_told_where_it_stands(write_study) -> None:
+    path = Path(write_study(study="trials: 1"))
+    text = path.read_text(encoding="utf-8").replace("study: {trials: 1}", "study: 3")
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"^study\.yaml:8: study: expected a section, found 3$"):
+        load_study(str(path))
+    path.write_text(text.replace("study: 3", "study:"), encoding="utf-8")
+    assert load_study(str(path)).study.name == "study"
+
+
+@pytest.mark.parametrize("name", ["a" * 5000, "a/" * 5000, "a\0b", "x\0.yaml"])
+def test_a_study_that_no_file_can_be_called_is_told(name: str) -> None:
+    with pytest.raises(ConfigError, match=r"no such file|no bundled study|cannot be read"):
+        load_study(name)
+
+
+@pytest.mark.parametrize("key", ["datasets.corpus.path", "study.storage", "encoder.name"])
+def test_a_path_that_no_file_can_have_is_told(write_study, key: str) -> None:
+    path = write_study(study="trials: 1")
+    with pytest.raises(ConfigError, match=rf"^--set {key}=.*: expected a path, found a NUL char"):
+        load_study(path, [f'{key}="./a\\0b"'])
+
+
+def test_a_pipe_is_no_study_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "study")
+    with pytest.raises(ConfigError, match=r"study: cannot be read: it is a pipe, no file; make"):
+        load_study(str(tmp_path / "study"))
 
 
 def test_a_section_of_a_union_is_not_told_to_be_a_number(write_study) -> None:
