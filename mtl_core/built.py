@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
-_META = "meta.json"
+META = "meta.json"
 """What a built folder says of itself, and the checks of its files; its modification time is that of
 the last use."""
 
@@ -78,7 +78,7 @@ def open_or_build(
         built = _build_whole(folder, build)
         if room is not None and room.needed is None:
             _make_room(folder, size_of(folder), room.budget, even_used=False)
-        in_use.use(folder / _META)
+        in_use.use(folder / META)
         # Read as others will read it; an error is now one of the code, and told.
         return open_(folder, built)
 
@@ -111,15 +111,15 @@ def _build_whole(folder: Path, build: Callable[[Path], object]) -> Any:
     # place: nobody can open a folder that is half built.
     with whole_folder(folder) as scratch:
         meta = {"built": build(scratch), "files": checks_of(scratch)}
-        (scratch / _META).write_text(checked_json(meta), encoding="utf-8")
-    return read_checked(folder / _META)["built"]
+        (scratch / META).write_text(checked_json(meta), encoding="utf-8")
+    return read_checked(folder / META)["built"]
 
 
 def _open_whole(folder: Path, open_: Callable[[Path, Any], T | None]) -> T | None:
     if not os.path.lexists(folder):
         return None
     try:
-        meta = read_checked(folder / _META)
+        meta = read_checked(folder / META)
         check_files(folder, meta["files"])
         found = open_(folder, meta["built"])
         if found is None:
@@ -129,8 +129,8 @@ def _open_whole(folder: Path, open_: Callable[[Path, Any], T | None]) -> T | Non
         return None
     with suppress(OSError):  # Of another user; then the time of use stays as it is.
         # Marks the use, since the times of access that file systems keep are often switched off.
-        os.utime(folder / _META)
-    in_use.use(folder / _META)
+        os.utime(folder / META)
+    in_use.use(folder / META)
     return found
 
 
@@ -161,13 +161,13 @@ def _make_room(wanted: Path, needed: int, budget: int, *, even_used: bool) -> bo
 def built_folders(root: Path) -> list[Path]:
     """Returns the folders that were built in a folder, the least recently used first."""
     # What others build stands in hidden folders, and is left alone.
-    metas = [meta for meta in root.glob(f"*/{_META}") if not meta.parent.name.startswith(".")]
+    metas = [meta for meta in root.glob(f"*/{META}") if not meta.parent.name.startswith(".")]
     return [meta.parent for meta in sorted(metas, key=lambda meta: meta.stat().st_mtime)]
 
 
 def size_of(folder: Path) -> int:
     """Returns the bytes of the files in a folder, and in the folders in it."""
-    return sum(path.lstat().st_size for path in folder.rglob("*"))
+    return sum(path.lstat().st_size for path in folder.rglob("*") if not path.is_dir())
 
 
 def remove_built(folder: Path, *, even_used: bool = False) -> bool:
@@ -180,7 +180,7 @@ def remove_built(folder: Path, *, even_used: bool = False) -> bool:
     # Whoever holds the lock has built it or is about to open it. Not waited for: the other may wait
     # for a lock that is held here.
     with suppress(Timeout), locked(folder).acquire(blocking=False):
-        if even_used or not in_use.is_used(folder / _META):
+        if even_used or not in_use.is_used(folder / META):
             shutil.rmtree(folder, ignore_errors=True)
             return True
     return False

@@ -21,7 +21,7 @@ def cache_folder() -> Path:
     Raises:
         CacheError: The folder cannot be made.
     """
-    folder = _cache_path()
+    folder = cache_path()
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -50,7 +50,7 @@ def encoded_bytes() -> int:
 
 def fetched_folder() -> Path:
     """Returns the folder of fetched data, a folder for each data set; it may not be there yet."""
-    return (_cache_path() / "fetched").resolve()
+    return (cache_path() / "fetched").resolve()
 
 
 def fetched_path(text: str) -> Path:
@@ -65,5 +65,6 @@ def fetched_path(text: str) -> Path:
     return fetched_folder() / name
 
 
-def _cache_path() -> Path:
+def cache_path() -> Path:
+    """Returns where the cache folder is, or would be; see `cache_folder`."""
     return Path(os.environ.get("MTL_CACHE") or platformdirs.user_cache_path("mtl", appauthor=False))

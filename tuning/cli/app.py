@@ -14,6 +14,7 @@ from mtl_core.errors import CacheError, ConfigError, DataError, MtlError
 from mtl_core.extras import is_extra, missing
 from mtl_core.full_disk import disk_code, storage_error
 from tuning.cli.check import check
+from tuning.cli.clean import clean
 from tuning.cli.evaluate import evaluate
 from tuning.cli.fetch import fetch
 from tuning.cli.fill_mask import fill_mask
@@ -72,6 +73,7 @@ for _command in (
     fill_mask,
     push,
     report,
+    clean,
     submit,
     schema,
 ):

@@ -8,6 +8,7 @@ from mtl_core.assets import Assets, build_tasks
 from mtl_core.errors import ConfigError
 from mtl_core.export import export_best
 from mtl_core.files import InUseError, hold
+from mtl_core.leftovers import remove_parts
 from mtl_core.model.starting import StartingWeights
 from mtl_core.model.trained import describe_trained
 from mtl_core.saved_model import load_model
@@ -48,6 +49,7 @@ def train_study(
     except OSError as error:
         raise ConfigError(f"--output: cannot write to {output}: {error.strerror}") from error
     try:
+        remove_parts(output)
         return _train_in(study, output, display, start)
     finally:
         lock.release()

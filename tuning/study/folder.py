@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from mtl_core.differences import told
 from mtl_core.errors import ConfigError
-from mtl_core.files import InUseError, hold, whole_append, write_json, write_text
+from mtl_core.files import InUseError, hold, remove, whole_append, write_json, write_text
 from mtl_core.kept import read_bytes, read_kept
+from mtl_core.leftovers import remove_parts
 from mtl_core.model_folder import META
 from mtl_core.plain_file import is_plain
 from mtl_core.reasons import reason_in
@@ -123,6 +124,7 @@ class StudyFolder:
             folder.check_same(study)
             folder._check_inputs(study, inputs)
             # Anew in each session: `trials` and other keys that may change are then the last ones.
+            remove_parts(folder.path)
             write_text(folder.study, dump(study))
             write_json(folder.inputs, inputs)
             write_json(folder.path / "versions.json", versions())
@@ -169,6 +171,10 @@ class StudyFolder:
         """Returns the checkpoint folder of a trial."""
         return self.trial(run_id) / "checkpoint"
 
+    def state(self, run_id: str) -> Path:
+        """Returns the file of a checkpoint that a run goes on with."""
+        return self.checkpoint(run_id) / "state.pt"
+
     def begin_trial(self, run_id: str, run: "RunConfig | Mapping[str, object]") -> None:
         """Writes the configuration of a trial; has to be called before its first `add_report`.
 
@@ -213,6 +219,10 @@ class StudyFolder:
     def drop_checkpoint(self, run_id: str) -> None:
         """Removes the checkpoint of a trial; nobody may need it any more."""
         shutil.rmtree(self.checkpoint(run_id), ignore_errors=True)
+
+    def drop_state(self, run_id: str) -> None:
+        """Removes that of a checkpoint which a run goes on with; the best weights stay."""
+        remove(self.state(run_id))
 
     def check_writable(self) -> None:
         """Refuses a folder that could not be made or written, without making it.

@@ -14,6 +14,7 @@ from tuning.records import (
     Value,
     best_trial,
     order_of,
+    rank,
     run_id_of,
 )
 from tuning.study.agreement import agreed_reports, check_known, names_of_trials
@@ -77,6 +78,17 @@ class History:
     def best_so_far(self) -> TrialRecord | None:
         """The best trial of a study that still runs: also one that has not ended."""
         return best_trial(self)
+
+    def losers(self, keep: int) -> list[TrialRecord]:
+        """Returns the ended trials whose checkpoints nobody will read.
+
+        Args:
+            keep: How many of the best keep theirs; the default, which is scored on test at the end
+                however poor it is, does as well.
+        """
+        # Of ended trials alone: one that runs goes on from its checkpoint after a crash.
+        ranked = sorted(self.ended, key=rank)
+        return [record for record in ranked[keep:] if record.id != DEFAULT_ID]
 
     @property
     def counts(self) -> dict[str, int]:

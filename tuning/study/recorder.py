@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from mtl_core.config import RunConfig
 from mtl_core.study_file import override
 from mtl_core.training.report import EpochReport
-from tuning.records import DEFAULT_ID, Status, TrialRecord, Value, rank
+from tuning.records import DEFAULT_ID, Status, TrialRecord, Value
 from tuning.study.folder import StudyFolder
 from tuning.study.history import History
 
@@ -111,18 +111,18 @@ class Recorder:
         record = replace(self.history[run_id], status=status, error=self._folder.read_error(run_id))
         # Noted before losers are dropped, since it may be one itself.
         self._note(record)
-        self._drop_losers()
+        self._drop_checkpoints()
         return record
 
     def _note(self, record: TrialRecord) -> TrialRecord:
         self.history.note(record)
         return record
 
-    def _drop_losers(self) -> None:
-        """Removes the checkpoints that nobody will read: disks are finite."""
-        # Of ended trials alone: one that runs goes on from its checkpoint after a crash.
-        ranked = sorted(self.history.ended, key=rank)
-        for record in ranked[self._keep_checkpoints :]:
-            # The default is scored on test at the end, however poor it is.
-            if record.id != DEFAULT_ID:
-                self._folder.drop_checkpoint(record.id)
+    def _drop_checkpoints(self) -> None:
+        """Removes what nobody will read of the checkpoints of ended trials: disks are finite."""
+        losers = self.history.losers(self._keep_checkpoints)
+        for record in losers:
+            self._folder.drop_checkpoint(record.id)
+        # Of the others the weights of the best epoch are kept: an ended trial never goes on.
+        for record in self.history.ended:
+            self._folder.drop_state(record.id)
