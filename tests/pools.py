@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from trials import report
 
@@ -35,10 +36,12 @@ def score_job(number: int) -> ScoreJob:
     return ScoreJob(spec(number), export=None, dev={})
 
 
-async def started_pool(*, max_attempts: int = 2, jobs: int = 1, trainers: int = 2) -> TrialPool:
+async def started_pool(
+    *, max_attempts: int = 2, jobs: int = 1, trainers: int = 2, **settings: Any
+) -> TrialPool:
     """A pool with trainer 0 inside and some jobs queued."""
-    pool = TrialPool(max_attempts=max_attempts, trainers=trainers)
-    await pool.enter(0)
+    pool = TrialPool(max_attempts=max_attempts, trainers=trainers, **settings)
+    await pool.enter(0, "worker 1")
     for number in range(jobs):
         await pool.submit(job(number))
     return pool

@@ -104,6 +104,7 @@ class Session:
             settings,
             study.resources,
             max_attempts=study.max_attempts,
+            report_timeout_s=study.report_timeout_s,
             count=count,
             scratch=self.folder.scratch,
         )

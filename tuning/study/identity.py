@@ -17,6 +17,7 @@ _MAY_CHANGE = frozenset(
         "resources",
         "isolation",
         "max_attempts",
+        "report_timeout_s",
         "keep_checkpoints",
         "memory_growth_gib",
         "card",

@@ -49,7 +49,8 @@ class Channel:
     def enter(self) -> None:
         """Tells the pool that the workers are there."""
         if self._is_first:
-            ray.get(self._actor.enter.remote(self._trainer))
+            worker = ray.get_runtime_context().current_actor
+            ray.get(self._actor.enter.remote(self._trainer, worker))
 
     def take(self) -> Job | None:
         """Returns the next job, the same on all workers; None when there will be none."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from mtl_core.training.progress import Progress
 from tuning.trainers.decisions import Decision, Stop
+from tuning.trainers.hanging import Alarm
 from tuning.trainers.messages import Job, Message, TrainerStatus
 
 
@@ -71,12 +72,23 @@ class Order:
 
 @dataclass(slots=True)
 class Trainer:
-    """What the pool knows of a trainer."""
+    """What the pool knows of a trainer.
 
+    Attributes:
+        alarm: Rings when its workers are to be heard of and are not.
+        is_fit: Whether it is to work.
+        starts: How often its workers started.
+        deaths: Deaths of its workers since the last report.
+        worker: The first of its workers, as `TrialPool.enter` was told.
+        order: What it works on.
+        progress: Where that stands.
+    """
+
+    alarm: Alarm
     is_fit: bool = True
     starts: int = 0
     deaths: int = 0
-    """Deaths of its workers since the last report."""
+    worker: object = None
     order: Order | None = None
     progress: Progress | None = None
 

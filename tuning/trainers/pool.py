@@ -9,10 +9,14 @@ go on, `stop` ends it. A trainer whose workers died calls `enter` again.
 
 import asyncio
 from collections import deque
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 from mtl_core.training.progress import Progress
 from tuning.trainers.decisions import Decision, GoOn, Stop
+from tuning.trainers.hanging import Alarm, end_worker
 from tuning.trainers.messages import Failed, Job, Message, TrainerStatus, TrainJob
 from tuning.trainers.orders import Order, Trainer
 
@@ -30,9 +34,29 @@ class TrialPool:
     the jobs stay as they are and `failure` says why.
     """
 
-    def __init__(self, *, max_attempts: int, trainers: int) -> None:
+    def __init__(
+        self,
+        *,
+        max_attempts: int,
+        trainers: int,
+        report_timeout_s: float | None = None,
+        end_worker: Callable[[Any], Awaitable[bool]] = end_worker,
+    ) -> None:
+        """Makes a pool without jobs.
+
+        Args:
+            max_attempts: How often a job is started whose worker died.
+            trainers: How many there are.
+            report_timeout_s: After how long without a report a worker hangs; None = never.
+            end_worker: Ends one; see `tuning.trainers.hanging.end_worker`.
+        """
         self._max_attempts = max_attempts
-        self._trainers = [Trainer() for _ in range(trainers)]
+        self._report_timeout_s = report_timeout_s
+        self._end_worker = end_worker
+        self._trainers = [
+            Trainer(Alarm(report_timeout_s, partial(self._end_hanging, number)))
+            for number in range(trainers)
+        ]
         self._orders: dict[str, Order] = {}
         self._held: dict[str, str] = {}
         self._waiting: deque[Order] = deque()
@@ -90,9 +114,17 @@ class TrialPool:
             if order in self._waiting:
                 self._waiting.remove(order)
 
-    async def enter(self, trainer: int) -> None:
-        """A trainer's workers started, for the first time or again after one of them died."""
+    async def enter(self, trainer: int, worker: object = None) -> None:
+        """A trainer's workers started, for the first time or again after one of them died.
+
+        Args:
+            trainer: Its number.
+            worker: The handle of its first worker's actor; a trainer whose first worker ends
+                starts all of them anew.
+        """
         known = self._trainers[trainer]
+        known.worker = worker
+        known.alarm.start()
         if known.starts:
             known.deaths += 1
         known.starts += 1
@@ -111,6 +143,7 @@ class TrialPool:
         """Waits for a job, which counts as started once it is begun; None = there will be none."""
         known = self._trainers[trainer]
         known.leave()
+        known.alarm.stop()
         start = known.starts
 
         def is_unwanted() -> bool:
@@ -127,6 +160,7 @@ class TrialPool:
         # `begin` on, so that no job is blamed for a worker that never had it.
         order.is_begun = False
         known.order = order
+        known.alarm.start()
         if isinstance(order.job, TrainJob):
             # A run that starts again from its checkpoint yields its early reports once more.
             return replace(order.job, delivered=order.delivered)
@@ -140,9 +174,19 @@ class TrialPool:
 
     async def report(self, trainer: int, message: Message) -> Decision:
         """Passes a trainer's message on; returns what is to become of the job."""
+        known = self._trainers[trainer]
+        # As long as it waits for a decision, it does not hang.
+        known.alarm.stop()
+        start = known.starts
+        decision = await self._decision(known, self._order_of(trainer), message)
+        # Not for a call that dead workers left behind: the living ones may have no job.
+        if known.starts == start:
+            known.alarm.start()
+        return decision
+
+    async def _decision(self, trainer: Trainer, order: Order, message: Message) -> Decision:
         # Workers that report can work: deaths before count no more against their trainer.
-        self._trainers[trainer].deaths = 0
-        order = self._order_of(trainer)
+        trainer.deaths = 0
         # It was stopped while its trainer worked on; nobody waits for this report.
         if order.is_over:
             return Stop()
@@ -202,6 +246,22 @@ class TrialPool:
     async def is_wanted(self, trainer: int) -> bool:
         """Returns whether there may be more jobs for a trainer."""
         return not self._is_closed and self._trainers[trainer].is_fit
+
+    async def _end_hanging(self, trainer: int) -> None:
+        """Ends the workers of a trainer that was not heard of, and fails what they work on."""
+        known = self._trainers[trainer]
+        order = known.order
+        if known.worker is None or not await self._end_worker(known.worker):
+            return
+        # A job that the workers have not begun is not to blame: it is taken back with `enter`.
+        if order is not None and order.is_begun and not order.is_over:
+            order.end()
+            order.post.send(
+                Failed(
+                    f"no report for {self._report_timeout_s:g} s "
+                    "(study.report_timeout_s); its worker was replaced"
+                )
+            )
 
     def _order_of(self, trainer: int) -> Order:
         """Returns what a trainer works on."""

@@ -105,6 +105,7 @@ def start_trainers(
     max_attempts: int,
     count: int,
     scratch: Path,
+    report_timeout_s: float | None = None,
 ) -> Iterator[Trainers]:
     """Starts trainers in the connected cluster; ends them on leaving.
 
@@ -114,9 +115,13 @@ def start_trainers(
         max_attempts: How often a job is started whose worker died, first start included.
         count: Trainers side by side.
         scratch: Folder for what Ray writes of its own.
+        report_timeout_s: After how long without a report a worker hangs; None = never.
     """
     address = PoolAddress(f"mtl-pool-{uuid.uuid4().hex}", ray.get_runtime_context().namespace)
-    pool = _start_pool(address.name, max_attempts=max_attempts, trainers=count)
+    pool = _start_pool(
+        address.name,
+        max_attempts=max_attempts, trainers=count, report_timeout_s=report_timeout_s,
+    )  # fmt: skip
     is_leaving = threading.Event()
     build = partial(build_trainer, resources=resources, scratch=scratch, is_leaving=is_leaving)
     # A thread each: `fit` returns when its trainer has ended.
@@ -137,7 +142,8 @@ def start_trainers(
         _join(threads, time.monotonic() + _LEAVE_SECONDS)
 
 
-def _start_pool(name: str, *, max_attempts: int, trainers: int) -> Any:
+def _start_pool(name: str, **settings: Any) -> Any:
+    """Starts the actor of a `TrialPool` with these settings."""
     # Beside the driver: when the driver's node is gone, so is the study.
     driver = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
         ray.get_runtime_context().get_node_id(), soft=False
@@ -147,7 +153,7 @@ def _start_pool(name: str, *, max_attempts: int, trainers: int) -> Any:
     actor = ray.remote(num_cpus=0)(TrialPool).options(
         name=name, scheduling_strategy=driver, max_concurrency=10_000
     )
-    return actor.remote(max_attempts=max_attempts, trainers=trainers)
+    return actor.remote(**settings)
 
 
 def _join(threads: Sequence[threading.Thread], deadline: float) -> None:
