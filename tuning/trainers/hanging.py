@@ -1,7 +1,7 @@
 """Workers that hang: an alarm that rings when nothing is heard of one, and how one is ended."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
@@ -13,23 +13,31 @@ _ANSWER_SECONDS = 5.0
 """How long a worker may take to answer before it is ended; only one that is gone fails at once."""
 
 
-_Ring = Callable[[], Coroutine[Any, Any, None]]
+End = Callable[[Any], Awaitable[bool]]
+"""Ends a worker; see `end_worker`."""
 
 
 class Alarm:
-    """Rings once, when it was not stopped or started again for a while."""
+    """Ends the worker of a trainer when the alarm was not stopped or started again for a while.
+
+    Attributes:
+        worker: The handle of the worker's actor; None while there is none.
+    """
 
     def __init__(
-        self, seconds: float | None, ring: Callable[[], Coroutine[Any, Any, None]]
+        self, seconds: float | None, then: Callable[[str], object], *, end_worker: End
     ) -> None:
         """Makes an alarm that is off.
 
         Args:
             seconds: How long it waits; None = for ever.
-            ring: What it does then, in the event loop in which it was started.
+            then: Called when it ended the worker, with the reason.
+            end_worker: Ends it.
         """
+        self.worker: object = None
         self._seconds = seconds
-        self._ring = ring
+        self._then = then
+        self._end_worker = end_worker
         self._timer: asyncio.TimerHandle | None = None
         self._ringing: asyncio.Task[None] | None = None
 
@@ -47,8 +55,15 @@ class Alarm:
 
     def _go_off(self) -> None:
         self._timer = None
-        # Kept: the loop itself holds tasks weakly.
+        # Kept, as the loop itself holds tasks weakly.
         self._ringing = asyncio.get_running_loop().create_task(self._ring())
+
+    async def _ring(self) -> None:
+        if self.worker is not None and await self._end_worker(self.worker):
+            self._then(
+                f"no report for {self._seconds:g} s (study.report_timeout_s); "
+                "its worker was replaced"
+            )
 
 
 async def end_worker(worker: Any) -> bool:

@@ -75,11 +75,10 @@ class Trainer:
     """What the pool knows of a trainer.
 
     Attributes:
-        alarm: Rings when its workers are to be heard of and are not.
+        alarm: Knows its first worker, and ends it when it is to be heard of and is not.
         is_fit: Whether it is to work.
         starts: How often its workers started.
         deaths: Deaths of its workers since the last report.
-        worker: The first of its workers, as `TrialPool.enter` was told.
         order: What it works on.
         progress: Where that stands.
     """
@@ -88,7 +87,6 @@ class Trainer:
     is_fit: bool = True
     starts: int = 0
     deaths: int = 0
-    worker: object = None
     order: Order | None = None
     progress: Progress | None = None
 

@@ -9,14 +9,12 @@ go on, `stop` ends it. A trainer whose workers died calls `enter` again.
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 from mtl_core.training.progress import Progress
 from tuning.trainers.decisions import Decision, GoOn, Stop
-from tuning.trainers.hanging import Alarm, end_worker
+from tuning.trainers.hanging import Alarm, End, end_worker
 from tuning.trainers.messages import Failed, Job, Message, TrainerStatus, TrainJob
 from tuning.trainers.orders import Order, Trainer
 
@@ -40,7 +38,7 @@ class TrialPool:
         max_attempts: int,
         trainers: int,
         report_timeout_s: float | None = None,
-        end_worker: Callable[[Any], Awaitable[bool]] = end_worker,
+        end_worker: End = end_worker,
     ) -> None:
         """Makes a pool without jobs.
 
@@ -51,10 +49,8 @@ class TrialPool:
             end_worker: Ends one; see `tuning.trainers.hanging.end_worker`.
         """
         self._max_attempts = max_attempts
-        self._report_timeout_s = report_timeout_s
-        self._end_worker = end_worker
         self._trainers = [
-            Trainer(Alarm(report_timeout_s, partial(self._end_hanging, number)))
+            Trainer(Alarm(report_timeout_s, partial(self._fail, number), end_worker=end_worker))
             for number in range(trainers)
         ]
         self._orders: dict[str, Order] = {}
@@ -123,7 +119,7 @@ class TrialPool:
                 starts all of them anew.
         """
         known = self._trainers[trainer]
-        known.worker = worker
+        known.alarm.worker = worker
         known.alarm.start()
         if known.starts:
             known.deaths += 1
@@ -247,21 +243,13 @@ class TrialPool:
         """Returns whether there may be more jobs for a trainer."""
         return not self._is_closed and self._trainers[trainer].is_fit
 
-    async def _end_hanging(self, trainer: int) -> None:
-        """Ends the workers of a trainer that was not heard of, and fails what they work on."""
-        known = self._trainers[trainer]
-        order = known.order
-        if known.worker is None or not await self._end_worker(known.worker):
-            return
-        # A job that the workers have not begun is not to blame: it is taken back with `enter`.
+    def _fail(self, trainer: int, reason: str) -> None:
+        """Fails what a trainer worked on whose workers were ended."""
+        order = self._trainers[trainer].order
+        # A job that they have not begun is not to blame: it is taken back with `enter`.
         if order is not None and order.is_begun and not order.is_over:
             order.end()
-            order.post.send(
-                Failed(
-                    f"no report for {self._report_timeout_s:g} s "
-                    "(study.report_timeout_s); its worker was replaced"
-                )
-            )
+            order.post.send(Failed(reason))
 
     def _order_of(self, trainer: int) -> Order:
         """Returns what a trainer works on."""

@@ -176,7 +176,9 @@ def test_without_a_limit_nothing_hangs() -> None:
         asking = asyncio.create_task(pool.message("0000", 0))
         await idle()
         assert not asking.done()
-        Alarm(None, lambda: pytest.fail("it rang")).start()
+        alarm = Alarm(None, pytest.fail, end_worker=Ending())
+        alarm.worker = "worker 1"
+        alarm.start()
         await idle()
 
     run(scenario())
