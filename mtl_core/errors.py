@@ -2,14 +2,34 @@
 
 import difflib
 from collections.abc import Iterable
+from typing import ClassVar
 
 
 class MtlError(Exception):
-    """Base of all errors that are shown to the user without a traceback."""
+    """Base of all errors that are shown to the user without a traceback.
+
+    Attributes:
+        exit_code: What a command ends with that meets it.
+    """
+
+    exit_code: ClassVar[int] = 1
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """What is wrong, line by line."""
+        return tuple(str(self).split("\n"))
+
+
+class NotReadyError(MtlError):
+    """Not now: nothing is wrong with what was given, and the same command may do later."""
+
+    exit_code = 75  # EX_TEMPFAIL of sysexits.h, by which mail and batch systems know it.
 
 
 class ConfigError(MtlError):
     """A study file, an override or a command-line argument is wrong."""
+
+    exit_code = 2
 
 
 class DataError(MtlError):
@@ -17,6 +37,8 @@ class DataError(MtlError):
 
     It is made of one line or of several, such as one for each bad row.
     """
+
+    exit_code = 2
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -29,6 +51,8 @@ class DataError(MtlError):
 
 class CacheError(MtlError):
     """The cache folder cannot be used."""
+
+    exit_code = 2
 
 
 class StorageError(MtlError):

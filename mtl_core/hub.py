@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
 from mtl_core.any_path import is_file, is_folder
-from mtl_core.errors import ConfigError
+from mtl_core.errors import ConfigError, MtlError, NotReadyError
 from mtl_core.model_folder import EXTRA_FILES, FILES, META, RUN
 from mtl_core.model_places import inner_folder, instead_of, models_below
 from mtl_core.printable import one_line
@@ -41,8 +41,8 @@ def find_model(name: str | Path, *, revision: str | None = None) -> Path:
         revision: Branch, tag or commit on the hub; None = what `name` says, else its main branch.
 
     Raises:
-        ConfigError: There is no such model on the hub, or the hub cannot be reached and the cache
-            does not have it.
+        ConfigError: There is no such model on the hub.
+        NotReadyError: The hub cannot be reached, and the cache does not have it.
     """
     repo, _, named = str(name).partition("@")
     folder = Path(name)
@@ -78,7 +78,8 @@ def push_model(
 
     Raises:
         ConfigError: There is no model in the folder; `repo` is no name, or a public model where a
-            private one is wanted; nobody is logged in, or the hub refuses or cannot be reached.
+            private one is wanted; nobody is logged in, or the hub refuses.
+        NotReadyError: The hub cannot be reached.
     """
     from huggingface_hub import get_token
 
@@ -99,7 +100,7 @@ def push_model(
         address = api.create_repo(repo, private=private or None, exist_ok=True)
         _commit(api, repo, files, revision)
     except Exception as error:  # From several libraries, as the network is.
-        raise ConfigError(f"{repo}: {_reason(error, api)}") from error
+        raise _kind(error)(f"{repo}: {_reason(error, api)}") from error
     return str(address)
 
 
@@ -218,7 +219,7 @@ def _check_place(api: "HfApi", repo: str, *, private: bool) -> None:
     except RepositoryNotFoundError:
         return
     except Exception as error:
-        raise ConfigError(f"{repo}: {_reason(error, api)}") from error
+        raise _kind(error)(f"{repo}: {_reason(error, api)}") from error
     if private and not there.private:
         raise ConfigError(
             f"{repo}: is there already, and public; --private is for a new one: change it in its "
@@ -226,13 +227,25 @@ def _check_place(api: "HfApi", repo: str, *, private: bool) -> None:
         )
 
 
-def _not_fetched(error: Exception, api: "HfApi", repo: str) -> ConfigError:
+def _not_fetched(error: Exception, api: "HfApi", repo: str) -> MtlError:
     instead = instead_of(Path(repo))
     if instead.endswith("?"):  # A slip of the hand: that the hub has no such name is no news.
         return ConfigError(f"{repo}: there is no such folder{instead}")
-    return ConfigError(
+    return _kind(error)(
         f"{repo}: there is no such folder{instead}, and from the hub: {_reason(error, api)}"
     )
+
+
+def _kind(error: Exception) -> type[ConfigError | NotReadyError]:
+    """Returns whose fault it is that the hub did not do something: the user's, or this moment's."""
+    from huggingface_hub import errors
+
+    if isinstance(error, errors.HfHubHTTPError):
+        status = error.response.status_code
+        return NotReadyError if status >= 500 or status == 429 else ConfigError
+    # What else is raised when it is asked is the network's, of several libraries.
+    is_refused = isinstance(error, ValueError | errors.OfflineModeIsEnabled)
+    return ConfigError if is_refused else NotReadyError
 
 
 def _reason(error: Exception, api: "HfApi") -> str:

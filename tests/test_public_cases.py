@@ -44,10 +44,10 @@ def checked(mtl: Mtl, *arguments: str) -> str:
     return outcome.out + outcome.err
 
 
-def refused(mtl: Mtl, *arguments: str) -> str:
+def refused(mtl: Mtl, *arguments: str, code: int = 2) -> str:
     """The lines of an error; no traceback is among them."""
     outcome = mtl(*arguments)
-    assert outcome.code == 2, outcome.out
+    assert outcome.code == code, outcome.out
     assert "Traceback" not in outcome.err
     return outcome.err
 
@@ -190,13 +190,14 @@ def test_16_bare_bio(case: Path, mtl: Mtl) -> None:
 def test_17_dead_ray_address(case: Path, mtl: Mtl, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:6399")
     monkeypatch.setattr(wait_for_answer, "__kwdefaults__", {"seconds": 1.0})
-    assert "error: RAY_ADDRESS=127.0.0.1:6399: no Ray answers" in refused(mtl, "tune", "study.yaml")
+    error = refused(mtl, "tune", "study.yaml", code=75)
+    assert "error: RAY_ADDRESS=127.0.0.1:6399: no Ray answers" in error
 
 
 def test_18_two_trains_one_folder(case: Path, mtl: Mtl) -> None:
     Path("out").mkdir()
     lock = hold(Path("out").absolute())
-    error = refused(mtl, "train", "study.yaml", "--output", str(Path("out").absolute()))
+    error = refused(mtl, "train", "study.yaml", "--output", str(Path("out").absolute()), code=75)
     lock.release()
     assert "another process trains in" in error
 

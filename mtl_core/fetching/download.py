@@ -3,15 +3,19 @@
 import logging
 import shutil
 from collections.abc import Callable
+from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pooch
 
-from mtl_core.errors import CacheError, DataError
+from mtl_core.errors import CacheError, DataError, NotReadyError
 from mtl_core.fetching.sources import Source
 from mtl_core.full_disk import telling_full_disks
 from mtl_core.paths import cache_folder, fetched_folder
+
+if TYPE_CHECKING:
+    import requests
 
 Advance = Callable[[int], None]
 """Called with the bytes that have come since the last call."""
@@ -42,7 +46,8 @@ def fetch_source(
         The folder of the data set.
 
     Raises:
-        DataError: A file cannot be had, or is another one than the table says.
+        DataError: A file is not there, or is another one than the table says.
+        NotReadyError: The server cannot be reached, or breaks off.
         CacheError: The cache folder cannot be written.
         StorageError: The disk takes no more.
     """
@@ -58,7 +63,8 @@ def fetch_file(address: str, path: Path) -> None:
     """Fetches a file whose content nobody knows beforehand.
 
     Raises:
-        DataError: The server cannot be reached, does not have the file, or breaks off.
+        DataError: The server does not have the file.
+        NotReadyError: The server cannot be reached, or breaks off.
     """
     import requests
 
@@ -69,7 +75,7 @@ def fetch_file(address: str, path: Path) -> None:
         )
         path.chmod(0o644)  # Made for its user alone, see below.
     except requests.RequestException as error:
-        raise DataError(f"{address}: cannot be fetched: {_reason(error)}") from error
+        raise _error(error)(f"{address}: cannot be fetched: {_reason(error)}") from error
 
 
 def _fetch(path: Path, address: str, sha256: str, advance: Advance) -> None:
@@ -92,9 +98,9 @@ def _fetch(path: Path, address: str, sha256: str, advance: Advance) -> None:
         path.chmod(0o644)
         advance(path.stat().st_size)
     except requests.HTTPError as error:
-        raise DataError(f"{address}: cannot be fetched: {_reason(error)}") from error
+        raise _error(error)(f"{address}: cannot be fetched: {_reason(error)}") from error
     except requests.RequestException as error:
-        raise DataError(
+        raise _error(error)(
             f"{address}: cannot be fetched: {_reason(error)}; a mirror or a folder of the files is "
             "named by --from or MTL_FETCH_FROM"
         ) from error
@@ -123,6 +129,19 @@ def _download(address: str, output: Any, _: pooch.Pooch | None) -> None:
 def _copy(address: str, output: Any, _: pooch.Pooch | None) -> None:
     """Copies a file of this machine, named by path or as file://."""
     shutil.copyfile(Path(address.removeprefix("file://")).expanduser(), output)
+
+
+def _error(error: "requests.RequestException") -> type[DataError | NotReadyError]:
+    """Returns what an error of the web is to the user: one of the address, or of this moment."""
+    import requests
+
+    if error.response is not None:
+        is_of_server = error.response.status_code >= 500  # RFC 9110, 15.6
+        is_too_soon = error.response.status_code == HTTPStatus.TOO_MANY_REQUESTS
+        return NotReadyError if is_of_server or is_too_soon else DataError
+    is_of_network = isinstance(error, requests.Timeout | requests.ConnectionError)
+    is_cut = isinstance(error, requests.exceptions.ChunkedEncodingError)
+    return NotReadyError if is_of_network or is_cut else DataError
 
 
 def _reason(error: Exception) -> str:

@@ -10,7 +10,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from mtl_core.errors import CacheError, ConfigError, DataError, MtlError
+from mtl_core.errors import ConfigError, MtlError, StorageError
 from mtl_core.extras import is_extra, missing
 from mtl_core.full_disk import disk_code, storage_error
 from tuning.cli.check import check
@@ -29,13 +29,15 @@ from tuning.cli.submit import submit
 from tuning.cli.train import train
 from tuning.cli.tune import tune
 
-FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
-"""Exit codes; 0 = done."""
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it; an error has its own, and 0 is done."""
 
 # The files of the commands import nothing heavy at their top: `mtl --help` loads all of them, and
 # torch, Ray and transformers take seconds. Each command imports what it needs when it is called.
 app = typer.Typer(
     help="Find the best recipe for one encoder that does several NLP tasks.",
+    epilog="Exit codes: 0 done, 1 failed, 2 bad input, 75 not now (the same command may do later), "
+    "130 interrupted.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,  # Of a bug Python's own traceback is wanted, whole.
 )
@@ -112,21 +114,19 @@ def main() -> NoReturn:
 
 def _told(error: Exception) -> tuple[Sequence[str], int] | None:
     """Returns the lines and the exit code of an error that a user can mend; None of a bug."""
-    if isinstance(error, DataError):  # All bad rows of a file, one per line.
-        return error.lines, BAD_INPUT
     if isinstance(error, MtlError):  # A study file has all its errors at once, one per line.
         # A folder that cannot be made on a full disk is not the wrong one.
-        is_of_input = isinstance(error, ConfigError | CacheError) and disk_code(error) is None
-        return str(error).split("\n"), BAD_INPUT if is_of_input else FAILED
+        is_of_disk = disk_code(error) is not None
+        return error.lines, (StorageError if is_of_disk else error).exit_code
     # A module of ours that is missing, or one that no extra brings, is a bug.
     if isinstance(error, ModuleNotFoundError) and is_extra(error.name):
-        return [missing(str(error.name))], BAD_INPUT
+        return [missing(str(error.name))], ConfigError.exit_code
     # Files say where they could not be written; this is what else is: stdout, a log, or a library
     # that wraps the error of the disk in one of its own.
     full = storage_error(error)
     if full is not None:
         _drop_stdout()
-        return [str(full)], FAILED
+        return full.lines, full.exit_code
     return None
 
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from mtl_core.any_path import is_file, is_there
-from mtl_core.errors import ConfigError
+from mtl_core.errors import ConfigError, NotReadyError
 from mtl_core.study_file import read_document
 from mtl_core.untrusted import check_model
 from tuning.study.find import find_study
@@ -35,14 +35,35 @@ def model_folder(model: str | Path, *, trust_code: bool) -> Path:
     Raises:
         ConfigError: It is no saved model, one whose code is not trusted, or one that cannot be
             fetched.
+        NotReadyError: The study still runs, or the hub cannot be reached.
     """
     from mtl_core.hub import find_model
     from tuning.watch.waiting import waiting
 
     with waiting(f"looking for {model}"):
         folder = find_model(model)
+    _check_study_has_ended(folder)
     check_model(folder, trust_code=trust_code)
     return folder
+
+
+def _check_study_has_ended(best: Path) -> None:
+    """Refuses a study whose model is not there since it has not ended."""
+    if is_there(best) or not is_file(best.parent / "study.yaml"):
+        return
+    from tuning.study.status import read_status
+
+    status = read_status(best.parent)
+    if status.state == "running":
+        raise NotReadyError(
+            f"{best.parent}: this study still runs, and its model comes at its end; "
+            f"`mtl status {best.parent}` says how far it is"
+        )
+    if status.state == "interrupted":
+        raise ConfigError(
+            f"{best.parent}: this study has no model yet, since it did not end; "
+            f"go on with it: {status.go_on}"
+        )
 
 
 def files_by_dataset(files: Sequence[str], datasets: Collection[str]) -> dict[str, Path]:

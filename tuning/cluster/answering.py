@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import grpc
 
-from mtl_core.errors import ConfigError
+from mtl_core.errors import ConfigError, NotReadyError
 from tuning.cluster._ray import grpc_channel, resolved_address
 
 _ANSWER_SECONDS = 30.0
@@ -56,7 +56,8 @@ def wait_for_answer(
         seconds: How long to wait.
 
     Raises:
-        ConfigError: The address is none, or nobody answered in time.
+        ConfigError: The address is none.
+        NotReadyError: Nobody answered in time.
     """
     place = _place(address)
     if place is None:
@@ -72,7 +73,7 @@ def wait_for_answer(
                 if error.code() not in _NO_ANSWER:
                     return
                 if time.monotonic() >= deadline:
-                    raise ConfigError(
+                    raise NotReadyError(
                         f"{address}: no Ray answers at {place} within {seconds:.0f} s; "
                         f"{address.instead}"
                     ) from error
@@ -90,6 +91,7 @@ def _place(address: Address) -> str | None:
     try:
         return resolved_address(address.text)
     except ConnectionError as error:
-        raise ConfigError(f"{address}: no Ray runs on this machine; {address.instead}") from error
+        text = f"{address}: no Ray runs on this machine; {address.instead}"
+        raise NotReadyError(text) from error
     except (OSError, ValueError) as error:
         raise ConfigError(f"{address}: not HOST:PORT, ray://HOST:PORT or auto: {error}") from error

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import ray
 from ray.autoscaler.sdk import request_resources
 
-from mtl_core.errors import ConfigError
+from mtl_core.errors import ConfigError, NotReadyError
 from tuning.cluster.planner import Node, plan_trainers
 from tuning.cluster.resources import Resources
 
@@ -39,7 +39,8 @@ def provided_trainers(
         tell: Called with a line of text while nodes are waited for.
 
     Raises:
-        ConfigError: Not one trainer fits, or fewer than asked for of a cluster that may not grow.
+        ConfigError: Not one trainer fits, or fewer than asked for, of a cluster that may not grow.
+        NotReadyError: The nodes that were waited for did not come.
     """
     try:
         count = plan_trainers(resources, present_nodes(), trials=trials)
@@ -74,4 +75,8 @@ def _wait(resources: Resources, wanted: int, tell: Callable[[str], object]) -> i
             time.sleep(_LOOK_SECONDS)
     # Spot machines may be out of stock: fewer trainers are better than none.
     any_number = resources.model_copy(update={"trainers": None})
-    return plan_trainers(any_number, present_nodes(), trials=wanted)
+    try:
+        return plan_trainers(any_number, present_nodes(), trials=wanted)
+    except ConfigError as error:
+        # Nothing says that the nodes will not come a minute later.
+        raise NotReadyError(f"{error}; none came within {resources.wait_s:g} s") from error

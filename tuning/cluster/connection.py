@@ -15,7 +15,7 @@ from types import MappingProxyType
 import psutil
 import ray
 
-from mtl_core.errors import ConfigError, TrainingError
+from mtl_core.errors import ConfigError, MtlError, NotReadyError
 from mtl_core.reasons import reason_of
 from tuning.cluster._ray import wait_for_own_node
 from tuning.cluster.answering import Address, wait_for_answer
@@ -80,8 +80,8 @@ def cluster(
         tell: Called with a line of text when the function below has to wait for long.
 
     Yields:
-        A function that waits for the connection. It raises a `ConfigError` when there is no
-        cluster at the address, and a `TrainingError` when a new one does not start.
+        A function that waits for the connection. It raises a `ConfigError` when the address is
+        wrong, and a `NotReadyError` when no cluster answers there or a new one does not start.
 
     Raises:
         ConfigError: This process is connected already; that connection is left alone.
@@ -180,14 +180,14 @@ class _Connection:
             self._tell(self._what_goes_on(time.monotonic() - start))
         try:
             self._outcome.result()
-        except ConfigError:
+        except MtlError:
             raise  # The address is wrong, or nobody answers there.
         except Exception as error:
             reason = reason_of(error)
             if self._address is not None:
                 text = f"{self._address}: cannot connect to Ray: {reason}"
                 raise ConfigError(text) from error
-            raise TrainingError(
+            raise NotReadyError(
                 f"Ray did not start in {_TRIES} tries: {reason} On a machine that is busy with "
                 "other work, the same command may do later."
             ) from error

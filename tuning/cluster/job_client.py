@@ -4,7 +4,7 @@ import os
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from mtl_core.errors import ConfigError
+from mtl_core.errors import ConfigError, NotReadyError
 from mtl_core.reasons import reason_of
 
 if TYPE_CHECKING:
@@ -20,8 +20,9 @@ def connect(address: str | None) -> "JobSubmissionClient":
         address: URL of the head's dashboard; None takes RAY_ADDRESS or the cluster that runs here.
 
     Raises:
-        ConfigError: No cluster answers, it wants a token, `address` has no effect, or the extra
-            `tune` is not installed.
+        ConfigError: The cluster wants a token, `address` has no effect, or the extra `tune` is not
+            installed.
+        NotReadyError: No cluster answers.
     """
     _check_address(address)
     try:
@@ -42,7 +43,7 @@ def connect(address: str | None) -> "JobSubmissionClient":
             "into ~/.ray/auth_token or RAY_AUTH_TOKEN, with RAY_AUTH_MODE unset or `token`"
         ) from error
     except OSError as error:
-        raise ConfigError(
+        raise NotReadyError(
             f"no Ray cluster answers at {address or 'RAY_ADDRESS or on this machine'}: start one "
             "with `ray start --head` or `ray up cluster.yaml`, or name it with "
             f"--address http://HEAD:8265 ({reason_of(error)})"

@@ -9,7 +9,7 @@ import torch
 
 from mtl_core.assets import Assets, assets_key
 from mtl_core.config import RunConfig
-from mtl_core.errors import ConfigError, DataError
+from mtl_core.errors import ConfigError, DataError, NotReadyError
 from mtl_core.files import InUseError, hold
 from mtl_core.scores import ScoreTree
 from mtl_core.study_file import read_document
@@ -42,7 +42,8 @@ def score_trials(
         Run id -> scores, as `result.json` has them, in the order of the trials.
 
     Raises:
-        ConfigError: It is no study folder, is in use, or none of its trials has a checkpoint.
+        ConfigError: It is no study folder, or none of its trials has a checkpoint.
+        NotReadyError: It is in use.
         DataError: The data cannot be read, or has no such split.
     """
     folder, place = StudyFolder(path), find_device(device)
@@ -51,7 +52,9 @@ def score_trials(
         # A driver might take a checkpoint away, or write its own result meanwhile.
         lock = hold(path)
     except InUseError as error:
-        raise ConfigError(f"{path}: another process is running this study; wait for it") from error
+        raise NotReadyError(
+            f"{path}: another process is running this study; wait for it"
+        ) from error
     except OSError as error:
         raise ConfigError(f"{path}: cannot write to the folder: {error.strerror}") from error
     try:

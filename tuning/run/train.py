@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 
 from mtl_core.assets import Assets, build_tasks
-from mtl_core.errors import ConfigError
+from mtl_core.errors import ConfigError, NotReadyError
 from mtl_core.export import export_best
 from mtl_core.files import InUseError, hold
 from mtl_core.leftovers import remove_parts
@@ -35,15 +35,16 @@ def train_study(
         The folder of the model at its best epoch.
 
     Raises:
-        ConfigError: The folder cannot be written, is in use or holds another recipe; `start` has
-            another encoder.
+        ConfigError: The folder cannot be written or holds another recipe; `start` has another
+            encoder.
+        NotReadyError: The folder is in use.
         TrainingError: The loss is not finite.
     """
     try:
         output.mkdir(parents=True, exist_ok=True)
         lock = hold(output)
     except InUseError as error:
-        raise ConfigError(
+        raise NotReadyError(
             f"--output: another process trains in {output}; wait for it, or choose another folder"
         ) from error
     except OSError as error:

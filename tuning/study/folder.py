@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mtl_core.differences import told
-from mtl_core.errors import ConfigError
+from mtl_core.errors import ConfigError, NotReadyError
 from mtl_core.files import InUseError, hold, remove, whole_append, write_json, write_text
 from mtl_core.kept import read_bytes, read_kept
 from mtl_core.leftovers import remove_parts
@@ -102,7 +102,8 @@ class StudyFolder:
             inputs: What else its results hang on -> a hash of it, see `inputs_of`.
 
         Raises:
-            ConfigError: The folder cannot be written, is in use, or holds another study.
+            ConfigError: The folder cannot be written, or holds another study.
+            NotReadyError: It is in use.
         """
         folder = cls(study.folder)
         # Before anything is made or written: a refused study leaves the folder as it was.
@@ -113,7 +114,7 @@ class StudyFolder:
             folder.trials.mkdir(parents=True, exist_ok=True)
             lock = hold(folder.path)
         except InUseError as error:
-            raise ConfigError(
+            raise NotReadyError(
                 f"{folder.path}: another process is running this study; wait for it, or give "
                 "this one another name: --set study.name=NAME"
             ) from error

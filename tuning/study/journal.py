@@ -5,7 +5,7 @@ from pathlib import Path
 import optuna
 from optuna.storages import JournalStorage
 
-from mtl_core.errors import ConfigError
+from mtl_core.errors import ConfigError, NotReadyError
 from mtl_core.kept import BrokenError
 from mtl_core.plain_file import is_plain
 from mtl_core.printable import one_line
@@ -21,7 +21,7 @@ REMEDY = (
 """What to do about a broken journal."""
 
 
-class NotBegunError(ConfigError):
+class NotBegunError(NotReadyError):
     """There is no journal in a study folder yet, or no study in it."""
 
 

@@ -55,7 +55,8 @@ def fetch(address: str) -> Path:
     What has changed behind the address since is not noticed.
 
     Raises:
-        DataError: The server cannot be reached, or does not have the file.
+        DataError: The server does not have the file.
+        NotReadyError: The server cannot be reached.
     """
     name = PurePosixPath(unquote(urlsplit(address).path)).name[-100:].strip(". ") or "file"
     folder = cache_folder() / "downloads" / hashlib.sha256(address.encode()).hexdigest()[:32]

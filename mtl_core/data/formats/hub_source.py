@@ -22,7 +22,7 @@ from mtl_core.data.formats.csv_rows import csv_table
 from mtl_core.data.formats.json_rows import json_table
 from mtl_core.data.formats.table_source import TableSource
 from mtl_core.data.formats.text_columns import Dialect
-from mtl_core.errors import DataError
+from mtl_core.errors import DataError, NotReadyError
 from mtl_core.files import hash_files, write_json
 from mtl_core.full_disk import storage_error
 from mtl_core.hub_access import hub_access
@@ -100,7 +100,7 @@ def _telling(where: str) -> Iterator[None]:
     except DataError:
         raise
     except ConnectionError as error:
-        raise DataError(f"{where}: {error}") from error
+        raise NotReadyError(f"{where}: {error}") from error
     except Exception as error:
         # `datasets` raises whatever its builders raise; the innermost cause says what is wrong.
         if (full := storage_error(error)) is not None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from torch import nn
 
-from mtl_core.errors import ConfigError
+from mtl_core.errors import ConfigError, NotReadyError
 from mtl_core.extras import missing
 from mtl_core.hub_access import hub_access
 from mtl_core.model.bounds import at_most, check_fits
@@ -131,7 +131,12 @@ def check_published(name: str) -> None:
 
 @contextmanager
 def loading(what: str, name: str) -> Iterator[None]:
-    """Turns errors into a ConfigError that says what of an encoder cannot be loaded, and why."""
+    """Turns errors into one that says what of an encoder cannot be loaded, and why.
+
+    Raises:
+        ConfigError: It is not there, or is broken.
+        NotReadyError: The hub cannot be reached.
+    """
     begin = f"run.encoder.name: cannot load the {what} of '{name}': "
     try:
         with hub_access(name):
@@ -142,7 +147,8 @@ def loading(what: str, name: str) -> Iterator[None]:
         reason = one_line(next(iter(str(error).strip().splitlines()), ""))
         if not isinstance(error, OSError | ValueError | ConfigError):
             reason = f"{type(error).__name__}: {reason}"
-        raise ConfigError(f"{begin}{reason}") from error
+        kind = NotReadyError if isinstance(error, ConnectionError) else ConfigError
+        raise kind(f"{begin}{reason}") from error
 
 
 def _sizes_in(folder: Path) -> WeightSizes:

@@ -17,7 +17,7 @@ from file_server import serving
 from formats import SECTIONS, WriteRows, read
 
 from mtl_core.data.splits import read_splits
-from mtl_core.errors import DataError
+from mtl_core.errors import DataError, NotReadyError
 
 ROWS = "text,label\na,x\nb,y\n"
 MORE = "text,label\nc,z\n"
@@ -164,10 +164,13 @@ def test_an_address_is_fetched_once() -> None:
 
 def test_what_a_server_does_not_send_is_told_and_not_kept() -> None:
     with serving({"rows.csv": ROWS.encode()}) as server:
-        for path, reason in (("none.csv", "the server says 404 Not Found"), ("rows.csv", "cut")):
+        for path, reason, kind in (
+            ("none.csv", "the server says 404 Not Found", DataError),
+            ("rows.csv", "cut", NotReadyError),
+        ):
             server.cuts = path == "rows.csv"
             address = f"{server.address}/{path}"
-            with pytest.raises(DataError, match=rf"^{address}: cannot be fetched: .*{reason}$"):
+            with pytest.raises(kind, match=rf"^{address}: cannot be fetched: .*{reason}$"):
                 texts(csv_section(address, 0.5))
         assert len(texts(csv_section(f"{server.address}/rows.csv", 0.5))) == 1
 
@@ -178,7 +181,7 @@ def test_a_server_that_is_not_there_is_told_at_once() -> None:
         port = free.getsockname()[1]
     start = time.monotonic()
     with pytest.raises(
-        DataError, match=r"rows\.csv: cannot be fetched: the server cannot be reached$"
+        NotReadyError, match=r"rows\.csv: cannot be fetched: the server cannot be reached$"
     ) as error:
         texts(csv_section(f"http://127.0.0.1:{port}/rows.csv", 0.5))
     assert "\n" not in str(error.value)
@@ -190,6 +193,6 @@ def test_a_server_that_is_silent_is_not_waited_for(monkeypatch: pytest.MonkeyPat
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"http://127.0.0.1:{silent.getsockname()[1]}/rows.csv"
         with pytest.raises(
-            DataError, match=r"rows\.csv: cannot be fetched: no answer within 0\.2 s"
+            NotReadyError, match=r"rows\.csv: cannot be fetched: no answer within 0\.2 s"
         ):
             texts(csv_section(address, 0.5))

@@ -19,7 +19,7 @@ READ = """
 import sys
 from mtl_core.data.formats.kinds import DatasetSection
 from mtl_core.data.splits import read_splits
-from mtl_core.errors import DataError
+from mtl_core.errors import MtlError
 from pydantic import TypeAdapter
 section = TypeAdapter(DatasetSection).validate_python(
     {"kind": "hub", "name": sys.argv[1], "splits": {"test": None}})
@@ -27,7 +27,7 @@ try:
     fingerprint = section.fingerprint()
     rows = read_splits(section, {"label": "label"})["train"]
     print([row.labels.get("label") for row in rows], fingerprint[:8])
-except DataError as error:
+except MtlError as error:
     print(error)
 """
 
@@ -100,7 +100,7 @@ def test_an_encoder_of_a_hub_out_of_reach_is_one_line(
         "  tasks: {y: {kind: classification, dataset: d, column: intent}}\n"
     )
     found = mtl("check", str(tmp_path / "study.yaml"))
-    assert found.code == 2
+    assert found.code == 75
     [line] = [line for line in found.err.splitlines() if "error" in line]
     assert (
         "cannot load the configuration of 'someone/encoder': http://127.0.0.1:9 cannot be" in line

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from file_server import FileServer, serving
 
-from mtl_core.errors import CacheError, DataError
+from mtl_core.errors import CacheError, DataError, NotReadyError
 from mtl_core.fetching.download import fetch_source
 from mtl_core.fetching.sources import Source
 
@@ -90,7 +90,8 @@ def test_a_cut_connection_is_tried_once_more(server: FileServer) -> None:
 
 def test_a_connection_that_stays_cut_keeps_nothing(server: FileServer, own_cache: Path) -> None:
     server.cuts = 2
-    with pytest.raises(DataError, match=r"set/train/a\.txt: cannot be fetched: the connection was"):
+    said = r"set/train/a\.txt: cannot be fetched: the connection was"
+    with pytest.raises(NotReadyError, match=said):
         fetch_source("set", source_of(FILES), mirror=server.address)
     assert found(own_cache / "fetched") == {}
 
@@ -107,7 +108,9 @@ def test_the_next_call_goes_on(server: FileServer) -> None:
 def test_no_server_is_one_line_that_names_the_ways() -> None:
     with serving({}) as gone:
         pass
-    with pytest.raises(DataError, match=r"cannot be reached; .* --from or MTL_FETCH_FROM") as info:
+    with pytest.raises(
+        NotReadyError, match=r"cannot be reached; .* --from or MTL_FETCH_FROM"
+    ) as info:
         fetch_source("set", source_of(FILES), mirror=gone.address)
     assert "\n" not in str(info.value)
 

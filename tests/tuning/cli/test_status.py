@@ -95,6 +95,27 @@ def test_a_study_whose_driver_is_gone_says_how_to_go_on(
     ]
 
 
+@pytest.mark.parametrize("words", [("predict", "a text"), ("evaluate",)])
+def test_the_model_of_a_study_that_runs_is_asked_for_later(
+    folder: Path, mtl: Mtl, words: tuple[str, ...]
+) -> None:
+    command, *more = words
+    write_driver(folder)
+    runs = mtl(command, str(folder), *more)
+    assert runs.code == 75
+    assert runs.err == (
+        f"error: {folder}: this study still runs, and its model comes at its end; "
+        f"`mtl status {folder}` says how far it is\n"
+    )
+    write_driver(folder, is_over=True)
+    over = mtl(command, str(folder), *more)
+    assert over.code == 2
+    assert over.err == (
+        f"error: {folder}: this study has no model yet, since it did not end; "
+        f"go on with it: mtl tune {folder}/study.yaml\n"
+    )
+
+
 def test_a_driver_on_another_machine_lives_as_long_as_it_writes(folder: Path, mtl: Mtl) -> None:
     write_driver(folder, host="elsewhere", updated=time.time() - 40)
     out = mtl("status", str(folder)).out

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import grpc
 import pytest
 
-from mtl_core.errors import ConfigError
+from mtl_core.errors import ConfigError, NotReadyError
 from tuning.cluster import answering
 from tuning.cluster._ray import resolved_address
 from tuning.cluster.answering import Address, wait_for_answer
@@ -63,7 +63,7 @@ def test_where_nobody_answers_the_wait_has_an_end_and_says_who_named_the_address
     place: str = request.getfixturevalue(there)
     # A proxy would answer for the head.
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
-    with pytest.raises(ConfigError) as raised:
+    with pytest.raises(NotReadyError) as raised:
         wait_for_answer(Address(place, "RAY_ADDRESS"), lambda: True, seconds=0.5)
     text = str(raised.value)
     assert text.startswith(f"RAY_ADDRESS={place}: no Ray answers at ")
@@ -97,7 +97,7 @@ def test_auto_without_a_cluster_says_so(monkeypatch: pytest.MonkeyPatch) -> None
         raise ConnectionError("Could not find any\nrunning Ray instance")
 
     monkeypatch.setattr(answering, "resolved_address", nothing)
-    with pytest.raises(ConfigError, match=r"^RAY_ADDRESS=auto: no Ray runs on this machine; start"):
+    with pytest.raises(NotReadyError, match=r"^RAY_ADDRESS=auto: no Ray runs on this machine"):
         wait_for_answer(Address("auto", "RAY_ADDRESS"), lambda: True, seconds=1000)
 
 
@@ -108,6 +108,6 @@ def test_a_study_is_told_of_a_dead_address_of_its_environment(
     monkeypatch.setattr(answering.wait_for_answer, "__kwdefaults__", {"seconds": 0.5})
     with (
         cluster(None, num_cpus=1, verbose=False, tell=print) as connected,
-        pytest.raises(ConfigError, match=rf"^RAY_ADDRESS={nobody}: no Ray answers"),
+        pytest.raises(NotReadyError, match=rf"^RAY_ADDRESS={nobody}: no Ray answers"),
     ):
         connected()

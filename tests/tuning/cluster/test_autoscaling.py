@@ -2,7 +2,7 @@
 
 import pytest
 
-from mtl_core.errors import ConfigError
+from mtl_core.errors import ConfigError, NotReadyError
 from tuning.cluster import autoscaling
 from tuning.cluster.autoscaling import provided_trainers
 from tuning.cluster.planner import Node
@@ -67,8 +67,10 @@ def test_no_trainer_at_all_is_refused_at_the_end_of_the_wait(
     monkeypatch: pytest.MonkeyPatch, wait_s: float
 ) -> None:
     cluster = Cluster(monkeypatch, limit=0)
-    with pytest.raises(ConfigError, match=r"^study\.resources: .* cannot run here"):
+    kind = NotReadyError if wait_s else ConfigError
+    with pytest.raises(kind, match=r"^study\.resources: .* cannot run here") as refused:
         provided(Resources(gpus=1, trainers=3, wait_s=wait_s))
+    assert ("none came within 60 s" in str(refused.value)) == (wait_s == 60)
     assert cluster.seconds == wait_s
     assert cluster.requests == ([[{"CPU": 1, "GPU": 1}] * 3, []] if wait_s else [])
 

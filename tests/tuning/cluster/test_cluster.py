@@ -13,7 +13,7 @@ import pytest
 import ray
 from ray._private.node import Node
 
-from mtl_core.errors import ConfigError, TrainingError
+from mtl_core.errors import ConfigError, NotReadyError
 from tuning.cluster import _ray
 from tuning.cluster import connection as module
 from tuning.cluster.connection import cluster
@@ -93,7 +93,7 @@ def test_a_connection_that_is_there_already_is_left_alone(
         (
             None,
             Exception("It timed out."),
-            TrainingError,
+            NotReadyError,
             r"^Ray did not start in 3 tries: It timed out\. On",
         ),
     ],

@@ -15,7 +15,7 @@ import pytest
 import ray
 from ray.job_submission import JobStatus
 
-from mtl_core.errors import ConfigError
+from mtl_core.errors import ConfigError, NotReadyError
 from tuning.cluster import job_log
 from tuning.cluster._ray import packed_files
 from tuning.cluster.submit import submit_study
@@ -175,7 +175,7 @@ def test_refused_token_says_where_to_put_the_right_one(
 
 def test_unreachable_head_is_named(tmp_path: Path) -> None:
     address = f"http://127.0.0.1:{free_port()}"
-    with pytest.raises(ConfigError, match=rf"no Ray cluster answers at {address}: start one"):
+    with pytest.raises(NotReadyError, match=rf"no Ray cluster answers at {address}: start one"):
         submit_study(study="demo", address=address, working_dir=tmp_path)
 
 

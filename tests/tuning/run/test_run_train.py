@@ -65,7 +65,7 @@ def test_a_folder_that_another_process_trains_in_is_refused(
         # Killed, as by a lack of memory: it can tidy nothing up.
         other.kill()
         other.wait()
-    assert refused.code == 2
+    assert refused.code == 75
     assert refused.err.splitlines()[-1] == (
         "error: --output: another process trains in out; wait for it, or choose another folder"
     )

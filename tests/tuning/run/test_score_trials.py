@@ -157,5 +157,5 @@ def test_what_cannot_be_scored_is_one_line_and_opens_nothing(
 def test_a_study_that_runs_is_left_alone(mtl: Mtl, study: Path) -> None:
     with FileLock(study / ".lock"):
         found = mtl("evaluate", str(study), "--all")
-    assert found.code == 2
+    assert found.code == 75
     assert "another process is running this study; wait for it" in found.err

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 from ray import cloudpickle
 from ray.tune.search import ConcurrencyLimiter
 
-from mtl_core.errors import ConfigError
+from mtl_core.errors import NotReadyError
 from mtl_core.training.report import EpochReport
 from tuning.search.kinds import SamplerSection
 from tuning.search.samplers import TpeSection
@@ -276,7 +276,7 @@ def test_tpe_models_parameters_together_that_the_default_recipe_lacks(
 
 
 def test_a_journal_is_read_without_a_trace(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"no trial was begun in this study folder$"):
+    with pytest.raises(NotReadyError, match=r"no trial was begun in this study folder$"):
         read_optuna(tmp_path / "journal")
     run(searcher_on(tmp_path / "journal"), [0.5])
     with (tmp_path / "journal").open("a") as journal:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from mtl_core.errors import ConfigError, StorageError
+from mtl_core.errors import ConfigError, NotReadyError, StorageError
 from mtl_core.files import write_json
 from mtl_core.study_file import override
 from mtl_core.training.report import EpochReport
@@ -163,7 +163,7 @@ def test_a_second_process_is_refused(tmp_path: Path) -> None:
     command = [sys.executable, "-c", _HOLD, str(folder.path / ".lock")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         assert other.stdout.readline() == b"held\n"
-        with pytest.raises(ConfigError, match=r"another process is running this study.*name=NAME"):
+        with pytest.raises(NotReadyError, match=r"process is running this study.*name=NAME"):
             made_folder(study_file(tmp_path))
         other.kill()
     # What a killed driver held is free again.
