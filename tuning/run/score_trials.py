@@ -52,9 +52,8 @@ def score_trials(
         # A driver might take a checkpoint away, or write its own result meanwhile.
         lock = hold(path)
     except InUseError as error:
-        raise NotReadyError(
-            f"{path}: another process is running this study; wait for it"
-        ) from error
+        text = f"{path}: another process is running this study; wait for it"
+        raise NotReadyError(text) from error
     except OSError as error:
         raise ConfigError(f"{path}: cannot write to the folder: {error.strerror}") from error
     try:
