@@ -13,7 +13,7 @@ from mtl_core.model.multitask import MultiTaskModel
 from mtl_core.model_card import render_card
 from mtl_core.saved_model import SavedModel, write_model
 from mtl_core.scores import ScoreTree
-from mtl_core.training.checkpoint import load_best
+from mtl_core.training.best import load_best
 
 
 def export_best(

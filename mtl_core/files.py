@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 from mtl_core.any_path import read_regular
 from mtl_core.errors import DataError
 from mtl_core.full_disk import telling_full_disks
-from mtl_core.scores import without_nan
+from mtl_core.scores import only_finite
 
 
 @contextmanager
@@ -61,7 +61,7 @@ def write_text(path: Path, text: str) -> None:
 
 def write_json(path: Path, content: object) -> None:
     """Writes a JSON file at once or not at all; NaN becomes null."""
-    write_text(path, json.dumps(without_nan(content), indent=2) + "\n")
+    write_text(path, json.dumps(only_finite(content), indent=2) + "\n")
 
 
 @contextmanager

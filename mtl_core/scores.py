@@ -49,10 +49,10 @@ def show_difference(name: str, value: float | None) -> str:
     return f"{100 * value:+z.2f}" if is_share(name) else f"{value:+z.4g}"
 
 
-def without_nan(tree: Any) -> Any:
-    """Returns nested data with None for NaN, which is no JSON."""
+def only_finite(tree: Any) -> Any:
+    """Returns nested data with None for NaN and infinities, which are no JSON."""
     if isinstance(tree, Mapping):
-        return {key: without_nan(value) for key, value in tree.items()}
+        return {key: only_finite(value) for key, value in tree.items()}
     if isinstance(tree, list | tuple):
-        return [without_nan(value) for value in tree]
-    return None if isinstance(tree, float) and math.isnan(tree) else tree
+        return [only_finite(value) for value in tree]
+    return None if isinstance(tree, float) and not math.isfinite(tree) else tree

@@ -2,29 +2,75 @@
 
 They hold heads, pooling and those parameters of the encoder that train in some epoch; all others
 are the pretrained ones, which every run loads anyway.
+
+The state is written first. So, whenever a process dies, either both files belong together, or the
+state is that of the best epoch, whose weights it holds itself. A damaged checkpoint counts as none:
+runs are deterministic, and one that begins anew comes to the same reports.
 """
 
-import pickle
-from collections.abc import Mapping
-from dataclasses import asdict
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
-import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import Tensor
 
+from mtl_core.checks import DamagedError
 from mtl_core.errors import ConfigError
-from mtl_core.files import whole_file
+from mtl_core.files import remove
 from mtl_core.model.autocast import Precision
-from mtl_core.printable import one_line
+from mtl_core.training.best import (
+    BEST,
+    BestWeights,
+    copy_weights,
+    read_best,
+    write_best,
+)
+from mtl_core.training.distributed import Place
 from mtl_core.training.report import EpochReport
 from mtl_core.training.run_inputs import RunInputs, difference
 from mtl_core.training.state import RunState
+from mtl_core.training.state_file import (
+    BROKEN_CONTENT,
+    STATE,
+    no_checkpoint,
+    read_state,
+    write_state,
+)
 
-_STATE = "state.pt"
-_BEST = "best.safetensors"
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A checkpoint as it was read.
+
+    Attributes:
+        state: What `save_checkpoint` wrote; None = the run begins anew.
+        reports: Of the epochs that are done.
+        precision: What the run computes in; None = nothing says so.
+    """
+
+    state: Mapping[str, Any] | None = None
+    reports: Sequence[EpochReport] = ()
+    precision: Precision | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What one worker makes of a checkpoint folder.
+
+    Attributes:
+        checkpoint: What it read.
+        damage: Why the run has to begin anew; "" = it need not.
+        lost: Why the weights of the best epoch are written again; "" = they need not be.
+    """
+
+    checkpoint: Checkpoint
+    damage: str = ""
+    lost: str = ""
 
 
 def save_checkpoint(folder: Path, run: RunState, *, inputs: RunInputs) -> None:
@@ -33,15 +79,14 @@ def save_checkpoint(folder: Path, run: RunState, *, inputs: RunInputs) -> None:
     Args:
         folder: The checkpoint folder; made when missing.
         run: The run.
-        inputs: What shapes the run; `load_checkpoint` refuses a run with others.
+        inputs: What shapes the run; `find_checkpoint` refuses a run with others.
     """
+    _make_way(folder, is_folder=True)
     folder.mkdir(parents=True, exist_ok=True)
+    for name in (STATE, BEST):
+        _make_way(folder / name, is_folder=False)
     report = run.reports[-1]
     trained = trained_weights(run)
-    if report.best_epoch == report.epoch:
-        # Written first: killed between the two files, the run does this epoch again.
-        with whole_file(folder / _BEST) as part:
-            save_file(trained, part, metadata={"precision": run.precision})
     state = {
         # The key is older than the name `RunInputs`; checkpoints that exist have it.
         "recipe": dict(inputs),
@@ -52,83 +97,74 @@ def save_checkpoint(folder: Path, run: RunState, *, inputs: RunInputs) -> None:
         "reports": [report.to_json() for report in run.reports],
         "loss_scale": None if run.scale is None else asdict(run.scale),
     }
-    # To a file of Python's: torch's own says of a full disk that a position was not expected.
-    with whole_file(folder / _STATE) as part, part.open("wb") as file:
-        torch.save(state, file)
+    write_state(folder, state)
+    if report.best_epoch == report.epoch:
+        write_best(folder, BestWeights(trained, run.precision, report.epoch, inputs))
 
 
-def load_checkpoint(folder: Path, run: RunState, *, inputs: RunInputs) -> None:
-    """Brings a run to the state of its last checkpoint; does nothing when there is none.
+def find_checkpoint(folder: Path, inputs: RunInputs, place: Place) -> Checkpoint:
+    """Reads the checkpoint that a run goes on from; an empty one where there is none.
+
+    One that is damaged counts as none, which is told in a warning. All workers call this together,
+    and come to the same.
+
+    Args:
+        folder: The checkpoint folder; it may not be there.
+        inputs: What shapes the run.
+        place: This worker.
+
+    Raises:
+        ConfigError: The checkpoint is that of a run with other inputs (says which), or the state is
+            something else, such as pickled code, which is not run.
+    """
+    seen = _look(folder, inputs)
+    kept = seen.checkpoint
+    # One may read what another cannot, over a network for instance.
+    all_seen = place.gather((seen.damage, kept.precision, len(kept.reports)))
+    damage = next((damage for damage, _, _ in all_seen if damage), "")
+    precision = next((precision for _, precision, _ in all_seen if precision), None)
+    if not damage and len({epochs for _, _, epochs in all_seen}) > 1:
+        damage = f"workers read {STATE} of different epochs"
+    if damage:
+        if place.rank == 0:
+            logger.warning("%s: %s; the run begins anew", folder, damage)
+        return Checkpoint(precision=precision)
+    if seen.lost and kept.state is not None and place.rank == 0:
+        logger.warning("%s: %s; it is made anew from %s", folder, seen.lost, STATE)
+        assert precision is not None
+        epoch = kept.reports[-1].epoch
+        write_best(folder, BestWeights(kept.state["model"], precision, epoch, inputs))
+    return replace(kept, precision=precision)
+
+
+def restore(folder: Path, checkpoint: Checkpoint, run: RunState) -> None:
+    """Brings a run to the state of a checkpoint; does nothing with an empty one.
 
     Call it before the first epoch: what makes the updates starts from the optimiser's state.
 
+    Args:
+        folder: Where the checkpoint was found, for the error.
+        checkpoint: What `find_checkpoint` returned.
+        run: A new run of the same inputs.
+
     Raises:
-        ConfigError: The checkpoint is that of a run with other inputs (says which), or the file is
-            something else, such as pickled code, which is not run.
+        ConfigError: What is in it does not fit the run.
     """
-    path = folder / _STATE
-    if not path.is_file():
+    state = checkpoint.state
+    if state is None:
         return
     try:
-        # `weights_only` refuses pickled code: study folders are passed from hand to hand.
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, EOFError, OSError, RuntimeError, ValueError) as error:
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
-        raise ConfigError(f"{path}: not a checkpoint: {reason}; remove it to go on") from error
-    if not isinstance(state, dict) or not isinstance(state.get("recipe"), dict):
-        raise ConfigError(f"{path}: not a checkpoint: it holds no recipe; remove it to go on")
-    found = difference(state["recipe"], inputs)
-    if found is not None:
-        raise ConfigError(
-            f"{folder}: holds the checkpoint of another recipe: {found}; choose another folder, or "
-            "remove it; a new run can begin with its weights: mtl train --init-from"
-        )
-    copy_weights(run.model, state["model"])
-    run.weighting.load_state_dict(state["weighting"])
-    run.optimizer.load_state_dict(state["optimizer"])
-    run.schedule.load_state_dict(state["schedule"])
-    run.reports.extend(EpochReport.from_json(line) for line in state["reports"])
-    # Never None where the run has a scale: a run keeps the precision that it was saved with.
-    if run.scale is not None:
-        for name, value in state["loss_scale"].items():
-            setattr(run.scale, name, value)
-
-
-def saved_precision(folder: Path) -> Precision | None:
-    """Returns the precision of a checkpoint folder's run; None when there is no checkpoint.
-
-    Raises:
-        ConfigError: The checkpoint was written by another version, or is broken.
-    """
-    path = folder / _BEST
-    if not path.is_file():
-        return None
-    try:
-        with safe_open(path, framework="pt") as file:
-            found = (file.metadata() or {}).get("precision")
-    except (OSError, SafetensorError) as error:
-        reason = one_line(str(error))
-        raise ConfigError(f"{path}: not weights of a checkpoint: {reason}; remove it") from error
-    for precision in get_args(Precision):
-        if precision == found:
-            return precision  # type: ignore[no-any-return]
-    raise ConfigError(
-        f"{folder}: the checkpoint names no precision, it was written by another version of mtl; "
-        "choose another folder or remove it"
-    )
-
-
-def load_best(folder: Path, model: nn.Module) -> Precision:
-    """Brings a model with pretrained weights to its best epoch; returns the run's precision.
-
-    Raises:
-        ConfigError: There is no checkpoint, or it was written by another version.
-    """
-    precision = saved_precision(folder)
-    if precision is None:
-        raise ConfigError(f"{folder}: there is no checkpoint ({_BEST})")
-    copy_weights(model, load_file(folder / _BEST))
-    return precision
+        copy_weights(run.model, state["model"])
+        run.weighting.load_state_dict(state["weighting"])
+        run.optimizer.load_state_dict(state["optimizer"])
+        run.schedule.load_state_dict(state["schedule"])
+        # Never None where the run has a scale: a run keeps the precision that it was saved with.
+        if run.scale is not None:
+            for name, value in state["loss_scale"].items():
+                setattr(run.scale, name, value)
+    except BROKEN_CONTENT as error:
+        raise no_checkpoint(folder, error) from error
+    run.reports.extend(checkpoint.reports)
 
 
 def trained_weights(run: RunState) -> dict[str, Tensor]:
@@ -153,10 +189,52 @@ def trained_weights(run: RunState) -> dict[str, Tensor]:
     return {name: t.detach().cpu().contiguous() for name, t in (encoder | others).items()}
 
 
-def copy_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
-    """Copies parameters and buffers by name; the model has to have all of them."""
-    # Not `load_state_dict`: frozen parameters are missing here, and keep what they are.
-    own = model.state_dict()
-    with torch.no_grad():
-        for name, value in weights.items():
-            own[name].copy_(value)
+def _look(folder: Path, inputs: RunInputs) -> _Seen:
+    """Looks at a checkpoint folder; one of another run is refused, be it damaged or not."""
+    try:
+        best, lost = read_best(folder), ""
+        _refuse_others(folder, best.inputs, inputs)
+    except DamagedError as error:
+        best, lost = None, str(error)
+    precision = best.precision if best is not None else None
+    try:
+        state = read_state(folder)
+    except DamagedError as error:
+        return _Seen(Checkpoint(precision=precision), damage=str(error))
+    if state is None:
+        is_new = not os.path.lexists(folder / BEST)
+        return _Seen(Checkpoint(precision=precision), "" if is_new else f"{STATE} is missing")
+    _refuse_others(folder, state["recipe"], inputs)
+    try:
+        reports = [EpochReport.from_json(line) for line in state["reports"]]
+        last = reports[-1]
+    except (ConfigError, *BROKEN_CONTENT) as error:
+        raise no_checkpoint(folder, error) from error
+    precision = precision or next((p for p in get_args(Precision) if p == last.precision), None)
+    if best is not None and best.epoch != last.best_epoch:
+        lost = f"{BEST} is of epoch {best.epoch} and not of the best, {last.best_epoch}"
+    is_best = last.best_epoch == last.epoch
+    if lost and last.best_epoch > 0 and not is_best:  # 0 = no epoch was worth keeping.
+        return _Seen(Checkpoint(precision=precision), damage=lost)
+    # The state of the best epoch holds its weights.
+    return _Seen(Checkpoint(state, reports, precision), lost=lost if is_best else "")
+
+
+def _refuse_others(folder: Path, found: RunInputs, inputs: RunInputs) -> None:
+    try:
+        differing = difference(found, inputs)
+    except BROKEN_CONTENT as error:
+        raise no_checkpoint(folder, error) from error
+    if differing is not None:
+        raise ConfigError(
+            f"{folder}: holds the checkpoint of another recipe: {differing}; choose another "
+            "folder, or remove it; a new run can begin with its weights: mtl train --init-from"
+        )
+
+
+def _make_way(path: Path, *, is_folder: bool) -> None:
+    """Renames what cannot be replaced by a file, or used as a folder: it may be anybody's."""
+    if os.path.lexists(path) and path.is_dir() != is_folder:
+        aside = path.with_name(f"{path.name}.damaged")
+        remove(aside)
+        path.rename(aside)

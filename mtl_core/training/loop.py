@@ -1,16 +1,22 @@
 """The training loop: a generator of one `EpochReport` per epoch; closing it stops the run."""
 
+import logging
 from collections.abc import Generator
+from contextlib import closing
 from pathlib import Path
 
 from mtl_core.assets import Assets, inputs_of
 from mtl_core.config import RunConfig
 from mtl_core.model.prefix_cache import weights_hash
-from mtl_core.training.checkpoint import load_checkpoint, save_checkpoint, saved_precision
+from mtl_core.training.best import holds_best
+from mtl_core.training.checkpoint import find_checkpoint, restore, save_checkpoint
+from mtl_core.training.distributed import Place
 from mtl_core.training.objective import Mean, ObjectiveSection
 from mtl_core.training.progress import Listener
 from mtl_core.training.report import EpochReport
 from mtl_core.training.run import Run
+
+logger = logging.getLogger(__name__)
 
 _START = "the weights to begin with"
 
@@ -31,7 +37,8 @@ def train(
         checkpoint: Folder of the checkpoint. When it holds one of the same settings, objective and
             data, the run goes on from there, after yielding the reports that were already made. The
             numbers are those of a run that was never interrupted, bit by bit in fp32 on one CPU
-            worker. The run keeps its precision, whatever `auto` would be here.
+            worker. The run keeps its precision, whatever `auto` would be here. From a damaged one
+            the run begins anew.
         assets: Data and encoder of an earlier run with the same `assets_key`.
         on_progress: Called after every step with how far the epoch is; training waits for it.
 
@@ -43,12 +50,10 @@ def train(
         DataError: A data set cannot be used.
         TrainingError: The loss is not finite, or gradients are beyond fp16 at any loss scale.
     """
-    # Read first: precision shapes the state that the checkpoint is then loaded into.
-    precision = None if checkpoint is None else saved_precision(checkpoint)
-    run = Run(config, objective or Mean(), assets=assets, precision=precision)
-    inputs = _inputs(run)
-    if checkpoint is not None:
-        load_checkpoint(checkpoint, run.state, inputs=inputs)
+    objective = objective or Mean()
+    assets = assets or Assets.load(config, device=Place.current().device)
+    inputs = _inputs(config, objective, assets)
+    run = _begin(config, objective, assets, checkpoint, inputs)
     yield from tuple(run.state.reports)
     for epoch in range(len(run.state.reports) + 1, config.training.epochs + 1):
         report = run.run_epoch(epoch, on_progress)
@@ -57,14 +62,73 @@ def train(
         yield report
 
 
-def _inputs(run: Run) -> dict[str, str]:
+def _begin(
+    config: RunConfig,
+    objective: ObjectiveSection,
+    assets: Assets,
+    checkpoint: Path | None,
+    inputs: dict[str, str],
+) -> Run:
+    """Returns the run as its checkpoint left it, or a new one."""
+    if checkpoint is None:
+        return Run(config, objective, assets=assets)
+    # Before the run is made: precision shapes the state that the checkpoint is then loaded into.
+    kept = find_checkpoint(checkpoint, inputs, Place.current())
+    run = Run(config, objective, assets=assets, precision=kept.precision)
+    restore(checkpoint, kept, run.state)
+    return run
+
+
+def recover_best(
+    config: RunConfig,
+    *,
+    objective: ObjectiveSection,
+    checkpoint: Path,
+    assets: Assets,
+    epoch: int,
+) -> int:
+    """Makes sure that a checkpoint holds the weights of the best epoch of a run that has ended.
+
+    Where they are damaged or lost the run is trained again, up to that epoch; a warning says so.
+    All workers call this together.
+
+    Args:
+        config: The run.
+        objective: What `combined` is.
+        checkpoint: Folder of the checkpoint.
+        assets: Data and encoder of the run; models made of them before become unusable.
+        epoch: The best epoch.
+
+    Returns:
+        The epoch whose weights are there: another one where this machine computes other numbers.
+
+    Raises:
+        MtlError: The run cannot be trained again; see `train`.
+    """
+    place, best = Place.current(), epoch
+    if all(place.gather(holds_best(checkpoint, epoch))):
+        return epoch
+    reports = train(config, objective=objective, checkpoint=checkpoint, assets=assets)
+    with closing(reports):
+        for report in reports:
+            best = report.best_epoch
+            if report.epoch >= epoch:
+                break
+    if best != epoch and place.rank == 0:
+        logger.warning(
+            "%s: trained again, the best epoch is %d and no longer %d", checkpoint, best, epoch
+        )
+    return best
+
+
+def _inputs(config: RunConfig, objective: ObjectiveSection, assets: Assets) -> dict[str, str]:
     """Returns what shapes a run -> its content as text, or a hash of it."""
-    start = run.assets.start
+    start = assets.start
     weights = {} if start is None else {_START: weights_hash(start.model.state_dict())}
     return {
-        "run": run.config.model_dump_json(),
-        "objective": run.objective.model_dump_json(),
-        **inputs_of(run.config, run.assets.data.datasets),
+        "run": config.model_dump_json(),
+        "objective": objective.model_dump_json(),
+        **inputs_of(config, assets.data.datasets),
         **weights,
     }
 

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from mtl_core.kept import as_kept
 from mtl_core.number_types import KEPT, Count, Score, Seconds
-from mtl_core.scores import without_nan
+from mtl_core.scores import main_scores, only_finite
 
 Scores = dict[str, dict[str, Score]]
 """Task name -> score name -> value, for instance {"intent": {"accuracy": 0.98}}."""
@@ -31,8 +31,8 @@ class EpochReport:
         dev: Scores of every task on the dev split.
         joint_accuracy: Share of dev sentences with every labelled task right, in [0, 1].
         combined: The objective on dev; higher is better.
-        best_combined: Highest `combined` so far.
-        best_epoch: The epoch that reached it.
+        best_combined: Highest finite `combined` so far; NaN as long as there is none.
+        best_epoch: The epoch that reached it; 0 as long as there is none.
         seconds: Wall time of training and evaluation of this epoch.
         sentences_per_second: Training sentences per second of training time, evaluation left out.
         gradients: "norm/<task>" and "cosine/<task>/<task>" on the shared layers, means over the
@@ -53,7 +53,7 @@ class EpochReport:
     joint_accuracy: Score
     combined: Score
     best_combined: Score
-    best_epoch: Annotated[Count, Field(ge=1)]
+    best_epoch: Count
     seconds: Seconds
     sentences_per_second: Score
     gradients: dict[str, Score] = field(default_factory=dict)
@@ -62,7 +62,7 @@ class EpochReport:
 
     def to_json(self) -> str:
         """Returns the report as one line of JSON, without a line break."""
-        return json.dumps(without_nan(dataclasses.asdict(self)))
+        return json.dumps(only_finite(dataclasses.asdict(self)), allow_nan=False)
 
     @classmethod
     def from_json(cls, line: str) -> "EpochReport":
@@ -78,8 +78,39 @@ class EpochReport:
 def best_report(reports: Iterable[EpochReport]) -> EpochReport | None:
     """Returns the report with the highest finite `combined`, the first one among equals.
 
-    None when there is none. The one rule for "best so far": `max` alone would keep a NaN that
-    comes first, since no number compares greater.
+    None when there is none. The one rule for "best": `max` alone would keep a NaN that comes
+    first, since no number compares greater.
     """
     scored = (report for report in reports if math.isfinite(report.combined))
     return max(scored, key=lambda report: report.combined, default=None)
+
+
+def best_so_far(before: Iterable[EpochReport], epoch: int, combined: float) -> tuple[int, float]:
+    """Returns the best epoch by the rule of `best_report`, and its `combined`.
+
+    Args:
+        before: The reports of earlier epochs.
+        epoch: The epoch that has just ended.
+        combined: Its objective.
+
+    Returns:
+        (0, NaN) when no epoch has a finite one.
+    """
+    best = best_report(before)
+    # The first of equals stays.
+    if math.isfinite(combined) and (best is None or combined > best.combined):
+        return epoch, combined
+    return (0, math.nan) if best is None else (best.epoch, best.combined)
+
+
+def why_no_number(report: EpochReport) -> str | None:
+    """Returns why the objective of an epoch is not finite, in a line; None when it is."""
+    if math.isfinite(report.combined):
+        return None
+    scores = [
+        f"{name} of task '{task}' is {value}"
+        for task, (name, value) in main_scores(report.dev).items()
+        if not math.isfinite(value)
+    ]
+    reason = f": {', '.join(scores)}" if scores else ""
+    return f"epoch {report.epoch}: the objective is no number but {report.combined}{reason}"

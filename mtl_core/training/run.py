@@ -25,7 +25,7 @@ from mtl_core.training.objective import ObjectiveSection, check_objective
 from mtl_core.training.optimizer import learning_rates
 from mtl_core.training.plan import GlobalBatch
 from mtl_core.training.progress import EpochProgress, Listener
-from mtl_core.training.report import EpochReport, best_report
+from mtl_core.training.report import EpochReport, best_so_far
 from mtl_core.training.row_adamw import RowAdamW
 from mtl_core.training.state import new_state, seed_torch, set_frozen
 from mtl_core.training.step import Step, build_step
@@ -216,9 +216,7 @@ class Run:
         counted = [score for name, score in result.main.items()
                    if not self.config.tasks[name].auxiliary]  # fmt: skip
         combined = self.objective.combine(counted, result.joint_accuracy)
-        best = best_report(state.reports)
-        # The first of equals stays; what is not a number never takes the place of one.
-        is_best = best is None or combined > best.combined
+        best_epoch, best_combined = best_so_far(state.reports, epoch, combined)
         return EpochReport(
             epoch=epoch,
             progress=float(epoch),
@@ -229,8 +227,8 @@ class Run:
             dev=result.scores,
             joint_accuracy=result.joint_accuracy,
             combined=combined,
-            best_combined=combined if best is None or is_best else best.combined,
-            best_epoch=epoch if best is None or is_best else best.epoch,
+            best_combined=best_combined,
+            best_epoch=best_epoch,
             seconds=time.perf_counter() - start,
             sentences_per_second=plan.rows_per_epoch / training.seconds,
             gradients=training.gradients,

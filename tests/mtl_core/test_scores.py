@@ -3,7 +3,7 @@
 import json
 import math
 
-from mtl_core.scores import flatten, show_difference, show_score, without_nan
+from mtl_core.scores import flatten, only_finite, show_difference, show_score
 from mtl_core.training.report import EpochReport
 
 TREE = {"combined": 0.5, "words": {"accuracy": 0.25, "perplexity": 41.5, "a/perplexity": 40.0}}
@@ -38,4 +38,4 @@ def test_a_report_is_strict_json_also_without_a_joint_accuracy() -> None:
     assert math.isnan(again.joint_accuracy)
     assert math.isnan(again.dev["a"]["r"])
     assert again.dev["a"]["mse"] == 0.5
-    assert without_nan({"a": [math.nan, 1.0]}) == {"a": [None, 1.0]}
+    assert only_finite({"a": [math.nan, 1.0]}) == {"a": [None, 1.0]}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from mtl_core.printable import printable_json
-from mtl_core.scores import ScoreTree, flatten, show_score, without_nan
+from mtl_core.scores import ScoreTree, flatten, only_finite, show_score
 from tuning.records import keys_of_all
 from tuning.watch.console import plain_console
 
@@ -53,7 +53,7 @@ def show_trials(trials: Mapping[str, ScoreTree], split: str) -> None:
 
 def trials_json(trials: Mapping[str, ScoreTree], split: str) -> str:
     """Returns the scores of trials as JSON; null where there is none."""
-    plain = without_nan({"split": split, "trials": dict(trials)})
+    plain = only_finite({"split": split, "trials": dict(trials)})
     return printable_json(json.dumps(plain, ensure_ascii=False, indent=2))
 
 

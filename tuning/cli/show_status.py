@@ -4,7 +4,7 @@ import json
 import time
 from pathlib import Path
 
-from mtl_core.scores import without_nan
+from mtl_core.scores import only_finite
 from tuning.study.status import StudyStatus, read_status
 from tuning.watch.console import can_redraw, plain_console
 from tuning.watch.status_file import DriverStatus
@@ -62,7 +62,7 @@ def _as_json(status: StudyStatus) -> str:
         },
         "go_on": status.go_on,
     }
-    return json.dumps(without_nan(content))
+    return json.dumps(only_finite(content))
 
 
 def _lines(status: StudyStatus) -> list[str]:

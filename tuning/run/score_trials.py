@@ -14,7 +14,7 @@ from mtl_core.files import InUseError, hold
 from mtl_core.scores import ScoreTree
 from mtl_core.study_file import read_document
 from mtl_core.tasks.kinds import outside_kinds
-from mtl_core.training.checkpoint import saved_precision
+from mtl_core.training.best import has_best
 from mtl_core.training.distributed import Place, find_device
 from mtl_core.training.objective import ObjectiveSection
 from mtl_core.validation import validate
@@ -98,11 +98,7 @@ def _scores(
 def _kept(folder: StudyFolder, *, trust_code: bool) -> Mapping[str, RunConfig]:
     """Returns run id -> recipe of the trials that have a checkpoint."""
     names = [entry.name for entry in folder.trials.iterdir()] if folder.trials.is_dir() else []
-    kept = [
-        name
-        for name in sorted(names, key=order_of)
-        if saved_precision(folder.checkpoint(name)) is not None
-    ]
+    kept = [name for name in sorted(names, key=order_of) if has_best(folder.checkpoint(name))]
     if not kept:
         raise ConfigError(
             f"{folder.path}: none of its {len(names)} trials has a checkpoint; a study keeps "

@@ -1,11 +1,13 @@
 """`mtl train`: one run in this process, without Ray, with its checkpoint and model in a folder."""
 
+import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 
 from mtl_core.assets import Assets, build_tasks
-from mtl_core.errors import ConfigError, NotReadyError
+from mtl_core.errors import ConfigError, NotReadyError, TrainingError
 from mtl_core.export import export_best
 from mtl_core.files import InUseError, hold
 from mtl_core.leftovers import remove_parts
@@ -15,9 +17,11 @@ from mtl_core.saved_model import load_model
 from mtl_core.scores import main_scores
 from mtl_core.training.distributed import Place
 from mtl_core.training.loop import train
-from mtl_core.training.report import EpochReport
+from mtl_core.training.report import EpochReport, best_report, why_no_number
 from tuning.study.config import StudyFile
 from tuning.watch.run_display import RunDisplay
+
+logger = logging.getLogger(__name__)
 
 
 def train_study(
@@ -38,7 +42,7 @@ def train_study(
         ConfigError: The folder cannot be written or holds another recipe; `start` has another
             encoder.
         NotReadyError: The folder is in use.
-        TrainingError: The loss is not finite.
+        TrainingError: The loss is not finite, or the objective is no number in any epoch.
     """
     try:
         output.mkdir(parents=True, exist_ok=True)
@@ -83,7 +87,7 @@ def _train_in(
         display.line(_what_starts(start, assets, study))
     checkpoint = output / "checkpoint"
     reports = _train(study, assets, checkpoint, display)
-    best = next(one for one in reports if one.epoch == reports[-1].best_epoch)
+    best = _best(reports)
     display.stage("saving the model")
     export_best(
         checkpoint,
@@ -96,6 +100,24 @@ def _train_in(
     )
     display.result(f"best epoch {best.epoch}: combined {best.combined:.4f}; {output / 'model'}")
     return output / "model"
+
+
+def _best(reports: Sequence[EpochReport]) -> EpochReport:
+    """Returns the report of the best epoch; a warning names epochs without a number.
+
+    Raises:
+        TrainingError: No epoch has one.
+    """
+    reasons = [reason for report in reports if (reason := why_no_number(report)) is not None]
+    best = best_report(reports)
+    if best is None:
+        raise TrainingError(f"{reasons[-1]}; so in all epochs, {len(reports)}: no model is saved")
+    if reasons:
+        logger.warning(
+            "%s; so in %d of %d epochs, the model is that of epoch %d",
+            reasons[-1], len(reasons), len(reports), best.epoch,
+        )  # fmt: skip
+    return best
 
 
 def _what_starts(start: StartingWeights, assets: Assets, study: StudyFile) -> str:

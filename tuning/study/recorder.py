@@ -1,6 +1,5 @@
 """Writes down what happens to the trials of a running study: in its folder, then in its history."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -8,7 +7,7 @@ from pydantic import ValidationError
 
 from mtl_core.config import RunConfig
 from mtl_core.study_file import override
-from mtl_core.training.report import EpochReport
+from mtl_core.training.report import EpochReport, why_no_number
 from tuning.records import DEFAULT_ID, Status, TrialRecord, Value
 from tuning.study.folder import StudyFolder
 from tuning.study.history import History
@@ -102,8 +101,8 @@ class Recorder:
         # Optuna is told the same (`OpenTrial.end`); with another rule here the two would part.
         if status != "failed":
             for report in self.history[run_id].reports:
-                if not math.isfinite(report.combined):
-                    status, error = "failed", f"epoch {report.epoch}: the objective is no number"
+                if (reason := why_no_number(report)) is not None:
+                    status, error = "failed", reason
                     break
         if error is not None:
             self._folder.write_error(run_id, error)

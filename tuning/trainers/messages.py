@@ -64,12 +64,15 @@ class ScoreJob:
         export: Folder of the model.
         dev: Dev scores of that epoch, for the model's card.
         about: What its owner says of the model, for its card.
+        epoch: That epoch, from 1: where its weights are damaged or lost, the run is trained again.
+            None = whichever the checkpoint holds.
     """
 
     spec: TrialSpec
     export: Path | None
     dev: dict[str, float | Mapping[str, float]]
     about: "About | None" = None
+    epoch: int | None = None
 
 
 # Compared by value: so the pool tells a job that is submitted again, after a lost answer, from

@@ -9,9 +9,12 @@ from mtl_core.config import RunConfig
 from mtl_core.data.store import EncodedDataset
 from mtl_core.data.unseen import unseen_rows
 from mtl_core.export import export_best
-from mtl_core.training.checkpoint import load_best
+from mtl_core.model.autocast import Precision
+from mtl_core.model.multitask import MultiTaskModel
+from mtl_core.training.best import load_best
 from mtl_core.training.distributed import Place
 from mtl_core.training.evaluation import Evaluation, evaluate
+from mtl_core.training.loop import recover_best
 from mtl_core.training.objective import ObjectiveSection, counted_tasks
 from tuning.trainers.messages import Scored, ScoreJob
 
@@ -31,11 +34,10 @@ def score_on_test(
         place: This worker's; all workers of a trainer call this together.
 
     Raises:
-        MtlError: The checkpoint cannot be read, or a task cannot be scored.
+        MtlError: The checkpoint cannot be had again, or a task cannot be scored.
     """
     tasks = build_tasks(config, assets.data.datasets)
-    model = assets.new_model(config, tasks)
-    precision = load_best(job.spec.checkpoint, model)
+    model, precision = _best_model(job, config, assets, objective)
     collator = build_collator(config, assets.data.tokenizer)
 
     def scored(datasets: Mapping[str, EncodedDataset]) -> _Scores | None:
@@ -58,6 +60,19 @@ def score_on_test(
     compared = rest if unseen is not None and "combined" in unseen else assets.data.datasets
     rows = _test_rows(config, compared, counted_tasks(objective, tasks))
     return Scored(scores, worth_in_rows(objective.kind, rows), unseen)
+
+
+def _best_model(
+    job: ScoreJob, config: RunConfig, assets: Assets, objective: ObjectiveSection
+) -> tuple[MultiTaskModel, Precision]:
+    """Returns the model at the best epoch, trained again where its weights are lost."""
+    checkpoint, epoch = job.spec.checkpoint, job.epoch
+    if epoch is not None:
+        epoch = recover_best(
+            config, objective=objective, checkpoint=checkpoint, assets=assets, epoch=epoch
+        )
+    model = assets.new_model(config, build_tasks(config, assets.data.datasets))
+    return model, load_best(checkpoint, model, epoch=epoch)
 
 
 def score_best(

@@ -17,7 +17,7 @@ from mtl_core.model.backbones.encoder import Encoder, load_encoder
 from mtl_core.model.backbones.tokenizer import load_tokenizer
 from mtl_core.model.outline import longest_input
 from mtl_core.model.pooling import Pooler
-from mtl_core.training.checkpoint import load_best
+from mtl_core.training.best import load_best
 from mtl_core.training.loop import train
 
 CPU = torch.device("cpu")

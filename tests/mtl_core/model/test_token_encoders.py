@@ -23,7 +23,7 @@ from mtl_core.model.layers import encoder_parts
 from mtl_core.model.probe import facts_of
 from mtl_core.predictor import Predictor
 from mtl_core.study_file import override
-from mtl_core.training.checkpoint import load_best
+from mtl_core.training.best import load_best
 from mtl_core.training.loop import train
 
 CPU = torch.device("cpu")

@@ -14,15 +14,13 @@ from types import SimpleNamespace
 import pytest
 import torch
 from conftest import RunConfigFactory
-from safetensors.torch import load_file, save_file
 from short_runs import assert_same, run
 
 from mtl_core.assets import Assets
-from mtl_core.errors import ConfigError
 from mtl_core.export import export_best
 from mtl_core.model.autocast import DTYPES, Precision, autocast
 from mtl_core.training import precision
-from mtl_core.training.checkpoint import load_best, saved_precision
+from mtl_core.training.best import load_best, read_best
 from mtl_core.training.loop import train
 from mtl_core.training.objective import Mean
 from mtl_core.training.precision import Choice, advise, agreed, choose, describe
@@ -259,18 +257,8 @@ def test_a_resumed_run_keeps_its_precision(
     processor("", None)
     reports, parts = run(config, tmp_path / "parts")
     assert [report.precision for report in reports] == ["bf16", "bf16"]
-    assert saved_precision(tmp_path / "parts") == "bf16"
+    assert read_best(tmp_path / "parts").precision == "bf16"
     assert_same(parts, whole)
-
-
-def test_a_checkpoint_without_a_precision_is_refused(
-    run_config: RunConfigFactory, tmp_path: Path
-) -> None:
-    config = run_config({"training.epochs": 1})
-    list(train(config, checkpoint=tmp_path))
-    save_file(load_file(tmp_path / "best.safetensors"), tmp_path / "best.safetensors")
-    with pytest.raises(ConfigError, match="names no precision, it was written by another version"):
-        next(train(config, checkpoint=tmp_path))
 
 
 def test_a_saved_model_tells_its_precision(

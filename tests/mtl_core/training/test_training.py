@@ -57,10 +57,11 @@ def test_a_score_that_is_not_a_number_is_never_the_best(run_config: RunConfigFac
         def combine(self, main_scores: Collection[float], joint_accuracy: float) -> float:
             return next(given)
 
-    given = iter([math.nan, 0.5, math.nan, 0.5, 0.6])
-    reports = list(train(run_config({"training.epochs": 5}), objective=Given()))
-    assert [report.best_epoch for report in reports] == [1, 2, 2, 2, 5]
-    assert [report.best_combined for report in reports[1:]] == [0.5, 0.5, 0.5, 0.6]
+    given = iter([math.nan, 0.5, math.inf, 0.5, math.nan, 0.6, -math.inf])
+    reports = list(train(run_config({"training.epochs": 7}), objective=Given()))
+    assert [report.best_epoch for report in reports] == [0, 2, 2, 2, 2, 6, 6]
+    assert math.isnan(reports[0].best_combined)
+    assert [report.best_combined for report in reports[1:]] == [0.5, 0.5, 0.5, 0.5, 0.6, 0.6]
 
 
 def test_objectives_combine_main_scores() -> None:

@@ -267,7 +267,9 @@ def test_a_trial_without_a_number_has_failed(driver: Driver) -> None:
     driver.run(0, [0.1, float("nan"), 0.9])
     driver.run(1, [0.2])
     record = driver.history["0000"]
-    assert (record.status, record.error) == ("failed", "epoch 2: the objective is no number")
+    assert record.status == "failed"
+    where = "epoch 2: the objective is no number but nan"
+    assert record.error == f"{where}: accuracy of task 'intent' is nan"
     best = driver.history.best
     assert best is not None
     assert best.id == "0001"

@@ -12,11 +12,12 @@ import optuna
 import pytest
 from conftest import Mtl, RunConfigFactory
 from strangers import BOMB, MARK, PAYLOAD, Pickled
+from torch import nn
 
 from mtl_core.data.formats.hub_source import HubName, hub_table
 from mtl_core.errors import ConfigError, DataError
 from mtl_core.study_file import dump
-from mtl_core.training.checkpoint import saved_precision
+from mtl_core.training.best import load_best
 from tuning.study.folder import StudyFolder
 from tuning.study.journal import open_optuna
 from tuning.study.load import load_study
@@ -243,5 +244,5 @@ def test_data_sets_of_strangers_run_nothing(name: str, workplace: Path) -> None:
 
 def test_broken_weights_of_a_checkpoint_are_one_line(tmp_path: Path) -> None:
     (tmp_path / "best.safetensors").write_bytes(b"\x08\x00\x00\x00\x00\x00\x00\x00{broken}")
-    with pytest.raises(ConfigError, match=r"^.*best\.safetensors: not weights of a checkpoint: .*"):
-        saved_precision(tmp_path)
+    with pytest.raises(ConfigError, match=r"^.*: the weights of .* lost: best\.safetensors cannot"):
+        load_best(tmp_path, nn.Linear(1, 1))
