@@ -5,6 +5,7 @@ result: none of them may know more than the one before.
 """
 
 import math
+import time
 from collections.abc import Callable, Iterable, Mapping
 
 from optuna import Study as OptunaStudy
@@ -18,6 +19,7 @@ from tuning.study.journal import REMEDY, NotBegunError, read_optuna
 from tuning.study.reports import REMEDY as REPORTS_REMEDY
 
 _MOST_NAMED = 3
+_WRITING_SECONDS = 0.2
 
 
 def read_journal(folder: StudyFolder) -> OptunaStudy:
@@ -107,23 +109,37 @@ def agreed_reports(
         BrokenError: The reports are broken, or are not those that the journal was told of.
     """
     run_id = run_id_of(trial.number)
-    reports, path = folder.read_reports(run_id), folder.reports(run_id)
+    known = max([trial.user_attrs.get("epochs", 0), *trial.intermediate_values])
+    reports = folder.read_reports(run_id)
+    if len(reports) < known:
+        # The journal is told first: what is missing may be written just now.
+        time.sleep(_WRITING_SECONDS)
+        reports = folder.read_reports(run_id)
+    _check_scores(folder, trial, reports)
+    missing = known - len(reports)
+    if missing <= 0 or trial.state is TrialState.FAIL:
+        return reports
+    lost = f"{folder.reports(run_id)}: {missing} of {known} reports are missing"
+    if trial.state is TrialState.RUNNING:
+        tell(f"{lost}; the trial reports again when the study goes on")
+        return reports
+    tell(
+        f"{lost}; the scores of trial {run_id} are those of {folder.journal.name}, its losses and "
+        "times are gone"
+    )
+    return (*reports, *_reports_of(trial, behind=len(reports)))
+
+
+def _check_scores(folder: StudyFolder, trial: FrozenTrial, reports: Iterable[EpochReport]) -> None:
     for report in reports:
         # NaN is not told to Optuna. Equal to the last bit: both were written from the same number.
         best, told = report.best_combined, trial.intermediate_values.get(report.epoch)
         if told is not None and math.isfinite(best) and best != told:
             raise BrokenError(
-                f"{path}:{report.epoch}: a file of the study is broken: the best score so far is "
-                f"{best}, but {told} in {folder.journal.name}; {REPORTS_REMEDY}"
+                f"{folder.reports(run_id_of(trial.number))}:{report.epoch}: a file of the study is "
+                f"broken: the best score so far is {best}, but {told} in {folder.journal.name}; "
+                f"{REPORTS_REMEDY}"
             )
-    epochs = trial.user_attrs.get("epochs", 0)
-    if trial.state not in (TrialState.COMPLETE, TrialState.PRUNED) or len(reports) >= epochs:
-        return reports
-    tell(
-        f"{path}: {epochs - len(reports)} of {epochs} reports are missing; the scores of trial "
-        f"{run_id} are those of {folder.journal.name}, its losses and times are gone"
-    )
-    return (*reports, *_reports_of(trial, behind=len(reports)))
 
 
 def _reports_of(trial: FrozenTrial, *, behind: int) -> list[EpochReport]:

@@ -49,9 +49,9 @@ def _wrong(report: EpochReport, number: int) -> str:
         return f"expected the report of epoch {number}, found that of {report.epoch}"
     if report.best_epoch > report.epoch:
         return f"best_epoch: {report.best_epoch} was not run yet"
-    best = report.best_combined
-    is_number = math.isfinite(report.combined) and math.isfinite(best)
-    is_best = report.epoch == report.best_epoch
-    if is_number and (report.combined > best or (is_best and report.combined != best)):
-        return f"combined: {report.combined} does not go with {best}, the best so far"
+    # A number that is none is never greater, and takes its place only as long as there is no other.
+    combined, best = report.combined, report.best_combined
+    is_other = combined != best and not (math.isnan(combined) and math.isnan(best))
+    if is_other and (report.epoch == report.best_epoch or combined > best):
+        return f"combined: {combined} does not go with {best}, the best so far"
     return ""
