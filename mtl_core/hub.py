@@ -12,6 +12,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
+from mtl_core.addresses import not_local
 from mtl_core.any_path import is_file, is_folder
 from mtl_core.errors import ConfigError, MtlError, NotReadyError
 from mtl_core.model_folder import EXTRA_FILES, FILES, META, RUN
@@ -44,6 +45,8 @@ def find_model(name: str | Path, *, revision: str | None = None) -> Path:
         ConfigError: There is no such model on the hub.
         NotReadyError: The hub cannot be reached, and the cache does not have it.
     """
+    if wrong := not_local(name):
+        raise ConfigError(f"{wrong}; models on the hub are named USER/NAME")
     repo, _, named = str(name).partition("@")
     folder = Path(name)
     if is_file(folder):

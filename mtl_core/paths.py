@@ -6,6 +6,7 @@ from pathlib import Path, PurePosixPath
 
 import platformdirs
 
+from mtl_core.addresses import not_local
 from mtl_core.errors import CacheError
 
 FETCHED = "fetched:"
@@ -19,7 +20,7 @@ def cache_folder() -> Path:
     Linux, `~/Library/Caches` on macOS, `%LOCALAPPDATA%` on Windows.
 
     Raises:
-        CacheError: The folder cannot be made.
+        CacheError: The folder cannot be made, or is an address.
     """
     folder = cache_path()
     try:
@@ -66,5 +67,11 @@ def fetched_path(text: str) -> Path:
 
 
 def cache_path() -> Path:
-    """Returns where the cache folder is, or would be; see `cache_folder`."""
+    """Returns where the cache folder is, or would be; see `cache_folder`.
+
+    Raises:
+        CacheError: It is an address.
+    """
+    if wrong := not_local(os.environ.get("MTL_CACHE", "")):
+        raise CacheError(f"MTL_CACHE: {wrong}")
     return Path(os.environ.get("MTL_CACHE") or platformdirs.user_cache_path("mtl", appauthor=False))

@@ -1,8 +1,9 @@
-"""Reads a file as a whole; in its place may lie what is none: a folder, a pipe, a dead link."""
+"""Reads a file that need not be there, as a whole; what is no file in its place is told."""
 
-import stat
 from pathlib import Path
+from typing import BinaryIO
 
+from mtl_core.any_path import open_regular
 from mtl_core.errors import ConfigError
 
 
@@ -16,13 +17,14 @@ def read_plain(path: Path, *, most_bytes: int) -> bytes | None:
     Raises:
         ConfigError: It is no file, is larger, or cannot be read.
     """
-    if not is_plain(path):
+    file = _opened(path)
+    if file is None:
         return None
-    try:
-        with path.open("rb") as file:
+    with file:
+        try:
             content = file.read(most_bytes + 1)
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+        except OSError as error:
+            raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
     if len(content) > most_bytes:
         size = f"{most_bytes // 2**20} MiB" if most_bytes >= 2**20 else f"{most_bytes // 2**10} KiB"
         raise ConfigError(f"{path}: expected at most {size}; it is larger")
@@ -30,22 +32,23 @@ def read_plain(path: Path, *, most_bytes: int) -> bytes | None:
 
 
 def is_plain(path: Path) -> bool:
-    """Returns whether a file is there.
-
-    Asked before it is opened: a pipe would be waited for until somebody writes into it.
+    """Returns whether there is a file that can be read.
 
     Raises:
         ConfigError: There is something else: a folder, a pipe, a device, a link to nothing.
     """
+    file = _opened(path)
+    if file is not None:
+        file.close()
+    return file is not None
+
+
+def _opened(path: Path) -> BinaryIO | None:
     try:
-        mode = path.stat().st_mode
+        return open_regular(path)
     except FileNotFoundError:
         if path.is_symlink():
             raise ConfigError(f"{path}: expected a file, found a link to nothing") from None
-        return False
+        return None
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
-    if not stat.S_ISREG(mode):
-        found = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe"}.get(stat.S_IFMT(mode), "no file")
-        raise ConfigError(f"{path}: expected a file, found {found}")
-    return True

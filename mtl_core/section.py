@@ -12,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchem
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
+from mtl_core.addresses import not_local
 from mtl_core.any_path import absolute, is_folder
 from mtl_core.paths import FETCHED, fetched_path
 
@@ -110,10 +111,15 @@ def resolve_path(value: Any) -> Any:
     """Returns the absolute path that a text or path stands for; other values unchanged.
 
     `fetched:NAME/FILE` is a file that `mtl fetch` puts into the cache.
+
+    Raises:
+        ValueError: It is an address.
     """
     if isinstance(value, str) and value.startswith(FETCHED):
         return fetched_path(value)
     if isinstance(value, str | Path):
+        if wrong := not_local(value):
+            raise ValueError(wrong)
         return absolute(value, value.base if isinstance(value, PlacedText) else Path.cwd())
     return value
 
@@ -141,18 +147,7 @@ def resolve_files(value: Any) -> Any:
     return str(path) if isinstance(path, Path) else path
 
 
-def resolve_local(value: Any) -> Any:
-    """Returns the absolute path that a text or path stands for; see `resolve_path`.
-
-    Raises:
-        ValueError: It is an address such as `s3://bucket/runs`, which would become a local folder.
-    """
-    if isinstance(value, str) and _ADDRESS.match(value):
-        raise ValueError(f"expected a path on this machine, found the address '{value}'")
-    return resolve_path(value)
-
-
-DataPath = Annotated[Path, BeforeValidator(resolve_local)]
+DataPath = Annotated[Path, BeforeValidator(resolve_path)]
 """A path; a relative one is resolved against the file or folder in which it was written.
 
 `fetched:NAME/FILE` names data that `mtl fetch` puts into the cache.

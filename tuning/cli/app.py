@@ -15,6 +15,7 @@ from mtl_core.extras import is_extra, missing
 from mtl_core.full_disk import disk_code, storage_error
 from tuning.cli.check import check
 from tuning.cli.clean import clean
+from tuning.cli.command import Command
 from tuning.cli.evaluate import evaluate
 from tuning.cli.fetch import fetch
 from tuning.cli.fill_mask import fill_mask
@@ -79,7 +80,7 @@ for _command in (
     submit,
     schema,
 ):
-    app.command(cls=StudyCommand if _command in _OF_STUDIES else None)(_command)
+    app.command(cls=StudyCommand if _command in _OF_STUDIES else Command)(_command)
 
 
 def main() -> NoReturn:

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+from mtl_core.addresses import not_local
 from mtl_core.any_path import is_file, is_there
 from mtl_core.errors import ConfigError, NotReadyError
 from mtl_core.study_file import read_document
@@ -74,6 +75,8 @@ def files_by_dataset(files: Sequence[str], datasets: Collection[str]) -> dict[st
         # A path may hold "=" itself; it is one where what stands before is no data set.
         is_named = bool(equals) and (name in datasets or not is_there(text))
         key = name if is_named else ""
+        if wrong := not_local(path if is_named else text):
+            raise ConfigError(f"--file: {wrong}")
         if key in found:
             raise ConfigError(f"--file: '{text}': there is a file for this data set already")
         found[key] = Path(path if is_named else text)

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from mtl_core.addresses import not_local
 from mtl_core.errors import ConfigError
 from tuning.cli.options import BatchSize, Device, Model, TrustCode
 
@@ -40,6 +41,8 @@ def evaluate(
     if every:
         if file or batch_size:
             raise ConfigError("--all: scores trials on their own data; --file and --batch-size not")
+        if wrong := not_local(model):
+            raise ConfigError(f"MODEL: {wrong}")
         _evaluate_all(Path(model), split, as_json=as_json, device=device, trust_code=trust_code)
         return
     from tuning.cli.arguments import files_by_dataset, model_folder

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from typer.core import TyperCommand
+from tuning.cli.command import Command
 
 
-class StudyCommand(TyperCommand):
+class StudyCommand(Command):
     """A command that takes `--set KEY=VALUE`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:

@@ -3,6 +3,7 @@
 from importlib.resources import files
 from pathlib import Path
 
+from mtl_core.addresses import not_local
 from mtl_core.any_path import is_file, is_folder, is_there
 from mtl_core.errors import ConfigError, did_you_mean
 
@@ -16,6 +17,8 @@ def find_study(study: str) -> Path:
     Raises:
         ConfigError: There is neither, or the file is one of data.
     """
+    if wrong := not_local(study):
+        raise ConfigError(wrong)
     path = Path(study)
     # A table read as YAML would be refused for something inside of it.
     if path.suffix.lower() in (*_DATA, *_PACKED) and is_file(path):
