@@ -41,8 +41,6 @@ def evaluate(
     if every:
         if file or batch_size:
             raise ConfigError("--all: scores trials on their own data; --file and --batch-size not")
-        if wrong := not_local(model):
-            raise ConfigError(f"MODEL: {wrong}")
         _evaluate_all(Path(model), split, as_json=as_json, device=device, trust_code=trust_code)
         return
     from tuning.cli.arguments import files_by_dataset, model_folder
@@ -71,6 +69,8 @@ def _evaluate_all(
 ) -> None:
     from tuning.study.folder import StudyFolder
 
+    if wrong := not_local(study):
+        raise ConfigError(f"MODEL: {wrong}")
     StudyFolder(study).check_is_study()
     from tuning.watch.waiting import waiting
 
