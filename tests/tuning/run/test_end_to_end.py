@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -25,6 +26,9 @@ _WAIT_SECONDS = 600
 
 _ENDLESS = ("--set", "training.epochs=100000", "--set", "study.scheduler={kind: none}")
 """A study that cannot end before it is disturbed, however slow the test is."""
+
+_UMASK = 0o027
+"""Of all studies here: the group may read what they write, and others may not."""
 
 _LONG_EPOCHS = 80
 _LONG = ("--set", f"training.epochs={_LONG_EPOCHS}")
@@ -61,6 +65,7 @@ def start(study_file: Path, *words: str) -> subprocess.Popen[str]:
         text=True,
         start_new_session=True,
         cwd=Path(__file__).parents[3],
+        umask=_UMASK,
     )
 
 
@@ -121,6 +126,15 @@ def check_complete(folder: Path, epochs: int = _EPOCHS) -> None:
         assert set(result[name]) == {"trial", "parameters", "precision", "dev", "test", "unseen"}
         assert set(result[name]["test"]) >= {"combined", "intent", "slots"}
     assert (folder / "best" / "model.safetensors").is_file()
+    check_modes(folder)
+    # Nothing goes on with a trial that has ended.
+    assert {path.name for path in folder.glob("trials/*/checkpoint/*")} == {"best.safetensors"}
+
+
+def check_modes(folder: Path) -> None:
+    """Everything has the mode that the umask leaves, whoever wrote it: driver, worker, library."""
+    modes = {path: oct(path.stat().st_mode & 0o777) for path in (folder, *folder.rglob("*"))}
+    assert modes == {p: oct((0o777 if p.is_dir() else 0o666) & ~_UMASK) for p in modes}
 
 
 def ray_processes(session: int | str) -> list[psutil.Process]:
@@ -224,6 +238,39 @@ def test_killed_processes_change_nothing(
         ]
         process.kill()
     finish(driver, code=0)
+    check_complete(folder, _LONG_EPOCHS)
+    undisturbed = here(run_config, **{"training.epochs": _LONG_EPOCHS})
+    assert scores_of(folder)["0000"] == undisturbed, "as if nothing had happened"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="others take no limits from outside")
+def test_a_full_disk_fails_no_trial_and_changes_nothing(
+    study_file: Path, run_config: RunConfigFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = study_file.parent / "runs" / "tiny"
+    session = f"full-{os.getpid()}"
+    monkeypatch.setenv("MTL_TEST_SESSION", session)
+
+    def worker(driver: subprocess.Popen[str]) -> psutil.Process:
+        found = ray_processes(session)
+        [process] = [one for one in found if "RayTrainWorker" in " ".join(one.cmdline())]
+        return process
+
+    def itself(driver: subprocess.Popen[str]) -> psutil.Process:
+        return psutil.Process(driver.pid)
+
+    # No file may grow beyond a size from then on: neither checkpoints of a worker, nor the journal.
+    for number, (whose, size) in enumerate([(worker, 10_000), (itself, 100)], start=1):
+        driver = start(study_file, *_LONG)
+        epoch = number * _LONG_EPOCHS // 4
+        wait_for(lambda epoch=epoch: len(reports_of(folder, "0000")) >= epoch, driver)
+        whose(driver).rlimit(psutil.RLIMIT_FSIZE, (size, size))
+        output = finish(driver, code=1)
+        [line] = [line for line in output.splitlines() if line.startswith("error: ")]
+        assert re.search(r"cannot write .*: File too large; .* the same command goes on$", line)
+        assert "Traceback" not in output
+        assert not [path for path in folder.rglob("*.part") if path.parent.name != ".scratch"]
+    finish(start(study_file, *_LONG), code=0)
     check_complete(folder, _LONG_EPOCHS)
     undisturbed = here(run_config, **{"training.epochs": _LONG_EPOCHS})
     assert scores_of(folder)["0000"] == undisturbed, "as if nothing had happened"
