@@ -11,6 +11,7 @@ import pooch
 
 from mtl_core.errors import CacheError, DataError, NotReadyError
 from mtl_core.fetching.sources import Source
+from mtl_core.files import whole_file
 from mtl_core.full_disk import telling_full_disks
 from mtl_core.paths import cache_folder, fetched_folder
 
@@ -73,7 +74,6 @@ def fetch_file(address: str, path: Path) -> None:
         pooch.retrieve(
             address, known_hash=None, fname=path.name, path=path.parent, downloader=_download
         )
-        path.chmod(0o644)  # Made for its user alone, see below.
     except requests.RequestException as error:
         raise _error(error)(f"{address}: cannot be fetched: {_reason(error)}") from error
 
@@ -94,8 +94,10 @@ def _fetch(path: Path, address: str, sha256: str, advance: Advance) -> None:
     try:
         with telling_full_disks(path):
             manager.fetch(path.name, downloader=_download if is_web else _copy)
-        # Made by `tempfile`, which lets nobody else read it; a cache may be shared.
-        path.chmod(0o644)
+            if not path.stat().st_mode & 0o066:
+                # Made by `tempfile` for its user alone: it gets the mode of a new file.
+                with whole_file(path) as part:
+                    path.replace(part)
         advance(path.stat().st_size)
     except requests.HTTPError as error:
         raise _error(error)(f"{address}: cannot be fetched: {_reason(error)}") from error

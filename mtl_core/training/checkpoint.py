@@ -11,6 +11,7 @@ runs are deterministic, and one that begins anew comes to the same reports.
 import logging
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
@@ -18,7 +19,7 @@ from typing import Any, get_args
 from torch import Tensor
 
 from mtl_core.checks import DamagedError
-from mtl_core.errors import ConfigError
+from mtl_core.errors import ConfigError, StorageError
 from mtl_core.files import remove
 from mtl_core.model.autocast import Precision
 from mtl_core.training.best import (
@@ -137,7 +138,24 @@ def find_checkpoint(folder: Path, inputs: RunInputs, place: Place) -> Checkpoint
     return replace(kept, precision=precision)
 
 
-def restore(folder: Path, checkpoint: Checkpoint, run: RunState) -> None:
+def finish_checkpoint(folder: Path) -> None:
+    """Leaves of a run that is over its reports and the weights of its best epoch.
+
+    Nothing goes on with the rest, which is the most of it: optimiser, and weights of the last
+    epoch. The same run yields its reports once more, and trains nothing.
+    """
+    # It only frees room: on a full disk all stays as it is.
+    with suppress(DamagedError, StorageError):
+        state = read_state(folder)
+        if state is not None and not _is_over(state):
+            write_state(folder, {key: state[key] for key in ("recipe", "reports")})
+
+
+def _is_over(state: Mapping[str, Any]) -> bool:
+    return "model" not in state
+
+
+def restore(folder: Path, checkpoint: Checkpoint, run: RunState, *, epochs: int) -> None:
     """Brings a run to the state of a checkpoint; does nothing with an empty one.
 
     Call it before the first epoch: what makes the updates starts from the optimiser's state.
@@ -146,12 +164,16 @@ def restore(folder: Path, checkpoint: Checkpoint, run: RunState) -> None:
         folder: Where the checkpoint was found, for the error.
         checkpoint: What `find_checkpoint` returned.
         run: A new run of the same inputs.
+        epochs: Epochs of the run.
 
     Raises:
         ConfigError: What is in it does not fit the run.
     """
     state = checkpoint.state
     if state is None:
+        return
+    if _is_over(state) and len(checkpoint.reports) >= epochs:
+        run.reports.extend(checkpoint.reports)
         return
     try:
         copy_weights(run.model, state["model"])
@@ -213,7 +235,7 @@ def _look(folder: Path, inputs: RunInputs) -> _Seen:
     precision = precision or next((p for p in get_args(Precision) if p == last.precision), None)
     if best is not None and best.epoch != last.best_epoch:
         lost = f"{BEST} is of epoch {best.epoch} and not of the best, {last.best_epoch}"
-    is_best = last.best_epoch == last.epoch
+    is_best = last.best_epoch == last.epoch and not _is_over(state)
     if lost and last.best_epoch > 0 and not is_best:  # 0 = no epoch was worth keeping.
         return _Seen(Checkpoint(precision=precision), damage=lost)
     # The state of the best epoch holds its weights.

@@ -75,7 +75,7 @@ def _begin(
     # Before the run is made: precision shapes the state that the checkpoint is then loaded into.
     kept = find_checkpoint(checkpoint, inputs, Place.current())
     run = Run(config, objective, assets=assets, precision=kept.precision)
-    restore(checkpoint, kept, run.state)
+    restore(checkpoint, kept, run.state, epochs=config.training.epochs)
     return run
 
 

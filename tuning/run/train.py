@@ -15,6 +15,7 @@ from mtl_core.model.starting import StartingWeights
 from mtl_core.model.trained import describe_trained
 from mtl_core.saved_model import load_model
 from mtl_core.scores import main_scores
+from mtl_core.training.checkpoint import finish_checkpoint
 from mtl_core.training.distributed import Place
 from mtl_core.training.loop import train
 from mtl_core.training.report import EpochReport, best_report, why_no_number
@@ -98,6 +99,7 @@ def _train_in(
         test=None,  # Scored when the user asks for it, with `mtl evaluate`.
         about=study.study.card,
     )
+    finish_checkpoint(checkpoint)
     display.result(f"best epoch {best.epoch}: combined {best.combined:.4f}; {output / 'model'}")
     return output / "model"
 

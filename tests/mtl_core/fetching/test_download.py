@@ -1,6 +1,7 @@
 """Fetching: whole files, checked and each only once, from a server that may misbehave."""
 
 import hashlib
+import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -58,8 +59,17 @@ def test_the_files_come_as_they_are(server: FileServer, own_cache: Path) -> None
     assert folder == own_cache / "fetched" / "set"
     assert found(folder) == FILES
     assert sum(sizes) == source.bytes == sum(map(len, FILES.values()))
-    # Of a cache that several users share all may read.
-    assert all(stat.S_IMODE((folder / name).stat().st_mode) == 0o644 for name in FILES)
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o027])
+def test_who_may_read_the_files_is_said_by_the_umask(server: FileServer, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        folder = fetch_source("set", source_of(FILES), mirror=server.address)
+    finally:
+        os.umask(before)
+    modes = {stat.S_IMODE((folder / name).stat().st_mode) for name in FILES}
+    assert modes == {0o666 & ~umask}
 
 
 def test_what_is_there_is_not_fetched_again(server: FileServer) -> None:

@@ -21,7 +21,7 @@ from mtl_core.config import RunConfig
 from mtl_core.errors import ConfigError
 from mtl_core.training import checkpoint as module
 from mtl_core.training.best import BestWeights, load_best, read_best, write_best
-from mtl_core.training.checkpoint import find_checkpoint
+from mtl_core.training.checkpoint import find_checkpoint, finish_checkpoint
 from mtl_core.training.distributed import Place
 from mtl_core.training.loop import recover_best, train
 from mtl_core.training.objective import Mean
@@ -285,3 +285,35 @@ def test_the_weights_of_an_ended_run_are_trained_again_where_they_are_lost(
     assert (
         load_best(tmp_path, Run(config, Mean(), assets=assets).state.model, epoch=epoch) == "fp32"
     )
+
+
+def test_a_run_that_is_over_keeps_its_reports_and_best_weights_alone(
+    config: RunConfig, assets: Assets, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = list(train(config, checkpoint=tmp_path, assets=assets))
+    best, before = (tmp_path / BEST).read_bytes(), (tmp_path / STATE).stat().st_size
+    for _ in range(2):  # As often as the same command is given.
+        finish_checkpoint(tmp_path)
+        assert (tmp_path / STATE).stat().st_size < before / 10
+        assert (tmp_path / BEST).read_bytes() == best
+        with monkeypatch.context() as patch:
+            patch.setattr(Run, "run_epoch", lambda *_: pytest.fail("it trains again"))
+            assert list(train(config, checkpoint=tmp_path, assets=assets)) == made
+    # Without its best weights there is nothing left of it.
+    (tmp_path / BEST).unlink()
+    again = list(train(config, checkpoint=tmp_path, assets=assets))
+    assert timeless(again) == timeless(made)
+    assert read_best(tmp_path).epoch == made[-1].best_epoch
+
+
+def test_a_run_that_is_over_cannot_go_on(config: RunConfig, assets: Assets, tmp_path: Path) -> None:
+    made = list(train(config, checkpoint=tmp_path, assets=assets))
+    finish_checkpoint(tmp_path)
+    state = dict(read_state(tmp_path) or {})
+    state["reports"] = state["reports"][: made[-1].best_epoch]
+    if len(state["reports"]) == EPOCHS:
+        state["reports"] = state["reports"][:-1]
+        write_best(tmp_path, replace(read_best(tmp_path), epoch=made[-2].best_epoch))
+    torch.save(state, tmp_path / STATE)
+    with pytest.raises(ConfigError, match=r"state\.pt: not a checkpoint: 'model'; remove it"):
+        list(train(config, checkpoint=tmp_path, assets=assets))
