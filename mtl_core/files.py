@@ -60,8 +60,8 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, content: object) -> None:
-    """Writes a JSON file at once or not at all; NaN becomes null."""
-    write_text(path, json.dumps(only_finite(content), indent=2) + "\n")
+    """Writes a JSON file at once or not at all; numbers that are not finite become null."""
+    write_text(path, json.dumps(only_finite(content), indent=2, allow_nan=False) + "\n")
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from mtl_core.data.example import Example
 from mtl_core.data.layouts.base import Layout
 from mtl_core.data.words import Cut
 from mtl_core.printable import printable_json
+from mtl_core.scores import only_finite
 from mtl_core.tasks.outputs import Output, TextView, to_plain
 
 Text = str | tuple[str, str]
@@ -44,9 +45,10 @@ class Prediction(Mapping[str, Output]):
         """Returns one line of JSON: "text", "text_pair" where there is one, then a key per task."""
         texts = {"text": self.text} | ({"text_pair": self.text_pair} if self.text_pair else {})
         plain = {task: to_plain(output) for task, output in self.outputs.items()}
+        line = only_finite({**texts, **plain})
         # Not ASCII alone, so that people can read it; what a terminal would obey is escaped after
         # all.
-        return printable_json(json.dumps({**texts, **plain}, ensure_ascii=False))
+        return printable_json(json.dumps(line, ensure_ascii=False, allow_nan=False))
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from mtl_core.any_path import absolute, is_file, is_folder, is_there
 from mtl_core.errors import ConfigError, DataError
 from mtl_core.files import whole_file
 from mtl_core.printable import printable_json
+from mtl_core.scores import only_finite
 from mtl_core.tasks.outputs import to_cell, to_plain
 from mtl_core.texts_in import CSV, JSON_LINES, TextRow
 
@@ -102,7 +103,8 @@ def json_line(row: TextRow, prediction: "Prediction") -> str:
     if row.columns is None:
         return prediction.to_json()
     said = {f"{PREFIX}{task}": to_plain(output) for task, output in prediction.items()}
-    return printable_json(json.dumps({**row.columns, **said}, ensure_ascii=False))
+    plain = only_finite({**row.columns, **said})
+    return printable_json(json.dumps(plain, ensure_ascii=False, allow_nan=False))
 
 
 def check_output(output: Path | None, source: Path | None) -> None:

@@ -105,7 +105,7 @@ def write_model(folder: Path, saved: SavedModel, *, precision: Precision, card: 
         segments = ["token_type_ids"] if has_pairs and facts.takes_segments else []
         inputs = ["input_ids", *segments, "attention_mask"]
         _change(scratch / TOKENIZER_CONFIG, model_input_names=inputs)
-        meta = json.dumps(_meta(saved, precision), indent=2) + "\n"
+        meta = json.dumps(_meta(saved, precision), indent=2, allow_nan=False) + "\n"
         (scratch / META).write_text(meta, encoding="utf-8")
         (scratch / RUN).write_text(dump(saved.config), encoding="utf-8")
         (scratch / CARD).write_text(card, encoding="utf-8")

@@ -30,7 +30,8 @@ def write_split(folder: Path, name: str, split: EncodedSplit) -> None:
         columns["question/char_starts"] = source.char_starts
         columns["question/char_ends"] = source.char_ends
         texts = {"contexts": list(source.texts), "answers": list(source.answers)}
-        (folder / f"{name}.questions.json").write_text(json.dumps(texts), encoding="utf-8")
+        said = json.dumps(texts, allow_nan=False)
+        (folder / f"{name}.questions.json").write_text(said, encoding="utf-8")
     table = pa.table({key: _to_arrow(array) for key, array in columns.items() if array is not None})
     with pa.ipc.new_file(str(folder / f"{name}.arrow"), table.schema) as writer:
         writer.write_table(table)

@@ -11,7 +11,7 @@ import pooch
 
 from mtl_core.errors import CacheError, DataError, NotReadyError
 from mtl_core.fetching.sources import Source
-from mtl_core.files import whole_file
+from mtl_core.files import remove, whole_file
 from mtl_core.full_disk import telling_full_disks
 from mtl_core.paths import cache_folder, fetched_folder
 
@@ -83,6 +83,8 @@ def _fetch(path: Path, address: str, sha256: str, advance: Advance) -> None:
 
     # It tells every step on a line of its own.
     pooch.get_logger().setLevel(logging.WARNING)
+    if not path.is_file():
+        remove(path)  # A folder or a pipe, which pooch would wait for.
     manager = pooch.create(
         path.parent,
         base_url="",

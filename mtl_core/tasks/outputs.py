@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, is_dataclass
 
 from mtl_core.printable import one_line, printable_json, quoted
+from mtl_core.scores import only_finite
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ def to_cell(value: object) -> str:
     """Returns a plain value as a cell: text as it is, nothing as "", all else as JSON."""
     if value is None or isinstance(value, str):
         return value or ""
-    return printable_json(json.dumps(value, ensure_ascii=False))
+    return printable_json(json.dumps(only_finite(value), ensure_ascii=False, allow_nan=False))
 
 
 def named_cells(keys: Mapping[str, str], output: Output) -> dict[str, str]:

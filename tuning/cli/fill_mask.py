@@ -38,11 +38,12 @@ def fill_mask(
         predictor = Predictor.load(folder, trust_code=trust_code)
         filled = [fill_masks(predictor, text, top_k=top_k, task=task) for text in texts]
     from mtl_core.printable import one_line, printable_json
+    from mtl_core.scores import only_finite
 
     # Both are safe on a terminal: JSON escapes what steers it, lines for people spell it out.
     for text, masks in zip(texts, filled, strict=True):
         if as_json:
-            record = {"text": text, "masks": [mask.to_plain() for mask in masks]}
-            typer.echo(printable_json(json.dumps(record, ensure_ascii=False)))
+            record = only_finite({"text": text, "masks": [mask.to_plain() for mask in masks]})
+            typer.echo(printable_json(json.dumps(record, ensure_ascii=False, allow_nan=False)))
         else:
             typer.echo("\n  ".join([one_line(text), *map(str, masks)]))

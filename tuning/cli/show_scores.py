@@ -1,7 +1,6 @@
 """What `mtl evaluate` prints: scores as a table or as JSON; imports neither Ray nor Optuna."""
 
 import json
-import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -31,13 +30,13 @@ def show_evaluation(evaluation: "Evaluation", what: str) -> None:
 
 def evaluation_json(evaluation: "Evaluation", what: str) -> str:
     """Returns the scores of a model as JSON, as they are, not in %; null where there is none."""
-    scores = {
-        task: {name: _known(value) for name, value in found.items()}
-        for task, found in evaluation.scores.items()
+    plain = {
+        "split": what,
+        "rows": evaluation.rows,
+        "scores": evaluation.scores,
+        "joint_accuracy": evaluation.joint_accuracy,
     }
-    joint = _known(evaluation.joint_accuracy)
-    plain = {"split": what, "rows": evaluation.rows, "scores": scores, "joint_accuracy": joint}
-    return printable_json(json.dumps(plain, ensure_ascii=False, indent=2))
+    return _json(plain)
 
 
 def show_trials(trials: Mapping[str, ScoreTree], split: str) -> None:
@@ -53,9 +52,9 @@ def show_trials(trials: Mapping[str, ScoreTree], split: str) -> None:
 
 def trials_json(trials: Mapping[str, ScoreTree], split: str) -> str:
     """Returns the scores of trials as JSON; null where there is none."""
-    plain = only_finite({"split": split, "trials": dict(trials)})
-    return printable_json(json.dumps(plain, ensure_ascii=False, indent=2))
+    return _json({"split": split, "trials": dict(trials)})
 
 
-def _known(value: float) -> float | None:
-    return None if math.isnan(value) else value
+def _json(content: object) -> str:
+    text = json.dumps(only_finite(content), ensure_ascii=False, indent=2, allow_nan=False)
+    return printable_json(text)

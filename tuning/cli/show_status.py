@@ -62,7 +62,7 @@ def _as_json(status: StudyStatus) -> str:
         },
         "go_on": status.go_on,
     }
-    return json.dumps(only_finite(content))
+    return json.dumps(only_finite(content), allow_nan=False)
 
 
 def _lines(status: StudyStatus) -> list[str]:

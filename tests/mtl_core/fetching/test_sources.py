@@ -97,11 +97,11 @@ def test_all_that_is_missing_is_one_command(
     places = [Place(path=f"fetched:{name}/x") for name in ("snips", "wikigold", "snips")]
     with pytest.raises(DataError, match="`mtl fetch snips wikigold` fetches it"):
         check_fetched(places)
-    # A part of a data set, left by a fetch that was killed, does not count as there.
+    # A file that is not the one of the table does not count as there.
     first = next(iter(known_sources()["wikigold"].files))
     (tmp_path / "fetched" / "wikigold").mkdir(parents=True)
     (tmp_path / "fetched" / "wikigold" / first).write_text("", encoding="utf-8")
-    with pytest.raises(DataError, match="`mtl fetch snips` fetches it"):
+    with pytest.raises(DataError, match="`mtl fetch snips wikigold` fetches it"):
         check_fetched(places)
 
 
