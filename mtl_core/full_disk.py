@@ -13,6 +13,9 @@ from mtl_core.errors import StorageError
 _CODES = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO})
 """Full disk, quota, file size limit, disk that became read-only, disk that fails."""
 
+_NO_TEMPORARY = "No usable temporary directory"
+"""How Python's error on full folders of temporary files begins; its number is that of another."""
+
 
 @contextmanager
 def telling_full_disks(path: Path) -> Iterator[None]:
@@ -30,18 +33,25 @@ def telling_full_disks(path: Path) -> Iterator[None]:
         raise StorageError(f"cannot write {path}: {os.strerror(code)}") from error
 
 
-def storage_error(error: BaseException) -> StorageError | None:
-    """Returns the error of a disk that stands behind an error, or None when another does."""
+def storage_error(error: BaseException, place: str | Path = "the output") -> StorageError | None:
+    """Returns the error of a disk that stands behind an error, or None when another does.
+
+    Args:
+        error: Any error.
+        place: What was written, where no error names a file.
+    """
     for one in _chain(error):
         if isinstance(one, StorageError):
             return one  # It says where.
+        if isinstance(one, FileNotFoundError) and str(one.strerror).startswith(_NO_TEMPORARY):
+            # Python tries them by writing; why it could not, it does not say.
+            return StorageError(f"{one.strerror}; make room there, or set TMPDIR to another folder")
     code = disk_code(error)
     if code is None:
         return None
     named = (one.filename for one in _chain(error) if isinstance(one, OSError) and one.filename)
-    place = next(named, "the output")
-    # `os.fsdecode` as names of files may be bytes.
-    where = os.fsdecode(place) if isinstance(place, str | bytes) else place
+    found = next(named, place)
+    where = os.fsdecode(found) if isinstance(found, bytes) else found
     return StorageError(f"cannot write {where}: {os.strerror(code)}")
 
 

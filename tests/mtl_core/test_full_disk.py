@@ -2,9 +2,11 @@
 
 import errno
 import os
+import re
 import resource
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -86,6 +88,17 @@ def test_a_file_that_is_mapped_has_its_room_before(tmp_path: Path) -> None:
             take_room(file, 10**6)
     with (tmp_path / "empty").open("wb") as file:
         take_room(file, 0)
+
+
+def test_no_room_for_temporary_files_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    with no_file_beyond(0), pytest.raises(FileNotFoundError) as raised:
+        tempfile.gettempdir()
+    assert re.fullmatch(
+        r"No usable temporary directory found in \['/tmp', .*\]; make room there, or set TMPDIR to "
+        "another folder",
+        str(storage_error(raised.value)),
+    )
 
 
 def test_the_disk_behind_the_error_of_a_library_is_found() -> None:

@@ -103,7 +103,7 @@ def _telling(where: str) -> Iterator[None]:
         raise NotReadyError(f"{where}: {error}") from error
     except Exception as error:
         # `datasets` raises whatever its builders raise; the innermost cause says what is wrong.
-        if (full := storage_error(error)) is not None:
+        if (full := storage_error(error, cache_folder() / "datasets")) is not None:
             raise full from error
         if isinstance(error, GatedRepoError):
             raise DataError(

@@ -11,9 +11,12 @@ from pathlib import Path
 import huggingface_hub
 import pytest
 from conftest import Mtl
+from full_disks import no_file_beyond
 from hub_server import Hub, serving_hub
 
 from mtl_core._huggingface_hub import offline
+from mtl_core.data.formats import hub as hub_format
+from mtl_core.errors import StorageError
 
 READ = """
 import sys
@@ -70,6 +73,23 @@ def test_text_files_of_the_hub_keep_their_values_also_when_it_is_out_of_reach(
     assert online.startswith("['None', '1'] ")
     assert read(tmp_path, hub.address, "someone/rows", is_offline=True) == online
     assert read(tmp_path, "http://127.0.0.1:9", "someone/rows") == online
+
+
+def test_data_that_the_disk_does_not_take_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import datasets  # Before the limit: Python writes what it compiles of it.
+
+    monkeypatch.setenv("MTL_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "rows").mkdir()
+    rows = {"text": ["some text"] * 500, "label": ["a"] * 500}
+    datasets.Dataset.from_dict(rows).to_parquet(tmp_path / "rows" / "train.parquet")
+    section = hub_format.Hub.model_validate(
+        {"kind": "hub", "name": str(tmp_path / "rows"), "splits": {"dev": 0.5, "test": None}}
+    )
+    with no_file_beyond(1000), pytest.raises(StorageError, match=r"^cannot write .*: File too lar"):
+        section.fingerprint()
+    assert section.fingerprint()
 
 
 def test_what_is_not_on_the_hub_is_told(hub: Hub, tmp_path: Path) -> None:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 from file_server import FileServer, serving
+from full_disks import no_file_beyond
 
-from mtl_core.errors import CacheError, DataError, NotReadyError
+from mtl_core.errors import CacheError, DataError, NotReadyError, StorageError
 from mtl_core.fetching.download import fetch_source
 from mtl_core.fetching.sources import Source
 
@@ -70,6 +71,17 @@ def test_who_may_read_the_files_is_said_by_the_umask(server: FileServer, umask: 
         os.umask(before)
     modes = {stat.S_IMODE((folder / name).stat().st_mode) for name in FILES}
     assert modes == {0o666 & ~umask}
+
+
+@pytest.mark.parametrize("size", [0, 100, 30_000])
+def test_a_disk_that_is_full_keeps_no_half_and_the_next_call_goes_on(
+    server: FileServer, own_cache: Path, size: int
+) -> None:
+    a = own_cache / "fetched" / "set" / "train" / "a.txt"
+    with no_file_beyond(size), pytest.raises(StorageError, match=f"^cannot write {a}: File too la"):
+        fetch_source("set", source_of(FILES), mirror=server.address)
+    assert found(own_cache) == {}
+    assert found(fetch_source("set", source_of(FILES), mirror=server.address)) == FILES
 
 
 def test_what_is_there_is_not_fetched_again(server: FileServer) -> None:
