@@ -32,6 +32,9 @@ ENVIRONMENT: Mapping[str, str] = MappingProxyType(
         # The study folder keeps its own records; Tune's would be written per trial, and unread.
         "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
         "TUNE_GLOBAL_CHECKPOINT_S": "1000000000",
+        # Tune's question for all resources, which a study plans by itself. Of a Ray whose server
+        # died it would wait for the answer in the thread that is to leave.
+        "TUNE_STATE_REFRESH_PERIOD": "1000000000",
         # Ctrl-C has to reach the driver as KeyboardInterrupt.
         "TUNE_DISABLE_SIGINT_HANDLER": "1",
         # Relative paths mean the same in a worker as in the driver.

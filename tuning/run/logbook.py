@@ -51,6 +51,7 @@ class Logbook(Callback):  # type: ignore[misc]  # Ray carries no types
         """Leaves nothing for the pickle that Tune makes of its callbacks and nobody reads."""
         return {}
 
+    @ending_the_search()
     def on_step_begin(self, iteration: int, trials: Sequence[Any], **info: Any) -> None:
         """Leaves the search when no trainer can work: what is not done is then done next time.
 

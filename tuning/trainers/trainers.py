@@ -13,6 +13,7 @@ import ray
 
 from mtl_core.errors import TrainingError
 from tuning.cluster.deaths import AWAY, GONE, KEPT, LOST, how
+from tuning.cluster.own_ray import OwnRay
 from tuning.cluster.resources import Resources
 from tuning.trainers.keeping import build_trainer, keep_training
 from tuning.trainers.messages import Job, Message, PoolAddress, ScoreJob, TrainerStatus
@@ -39,6 +40,7 @@ class Trainers:
         # answer.
         self._failure = pool.failure.remote()
         self._asked: Any = None
+        self._ray = OwnRay()
 
     def check(self) -> None:
         """Looks whether a trainer can still work, without waiting.
@@ -46,6 +48,8 @@ class Trainers:
         Raises:
             TrainingError: None can.
         """
+        # First: without these nothing else answers any more.
+        self._ray.check()
         failed, _ = ray.wait([self._failure], timeout=0)
         if failed:
             try:

@@ -276,6 +276,28 @@ def test_a_full_disk_fails_no_trial_and_changes_nothing(
     assert scores_of(folder)["0000"] == undisturbed, "as if nothing had happened"
 
 
+def test_a_ray_whose_server_was_killed_ends_the_study_soon(
+    study_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = study_file.parent / "runs" / "tiny"
+    session = f"server-{os.getpid()}"
+    monkeypatch.setenv("MTL_TEST_SESSION", session)
+    driver = start(study_file, *_ENDLESS)
+    wait_for(lambda: len(reports_of(folder, "0000")) >= 1, driver)
+    [server] = [one for one in ray_processes(session) if one.name() == "gcs_server"]
+    server.kill()
+    start_of_end = time.monotonic()
+    output = finish(driver, code=1)
+    # Ray itself would end the driver after 60 s, as it stands.
+    assert time.monotonic() - start_of_end < 50
+    last = output.splitlines()[-1]
+    assert last.startswith("error: the server of Ray that knows where everything is (gcs_server)")
+    assert last.endswith("the trials that are not done are kept, and the same command goes on")
+    assert "Traceback" not in output
+    assert not (folder / ".scratch").exists()
+    assert ray_processes(session) == []
+
+
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])  # Ctrl-C; `ray job stop`
 def test_interrupt_says_how_to_go_on(study_file: Path, sent: signal.Signals) -> None:
     folder = study_file.parent / "runs" / "tiny"
