@@ -1,5 +1,6 @@
 """`mtl train`: its folder, what it goes on from, and what it begins with."""
 
+import math
 import re
 import shutil
 import subprocess
@@ -19,6 +20,7 @@ from mtl_core.errors import ConfigError
 from mtl_core.files import InUseError, hold
 from mtl_core.saved_model import load_model
 from mtl_core.study_file import dump
+from mtl_core.training.objective import Mean
 from tuning.run.train import starting_weights
 
 
@@ -198,3 +200,35 @@ def test_a_quiet_run_tells_its_result(
     outcome = mtl("train", "study.yaml", "--output", "out", "--quiet")
     assert outcome.code == 0
     assert re.fullmatch(r"best epoch \d: combined 0\.\d+; out/model\n", outcome.out)
+
+
+def test_an_objective_that_is_no_number_ends_with_one_line_and_no_model(
+    run_config: RunConfigFactory, tmp_path: Path, mtl: Mtl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_study(tmp_path / "study.yaml", run_config())
+    monkeypatch.setattr(Mean, "combine", lambda *_: math.nan)
+    failed = mtl("train", "study.yaml", "--output", "out")
+    assert failed.code == 1
+    said = "epoch 2: the objective is no number but nan; so in all epochs, 2: no model is saved"
+    assert failed.err.splitlines()[-1] == f"error: {said}"
+    assert not (tmp_path / "out" / "model").exists()
+    assert not (tmp_path / "out" / "checkpoint" / "best.safetensors").exists()
+
+
+def test_epochs_without_a_number_are_told_and_the_model_is_that_of_the_best(
+    run_config: RunConfigFactory,
+    tmp_path: Path,
+    mtl: Mtl,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_study(tmp_path / "study.yaml", run_config({"training.epochs": 4}))
+    scores = iter([math.nan, 0.25, math.inf, 0.125])
+    monkeypatch.setattr(Mean, "combine", lambda *_: next(scores))
+    done = mtl("train", "study.yaml", "--output", "out")
+    assert done.code == 0
+    said = "epoch 3: the objective is no number but inf; so in 2 of 4 epochs, the model is that of"
+    assert caplog.messages[-1] == f"{said} epoch 2"
+    assert "best epoch 2: combined 0.2500" in done.out

@@ -321,3 +321,47 @@ def test_reports_that_were_passed_on_are_not_sent_again(
     [message] = line.sent
     assert isinstance(message, Reported)
     assert (message.report.epoch, message.is_last) == (2, True)
+
+
+def without_times(message: Message) -> EpochReport:
+    assert isinstance(message, Reported)
+    return replace(message.report, seconds=0.0, sentences_per_second=0.0)
+
+
+@pytest.mark.parametrize("file", ["state.pt", "best.safetensors"])
+def test_a_trial_with_a_damaged_checkpoint_reports_on_as_if_nothing_had_been(
+    run_config: RunConfigFactory, tmp_path: Path, file: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    whole, before, after = Line(), Line(GoOn(), Stop()), Line()
+    config = run_config({"training.epochs": 3})
+    worker_on(whole, config).do(TrainJob(TrialSpec("0000", {}, tmp_path / "whole")))
+    spec = TrialSpec("0000", {}, tmp_path / "run")
+    worker_on(before, config).do(TrainJob(spec))
+    assert len(before.sent) == 2
+    (tmp_path / "run" / file).write_bytes(b"damaged")
+    worker_on(after, config).do(TrainJob(spec, delivered=2))
+    # Those of the epochs that were trained again have been heard of.
+    assert list(map(without_times, after.sent)) == list(map(without_times, whole.sent[2:]))
+    best = "best.safetensors"
+    assert (tmp_path / "run" / best).read_bytes() == (tmp_path / "whole" / best).read_bytes()
+    [line] = caplog.messages
+    assert line.startswith(f"{tmp_path / 'run'}: {file} ")
+
+
+def test_the_best_model_is_trained_again_where_its_weights_are_damaged(
+    run_config: RunConfigFactory, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    line, spec = Line(), TrialSpec("0000", {}, tmp_path / "run")
+    worker = worker_on(line, run_config())
+    worker.do(TrainJob(spec))
+    assert isinstance(line.sent[-1], Reported)
+    epoch = line.sent[-1].report.best_epoch
+    for name in ("before", "after"):
+        worker.do(ScoreJob(spec, export=tmp_path / name, dev={}, epoch=epoch))
+        (tmp_path / "run" / "state.pt").unlink()
+        (tmp_path / "run" / "best.safetensors").write_bytes(b"damaged")
+    assert line.sent[-1] == line.sent[-2]
+    for file in ("model.safetensors", "heads.safetensors"):
+        assert (tmp_path / "before" / file).read_bytes() == (tmp_path / "after" / file).read_bytes()
+    assert [text for text in caplog.messages if "the run begins anew" in text] == caplog.messages
+    assert len(caplog.messages) == 1
