@@ -7,6 +7,7 @@ takes some of them, `benchmarks/damaged_inputs.py` many.
 import contextlib
 import io
 import json
+import logging
 import os
 import random
 import re
@@ -15,6 +16,7 @@ import signal
 import sys
 import time
 import traceback
+import unittest.mock
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -351,7 +353,13 @@ def answer_to(call: Callable[[], object], watched: Sequence[Path] = ()) -> Answe
     trace = ""
     start = time.monotonic()
     try:
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), in_time(2 * SECONDS):
+        with (
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(err),
+            # Those of a test runner would keep what is logged for themselves.
+            unittest.mock.patch.object(logging.getLogger(), "handlers", []),
+            in_time(2 * SECONDS),
+        ):
             call()
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else 0 if error.code is None else 1

@@ -13,8 +13,11 @@ from small_studies import small_studies
 
 from mtl_core.errors import TrainingError
 
-_STARTS = "trainers would start here"
-_ENDS = (_STARTS, "no trial of the study reached a score")
+STARTS = "trainers would start here"
+"""What a study that goes on says without Ray."""
+_ENDS = (STARTS, "no trial of the study reached a score")
+NOTES = ("serious: ", "warning: ", "hint: ")
+"""How what is said of the data begins."""
 COMMANDS: Mapping[str, Sequence[str]] = {
     "status": ("status", "FOLDER"),
     "status as JSON": ("status", "FOLDER", "--json"),
@@ -68,9 +71,13 @@ def _kind(path: Path) -> str:
 def fault(folder: Path, command: str, damaged: Path, known: Mapping[str, object]) -> str | None:
     """Returns what is wrong with the answer of a command to a damaged folder."""
     words = [word.replace("FOLDER", str(folder)) for word in COMMANDS[command]]
-    with _without_ray():
+    with without_ray():
         answer = answer_of(words, [folder])
-    said = [line for line in answer.stderr.splitlines() if not any(end in line for end in _ENDS)]
+    said = [
+        line
+        for line in answer.stderr.splitlines()
+        if not line.startswith(NOTES) and not any(end in line for end in _ENDS)
+    ]
     has_gone_on = command == "tune" and answer.code == 1 and not answer.trace
     # A session that was not refused went on as far as it could, and has written.
     wrong = None if has_gone_on and _ended(answer) else answer.fault(writes=command in _WRITING)
@@ -99,7 +106,7 @@ def _status(folder: Path) -> Mapping[str, object]:
 
 
 @contextmanager
-def _without_ray() -> Iterator[None]:
+def without_ray() -> Iterator[None]:
     """Lets a study begin without Ray: it ends where it would start its trainers."""
 
     @contextmanager
@@ -111,7 +118,7 @@ def _without_ray() -> Iterator[None]:
         yield 1
 
     def start(*_: object, **__: object) -> None:
-        raise TrainingError(_STARTS)
+        raise TrainingError(STARTS)
 
     with (
         patch("tuning.run.tune.cluster", cluster),

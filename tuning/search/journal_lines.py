@@ -44,13 +44,16 @@ class _Study:
     trials: list[_Trial] = field(default_factory=list)
     distributions: dict[str, BaseDistribution] = field(default_factory=dict)
 
-    def open_trial(self, number: int) -> _Trial:
-        """Returns a trial that has not ended."""
+    def trial(self, number: int, state: int = _RUNNING) -> _Trial:
+        """Returns a trial that is in a state."""
         if number >= len(self.trials):
             raise JournalFormError(f"trial {number} was not begun; lines before it are missing")
         trial = self.trials[number]
-        if trial.state not in (_RUNNING, _WAITING):
-            raise JournalFormError(f"trial {number} has ended before")
+        if trial.state != state:
+            found = (
+                "waits" if trial.state == _WAITING else "runs" if not trial.state else "has ended"
+            )
+            raise JournalFormError(f"trial {number} {found}; lines before it are missing")
         return trial
 
 
@@ -162,7 +165,7 @@ class SetTrialParam(_OfTrial):
 
     def apply(self, study: _Study) -> None:
         """Adds the value."""
-        trial = study.open_trial(self.trial_id)
+        trial = study.trial(self.trial_id)
         if self.param_name in trial.parameters:
             raise JournalFormError(f"{self.param_name} was drawn before")
         trial.parameters.add(self.param_name)
@@ -187,9 +190,9 @@ class SetTrialStateValues(_OfTrial):
 
     def apply(self, study: _Study) -> None:
         """Changes the state."""
-        trial = study.open_trial(self.trial_id)
-        if self.state == _RUNNING and (trial.state != _WAITING or self.datetime_start is None):
-            raise JournalFormError(f"trial {self.trial_id} cannot begin here")
+        trial = study.trial(self.trial_id, _WAITING if self.state == _RUNNING else _RUNNING)
+        if self.state == _RUNNING and self.datetime_start is None:
+            raise JournalFormError(f"trial {self.trial_id} has no time of its beginning")
         if self.state != _RUNNING and self.datetime_complete is None:
             raise JournalFormError(f"trial {self.trial_id} has no time of its end")
         if self.state == _COMPLETE and self.values is None:
@@ -206,7 +209,7 @@ class SetTrialIntermediateValue(_OfTrial):
 
     def apply(self, study: _Study) -> None:
         """Adds the step."""
-        trial = study.open_trial(self.trial_id)
+        trial = study.trial(self.trial_id)
         if self.step in trial.steps:
             raise JournalFormError(f"step {self.step} was reported before")
         trial.steps.add(self.step)
@@ -219,8 +222,8 @@ class SetTrialUserAttr(_OfTrial):
     user_attr: _TrialAttribute
 
     def apply(self, study: _Study) -> None:
-        """Asks that the trial is open, and for one key: Optuna takes no other number."""
-        study.open_trial(self.trial_id)
+        """Asks that the trial runs, and for one key: Optuna takes no other number."""
+        study.trial(self.trial_id)
         if len(self.user_attr.model_fields_set) != 1:
             raise JournalFormError("user_attr: expected one key")
 
@@ -232,8 +235,8 @@ class SetTrialSystemAttr(_OfTrial):
     system_attr: Annotated[dict[str, Any], Field(min_length=1, max_length=1)]
 
     def apply(self, study: _Study) -> None:
-        """Asks that the trial is open."""
-        study.open_trial(self.trial_id)
+        """Asks that the trial runs."""
+        study.trial(self.trial_id)
 
 
 _LINE: TypeAdapter[_Line] = TypeAdapter(

@@ -131,7 +131,15 @@ def agreed_reports(
 
 
 def _check_scores(folder: StudyFolder, trial: FrozenTrial, reports: Iterable[EpochReport]) -> None:
+    # Of a trial that has ended all is on the disk: its end is waited for.
+    has_ended = trial.state is not TrialState.RUNNING and "epochs" in trial.user_attrs
     for report in reports:
+        is_told = report.epoch in trial.intermediate_values
+        if has_ended and not is_told and math.isfinite(report.combined):
+            raise BrokenError(
+                f"{folder.journal}: a file of the study is broken: it has no score of epoch "
+                f"{report.epoch} of trial {run_id_of(trial.number)}; {REMEDY}"
+            )
         # NaN is not told to Optuna. Equal to the last bit: both were written from the same number.
         best, told = report.best_combined, trial.intermediate_values.get(report.epoch)
         if told is not None and math.isfinite(best) and best != told:
