@@ -6,11 +6,10 @@ from dataclasses import replace
 
 from mtl_core.errors import StorageError, TrainingError
 from mtl_core.files import write_text
-from tuning.records import TrialRecord
 from tuning.report.render import render_report
 from tuning.report.summary import summarise
 from tuning.run.logbook import Logbook
-from tuning.run.stages.finals import result_of, score_finals, unscored
+from tuning.run.stages.finals import has_whole_model, result_of, score_finals, unscored
 from tuning.run.stages.search import search
 from tuning.search.searcher import OptunaSearcher
 from tuning.search.study_scheduler import StudyScheduler
@@ -56,7 +55,8 @@ class Session:
         """
         before = read_result(self.folder)
         ended, total = self.history.ended, self.study.trials
-        if len(ended) >= total and not self._unscored(before):
+        is_there = has_whole_model(self.folder)
+        if len(ended) >= total and not unscored(self.history, before, has_model=is_there):
             # Nothing to do, so no trainers start: they take longer than all that is shown.
             return self._write(before, {}, seconds=before.seconds or self.clock.stop())
         # At least one: with all trials ended there is still test to score.
@@ -78,7 +78,7 @@ class Session:
                 )
             watcher.stage("scoring on test")
             # Only now: the search has found who is the best.
-            wanted = self._unscored(before)
+            wanted = unscored(self.history, before, has_model=is_there)
             best, about = self.history.best, self.study.study.card
             scored = score_finals(wanted, best, trainers, self.folder, about)
         # Stopped here and not in `close`, which comes when the report is written already.
@@ -141,9 +141,6 @@ class Session:
             keep_checkpoints=self.study.study.keep_checkpoints,
         )
         return Logbook(recorder, trainers, watcher, self.clock)
-
-    def _unscored(self, before: Result) -> list[TrialRecord]:
-        return unscored(self.history, before, has_model=self.folder.best.is_dir())
 
     def _write(
         self, before: Result, scored: Mapping[str, Scored], *, seconds: float

@@ -15,7 +15,7 @@ def check_folder(folder: StudyFolder) -> None:
     Raises:
         ConfigError: A file is broken or in the way, or files do not agree; says what to do.
     """
-    for path in (folder.trials, folder.scratch, folder.path / "tensorboard"):
+    for path in (folder.trials, folder.best, folder.scratch, folder.path / "tensorboard"):
         if path.is_symlink() or path.exists():
             _check(path.is_dir(), f"{path}: expected a folder, found something else; move it away")
     written = (folder.facts, folder.report, folder.status, folder.path / "trials.csv")

@@ -314,6 +314,7 @@ def test_what_is_no_file_is_refused_before_a_study_goes_on(
         ("versions.json", a_folder),
         ("tensorboard", Path.touch),
         ("trials", Path.touch),
+        ("best", Path.touch),
     ],
 )
 def test_what_is_in_the_way_of_a_file_is_told_before_a_study_goes_on(
@@ -358,6 +359,34 @@ def test_facts_come_from_the_study_file_with_a_word(mtl: Mtl, finished: Path) ->
     assert "its facts are taken from study.yaml" in found.err
     assert found.out.splitlines()[0] == before.splitlines()[0]
     assert "## Data" not in found.out
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("mtl.json", Path.unlink),
+        ("config.json", cut),
+        ("model.safetensors", cut),
+        ("heads.safetensors", cut),
+    ],
+)
+def test_a_broken_model_is_made_again_with_a_word(
+    mtl: Mtl, finished: Path, name: str, change: Callable[[Path], None]
+) -> None:
+    change(finished / "best" / name)
+    [said] = goes_on(mtl, finished)
+    assert name in said
+    assert said.endswith("; it is made again from the checkpoint of its trial")
+
+
+def test_a_whole_model_is_left_alone(mtl: Mtl, finished: Path) -> None:
+    before = snapshot([finished / "best"])
+    assert mtl("tune", f"{finished}/study.yaml").code == 0
+    assert snapshot([finished / "best"]) == before
 
 
 def test_trials_without_their_study_file_are_not_taken_over(mtl: Mtl, finished: Path) -> None:

@@ -4,8 +4,9 @@ import logging
 from collections.abc import Mapping
 
 from mtl_core.card_data import About
-from mtl_core.errors import TrainingError
+from mtl_core.errors import ConfigError, TrainingError
 from mtl_core.reasons import reason_in
+from mtl_core.untrusted import check_model
 from tuning.records import TrialRecord
 from tuning.study.folder import StudyFolder
 from tuning.study.history import History
@@ -36,6 +37,19 @@ def unscored(history: History, result: Result, *, has_model: bool) -> list[Trial
         for record in wanted.values()
         if record.id not in result.tests or (record is best and not is_exported)
     ]
+
+
+def has_whole_model(folder: StudyFolder) -> bool:
+    """Returns whether best/ holds a model; tells of one that is broken: it is to be made again."""
+    if not folder.best.is_dir():
+        return False
+    try:
+        # The study was run here, with the code of its own kinds of tasks.
+        check_model(folder.best, trust_code=True)
+    except ConfigError as error:
+        logger.warning("%s; it is made again from the checkpoint of its trial", error)
+        return False
+    return True
 
 
 def score_finals(
