@@ -61,10 +61,13 @@ def fill_masks(
         task: Its masked_lm task; None = the only one.
 
     Raises:
-        ConfigError: The model has no such task, or several and none is named.
+        ConfigError: The model has no such task, or several and none is named; or its tokenizer has
+            no mask, or its weights are damaged.
         DataError: The text has no mask, or more sub-words than the model takes.
     """
     name = _task_of(predictor.tasks, task)
+    if predictor.tokenizer.mask_token_id is None:
+        raise ConfigError("the model fills no masks: its tokenizer has no mask token")
     token_ids, offsets = _tokenize(predictor, text)
     is_mask = token_ids == predictor.tokenizer.mask_token_id
     if not is_mask.any():
@@ -72,7 +75,7 @@ def fill_masks(
         raise DataError(f"there is no mask in the text {quoted(text[:60])}; this model's is {mask}")
     batch = _batch(token_ids, is_mask, name).to(predictor.device)
     with torch.inference_mode():
-        logits = predictor.model(batch, [name])[name]  # (masks, vocabulary)
+        logits = predictor.logits(batch, [name])[name]  # (masks, vocabulary)
         found = torch.softmax(logits.float(), dim=-1).topk(min(top_k, logits.shape[1]))
     places = [offsets[number] for number in is_mask.nonzero().flatten().tolist()]
     return [

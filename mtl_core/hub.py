@@ -19,8 +19,9 @@ from mtl_core.model_folder import EXTRA_FILES, FILES, META, RUN
 from mtl_core.model_places import inner_folder, instead_of, models_below
 from mtl_core.printable import one_line
 from mtl_core.section import is_address
-from mtl_core.study_file import dump
-from mtl_core.untrusted import check_model
+from mtl_core.study_file import Document, dump
+from mtl_core.untrusted import check_extras, check_model
+from mtl_core.validation import validate
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -87,8 +88,7 @@ def push_model(
     from huggingface_hub import get_token
 
     folder = inner_folder(folder)
-    # Its own code, if it has some, is named by it and stays where it is: nothing is run here.
-    document = check_model(folder, trust_code=True)
+    document = _check_pushed(folder)
     if not _HUB_ID.fullmatch(repo):
         raise ConfigError(f"{one_line(repo)}: expected USER/NAME, the name of a model on the hub")
     if get_token() is None:
@@ -105,6 +105,20 @@ def push_model(
     except Exception as error:  # From several libraries, as the network is.
         raise _kind(error)(f"{repo}: {_reason(error, api)}") from error
     return str(address)
+
+
+def _check_pushed(folder: Path) -> Document:
+    """Refuses a model that nobody could load, or whose files are not its own; returns its run."""
+    from mtl_core.config import RunConfig
+    from mtl_core.saved_meta import read_meta
+    from mtl_core.tasks.kinds import outside_kinds
+
+    # Its own code, if it has some, is named by it and stays where it is: nothing is run here.
+    document = check_model(folder, trust_code=True)
+    with outside_kinds("leave"):
+        read_meta(folder, validate(document, RunConfig))
+    check_extras(folder)
+    return document
 
 
 def _commit(

@@ -15,7 +15,7 @@ from mtl_core.data.collate import BATCH_SIZE
 from mtl_core.data.encoded import EncodedSplit
 from mtl_core.data.formats.text_files import with_whole_characters
 from mtl_core.data.words import Cut, Words, has_unspaced
-from mtl_core.errors import DataError
+from mtl_core.errors import ConfigError, DataError
 from mtl_core.hub import find_model
 from mtl_core.model.multitask import MultiTaskModel
 from mtl_core.prediction import Input, Prediction, Row, Text
@@ -221,7 +221,23 @@ class Predictor:
             pad_token_id = self.tokenizer.pad_token_id or 0
             batch = make_batch(rows, numbers, pad_token_id=pad_token_id).to(self.device)
             with torch.inference_mode():
-                yield numbers.tolist(), batch, self.model(batch, names)
+                yield numbers.tolist(), batch, self.logits(batch, names)
+
+    def logits(self, batch: Batch, names: Sequence[str]) -> dict[str, Tensor]:
+        """Returns task name -> logits of a batch.
+
+        Raises:
+            ConfigError: Some are no numbers.
+        """
+        found = self.model(batch, names)
+        for name, values in found.items():
+            # Less than all numbers is what some heads give to what cannot be.
+            if (values.isnan() | values.isposinf()).any():
+                raise ConfigError(
+                    f"task '{name}': the model gives NaN or infinity in place of numbers; its "
+                    "weights are damaged, or far too large"
+                )
+        return found  # type: ignore[no-any-return]
 
     def _check_features(self, features: Sequence[Sequence[float]], num_texts: int) -> None:
         # Features are optional as soon as one task does without them: the others then say nothing.

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 
 import torch
 from safetensors.torch import load_file
-from torch import Tensor
 
 from mtl_core.errors import ConfigError
 from mtl_core.model._transformers import LOADING
 from mtl_core.model._transformers_imports import import_modeling
 from mtl_core.model.backbones.encoder import names_in, place_in, token_encoder
-from mtl_core.model.bounds import at_most, check_depth, check_fits
+from mtl_core.model.bounds import at_most, check_depth, check_finite, check_fits
 from mtl_core.model_folder import CONFIG, WEIGHTS
 from mtl_core.printable import one_line, quoted
 from mtl_core.untrusted import MOST_BESIDE, check_numbers, largest_number, read_settings
@@ -91,7 +90,7 @@ def read_encoder(folder: Path) -> "PreTrainedModel":
         model, found = type(outline.whole).from_pretrained(
             None,
             config=outline.whole.config,
-            state_dict=read_weights(folder / WEIGHTS),
+            state_dict=load_file(folder / WEIGHTS),
             dtype=torch.float32,
             output_loading_info=True,
         )
@@ -102,7 +101,9 @@ def read_encoder(folder: Path) -> "PreTrainedModel":
     if missing or unexpected:
         said = f"it lacks {quoted(missing[0])}" if missing else f"found {quoted(unexpected[0])}"
         raise ConfigError(f"{folder}: {WEIGHTS} does not fit {CONFIG}: {said}")
-    return token_encoder(model)
+    encoder = token_encoder(model)
+    check_finite(encoder, where=str(folder / WEIGHTS))
+    return encoder
 
 
 def _read_outline(path: Path, sizes: WeightSizes) -> Outline:
@@ -118,20 +119,6 @@ def _read_outline(path: Path, sizes: WeightSizes) -> Outline:
             outline = outline_of(config)
         check_fits(token_encoder(outline.whole), sizes, where=str(path))
     return outline
-
-
-def read_weights(path: Path) -> dict[str, Tensor]:
-    """Returns the weights in a file of safetensors.
-
-    Raises:
-        ConfigError: One is no number.
-        Exception: It cannot be read, with errors of many kinds.
-    """
-    weights: dict[str, Tensor] = load_file(path)
-    for name, value in weights.items():
-        if value.isnan().any():
-            raise ConfigError(f"{path}: {one_line(name)}: expected numbers, found NaN among them")
-    return weights
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from mtl_core.config import RunConfig
 from mtl_core.data.words import Cut
@@ -20,7 +20,7 @@ from mtl_core.errors import ConfigError
 from mtl_core.files import whole_folder
 from mtl_core.model.autocast import Precision
 from mtl_core.model.backbones.tokenizer import check_tokenizer, telling_panics
-from mtl_core.model.bounds import at_most
+from mtl_core.model.bounds import at_most, check_finite
 from mtl_core.model.multitask import MultiTaskModel
 from mtl_core.model.pooling import Pooler
 from mtl_core.model.probe import facts_of
@@ -36,7 +36,7 @@ from mtl_core.model_folder import (
     WEIGHTS,
 )
 from mtl_core.printable import one_line
-from mtl_core.saved_encoder import read_encoder, read_weights, reading, write_encoder
+from mtl_core.saved_encoder import read_encoder, reading, write_encoder
 from mtl_core.saved_meta import SavedMeta, read_meta
 from mtl_core.sentence_modules import write_sentence_modules
 from mtl_core.study_file import dump
@@ -220,7 +220,7 @@ def _build_model(
 def _load_heads(model: MultiTaskModel, folder: Path) -> None:
     encoder = {f"{_ENCODER}{name}": value for name, value in model.encoder.state_dict().items()}
     with reading(folder / HEADS):
-        heads = read_weights(folder / HEADS)
+        heads = load_file(folder / HEADS)
         try:
             # Strict, which wants all weights of the model: those of the encoder stay what they are.
             model.load_state_dict(heads | encoder)
@@ -228,6 +228,7 @@ def _load_heads(model: MultiTaskModel, folder: Path) -> None:
             # The last line says which names.
             reason = one_line(str(error).strip().splitlines()[-1].strip()[:200])
             raise ConfigError(f"{folder}: {HEADS} does not fit {META}: {reason}") from error
+    check_finite(model, where=str(folder / HEADS))
 
 
 def _check_lengths(

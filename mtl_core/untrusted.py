@@ -14,6 +14,8 @@ from pathlib import Path
 from mtl_core.errors import ConfigError
 from mtl_core.model_folder import (
     CONFIG,
+    EXTRA_FILES,
+    FILES,
     FORMAT,
     HEADS,
     META,
@@ -94,6 +96,25 @@ def check_model(folder: Path, *, trust_code: bool) -> Document:
     return document
 
 
+def check_extras(folder: Path) -> None:
+    """Refuses files for other tools and people that are broken, or lead out of the folder.
+
+    Nothing here reads them, but what is put on the hub is read by others.
+
+    Raises:
+        ConfigError: One is no file, or no JSON, or any file of the model is a link to elsewhere.
+    """
+    for name in EXTRA_FILES:
+        if os.path.lexists(folder / name):
+            path = _file(folder, name)
+            if path.suffix == ".json":
+                _read_json(path)
+    for name in (*FILES, *EXTRA_FILES):
+        path = folder / name
+        if path.exists() and not path.resolve().is_relative_to(folder.resolve()):
+            raise ConfigError(f"{path}: it is a link to {path.resolve()}, outside of the model")
+
+
 def check_files(folder: Path) -> None:
     """Refuses a folder with a pipe or a device in it: a library that opens one may wait for ever.
 
@@ -139,6 +160,14 @@ def read_settings(path: Path) -> Mapping[str, object]:
     Raises:
         ConfigError: The file cannot be read, is too large, or holds something else.
     """
+    settings = _read_json(path)
+    if not isinstance(settings, dict):
+        raise ConfigError(f"{path}: expected an object, found {quoted(str(settings)[:40])}")
+    return settings
+
+
+def _read_json(path: Path) -> object:
+    """Returns what a JSON file holds; see `read_settings`."""
     try:
         with path.open("rb") as file:
             content = file.read(_MOST_BYTES + 1)
@@ -147,7 +176,7 @@ def read_settings(path: Path) -> Mapping[str, object]:
     if len(content) > _MOST_BYTES:
         raise ConfigError(f"{path}: expected at most {_MOST_BYTES // 2**20} MiB; it is larger")
     try:
-        settings = json.loads(content)
+        settings: object = json.loads(content)
         # Only these are written so; a whole pair of them is one character, and in order.
         if _HALF.search(content):
             json.dumps(settings, ensure_ascii=False).encode()
@@ -159,8 +188,6 @@ def read_settings(path: Path) -> Mapping[str, object]:
         raise ConfigError(f"{path}: not usable JSON: nested too deeply") from None
     except ValueError as error:  # Not JSON, not UTF-8, or a number of thousands of digits.
         raise ConfigError(f"{path}: not JSON: {one_line(str(error))}") from error
-    if not isinstance(settings, dict):
-        raise ConfigError(f"{path}: expected an object, found {quoted(str(settings)[:40])}")
     return settings
 
 

@@ -13,8 +13,8 @@ from mtl_core.printable import one_line
 
 Shape = tuple[int, ...]
 
-_MOST_HEAD = 16 * 2**20
-"""Bytes of the head; one of 10,000 weights has 1 MiB."""
+_MOST_HEAD = 4 * 2**20
+"""Bytes of the head; one of 10,000 weights has 1 MiB, and larger models are several files."""
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,7 @@ def tiny_encoder(
     sample: dict[str, list[Example]], tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """A random BERT of 3 layers without dropout, with its tokenizer."""
-    return _save_bert(tmp_path_factory.mktemp("encoder"), sample["train"], dropout=0.0)
+    return save_bert(tmp_path_factory.mktemp("encoder"), sample["train"], dropout=0.0)
 
 
 @pytest.fixture(scope="session")
@@ -84,7 +84,7 @@ def tiny_encoder_with_dropout(
     sample: dict[str, list[Example]], tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """The weights of `tiny_encoder`, with dropout."""
-    return _save_bert(tmp_path_factory.mktemp("encoder"), sample["train"], dropout=0.2)
+    return save_bert(tmp_path_factory.mktemp("encoder"), sample["train"], dropout=0.2)
 
 
 @pytest.fixture(scope="session")
@@ -188,7 +188,8 @@ def save_tokenizer(folder: Path, examples: list[Example]) -> int:
     return len(vocabulary)
 
 
-def _save_bert(folder: Path, examples: list[Example], *, dropout: float) -> Path:
+def save_bert(folder: Path, examples: list[Example], *, dropout: float) -> Path:
+    """Saves a random BERT of 3 layers in a folder, with its tokenizer; returns the folder."""
     import torch
     from transformers import BertConfig, BertModel
     from transformers.utils import logging

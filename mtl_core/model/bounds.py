@@ -122,6 +122,19 @@ def check_fits(encoder: nn.Module, sizes: WeightSizes, *, where: str) -> None:
         )
 
 
+def check_finite(encoder: nn.Module, *, where: str) -> None:
+    """Refuses weights that are no numbers, or without end: damage, or a training that went wrong.
+
+    Raises:
+        ConfigError: Some are.
+    """
+    for name, parameter in encoder.named_parameters():
+        if not parameter.isfinite().all():
+            raise ConfigError(
+                f"{where}: {name}: expected numbers, found NaN or infinity among them"
+            )
+
+
 def _by_end(shapes: Mapping[str, Shape]) -> dict[str, list[Shape]]:
     """Returns the end of a name, from some dot on -> shapes of the weights whose names end so."""
     found: dict[str, list[Shape]] = {}

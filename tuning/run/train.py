@@ -1,7 +1,9 @@
 """`mtl train`: one run in this process, without Ray, with its checkpoint and model in a folder."""
 
 import logging
+import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -45,6 +47,7 @@ def train_study(
         NotReadyError: The folder is in use.
         TrainingError: The loss is not finite, or the objective is no number in any epoch.
     """
+    is_new = not output.exists()
     try:
         output.mkdir(parents=True, exist_ok=True)
         lock = hold(output)
@@ -59,6 +62,15 @@ def train_study(
         return _train_in(study, output, display, start)
     finally:
         lock.release()
+        if is_new:
+            _remove_unused(output)
+
+
+def _remove_unused(folder: Path) -> None:
+    """Removes a folder in which nothing was written but its lock: what it is for was refused."""
+    with suppress(OSError):
+        if [path.name for path in folder.iterdir()] in ([], [".lock"]):
+            shutil.rmtree(folder)
 
 
 def starting_weights(folder: Path, *, trust_code: bool = False) -> StartingWeights:

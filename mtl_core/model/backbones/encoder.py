@@ -10,9 +10,9 @@ from pydantic import Field
 from mtl_core.model._transformers import LOADING, without_weights
 from mtl_core.model._transformers_imports import import_modeling, import_models
 from mtl_core.model.backbones.source import PACKAGE, check_published, find_source, loading
-from mtl_core.model.bounds import check_depth
+from mtl_core.model.bounds import check_depth, check_finite
 from mtl_core.model.pooling import Normalization, PoolingKind
-from mtl_core.model_folder import CONFIG
+from mtl_core.model_folder import CONFIG, WEIGHTS
 from mtl_core.printable import quoted
 from mtl_core.section import IdOrFolder, Section
 
@@ -81,6 +81,7 @@ def load_encoder(name: str, *, revision: str | None = None) -> "PreTrainedModel"
         encoder = token_encoder(whole)
         source.check_fits(encoder)
         _check_read(found["missing_keys"] & names_in(whole, encoder))
+        check_finite(encoder, where=WEIGHTS)
     return encoder
 
 
@@ -152,6 +153,9 @@ def token_encoder(model: "PreTrainedModel") -> "PreTrainedModel":
         model = model.get_encoder()
         if not isinstance(model, PreTrainedModel):
             raise ValueError(f"its {type(model).__name__} cannot be used without the decoder")
+    # A configuration may ask for more outputs, or for a tuple of them; nothing here reads those.
+    model.config.output_attentions = model.config.output_hidden_states = False
+    model.config.return_dict = True
     if getattr(model, "pooler", None) is not None:
         # Not None: some families call it without looking.
         model.pooler = nn.Identity()
