@@ -1,6 +1,7 @@
 """`mtl tune`: a study from start to end."""
 
 import signal
+from contextlib import nullcontext
 from typing import Annotated
 
 import typer
@@ -26,10 +27,16 @@ def tune(
     check_text(study)
     from tuning.watch.display import study_display
     from tuning.watch.log_lines import logging_to
+    from tuning.watch.study_log import study_log
 
     loaded = None  # As long as the study file is being read there is nothing to go on with.
     try:
-        with logging_to(log_file), study_display(study, is_quiet=quiet) as display:
+        with (
+            study_log() as log,
+            nullcontext() if verbose else log.taking_over(),
+            logging_to(log_file),
+            study_display(study, is_quiet=quiet) as display,
+        ):
             # Shown before the imports below, which take seconds.
             display.stage("reading the study file")
             from tuning.study.load import load_study
@@ -40,7 +47,7 @@ def tune(
             signal.signal(signal.SIGTERM, signal.default_int_handler)
             from tuning.run.tune import tune_study
 
-            result = tune_study(loaded, watcher=display, address=address, verbose=verbose)
+            result = tune_study(loaded, watcher=display, address=address, log=log, verbose=verbose)
     except KeyboardInterrupt:
         if loaded is not None:
             options = {"--address": address}

@@ -1,14 +1,16 @@
 """Private parts of Ray that are used, as of Ray 2.60; where one is missing, it is done without."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ray._private import services
+from ray._private import services, worker
 from ray._private.authentication import authentication_token_setup
 from ray._private.grpc_utils import init_grpc_channel
 from ray._private.runtime_env import packaging
+from ray.experimental import tqdm_ray
 
 if TYPE_CHECKING:
     import grpc
@@ -87,3 +89,34 @@ def grpc_channel(place: str) -> "grpc.Channel":
     # Ray's own connections go past proxies, too; one would answer for a head that is not there.
     channel: grpc.Channel = init_grpc_channel(place, [("grpc.enable_http_proxy", 0)])
     return channel
+
+
+@contextmanager
+def printing_by(tell: Callable[[Mapping[str, object]], object]) -> Iterator[None]:
+    """Has what Ray would print in this process told to a function instead.
+
+    `ray._private.worker` prints the lines of workers, raylet and autoscaler in one function, from
+    threads of its own. There is no setting but to have them not at all, and not for the raylet's.
+    """
+    original = getattr(worker, "print_worker_logs", None)
+    if original is None:  # Another version: it prints as it likes.
+        yield
+        return
+
+    def print_worker_logs(data: Mapping[str, object], *_: object, **__: object) -> None:
+        tell(data)
+
+    worker.print_worker_logs = print_worker_logs
+    try:
+        yield
+    finally:
+        worker.print_worker_logs = original
+
+
+def without_steering(data: Mapping[str, Any]) -> list[str]:
+    """Returns the lines of what Ray hands on, without those that it writes for itself."""
+    lines: Iterable[str] = data.get("lines", [])
+    if data.get("pid") == "autoscaler":
+        # The log of its monitor, in which what happens has a mark.
+        lines = worker.filter_autoscaler_events(list(lines))
+    return [line for line in lines if tqdm_ray.RAY_TQDM_MAGIC not in line]

@@ -19,6 +19,7 @@ from mtl_core.errors import ConfigError, MtlError, NotReadyError
 from mtl_core.reasons import reason_of
 from tuning.cluster._ray import wait_for_own_node
 from tuning.cluster.answering import Address, wait_for_answer
+from tuning.cluster.ray_lines import ray_lines_logged
 from tuning.cluster.socket_folder import short_folder
 
 logger = logging.getLogger(__name__)
@@ -79,7 +80,7 @@ def cluster(
             `RAY_ADDRESS`, which Ray sets for jobs, and without that a new one on this machine,
             which stops at the end.
         num_cpus: CPUs of a new one.
-        verbose: Shows what Ray logs.
+        verbose: Shows what Ray and its processes say; otherwise it is logged at INFO.
         tell: Called with a line of text when the function below has to wait for long.
 
     Yields:
@@ -94,11 +95,13 @@ def cluster(
     for name, value in ENVIRONMENT.items():
         # Before Ray starts: its processes inherit the environment.
         os.environ.setdefault(name, value)
-    if not verbose:
-        _silence()
     there = _named_address(address)
     with contextlib.ExitStack() as stack:
-        options: dict[str, object] = {"log_to_driver": verbose, "logging_level": logging.ERROR}
+        # Also without `verbose`, for the log: Ray's own files of what its processes print go with
+        # its folder.
+        options: dict[str, object] = {"log_to_driver": True, "logging_level": logging.WARNING}
+        if not verbose:
+            stack.enter_context(ray_lines_logged())
         if there is None:
             wait_for_own_node()
             options |= _of_our_own(num_cpus, stack.enter_context(short_folder()))
@@ -237,9 +240,3 @@ def _is_of_ray(process: psutil.Process) -> bool:
         return any(word.startswith(home) for word in process.cmdline())
     except psutil.NoSuchProcess:
         return False
-
-
-def _silence() -> None:
-    """Keeps Ray's and Tune's own lines off the terminal; the study has its own display."""
-    for name in ("ray", "ray.tune", "ray.train", "ray.data"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)

@@ -7,7 +7,6 @@ from rich.console import Console
 
 from tuning.watch.console import can_redraw, plain_console
 from tuning.watch.live_table import LiveTable
-from tuning.watch.log_lines import LogLines
 from tuning.watch.notebook import NotebookView, is_notebook
 from tuning.watch.plain_lines import PlainLines
 from tuning.watch.state import StudyState
@@ -21,8 +20,8 @@ class Display(Watchers):
     """The display of one study, and the state behind it."""
 
     def __init__(self, state: StudyState, *shown: Watcher) -> None:
-        """Tells the state first, since `shown` reads from it what it shows; the log comes last."""
-        super().__init__([state, *shown, LogLines()])
+        """Tells the state first, since `shown` reads from it what it shows."""
+        super().__init__([state, *shown])
         self.rename = state.rename
 
 

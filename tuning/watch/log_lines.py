@@ -15,7 +15,7 @@ from tuning.watch.wording import outcome, parameters, scores
 
 logger = logging.getLogger(__name__)
 
-_FORMAT = "%(asctime)s %(levelname)-8s %(name)s: %(message)s"
+FORMAT = "%(asctime)s %(levelname)-8s %(name)s: %(message)s"
 _OURS = ("tuning", "mtl_core")
 """Packages whose messages the file has from INFO on; of others it has warnings and worse."""
 
@@ -73,15 +73,26 @@ def logging_to(path: Path | None) -> Iterator[None]:
         handler = _LogFile(path, encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"--log-file: cannot write to {path}: {error.strerror}") from error
-    handler.setFormatter(logging.Formatter(_FORMAT))
+    handler.setFormatter(logging.Formatter(FORMAT))
+    try:
+        with logging_by(handler):
+            yield
+    finally:
+        handler.close()
+
+
+@contextmanager
+def logging_by(handler: logging.Handler) -> Iterator[None]:
+    """Logs through a handler as well: all of this project from INFO on, warnings of libraries."""
     root = logging.getLogger()
-    # What goes to the terminal stays as it is, warnings and worse. The loggers below let INFO
-    # through, so from now on the handlers that are there have to hold it back.
-    others = {other: other.level for other in root.handlers}
-    for other, level in others.items():
-        other.setLevel(max(level, root.level))
+    # What goes elsewhere stays as it is, warnings and worse. The loggers below let INFO through, so
+    # from now on the handlers that are there have to hold it back, unless they have a level.
+    others = [other for other in root.handlers if other.level == logging.NOTSET]
+    for other in others:
+        other.setLevel(root.level)
     ours = [logging.getLogger(name) for name in _OURS]
     levels = [one.level for one in ours]
+    handler.setLevel(logging.INFO)
     root.addHandler(handler)
     try:
         for one in ours:
@@ -91,10 +102,26 @@ def logging_to(path: Path | None) -> Iterator[None]:
         # Everything back in its place, for a process that lives on.
         for one, level in zip(ours, levels, strict=True):
             one.setLevel(level)
-        for other, level in others.items():
-            other.setLevel(level)
+        for other in others:
+            other.setLevel(logging.NOTSET)
         root.removeHandler(handler)
-        handler.close()
+
+
+@contextmanager
+def only_ours() -> Iterator[None]:
+    """Keeps what libraries log off standard error, where `log_to_stderr` shows it."""
+    shown = [one for one in logging.getLogger().handlers if isinstance(one, _OnStderr)]
+    for handler in shown:
+        handler.addFilter(_is_ours)
+    try:
+        yield
+    finally:
+        for handler in shown:
+            handler.removeFilter(_is_ours)
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    return record.name.partition(".")[0] in _OURS
 
 
 class _LogFile(logging.FileHandler):
@@ -119,7 +146,7 @@ class _LogFile(logging.FileHandler):
 
 def log_to_stderr() -> None:
     """Shows warnings and worse on standard error, as the command line does."""
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=_Stderr())
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[_OnStderr()])
     # At the handlers and not at the logger: a logger's filter sees only what is logged on itself.
     for handler in logging.getLogger().handlers:
         handler.addFilter(spell_out)
@@ -136,6 +163,13 @@ class _Stderr:
 
     def flush(self) -> None:
         sys.stderr.flush()
+
+
+class _OnStderr(logging.StreamHandler[_Stderr]):
+    """Shows what is logged on standard error."""
+
+    def __init__(self) -> None:
+        super().__init__(_Stderr())
 
 
 def spell_out(record: logging.LogRecord) -> bool:

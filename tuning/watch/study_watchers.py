@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from tuning.watch.log_lines import LogLines
 from tuning.watch.state import StudyState
 from tuning.watch.watcher import Watcher, Watchers
 
@@ -15,7 +16,8 @@ class StudyWatchers(Watchers):
         # A place for them in the order, empty until the folder is open.
         self._files = Watchers()
         # Files first: who watches from outside finds in them what it is told of.
-        super().__init__([self.state, self._files, *([watcher] if watcher is not None else [])])
+        shown = [watcher] if watcher is not None else []
+        super().__init__([self.state, self._files, *shown, LogLines()])
 
     def add_files(self, watchers: Iterable[Watcher]) -> None:
         """Adds those that write into the study folder, which is opened after the first stages."""

@@ -57,7 +57,8 @@ class TensorBoard(Watcher):
         if record.id in self._files:
             return
         # A file of its own for each session: no two drivers ever write into one.
-        name = f"events.out.tfevents.{time.time():.0f}.{socket.gethostname()}.{uuid4().hex[:8]}"
+        # TensorBoard reads the files of a folder in the order of their names.
+        name = f"events.out.tfevents.{time.time():.6f}.{socket.gethostname()}.{uuid4().hex[:8]}"
         self._files[record.id] = self._folder / record.id / name
         self._pending[record.id] = [_VERSION]
         row = dict(_row(self._parameters, record))
