@@ -1,6 +1,7 @@
 """Many training runs: search, warm trainers, studies and the command line."""
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,10 +48,12 @@ def tune(
     from tuning.study.load import load_study
     from tuning.watch.display import study_display
     from tuning.watch.notebook import is_notebook
+    from tuning.watch.study_log import study_log
 
     assignments = [as_assignment(key, value) for key, value in (overrides or {}).items()]
     loaded = load_study(str(study), assignments)
-    if watcher is not None:
-        return tune_study(loaded, watcher=watcher)
-    with study_display(loaded.study.name, is_quiet=not is_notebook()) as display:
-        return tune_study(loaded, watcher=display)
+    with ExitStack() as stack:
+        if watcher is None:
+            shown = study_display(loaded.study.name, is_quiet=not is_notebook())
+            watcher = stack.enter_context(shown)
+        return tune_study(loaded, watcher=watcher, log=stack.enter_context(study_log()))

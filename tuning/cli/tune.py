@@ -1,13 +1,19 @@
 """`mtl tune`: a study from start to end."""
 
 import signal
-from contextlib import nullcontext
-from typing import Annotated
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tuning.cli.interrupted import say_how_to_go_on
 from tuning.cli.options import LogFile, Quiet, Set, Study, Verbose
+
+if TYPE_CHECKING:
+    from tuning.watch.display import Display
+    from tuning.watch.study_log import StudyLog
 
 
 def tune(
@@ -25,18 +31,9 @@ def tune(
     from tuning.cli.arguments import check_text
 
     check_text(study)
-    from tuning.watch.display import study_display
-    from tuning.watch.log_lines import logging_to
-    from tuning.watch.study_log import study_log
-
     loaded = None  # As long as the study file is being read there is nothing to go on with.
     try:
-        with (
-            study_log() as log,
-            nullcontext() if verbose else log.taking_over(),
-            logging_to(log_file),
-            study_display(study, is_quiet=quiet) as display,
-        ):
+        with _shown(study, log_file, quiet=quiet, verbose=verbose) as (display, log):
             # Shown before the imports below, which take seconds.
             display.stage("reading the study file")
             from tuning.study.load import load_study
@@ -56,3 +53,21 @@ def tune(
     from tuning.cli.show import show_result
 
     show_result(result)
+
+
+@contextmanager
+def _shown(
+    study: str, log_file: Path | None, *, quiet: bool, verbose: bool
+) -> "Iterator[tuple[Display, StudyLog]]":
+    """Shows a study on the console, and has all else that is said go into its log."""
+    from tuning.watch.display import study_display
+    from tuning.watch.log_lines import logging_to
+    from tuning.watch.study_log import study_log
+
+    with (
+        study_log() as log,
+        nullcontext() if verbose else log.taking_over(),
+        logging_to(log_file),
+        study_display(study, is_quiet=quiet) as display,
+    ):
+        yield display, log

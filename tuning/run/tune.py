@@ -2,7 +2,7 @@
 
 import os
 import time
-from contextlib import closing, nullcontext
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from mtl_core.assets import Data, inputs_of
@@ -16,7 +16,7 @@ from tuning.study.data_facts import data_facts
 from tuning.study.folder import StudyFolder
 from tuning.study.folder_check import check_folder
 from tuning.study.load import check_data, precision_here, tell_notes
-from tuning.watch.study_log import StudyLog, study_log
+from tuning.watch.study_log import StudyLog
 from tuning.watch.study_watchers import StudyWatchers
 from tuning.watch.watcher import Watcher
 
@@ -39,7 +39,7 @@ def tune_study(
         study: What to run.
         watcher: Told what happens; see `tuning.Watcher`.
         address: A running Ray cluster; None = the one of `RAY_ADDRESS`, or one on this machine.
-        log: Takes what is logged, and is kept in the study folder; None = one is made.
+        log: Kept in the study folder; see `study_log`. None = there is no log.
         verbose: Shows what Ray and its processes say.
 
     Raises:
@@ -50,10 +50,7 @@ def tune_study(
     watching = StudyWatchers(study.study.name, watcher)
     watching.stage("starting Ray and reading the data")
     cpus, tell = int(machine.cpus), watching.stage
-    with (
-        study_log() if log is None else nullcontext(log) as kept,
-        cluster(address, num_cpus=cpus, verbose=verbose, tell=tell) as connected,
-    ):
+    with cluster(address, num_cpus=cpus, verbose=verbose, tell=tell) as connected:
         # Imports of seconds, while Ray's processes start on the other cores.
         from tuning.cluster.autoscaling import provided_trainers
         from tuning.run.session import Session
@@ -67,7 +64,8 @@ def tune_study(
             closing(watching),  # Left after the session, before the folder is unlocked.
             closing(Session(study, folder, data_facts(study.run, data), start=start)) as session,
         ):
-            kept.keep_in(folder.path / "log.txt")
+            if log is not None:
+                log.keep_in(folder.path / "log.txt")
             parameters, before = study.space.parameters, session.history
             watching.add_files(file_watchers(folder.path, watching.state, parameters, before))
             return _run(session, count, watching, verbose=verbose)
