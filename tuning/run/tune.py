@@ -54,7 +54,6 @@ def tune_study(
         # Imports of seconds, while Ray's processes start on the other cores.
         from tuning.cluster.autoscaling import provided_trainers
         from tuning.run.session import Session
-        from tuning.watch.file_watchers import file_watchers
 
         data = _checked_data(study, address)
         connected()  # Waits for Ray, and raises what kept it from starting.
@@ -64,16 +63,20 @@ def tune_study(
             closing(watching),  # Left after the session, before the folder is unlocked.
             closing(Session(study, folder, data_facts(study.run, data), start=start)) as session,
         ):
-            if log is not None:
-                log.keep_in(folder.path / "log.txt")
-            parameters, before = study.space.parameters, session.history
-            watching.add_files(file_watchers(folder.path, watching.state, parameters, before))
-            return _run(session, count, watching, verbose=verbose)
+            return _run(session, count, watching, log, verbose=verbose)
 
 
-def _run(session: "Session", count: int, watcher: Watcher, *, verbose: bool) -> "StudyResult":
+def _run(
+    session: "Session", count: int, watching: StudyWatchers, log: StudyLog | None, *, verbose: bool
+) -> "StudyResult":
+    from tuning.watch.file_watchers import file_watchers
+
+    folder, parameters = session.folder.path, session.study.space.parameters
+    if log is not None:
+        log.keep_in(folder / "log.txt")
+    watching.add_files(file_watchers(folder, watching.state, parameters, session.history))
     try:
-        return session.run(count, watcher, verbose=verbose)
+        return session.run(count, watching, verbose=verbose)
     except Exception as error:
         full = storage_error(error)
         if full is None:
