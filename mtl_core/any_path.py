@@ -36,6 +36,14 @@ def is_there(path: str | Path) -> bool:
     return os.path.exists(path)  # noqa: PTH110
 
 
+def is_pipe(path: Path) -> bool:
+    """Returns whether a path leads to a pipe, which can be read but once."""
+    try:
+        return path.is_fifo()
+    except (OSError, ValueError):
+        return False
+
+
 def names_beside(path: Path, suffix: str = "") -> list[str]:
     """Returns the names in the folder of a path, with the suffix; none where it has no folder."""
     try:

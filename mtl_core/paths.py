@@ -26,8 +26,9 @@ def cache_folder() -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
+        reason = "there is a file" if isinstance(error, FileExistsError) else error.strerror
         raise CacheError(
-            f"{folder}: cannot make the cache folder: {error.strerror}; "
+            f"{folder}: cannot make the cache folder: {reason}; "
             "set MTL_CACHE to a folder that can be written"
         ) from error
     return folder

@@ -50,6 +50,18 @@ def one_line(text: str) -> str:
     return printable(text).replace("\n", r"\n").replace("\t", r"\t")
 
 
+def shortened(text: str, most: int = 1000) -> str:
+    """Returns a text of at most so many characters: "..." stands for its middle.
+
+    An error begins with its place and ends with what helps; what was found stands in between, and
+    may be all of a file.
+    """
+    if len(text) <= most:
+        return text
+    last = most // 3
+    return f"{text[: most - last - 5]} ... {text[-last:]}"
+
+
 def quoted(text: str) -> str:
     """Returns `one_line` text in quotes, as Python writes a string that needs no escapes."""
     mark = '"' if "'" in text and '"' not in text else "'"

@@ -13,7 +13,7 @@ from mtl_core.model.pooling import Pooler
 from mtl_core.model.prefix import as_inputs, run_suffix
 from mtl_core.model.probe import EncoderFacts, facts_of
 from mtl_core.model.word_rows import RowEmbedding, use_row_embedding
-from mtl_core.tasks.base import Head, Task
+from mtl_core.tasks.base import Head, Task, telling_what_lacks
 from mtl_core.tasks.hidden import Hidden, HiddenSize, Vocabulary
 
 if TYPE_CHECKING:
@@ -52,14 +52,11 @@ class MultiTaskModel(nn.Module):
         # In a tuple, so that it is not registered here as well as in the encoder.
         self._embeddings = (table,)
         self._vocabulary = Vocabulary(table) if isinstance(table, nn.Embedding) else None
-        self.heads = nn.ModuleDict(
-            {
-                _module_name(name): task.make_head(
-                    HiddenSize(self._facts.width, num_features.get(name, 0), self._vocabulary)
-                )
-                for name, task in tasks.items()
-            }
-        )
+        self.heads = nn.ModuleDict()
+        for name, task in tasks.items():
+            size = HiddenSize(self._facts.width, num_features.get(name, 0), self._vocabulary)
+            with telling_what_lacks(type(task).__name__, name):
+                self.heads[_module_name(name)] = task.make_head(size)
         self.num_features = dict(num_features)
         self._frozen: list[nn.Module] = []
         use_fast_dropout(self)

@@ -6,7 +6,8 @@ docs/own_task.md has one that stands outside the package, and `mtl_core.testing`
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
@@ -22,6 +23,7 @@ from mtl_core.data.columns.label_names import Labels
 from mtl_core.data.layouts.base import Layout
 from mtl_core.data.layouts.sentences import Sentences
 from mtl_core.data.source import Source
+from mtl_core.errors import ConfigError
 from mtl_core.section import Section
 from mtl_core.tasks.head import HeadSection, Linear
 from mtl_core.tasks.hidden import Hidden, HiddenSize
@@ -246,9 +248,32 @@ class Task(ABC):
         return {"": to_cell(to_plain(output))}
 
 
+@contextmanager
+def telling_what_lacks(kind: str, name: str) -> Iterator[None]:
+    """Tells in one line what a part of a task's kind lacks: those from outside the package may.
+
+    Raises:
+        ConfigError: A class without all methods of the contract was to be made.
+    """
+    try:
+        yield
+    except TypeError as error:
+        if "abstract" not in str(error):
+            raise
+        raise ConfigError(
+            f"run.tasks.{name}.kind: '{kind}' is not whole: {error}; see docs/own_task.md"
+        ) from error
+
+
 def build_task(name: str, section: TaskSection, labels: Labels) -> Task:
     """Builds a task for its labels."""
-    task = section.build(name, labels)
+    with telling_what_lacks(section.kind, name):
+        task = section.build(name, labels)
+    if lacking := [part for part in ("name", "labels", "main_score") if not hasattr(task, part)]:
+        raise ConfigError(
+            f"run.tasks.{name}.kind: the task of '{section.kind}' lacks {', '.join(lacking)}; see "
+            "docs/own_task.md"
+        )
     # Here and not in `build`, which every kind writes anew and could forget.
     task.is_auxiliary = section.auxiliary
     return task

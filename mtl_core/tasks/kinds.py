@@ -15,7 +15,8 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Discriminator, PlainValidator, SerializeAsAny, Tag, WithJsonSchema
 
 from mtl_core.any_path import is_file
-from mtl_core.data.columns.base import AnyColumn
+from mtl_core.data.columns.base import AnyColumn, Column
+from mtl_core.data.columns.kinds import COLUMNS
 from mtl_core.data.columns.label import LabelColumn
 from mtl_core.errors import ConfigError
 from mtl_core.printable import one_line
@@ -115,7 +116,24 @@ def imported_section(value: Any) -> TaskSection:
     # Told here, with the page that helps, and not by a TypeError when a section is made.
     if missing := sorted(found.__abstractmethods__):
         raise ValueError(f"kind: '{kind}' lacks {', '.join(missing)}; see docs/own_task.md")
-    return found.model_validate({**value, "kind": str(kind)})
+    section = found.model_validate({**value, "kind": str(kind)})
+    _check_column(section)
+    return section
+
+
+def _check_column(section: TaskSection) -> None:
+    """Refuses a kind whose column is none, before data are read for it."""
+    # Whatever its code raises is told as an error of the study file, as on import.
+    try:
+        column = section.make_column("task", "column")
+    except Exception as error:
+        raise ValueError(f"kind: '{section.kind}': make_column failed: {error}") from error
+    if not isinstance(column, Column) or column.kind not in COLUMNS:
+        raise ValueError(
+            f"kind: make_column of '{section.kind}' returns {type(column).__name__}; expected one "
+            f"of {', '.join(sorted(one.__name__ for one in COLUMNS.values()))}; see "
+            "docs/own_task.md"
+        )
 
 
 def outside_code(section: TaskSection) -> Path | None:

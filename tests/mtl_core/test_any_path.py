@@ -11,6 +11,7 @@ from mtl_core.any_path import (
     absolute,
     is_file,
     is_folder,
+    is_pipe,
     is_there,
     names_beside,
     read_regular,
@@ -32,6 +33,7 @@ def test_every_question_about_a_path_has_an_answer(tmp_path: Path, name: str) ->
     assert not is_file(path)
     assert not is_folder(path)
     assert not is_there(path)
+    assert not is_pipe(path)
     assert names_beside(path) == [] or name == ""
 
 

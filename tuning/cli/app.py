@@ -27,6 +27,7 @@ from tuning.cli.schema import schema
 from tuning.cli.status import status
 from tuning.cli.study_command import StudyCommand
 from tuning.cli.submit import submit
+from tuning.cli.surroundings import prepare
 from tuning.cli.train import train
 from tuning.cli.tune import tune
 
@@ -91,6 +92,10 @@ def main() -> NoReturn:
     # By default Python looks for garbage after every 700 new objects. Imports make very many that
     # all stay, and these looks take a third of the time of a command that imports torch.
     gc.set_threshold(50_000, 10, 10)
+    try:
+        prepare()
+    except ConfigError as error:
+        _exit(error.lines, error.exit_code)
     from tuning.watch.log_lines import log_to_stderr
 
     log_to_stderr()
@@ -138,9 +143,9 @@ def _drop_stdout() -> None:
 
 
 def _exit(lines: Sequence[str], code: int) -> NoReturn:
-    from mtl_core.printable import one_line
+    from mtl_core.printable import one_line, shortened
 
     # An error may quote a file, with whatever characters there are in it.
     for line in lines:
-        sys.stderr.write(f"error: {one_line(line)}\n")
+        sys.stderr.write(f"error: {shortened(one_line(line))}\n")
     sys.exit(code)

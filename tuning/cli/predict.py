@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mtl_core.any_path import is_file
+from mtl_core.any_path import is_file, is_pipe
 from mtl_core.data.words import Words
 from mtl_core.errors import ConfigError
 from mtl_core.printable import one_line
@@ -109,7 +109,7 @@ def _check(texts: Sequence[str], file: Path | None, columns: Mapping[str, str | 
         raise ConfigError(
             f"{unread[0]}: names a column; give a .csv, .tsv or .jsonl file by --file"
         )
-    if file is not None and not file.is_fifo():
+    if file is not None and not is_pipe(file):
         open_texts(file).close()  # for its errors
 
 

@@ -13,7 +13,14 @@ from mtl_core.assets import Data, build_tasks, load_data
 from mtl_core.config import RunConfig
 from mtl_core.errors import ConfigError, did_you_mean
 from mtl_core.model.backbones.encoder import load_configuration
-from mtl_core.study_file import Document, override, parse_assignment, read_document, split_key
+from mtl_core.study_file import (
+    Document,
+    describe,
+    override,
+    parse_assignment,
+    read_document,
+    split_key,
+)
 from mtl_core.training.objective import check_objective
 from mtl_core.training.precision import Choice as PrecisionChoice
 from mtl_core.training.precision import choose
@@ -223,6 +230,16 @@ def _corner_errors(
             is_fraction = has_range and "expected a whole number" in line
             hint = "; for whole numbers: int_range" if is_fraction else ""
             yield (line if line.startswith(where) else f"{where}: {line}") + hint
+        return
+    # Trials put it into the whole recipe, in which the defaults of the written kind stand.
+    try:
+        RunConfig.model_validate(override(study.run.model_dump(mode="json"), corner))
+    except ValidationError:
+        section = key.rpartition(".")[0]
+        yield (
+            f"{where}: the other keys of '{section}' do not go with {describe(corner[key])}; "
+            f"search the section as a whole: {section}: {{choice: [{{kind: ..}}, {{kind: ..}}]}}"
+        )
 
 
 def _misnamed(written: Document, document: Document, overrides: Iterable[str]) -> Iterator[str]:

@@ -9,7 +9,7 @@ import torch
 from conftest import Mtl, RunConfigFactory
 from torch.nn.functional import binary_cross_entropy
 
-from mtl_core.assets import Assets, inputs_of
+from mtl_core.assets import Assets, build_tasks, inputs_of
 from mtl_core.config import RunConfig
 from mtl_core.data.batching import Batch
 from mtl_core.data.columns.label_names import LabelNames
@@ -55,6 +55,13 @@ training: {{epochs: 8, batch_size: 6, precision: fp32}}
 
 def load(path: Path) -> RunConfig:
     return validate(read_document(path), RunConfig)
+
+
+def new_model(path: Path) -> None:
+    """Reads a study and its data, and builds its tasks and their heads."""
+    config = load(path)
+    assets = Assets.load(config, device=torch.device("cpu"))
+    assets.new_model(config, build_tasks(config, assets.data.datasets))
 
 
 def test_a_task_from_a_file_trains_is_saved_and_predicts(study: Path, tmp_path: Path) -> None:
@@ -124,6 +131,41 @@ def test_a_task_of_an_older_contract_is_told_what_it_lacks(study: Path) -> None:
     path.write_text(text, encoding="utf-8")
     with pytest.raises(ConfigError, match=r"ordinal\.py:Ordinal' lacks make_column; see docs"):
         load(study)
+
+
+@pytest.mark.parametrize(
+    ("written", "instead", "message"),
+    [
+        ("def build(", "def make(", r"stars\.yaml:6: .*ordinal\.py:Ordinal' lacks build; see docs"),
+        (
+            "def make_column(",
+            "def make_column(self, name, column): return None\n\n    def other(",
+            r"stars\.yaml:6: .* make_column of '.*ordinal\.py:Ordinal' returns NoneType; expected",
+        ),
+        (
+            "def make_column(",
+            "def make_column(self, name, column): return self.column_kind\n\n    def other(",
+            r"stars\.yaml:6: .*ordinal\.py:Ordinal': make_column failed: .*'column_kind'$",
+        ),
+        (
+            "def score(",
+            "def scores(",
+            r"^run\.tasks\.stars\.kind: .*' is not whole: .* score",
+        ),
+        ("def decode(", "def read(", r"^run\.tasks\.stars\.kind: '.*' is not whole: .* decode"),
+        ("main_score", "best_score", r"^run\.tasks\.stars\.kind: .* lacks main_score; see docs"),
+    ],
+)
+def test_what_a_kind_lacks_is_told_in_one_line(
+    study: Path, written: str, instead: str, message: str
+) -> None:
+    path = study.with_name("ordinal.py")
+    text = path.read_text(encoding="utf-8")
+    assert written in text
+    path.write_text(text.replace(written, instead), encoding="utf-8")
+    with pytest.raises(ConfigError, match=message) as error:
+        new_model(study)
+    assert "\n" not in str(error.value)
 
 
 def test_a_task_of_a_module_is_imported(

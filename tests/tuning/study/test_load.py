@@ -295,6 +295,21 @@ def test_a_path_that_no_file_can_have_is_told(write_study, key: str) -> None:
         load_study(path, [f'{key}="./a\\0b"'])
 
 
+@pytest.mark.parametrize("kind", ["tagging", "regression", "multilabel"])
+def test_a_kind_whose_section_has_other_keys_cannot_be_searched_alone(write_study, kind) -> None:
+    path = write_study(f"tasks.intent.kind: {{choice: [classification, {kind}]}}")
+    with pytest.raises(ConfigError) as error:
+        load_study(path)
+    assert str(error.value) == (
+        f"study.yaml:7: search.tasks.intent.kind: the other keys of 'tasks.intent' do not go with "
+        f"'{kind}'; search the section as a whole: tasks.intent: "
+        "{choice: [{kind: ..}, {kind: ..}]}"
+    )
+    # Where the kinds have the same keys, or none, it is fine.
+    path = write_study("mixing.kind: {choice: [proportional, round_robin, joint]}")
+    assert load_study(path).space.contains("mixing.kind", "joint")
+
+
 def test_a_pipe_is_no_study_file(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "study")
     with pytest.raises(ConfigError, match=r"study: cannot be read: it is a pipe, no file; make"):
