@@ -14,7 +14,7 @@ from filelock import Timeout
 from mtl_core import in_use
 from mtl_core.checks import DamagedError, check_files, checked_json, checks_of, read_checked
 from mtl_core.errors import CacheError
-from mtl_core.files import locked, whole_folder
+from mtl_core.files import locked, remove, whole_folder
 from mtl_core.full_disk import telling_full_disks
 from mtl_core.printable import one_line
 
@@ -166,8 +166,14 @@ def built_folders(root: Path) -> list[Path]:
 
 
 def size_of(folder: Path) -> int:
-    """Returns the bytes of the files in a folder, and in the folders in it."""
-    return sum(path.lstat().st_size for path in folder.rglob("*") if not path.is_dir())
+    """Returns the bytes of the files in a folder and the folders in it, or those of a file."""
+    total = 0
+    for path in (folder, *folder.rglob("*")):
+        # What goes meanwhile, or may not be looked at, counts nothing.
+        with suppress(OSError):
+            if not path.is_dir():
+                total += path.lstat().st_size
+    return total
 
 
 def remove_built(folder: Path, *, even_used: bool = False) -> bool:
@@ -181,6 +187,6 @@ def remove_built(folder: Path, *, even_used: bool = False) -> bool:
     # for a lock that is held here.
     with suppress(Timeout), locked(folder).acquire(blocking=False):
         if even_used or not in_use.is_used(folder / META):
-            shutil.rmtree(folder, ignore_errors=True)
-            return True
+            remove(folder)
+            return not os.path.lexists(folder)
     return False

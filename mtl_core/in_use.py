@@ -44,10 +44,10 @@ def is_used(path: Path) -> bool:
     try:
         # For writing, since NFS locks for one alone only what may be written.
         file = os.open(path, os.O_RDWR | os.O_NONBLOCK)
-    except FileNotFoundError:
-        return False
-    except OSError:
+    except PermissionError:
         return True
+    except OSError:  # There is none, or something else in its place.
+        return False
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,16 +47,11 @@ class Leftover:
         """Removes it unless it stays; returns whether it is gone."""
         if self.stays:
             return False
-        if self.lock is None:
-            remove(self.path)
-        elif self.lock == self.path and self.path.is_dir():
-            return remove_built(self.path)
-        else:
-            try:
-                with locked(self.lock).acquire(blocking=False):
-                    remove(self.path)
-            except Timeout:  # In use since it was looked at.
-                return False
+        with suppress(OSError, Timeout):  # Not ours, or in use since it was looked at.
+            if self.lock == self.path:
+                return remove_built(self.path)
+            with nullcontext() if self.lock is None else locked(self.lock).acquire(blocking=False):
+                remove(self.path)
         return not os.path.lexists(self.path)
 
 
@@ -71,11 +67,10 @@ def in_cache(*, with_fetched: bool = False) -> Iterator[Leftover]:
             stays = IN_USE if _is_open(folder) else ""
             yield Leftover(what, folder, size_of(folder), stays, lock=folder)
     for path in _shown(cache / "outlines"):
-        yield Leftover("outlines of encoders", path, path.stat().st_size, lock=path)
+        yield Leftover("outlines of encoders", path, size_of(path), lock=path)
     for name, what in _FROM_ELSEWHERE.items():
         for path in _shown(cache / name):
-            size = size_of(path) if path.is_dir() else path.stat().st_size
-            yield Leftover(what, path, size, "" if with_fetched else FETCHED)
+            yield Leftover(what, path, size_of(path), "" if with_fetched else FETCHED)
     for name in (*_BUILT, "outlines", "downloads"):
         yield from parts_in(cache / name)
 
@@ -89,8 +84,7 @@ def parts_in(folder: Path) -> Iterator[Leftover]:
             name = path.name[1:].removesuffix(".part")
             lock = folder / (name.rpartition(".")[0] if path.is_dir() else name)
             stays = IN_USE if _is_locked(lock) else ""
-            size = size_of(path) if path.is_dir() else path.lstat().st_size
-            yield Leftover("halves that a kill left", path, size, stays, lock=lock)
+            yield Leftover("halves that a kill left", path, size_of(path), stays, lock=lock)
 
 
 def remove_parts(folder: Path) -> None:
@@ -120,4 +114,6 @@ def _shown(folder: Path) -> Iterator[Path]:
 
 
 def _entries(folder: Path) -> Iterable[Path]:
-    return sorted(folder.iterdir()) if folder.is_dir() else ()
+    with suppress(OSError):  # Not there, or not for this user.
+        return sorted(folder.iterdir())
+    return ()

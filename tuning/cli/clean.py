@@ -34,15 +34,13 @@ def clean(
 
     What is in use stays, and results do: reports, journals, models.
     """
-    from mtl_core.leftovers import in_cache
-
     with ExitStack() as stack:
         for folder in folders or ():
             stack.enter_context(_held(folder))
         found = (
             [*_in_folders(folders, with_checkpoints=checkpoints)]
             if folders
-            else [*in_cache(with_fetched=fetched)]
+            else [*_elsewhere(with_fetched=fetched)]
         )
         removed = {one.path for one in found if yes and one.remove()}
         _show(found, removed if yes else {one.path for one in found if not one.stays}, is_done=yes)
@@ -73,6 +71,17 @@ def _in_folders(folders: Sequence[Path], *, with_checkpoints: bool) -> "Iterator
 
     for folder in folders:
         yield from in_folder(folder, with_checkpoints=with_checkpoints)
+
+
+def _elsewhere(*, with_fetched: bool) -> "Iterator[Leftover]":
+    """Yields what lies in the cache, and what killed studies left of Ray."""
+    from mtl_core.built import size_of
+    from mtl_core.leftovers import Leftover, in_cache
+    from tuning.cluster.socket_folder import leftovers
+
+    yield from in_cache(with_fetched=with_fetched)
+    for folder in leftovers():
+        yield Leftover("files of Ray that a kill left", folder, size_of(folder))
 
 
 def _show(found: "Iterable[Leftover]", gone: set[Path], *, is_done: bool) -> None:

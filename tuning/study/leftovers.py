@@ -1,5 +1,6 @@
 """What lies in the folder of a study, or of a run, and is not needed any more."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -58,8 +59,9 @@ def _of_trials(
         if record.id in losers:
             yield Leftover("checkpoints that are not kept", checkpoint, rest)
             continue
-        if state.is_file():
-            rest -= state.stat().st_size
-            yield Leftover("states of optimisers of ended trials", state, state.stat().st_size)
+        if os.path.lexists(state):
+            size = size_of(state)
+            rest -= size
+            yield Leftover("states of optimisers of ended trials", state, size)
         stays = "" if with_checkpoints and is_complete else _CHECKPOINTS
         yield Leftover("weights of the best epochs of trials", checkpoint, rest, stays)

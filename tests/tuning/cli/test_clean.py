@@ -4,11 +4,12 @@ import re
 from pathlib import Path
 
 import pytest
-from damage import Answer, answer_of, snapshot
+from damage import FILES, Answer, answer_of, snapshot
 from trials import report
 
 from mtl_core.built import open_or_build
-from mtl_core.files import hold, locked
+from mtl_core.files import hold, locked, remove
+from tuning.cluster import socket_folder
 from tuning.records import run_id_of
 from tuning.search.points import Points
 from tuning.study.clock import StudyClock
@@ -18,6 +19,14 @@ from tuning.study.history import History
 from tuning.study.journal import open_optuna
 from tuning.study.recorder import Recorder
 from tuning.trainers.tune_values import TrialResult
+
+
+@pytest.fixture(autouse=True)
+def of_ray(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The folders that studies of this user left of Ray: here none, whatever there is."""
+    found: list[Path] = []
+    monkeypatch.setattr(socket_folder, "leftovers", lambda: found)
+    return found
 
 
 def clean(*words: str | Path) -> Answer:
@@ -97,6 +106,44 @@ def test_what_processes_use_stays(full_cache: Path) -> None:
         *("encoded/mine/train.arrow", "encoded/mine/meta.json"),
         *("encoded/.c.0123.part/train.arrow", "prefix/b/train.bin", "prefix/b/meta.json"),
     }
+
+
+@pytest.mark.parametrize("kind", FILES)
+@pytest.mark.parametrize(
+    "name",
+    ["encoded/a/meta.json", "outlines/d.json", "outlines/.e.json.part", "downloads/f/rows.csv"],
+)
+def test_what_is_damaged_goes_as_well(full_cache: Path, name: str, kind: str) -> None:
+    FILES[kind](full_cache / name)
+    assert clean().code == 0
+    assert clean("--yes", "--fetched").code == 0
+    entries = {path.relative_to(full_cache) for path in full_cache.rglob("*")}
+    assert {str(path) for path in entries if path.suffix != ".lock"} == set(KINDS)
+
+
+KINDS = ("encoded", "prefix", "outlines", "fetched", "downloads", "datasets")
+
+
+def test_what_stands_in_the_place_of_folders_harms_nothing(full_cache: Path) -> None:
+    for name in ("encoded/a", "prefix", "outlines/d.json", "downloads/f"):
+        remove(full_cache / name)
+        (full_cache / name).symlink_to(full_cache.parent)
+    (full_cache.parent / "mine").touch()
+    assert clean("--yes", "--fetched").code == 0
+    assert (full_cache.parent / "mine").exists()
+
+
+def test_what_a_killed_study_left_of_ray_goes(
+    tmp_path: Path, of_ray: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MTL_CACHE", str(tmp_path / "cache"))
+    of_ray.append(tmp_path / "mtl-ray-1")
+    (of_ray[0] / "session").mkdir(parents=True)
+    (of_ray[0] / "session" / "log").write_text("x" * 10)
+    assert clean().stdout.startswith(f"      10 B  files of Ray that a kill left: {of_ray[0]}\n")
+    assert of_ray[0].is_dir()
+    assert clean("--yes").code == 0
+    assert not of_ray[0].exists()
 
 
 def test_no_cache_is_no_error_and_none_is_made(
