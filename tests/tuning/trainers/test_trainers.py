@@ -30,6 +30,7 @@ pytestmark = [
 ]
 
 _MESSAGE_SECONDS = 600
+_HANG_SECONDS = 15
 _RECIPES: list[dict[str, object]] = [
     {"optimizer.encoder_lr": 1e-3},
     {"freezing": {"kind": "lower_layers", "layers": 2}},
@@ -95,7 +96,9 @@ def local_ray() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def start(run_config: RunConfigFactory, tmp_path_factory: pytest.TempPathFactory) -> StartTrainers:
     @contextmanager
-    def start(**settings: object) -> Iterator[Bench]:
+    def start(
+        *, workers: int = 1, report_timeout_s: float | None = None, **settings: object
+    ) -> Iterator[Bench]:
         folder = tmp_path_factory.mktemp("trainers")
         worker = WorkerSettings(
             run=run_config({"training.epochs": 1}).model_dump(mode="json"),
@@ -106,10 +109,11 @@ def start(run_config: RunConfigFactory, tmp_path_factory: pytest.TempPathFactory
         )
         with start_trainers(
             replace(worker, **settings),
-            Resources(),
+            Resources(workers=workers),
             max_attempts=2,
             count=1,
             scratch=folder / "scratch",
+            report_timeout_s=report_timeout_s,
         ) as trainers:
             yield Bench(trainers, folder)
 
@@ -133,11 +137,16 @@ def workers() -> list[psutil.Process]:
 
 
 def worker() -> psutil.Process:
+    return all_workers(1)[0]
+
+
+def all_workers(count: int) -> list[psutil.Process]:
+    """The workers, when there are as many."""
     deadline = time.monotonic() + _MESSAGE_SECONDS
-    while len(found := workers()) != 1:
-        assert time.monotonic() < deadline, "there is no worker"
+    while len(found := workers()) != count:
+        assert time.monotonic() < deadline, f"there are {len(found)} workers"
         time.sleep(0.1)
-    return found[0]
+    return found
 
 
 @dataclass(frozen=True)
@@ -229,3 +238,19 @@ def test_recycled_workers_lose_no_trial(start: StartTrainers, settings: dict[str
         for run_id in run_ids:
             assert isinstance(bench.rest(run_id)[-1], EpochReport)
         assert bench.starts() >= 2
+
+
+def test_a_worker_that_hangs_is_replaced_and_its_trial_has_failed(start: StartTrainers) -> None:
+    # The limit is for a trial whose data are encoded; more than that takes only a busy machine.
+    with start(workers=2, report_timeout_s=_HANG_SECONDS) as bench:
+        [first] = bench.train({})
+        assert isinstance(first, EpochReport)
+        run_id = bench.submit({"training.epochs": 1000})
+        bench.next_message(run_id)
+        before = all_workers(2)
+        # One of two: the other one waits for it in a step, and neither of them reports.
+        before[1].suspend()
+        hung = f"no report for {_HANG_SECONDS} s (study.report_timeout_s); its worker was replaced"
+        assert bench.rest(run_id)[-1] == Failed(hung)
+        assert bench.train({}) == [first]
+        assert not set(before) & set(all_workers(2))
