@@ -162,6 +162,20 @@ def test_an_address_is_fetched_once() -> None:
         assert server.asked == [*files]
 
 
+def test_what_was_fetched_and_is_damaged_is_fetched_again(
+    cache: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with serving({"rotten.csv": ROWS.encode()}) as server:
+        section = csv_section([f"{server.address}/rotten.csv"], 0.5)
+        first = texts(section)
+        [file] = (cache / "downloads").glob("*/rotten.csv")
+        file.write_bytes(file.read_bytes().replace(b"a", b"b"))
+        assert texts(section) == first
+        assert server.asked == ["rotten.csv"] * 2
+    [line] = caplog.messages
+    assert line.endswith(": damaged: rotten.csv is not what was written; it is built again")
+
+
 def test_what_a_server_does_not_send_is_told_and_not_kept() -> None:
     with serving({"rows.csv": ROWS.encode()}) as server:
         for path, reason, kind in (
