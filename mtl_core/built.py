@@ -14,7 +14,7 @@ from filelock import Timeout
 from mtl_core import in_use
 from mtl_core.checks import DamagedError, check_files, checked_json, checks_of, read_checked
 from mtl_core.errors import CacheError
-from mtl_core.files import locked, remove, whole_folder
+from mtl_core.files import locked, locked_at_once, remove, whole_folder
 from mtl_core.full_disk import telling_full_disks
 from mtl_core.printable import one_line
 
@@ -185,7 +185,7 @@ def remove_built(folder: Path, *, even_used: bool = False) -> bool:
     """
     # Whoever holds the lock has built it or is about to open it. Not waited for: the other may wait
     # for a lock that is held here.
-    with suppress(Timeout), locked(folder).acquire(blocking=False):
+    with suppress(Timeout), locked_at_once(folder):
         if even_used or not in_use.is_used(folder / META):
             remove(folder)
             return not os.path.lexists(folder)

@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 
 from mtl_core.any_path import read_regular
 from mtl_core.errors import DataError
-from mtl_core.full_disk import telling_full_disks
+from mtl_core.full_disk import disk_code, telling_full_disks
 from mtl_core.scores import only_finite
 
 
@@ -135,6 +135,27 @@ def remove(path: Path) -> None:
 def locked(path: Path) -> FileLock:
     """Returns the lock that all processes of this machine share for a path."""
     return FileLock(f"{path}.lock")
+
+
+@contextmanager
+def locked_at_once(path: Path) -> Iterator[None]:
+    """Holds the lock of a path that is to be removed.
+
+    Raises:
+        Timeout: Another process holds it; it is not waited for.
+    """
+    lock = locked(path)
+    try:
+        lock.acquire(blocking=False)
+    except OSError as error:
+        # On a full disk there may be no room for a lock file, so nobody holds it: what frees room
+        # must not fail by that. (`Timeout` is an `OSError`, and no error of the disk.)
+        if disk_code(error) is None:
+            raise
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 class InUseError(Exception):

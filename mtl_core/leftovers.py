@@ -10,7 +10,7 @@ from filelock import Timeout
 
 from mtl_core import in_use
 from mtl_core.built import META, remove_built, size_of
-from mtl_core.files import locked, remove
+from mtl_core.files import locked, locked_at_once, remove
 from mtl_core.paths import cache_path
 
 IN_USE = "in use"
@@ -50,7 +50,7 @@ class Leftover:
         with suppress(OSError, Timeout):  # Not ours, or in use since it was looked at.
             if self.lock == self.path:
                 return remove_built(self.path)
-            with nullcontext() if self.lock is None else locked(self.lock).acquire(blocking=False):
+            with nullcontext() if self.lock is None else locked_at_once(self.lock):
                 remove(self.path)
         return not os.path.lexists(self.path)
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from damage import FILES, Answer, answer_of, snapshot
+from full_disks import Disk
 from trials import report
 
 from mtl_core.built import open_or_build
@@ -122,6 +123,12 @@ def test_what_is_damaged_goes_as_well(full_cache: Path, name: str, kind: str) ->
 
 
 KINDS = ("encoded", "prefix", "outlines", "fetched", "downloads", "datasets")
+
+
+def test_a_full_disk_is_cleaned_as_well(full_cache: Path) -> None:
+    with Disk(full_cache).full_at(0):  # Not even an empty file can be made.
+        assert clean("--yes").stdout.splitlines()[-1] == "   6.8 KiB  removed"
+    assert left(full_cache) == FETCHED
 
 
 def test_what_stands_in_the_place_of_folders_harms_nothing(full_cache: Path) -> None:
