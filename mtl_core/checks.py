@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 _CHUNK = 2**24
+_LARGEST = 2**30
+"""Bytes of JSON, which is read into memory; labels and notes of data take a thousandth."""
 _HEAD = re.compile(rb'\{"crc32": (\d{1,10}), "content":\n')
 
 
@@ -38,7 +40,8 @@ def read_checked(path: Path) -> Any:
     Raises:
         DamagedError: The file is missing, unreadable or another one than was written.
     """
-    _state_of(path)
+    if _state_of(path).st_size > _LARGEST:
+        raise DamagedError(f"{path.name} is too large")
     try:
         raw = path.read_bytes()
     except OSError as error:

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 from conftest import save_tokenizer, write_seq_in_out
-from damage import Case, copy_folder, damage_file, files_of
+from damage import Case, answer_to, copy_folder, damage_file, files_of
 from encoders import tiny
 from transformers.utils import logging as transformers_logging
 
@@ -40,7 +40,7 @@ class Outcome:
 
 
 def cases(folder: Path, seed: int, count: int) -> Iterator[Case]:
-    """Yields damaged caches and checkpoints of a small run.
+    """Yields damaged caches and checkpoints of a small run; each is tried before the next is made.
 
     Args:
         folder: An empty folder; all is written there.
@@ -64,7 +64,7 @@ def cases(folder: Path, seed: int, count: int) -> Iterator[Case]:
         is_gone = what == "missing" and kind == "outlines"
         yield Case(
             f"{number}: {path.relative_to(work)} after {state.name}: {what}",
-            partial(fault, config, work, whole, is_silent=is_harmless or is_gone),
+            partial(answer, config, work, whole, is_silent=is_harmless or is_gone),
         )
 
 
@@ -110,6 +110,17 @@ def run(config: RunConfig, folder: Path) -> Outcome:
         ]
         export_best(checkpoint, model, config=config, assets=assets, dev={}, test=None)
     return Outcome(tuple(reports), {path.name: path.read_bytes() for path in files_of(model)})
+
+
+def answer(config: RunConfig, work: Path, whole: Outcome, *, is_silent: bool) -> str | None:
+    """Returns what `fault` does, or that there was no answer, or only an error."""
+    found: list[str | None] = []
+
+    def call() -> None:
+        found.append(fault(config, work, whole, is_silent=is_silent))
+
+    said = answer_to(call).fault()
+    return said or found[0]
 
 
 def fault(config: RunConfig, work: Path, whole: Outcome, *, is_silent: bool) -> str | None:

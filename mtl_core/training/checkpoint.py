@@ -225,7 +225,8 @@ def _look(folder: Path, inputs: RunInputs) -> _Seen:
         return _Seen(Checkpoint(precision=precision), damage=str(error))
     if state is None:
         is_new = not os.path.lexists(folder / BEST)
-        return _Seen(Checkpoint(precision=precision), "" if is_new else f"{STATE} is missing")
+        damage = "" if is_new else lost or f"{STATE} is missing"
+        return _Seen(Checkpoint(precision=precision), damage)
     _refuse_others(folder, state["recipe"], inputs)
     try:
         reports = [EpochReport.from_json(line) for line in state["reports"]]

@@ -47,6 +47,13 @@ def test_garbage_is_not_even_parsed(content: bytes, tmp_path: Path) -> None:
         read_checked(tmp_path / "x.json")
 
 
+def test_what_would_fill_the_memory_is_not_read(tmp_path: Path) -> None:
+    with (tmp_path / "x.json").open("wb") as file:
+        file.truncate(2**40)
+    with pytest.raises(DamagedError, match=r"^x\.json is too large"):
+        read_checked(tmp_path / "x.json")
+
+
 def test_checks_are_sizes_and_the_sums_of_zlib(tmp_path: Path) -> None:
     contents = {"b": b"", "a": b"abc", "large": os.urandom(2**24 + 5)}
     for name, content in contents.items():

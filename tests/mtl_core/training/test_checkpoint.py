@@ -20,7 +20,7 @@ from mtl_core.checks import DamagedError
 from mtl_core.config import RunConfig
 from mtl_core.errors import ConfigError
 from mtl_core.training import checkpoint as module
-from mtl_core.training.best import BestWeights, load_best, read_best, write_best
+from mtl_core.training.best import BestWeights, has_best, load_best, read_best, write_best
 from mtl_core.training.checkpoint import find_checkpoint, finish_checkpoint
 from mtl_core.training.distributed import Place
 from mtl_core.training.loop import recover_best, train
@@ -94,6 +94,20 @@ def test_weights_of_another_epoch_or_version_are_refused(tmp_path: Path) -> None
     save_file(load_file(tmp_path / BEST), tmp_path / BEST)
     with pytest.raises(ConfigError, match="is not what was written, or of another version"):
         load_best(tmp_path, model)
+
+
+def test_damaged_weights_are_passed_over_and_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert not has_best(tmp_path)
+    assert caplog.messages == []
+    write_best(tmp_path, BestWeights({"a": torch.ones(2)}, "fp32", 1, {"run": "{}"}))
+    assert has_best(tmp_path)
+    cut(tmp_path / BEST)
+    assert not has_best(tmp_path)
+    [line] = caplog.messages
+    assert line.startswith(f"{tmp_path}: damaged: {BEST} cannot be read: ")
+    assert line.endswith("; it is passed over")
 
 
 def kill_between(folder: Path, config: RunConfig, assets: Assets, scores: Sequence[float]) -> None:
