@@ -1,23 +1,28 @@
 """`status.json` of a study folder: what its driver does, for `mtl status` and for scripts."""
 
 import contextlib
-import json
-import math
+import logging
 import socket
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Annotated
 
 import psutil
+from pydantic import BaseModel, Field
 
 from mtl_core.errors import StorageError
 from mtl_core.files import write_json
+from mtl_core.kept import BrokenError, read_kept
+from mtl_core.number_types import KEPT, Count, Seconds
 from tuning.watch.state import Estimate, StudyState
 from tuning.watch.ticker import Ticker
 from tuning.watch.watcher import Watcher
 from tuning.watch.wording import work
+
+logger = logging.getLogger(__name__)
 
 _WRITE_SECONDS = 2.0
 
@@ -97,48 +102,59 @@ def _content(state: StudyState) -> dict[str, object]:
     }
 
 
+class _Written(BaseModel):
+    """The content of the file."""
+
+    model_config = KEPT
+    pid: Annotated[Count, Field(lt=2**31)]
+    process_started: Seconds
+    host: str
+    updated: Seconds
+    stage: str
+    seconds: Seconds
+    trials: Count
+    ended: Count
+    running: dict[str, str]
+    seconds_left: Seconds | None
+    is_bound: bool
+    is_over: bool
+
+
 def read_driver(path: Path) -> DriverStatus | None:
     """Returns what a `StatusFile` wrote, and whether that driver lives; None when there is none."""
-    # The file is written whole, but by another version perhaps, or by hand: what cannot be read is
-    # no driver, and `mtl status` still tells all the rest.
+    # Broken, or of another version: it tells of no driver, and `mtl status` tells all the rest.
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        # Not below 0: clocks of two machines differ.
-        silent = max(0.0, time.time() - _finite(found["updated"]))
-        left = found["seconds_left"]
-        return DriverStatus(
-            is_alive=not found["is_over"] and _is_alive(found, silent),
-            host=str(found["host"]),
-            pid=int(found["pid"]),
-            stage=str(found["stage"]),
-            seconds=_finite(found["seconds"]),
-            silent_seconds=silent,
-            running={str(trial): str(text) for trial, text in found["running"].items()},
-            estimate=None if left is None else Estimate(_finite(left), bool(found["is_bound"])),
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        found = read_kept(path, _Written, remedy="whether a driver runs is not known")
+    except BrokenError as error:
+        logger.warning("%s", error)
+        found = None
+    if found is None:
         return None
+    # Not below 0: clocks of two machines differ.
+    silent, left = max(0.0, time.time() - found.updated), found.seconds_left
+    return DriverStatus(
+        is_alive=not found.is_over and _is_alive(found, silent),
+        host=found.host,
+        pid=found.pid,
+        stage=found.stage,
+        seconds=found.seconds,
+        silent_seconds=silent,
+        running=found.running,
+        estimate=None if left is None else Estimate(left, found.is_bound),
+    )
 
 
-def _finite(value: object) -> float:
-    # JSON as Python reads it has NaN and Infinity, which a clock cannot show.
-    number = float(str(value))
-    if not math.isfinite(number):
-        raise ValueError(f"{value} is no number of seconds")
-    return number
-
-
-def _is_alive(found: Mapping[str, object], silent_seconds: float) -> bool:
+def _is_alive(found: _Written, silent_seconds: float) -> bool:
     # Processes of another machine cannot be asked for; all there is to go by is how long ago the
     # driver wrote.
-    if found["host"] != socket.gethostname():
+    if found.host != socket.gethostname():
         return silent_seconds < _SILENT_SECONDS
     try:
         # Process ids are given again; the time of the start tells another process apart. A zombie
         # has ended, and its parent has not asked for its exit code yet.
-        process = psutil.Process(int(str(found["pid"])))
+        process = psutil.Process(found.pid)
         started, is_dead = process.create_time(), process.status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
     # Not equality: Linux reckons it from the time of the boot, which shifts as the clock is set.
-    return not is_dead and abs(started - float(str(found["process_started"]))) < 1.0
+    return not is_dead and abs(started - found.process_started) < 1.0

@@ -389,6 +389,19 @@ def test_a_whole_model_is_left_alone(mtl: Mtl, finished: Path) -> None:
     assert snapshot([finished / "best"]) == before
 
 
+@pytest.mark.parametrize("there", [a_folder, a_pipe, a_link_to_nothing])
+def test_a_study_is_told_of_whose_driver_left_no_status(
+    mtl: Mtl, interrupted: Path, there: Callable[[Path], None]
+) -> None:
+    before, _ = status(mtl, interrupted)
+    (interrupted / "status.json").unlink()
+    there(interrupted / "status.json")
+    found, said = status(mtl, interrupted)
+    assert found == before
+    assert said.startswith(f"{interrupted}/status.json: ")
+    assert said.endswith("; whether a driver runs is not known\n")
+
+
 def test_trials_without_their_study_file_are_not_taken_over(mtl: Mtl, finished: Path) -> None:
     text = (finished / "study.yaml").read_text()
     (finished / "study.yaml").unlink()
