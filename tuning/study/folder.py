@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from mtl_core.differences import told
 from mtl_core.errors import ConfigError, NotReadyError
 from mtl_core.files import InUseError, hold, remove, whole_append, write_json, write_text
-from mtl_core.kept import read_bytes, read_kept
+from mtl_core.kept import BrokenError, read_bytes, read_kept
 from mtl_core.leftovers import remove_parts
 from mtl_core.model_folder import META
 from mtl_core.plain_file import is_plain
@@ -139,7 +139,7 @@ class StudyFolder:
         """Returns the study that the folder was made for; imports no kinds of tasks.
 
         Raises:
-            ConfigError: It is no study folder.
+            ConfigError: It is no study folder, or its study file is broken.
         """
         # With the schema come torch and more, which a look at the folder alone can do without.
         from mtl_core.tasks.kinds import outside_kinds
@@ -147,8 +147,15 @@ class StudyFolder:
 
         self.check_is_study()
         # A study folder may come from a stranger: the code that it names is not run.
-        with outside_kinds("leave"):
-            return validate(read_document(self.study), StudyFile)
+        try:
+            with outside_kinds("leave"):
+                return validate(read_document(self.study), StudyFile)
+        except ConfigError as error:
+            first, *others = str(error).split("\n")
+            more = f", and {len(others)} more errors" if others else ""
+            raise BrokenError(
+                f"{first}{more}; it says what the study in the folder is: put it back from a copy"
+            ) from error
 
     def check_is_study(self) -> None:
         """Refuses a folder that holds no study.

@@ -412,6 +412,17 @@ def test_trials_without_their_study_file_are_not_taken_over(mtl: Mtl, finished: 
     assert "holds the trials of a study, but no study.yaml any more; put it back" in found.err
 
 
+@pytest.mark.parametrize("content", ["", "run: {}\n", "- a\n", "run: [\n", "\0"])
+def test_a_study_is_not_taken_for_another_when_its_own_file_is_broken(
+    mtl: Mtl, finished: Path, content: str
+) -> None:
+    mine = finished.parent / "mine.yaml"
+    mine.write_text((finished / "study.yaml").read_text())
+    (finished / "study.yaml").write_text(content)
+    refused(mtl, finished, "study.yaml", {"tune": ["tune", str(mine)]})
+    assert "put it back from a copy" in mtl("tune", str(mine)).err
+
+
 def test_a_notebook_gets_the_same_line(finished: Path) -> None:
     (finished / "result.json").write_text("{")
     message = r"result\.json: a file of the study is broken: no JSON"
