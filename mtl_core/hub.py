@@ -49,20 +49,20 @@ def find_model(name: str | Path, *, revision: str | None = None) -> Path:
     if wrong := not_local(name):
         raise ConfigError(f"{wrong}; models on the hub are named USER/NAME")
     repo, _, named = str(name).partition("@")
-    folder = Path(name)
+    folder, shown = Path(name), one_line(str(name))
     if is_file(folder):
         raise ConfigError(
-            f"{name}: it is a file, expected the folder of a model, or USER/NAME on the hub"
+            f"{shown}: it is a file, expected the folder of a model, or USER/NAME on the hub"
         )
     if not is_folder(folder) and _HUB_ID.fullmatch(repo):
         return _fetch(repo, revision or named or None)
     if revision is not None:
-        raise ConfigError(f"revision: only models on the hub have one, and {name} is a folder")
+        raise ConfigError(f"revision: only models on the hub have one, and {shown} is a folder")
     if not is_folder(folder):
-        raise ConfigError(f"{name}: there is no such folder{instead_of(folder)}")
+        raise ConfigError(f"{shown}: there is no such folder{instead_of(folder)}")
     found = inner_folder(folder)
     if not is_file(found / META) and (below := models_below(folder)):
-        raise ConfigError(f"{name}: no model in this folder; below it: {below}")
+        raise ConfigError(f"{shown}: no model in this folder; below it: {below}")
     return found
 
 
@@ -216,7 +216,7 @@ def _cached(repo: str, revision: str | None) -> Path | None:
             repo, revision=revision, allow_patterns=list(FILES), local_files_only=True
         )
         return Path(kept)
-    except OSError:
+    except (OSError, ValueError):  # It is not there, or is no name that a hub has.
         return None
 
 

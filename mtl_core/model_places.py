@@ -1,6 +1,7 @@
 """Where models lie: inside studies and runs, below other folders, and near a name that is none."""
 
 import difflib
+from contextlib import suppress
 from pathlib import Path
 
 from mtl_core.any_path import is_file, is_folder
@@ -22,12 +23,13 @@ def inner_folder(folder: Path) -> Path:
 
 def models_below(folder: Path) -> str:
     """Returns the first models that lie below a folder, as `find_model` takes them, in words."""
-    metas = sorted(
-        meta for depth in ("*", "*/*", "*/*/*") for meta in folder.glob(f"{depth}/{META}")
-    )
+    metas: list[Path] = []
+    for depth in ("*", "*/*", "*/*/*"):
+        with suppress(OSError):  # What goes while it is looked for is no model.
+            metas += sorted(folder.glob(f"{depth}/{META}"))
     models = dict.fromkeys(
         str(meta.parent.parent if inner_folder(meta.parent.parent) == meta.parent else meta.parent)
-        for meta in metas
+        for meta in sorted(metas)
     )
     more = f" and {len(models) - _MOST_NAMED} more" if len(models) > _MOST_NAMED else ""
     return ", ".join(list(models)[:_MOST_NAMED]) + more

@@ -43,11 +43,15 @@ _REFUSED = {
 _ATTENTION = ("attn_implementation", "_attn_implementation", "_attn_implementation_internal")
 _OWN_ATTENTION = ("eager", "sdpa")
 """Attention that Transformers has itself; others are packages, or kernels that it would fetch."""
-_COUNTS = re.compile(r"layers?$|^num_labels$|depth|blocks?$")
-"""Keys whose numbers Transformers makes lists of, before it builds anything."""
+_MOST_OF: tuple[tuple[re.Pattern[str], int], ...] = (
+    # What is built, run or padded so many times, whatever the weights are.
+    (re.compile(r"layers?$|depth|blocks?$|repeats$|hash_functions$|^attention_window$"), 8192),
+    # A list of them is made before anything is built.
+    (re.compile(r"^num_labels$"), 100_000),
+)
+"""Keys of numbers that take time or memory by themselves -> the largest allowed."""
 _SCALES = re.compile("theta|base")
 """Keys of numbers that are no size, and may be large."""
-_MOST_COUNTED = 100_000
 MOST_OF_ALL = 2**24
 """The largest size of an encoder whose weights are not known."""
 MOST_BESIDE = 2**20
@@ -206,7 +210,7 @@ def check_numbers(settings: Mapping[str, object], *, most: int, where: str) -> N
         if isinstance(number, float) and not math.isfinite(number):
             raise ConfigError(f"{where}: {key_text(keys)}: expected a number, found {number}")
         name = str(next((key for key in reversed(keys) if isinstance(key, str)), ""))
-        allowed = min(most, _MOST_COUNTED) if _COUNTS.search(name) else most
+        allowed = min([most, *(limit for keyed, limit in _MOST_OF if keyed.search(name))])
         if isinstance(number, int) and abs(number) > allowed and not _SCALES.search(name):
             raise ConfigError(
                 f"{where}: {key_text(keys)}: expected at most {allowed:,}, found {_shown(number)}"
@@ -232,8 +236,8 @@ def _file(folder: Path, name: str) -> Path:
     if os.path.isfile(path):  # noqa: PTH113
         return path
     if os.path.lexists(path):
-        raise ConfigError(f"{path}: expected a file, found {_what_is(path)}")
-    raise ConfigError(f"{folder}: no model in this folder, there is no {name} in it")
+        raise ConfigError(one_line(f"{path}: expected a file, found {_what_is(path)}"))
+    raise ConfigError(one_line(f"{folder}: no model in this folder, there is no {name} in it"))
 
 
 def _what_is(path: Path) -> str:

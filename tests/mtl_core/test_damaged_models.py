@@ -1,6 +1,7 @@
 """Damaged models and encoders: an answer in one line, soon, and nothing written."""
 
 import json
+import os
 import resource
 import shutil
 import subprocess
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 import torch
 from conftest import Mtl, RunConfigFactory
-from damage import Case
+from damage import Case, answer_of
 from damaged_models import cases
 from encoders import FAMILIES as ENCODERS
 from encoders import tiny
@@ -53,8 +54,8 @@ def large_head(folder: Path) -> None:
 
 
 HUGE: dict[str, tuple[Callable[[Path], None], str]] = {
-    "layers": (absurd("num_hidden_layers", 10**6), "num_hidden_layers: expected at most 100,000"),
-    "fewer layers": (absurd("num_hidden_layers", 90_000), "num_hidden_layers: expected at most 25"),
+    "layers": (absurd("num_hidden_layers", 10**6), "num_hidden_layers: expected at most 8,192"),
+    "fewer layers": (absurd("num_hidden_layers", 8_000), "num_hidden_layers: expected at most 25"),
     "words": (absurd("vocab_size", 10**9), "vocab_size: expected at most 1,048,576, found 1,000,"),
     "fewer words": (absurd("vocab_size", 400_000), "and model.safetensors holds one of ("),
     "width": (absurd("hidden_size", 2**20), "makes a model far larger than model.safetensors"),
@@ -101,6 +102,18 @@ def test_what_asks_for_more_than_there_is_takes_neither_time_nor_memory(
     for line, (form, (_, said)) in zip(lines, HUGE.items(), strict=True):
         assert line.startswith(str(tmp_path / form))
         assert said in line
+
+
+@pytest.mark.parametrize(
+    ("family", "key"), [("longformer", "attention_window"), ("funnel", "block_repeats"),
+                        ("canine", "num_hash_functions"), ("bart", "decoder_layers")],
+)  # fmt: skip
+def test_what_is_in_no_weight_is_bounded_too(family: str, key: str, tmp_path: Path) -> None:
+    random_model(family, vocab_size=99).save_pretrained(tmp_path)
+    written = json.loads((tmp_path / "config.json").read_text())[key]
+    absurd(key, [10**5] * len(written) if isinstance(written, list) else 10**5)(tmp_path)
+    with pytest.raises(ConfigError, match=rf"{key}.*: expected at most 8,192, found 100,000"):
+        load_encoder(str(tmp_path))
 
 
 @pytest.mark.parametrize("form", [form for form in HUGE if form != "a head"])
@@ -190,6 +203,23 @@ def test_weights_that_are_no_numbers_predict_nothing(
     )
     with pytest.raises(ConfigError, match=said):
         Predictor.load(folder)(TEXTS)
+
+
+@pytest.mark.parametrize(
+    "name", ["loop", "pipe", "file", "x" * 300, f"a/{'x' * 5000}", f"{'x' * 90}/y", "\udcff",
+             "a\nb", "", "pipe/x", "loop/x", "~nobody/x", "/proc"],
+)  # fmt: skip
+def test_names_that_are_no_folder_are_told_in_one_line(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "file").touch()
+    for command in (["predict", name, "text"], ["push", name, "a/b"], ["evaluate", name]):
+        answer = answer_of(command, [tmp_path])
+        assert answer.fault() is None
+        assert (answer.code in (2, 75), len(answer.stderr.splitlines())) == (True, 1)
 
 
 @pytest.mark.parametrize("target", ["README.md", "modules.json", "config.json"])
