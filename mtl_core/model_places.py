@@ -47,9 +47,16 @@ def instead_of(folder: Path) -> str:
 
 def _nearest(folder: Path) -> Path | None:
     """Returns the folder whose path is most like that of a missing one; None = none is."""
-    parent = folder.parent if is_folder(folder.parent) else _nearest(folder.parent)
-    if parent is None or is_folder(parent / folder.name):
-        return parent and parent / folder.name
-    names = [path.name for path in parent.glob("*/")]
-    close = difflib.get_close_matches(folder.name, names, n=1)
-    return parent / close[0] if close else None
+    found = next((outer for outer in folder.parents if is_folder(outer)), None)
+    if found is None:
+        return None
+    # Part by part, in a loop: what is no path at all may have thousands of them.
+    for name in folder.relative_to(found).parts:
+        close = [name]
+        if not is_folder(found / name):
+            names = [path.name for path in found.glob("*/")]
+            close = difflib.get_close_matches(name, names, n=1)
+        if not close:
+            return None
+        found /= close[0]
+    return found
