@@ -237,7 +237,13 @@ def test_killed_processes_change_nothing(
             if title in " ".join(process.cmdline())
         ]
         process.kill()
-    finish(driver, code=0)
+    output = finish(driver, code=0)
+    # What Ray and its processes say of it, in Python and in C++.
+    for word in ("(raylet)", "core_worker", "Worker exit type", "Traceback"):
+        assert word not in output
+    log = (folder / "log.txt").read_text(encoding="utf-8")
+    assert "Worker exit type" in log
+    assert "trial 0000 epoch 1: " in log
     check_complete(folder, _LONG_EPOCHS)
     undisturbed = here(run_config, **{"training.epochs": _LONG_EPOCHS})
     assert scores_of(folder)["0000"] == undisturbed, "as if nothing had happened"
