@@ -1,5 +1,6 @@
 """Writes files and folders whole or not at all; locks for those that several processes write."""
 
+import errno
 import hashlib
 import json
 import os
@@ -24,6 +25,8 @@ def whole_file(path: Path) -> Iterator[Path]:
     Killed or failing in between, `path` is what it was before. One process at a time may write
     the same path; where there are several, they take `locked`.
     """
+    if not path.name:  # The root, or the current folder.
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     # In the same folder: a rename is atomic only within one file system.
     part = path.with_name(f".{path.name}.part")
     try:

@@ -4,6 +4,7 @@ A few lines of aliases stand for billions of values, and the scanner takes time 
 square of the depth; so both are counted before anything is built.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 
 from ruamel.yaml.events import (
@@ -59,6 +60,20 @@ def check_bounds(events: Iterable[Event], where: Callable[[int], str]) -> None:
             raise ConfigError(f"{at}: nested too deeply; allowed: {_MOST_LEVELS} levels")
         if count > _MOST_VALUES:
             raise _too_large(at, "a document", _MOST_VALUES, "keys and values", count)
+
+
+def check_brackets(text: str, where: Callable[[int], str]) -> None:
+    """Refuses a text with a row of opening brackets before the scanner sees it.
+
+    It would look at each of them again for every one behind it.
+
+    Raises:
+        ConfigError: There are twice as many in a row as a document may have levels.
+    """
+    if found := re.search(rf"(?:[\[{{]\s*+){{{2 * _MOST_LEVELS}}}", text):
+        opened = [one.start() for one in re.finditer(r"[\[{]", found[0])]
+        line = text.count("\n", 0, found.start() + opened[_MOST_LEVELS]) + 1
+        raise ConfigError(f"{where(line)}: nested too deeply; allowed: {_MOST_LEVELS} levels")
 
 
 def _nodes(events: Iterable[Event]) -> Iterator[Event]:

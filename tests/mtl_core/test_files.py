@@ -141,3 +141,9 @@ def test_a_link_in_a_folder_leaves_what_it_leads_to_as_it_is(tmp_path: Path) -> 
     with whole_folder(tmp_path / "model") as scratch:
         (scratch / "link").symlink_to(tmp_path / "mine")
     assert (tmp_path / "mine").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("path", [Path(), Path("/")])
+def test_what_has_no_name_cannot_be_written(path: Path) -> None:
+    with pytest.raises(IsADirectoryError, match=r"Is a directory"):
+        write_text(path, "x")

@@ -14,6 +14,7 @@ from mtl_core.errors import ConfigError
 from mtl_core.model.backbones.encoder import Encoder
 from mtl_core.study_file import dump, parse_assignment, read_document
 from mtl_core.validation import validate
+from mtl_core.yaml_text import parse
 
 ANSWERED = 3.0
 """Seconds of CPU, as others may keep the machine busy; an answer takes a tenth of it."""
@@ -132,3 +133,11 @@ def test_a_large_study_is_read_back(tmp_path: Path) -> None:
     study = {"choice": [{"kind": f"k{n}", "path": "p" * 60} for n in range(1500)]}
     (tmp_path / "study.yaml").write_text(dump(study), encoding="utf-8")
     assert read_document(tmp_path / "study.yaml").data == study
+
+
+def test_a_row_of_brackets_is_refused_at_once() -> None:
+    text = "a: 1\nb: " + "[ " * 100_000
+    start = time.monotonic()
+    with pytest.raises(ConfigError, match=r"^x:2: nested too deeply; allowed: 50 levels$"):
+        parse(text, base=Path(), where=lambda line: f"x:{line}")
+    assert time.monotonic() - start < 1

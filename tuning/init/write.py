@@ -1,6 +1,7 @@
 """`mtl init` from files to a study file that passes its check."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -65,7 +66,8 @@ def write_study(places: Sequence[Path], output: Path, *, force: bool = False) ->
     except OSError as error:
         raise ConfigError(f"{output}: cannot write the file: {error.strerror}") from error
     finally:
-        output.with_name(f".{output.name}.part").unlink(missing_ok=True)
+        with suppress(OSError):
+            output.with_name(f".{output.name}.part").unlink(missing_ok=True)
     return Written(found, left_out)
 
 
