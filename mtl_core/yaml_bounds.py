@@ -27,16 +27,18 @@ _MOST_CHARACTERS = 10_000
 """Characters of one text or key."""
 
 
-def check_bounds(events: Iterable[Event], where: Callable[[int], str]) -> None:
+def check_bounds(text: str, events: Iterable[Event], where: Callable[[int], str]) -> None:
     """Refuses a document that is larger than any study file.
 
     Args:
-        events: What the parser finds in the document; it is asked for no more than is needed.
+        text: The document.
+        events: What the parser finds in it; it is asked for no more than is needed.
         where: Gives the beginning of an error message for a line, counted from 1.
 
     Raises:
         ConfigError: It has too many values, too many levels, or a text that is too long.
     """
+    _check_brackets(text, where)
     open_: list[tuple[str | None, int]] = []  # Anchor of each open collection, values before it.
     sizes: dict[str, int] = {}  # Anchor -> values that an alias to it stands for.
     count = 0
@@ -62,7 +64,7 @@ def check_bounds(events: Iterable[Event], where: Callable[[int], str]) -> None:
             raise _too_large(at, "a document", _MOST_VALUES, "keys and values", count)
 
 
-def check_brackets(text: str, where: Callable[[int], str]) -> None:
+def _check_brackets(text: str, where: Callable[[int], str]) -> None:
     """Refuses a text with a row of opening brackets before the scanner sees it.
 
     It would look at each of them again for every one behind it.

@@ -12,7 +12,7 @@ from ruamel.yaml.reader import ReaderError
 from mtl_core.errors import ConfigError
 from mtl_core.printable import one_line, quoted
 from mtl_core.section import PlacedText
-from mtl_core.yaml_bounds import check_bounds, check_brackets
+from mtl_core.yaml_bounds import check_bounds
 
 KeyPath = tuple[str | int, ...]
 """The keys, and the indices of lists, that lead to a value."""
@@ -44,11 +44,10 @@ def parse(
     Raises:
         ConfigError: The text is not YAML, repeats a key, uses a type of its own or is too large.
     """
-    check_brackets(text, where)
     yaml = YAML(typ="safe", pure=True)
     try:
         # By a parser of its own, event by event: `compose` would build all before it is counted.
-        check_bounds(YAML(typ="safe", pure=True).parse(text), where)
+        check_bounds(text, YAML(typ="safe", pure=True).parse(text), where)
         with warnings.catch_warnings():
             # YAML allows an anchor to be used again for something else.
             warnings.simplefilter("ignore", ReusedAnchorWarning)
