@@ -170,7 +170,7 @@ def test_13_t5_check_passes(case: Path, mtl: Mtl) -> None:
 
 def make_encoder(family: str) -> None:
     # Where the name that the script imports stands today.
-    module = "mtl_core.model.backbones.encoder"
+    module = "mtl_core.model.backbones.source"
     script = Path("make_encoder.py").read_text().replace("mtl_core.model.encoder", module)
     subprocess.run([sys.executable, "-c", script, family], check=True, capture_output=True)
 
