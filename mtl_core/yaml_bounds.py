@@ -56,12 +56,22 @@ def check_bounds(text: str, events: Iterable[Event], where: Callable[[int], str]
             open_.append((event.anchor, before))
         elif isinstance(event, ScalarEvent):
             sizes |= {event.anchor: 1} if event.anchor is not None else {}
-            if len(event.value) > _MOST_CHARACTERS:
-                raise _too_large(at, "text", _MOST_CHARACTERS, "characters", len(event.value))
+            _check_text(event.value, at)
         if len(open_) > _MOST_LEVELS:
             raise ConfigError(f"{at}: nested too deeply; allowed: {_MOST_LEVELS} levels")
         if count > _MOST_VALUES:
             raise _too_large(at, "a document", _MOST_VALUES, "keys and values", count)
+
+
+def _check_text(text: str, at: str) -> None:
+    if len(text) > _MOST_CHARACTERS:
+        raise _too_large(at, "text", _MOST_CHARACTERS, "characters", len(text))
+    # By an escape: no file of UTF-8 has one, and no file, terminal or tokenizer takes it.
+    if half := re.search("[\ud800-\udfff]", text):
+        raise ConfigError(
+            f"{at}: expected text, found half a character (\\u{ord(half[0]):04x}, one of a "
+            "surrogate pair); write the whole character"
+        )
 
 
 def _check_brackets(text: str, where: Callable[[int], str]) -> None:

@@ -141,3 +141,9 @@ def test_a_row_of_brackets_is_refused_at_once() -> None:
     with pytest.raises(ConfigError, match=r"^x:2: nested too deeply; allowed: 50 levels$"):
         parse(text, base=Path(), where=lambda line: f"x:{line}")
     assert time.monotonic() - start < 1
+
+
+@pytest.mark.parametrize("text", [r'a: "x\ud800"', r'"\udfff": 1', r'a: ["\ud83d\ude00"]'])
+def test_half_a_character_is_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match=r"^x:1: expected text, found half a character \(\\ud"):
+        parse(text, base=Path(), where=lambda line: f"x:{line}")
