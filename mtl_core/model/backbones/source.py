@@ -90,16 +90,18 @@ def find_source(name: str, revision: str | None) -> Source:
     from transformers import CONFIG_MAPPING, PreTrainedConfig
 
     place, sizes = resolve_encoder(name), None
+    is_folder = Path(place).is_absolute()
     with loading("configuration", name):
-        if Path(place).is_absolute():
+        if is_folder:
             settings = read_settings(Path(place) / CONFIG)
-            sizes = _sizes_in(Path(place))
         else:
             settings, _ = PreTrainedConfig.get_config_dict(place, revision=revision or "main")
         # Where Transformers has a class of its own for it, it passes over the model's.
         is_known = settings.get("model_type") in CONFIG_MAPPING
         read = {key: value for key, value in settings.items() if key != "auto_map" or not is_known}
-        check_settings(read, where=CONFIG)
+        check_settings(read, where=CONFIG)  # First: that it names code matters more than all else.
+        if is_folder:
+            sizes = _sizes_in(Path(place))
         most = MOST_OF_ALL if sizes is None else max(sizes.largest, MOST_BESIDE)
         check_numbers(settings, most=most, where=CONFIG)
     return Source(name, place, settings, sizes)
