@@ -7,6 +7,9 @@ INSTALLED := .venv/.installed
 # Some machines forbid to keep compiled modules; every worker would then compile torch again.
 unexport PYTHONDONTWRITEBYTECODE
 
+# Not of `make bench`: these take an hour, a GPU, or the results of the others.
+ALONE := $(addprefix benchmarks/,table.py gpu.py chaos.py damaged_inputs.py)
+
 .DEFAULT_GOAL := help
 .PHONY: help install tune test lint docs bench
 
@@ -50,6 +53,6 @@ docs: install
 
 bench: install
 	@mkdir -p benchmarks/results
-	@for file in $(filter-out benchmarks/table.py benchmarks/gpu.py benchmarks/_%,$(wildcard benchmarks/*.py)); do \
+	@for file in $(filter-out $(ALONE) benchmarks/_%,$(wildcard benchmarks/*.py)); do \
 		$(BIN)/python $$file --json benchmarks/results/$$(basename $$file .py).json || exit 1; done
 	$(BIN)/python benchmarks/table.py

@@ -23,15 +23,15 @@ FEW, MANY = 5, 55
 FEW_OF_THEIRS, MANY_OF_THEIRS = 1, 3  # Each of theirs takes as long as hundreds of ours.
 
 
-def make_inputs(folder: Path) -> dict[str, Any]:
-    """Writes encoder and data; returns the raw `run` section."""
+def make_inputs(folder: Path, *, sentences: int = SENTENCES, layers: int = 1) -> dict[str, Any]:
+    """Writes an encoder of so many layers and so many sentences; returns the raw `run` section."""
     from tokenizers import Tokenizer, models, pre_tokenizers, processors
     from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
     from mtl_core.data.formats.sample import generate_sample
 
     # Only rows that both tasks have labels for: the format has a tag line and a label per text.
-    examples = [row for row in generate_sample()["train"] if len(row.labels) == 2][:SENTENCES]
+    examples = [row for row in generate_sample()["train"] if len(row.labels) == 2][:sentences]
     for split in ("train", "dev", "test"):
         (folder / "data" / split).mkdir(parents=True)
         for name, lines in {
@@ -56,7 +56,7 @@ def make_inputs(folder: Path) -> dict[str, Any]:
         BertConfig(
             vocab_size=len(ids),
             hidden_size=16,
-            num_hidden_layers=1,
+            num_hidden_layers=layers,
             num_attention_heads=2,
             intermediate_size=32,
             max_position_embeddings=64,

@@ -1,0 +1,342 @@
+"""Faults of all kinds over small studies, each of which has to end as if nothing had been.
+
+Whatever happens to a study (see `_chaos_faults.py`), it is started again until it ends. Then it has
+to be equal, to the last digit and weight, to the same study without a fault; no trial is lost, none
+is told twice to Optuna, no process is left and no file half written. The ledger (`--ledger`) has a
+line per fault: where it hit, the seconds of training since the last checkpoint, which are repeated,
+and the seconds until the study was further than before.
+
+A full disk is a file system in memory, and is left out for users who may not mount one.
+"""
+
+import argparse
+import json
+import random
+import shutil
+import signal
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from _chaos_attack import Attack, Entry, StuckError, remove, small_disk
+from _chaos_faults import AT_THE_END, FAULTS, Fault
+from _chaos_study import (
+    Inputs,
+    differences,
+    ended_of,
+    essence_of,
+    half_written,
+    lost,
+    told_twice,
+    without_trials,
+)
+from rich.console import Console
+from rich.table import Table
+
+SHORT = (
+    "second driver", "worker killed", "Tune actor killed", "driver killed", "controller killed",
+    "driver killed at result.json", "worker: segfault", "damaged file", "pool killed",
+    "driver: SIGTERM",
+)  # fmt: skip
+"""The faults of the short version, which is a test."""
+
+PER_STUDY = 6
+"""Faults to a study: more would be mostly starts."""
+
+_DISK_MIB = 256
+_END_SECONDS = 150.0
+"""In which a driver has to end that cannot go on."""
+
+_MOST_STARTS = 5
+"""Starts in a row without progress, after which a study counts as stuck."""
+
+
+@dataclass(slots=True)
+class Ledger:
+    """All faults, and what was found of the studies when they had ended.
+
+    Attributes:
+        faults: One entry per fault.
+        studies: One entry per study, whose faults are those of its end.
+        seconds: Wall time of all of it.
+    """
+
+    faults: list[Entry] = field(default_factory=list)
+    studies: list[Entry] = field(default_factory=list)
+    seconds: float = 0.0
+
+    def count(self, word: str) -> int:
+        """Returns how many findings begin with a word."""
+        entries = [*self.faults, *self.studies]
+        return sum(fault.startswith(word) for entry in entries for fault in entry.faults)
+
+
+def drawn(count: int, seed: int, can_mount: bool) -> list[Fault]:
+    """Returns so many faults: every kind before any comes again, the frequent ones more often."""
+    rng = random.Random(seed)
+    kinds = [fault for fault in FAULTS if can_mount or fault.name != "disk full"]
+    rng.shuffle(kinds)
+    more = rng.choices(kinds, weights=[fault.weight for fault in kinds], k=count)
+    return [*kinds, *more][:count]
+
+
+def studies_of(faults: Sequence[Fault], rng: random.Random) -> Iterator[tuple[str, list[Fault]]]:
+    """Deals faults to studies that they can happen to."""
+    waiting = list(faults)
+    while waiting:
+        setup = rng.choice(waiting[0].setups)
+        taken = [fault for fault in waiting if setup in fault.setups][:PER_STUDY]
+        for fault in taken:
+            waiting.remove(fault)
+        # Files that are written at the end of a study come last.
+        yield setup, sorted(taken, key=lambda fault: fault.name.endswith(AT_THE_END))
+
+
+def attacked(attack: Attack, faults: Sequence[Fault], ledger: Ledger) -> list[Fault]:
+    """Disturbs a study and sees it to its end; returns the faults that it ended too early for."""
+    waiting = list(faults)
+    attack.start()
+    while waiting:
+        further = attack.progress()[1] + attack.rng.randint(1, 5)
+        attack.wait(lambda: attack.has_ended or attack.progress()[1] >= further)  # noqa: B023
+        time.sleep(attack.rng.uniform(0, 0.8))
+        if attack.has_ended:
+            break
+        fault = waiting.pop(0)
+        entry = Entry(fault.name, attack.setup, unsaved=round(attack.unsaved(), 2))
+        ledger.faults.append(entry)
+        print(f"{attack.setup}: {fault.name}", end=" ", flush=True)
+        start = time.monotonic()
+        try:
+            entry.detail = fault.do(attack)
+            # Only now: some faults wait for their moment, and the study goes on meanwhile.
+            before, start = attack.progress(), time.monotonic()
+            if fault.ends:
+                attack.wait(lambda: attack.has_ended, _END_SECONDS)
+            gone_on(attack, entry, before, fault.codes)
+        except (StuckError, AssertionError) as error:
+            entry.faults.append(f"stuck: {error}")
+            raise
+        finally:
+            entry.recovery = round(time.monotonic() - start, 1)
+            print(f"({entry.detail}) {entry.recovery} s {entry.codes} {entry.faults}", flush=True)
+    gone_on(attack, Entry("", ""), None, ())
+    return waiting
+
+
+def gone_on(
+    attack: Attack, entry: Entry, before: tuple[int, int] | None, codes: Sequence[int]
+) -> None:
+    """Waits until a study is further than before, or has ended; starts it again where it must be.
+
+    Args:
+        attack: The study.
+        entry: Gets exit codes, and what is wrong with how drivers ended.
+        before: Trials that had ended, and reports; None = waits for its end.
+        codes: Exit codes that a driver may end with, other than 0.
+    """
+    starts = 0
+    while True:
+        attack.wait(lambda: attack.has_ended or (before is not None and attack.progress() > before))
+        if not attack.has_ended:
+            return
+        code = attack.driver.wait()
+        entry.codes.append(code)
+        entry.faults += attack.after_end()
+        if code == 0:
+            return
+        if code not in codes:
+            entry.faults.append(f"exit code {code}")
+        starts += 1
+        if starts > _MOST_STARTS:
+            raise StuckError(f"{starts} starts without progress")
+        if code == 2 and attack.give_back is not None:
+            attack.give_back()
+            attack.give_back = None
+        attack.start()
+
+
+def judged(attack: Attack, wanted: dict[str, Any], *, failing: int) -> Entry:
+    """Returns what is wrong with a study that has ended."""
+    entry = Entry("at the end", attack.setup)
+    found = essence_of(attack.folder)
+    entry.faults += [f"half-written {name}" for name in half_written(attack.folder)]
+    entry.faults += [f"twice {what}" for what in told_twice(attack.folder)]
+    if failing:
+        replaced = {run_id for run_id, status in found["ended"].items() if status == "failed"}
+        if len(replaced) > failing:
+            entry.faults.append(f"lost {sorted(replaced)}: {failing} were to fail")
+        found, wanted = (without_trials(one, replaced) for one in (found, wanted))
+    entry.faults += [f"lost {run_id}" for run_id in lost(found, wanted)]
+    places = differences(found, wanted)
+    if places:
+        entry.faults.append(f"differs in {len(places)} places: {', '.join(places[:4])}")
+    left = attack.sessions_left()
+    if left:
+        entry.faults.append(f"sessions: Ray left {left / 2**20:.1f} MiB")
+    return entry
+
+
+class Place:
+    """Where studies lie: each in a new folder with a short path, on a disk of its own if it may."""
+
+    def __init__(self, root: Path, inputs: Inputs, *, keep: bool) -> None:
+        """Takes a root folder, whose path is short: sockets of Ray lie below it."""
+        self._root = root
+        self._inputs = inputs
+        self._keep = keep
+        self._number = 0
+
+    def study(self, setup: str, rng: random.Random, stack: ExitStack, *, mount: bool) -> Attack:
+        """Returns a new study; the stack ends it and removes it."""
+        self._number += 1
+        place = self._root / str(self._number)
+        place.mkdir()
+        if not self._keep:
+            stack.callback(remove, place)
+        if mount:
+            stack.enter_context(small_disk(place / "runs", _DISK_MIB))
+        attack = Attack(self._inputs, setup, rng, place)
+        stack.callback(attack.end)
+        return attack
+
+
+def may_mount(root: Path) -> bool:
+    """Returns whether this user may mount a file system."""
+    try:
+        with small_disk(root / "try", 1):
+            return True
+    except (PermissionError, FileNotFoundError):
+        return False
+
+
+def short() -> list[Fault]:
+    """Returns the faults of the short version."""
+    named = {fault.name: fault for fault in FAULTS}
+    # One study file for all: each has to be run once without a fault.
+    return [replace(named[name], setups=("asha",)) for name in SHORT]
+
+
+def run(root: Path, faults: Sequence[Fault], seed: int, *, can_mount: bool, keep: bool) -> Ledger:
+    """Disturbs studies until all faults are done.
+
+    Args:
+        root: An empty folder with a short path.
+        faults: What happens.
+        seed: Of when it happens, and to which process or file.
+        can_mount: Whether this user may mount file systems.
+        keep: Whether the folders of the studies are kept.
+    """
+    rng = random.Random(seed)
+    (root / "inputs").mkdir()
+    place = Place(root, Inputs(root / "inputs"), keep=keep)
+    ledger, wanted = Ledger(), dict[str, dict[str, Any]]()
+    waiting = list(faults)
+    start = time.monotonic()
+    while waiting:
+        [(setup, taken), *_] = studies_of(waiting, rng)
+        if setup not in wanted:
+            wanted[setup] = undisturbed(place, setup, rng)
+        with ExitStack() as stack:
+            attack = place.study(setup, rng, stack, mount=can_mount)
+            done = len(ledger.faults)
+            try:
+                attacked(attack, taken, ledger)
+                failing = sum(fault.fails_trial for fault in taken)
+                entry = judged(attack, wanted[setup], failing=failing)
+            except (StuckError, AssertionError, OSError, ValueError) as error:
+                entry = Entry("at the end", setup, faults=[f"stuck: {error}"])
+                shutil.copyfile(attack.console, root / f"stuck-{len(ledger.studies)}.txt")
+            ledger.studies.append(entry)
+            print(
+                f"{setup}: ended {len(ended_of(attack.folder))} trials, {entry.faults}", flush=True
+            )
+        # What the study ended too early for happens to another one.
+        for fault in taken[: len(ledger.faults) - done]:
+            waiting.remove(fault)
+        ledger.seconds = time.monotonic() - start
+    return ledger
+
+
+def undisturbed(place: Place, setup: str, rng: random.Random) -> dict[str, Any]:
+    """Runs the study of a setup without a fault."""
+    with ExitStack() as stack:
+        attack = place.study(setup, rng, stack, mount=False)
+        start = time.monotonic()
+        attack.start()
+        gone_on(attack, Entry("", setup), None, ())
+        print(f"{setup}: undisturbed in {time.monotonic() - start:.0f} s", flush=True)
+        return essence_of(attack.folder)
+
+
+def show(ledger: Ledger) -> None:
+    """Prints a line per kind of fault, and the sums."""
+    table = Table("fault", "times", "repeated s", "further after s", "wrong", title="Faults")
+    kinds = sorted({entry.kind for entry in ledger.faults})
+    for kind in kinds:
+        of_kind = [entry for entry in ledger.faults if entry.kind == kind]
+        wrong = sorted({fault[:60] for entry in of_kind for fault in entry.faults})
+        table.add_row(
+            kind,
+            str(len(of_kind)),
+            _median_and_most([entry.unsaved for entry in of_kind]),
+            _median_and_most([entry.recovery for entry in of_kind]),
+            "; ".join(wrong),
+        )
+    console = Console(width=140)
+    console.print(table)
+    repeated = [entry.unsaved for entry in ledger.faults]
+    console.print(
+        f"{len(ledger.faults)} faults in {len(ledger.studies)} studies, {ledger.seconds / 60:.0f} "
+        f"minutes; repeated per fault, seconds: median and most {_median_and_most(repeated)}"
+    )
+    for name, word in (
+        ("trials lost", "lost"), ("told twice", "twice"), ("studies that differ", "differs"),
+        ("stuck", "stuck"), ("processes left", "process left"), ("files half-written", "half"),
+        ("tracebacks", "a traceback"), ("Ray's sessions left", "sessions"),
+    ):  # fmt: skip
+        console.print(f"{name}: {ledger.count(word)}")
+
+
+def _median_and_most(values: Sequence[float]) -> str:
+    return f"{statistics.median(values):.1f}, {max(values):.1f}"
+
+
+def main() -> None:
+    """Runs it, and ends with 1 when anything was found."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--faults", type=int, default=110, help="how many")
+    parser.add_argument("--short", action="store_true", help="the ten of the test")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--ledger", type=Path, help="JSON lines, one per fault and study")
+    parser.add_argument("--keep", action="store_true", help="keep the folders of the studies")
+    options = parser.parse_args()
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # A shell has its background jobs ignore Ctrl-C, and their children would do so, too.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # Leaves nothing, either.
+    root = Path(tempfile.mkdtemp(prefix="ch", dir="/tmp"))
+    try:
+        can_mount = may_mount(root)
+        if not can_mount:
+            print("without the kind 'disk full': this user may not mount a file system")
+        faults = short() if options.short else drawn(options.faults, options.seed, can_mount)
+        ledger = run(root, faults, options.seed, can_mount=can_mount, keep=options.keep)
+    finally:
+        if not options.keep:
+            remove(root)
+    if options.ledger is not None:
+        lines = [json.dumps(asdict(entry)) + "\n" for entry in (*ledger.faults, *ledger.studies)]
+        options.ledger.write_text("".join(lines), encoding="utf-8")
+    show(ledger)
+    sys.exit(any(entry.faults for entry in (*ledger.faults, *ledger.studies)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,100 @@
+"""The benchmark of faults: what it looks for is found, and a short version of it finds nothing."""
+
+import importlib
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+
+
+@pytest.fixture
+def chaos(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    return importlib.import_module("chaos")
+
+
+@pytest.fixture
+def study(chaos: ModuleType) -> ModuleType:
+    return importlib.import_module("_chaos_study")
+
+
+@pytest.fixture
+def root() -> Iterator[Path]:
+    """A folder with a short path: sockets of Ray lie below it."""
+    folder = Path(tempfile.mkdtemp(prefix="ch", dir="/tmp"))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def write_journal(folder: Path, *records: dict[str, object]) -> None:
+    lines = [json.dumps(record) + "\n" for record in records]
+    (folder / "optuna.journal").write_text("".join(lines), encoding="utf-8")
+
+
+def ended(trial: int, state: int) -> dict[str, object]:
+    return {"op_code": 6, "trial_id": trial, "state": state}
+
+
+def test_a_trial_that_is_told_twice_is_found(study: ModuleType, tmp_path: Path) -> None:
+    write_journal(tmp_path, ended(0, 0), ended(0, 1), ended(1, 0), ended(1, 2))
+    assert study.told_twice(tmp_path) == []
+    write_journal(tmp_path, ended(0, 0), ended(0, 1), ended(0, 1))
+    assert study.told_twice(tmp_path) == ["trial 0, end"]
+
+
+def test_a_report_that_is_there_twice_or_missing_is_found(
+    study: ModuleType, tmp_path: Path
+) -> None:
+    reports = tmp_path / "trials/0000/reports.jsonl"
+    reports.parent.mkdir(parents=True)
+    for epochs, is_wrong in (([1, 2, 3], False), ([1, 2, 2], True), ([1, 3], True), ([2], True)):
+        reports.write_text("".join(f'{{"epoch": {epoch}}}\n' for epoch in epochs))
+        assert bool(study.told_twice(tmp_path)) == is_wrong
+
+
+def test_what_is_half_written_is_found(study: ModuleType, tmp_path: Path) -> None:
+    (tmp_path / "result.json").write_text('{"a": 1}')
+    assert study.half_written(tmp_path) == []
+    (tmp_path / "result.json").write_text('{"a": ')
+    (tmp_path / ".report.md.part").touch()
+    (tmp_path / "infinite.json").write_text('{"a": Infinity}')
+    (tmp_path / ".scratch").mkdir()
+    found = sorted(study.half_written(tmp_path))
+    assert found == [".report.md.part", ".scratch", "infinite.json", "result.json"]
+
+
+def test_studies_that_differ_and_lost_trials_are_found(study: ModuleType) -> None:
+    wanted = {"ended": {"0000": "complete", "0001": "stopped", "0002": "failed"}}
+    assert study.lost(wanted, wanted) == []
+    assert study.lost({"ended": {"0000": "failed", "0002": "failed"}}, wanted) == ["0000", "0001"]
+    first = {"reports": {"0000": [0.5, float("nan")]}, "weights": {}}
+    assert study.differences(first, {"reports": {"0000": [0.5, float("nan")]}, "weights": {}}) == []
+    other = {"reports": {"0000": [0.5000001, float("nan")]}, "weights": {"a": "b"}}
+    assert study.differences(first, other) == ["/reports/0000", "/weights/a"]
+
+
+def test_every_kind_of_fault_is_drawn_before_one_comes_again(chaos: ModuleType) -> None:
+    names = {fault.name for fault in chaos.FAULTS}
+    assert {fault.name for fault in chaos.drawn(len(names), 3, can_mount=True)} == names
+    faults = chaos.drawn(60, 3, can_mount=False)
+    assert "disk full" not in {fault.name for fault in faults}
+    dealt = list(chaos.studies_of(faults, chaos.random.Random(0)))
+    assert sorted(f.name for _, taken in dealt for f in taken) == sorted(f.name for f in faults)
+    assert all(setup in fault.setups for setup, taken in dealt for fault in taken)
+    assert len(chaos.short()) == 10
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+@pytest.mark.timeout(1500)
+def test_ten_faults_leave_no_trace(chaos: ModuleType, root: Path) -> None:
+    ledger = chaos.run(root, chaos.short(), 0, can_mount=False, keep=False)
+    assert len(ledger.faults) == 10
+    wrong = [entry for entry in (*ledger.faults, *ledger.studies) if entry.faults]
+    assert wrong == []
