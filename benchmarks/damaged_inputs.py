@@ -19,7 +19,7 @@ SUBJECTS = {
     "study folders": ("damaged_study_folders", 300),
     "model folders": ("damaged_models", 150),
     "caches and checkpoints": ("damaged_caches", 100),
-    "command lines": ("damaged_command_lines", 500),
+    "command lines": ("damaged_commands", 500),
     "study files, mutated": ("damaged_study_files", 10_000),
     "data files, mutated": ("damaged_data_files", 10_000),
 }

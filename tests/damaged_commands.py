@@ -9,8 +9,8 @@ from functools import partial
 from pathlib import Path
 from unittest.mock import patch
 
-from conftest import RunConfigFactory
 from damage import Case, answer_of
+from damaged_caches import small_run
 from damaged_study_files import damaged_study
 from short_runs import save_short_run
 
@@ -68,9 +68,9 @@ ODD_PLACES = (
 """Arguments that name files, folders, studies and models."""
 
 
-def write_places(folder: Path, run_config: RunConfigFactory) -> None:
+def write_places(folder: Path) -> None:
     """Writes a good study and model, and what is odd to find in a folder."""
-    config = run_config({"training.epochs": 1})
+    config = small_run(folder / "given")
     save_short_run(config, folder)
     section = config.datasets["corpus"].model_dump(mode="json")
     text = STUDY.format(encoder=config.encoder.name, corpus=section["path"])
@@ -145,7 +145,7 @@ def _may_run(words: Sequence[str]) -> bool:
     return words[0] in ("train", "tune") and ("study.yaml" in words and "/dev/null/x" not in words)
 
 
-def cases(folder: Path, seed: int, count: int, run_config: RunConfigFactory) -> Iterator[Case]:
+def cases(folder: Path, seed: int, count: int) -> Iterator[Case]:
     """Yields command lines with something wrong, and damaged study files for `mtl check`.
 
     The current folder is one of its own while they are tried.
@@ -154,12 +154,11 @@ def cases(folder: Path, seed: int, count: int, run_config: RunConfigFactory) -> 
         folder: An empty folder.
         seed: Of what is wrong.
         count: How many.
-        run_config: The fixture of that name.
     """
     before = Path.cwd()
     os.chdir(folder)
     try:
-        write_places(folder, run_config)
+        write_places(folder)
         good = (folder / "study.yaml").read_text(encoding="utf-8")
         number = 0
         while number < count:
