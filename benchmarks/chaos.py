@@ -10,6 +10,7 @@ A full disk is a file system in memory, and is left out for users who may not mo
 """
 
 import argparse
+import contextlib
 import json
 import random
 import shutil
@@ -19,7 +20,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -115,10 +115,11 @@ def attacked(attack: Attack, faults: Sequence[Fault], ledger: Ledger) -> list[Fa
         start = time.monotonic()
         try:
             entry.detail = fault.do(attack)
-            # Only now: some faults wait for their moment, and the study goes on meanwhile.
-            before, start = attack.progress(), time.monotonic()
+            start = time.monotonic()  # Only now: some faults wait for their moment.
             if fault.ends:
                 attack.wait(lambda: attack.has_ended, _END_SECONDS)
+            # Reports go on coming while what was hit is noticed.
+            before = attack.progress()
             gone_on(attack, entry, before, fault.codes)
         except (StuckError, AssertionError) as error:
             entry.faults.append(f"stuck: {error}")
@@ -193,7 +194,9 @@ class Place:
         self._keep = keep
         self._number = 0
 
-    def study(self, setup: str, rng: random.Random, stack: ExitStack, *, mount: bool) -> Attack:
+    def study(
+        self, setup: str, rng: random.Random, stack: contextlib.ExitStack, *, mount: bool
+    ) -> Attack:
         """Returns a new study; the stack ends it and removes it."""
         self._number += 1
         place = self._root / str(self._number)
@@ -223,12 +226,15 @@ def short() -> list[Fault]:
     return [replace(named[name], setups=("asha",)) for name in SHORT]
 
 
-def run(root: Path, faults: Sequence[Fault], seed: int, *, can_mount: bool, keep: bool) -> Ledger:
+def run(
+    root: Path, faults: Sequence[Fault], ledger: Ledger, seed: int, *, can_mount: bool, keep: bool
+) -> None:
     """Disturbs studies until all faults are done.
 
     Args:
         root: An empty folder with a short path.
         faults: What happens.
+        ledger: Gets all that was found.
         seed: Of when it happens, and to which process or file.
         can_mount: Whether this user may mount file systems.
         keep: Whether the folders of the studies are kept.
@@ -236,14 +242,14 @@ def run(root: Path, faults: Sequence[Fault], seed: int, *, can_mount: bool, keep
     rng = random.Random(seed)
     (root / "inputs").mkdir()
     place = Place(root, Inputs(root / "inputs"), keep=keep)
-    ledger, wanted = Ledger(), dict[str, dict[str, Any]]()
+    wanted: dict[str, dict[str, Any]] = {}
     waiting = list(faults)
     start = time.monotonic()
     while waiting:
         [(setup, taken), *_] = studies_of(waiting, rng)
         if setup not in wanted:
             wanted[setup] = undisturbed(place, setup, rng)
-        with ExitStack() as stack:
+        with contextlib.ExitStack() as stack:
             attack = place.study(setup, rng, stack, mount=can_mount)
             done = len(ledger.faults)
             try:
@@ -261,12 +267,11 @@ def run(root: Path, faults: Sequence[Fault], seed: int, *, can_mount: bool, keep
         for fault in taken[: len(ledger.faults) - done]:
             waiting.remove(fault)
         ledger.seconds = time.monotonic() - start
-    return ledger
 
 
 def undisturbed(place: Place, setup: str, rng: random.Random) -> dict[str, Any]:
     """Runs the study of a setup without a fault."""
-    with ExitStack() as stack:
+    with contextlib.ExitStack() as stack:
         attack = place.study(setup, rng, stack, mount=False)
         start = time.monotonic()
         attack.start()
@@ -291,7 +296,7 @@ def show(ledger: Ledger) -> None:
         )
     console = Console(width=140)
     console.print(table)
-    repeated = [entry.unsaved for entry in ledger.faults]
+    repeated = [entry.unsaved for entry in ledger.faults] or [0.0]
     console.print(
         f"{len(ledger.faults)} faults in {len(ledger.studies)} studies, {ledger.seconds / 60:.0f} "
         f"minutes; repeated per fault, seconds: median and most {_median_and_most(repeated)}"
@@ -321,13 +326,14 @@ def main() -> None:
         # A shell has its background jobs ignore Ctrl-C, and their children would do so, too.
         signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # Leaves nothing, either.
-    root = Path(tempfile.mkdtemp(prefix="ch", dir="/tmp"))
+    root, ledger = Path(tempfile.mkdtemp(prefix="ch", dir="/tmp")), Ledger()
     try:
         can_mount = may_mount(root)
         if not can_mount:
             print("without the kind 'disk full': this user may not mount a file system")
         faults = short() if options.short else drawn(options.faults, options.seed, can_mount)
-        ledger = run(root, faults, options.seed, can_mount=can_mount, keep=options.keep)
+        with contextlib.suppress(KeyboardInterrupt):  # What was found so far is shown.
+            run(root, faults, ledger, options.seed, can_mount=can_mount, keep=options.keep)
     finally:
         if not options.keep:
             remove(root)

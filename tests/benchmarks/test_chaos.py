@@ -94,7 +94,8 @@ def test_every_kind_of_fault_is_drawn_before_one_comes_again(chaos: ModuleType) 
 @pytest.mark.slow
 @pytest.mark.timeout(1500)
 def test_ten_faults_leave_no_trace(chaos: ModuleType, root: Path) -> None:
-    ledger = chaos.run(root, chaos.short(), 0, can_mount=False, keep=False)
+    ledger = chaos.Ledger()
+    chaos.run(root, chaos.short(), ledger, 0, can_mount=False, keep=False)
     assert len(ledger.faults) == 10
     wrong = [entry for entry in (*ledger.faults, *ledger.studies) if entry.faults]
     assert wrong == []
