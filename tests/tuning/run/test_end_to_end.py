@@ -195,31 +195,6 @@ def check_replay(folder: Path) -> None:
     assert f"combined {best['dev']['combined']:.4f}; " in output
 
 
-def test_killed_driver_goes_on_and_loses_nothing(
-    study_file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = study_file.parent / "runs" / "tiny"
-    monkeypatch.setenv("MTL_TEST_SESSION", str(os.getpid()))
-    driver = start(study_file, *_LONG)
-    wait_for(lambda: len(reports_of(folder, "0001")) >= 1, driver)
-    driver.kill()
-    driver.wait()
-    assert driver.stdout is not None
-    driver.stdout.close()
-    before = scores_of(folder)
-    assert len(before["0000"]) == _LONG_EPOCHS
-    deadline = time.monotonic() + _WAIT_SECONDS
-    while alive := ray_processes(os.getpid()):
-        assert time.monotonic() < deadline, f"outlives a killed driver: {alive}"
-        time.sleep(0.2)
-
-    finish(start(study_file, *_LONG), code=0)
-    check_complete(folder, _LONG_EPOCHS)
-    after = scores_of(folder)
-    for trial, reports in before.items():
-        assert after[trial][: len(reports)] == reports, "what was reported stays"
-
-
 def test_killed_processes_change_nothing(
     study_file: Path, run_config: RunConfigFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
