@@ -6,6 +6,7 @@ stands inside the chosen one (a conditional space).
 
 import json
 from abc import abstractmethod
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, TypeVar
 
@@ -172,10 +173,9 @@ def _labels(sections: "Sequence[_SectionEntry]") -> list[str]:
     # Labels stand in the Optuna journal, so the same file has to give the same ones after a
     # restart.
     kinds = [section.get("kind") for section in constants]
+    counts = Counter(kind for kind in kinds if isinstance(kind, str))
     return [
-        kind
-        if isinstance(kind, str) and kinds.count(kind) == 1
-        else json.dumps(section, default=str)
+        kind if isinstance(kind, str) and counts[kind] == 1 else json.dumps(section, default=str)
         for kind, section in zip(kinds, constants, strict=True)
     ]
 
@@ -188,9 +188,11 @@ def _distinct(options: "tuple[_OptionEntry, ...]") -> "tuple[_OptionEntry, ...]"
     names: Sequence[object] = _labels(sections) if sections else options
     if len(names) < 2:
         raise _refusal(f"found a choice of {len(names)}; allowed: two options or more")
-    for index, name in enumerate(names):
-        if name in names[:index]:
+    seen: set[object] = set()
+    for name in names:
+        if name in seen:
             raise _refusal(f"found the option {name!r} twice; allowed: options that differ")
+        seen.add(name)
     return options
 
 

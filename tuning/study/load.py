@@ -188,6 +188,8 @@ def _space_errors(document: Document, study: StudyFile) -> list[str]:
     except ConfigError as error:
         key = str(error).partition(": ")[0]
         return [f"{document.place(split_key(key)).text}: {error}"]
+    # The space itself has been checked; with each of a thousand options it would be once more.
+    document = replace(document, data={**document.data, "search": {}})
     # A dict and no list: both ends of a range may be refused with the same words.
     lines: dict[str, str] = {}  # line -> its key
     for key, corner in corners:
