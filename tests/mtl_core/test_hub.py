@@ -240,7 +240,7 @@ def test_folders_near_a_model_lead_to_it(
         refused = mtl("evaluate", name)
         assert (refused.code, refused.err) == (2, f"error: {name}: {message}\n")
     # A path of thousands of parts, which is none.
-    assert mtl("evaluate", "x/" * 2000).err.endswith("/x: there is no such folder\n")
+    assert mtl("evaluate", "x/" * 2000).err.endswith("/: there is no such folder\n")
     for number in range(3):
         shutil.copytree("runs/kept", f"runs/old{number}")
     assert "runs/kept, runs/old0, runs/old1 and 3 more\n" in mtl("evaluate", "runs").err

@@ -13,6 +13,7 @@ from mtl_core.assets import Data, build_tasks, load_data
 from mtl_core.config import RunConfig
 from mtl_core.errors import ConfigError, did_you_mean
 from mtl_core.model.backbones.encoder import load_configuration
+from mtl_core.printable import one_line
 from mtl_core.study_file import (
     Document,
     describe,
@@ -209,7 +210,7 @@ def _corner_errors(
     """Yields what the schema has against one corner, at the place of its key in `search`."""
     place = document.place(("search", key))
     is_typed = place.is_override and ("search", key) in document.places
-    where = place.text if is_typed else f"{place.text}: search.{key}"
+    where = place.text if is_typed else f"{place.text}: search.{one_line(key)}"
     if key.startswith("run."):
         yield f"{where}: the keys of `search` are those of `run`; leave out 'run.'"
         return
