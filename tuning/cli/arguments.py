@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from mtl_core.addresses import not_local
-from mtl_core.any_path import is_file, is_there
+from mtl_core.any_path import is_file, is_folder, is_there
 from mtl_core.errors import ConfigError, NotReadyError
 from mtl_core.study_file import read_document
 from mtl_core.untrusted import check_model
@@ -50,19 +50,22 @@ def model_folder(model: str | Path, *, trust_code: bool) -> Path:
 
 def _check_study_has_ended(best: Path) -> None:
     """Refuses a study whose model is not there since it has not ended."""
-    if is_there(best) or not is_file(best.parent / "study.yaml"):
+    folder = best.parent
+    # Trials tell a study folder from one in which a user's own study.yaml lies.
+    is_study = is_file(folder / "study.yaml") and is_folder(folder / "trials")
+    if is_there(best) or not is_study:
         return
     from tuning.study.status import read_status
 
-    status = read_status(best.parent)
+    status = read_status(folder)
     if status.state == "running":
         raise NotReadyError(
-            f"{best.parent}: this study still runs, and its model comes at its end; "
-            f"`mtl status {best.parent}` says how far it is"
+            f"{folder}: this study still runs, and its model comes at its end; "
+            f"`mtl status {folder}` says how far it is"
         )
     if status.state == "interrupted":
         raise ConfigError(
-            f"{best.parent}: this study has no model yet, since it did not end; "
+            f"{folder}: this study has no model yet, since it did not end; "
             f"go on with it: {status.go_on}"
         )
 
