@@ -36,7 +36,8 @@ class Entry:
         kind: What was done.
         setup: To which study.
         detail: More of it, for instance which file was damaged.
-        unsaved: Seconds of training since the last checkpoint: the work that is repeated.
+        unsaved: Seconds since the last checkpoints of the trials that ran, together: the work that
+            is repeated, at most.
         recovery: Seconds until the study was further than before.
         codes: Exit codes of the drivers that ended meanwhile.
         faults: What went wrong: it stands here, or in the study's own line.
@@ -71,6 +72,8 @@ class Attack:
         self._driver: psutil.Popen | None = None
         # Where the faults that a kind prepared are undone before the study is started again.
         self.before_restart: list[Callable[[], object]] = []
+        # Seconds of training since the last checkpoint, at the fault.
+        self.repeated = 0.0
         # Puts back a file that was damaged, for a driver that refuses it.
         self.give_back: Callable[[], object] | None = None
         self._memory = psutil.virtual_memory()
@@ -165,6 +168,7 @@ class Attack:
         held = self._orders / f"held-{name}"
         self.wait(lambda: held.exists() or self.has_ended)
         order.unlink(missing_ok=True)
+        self.repeated = self.unsaved()  # The study went on until now.
         return held.exists()
 
     def let_go(self, name: str) -> None:

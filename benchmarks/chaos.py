@@ -109,7 +109,8 @@ def attacked(attack: Attack, faults: Sequence[Fault], ledger: Ledger) -> list[Fa
         if attack.has_ended:
             break
         fault = waiting.pop(0)
-        entry = Entry(fault.name, attack.setup, unsaved=round(attack.unsaved(), 2))
+        entry = Entry(fault.name, attack.setup)
+        attack.repeated = attack.unsaved()
         ledger.faults.append(entry)
         print(f"{attack.setup}: {fault.name}", end=" ", flush=True)
         start = time.monotonic()
@@ -125,6 +126,7 @@ def attacked(attack: Attack, faults: Sequence[Fault], ledger: Ledger) -> list[Fa
             entry.faults.append(f"stuck: {error}")
             raise
         finally:
+            entry.unsaved = round(attack.repeated, 2)
             entry.recovery = round(time.monotonic() - start, 1)
             print(f"({entry.detail}) {entry.recovery} s {entry.codes} {entry.faults}", flush=True)
     gone_on(attack, Entry("", ""), None, ())
