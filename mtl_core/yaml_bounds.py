@@ -63,11 +63,20 @@ def check_bounds(text: str, events: Iterable[Event], where: Callable[[int], str]
             raise _too_large(at, "a document", _MOST_VALUES, "keys and values", count)
 
 
+def joined(text: str) -> str:
+    """Returns a text with every pair of halves as the one character that it stands for.
+
+    JSON, which is YAML as well, writes a character beyond U+FFFF as two escapes.
+    """
+    # Both ways, as a half that stands alone is told of elsewhere.
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
+
+
 def _check_text(text: str, at: str) -> None:
     if len(text) > _MOST_CHARACTERS:
         raise _too_large(at, "text", _MOST_CHARACTERS, "characters", len(text))
     # By an escape: no file of UTF-8 has one, and no file, terminal or tokenizer takes it.
-    if half := re.search("[\ud800-\udfff]", text):
+    if half := re.search("[\ud800-\udfff]", joined(text)):
         raise ConfigError(
             f"{at}: expected text, found half a character (\\u{ord(half[0]):04x}, one of a "
             "surrogate pair); write the whole character"

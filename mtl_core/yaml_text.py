@@ -12,7 +12,7 @@ from ruamel.yaml.reader import ReaderError
 from mtl_core.errors import ConfigError
 from mtl_core.printable import one_line, quoted
 from mtl_core.section import PlacedText
-from mtl_core.yaml_bounds import check_bounds
+from mtl_core.yaml_bounds import check_bounds, joined
 
 KeyPath = tuple[str | int, ...]
 """The keys, and the indices of lists, that lead to a value."""
@@ -88,7 +88,7 @@ class _Builder:
         if isinstance(node, SequenceNode) and node.tag == _TAG + "seq":
             return self._list(node, path)
         if isinstance(node, ScalarNode) and node.tag in _TEXT:
-            return PlacedText(node.value, self._base)
+            return PlacedText(joined(node.value), self._base)
         if isinstance(node, ScalarNode) and node.tag in _CONSTRUCTED:
             return self._scalar(node)
         tag = quoted(str(node.tag)[:_SHOWN])
@@ -100,7 +100,7 @@ class _Builder:
             if not isinstance(key, ScalarNode):
                 raise ConfigError(f"{self._at(key)}: expected text as key, found a collection")
             # The text as it was written: a label or data set may be called 2024 or null.
-            name: str = key.value
+            name = joined(key.value)
             at = (*path, name)
             if name in mapping:
                 raise ConfigError(

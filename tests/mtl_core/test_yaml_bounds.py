@@ -1,5 +1,6 @@
 """YAML that is larger than any study file is refused at once; what a study needs is read."""
 
+import json
 import os
 import re
 import time
@@ -143,7 +144,13 @@ def test_a_row_of_brackets_is_refused_at_once() -> None:
     assert time.monotonic() - start < 1
 
 
-@pytest.mark.parametrize("text", [r'a: "x\ud800"', r'"\udfff": 1', r'a: ["\ud83d\ude00"]'])
+@pytest.mark.parametrize("text", [r'a: "x\ud800"', r'"\udfff": 1', r'a: ["\ude00\ud83d"]'])
 def test_half_a_character_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match=r"^x:1: expected text, found half a character \(\\ud"):
         parse(text, base=Path(), where=lambda line: f"x:{line}")
+
+
+@pytest.mark.parametrize("text", ["\U0001f600", "a\U000e0101b\U0010ffff", "Gr\u00fc\u00dfe"])
+def test_what_json_writes_as_two_escapes_is_one_character(text: str) -> None:
+    found, _ = parse(json.dumps({text: [text]}), base=Path(), where=lambda line: f"x:{line}")
+    assert found == {text: [text]}

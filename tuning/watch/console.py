@@ -1,6 +1,8 @@
 """The terminal that commands print on: text as it is, with nothing in it that steers a terminal."""
 
+import os
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderableType, RenderHook
@@ -15,9 +17,23 @@ def plain_console(**settings: Any) -> Console:
     What data may hold that terminals take for theirs is spelt out; see `Printable`.
     """
     # Rich would read "[b]" in a label as bold and ":smile:" as a picture, and colour numbers.
-    console = Console(highlight=False, markup=False, emoji=False, **settings)
+    console = _OwnPipe(highlight=False, markup=False, emoji=False, **settings)
     console.push_render_hook(_AllPrintable())
     return console
+
+
+class _OwnPipe(Console):
+    """A console that leaves standard output alone when nobody reads its own file any more."""
+
+    def on_broken_pipe(self) -> None:
+        """Prints nothing more, and ends the caller, as Rich's own does.
+
+        That one silences standard output, whichever file is broken.
+        """
+        self.quiet = True
+        with suppress(OSError, ValueError):  # A file without a number has none to be silenced.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
+        raise SystemExit(1)
 
 
 def can_redraw(console: Console) -> bool:

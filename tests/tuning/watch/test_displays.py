@@ -1,6 +1,8 @@
 """The displays of a study: plain lines, the view on a terminal, in a notebook, the log file."""
 
+import os
 import re
+import sys
 from dataclasses import replace
 from io import StringIO
 from types import SimpleNamespace
@@ -236,6 +238,8 @@ def test_a_closed_pipe_ends_the_lines_and_not_the_study() -> None:
 
     state = StudyState("demo")
     display = Display(state, PlainLines(state, plain_console(file=Closed())), Sound())
+    before = os.fstat(sys.stdout.fileno()).st_ino
     display.stage("one")
     display.stage("two")
     assert told == ["one", "two"]
+    assert os.fstat(sys.stdout.fileno()).st_ino == before, "only the file of the console is let go"
