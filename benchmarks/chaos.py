@@ -40,9 +40,9 @@ from rich.console import Console
 from rich.table import Table
 
 SHORT = (
-    "second driver", "worker killed", "Tune actor killed", "driver killed", "controller killed",
-    "driver killed at result.json", "worker: segfault", "damaged file", "pool killed",
-    "driver: SIGTERM",
+    "second driver", "worker killed", "Tune actor killed", "driver: Ctrl-C", "controller killed",
+    "driver killed at result.json", "worker: segfault", "worker stopped for a while",
+    "Tune actor killed", "damaged file",
 )  # fmt: skip
 """The faults of the short version, which is a test."""
 
@@ -225,7 +225,7 @@ def short() -> list[Fault]:
     """Returns the faults of the short version."""
     named = {fault.name: fault for fault in FAULTS}
     # One study file for all: each has to be run once without a fault.
-    return [replace(named[name], setups=("asha",)) for name in SHORT]
+    return [replace(named[name], setups=("short",)) for name in SHORT]
 
 
 def run(

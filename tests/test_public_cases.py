@@ -235,7 +235,7 @@ def test_21_disk_full_traceback(case: Path) -> None:
         check=False,
     )
     assert done.returncode == 1
-    assert "error: cannot write out/checkpoint/best.safetensors: File too large" in done.stderr
+    assert "error: cannot write out/checkpoint/state.pt: File too large" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -203,25 +203,17 @@ def test_a_full_disk_fails_no_trial_and_changes_nothing(
     session = f"full-{os.getpid()}"
     monkeypatch.setenv("MTL_TEST_SESSION", session)
 
-    def worker(driver: subprocess.Popen[str]) -> psutil.Process:
-        found = ray_processes(session)
-        [process] = [one for one in found if "RayTrainWorker" in " ".join(one.cmdline())]
-        return process
-
-    def itself(driver: subprocess.Popen[str]) -> psutil.Process:
-        return psutil.Process(driver.pid)
-
-    # No file may grow beyond a size from then on: neither checkpoints of a worker, nor the journal.
-    for number, (whose, size) in enumerate([(worker, 10_000), (itself, 100)], start=1):
-        driver = start(study_file, *_LONG)
-        epoch = number * _LONG_EPOCHS // 4
-        wait_for(lambda epoch=epoch: len(reports_of(folder, "0000")) >= epoch, driver)
-        whose(driver).rlimit(psutil.RLIMIT_FSIZE, (size, size))
-        output = finish(driver, code=1)
-        [line] = [line for line in output.splitlines() if line.startswith("error: ")]
-        assert re.search(r"cannot write .*: File too large; .* the same command goes on$", line)
-        assert "Traceback" not in output
-        assert not [path for path in folder.rglob("*.part") if path.parent.name != ".scratch"]
+    driver = start(study_file, *_LONG)
+    wait_for(lambda: len(reports_of(folder, "0000")) >= _LONG_EPOCHS // 2, driver)
+    found = ray_processes(session)
+    [worker] = [one for one in found if "RayTrainWorker" in " ".join(one.cmdline())]
+    # None of its files may grow beyond a size from then on: it has a checkpoint to write.
+    worker.rlimit(psutil.RLIMIT_FSIZE, (10_000, 10_000))
+    output = finish(driver, code=1)
+    [line] = [line for line in output.splitlines() if line.startswith("error: ")]
+    assert re.search(r"cannot write .*: File too large; .* the same command goes on$", line)
+    assert "Traceback" not in output
+    assert not [path for path in folder.rglob("*.part") if path.parent.name != ".scratch"]
     finish(start(study_file, *_LONG), code=0)
     check_complete(folder, _LONG_EPOCHS)
     undisturbed = here(run_config, **{"training.epochs": _LONG_EPOCHS})
@@ -250,12 +242,11 @@ def test_a_ray_whose_server_was_killed_ends_the_study_soon(
     assert ray_processes(session) == []
 
 
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])  # Ctrl-C; `ray job stop`
-def test_interrupt_says_how_to_go_on(study_file: Path, sent: signal.Signals) -> None:
+def test_interrupt_says_how_to_go_on(study_file: Path) -> None:
     folder = study_file.parent / "runs" / "tiny"
     driver = start(study_file, *_ENDLESS)
     wait_for(lambda: len(reports_of(folder, "0000")) >= 1, driver)
-    driver.send_signal(sent)
+    driver.send_signal(signal.SIGTERM)  # As `ray job stop` does; Ctrl-C ends it likewise.
     output = finish(driver, code=130)
     assert (
         f"what was done is in {folder}. The same command goes on: mtl tune {study_file}" in output
