@@ -242,11 +242,12 @@ def test_a_ray_whose_server_was_killed_ends_the_study_soon(
     assert ray_processes(session) == []
 
 
-def test_interrupt_says_how_to_go_on(study_file: Path) -> None:
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])  # Ctrl-C; `ray job stop`
+def test_interrupt_says_how_to_go_on(study_file: Path, sent: signal.Signals) -> None:
     folder = study_file.parent / "runs" / "tiny"
     driver = start(study_file, *_ENDLESS)
     wait_for(lambda: len(reports_of(folder, "0000")) >= 1, driver)
-    driver.send_signal(signal.SIGTERM)  # As `ray job stop` does; Ctrl-C ends it likewise.
+    driver.send_signal(sent)
     output = finish(driver, code=130)
     assert (
         f"what was done is in {folder}. The same command goes on: mtl tune {study_file}" in output
