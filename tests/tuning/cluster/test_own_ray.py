@@ -2,10 +2,12 @@
 
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from mtl_core.errors import TrainingError
@@ -46,5 +48,17 @@ def test_a_vital_process_that_ended_is_told(
     assert str(raised.value).endswith("are kept, and the same command goes on")
 
 
-def test_a_cluster_of_others_has_none() -> None:
-    OwnRay().check()
+def test_processes_of_a_cluster_of_others_are_not_looked_at(tmp_path: Path) -> None:
+    sleep = shutil.which("sleep")
+    assert sleep is not None
+    raylet = shutil.copy(sleep, tmp_path / "raylet")
+    # A child of a child of this process, as the raylet of another driver here would be.
+    command = f"{raylet} 1000 & echo $!; wait"
+    with subprocess.Popen(["sh", "-c", command], stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        number = int(other.stdout.readline())
+        own = OwnRay()
+        os.kill(number, signal.SIGKILL)
+        other.wait()
+        own.check()
+    assert not psutil.pid_exists(number)

@@ -165,6 +165,21 @@ def worker_on(line: Any, config: RunConfig, place: Any = None) -> Worker:
     return Worker(settings, line, place or Place.current())
 
 
+def failing_worker(
+    monkeypatch: pytest.MonkeyPatch, config: RunConfig, error: Exception, world_size: int
+) -> tuple[Line, Worker]:
+    """One of so many workers, whose training raises an error."""
+
+    def train(*_: object, **__: object) -> Iterator[EpochReport]:
+        raise error
+        yield
+
+    monkeypatch.setattr(module, "train", train)
+    monkeypatch.setattr(shelf.Assets, "load", lambda *_, **__: None)
+    line, place = Line(), SimpleNamespace(world_size=world_size, rank=1, device="cpu")
+    return line, worker_on(line, config, place)
+
+
 class UnexpectedError(Exception):
     """An error that nobody expects."""
 
@@ -187,14 +202,7 @@ def test_a_worker_whose_error_the_others_may_not_share_leaves_them(
     sent: list[str],
     is_raised: bool,
 ) -> None:
-    def train(*_: object, **__: object) -> Iterator[EpochReport]:
-        raise error
-        yield
-
-    monkeypatch.setattr(module, "train", train)
-    monkeypatch.setattr(shelf.Assets, "load", lambda *_, **__: None)
-    line, place = Line(), SimpleNamespace(world_size=world_size, rank=1, device="cpu")
-    worker = worker_on(line, run_config(), place)
+    line, worker = failing_worker(monkeypatch, run_config(), error, world_size)
     if is_raised:
         with pytest.raises(type(error)):
             worker.do(train_job(0))
@@ -222,14 +230,7 @@ def test_a_full_disk_does_not_fail_the_job(
     reason: str,
     world_size: int,
 ) -> None:
-    def train(*_: object, **__: object) -> Iterator[EpochReport]:
-        raise error
-        yield
-
-    monkeypatch.setattr(module, "train", train)
-    monkeypatch.setattr(shelf.Assets, "load", lambda *_, **__: None)
-    line, place = Line(), SimpleNamespace(world_size=world_size, rank=1, device="cpu")
-    worker = worker_on(line, run_config(), place)
+    line, worker = failing_worker(monkeypatch, run_config(), error, world_size)
     # The others of its trainer may wait for it in the middle of a step.
     with pytest.raises(type(error)) if world_size > 1 else nullcontext():
         worker.do(train_job(0))
