@@ -15,17 +15,17 @@ import json
 import random
 import shutil
 import signal
-import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from _chaos_attack import Attack, Entry, StuckError, remove, small_disk
 from _chaos_faults import AT_THE_END, FAULTS, Fault
+from _chaos_ledger import Ledger, show
 from _chaos_study import (
     Inputs,
     differences,
@@ -36,8 +36,6 @@ from _chaos_study import (
     told_twice,
     without_trials,
 )
-from rich.console import Console
-from rich.table import Table
 
 SHORT = (
     "second driver", "worker killed", "Tune actor killed", "driver: Ctrl-C", "controller killed",
@@ -55,26 +53,6 @@ _END_SECONDS = 150.0
 
 _MOST_STARTS = 5
 """Starts in a row without progress, after which a study counts as stuck."""
-
-
-@dataclass(slots=True)
-class Ledger:
-    """All faults, and what was found of the studies when they had ended.
-
-    Attributes:
-        faults: One entry per fault.
-        studies: One entry per study, whose faults are those of its end.
-        seconds: Wall time of all of it.
-    """
-
-    faults: list[Entry] = field(default_factory=list)
-    studies: list[Entry] = field(default_factory=list)
-    seconds: float = 0.0
-
-    def count(self, word: str) -> int:
-        """Returns how many findings begin with a word."""
-        entries = [*self.faults, *self.studies]
-        return sum(fault.startswith(word) for entry in entries for fault in entry.faults)
 
 
 def drawn(count: int, seed: int, can_mount: bool) -> list[Fault]:
@@ -280,39 +258,6 @@ def undisturbed(place: Place, setup: str, rng: random.Random) -> dict[str, Any]:
         gone_on(attack, Entry("", setup), None, ())
         print(f"{setup}: undisturbed in {time.monotonic() - start:.0f} s", flush=True)
         return essence_of(attack.folder)
-
-
-def show(ledger: Ledger) -> None:
-    """Prints a line per kind of fault, and the sums."""
-    table = Table("fault", "times", "repeated s", "further after s", "wrong", title="Faults")
-    kinds = sorted({entry.kind for entry in ledger.faults})
-    for kind in kinds:
-        of_kind = [entry for entry in ledger.faults if entry.kind == kind]
-        wrong = sorted({fault[:60] for entry in of_kind for fault in entry.faults})
-        table.add_row(
-            kind,
-            str(len(of_kind)),
-            _median_and_most([entry.unsaved for entry in of_kind]),
-            _median_and_most([entry.recovery for entry in of_kind]),
-            "; ".join(wrong),
-        )
-    console = Console(width=140)
-    console.print(table)
-    repeated = [entry.unsaved for entry in ledger.faults] or [0.0]
-    console.print(
-        f"{len(ledger.faults)} faults in {len(ledger.studies)} studies, {ledger.seconds / 60:.0f} "
-        f"minutes; repeated per fault, seconds: median and most {_median_and_most(repeated)}"
-    )
-    for name, word in (
-        ("trials lost", "lost"), ("told twice", "twice"), ("studies that differ", "differs"),
-        ("stuck", "stuck"), ("processes left", "process left"), ("files half-written", "half"),
-        ("tracebacks", "a traceback"), ("Ray's sessions left", "sessions"),
-    ):  # fmt: skip
-        console.print(f"{name}: {ledger.count(word)}")
-
-
-def _median_and_most(values: Sequence[float]) -> str:
-    return f"{statistics.median(values):.1f}, {max(values):.1f}"
 
 
 def main() -> None:
