@@ -1,6 +1,6 @@
 """Damaged files and bad input, drawn from a seed: none may end in a traceback, hang or write.
 
-Each row is a module of the tests that draws cases (`tests/damage.py` has the contract); the tests
+Each row is a module of the tests that draws cases (`tests/answers.py` has the contract); the tests
 take some of them, this takes many. `--share 0.1` takes a tenth.
 """
 

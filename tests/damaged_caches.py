@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from answers import Case, answer_to
 from conftest import save_tokenizer, write_seq_in_out
-from damage import Case, answer_to, copy_folder, damage_file, files_of
+from damage import copy_folder, damage_file, files_of
 from encoders import tiny
 from transformers.utils import logging as transformers_logging
 

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from unittest.mock import patch
 
-from damage import Case, answer_of
+from answers import Case, answer_of
 from damaged_caches import small_run
 from damaged_study_files import damaged_study
 from short_runs import save_short_run

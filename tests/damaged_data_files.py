@@ -14,18 +14,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from answers import Case, answer_to
 from conftest import save_tokenizer
 from contract_files import FORMATS, write_formats
-from damage import (
-    Case,
-    answer_to,
-    copy_folder,
-    damage_file,
-    damaged,
-    files_of,
-    strange_tree,
-    write_strange,
-)
+from damage import copy_folder, damage_file, damaged, files_of, strange_tree, write_strange
 
 from mtl_core.config import RunConfig
 from mtl_core.data.example import Example

@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from answers import Answer, Case, answer_of, answer_to
 from conftest import save_bert, write_seq_in_out
-from damage import Answer, Case, answer_of, answer_to, copy_folder, damage_file, files_of
+from damage import copy_folder, damage_file, files_of
 from saved_models import save_untrained
 from strangers import Pickled
 

@@ -9,7 +9,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from damage import Case, answer_to, damaged, strange_tree, write_strange
+from answers import Case, answer_to
+from damage import damaged, strange_tree, write_strange
 from ruamel.yaml import YAML
 
 from mtl_core.errors import ConfigError, MtlError

@@ -8,7 +8,8 @@ from functools import partial
 from pathlib import Path
 from unittest.mock import patch
 
-from damage import Answer, Case, answer_of, copy_folder, damage_file, files_of
+from answers import Answer, Case, answer_of
+from damage import copy_folder, damage_file, files_of
 from small_studies import small_studies
 
 from mtl_core.errors import TrainingError

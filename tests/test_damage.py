@@ -7,17 +7,8 @@ import time
 from pathlib import Path
 
 import pytest
-from damage import (
-    BYTES,
-    FILES,
-    STRANGE,
-    answer_of,
-    answer_to,
-    damage_file,
-    damaged,
-    strange_tree,
-    write_strange,
-)
+from answers import answer_of, answer_to
+from damage import BYTES, FILES, STRANGE, damage_file, damaged, strange_tree, write_strange
 
 CONTENT = json.dumps({"a": [1, 2.5, {"b": "text"}], "c": None}, indent=1).encode() + b"\n"
 
@@ -85,5 +76,5 @@ def test_what_no_answer_may_be_is_a_fault(tmp_path: Path) -> None:
 
 
 def test_a_command_that_never_answers_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("damage.SECONDS", 0.1)
+    monkeypatch.setattr("answers.SECONDS", 0.1)
     assert answer_to(lambda: time.sleep(60)).fault() == "no answer in 0 s"

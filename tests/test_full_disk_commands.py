@@ -5,8 +5,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
+from answers import answer_of
 from conftest import RunConfigFactory
-from damage import answer_of
 from full_disks import Disk, no_file_beyond
 
 from mtl_core.study_file import dump

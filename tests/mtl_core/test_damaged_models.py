@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 import torch
+from answers import Case, answer_of
 from conftest import Mtl, RunConfigFactory
-from damage import Case, answer_of
 from damaged_models import cases
 from encoders import FAMILIES as ENCODERS
 from encoders import tiny

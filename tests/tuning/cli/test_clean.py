@@ -4,7 +4,8 @@ import re
 from pathlib import Path
 
 import pytest
-from damage import FILES, Answer, answer_of, snapshot
+from answers import Answer, answer_of, snapshot
+from damage import FILES
 from full_disks import Disk
 from trials import report
 

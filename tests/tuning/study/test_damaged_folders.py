@@ -9,8 +9,8 @@ from pathlib import Path
 from unittest.mock import patch
 
 import pytest
+from answers import snapshot
 from conftest import Mtl, Outcome
-from damage import snapshot
 from damaged_study_folders import NOTES, STARTS, cases, without_ray
 from small_studies import small_studies
 

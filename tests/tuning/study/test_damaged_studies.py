@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from damage import answer_to
+from answers import answer_to
 from damaged_study_files import cases, good_files
 
 from tuning.study.load import load_study
