@@ -1,4 +1,8 @@
-"""What a command answers, and what no answer may have."""
+"""What a command answers, and what no answer may have.
+
+A module of damaged things has a function `cases(folder, seed, count)` that yields `Case`s. Its test
+takes some of them, `benchmarks/damaged_inputs.py` many.
+"""
 
 import contextlib
 import io

@@ -1,8 +1,4 @@
-"""Damage, drawn from a seed; `answers.py` says what a command answers to it.
-
-A module of damaged things has a function `cases(folder, seed, count)` that yields `Case`s. Its test
-takes some of them, `benchmarks/damaged_inputs.py` many.
-"""
+"""Damage to files, drawn from a seed; `answers.py` says what a command answers to it."""
 
 import json
 import os
