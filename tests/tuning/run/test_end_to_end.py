@@ -195,6 +195,35 @@ def check_replay(folder: Path) -> None:
     assert f"combined {best['dev']['combined']:.4f}; " in output
 
 
+def test_killed_processes_change_nothing(
+    study_file: Path, run_config: RunConfigFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = study_file.parent / "runs" / "tiny"
+    monkeypatch.setenv("MTL_TEST_SESSION", f"killed-{os.getpid()}")
+    driver = start(study_file, *_LONG)
+    # A worker; the actor by which Tune hears of a trial, twice; and what looks after the workers.
+    killed = [*("RayTrainWorker", "Trainable.train"), *("TrainController", "Trainable.train")]
+    for count, title in enumerate(killed):
+        epoch = 2 + count * _LONG_EPOCHS // len(killed)
+        wait_for(lambda epoch=epoch: len(reports_of(folder, "0000")) >= epoch, driver)
+        [process] = [
+            process
+            for process in ray_processes(f"killed-{os.getpid()}")
+            if title in " ".join(process.cmdline())
+        ]
+        process.kill()
+    output = finish(driver, code=0)
+    # What Ray and its processes say of it, in Python and in C++.
+    for word in ("(raylet)", "core_worker", "Worker exit type", "Traceback"):
+        assert word not in output
+    log = (folder / "log.txt").read_text(encoding="utf-8")
+    assert "Worker exit type" in log
+    assert "trial 0000 epoch 1: " in log
+    check_complete(folder, _LONG_EPOCHS)
+    undisturbed = here(run_config, **{"training.epochs": _LONG_EPOCHS})
+    assert scores_of(folder)["0000"] == undisturbed, "as if nothing had happened"
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="others take no limits from outside")
 def test_a_full_disk_fails_no_trial_and_changes_nothing(
     study_file: Path, run_config: RunConfigFactory, monkeypatch: pytest.MonkeyPatch

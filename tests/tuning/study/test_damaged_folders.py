@@ -432,5 +432,5 @@ def test_a_notebook_gets_the_same_line(finished: Path) -> None:
 
 @pytest.mark.slow
 def test_damaged_folders_are_read_or_refused_in_a_line(tmp_path: Path) -> None:
-    faults = {case.name: fault for case in cases(tmp_path, 0, 20) if (fault := case.fault())}
+    faults = {case.name: fault for case in cases(tmp_path, 0, 40) if (fault := case.fault())}
     assert faults == {}
