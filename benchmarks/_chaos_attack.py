@@ -18,6 +18,9 @@ import psutil
 from _chaos_study import NAME, Inputs, ended_of, reports_of
 
 _HERE = Path(__file__).parent
+_ROOM = 12 * 2**30
+"""Bytes of memory that a study and a worker which takes memory may fill."""
+
 LONGEST_SECONDS = 300.0
 """For whatever is waited for; on an idle machine it takes seconds."""
 
@@ -79,7 +82,8 @@ class Attack:
         self._memory = psutil.virtual_memory()
 
     def _environment(self) -> dict[str, str]:
-        threshold = (self._memory.total - self._memory.available + 4 * 2**30) / self._memory.total
+        memory, room = self._memory, min(_ROOM, int(0.6 * self._memory.available))
+        threshold = (memory.total - memory.available + room) / memory.total
         paths = [str(_HERE / "_chaos_hooks"), str(_HERE.parent)]
         return os.environ | {
             "MTL_CHAOS": self._id,
@@ -88,7 +92,9 @@ class Attack:
             "RAY_TMPDIR": str(self.place / "t"),
             "PYTHONPATH": os.pathsep.join(paths),
             "OMP_NUM_THREADS": "1",
-            # So that a worker which takes memory is ended when the machine still has plenty.
+            # So that a worker which takes memory is ended when the machine still has some, and no
+            # other process because of what else runs here.
+            "MTL_CHAOS_BYTES": str(room + 2**31),
             "RAY_memory_usage_threshold": f"{min(0.9, threshold):.3f}",
             "RAY_memory_monitor_refresh_ms": "250",
         }

@@ -66,7 +66,7 @@ def real_trials() -> Iterator[Row]:
 
 def searcher_of(folder: Path, total: int) -> tuple[Any, Any]:
     """Returns an Optuna study in a journal on disk, and our searcher on it."""
-    from tuning.search.samplers import TpeSection
+    from tuning.search.samplers.tpe import TpeSection
     from tuning.search.searcher import OptunaSearcher
     from tuning.study.config import StudyFile
     from tuning.study.journal import open_optuna
@@ -159,7 +159,7 @@ def report(epoch: int, score: float, *, is_last: bool) -> dict[str, Any]:
 
 def simulation() -> Iterator[Row]:
     """Plays a study with many trainers through searcher and scheduler."""
-    from tuning.search.schedulers import AshaSection
+    from tuning.search.schedulers.asha import AshaSection
     from tuning.search.study_scheduler import StudyScheduler
 
     drawn = random.Random(1)

@@ -15,7 +15,7 @@ import time
 
 _FOLDER = os.environ.get("MTL_CHAOS_FOLDER", "")
 _HOLD_SECONDS = 30.0
-_MOST_BYTES = 6 * 2**30
+_MOST_BYTES = int(os.environ.get("MTL_CHAOS_BYTES", "0"))
 _replace = os.replace
 
 

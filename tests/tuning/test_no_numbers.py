@@ -13,7 +13,7 @@ from trials import record, report
 
 from mtl_core.training.report import EpochReport, best_report, best_so_far, why_no_number
 from tuning.records import TrialRecord, best_trial, rank
-from tuning.search.scheduler import Scheduler
+from tuning.search.schedulers.base import Scheduler
 from tuning.search.study_scheduler import StudyScheduler
 from tuning.trainers.decisions import Decision, GoOn
 from tuning.watch.trials_csv import trials_frame

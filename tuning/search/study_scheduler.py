@@ -8,7 +8,7 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
 from mtl_core.training.report import EpochReport
 from tuning.records import DEFAULT_ID, TrialRecord
-from tuning.search.scheduler import Scheduler
+from tuning.search.schedulers.base import Scheduler
 from tuning.trainers.decisions import Decision, GoOn, Stop
 from tuning.trainers.tune_values import METRIC, TrialConfig, TrialFailure, TrialResult
 

@@ -14,9 +14,10 @@ from mtl_core.study_file import override
 from mtl_core.training.objective import Mean, ObjectiveSection
 from tuning.cluster.resources import Resources
 from tuning.records import Value
-from tuning.search.kinds import SamplerSection, SchedulerSection
-from tuning.search.samplers import TpeSection
-from tuning.search.schedulers import AshaSection
+from tuning.search.samplers.kinds import SamplerSection
+from tuning.search.samplers.tpe import TpeSection
+from tuning.search.schedulers.asha import AshaSection
+from tuning.search.schedulers.kinds import SchedulerSection
 from tuning.space.space import Entry, Space
 
 LONGEST_NAME = 150

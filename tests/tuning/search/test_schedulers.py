@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 from trials import report
 
 from tuning.records import TrialRecord, run_id_of
-from tuning.search.kinds import SchedulerSection
+from tuning.search.schedulers.kinds import SchedulerSection
 from tuning.search.study_scheduler import StudyScheduler
 from tuning.trainers.messages import PoolAddress, TrialSpec
 from tuning.trainers.tune_values import TrialConfig, TrialResult

@@ -11,7 +11,8 @@ from trials import report
 
 from mtl_core.section import Section
 from tuning.records import run_id_of
-from tuning.search.kinds import SamplerSection, SchedulerSection
+from tuning.search.samplers.kinds import SamplerSection
+from tuning.search.schedulers.kinds import SchedulerSection
 from tuning.study.journal import open_optuna
 from tuning.trainers.decisions import GoOn, Stop
 

@@ -12,8 +12,8 @@ from ray.tune.search import ConcurrencyLimiter
 
 from mtl_core.errors import NotReadyError
 from mtl_core.training.report import EpochReport
-from tuning.search.kinds import SamplerSection
-from tuning.search.samplers import TpeSection
+from tuning.search.samplers.kinds import SamplerSection
+from tuning.search.samplers.tpe import TpeSection
 from tuning.search.searcher import OptunaSearcher
 from tuning.space.space import Entry, Space
 from tuning.study.journal import open_optuna, read_optuna

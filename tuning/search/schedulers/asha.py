@@ -1,4 +1,4 @@
-"""The schedulers that a study file can name; Ray is imported when one is built."""
+"""Asynchronous successive halving; Ray is imported when one is built."""
 
 import logging
 from typing import Annotated, Literal
@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, PositiveInt
 
 from mtl_core.section import Section
-from tuning.search.scheduler import Scheduler
+from tuning.search.schedulers.base import Scheduler
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ class AshaSection(Section):
         # Imported here: study files are also read where no study is run, and Ray takes seconds.
         from ray.tune.schedulers import AsyncHyperBandScheduler
 
-        from tuning.search.ray_scheduler import RayScheduler
+        from tuning.search.schedulers.ray_scheduler import RayScheduler
         from tuning.trainers.tune_values import METRIC, TIME
 
         if self.grace_epochs >= max_epochs:
@@ -47,14 +47,3 @@ class AshaSection(Section):
             stop_last_trials=False,
         )
         return RayScheduler(halving)
-
-
-class NoSchedulerSection(Section):
-    """Every trial runs all its epochs."""
-
-    kind: Literal["none"] = "none"
-
-    def build(self, max_epochs: int) -> Scheduler:
-        """Returns the scheduler of a study, which needs no number of epochs."""
-        del max_epochs
-        return Scheduler()

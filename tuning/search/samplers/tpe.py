@@ -1,30 +1,14 @@
-"""The samplers that a study file can name; Optuna is imported when one is built."""
+"""Tree-structured Parzen estimator."""
 
 import warnings
-from abc import abstractmethod
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import NonNegativeInt
 
-from mtl_core.section import Section
+from tuning.search.samplers.base import SamplerBase
 
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
-
-
-class SamplerBase(Section):
-    """A way to choose points; `build` makes what a study uses of it."""
-
-    @abstractmethod
-    def of_trial(self, seed: int) -> "BaseSampler":
-        """Returns Optuna's sampler for one trial, which draws from `seed`."""
-
-    def build(self, seed: int) -> "BaseSampler":
-        """Returns the sampler of a study, given the study's seed, at least 0."""
-        # Imported here: study files are also read where no study is run.
-        from tuning.search.seeded import TrialSeeded
-
-        return TrialSeeded(self.of_trial, seed)
 
 
 class TpeSection(SamplerBase):
@@ -55,15 +39,3 @@ class TpeSection(SamplerBase):
                 constant_liar=True,
                 seed=seed,
             )
-
-
-class RandomSection(SamplerBase):
-    """Every trial independent of the others."""
-
-    kind: Literal["random"] = "random"
-
-    def of_trial(self, seed: int) -> "BaseSampler":
-        """Returns Optuna's sampler."""
-        from optuna.samplers import RandomSampler
-
-        return RandomSampler(seed=seed)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ray.tune.schedulers import TrialScheduler
 
 from mtl_core.training.report import EpochReport
-from tuning.search.scheduler import Scheduler
+from tuning.search.schedulers.base import Scheduler
 from tuning.trainers.decisions import Decision, GoOn, Stop
 from tuning.trainers.tune_values import METRIC, TIME
 

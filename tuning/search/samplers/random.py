@@ -1,0 +1,20 @@
+"""Random search."""
+
+from typing import TYPE_CHECKING, Literal
+
+from tuning.search.samplers.base import SamplerBase
+
+if TYPE_CHECKING:
+    from optuna.samplers import BaseSampler
+
+
+class RandomSection(SamplerBase):
+    """Every trial independent of the others."""
+
+    kind: Literal["random"] = "random"
+
+    def of_trial(self, seed: int) -> "BaseSampler":
+        """Returns Optuna's sampler."""
+        from optuna.samplers import RandomSampler
+
+        return RandomSampler(seed=seed)
