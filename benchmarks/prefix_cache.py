@@ -18,7 +18,7 @@ from mtl_core.config import RunConfig
 from mtl_core.model.autocast import Precision
 from mtl_core.training.distributed import Place
 from mtl_core.training.loop import train
-from mtl_core.training.report import EpochReport
+from mtl_core.training.report import Report
 
 SNIPS = Path(__file__).parent.parent.parent / "shared" / "data" / "snips"
 SENTENCES, DEV, ROUNDS = 2000, 300, 3
@@ -53,7 +53,7 @@ def compare(
     what: str, freezing: dict[str, object], target: float | None, precision: Precision
 ) -> Row:
     """Measures a case, with the cache and without it."""
-    runs: dict[str, Generator[EpochReport, None, None]] = {}
+    runs: dict[str, Generator[Report, None, None]] = {}
     speeds: dict[str, list[float]] = {"auto": [], "off": []}
     scores: dict[str, float] = {}
     for cache in speeds:

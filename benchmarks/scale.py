@@ -145,11 +145,11 @@ def suggestions() -> Iterator[Row]:
 
 def report(epoch: int, score: float, *, is_last: bool) -> dict[str, Any]:
     """Returns the result of an epoch as a trainer reports it."""
-    from mtl_core.training.report import EpochReport
+    from mtl_core.training.report import Report
     from tuning.trainers.tune_values import TrialResult
 
     dev = {"intent": {"accuracy": score}, "slots": {"f1": score}}
-    found = EpochReport(
+    found = Report(
         epoch=epoch, progress=float(epoch), step=epoch, losses={}, weights={}, learning_rates={},
         dev=dev, joint_accuracy=score, combined=score, best_combined=score, best_epoch=epoch,
         seconds=1.0, sentences_per_second=1.0, gradients={}, trained={},

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from mtl_core.prediction import Prediction as Prediction
     from mtl_core.predictor import Predictor as Predictor
     from mtl_core.training.loop import train as train
-    from mtl_core.training.report import EpochReport as EpochReport
+    from mtl_core.training.report import Report as Report
 
 _HOMES = {
     "RunConfig": "mtl_core.config",
@@ -22,7 +22,7 @@ _HOMES = {
     "Prediction": "mtl_core.prediction",
     "Predictor": "mtl_core.predictor",
     "train": "mtl_core.training.loop",
-    "EpochReport": "mtl_core.training.report",
+    "Report": "mtl_core.training.report",
 }
 
 

@@ -24,7 +24,7 @@ from mtl_core.config import RunConfig
 from mtl_core.data.formats.sample import generate_sample
 from mtl_core.export import export_best
 from mtl_core.training.loop import train
-from mtl_core.training.report import EpochReport
+from mtl_core.training.report import Report
 
 EPOCHS = 4
 KINDS = ("encoded", "outlines", "prefix", "state.pt", "best.safetensors")
@@ -36,7 +36,7 @@ _CPU = torch.device("cpu")
 class Outcome:
     """What a run came to: its reports without times, and the files of its model."""
 
-    reports: tuple[EpochReport, ...]
+    reports: tuple[Report, ...]
     model: Mapping[str, bytes]
 
 

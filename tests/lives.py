@@ -19,7 +19,7 @@ from mtl_core.predictor import Predictor
 from mtl_core.scoring import evaluate_model
 from mtl_core.study_file import read_document
 from mtl_core.training.loop import train
-from mtl_core.training.report import EpochReport
+from mtl_core.training.report import Report
 from mtl_core.validation import validate
 
 EPOCHS = 3
@@ -50,7 +50,7 @@ def live(
     return saved(config, assets, tmp_path, best, text)
 
 
-def trained(config: RunConfig, assets: Assets, tmp_path: Path) -> EpochReport:
+def trained(config: RunConfig, assets: Assets, tmp_path: Path) -> Report:
     """Trains at one go, and once more with a break; returns the best epoch."""
     whole = list(train(config, assets=assets))
     cut = train(config, checkpoint=tmp_path / "run", assets=assets)
@@ -66,9 +66,7 @@ def trained(config: RunConfig, assets: Assets, tmp_path: Path) -> EpochReport:
     return whole[whole[-1].best_epoch - 1]
 
 
-def saved(
-    config: RunConfig, assets: Assets, tmp_path: Path, best: EpochReport, text: Text
-) -> Predictor:
+def saved(config: RunConfig, assets: Assets, tmp_path: Path, best: Report, text: Text) -> Predictor:
     """Saves the model, scores what was saved, and predicts."""
     model = tmp_path / "model"
     export_best(tmp_path / "run", model, config=config, assets=assets, dev={}, test=None)

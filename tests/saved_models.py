@@ -8,10 +8,10 @@ from mtl_core.assets import Assets, build_tasks
 from mtl_core.config import RunConfig
 from mtl_core.export import export_best, save_model
 from mtl_core.training.loop import train
-from mtl_core.training.report import EpochReport
+from mtl_core.training.report import Report
 
 
-def train_and_export(config: RunConfig, folder: Path) -> EpochReport:
+def train_and_export(config: RunConfig, folder: Path) -> Report:
     """Saves the model of a run in `folder / "model"`; returns the report of its best epoch."""
     assets = Assets.load(config, device=torch.device("cpu"))
     reports = list(train(config, checkpoint=folder / "checkpoint", assets=assets))

@@ -9,7 +9,7 @@ from mtl_core.assets import Assets
 from mtl_core.config import RunConfig
 from mtl_core.export import export_best
 from mtl_core.training.loop import train
-from mtl_core.training.report import EpochReport
+from mtl_core.training.report import Report
 
 Settings = dict[str, object]
 EAGER: Settings = {
@@ -22,7 +22,7 @@ EAGER: Settings = {
 }
 
 
-def run(config: RunConfig, folder: Path) -> tuple[list[EpochReport], dict[str, Tensor]]:
+def run(config: RunConfig, folder: Path) -> tuple[list[Report], dict[str, Tensor]]:
     """Returns all reports and the weights after the last epoch."""
     reports = list(train(config, checkpoint=folder))
     return reports, torch.load(folder / "state.pt", weights_only=True)["model"]

@@ -1,13 +1,13 @@
 """A small study as values, for the tests of what is said of it."""
 
-from mtl_core.training.report import EpochReport
+from mtl_core.training.report import Report
 from tuning.records import TrialRecord
 from tuning.report.summary import StudySummary
 from tuning.study.result import FinalScores, Result
 
 
-def epoch_report(epoch: int, accuracy: float, f1: float) -> EpochReport:
-    return EpochReport(
+def epoch_report(epoch: int, accuracy: float, f1: float) -> Report:
+    return Report(
         epoch=epoch,
         progress=float(epoch),
         step=10 * epoch,

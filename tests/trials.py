@@ -1,14 +1,14 @@
 """Reports and records of trials, for tests."""
 
 from mtl_core.training.progress import Phase, Progress
-from mtl_core.training.report import EpochReport
+from mtl_core.training.report import Report
 from tuning.records import Status, TrialRecord, run_id_of
 from tuning.trainers.messages import TrainerStatus
 
 
-def report(epoch: int, score: float, *, seconds: float = 1.0) -> EpochReport:
+def report(epoch: int, score: float, *, seconds: float = 1.0) -> Report:
     """The report of an epoch with this score, which took these seconds."""
-    return EpochReport(
+    return Report(
         epoch=epoch, progress=float(epoch), step=epoch, losses={}, weights={}, learning_rates={},
         dev={"intent": {"accuracy": score}}, joint_accuracy=0.5, combined=score,
         best_combined=score, best_epoch=epoch, seconds=seconds, sentences_per_second=1.0,

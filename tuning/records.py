@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from mtl_core.training.report import EpochReport, best_report
+from mtl_core.training.report import Report, best_report
 
 Value = str | int | float | bool | None
 """A sampled scalar."""
@@ -49,7 +49,7 @@ class TrialRecord:
     status: Status
     parameters: dict[str, Value]
     overrides: dict[str, object]
-    reports: tuple[EpochReport, ...] = ()
+    reports: tuple[Report, ...] = ()
     seconds: float = 0.0
     error: str | None = None
 
@@ -59,7 +59,7 @@ class TrialRecord:
         return self.reports[-1].epoch if self.reports else 0
 
     @property
-    def best(self) -> EpochReport | None:
+    def best(self) -> Report | None:
         """The report with the highest `combined` dev score; see `best_report`."""
         return best_report(self.reports)
 

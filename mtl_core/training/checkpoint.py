@@ -30,7 +30,7 @@ from mtl_core.training.best import (
     write_best,
 )
 from mtl_core.training.distributed import Place
-from mtl_core.training.report import EpochReport
+from mtl_core.training.report import Report
 from mtl_core.training.run_inputs import RunInputs, difference
 from mtl_core.training.state import RunState
 from mtl_core.training.state_file import (
@@ -55,7 +55,7 @@ class Checkpoint:
     """
 
     state: Mapping[str, Any] | None = None
-    reports: Sequence[EpochReport] = ()
+    reports: Sequence[Report] = ()
     precision: Precision | None = None
 
 
@@ -229,7 +229,7 @@ def _look(folder: Path, inputs: RunInputs) -> _Seen:
         return _Seen(Checkpoint(precision=precision), damage)
     _refuse_others(folder, state["recipe"], inputs)
     try:
-        reports = [EpochReport.from_json(line) for line in state["reports"]]
+        reports = [Report.from_json(line) for line in state["reports"]]
         last = reports[-1]
     except (ConfigError, *BROKEN_CONTENT) as error:
         raise no_checkpoint(folder, error) from error

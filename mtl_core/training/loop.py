@@ -1,4 +1,4 @@
-"""The training loop: a generator of one `EpochReport` per epoch; closing it stops the run."""
+"""The training loop: a generator of one `Report` per epoch; closing it stops the run."""
 
 import logging
 from collections.abc import Generator
@@ -13,7 +13,7 @@ from mtl_core.training.checkpoint import find_checkpoint, restore, save_checkpoi
 from mtl_core.training.distributed import Place
 from mtl_core.training.objective import Mean, ObjectiveSection
 from mtl_core.training.progress import Listener
-from mtl_core.training.report import EpochReport
+from mtl_core.training.report import Report
 from mtl_core.training.run import Run
 
 logger = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ def train(
     checkpoint: Path | None = None,
     assets: Assets | None = None,
     on_progress: Listener | None = None,
-) -> Generator[EpochReport, None, None]:
+) -> Generator[Report, None, None]:
     """Trains one multi-task model; several workers call it alike and get the same reports.
 
     Args:

@@ -18,7 +18,7 @@ Scores = dict[str, dict[str, Score]]
 
 
 @dataclass(frozen=True, slots=True)
-class EpochReport:
+class Report:
     """The state of a run after an epoch; plain values only, so that every logger takes it.
 
     Attributes:
@@ -65,7 +65,7 @@ class EpochReport:
         return json.dumps(only_finite(dataclasses.asdict(self)), allow_nan=False)
 
     @classmethod
-    def from_json(cls, line: str) -> "EpochReport":
+    def from_json(cls, line: str) -> "Report":
         """Reads what `to_json` wrote.
 
         Raises:
@@ -75,7 +75,7 @@ class EpochReport:
         return as_kept(content, cls, where="a report", remedy="remove the file that it is from")
 
 
-def best_report(reports: Iterable[EpochReport]) -> EpochReport | None:
+def best_report(reports: Iterable[Report]) -> Report | None:
     """Returns the report with the highest finite `combined`, the first one among equals.
 
     None when there is none. The one rule for "best": `max` alone would keep a NaN that comes
@@ -85,7 +85,7 @@ def best_report(reports: Iterable[EpochReport]) -> EpochReport | None:
     return max(scored, key=lambda report: report.combined, default=None)
 
 
-def best_so_far(before: Iterable[EpochReport], epoch: int, combined: float) -> tuple[int, float]:
+def best_so_far(before: Iterable[Report], epoch: int, combined: float) -> tuple[int, float]:
     """Returns the best epoch by the rule of `best_report`, and its `combined`.
 
     Args:
@@ -103,7 +103,7 @@ def best_so_far(before: Iterable[EpochReport], epoch: int, combined: float) -> t
     return (0, math.nan) if best is None else (best.epoch, best.combined)
 
 
-def why_no_number(report: EpochReport) -> str | None:
+def why_no_number(report: Report) -> str | None:
     """Returns why the objective of an epoch is not finite, in a line; None when it is."""
     if math.isfinite(report.combined):
         return None

@@ -25,7 +25,7 @@ from mtl_core.training.objective import ObjectiveSection, check_objective
 from mtl_core.training.optimizer import learning_rates
 from mtl_core.training.plan import GlobalBatch
 from mtl_core.training.progress import EpochProgress, Listener
-from mtl_core.training.report import EpochReport, best_so_far
+from mtl_core.training.report import Report, best_so_far
 from mtl_core.training.row_adamw import RowAdamW
 from mtl_core.training.state import new_state, seed_torch, set_frozen
 from mtl_core.training.step import Step, build_step
@@ -56,7 +56,7 @@ class Training:
 
     Attributes:
         losses: Task name -> mean loss over all workers.
-        gradients: Means of norms and cosines, as `EpochReport.gradients` has them.
+        gradients: Means of norms and cosines, as `Report.gradients` has them.
         seconds: Wall time, evaluation left out.
     """
 
@@ -116,7 +116,7 @@ class Run:
         )
         self.stage: Stage | None = None
 
-    def run_epoch(self, epoch: int, on_progress: Listener | None = None) -> EpochReport:
+    def run_epoch(self, epoch: int, on_progress: Listener | None = None) -> Report:
         """Trains and scores an epoch, and adds its report to the state.
 
         Raises:
@@ -209,15 +209,13 @@ class Run:
         self.state.weighting.after_epoch(losses)
         return Training(losses, diagnostics.means(), time.perf_counter() - start)
 
-    def _report(
-        self, epoch: int, training: Training, result: Evaluation, start: float
-    ) -> EpochReport:
+    def _report(self, epoch: int, training: Training, result: Evaluation, start: float) -> Report:
         state, plan = self.state, self.loader.plan
         counted = [score for name, score in result.main.items()
                    if not self.config.tasks[name].auxiliary]  # fmt: skip
         combined = self.objective.combine(counted, result.joint_accuracy)
         best_epoch, best_combined = best_so_far(state.reports, epoch, combined)
-        return EpochReport(
+        return Report(
             epoch=epoch,
             progress=float(epoch),
             step=epoch * plan.steps_per_epoch,
@@ -279,7 +277,7 @@ class Run:
         fixed = {name: dataset for name, dataset in every.items() if name not in changed}
         return {**every, **self.assets.prefix_cache.apply(fixed, encoder, settings)}
 
-    def _main_scores(self, report: EpochReport) -> dict[str, float]:
+    def _main_scores(self, report: Report) -> dict[str, float]:
         return {name: report.dev[name][task.main_score] for name, task in self.tasks.items()
                 if name in report.dev}  # fmt: skip
 

@@ -19,7 +19,7 @@ from mtl_core.training.distributed import Place
 from mtl_core.training.loss_scale import LossScale
 from mtl_core.training.optimizer import build_optimizer, build_schedule
 from mtl_core.training.precision import advise, agreed, choose
-from mtl_core.training.report import EpochReport
+from mtl_core.training.report import Report
 from mtl_core.weighting.base import Weighting
 
 
@@ -38,7 +38,7 @@ class RunState:
     weighting: Weighting
     optimizer: AdamW
     schedule: LambdaLR
-    reports: list[EpochReport]
+    reports: list[Report]
     precision: Precision
     scale: LossScale | None
 

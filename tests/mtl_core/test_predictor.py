@@ -16,7 +16,7 @@ from mtl_core.prediction import Prediction, Text
 from mtl_core.predictor import Predictor
 from mtl_core.scoring import evaluate_model
 from mtl_core.tasks.outputs import Label, Span
-from mtl_core.training.report import EpochReport
+from mtl_core.training.report import Report
 
 TEXTS = ["play  some jazz\tby miles davis", "", "book a table for two in paris", "  \n "]
 
@@ -24,7 +24,7 @@ TEXTS = ["play  some jazz\tby miles davis", "", "book a table for two in paris",
 @pytest.fixture(scope="module")
 def trained(
     run_config: RunConfigFactory, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Path, EpochReport]:
+) -> tuple[Path, Report]:
     """A model that has learnt its train split, and the report of its best epoch."""
     folder = tmp_path_factory.mktemp("trained")
     config = run_config(
@@ -40,7 +40,7 @@ def trained(
 
 
 def test_the_saved_model_has_the_scores_of_its_best_epoch(
-    trained: tuple[Path, EpochReport],
+    trained: tuple[Path, Report],
 ) -> None:
     folder, best = trained
     result = evaluate_model(folder, split="dev")
@@ -49,7 +49,7 @@ def test_the_saved_model_has_the_scores_of_its_best_epoch(
 
 
 def test_texts_have_labels_and_spans_at_their_characters(
-    trained: tuple[Path, EpochReport],
+    trained: tuple[Path, Report],
 ) -> None:
     predictor = Predictor.load(trained[0])
     predictions = predictor(TEXTS)
@@ -69,7 +69,7 @@ def test_texts_have_labels_and_spans_at_their_characters(
 
 
 def test_a_text_alone_is_predicted_like_one_among_many(
-    trained: tuple[Path, EpochReport],
+    trained: tuple[Path, Report],
 ) -> None:
     predictor = Predictor.load(trained[0])
     together = predictor(TEXTS, batch_size=2)
@@ -82,7 +82,7 @@ def test_a_text_alone_is_predicted_like_one_among_many(
 
 
 def test_half_a_surrogate_pair_is_read_as_the_sign_for_what_is_lost(
-    trained: tuple[Path, EpochReport],
+    trained: tuple[Path, Report],
 ) -> None:
     predictor = Predictor.load(trained[0])
     texts = ["play \ud83d jazz", "play jazz\udcff", "play \U0001f600 jazz"]
@@ -94,7 +94,7 @@ def test_half_a_surrogate_pair_is_read_as_the_sign_for_what_is_lost(
     ]
 
 
-def test_predictions_become_json(trained: tuple[Path, EpochReport]) -> None:
+def test_predictions_become_json(trained: tuple[Path, Report]) -> None:
     [prediction, empty] = Predictor.load(trained[0])([TEXTS[2], ""])
     record = json.loads(prediction.to_json())
     assert list(record) == ["text", "intent", "slots"]
@@ -104,7 +104,7 @@ def test_predictions_become_json(trained: tuple[Path, EpochReport]) -> None:
 
 
 @pytest.mark.parametrize("wrong", [5, ("a",), ["a", "b", "c"], ("a", 5), None])
-def test_what_is_no_text_is_refused(trained: tuple[Path, EpochReport], wrong: object) -> None:
+def test_what_is_no_text_is_refused(trained: tuple[Path, Report], wrong: object) -> None:
     with pytest.raises(DataError, match=r"^texts: expected strings or pairs .*, found "):
         Predictor.load(trained[0])(["fine", wrong])  # type: ignore[list-item]
 
@@ -136,7 +136,7 @@ def test_a_model_on_an_encoder_of_half_precision_can_be_used(
     ],
 )
 def test_broken_folders_are_refused(
-    trained: tuple[Path, EpochReport], tmp_path: Path, name: str, content: str | None, message: str
+    trained: tuple[Path, Report], tmp_path: Path, name: str, content: str | None, message: str
 ) -> None:
     shutil.copytree(trained[0], tmp_path, dirs_exist_ok=True)
     (tmp_path / name).unlink()
@@ -147,7 +147,7 @@ def test_broken_folders_are_refused(
 
 
 def test_another_version_is_told_before_files_that_it_did_not_have(
-    trained: tuple[Path, EpochReport], tmp_path: Path
+    trained: tuple[Path, Report], tmp_path: Path
 ) -> None:
     shutil.copytree(trained[0], tmp_path, dirs_exist_ok=True)
     (tmp_path / "heads.safetensors").unlink()
@@ -282,6 +282,6 @@ def test_features_of_another_size_are_refused(mixed: Path) -> None:
         Predictor.load(mixed)(PAIR, features=[[1.0]])
 
 
-def test_features_for_a_model_without_are_refused(trained: tuple[Path, EpochReport]) -> None:
+def test_features_for_a_model_without_are_refused(trained: tuple[Path, Report]) -> None:
     with pytest.raises(DataError, match=r"features: the model takes 0 numbers for each of the 1"):
         Predictor.load(trained[0])("play it", features=[[1.0]])

@@ -4,7 +4,7 @@ import json
 import math
 
 from mtl_core.scores import flatten, only_finite, show_difference, show_score
-from mtl_core.training.report import EpochReport
+from mtl_core.training.report import Report
 
 TREE = {"combined": 0.5, "words": {"accuracy": 0.25, "perplexity": 41.5, "a/perplexity": 40.0}}
 
@@ -28,13 +28,13 @@ def test_differences_have_a_sign() -> None:
 
 
 def test_a_report_is_strict_json_also_without_a_joint_accuracy() -> None:
-    report = EpochReport(
+    report = Report(
         1, 1.0, 4, {"a": 0.1}, {"a": 1.0}, {"encoder": 1e-4}, {"a": {"mse": 0.5, "r": math.nan}},
         math.nan, 0.5, 0.5, 1, 2.0, 30.0,
     )  # fmt: skip
     line = report.to_json()
     assert json.loads(line, parse_constant=lambda name: 1 / 0)["joint_accuracy"] is None
-    again = EpochReport.from_json(line)
+    again = Report.from_json(line)
     assert math.isnan(again.joint_accuracy)
     assert math.isnan(again.dev["a"]["r"])
     assert again.dev["a"]["mse"] == 0.5

@@ -11,7 +11,7 @@ import pandas
 import pytest
 from trials import record, report
 
-from mtl_core.training.report import EpochReport, best_report, best_so_far, why_no_number
+from mtl_core.training.report import Report, best_report, best_so_far, why_no_number
 from tuning.records import TrialRecord, best_trial, rank
 from tuning.search.schedulers.base import Scheduler
 from tuning.search.study_scheduler import StudyScheduler
@@ -84,7 +84,7 @@ class Listening(Scheduler):
     def begin(self, run_id: str) -> None:
         del run_id
 
-    def decide(self, run_id: str, report: EpochReport) -> Decision:
+    def decide(self, run_id: str, report: Report) -> Decision:
         self.heard.append(report.combined)
         return GoOn()
 
@@ -122,7 +122,7 @@ def test_reports_are_json_that_comes_back_with_nan(score: float) -> None:
     )  # fmt: skip
     line = made.to_json()
     assert strict(line)["losses"] == {"a": None, "b": 0.5}
-    again = EpochReport.from_json(line)
+    again = Report.from_json(line)
     assert again.to_json() == line
     for found in (again.losses, again.weights, again.gradients, again.dev["intent"]):
         assert math.isnan(found["a"])

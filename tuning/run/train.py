@@ -20,7 +20,7 @@ from mtl_core.scores import main_scores
 from mtl_core.training.checkpoint import finish_checkpoint
 from mtl_core.training.distributed import Place
 from mtl_core.training.loop import train
-from mtl_core.training.report import EpochReport, best_report, why_no_number
+from mtl_core.training.report import Report, best_report, why_no_number
 from tuning.study.config import StudyFile
 from tuning.watch.run_display import RunDisplay
 
@@ -116,7 +116,7 @@ def _train_in(
     return output / "model"
 
 
-def _best(reports: Sequence[EpochReport]) -> EpochReport:
+def _best(reports: Sequence[Report]) -> Report:
     """Returns the report of the best epoch; a warning names epochs without a number.
 
     Raises:
@@ -144,11 +144,9 @@ def _what_starts(start: StartingWeights, assets: Assets, study: StudyFile) -> st
     return f"begins with {start.name.removeprefix('--init-from ')}: its encoder{heads}{others}"
 
 
-def _train(
-    study: StudyFile, assets: Assets, checkpoint: Path, display: RunDisplay
-) -> list[EpochReport]:
+def _train(study: StudyFile, assets: Assets, checkpoint: Path, display: RunDisplay) -> list[Report]:
     """Trains, and shows every epoch and what comes to train in it; returns all reports."""
-    reports: list[EpochReport] = []
+    reports: list[Report] = []
     for report in train(
         study.run,
         objective=study.study.objective,
@@ -164,7 +162,7 @@ def _train(
     return reports
 
 
-def _line(report: EpochReport, epochs: int) -> str:
+def _line(report: Report, epochs: int) -> str:
     """Returns the line of an epoch: main scores on dev, mean losses on train, speed."""
     scores = "  ".join(
         f"{task} {value:.4f}" for task, (_, value) in main_scores(report.dev).items()

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import optuna
 from optuna.trial import TrialState
 
-from mtl_core.training.report import EpochReport
+from mtl_core.training.report import Report
 from tuning.records import Value, run_id_of
 from tuning.search._optuna import interrupted_trials
 from tuning.space.space import Space
@@ -103,7 +103,7 @@ class OpenTrial:
         """Opens a trial that Optuna calls running, or one that a killed driver left so."""
         self.overrides = overrides
         self._trial = trial
-        self._best: EpochReport | None = None
+        self._best: Report | None = None
         self._is_broken = False
         """Whether a report held no finite number, which no later report makes good."""
         self._epochs = 0
@@ -121,7 +121,7 @@ class OpenTrial:
         """What was drawn: dotted key of `run` -> value."""
         return dict(self._trial.params)
 
-    def observe(self, report: EpochReport) -> None:
+    def observe(self, report: Report) -> None:
         """Takes note of a report and passes the best value so far to Optuna."""
         self._epochs = report.epoch
         if not math.isfinite(report.combined):

@@ -6,7 +6,7 @@ from typing import Any
 
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
-from mtl_core.training.report import EpochReport
+from mtl_core.training.report import Report
 from tuning.records import DEFAULT_ID, TrialRecord
 from tuning.search.schedulers.base import Scheduler
 from tuning.trainers.decisions import Decision, GoOn, Stop
@@ -37,7 +37,7 @@ class StudyScheduler(FIFOScheduler):  # type: ignore[misc]  # Ray carries no typ
             for report in record.reports:
                 self._decide(record.id, report)
 
-    def _decide(self, run_id: str, report: EpochReport) -> Decision:
+    def _decide(self, run_id: str, report: Report) -> Decision:
         # A rung's cutoff is a percentile of the numbers in it: an infinite one would move it for
         # good.
         if not math.isfinite(report.combined):

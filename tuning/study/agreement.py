@@ -12,7 +12,7 @@ from optuna import Study as OptunaStudy
 from optuna.trial import FrozenTrial, TrialState
 
 from mtl_core.kept import BrokenError
-from mtl_core.training.report import EpochReport
+from mtl_core.training.report import Report
 from tuning.records import order_of, run_id_of
 from tuning.study.folder import StudyFolder
 from tuning.study.journal import REMEDY, NotBegunError, read_optuna
@@ -97,7 +97,7 @@ def check_ended(folder: StudyFolder, counts: Mapping[str, int], ended: int) -> N
 
 def agreed_reports(
     folder: StudyFolder, trial: FrozenTrial, tell: Callable[[str], None]
-) -> tuple[EpochReport, ...]:
+) -> tuple[Report, ...]:
     """Returns the reports of a trial; those that its file has lost are made of the journal.
 
     Args:
@@ -130,7 +130,7 @@ def agreed_reports(
     return (*reports, *_reports_of(trial, behind=len(reports)))
 
 
-def _check_scores(folder: StudyFolder, trial: FrozenTrial, reports: Iterable[EpochReport]) -> None:
+def _check_scores(folder: StudyFolder, trial: FrozenTrial, reports: Iterable[Report]) -> None:
     # Of a trial that has ended all is on the disk: its end is waited for.
     has_ended = trial.state is not TrialState.RUNNING and "epochs" in trial.user_attrs
     for report in reports:
@@ -150,19 +150,19 @@ def _check_scores(folder: StudyFolder, trial: FrozenTrial, reports: Iterable[Epo
             )
 
 
-def _reports_of(trial: FrozenTrial, *, behind: int) -> list[EpochReport]:
+def _reports_of(trial: FrozenTrial, *, behind: int) -> list[Report]:
     """Returns what the journal knows of the epochs of a trial behind the first ones."""
     # The values are the best so far, and of the best epoch alone all scores are kept: what worse
     # epochs reached is not known.
     values = sorted(trial.intermediate_values.items())
     last = max((value for _, value in values), default=math.nan)
-    found: list[EpochReport] = []
+    found: list[Report] = []
     for epoch, best in values:
         before = found[-1] if found else None
         is_best = before is None or best > before.best_combined
         is_last_best = is_best and best == last
         found.append(
-            EpochReport(
+            Report(
                 epoch=epoch,
                 progress=float(epoch),
                 step=0,

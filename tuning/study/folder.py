@@ -16,7 +16,7 @@ from mtl_core.model_folder import META
 from mtl_core.plain_file import is_plain
 from mtl_core.reasons import reason_in
 from mtl_core.study_file import dump, read_document
-from mtl_core.training.report import EpochReport
+from mtl_core.training.report import Report
 from mtl_core.validation import validate
 from tuning.study.identity import differences, free_name
 from tuning.study.reports import read_reports, whole_lines
@@ -197,7 +197,7 @@ class StudyFolder:
             write_text(reports, whole_lines(reports))
         write_text(self.trial(run_id) / "config.yaml", dump(run))
 
-    def add_report(self, run_id: str, report: EpochReport) -> None:
+    def add_report(self, run_id: str, report: Report) -> None:
         """Appends a report to the trial's file."""
         # Appended and not written whole: a trial of many epochs would be copied at every report.
         # Half a line after a kill is known by its missing end, see `whole_lines`.
@@ -205,7 +205,7 @@ class StudyFolder:
         with whole_append(path), path.open("a", encoding="utf-8") as file:
             file.write(report.to_json() + "\n")
 
-    def read_reports(self, run_id: str) -> tuple[EpochReport, ...]:
+    def read_reports(self, run_id: str) -> tuple[Report, ...]:
         """Returns the reports of a trial, see `tuning.study.reports`."""
         return read_reports(self.reports(run_id))
 

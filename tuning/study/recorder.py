@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from mtl_core.config import RunConfig
 from mtl_core.study_file import override
-from mtl_core.training.report import EpochReport, why_no_number
+from mtl_core.training.report import Report, why_no_number
 from tuning.records import DEFAULT_ID, Status, TrialRecord, Value
 from tuning.study.folder import StudyFolder
 from tuning.study.history import History
@@ -75,7 +75,7 @@ class Recorder:
             )
         )
 
-    def report(self, run_id: str, report: EpochReport) -> TrialRecord | None:
+    def report(self, run_id: str, report: Report) -> TrialRecord | None:
         """Adds a report and returns the record; None when a resumed trial only repeats it."""
         record = self.history[run_id]
         # Reports are one per epoch without gaps, so their number is the last epoch that is known.

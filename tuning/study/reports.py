@@ -4,7 +4,7 @@ import math
 from pathlib import Path
 
 from mtl_core.kept import BrokenError, as_kept, read_bytes
-from mtl_core.training.report import EpochReport
+from mtl_core.training.report import Report
 
 REMEDY = (
     "put it back from a copy, or remove it: the scores of a trial that has ended are then those of "
@@ -15,7 +15,7 @@ _REPORT = b'{"epoch"'
 """How a line begins. It stands nowhere else in one: in a text its quotes would be escaped."""
 
 
-def read_reports(path: Path) -> tuple[EpochReport, ...]:
+def read_reports(path: Path) -> tuple[Report, ...]:
     """Returns the reports of a file, without a last one that a killed driver left unfinished.
 
     Raises:
@@ -30,7 +30,7 @@ def read_reports(path: Path) -> tuple[EpochReport, ...]:
     reports = []
     for number, line in enumerate(lines, start=1):
         where = f"{path}:{number}"
-        report = as_kept(line, EpochReport, where=where, remedy=REMEDY)
+        report = as_kept(line, Report, where=where, remedy=REMEDY)
         if wrong := _wrong(report, number):
             raise BrokenError(f"{where}: a file of the study is broken: {wrong}; {REMEDY}")
         reports.append(report)
@@ -43,7 +43,7 @@ def whole_lines(path: Path) -> str:
     return content[: content.rfind("\n") + 1]
 
 
-def _wrong(report: EpochReport, number: int) -> str:
+def _wrong(report: Report, number: int) -> str:
     """Returns what cannot be in the report of an epoch, or ""."""
     if report.epoch != number:
         return f"expected the report of epoch {number}, found that of {report.epoch}"

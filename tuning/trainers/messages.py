@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mtl_core.training.progress import Progress
-from mtl_core.training.report import EpochReport
+from mtl_core.training.report import Report
 
 if TYPE_CHECKING:
     from mtl_core.card_data import About
@@ -89,7 +89,7 @@ class Reported:
         is_last: Whether it was the last epoch of the run.
     """
 
-    report: EpochReport
+    report: Report
     is_last: bool
 
 

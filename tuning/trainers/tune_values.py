@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mtl_core.training.report import EpochReport
+from mtl_core.training.report import Report
 from tuning.records import Value
 from tuning.trainers.messages import PoolAddress, Reported, TrialSpec
 
@@ -61,7 +61,7 @@ class TrialResult:
         is_last: Whether it ran all its epochs.
     """
 
-    report: EpochReport
+    report: Report
     is_last: bool
 
     @classmethod

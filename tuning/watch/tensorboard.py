@@ -20,7 +20,7 @@ from tensorboard.summary.writer.record_writer import RecordWriter
 
 from mtl_core.files import whole_append
 from mtl_core.full_disk import telling_full_disks
-from mtl_core.training.report import EpochReport
+from mtl_core.training.report import Report
 from tuning.records import TrialRecord, Value
 from tuning.space.space import Parameter
 from tuning.watch.watcher import Watcher
@@ -144,7 +144,7 @@ def _session_end(*, is_failed: bool) -> Summary:
     return Summary(value=[value])
 
 
-def _scores(report: EpochReport) -> dict[str, float]:
+def _scores(report: Report) -> dict[str, float]:
     """Returns {"combined": x, "joint_accuracy": x, "<task>/<score>": x}."""
     scores = {"combined": report.combined, "joint_accuracy": report.joint_accuracy}
     for task, values in report.dev.items():
@@ -152,7 +152,7 @@ def _scores(report: EpochReport) -> dict[str, float]:
     return scores
 
 
-def _scalars(report: EpochReport) -> dict[str, float]:
+def _scalars(report: Report) -> dict[str, float]:
     scores = _scores(report)
     scalars = {f"dev/{name}": value for name, value in scores.items()}
     # "best/" has a point only where the best changes, so its last point is the best epoch's.

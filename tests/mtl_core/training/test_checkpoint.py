@@ -25,7 +25,7 @@ from mtl_core.training.checkpoint import find_checkpoint, finish_checkpoint
 from mtl_core.training.distributed import Place
 from mtl_core.training.loop import recover_best, train
 from mtl_core.training.objective import Mean
-from mtl_core.training.report import EpochReport
+from mtl_core.training.report import Report
 from mtl_core.training.run import Run
 from mtl_core.training.state_file import read_state
 
@@ -54,7 +54,7 @@ def given(scores: Sequence[float]) -> Mean:
     return Given()
 
 
-def timeless(reports: Sequence[EpochReport]) -> list[EpochReport]:
+def timeless(reports: Sequence[Report]) -> list[Report]:
     return [replace(report, seconds=0.0, sentences_per_second=0.0) for report in reports]
 
 

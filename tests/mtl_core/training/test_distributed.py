@@ -21,7 +21,7 @@ from torch import multiprocessing
 from mtl_core.config import RunConfig
 from mtl_core.data.example import Example
 from mtl_core.training.loop import train
-from mtl_core.training.report import EpochReport
+from mtl_core.training.report import Report
 
 pytestmark = pytest.mark.slow
 
@@ -219,9 +219,9 @@ def work(rank: int, folder: Path, configs: dict[str, object]) -> None:
     dist.destroy_process_group()
 
 
-def reports_of(folder: Path, name: str, rank: int) -> list[EpochReport]:
+def reports_of(folder: Path, name: str, rank: int) -> list[Report]:
     lines = json.loads((folder / f"{name}-{rank}.json").read_text(encoding="utf-8"))
-    return [EpochReport.from_json(line) for line in lines]
+    return [Report.from_json(line) for line in lines]
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -21,7 +21,7 @@ from mtl_core.model.word_rows import RowEmbedding, use_row_embedding
 from mtl_core.training.lazy_rows import LazyRows
 from mtl_core.training.loop import train
 from mtl_core.training.objective import Mean
-from mtl_core.training.report import EpochReport
+from mtl_core.training.report import Report
 from mtl_core.training.row_adamw import RowAdamW
 from mtl_core.training.run import Run
 
@@ -222,7 +222,7 @@ def test_the_tokenizer_need_not_pad_with_what_the_encoder_takes_for_padding(
         torch.testing.assert_close(value, their_weights[name], rtol=1e-3, atol=1e-5)
 
 
-def outcome_of(config: RunConfig) -> tuple[list[EpochReport], dict[str, Tensor]]:
+def outcome_of(config: RunConfig) -> tuple[list[Report], dict[str, Tensor]]:
     run = Run(config, Mean())
     reports = [run.run_epoch(epoch) for epoch in range(1, config.training.epochs + 1)]
     return reports, {n: v.clone() for n, v in run.state.model.encoder.state_dict().items()}

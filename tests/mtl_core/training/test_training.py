@@ -18,10 +18,10 @@ from mtl_core.errors import ConfigError, TrainingError
 from mtl_core.training.loop import train
 from mtl_core.training.objective import GeometricMean, JointAccuracy, Mean, Minimum
 from mtl_core.training.plan import GlobalBatch, TrainingPlan
-from mtl_core.training.report import EpochReport
+from mtl_core.training.report import Report
 
 
-def without_times(reports: list[EpochReport]) -> list[EpochReport]:
+def without_times(reports: list[Report]) -> list[Report]:
     return [replace(report, seconds=0.0, sentences_per_second=0.0) for report in reports]
 
 
@@ -39,7 +39,7 @@ def test_reports_count_epochs_and_steps(run_config: RunConfigFactory) -> None:
     assert [report.progress for report in reports] == [1.0, 2.0, 3.0]
     assert [report.step for report in reports] == [4, 8, 12]  # 60 rows in batches of 16
     assert all(report.seconds > 0 and report.sentences_per_second > 0 for report in reports)
-    assert EpochReport.from_json(reports[2].to_json()) == reports[2]
+    assert Report.from_json(reports[2].to_json()) == reports[2]
 
 
 def test_reports_carry_the_best_so_far(run_config: RunConfigFactory) -> None:

@@ -16,7 +16,7 @@ import pytest
 from conftest import RunConfigFactory
 
 from mtl_core.study_file import dump
-from mtl_core.training.report import EpochReport
+from mtl_core.training.report import Report
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(1500)]
 
@@ -83,12 +83,12 @@ def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> N
         time.sleep(0.01)
 
 
-def reports_of(folder: Path, trial: str) -> list[EpochReport]:
+def reports_of(folder: Path, trial: str) -> list[Report]:
     path = folder / "trials" / trial / "reports.jsonl"
     if not path.is_file():
         return []
     lines = path.read_text(encoding="utf-8").split("\n")[:-1]
-    return [EpochReport.from_json(line) for line in lines]
+    return [Report.from_json(line) for line in lines]
 
 
 def scores_of(folder: Path) -> dict[str, list[tuple[int, float, float]]]:

@@ -9,7 +9,7 @@ import pytest
 from mtl_core.config import RunConfig
 from mtl_core.errors import ConfigError, StorageError, TrainingError
 from mtl_core.study_file import read_document
-from mtl_core.training.report import EpochReport
+from mtl_core.training.report import Report
 from mtl_core.validation import validate
 from tuning.records import Value, run_id_of
 from tuning.run.logbook import Logbook
@@ -108,8 +108,8 @@ def tune_config(number: int, overrides: dict[str, Value]) -> dict[str, object]:
     return TrialConfig(spec, overrides, 0, PoolAddress("pool", "tests")).for_tune()
 
 
-def epoch_report(epoch: int, combined: float) -> EpochReport:
-    return EpochReport(
+def epoch_report(epoch: int, combined: float) -> Report:
+    return Report(
         epoch=epoch,
         progress=float(epoch),
         step=epoch,
@@ -161,7 +161,7 @@ def test_a_search_without_trainers_is_left(driver: Driver) -> None:
 def test_every_report_is_a_line(driver: Driver) -> None:
     driver.run(0, [0.25, 0.75])
     expected = [epoch_report(1, 0.25), epoch_report(2, 0.75)]
-    assert [EpochReport.from_json(line) for line in driver.lines(0)] == expected
+    assert [Report.from_json(line) for line in driver.lines(0)] == expected
 
 
 def test_reports_that_a_resumed_trial_repeats_are_not_written_twice(driver: Driver) -> None:
@@ -169,7 +169,7 @@ def test_reports_that_a_resumed_trial_repeats_are_not_written_twice(driver: Driv
     driver.report(0, 1, 0.25)
     driver.report(0, 2, 0.5)
     driver.run(0, [0.25, 0.5, 0.75])
-    assert [EpochReport.from_json(line).epoch for line in driver.lines(0)] == [1, 2, 3]
+    assert [Report.from_json(line).epoch for line in driver.lines(0)] == [1, 2, 3]
     assert driver.history["0000"].seconds == 3 * 1.5
 
 

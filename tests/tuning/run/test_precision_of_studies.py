@@ -9,7 +9,7 @@ import pytest
 from conftest import Mtl, RunConfigFactory
 
 from mtl_core.training import precision
-from mtl_core.training.report import EpochReport
+from mtl_core.training.report import Report
 from tuning.records import TrialRecord, run_id_of
 from tuning.report.render import render_report
 from tuning.report.summary import StudySummary
@@ -87,7 +87,7 @@ def records(*precisions: str) -> list[TrialRecord]:
     report = (1, 1.0, 1, {}, {}, {}, {}, 0.5, 0.5, 0.5, 1, 1.0, 1.0)
     return [
         TrialRecord(
-            run_id_of(number), "complete", {}, {}, reports=(EpochReport(*report, precision=name),)
+            run_id_of(number), "complete", {}, {}, reports=(Report(*report, precision=name),)
         )
         for number, name in enumerate(precisions)
     ]

@@ -11,7 +11,7 @@ from ray import cloudpickle
 from ray.tune.search import ConcurrencyLimiter
 
 from mtl_core.errors import NotReadyError
-from mtl_core.training.report import EpochReport
+from mtl_core.training.report import Report
 from tuning.search.samplers.kinds import SamplerSection
 from tuning.search.samplers.tpe import TpeSection
 from tuning.search.searcher import OptunaSearcher
@@ -51,7 +51,7 @@ def trials_of(journal: Path) -> list[optuna.trial.FrozenTrial]:
 
 
 def result(epoch: int, combined: float, *, last: int = 3) -> dict:
-    report = EpochReport(
+    report = Report(
         epoch=epoch,
         progress=float(epoch),
         step=10 * epoch,

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from mtl_core.errors import ConfigError, NotReadyError, StorageError
 from mtl_core.files import write_json
 from mtl_core.study_file import override
-from mtl_core.training.report import EpochReport
+from mtl_core.training.report import Report
 from tuning.study.config import StudyFile
 from tuning.study.folder import StudyFolder
 
@@ -31,8 +31,8 @@ def study_file(storage: Path, overrides: dict[str, object] | None = None) -> Stu
     return StudyFile.model_validate(override(raw, overrides or {}))
 
 
-def report(epoch: int) -> EpochReport:
-    return EpochReport(
+def report(epoch: int) -> Report:
+    return Report(
         epoch=epoch,
         progress=float(epoch),
         step=epoch,

@@ -13,7 +13,7 @@ import ray
 from conftest import RunConfigFactory
 
 from mtl_core.training.objective import Mean
-from mtl_core.training.report import EpochReport
+from mtl_core.training.report import Report
 from tuning.cluster.connection import cluster
 from tuning.cluster.resources import Resources
 from tuning.records import run_id_of
@@ -64,7 +64,7 @@ class Bench:
         self._received[run_id] += 1
         return ray.get(asked, timeout=_MESSAGE_SECONDS)
 
-    def rest(self, run_id: str) -> list[EpochReport | Failed]:
+    def rest(self, run_id: str) -> list[Report | Failed]:
         """What still comes from a trial: its reports without times, or how it failed."""
         message = self.next_message(run_id)
         if isinstance(message, Failed):
@@ -73,7 +73,7 @@ class Bench:
         report = replace(message.report, seconds=0.0, sentences_per_second=0.0)
         return [report] if message.is_last else [report, *self.rest(run_id)]
 
-    def train(self, overrides: dict[str, object]) -> list[EpochReport | Failed]:
+    def train(self, overrides: dict[str, object]) -> list[Report | Failed]:
         return self.rest(self.submit(overrides))
 
     def wait_until_idle(self) -> None:
@@ -156,7 +156,7 @@ def all_workers(
 class History:
     """What a hundred trials of one worker left: the reports, and its memory after each."""
 
-    reports: list[list[EpochReport | Failed]]
+    reports: list[list[Report | Failed]]
     memory: list[int]
 
 
@@ -172,7 +172,7 @@ def history(bench: Bench) -> History:
 
 def test_a_trial_gives_the_same_numbers_first_fiftieth_and_hundredth(history: History) -> None:
     first = history.reports[0]
-    assert isinstance(first[0], EpochReport)
+    assert isinstance(first[0], Report)
     assert first == history.reports[50] == history.reports[100]
     assert len({str(reports) for reports in history.reports}) == len(_RECIPES) + 1
 
@@ -187,7 +187,7 @@ def test_a_failed_trial_says_why_and_the_worker_lives_on(bench: Bench) -> None:
     assert isinstance(failure, Failed)
     assert failure.error.startswith("TrainingError: ")
     (report,) = bench.train({})
-    assert isinstance(report, EpochReport)
+    assert isinstance(report, Report)
     assert worker().pid == before
 
 
@@ -224,7 +224,7 @@ def test_what_is_no_trial_gives_the_numbers_of_a_trial(bench: Bench) -> None:
         TrainJob(TrialSpec(run_id, {"training.epochs": 2}, bench.folder / run_id))
         for run_id in ("alone/intent", "final/0000/seed-0")
     ]
-    found: dict[str, list[EpochReport]] = {job.spec.id: [] for job in jobs}
+    found: dict[str, list[Report]] = {job.spec.id: [] for job in jobs}
     for run_id, message in bench.trainers.run(jobs):
         assert isinstance(message, Reported)
         report = replace(message.report, seconds=0.0, sentences_per_second=0.0)
@@ -239,7 +239,7 @@ def test_recycled_workers_lose_no_trial(start: StartTrainers, settings: dict[str
         run_ids = [bench.submit({"freezing": {"kind": kind}}) for kind in ("encoder", "none")]
         run_ids.append(bench.submit({}))
         for run_id in run_ids:
-            assert isinstance(bench.rest(run_id)[-1], EpochReport)
+            assert isinstance(bench.rest(run_id)[-1], Report)
         assert bench.starts() >= 2
 
 
@@ -251,7 +251,7 @@ def test_a_worker_that_hangs_is_replaced_and_its_trial_has_failed(
     # The limit is for a trial whose data are encoded; more than that takes only a busy machine.
     with start(workers=2, report_timeout_s=_HANG_SECONDS) as bench:
         [first] = bench.train({})
-        assert isinstance(first, EpochReport)
+        assert isinstance(first, Report)
         run_id = bench.submit({"training.epochs": 1000})
         bench.next_message(run_id)
         before = all_workers(2, others)

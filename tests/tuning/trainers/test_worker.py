@@ -24,7 +24,7 @@ from mtl_core.errors import DataError, StorageError, TrainingError
 from mtl_core.training.distributed import Place
 from mtl_core.training.objective import Mean
 from mtl_core.training.progress import Progress
-from mtl_core.training.report import EpochReport
+from mtl_core.training.report import Report
 from tuning.records import run_id_of
 from tuning.trainers import channel, shelf
 from tuning.trainers import worker as module
@@ -170,7 +170,7 @@ def failing_worker(
 ) -> tuple[Line, Worker]:
     """One of so many workers, whose training raises an error."""
 
-    def train(*_: object, **__: object) -> Iterator[EpochReport]:
+    def train(*_: object, **__: object) -> Iterator[Report]:
         raise error
         yield
 
@@ -324,7 +324,7 @@ def test_reports_that_were_passed_on_are_not_sent_again(
     assert (message.report.epoch, message.is_last) == (2, True)
 
 
-def without_times(message: Message) -> EpochReport:
+def without_times(message: Message) -> Report:
     assert isinstance(message, Reported)
     return replace(message.report, seconds=0.0, sentences_per_second=0.0)
 

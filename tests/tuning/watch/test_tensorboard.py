@@ -18,7 +18,7 @@ from tensorboard.plugins.hparams import (
 )
 from tensorboard.plugins.hparams.backend_context import Context
 
-from mtl_core.training.report import EpochReport
+from mtl_core.training.report import Report
 from tuning.records import Status, TrialRecord, Value, run_id_of
 from tuning.space.space import Parameter
 from tuning.watch.tensorboard import TensorBoard
@@ -52,8 +52,8 @@ def trial(number: int, parameters: dict[str, Value], status: Status = "running")
     return TrialRecord(run_id_of(number), status=status, parameters=parameters, overrides={})
 
 
-def report(epoch: int, combined: float, best_epoch: int) -> EpochReport:
-    return EpochReport(
+def report(epoch: int, combined: float, best_epoch: int) -> Report:
+    return Report(
         epoch=epoch,
         progress=float(epoch),
         step=10 * epoch,
@@ -71,7 +71,7 @@ def report(epoch: int, combined: float, best_epoch: int) -> EpochReport:
     )
 
 
-def after(number: int, last: EpochReport) -> TrialRecord:
+def after(number: int, last: Report) -> TrialRecord:
     """A trial that has just reported."""
     return replace(trial(number, {}), reports=(last,))
 

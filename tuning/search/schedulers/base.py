@@ -1,6 +1,6 @@
 """The contract of schedulers: after every report, one decides whether the run goes on."""
 
-from mtl_core.training.report import EpochReport
+from mtl_core.training.report import Report
 from tuning.trainers.decisions import Decision, GoOn
 
 
@@ -14,7 +14,7 @@ class Scheduler:
     def begin(self, run_id: str) -> None:
         """A run began, or goes on after a restart."""
 
-    def decide(self, run_id: str, report: EpochReport) -> Decision:
+    def decide(self, run_id: str, report: Report) -> Decision:
         """Takes note of a report, whose `combined` is finite; returns what becomes of the run."""
         del run_id, report
         return GoOn()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from ray.tune.schedulers import TrialScheduler
 
-from mtl_core.training.report import EpochReport
+from mtl_core.training.report import Report
 from tuning.search.schedulers.base import Scheduler
 from tuning.trainers.decisions import Decision, GoOn, Stop
 from tuning.trainers.tune_values import METRIC, TIME
@@ -33,7 +33,7 @@ class RayScheduler(Scheduler):
         # has, the draw decides nothing.
         self._inner.on_trial_add(None, _Run(run_id))
 
-    def decide(self, run_id: str, report: EpochReport) -> Decision:
+    def decide(self, run_id: str, report: Report) -> Decision:
         """Returns what Ray's scheduler decides.
 
         Raises:
