@@ -9,7 +9,7 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from mtl_core.training.report import Report
 from tuning.records import DEFAULT_ID, TrialRecord
 from tuning.search.schedulers.base import Scheduler
-from tuning.trainers.decisions import Decision, GoOn, Stop
+from tuning.trainers.decisions import Decision, GoOn, Pause, Stop
 from tuning.trainers.tune_values import METRIC, TrialConfig, TrialFailure, TrialResult
 
 
@@ -65,6 +65,8 @@ class StudyScheduler(FIFOScheduler):  # type: ignore[misc]  # Ray carries no typ
         # After its last report a trial ends by itself: there is nothing to stop.
         if config.spec.id == DEFAULT_ID or is_decided or found.is_last:
             return str(TrialScheduler.CONTINUE)
+        if isinstance(decision, Pause):
+            raise NotImplementedError("no run can pause yet")
         is_stopped = isinstance(decision, Stop)
         return str(TrialScheduler.STOP if is_stopped else TrialScheduler.CONTINUE)
 

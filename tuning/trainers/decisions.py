@@ -13,4 +13,9 @@ class Stop:
     """The run ends here; its checkpoint stays as it is."""
 
 
-Decision = GoOn | Stop
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """The run leaves its trainer, which is free at once; it may go on later from its checkpoint."""
+
+
+Decision = GoOn | Stop | Pause
