@@ -20,7 +20,8 @@ from optuna.storages.journal import (
 from optuna.trial import TrialState
 
 from mtl_core.files import whole_append
-from tuning.search.journal_lines import JournalFormError, JournalLines, check_unfinished
+from tuning.search.journal_lines import JournalLines, check_unfinished
+from tuning.search.journal_state import JournalFormError
 
 _MAJOR = "5"
 """Major version of Optuna whose journal is known."""

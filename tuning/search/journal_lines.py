@@ -5,56 +5,22 @@ it, and a journal that lost a line would go on as another study. So each line is
 itself and against the lines before it.
 """
 
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from optuna.distributions import (
-    BaseDistribution,
-    check_distribution_compatibility,
-    json_to_distribution,
-)
+from optuna.distributions import check_distribution_compatibility, json_to_distribution
 from pydantic import AfterValidator, BaseModel, Field, TypeAdapter, ValidationError
 
 from mtl_core.kept import first_error
 from mtl_core.number_types import KEPT, Count, Score, Seconds
-
-_RUNNING, _COMPLETE, _WAITING = 0, 1, 4
-"""Numbers of states of trials; those between have ended otherwise."""
-
-
-class JournalFormError(Exception):
-    """A journal has not the known form; the text says where it differs."""
-
-
-@dataclass(slots=True)
-class _Trial:
-    """A trial, as far as the lines tell of it: its state, what was drawn, what was reported."""
-
-    state: int
-    parameters: set[str] = field(default_factory=set)
-    steps: set[int] = field(default_factory=set)
-
-
-@dataclass(slots=True)
-class _Study:
-    """What the lines so far have made."""
-
-    is_there: bool = False
-    trials: list[_Trial] = field(default_factory=list)
-    distributions: dict[str, BaseDistribution] = field(default_factory=dict)
-
-    def trial(self, number: int, state: int = _RUNNING) -> _Trial:
-        """Returns a trial that is in a state."""
-        if number >= len(self.trials):
-            raise JournalFormError(f"trial {number} was not begun; lines before it are missing")
-        trial = self.trials[number]
-        if trial.state != state:
-            found = (
-                "waits" if trial.state == _WAITING else "runs" if not trial.state else "has ended"
-            )
-            raise JournalFormError(f"trial {number} {found}; lines before it are missing")
-        return trial
+from tuning.search.journal_state import (
+    COMPLETE,
+    RUNNING,
+    WAITING,
+    JournalFormError,
+    JournalState,
+    TrialState,
+)
 
 
 def _checked_time(text: str) -> str:
@@ -73,7 +39,7 @@ class _Line(BaseModel):
     model_config = KEPT
     worker_id: str
 
-    def apply(self, study: _Study) -> None:
+    def apply(self, study: JournalState) -> None:
         """Checks the line against those before it, and adds it to them.
 
         Raises:
@@ -112,13 +78,13 @@ class CreateStudy(_Line):
 
     op_code: Literal[0]
     study_name: str
-    directions: Annotated[list[Literal[2]], Field(min_length=1, max_length=1)]
+    directions: Annotated[list[Literal[2]], Field(min_length=1)]
 
-    def apply(self, study: _Study) -> None:
+    def apply(self, study: JournalState) -> None:
         """Makes the study."""
         if study.is_there:
             raise JournalFormError("the study was begun before")
-        study.is_there = True
+        study.num_objectives = len(self.directions)
 
 
 class SetStudyUserAttr(_OfStudy):
@@ -127,7 +93,24 @@ class SetStudyUserAttr(_OfStudy):
     op_code: Literal[2]
     user_attr: _StudyAttribute
 
-    def apply(self, study: _Study) -> None:
+    def apply(self, study: JournalState) -> None:
+        """Changes nothing that lines hang on."""
+
+
+class _MetricNames(BaseModel):
+    """What Optuna keeps of the names of several objectives."""
+
+    model_config = KEPT
+    names: Annotated[list[str], Field(alias="study:metric_names", min_length=2)]
+
+
+class SetStudySystemAttr(_OfStudy):
+    """Keeps what is called what in a study of several objectives."""
+
+    op_code: Literal[3]
+    system_attr: _MetricNames
+
+    def apply(self, study: JournalState) -> None:
         """Changes nothing that lines hang on."""
 
 
@@ -150,9 +133,9 @@ class CreateTrial(_Queued):
     state: Literal[0, 4] = 0
     system_attrs: dict[str, Any] = {}
 
-    def apply(self, study: _Study) -> None:
+    def apply(self, study: JournalState) -> None:
         """Adds the trial."""
-        study.trials.append(_Trial(self.state))
+        study.trials.append(TrialState(self.state))
 
 
 class SetTrialParam(_OfTrial):
@@ -163,7 +146,7 @@ class SetTrialParam(_OfTrial):
     param_value_internal: float
     distribution: str
 
-    def apply(self, study: _Study) -> None:
+    def apply(self, study: JournalState) -> None:
         """Adds the value."""
         trial = study.trial(self.trial_id)
         if self.param_name in trial.parameters:
@@ -184,19 +167,24 @@ class SetTrialStateValues(_OfTrial):
 
     op_code: Literal[6]
     state: Literal[0, 1, 2, 3]
-    values: Annotated[list[float], Field(min_length=1, max_length=1)] | None
+    values: Annotated[list[float], Field(min_length=1)] | None
     datetime_start: Time | None = None
     datetime_complete: Time | None = None
 
-    def apply(self, study: _Study) -> None:
+    def apply(self, study: JournalState) -> None:
         """Changes the state."""
-        trial = study.trial(self.trial_id, _WAITING if self.state == _RUNNING else _RUNNING)
-        if self.state == _RUNNING and self.datetime_start is None:
+        trial = study.trial(self.trial_id, WAITING if self.state == RUNNING else RUNNING)
+        if self.state == RUNNING and self.datetime_start is None:
             raise JournalFormError(f"trial {self.trial_id} has no time of its beginning")
-        if self.state != _RUNNING and self.datetime_complete is None:
+        if self.state != RUNNING and self.datetime_complete is None:
             raise JournalFormError(f"trial {self.trial_id} has no time of its end")
-        if self.state == _COMPLETE and self.values is None:
+        if self.state == COMPLETE and self.values is None:
             raise JournalFormError(f"trial {self.trial_id} is complete without a value")
+        if self.values is not None and len(self.values) != study.num_objectives:
+            raise JournalFormError(
+                f"trial {self.trial_id} has {len(self.values)} values in a study of "
+                f"{study.num_objectives}"
+            )
         trial.state = self.state
 
 
@@ -207,7 +195,7 @@ class SetTrialIntermediateValue(_OfTrial):
     step: Count
     intermediate_value: float
 
-    def apply(self, study: _Study) -> None:
+    def apply(self, study: JournalState) -> None:
         """Adds the step."""
         trial = study.trial(self.trial_id)
         if self.step in trial.steps:
@@ -221,7 +209,7 @@ class SetTrialUserAttr(_OfTrial):
     op_code: Literal[8]
     user_attr: _TrialAttribute
 
-    def apply(self, study: _Study) -> None:
+    def apply(self, study: JournalState) -> None:
         """Asks that the trial runs, and for one key: Optuna takes no other number."""
         study.trial(self.trial_id)
         if len(self.user_attr.model_fields_set) != 1:
@@ -234,7 +222,7 @@ class SetTrialSystemAttr(_OfTrial):
     op_code: Literal[9]
     system_attr: Annotated[dict[str, Any], Field(min_length=1, max_length=1)]
 
-    def apply(self, study: _Study) -> None:
+    def apply(self, study: JournalState) -> None:
         """Asks that the trial runs."""
         study.trial(self.trial_id)
 
@@ -243,6 +231,7 @@ _LINE: TypeAdapter[_Line] = TypeAdapter(
     Annotated[
         CreateStudy
         | SetStudyUserAttr
+        | SetStudySystemAttr
         | CreateTrial
         | SetTrialParam
         | SetTrialStateValues
@@ -263,7 +252,7 @@ class JournalLines:
     def __init__(self) -> None:
         self.count = 0
         """Lines that were checked."""
-        self._study = _Study()
+        self._study = JournalState()
         self._last = b""
 
     def check(self, line: bytes) -> None:

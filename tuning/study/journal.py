@@ -1,5 +1,7 @@
 """The Optuna journal of a study: the truth about its trials, opened to go on or only to look."""
 
+import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import optuna
@@ -10,7 +12,7 @@ from mtl_core.kept import BrokenError
 from mtl_core.plain_file import is_plain
 from mtl_core.printable import one_line
 from tuning.search._optuna import Journal, rehearse
-from tuning.search.journal_lines import JournalFormError
+from tuning.search.journal_state import JournalFormError
 
 LOCK_SECONDS = 5
 """A lock older than this was left by a killed driver; writing takes milliseconds."""
@@ -25,13 +27,20 @@ class NotBegunError(NotReadyError):
     """There is no journal in a study folder yet, or no study in it."""
 
 
-def open_optuna(path: Path, *, name: str, sampler: optuna.samplers.BaseSampler) -> optuna.Study:
+def open_optuna(
+    path: Path,
+    *,
+    name: str,
+    sampler: optuna.samplers.BaseSampler,
+    objectives: Sequence[str] = (),
+) -> optuna.Study:
     """Opens the Optuna study in the journal `path`, or makes it; one process at a time writes it.
 
     Args:
         path: The journal file.
         name: Name of a new study; one that is there keeps its own, also in a renamed folder.
         sampler: Chooses the points.
+        objectives: Names of the values of a trial, all to be maximised; none = one without a name.
 
     Raises:
         ConfigError: Optuna's journal has not the form that is known; nothing was written.
@@ -51,10 +60,20 @@ def open_optuna(path: Path, *, name: str, sampler: optuna.samplers.BaseSampler) 
     _drop_unfinished_line(path)
     # One study per journal. By the name that is there, since a folder may have been renamed.
     if studies := storage.get_all_studies():
-        return optuna.load_study(storage=storage, sampler=sampler, study_name=studies[0].study_name)
-    return optuna.create_study(
-        storage=storage, sampler=sampler, study_name=name, direction="maximize"
-    )
+        study = optuna.load_study(
+            storage=storage, sampler=sampler, study_name=studies[0].study_name
+        )
+    else:
+        directions = ["maximize"] * max(1, len(objectives))
+        study = optuna.create_study(
+            storage=storage, sampler=sampler, study_name=name, directions=directions
+        )
+    # Also where a kill came between the two: plots of Optuna and its dashboard show these names.
+    if len(objectives) > 1 and study.metric_names is None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            study.set_metric_names(list(objectives))
+    return study
 
 
 def read_optuna(path: Path) -> optuna.Study:

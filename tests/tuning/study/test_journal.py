@@ -54,6 +54,27 @@ def test_the_form_is_that_of_optuna_5_0(tmp_path: Path) -> None:
     ]
 
 
+def test_several_objectives_have_names_and_are_what_optuna_reads_by_itself(tmp_path: Path) -> None:
+    journal, names = tmp_path / "journal", ["intent.accuracy", "slots.f1"]
+    sampler = optuna.samplers.RandomSampler(seed=0)
+    for _ in range(2):  # Opened again it is the same study.
+        study = open_optuna(journal, name="demo", sampler=sampler, objectives=names)
+    for values in ([0.5, 0.75], [0.25, 0.5]):
+        trial = study.ask()
+        trial.set_constraint("floors.intent", -0.5)
+        study.tell(trial, values)
+    study.tell(study.ask(), state=optuna.trial.TrialState.PRUNED)
+    assert read_optuna(journal).best_trials[0].values == [0.5, 0.75]
+    storage = JournalStorage(optuna.storages.journal.JournalFileBackend(str(journal)))
+    plain = optuna.load_study(storage=storage, study_name="demo")
+    assert plain.metric_names == names
+    assert [trial.constraints for trial in plain.best_trials] == [{"floors.intent": -0.5}]
+    whole = journal.read_text()
+    journal.write_text(whole.replace("[0.5,0.75]", "[0.5]"))
+    with pytest.raises(ConfigError, match="trial 0 has 1 values in a study of 2"):
+        read_optuna(journal)
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [
