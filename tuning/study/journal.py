@@ -58,13 +58,23 @@ def open_optuna(
     storage = _storage(path)
     # Only now, when all that is there was read and known: a journal of another form stays whole.
     _drop_unfinished_line(path)
-    # One study per journal. By the name that is there, since a folder may have been renamed.
+    return _study_in(storage, name, sampler, objectives)
+
+
+def _study_in(
+    storage: JournalStorage,
+    name: str,
+    sampler: optuna.samplers.BaseSampler,
+    objectives: Sequence[str],
+) -> optuna.Study:
+    """Returns the study of a journal, which has one; a new one where there is none."""
+    # By the name that is there, since a folder may have been renamed.
     if studies := storage.get_all_studies():
         study = optuna.load_study(
             storage=storage, sampler=sampler, study_name=studies[0].study_name
         )
     else:
-        directions = ["maximize"] * max(1, len(objectives))
+        directions = [optuna.study.StudyDirection.MAXIMIZE] * max(1, len(objectives))
         study = optuna.create_study(
             storage=storage, sampler=sampler, study_name=name, directions=directions
         )
