@@ -24,6 +24,15 @@ def run_id_of(number: int) -> str:
     return f"{number:04d}"
 
 
+def number_of(run_id: str) -> int:
+    """Returns the number of the trial with this run id.
+
+    Raises:
+        ValueError: It is the run id of something else.
+    """
+    return int(run_id)
+
+
 def order_of(run_id: str) -> tuple[int, str]:
     """Returns a key that sorts run ids, trials in the order in which they were begun."""
     # After "9999" comes "10000", which as a text alone would stand before it.

@@ -16,6 +16,7 @@ from tuning.study.data_facts import data_facts
 from tuning.study.folder import StudyFolder
 from tuning.study.folder_check import check_folder
 from tuning.study.load import check_data, precision_here, tell_notes
+from tuning.study.scheduling import tell_doubts
 from tuning.watch.study_log import StudyLog
 from tuning.watch.study_watchers import StudyWatchers
 from tuning.watch.watcher import Watcher
@@ -103,6 +104,7 @@ def _checked_data(study: StudyFile, address: str | None) -> Data:
     """Reads the data into the cache, so that trainers only open it; refuses what cannot be used."""
     data = check_data(study)
     tell_notes(data)
+    tell_doubts(study)
     if is_local(address) and (choice := precision_here(study)):
         advise(choice)  # What a trainer logs does not come to the user.
     return data

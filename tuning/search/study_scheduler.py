@@ -42,7 +42,12 @@ class StudyScheduler(FIFOScheduler):  # type: ignore[misc]  # Ray carries no typ
         # good.
         if not math.isfinite(report.combined):
             return GoOn()
-        return self._inner.decide(run_id, report)
+        decision = self._inner.decide(run_id, report)
+        if run_id == DEFAULT_ID and not isinstance(decision, GoOn):
+            # It goes on whatever was decided: nobody is to wait for it, or to have it go on.
+            self._inner.forget(run_id)
+            return GoOn()
+        return decision
 
     def set_search_properties(self, metric: str | None, mode: str | None, **spec: Any) -> bool:
         """Accepts what TuneConfig says if it is what the study maximises anyway."""

@@ -1,10 +1,12 @@
 """Every kind of sampler and scheduler: what a study takes for granted of each."""
 
+import random
 from pathlib import Path
 from typing import get_args
 
 import optuna
 import pytest
+from curves import decisions_on, played
 from pydantic import TypeAdapter
 from ray import cloudpickle
 from trials import report
@@ -14,7 +16,7 @@ from tuning.records import run_id_of
 from tuning.search.samplers.kinds import SamplerSection
 from tuning.search.schedulers.kinds import SchedulerSection
 from tuning.study.journal import open_optuna
-from tuning.trainers.decisions import GoOn, Stop
+from tuning.trainers.decisions import GoOn
 
 EPOCHS = 4
 
@@ -31,7 +33,7 @@ def kind(section: type[Section]) -> str:
 SAMPLERS, SCHEDULERS = sections(SamplerSection), sections(SchedulerSection)
 
 
-@pytest.mark.parametrize(("union", "members"), [(SamplerSection, 2), (SchedulerSection, 2)])
+@pytest.mark.parametrize(("union", "members"), [(SamplerSection, 2), (SchedulerSection, 5)])
 def test_a_kind_is_read_by_its_name_alone(union: object, members: int) -> None:
     found = sections(union)
     assert len({kind(section) for section in found}) == len(found) >= members
@@ -73,19 +75,43 @@ def test_points_lie_in_the_space_and_hang_on_seed_and_past_alone(
 
 
 @pytest.mark.parametrize("section", SCHEDULERS, ids=kind)
-def test_decisions_are_ours_and_the_best_of_all_goes_on(section: type[Section]) -> None:
+def test_the_best_of_all_comes_as_far_as_any_other(section: type[Section]) -> None:
     scheduler = section().build(EPOCHS)
-    for number in range(9):
-        run_id = run_id_of(number)
-        scheduler.begin(run_id)
-        for epoch in range(1, EPOCHS + 1):
-            # Each is better than all before it.
-            assert scheduler.decide(run_id, report(epoch, 0.1 * number)) == GoOn()
-    scheduler.begin("alone/intent")
-    assert scheduler.decide("alone/intent", report(1, 0.0)) in (GoOn(), Stop())
-    scheduler.forget("alone/intent")
-    assert scheduler.decide("0008", report(EPOCHS, 0.8)) == GoOn()
+    # Each is better than all before it.
+    curves = [dict.fromkeys(map(float, range(1, EPOCHS + 1)), 0.1 * run) for run in range(12)]
+    told = played(scheduler, curves, trainers=2)
+    assert {number for number, *_ in told} == set(range(12))
+    assert max(at for number, at, _ in told if number == 11) == max(at for _, at, _ in told) > 1
+    assert scheduler.next_paused() is None
     assert scheduler.describe()
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("section", SCHEDULERS, ids=kind)
+def test_a_scheduler_that_is_shown_the_past_decides_as_the_one_that_lived_it(
+    section: type[Section], seed: int
+) -> None:
+    draw = random.Random(seed)
+    curves = [{n / 4: draw.random() for n in range(1, EPOCHS * 4 + 1)} for _ in range(30)]
+    lived = section().build(EPOCHS)
+    past = played(lived, curves[:20], trainers=3, order=draw.choice)
+    shown = section().build(EPOCHS)
+    for number in sorted({number for number, *_ in past}):
+        shown.begin(run_id_of(number))
+    # Some are repeated, by runs that went on from an older checkpoint.
+    for told in past:
+        decisions_on(shown, [told, told] if draw.random() < 0.1 else [told])
+        if told[1] == EPOCHS:
+            shown.forget(run_id_of(told[0]))
+    for number in range(20, 30):
+        assert shown.next_paused() == lived.next_paused()
+        for scheduler in (shown, lived):
+            scheduler.begin(run_id_of(number))
+        for told in [(number, *one) for one in curves[number].items()]:
+            [decision] = decisions_on(lived, [told])
+            assert decisions_on(shown, [told]) == [decision]
+            if decision != GoOn():
+                break
 
 
 @pytest.mark.parametrize("section", SCHEDULERS, ids=kind)

@@ -1,5 +1,10 @@
 """The contract of schedulers: after every report, one decides whether the run goes on."""
 
+from abc import abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from mtl_core.section import Section
 from mtl_core.training.report import Report
 from tuning.trainers.decisions import Decision, GoOn
 
@@ -39,3 +44,31 @@ class Scheduler:
     def describe(self) -> str:
         """Returns one line about its state, for logs."""
         return type(self).__name__
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How much there is to schedule.
+
+    Attributes:
+        trials: Trials of the study.
+        max_epochs: Epochs of its longest trial.
+        report_epochs: Epochs from one report of a trial to the next; 0.1 = ten reports per epoch.
+    """
+
+    trials: int
+    max_epochs: int
+    report_epochs: float = 1.0
+
+
+class SchedulerBase(Section):
+    """Which trials end early; `build` makes the scheduler of a study."""
+
+    @abstractmethod
+    def build(self, max_epochs: int) -> Scheduler:
+        """Returns the scheduler of a study whose trials run up to `max_epochs`."""
+
+    def doubts(self, extent: Extent) -> Iterator[str]:
+        """Yields what would have no effect in such a study: lines that name the keys."""
+        del extent
+        yield from ()

@@ -5,7 +5,13 @@ from typing import Annotated
 from pydantic import Field
 
 from tuning.search.schedulers.asha import AshaSection
+from tuning.search.schedulers.hyperband import HyperbandSection
+from tuning.search.schedulers.median import MedianSection
 from tuning.search.schedulers.none import NoSchedulerSection
+from tuning.search.schedulers.pasha import PashaSection
 
-SchedulerSection = Annotated[AshaSection | NoSchedulerSection, Field(discriminator="kind")]
+SchedulerSection = Annotated[
+    AshaSection | HyperbandSection | MedianSection | NoSchedulerSection | PashaSection,
+    Field(discriminator="kind"),
+]
 """Which trials end early."""

@@ -2,11 +2,10 @@
 
 from typing import Literal
 
-from mtl_core.section import Section
-from tuning.search.schedulers.base import Scheduler
+from tuning.search.schedulers.base import Scheduler, SchedulerBase
 
 
-class NoSchedulerSection(Section):
+class NoSchedulerSection(SchedulerBase):
     """Every trial runs all its epochs."""
 
     kind: Literal["none"] = "none"

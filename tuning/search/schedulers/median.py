@@ -1,0 +1,87 @@
+"""The median stopping rule: a run ends that never was as good as others were on average."""
+
+from collections.abc import Iterator, Mapping
+from statistics import fmean, median
+from typing import Annotated, Literal
+
+from pydantic import Field, PositiveInt
+
+from mtl_core.training.report import Report
+from tuning.search.schedulers.base import Extent, Scheduler, SchedulerBase
+from tuning.search.schedulers.rungs import SLACK, grace_doubts
+from tuning.trainers.decisions import Decision, GoOn, Stop
+
+
+class MedianSection(SchedulerBase):
+    """The median stopping rule (Golovin et al. 2017, section 3.2.2).
+
+    https://research.google.com/pubs/pub46180.html: after every report a trial ends whose best value
+    so far is below the median of what the others had on average up to there.
+    """
+
+    kind: Literal["median"] = "median"
+    grace_epochs: Annotated[float, Field(ge=0)] = 1.0
+    """Epochs that every trial runs; averages begin here as well."""
+    min_samples: PositiveInt = 3
+    """How many others must have come as far before a trial ends."""
+
+    def build(self, max_epochs: int) -> Scheduler:
+        """Returns the scheduler of a study, which needs no number of epochs."""
+        del max_epochs
+        return MedianStopping(self.grace_epochs, self.min_samples)
+
+    def doubts(self, extent: Extent) -> Iterator[str]:
+        """Yields why no trial would end early."""
+        if self.grace_epochs > 0:
+            yield from grace_doubts(self.grace_epochs, extent)
+        if self.min_samples >= extent.trials:
+            yield (
+                f"study.scheduler.min_samples is {self.min_samples}, and study.trials is "
+                f"{extent.trials}: no trial ends early, since none has so many others"
+            )
+
+
+class MedianStopping(Scheduler):
+    """Stops a run whose best report is below the median of the averages of others.
+
+    As Ray Tune's MedianStoppingRule with `hard_stop`: it looks at all others that have come as far,
+    where the paper takes those that are complete. A decision hangs on who has come as far by then;
+    after a restart, those that follow are the same in whatever order reports are replayed.
+    """
+
+    def __init__(self, grace: float, min_samples: int) -> None:
+        """Starts without any run.
+
+        Args:
+            grace: In epochs; nothing ends before, and averages begin there.
+            min_samples: How many others must have come as far.
+        """
+        self._grace = grace * (1 - SLACK)
+        self._min_samples = min_samples
+        self._curves: dict[str, dict[float, float]] = {}
+        """Run id -> progress -> combined score; repeated reports replace themselves."""
+
+    def decide(self, run_id: str, report: Report) -> Decision:
+        """Returns `Stop` for a run that never was as good as the middle one was on average."""
+        curve = self._curves.setdefault(run_id, {})
+        curve[report.progress] = report.combined
+        others = [one for other, one in self._curves.items() if other != run_id]
+        averages = [
+            average
+            for one in others
+            if max(one) >= report.progress
+            and (average := self._average(one, report.progress)) is not None
+        ]
+        if report.progress < self._grace or len(averages) < self._min_samples:
+            return GoOn()
+        best = max(value for at, value in curve.items() if at <= report.progress)
+        return Stop() if best < median(averages) else GoOn()
+
+    def describe(self) -> str:
+        """Returns how many runs it compares."""
+        return f"{len(self._curves)} runs"
+
+    def _average(self, curve: Mapping[float, float], progress: float) -> float | None:
+        """Returns the mean from the grace period up to `progress`; None without any report."""
+        values = [value for at, value in curve.items() if self._grace <= at <= progress]
+        return fmean(values) if values else None
