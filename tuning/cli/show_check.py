@@ -11,7 +11,6 @@ from mtl_core.printable import one_line
 from mtl_core.training.precision import describe
 from tuning.cluster.planner import plan_trainers, this_machine
 from tuning.report.data import rows_of
-from tuning.space.space import Parameter
 from tuning.study.config import StudyFile
 from tuning.study.data_facts import DataFacts, data_facts
 from tuning.study.load import precision_here
@@ -24,7 +23,7 @@ def show_check(study: StudyFile, data: Data) -> None:
     space = Table("parameter", "values", "default", title="Search space")
     defaults = study.default_parameters
     for parameter in study.space.parameters:
-        space.add_row(parameter.name, _domain(parameter), str(defaults.get(parameter.name, "-")))
+        space.add_row(parameter.name, str(parameter.domain), str(defaults.get(parameter.name, "-")))
     facts = data_facts(study.run, data)
     console.print(_split_table(facts), _task_table(facts))
     for note in facts.notes:
@@ -98,14 +97,3 @@ def _trainers_here(study: StudyFile) -> str:
     except ConfigError as error:
         return f"not on this machine ({error})"
     return f"{count} at a time on this machine"
-
-
-def _domain(parameter: Parameter) -> str:
-    if parameter.low is None:  # A choice; a range has both ends.
-        return ", ".join(str(option) for option in parameter.options)
-    scale = " (log)" if parameter.log else ""
-    ends = (
-        f"{end:.3g}" if isinstance(end, float) else str(end)
-        for end in (parameter.low, parameter.high)
-    )
-    return f"{' to '.join(ends)}{scale}"

@@ -88,7 +88,7 @@ class Points:
             # The recipe's value of the others lies outside the space. Drawing one in its place
             # would tell Optuna of a point that was never run.
             if parameter.name in self._defaults:
-                parameter.sample(trial)
+                parameter.draw(trial)
         return {}
 
 

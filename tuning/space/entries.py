@@ -1,170 +1,84 @@
-"""The entries of `search:` in a study file: ranges and choices that values of `run` are drawn from.
-
-Most entries are one `Parameter`. A choice of sections is a `Branch`: which section, and then what
-stands inside the chosen one (a conditional space).
-"""
+"""The entries of `search:` in a study file: what values of `run` are drawn from."""
 
 import json
-from abc import abstractmethod
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Discriminator, Strict, Tag
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Tag
 
 from mtl_core.errors import did_you_mean
-from mtl_core.section import Section
-from tuning.records import Value
-from tuning.space.parameters import Branch, Option, Parameter
+from tuning.space.branches import Branch, Option
+from tuning.space.domains import Domain, Options
+from tuning.space.parameters import Node
+from tuning.space.ranges import (
+    EntryBase,
+    FloatRange,
+    IntRange,
+    LogIntRange,
+    LogRange,
+    Scalar,
+    WithPrior,
+    refusal,
+)
 
 ENTRY_KEYS = ("range", "log_range", "int_range", "log_int_range", "choice")
 """What an entry of `search:` may be; every entry is a mapping with exactly one of them."""
+_BESIDE = ("prior",)
+"""What may stand beside it."""
 
 
-class _Entry(Section):
-    """One entry of `search:`."""
-
-    @abstractmethod
-    def build(self, name: str) -> Parameter | Branch:
-        """Returns what draws the values of the key `name`."""
-
-    @property
-    def draws_fractions(self) -> bool:
-        """Whether it, or an entry inside its options, is a range of fractions."""
-        return False
-
-
-def _refusal(message: str) -> PydanticCustomError:
-    """An error of the study file; its place is added by the loader."""
-    # The text is passed as a value: pydantic would take braces in a template for names. Not a
-    # `ValueError`, whose text up to a colon may be taken for a key (see `validate`).
-    return PydanticCustomError("search_entry", "{message}", {"message": message})
-
-
-Number = TypeVar("Number", int, float)
-
-
-def _ascending(bounds: tuple[Number, Number]) -> tuple[Number, Number]:
-    low, high = bounds
-    if low >= high:
-        raise _refusal(f"found [{low}, {high}]; allowed: two numbers, the lower one first")
-    return bounds
-
-
-def _positive(bounds: tuple[Number, Number]) -> tuple[Number, Number]:
-    low, high = bounds
-    if low <= 0:
-        raise _refusal(f"found [{low}, {high}]; allowed on a log scale: numbers above 0")
-    return bounds
-
-
-# Strict, so that neither "3" nor `true` passes for a number.
-_Float = Annotated[float, Strict()]
-_Int = Annotated[int, Strict()]
-_FloatBounds = Annotated[tuple[_Float, _Float], AfterValidator(_ascending)]
-_IntBounds = Annotated[tuple[_Int, _Int], AfterValidator(_ascending)]
-
-
-class FloatRange(_Entry):
-    """A number, all values equally likely."""
-
-    range: _FloatBounds
-    """Lowest and highest value, both included."""
-
-    def build(self, name: str) -> Parameter:
-        """Returns the parameter of the key `name`."""
-        return Parameter(name, *self.range)
-
-    @property
-    def draws_fractions(self) -> bool:
-        """Always true: the range is one of fractions."""
-        return True
-
-
-class LogRange(_Entry):
-    """A number, all orders of magnitude equally likely."""
-
-    log_range: Annotated[_FloatBounds, AfterValidator(_positive)]
-    """Lowest and highest value, both included, above 0."""
-
-    def build(self, name: str) -> Parameter:
-        """Returns the parameter of the key `name`."""
-        return Parameter(name, *self.log_range, log=True)
-
-    @property
-    def draws_fractions(self) -> bool:
-        """Always true: the range is one of fractions."""
-        return True
-
-
-class IntRange(_Entry):
-    """A whole number, all values equally likely."""
-
-    int_range: _IntBounds
-    """Lowest and highest value, both included."""
-
-    def build(self, name: str) -> Parameter:
-        """Returns the parameter of the key `name`."""
-        return Parameter(name, *self.int_range, is_integer=True)
-
-
-class LogIntRange(_Entry):
-    """A whole number, all orders of magnitude equally likely."""
-
-    log_int_range: Annotated[_IntBounds, AfterValidator(_positive)]
-    """Lowest and highest value, both included, above 0."""
-
-    def build(self, name: str) -> Parameter:
-        """Returns the parameter of the key `name`."""
-        low, high = self.log_int_range
-        return Parameter(name, low, high, log=True, is_integer=True)
-
-
-class Choice(_Entry):
+class Choice(WithPrior):
     """One of some values, or one of some sections."""
 
     choice: "Annotated[tuple[_OptionEntry, ...], AfterValidator(_distinct)]"
     """The options, at least two: scalars, or sections in which entries may stand for values."""
 
-    def build(self, name: str) -> Parameter | Branch:
-        """Returns the parameter of the key `name`, or the branch if the options are sections."""
-        sections = [option for option in self.choice if isinstance(option, dict)]
-        if not sections:
-            options = tuple(option for option in self.choice if not isinstance(option, dict))
-            return Parameter(name, options=options)
+    def domain(self) -> Domain:
+        """Returns the values, or the labels of the sections."""
+        sections = self._sections
         # Optuna knows categories of scalars only, so sections are drawn by their labels.
-        labels = _labels(sections)
+        return Options(
+            tuple(_labels(sections))
+            if sections
+            else tuple(option for option in self.choice if not isinstance(option, dict))
+        )
+
+    def build(self, key: str, name: str) -> Node:
+        """Returns the parameter of the key, or the branch if the options are sections."""
+        if not self._sections:
+            return super().build(key, name)
         return Branch(
-            kind=Parameter(f"{name}.kind", options=tuple(labels)),
+            key,
+            kind=self.parameter(f"{name}.kind"),
             options={
                 label: _build_option(f"{name}.{label}", section)
-                for label, section in zip(labels, sections, strict=True)
+                for label, section in zip(_labels(self._sections), self._sections, strict=True)
             },
         )
 
     @property
     def draws_fractions(self) -> bool:
         """Whether an entry inside its options does."""
-        sections = [option for option in self.choice if isinstance(option, dict)]
-        inner = [value for section in sections for value in section.values()]
-        return any(entry.draws_fractions for entry in inner if isinstance(entry, _Entry))
+        inner = [value for section in self._sections for value in section.values()]
+        return any(entry.draws_fractions for entry in inner if isinstance(entry, EntryBase))
+
+    @property
+    def _sections(self) -> "list[_SectionEntry]":
+        return [option for option in self.choice if isinstance(option, dict)]
 
 
 def _build_option(name: str, section: "_SectionEntry") -> Option:
     """Returns the option of a choice whose parameters are called `name`.<key>."""
+    entries = [(key, value) for key, value in section.items() if isinstance(value, EntryBase)]
     return Option(
         constants=_constants(section),
-        nodes={
-            key: value.build(f"{name}.{key}")
-            for key, value in section.items()
-            if isinstance(value, _Entry)
-        },
+        nodes=tuple(entry.build(key, f"{name}.{key}") for key, entry in entries),
     )
 
 
 def _constants(section: "_SectionEntry") -> dict[str, object]:
-    return {key: value for key, value in section.items() if not isinstance(value, _Entry)}
+    return {key: value for key, value in section.items() if not isinstance(value, EntryBase)}
 
 
 def _labels(sections: "Sequence[_SectionEntry]") -> list[str]:
@@ -184,50 +98,48 @@ def _distinct(options: "tuple[_OptionEntry, ...]") -> "tuple[_OptionEntry, ...]"
     """Refuses options among which there is nothing to choose, or that cannot be told apart."""
     sections = [option for option in options if isinstance(option, dict)]
     if 0 < len(sections) < len(options):
-        raise _refusal("found values and sections in one choice; allowed: only one of the two")
+        raise refusal("found values and sections in one choice; allowed: only one of the two")
     names: Sequence[object] = _labels(sections) if sections else options
     if len(names) < 2:
-        raise _refusal(f"found a choice of {len(names)}; allowed: two options or more")
+        raise refusal(f"found a choice of {len(names)}; allowed: two options or more")
     seen: set[object] = set()
     for name in names:
         if name in seen:
-            raise _refusal(f"found the option {name!r} twice; allowed: options that differ")
+            raise refusal(f"found the option {name!r} twice; allowed: options that differ")
         seen.add(name)
     return options
 
 
 def _is_entry(value: object) -> bool:
-    if isinstance(value, Mapping):
-        return len(value) == 1 and next(iter(value)) in ENTRY_KEYS
-    return isinstance(value, _Entry)
+    # By one key alone: what else stands there may be misspelt, and is then told.
+    return isinstance(value, EntryBase) or (
+        isinstance(value, Mapping) and any(key in ENTRY_KEYS for key in value)
+    )
 
 
 def _check_entry(value: Any) -> Any:
     """Refuses what is no entry, before pydantic looks for the class of its key."""
     allowed = ", ".join(ENTRY_KEYS)
-    if _is_entry(value):
+    if isinstance(value, EntryBase):
         return value
     if not isinstance(value, Mapping):
-        raise _refusal(f"found {value!r}; allowed: a mapping with one of the keys {allowed}")
+        raise refusal(f"found {value!r}; allowed: a mapping with one of the keys {allowed}")
+    known = (*ENTRY_KEYS, *_BESIDE)
     for key in value:
-        if key not in ENTRY_KEYS:
-            hint = did_you_mean(str(key), ENTRY_KEYS)
-            raise _refusal(f"unknown key '{key}'; allowed here: {allowed}.{hint}")
-    raise _refusal(
-        f"found the keys {', '.join(value) or 'none'}; allowed: exactly one of {allowed}"
-    )
+        if key not in known:
+            hint = did_you_mean(str(key), known)
+            raise refusal(f"unknown key '{key}'; allowed here: {', '.join(known)}.{hint}")
+    if sum(key in ENTRY_KEYS for key in value) != 1:
+        raise refusal(
+            f"found the keys {', '.join(value) or 'none'}; allowed: exactly one of {allowed}"
+        )
+    return value
 
 
-def _entry_tag(value: "Mapping[str, object] | _Entry") -> str:
-    """Returns the one key of an entry, be it plain data or already a section."""
-    return next(iter(value if isinstance(value, Mapping) else type(value).model_fields))
-
-
-def _check_value(value: Any) -> Any:
-    """Refuses lists and the like, with one error instead of one for each type of scalar."""
-    if value is None or isinstance(value, str | int | float):
-        return value
-    raise _refusal(f"found the option {value!r}; allowed: text, a number, true, false, null")
+def _entry_tag(value: "Mapping[str, object] | EntryBase") -> str:
+    """Returns the key that says what an entry is, be it plain data or already a section."""
+    keys = value if isinstance(value, Mapping) else type(value).model_fields
+    return next(key for key in keys if key in ENTRY_KEYS)
 
 
 def _option_tag(value: object) -> str:
@@ -259,8 +171,7 @@ _SectionEntry = dict[
     ],
 ]
 _OptionEntry = Annotated[
-    Annotated[Value, BeforeValidator(_check_value), Tag("value")]
-    | Annotated[_SectionEntry, Tag("section")],
+    Annotated[Scalar, Tag("value")] | Annotated[_SectionEntry, Tag("section")],
     Discriminator(_option_tag),
 ]
 

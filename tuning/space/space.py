@@ -1,12 +1,13 @@
 """The search space of a study: draws the overrides of a trial, and knows every parameter."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from mtl_core.errors import ConfigError
 from tuning.records import Value
 from tuning.space.entries import Entry as Entry
 from tuning.space.parameters import Parameter as Parameter
+from tuning.space.parameters import Resolve
 
 if TYPE_CHECKING:
     from optuna.trial import BaseTrial
@@ -32,7 +33,7 @@ class Space:
                     message = f"search.{key}: lies inside '{outer}', which is searched as a whole"
                     raise ConfigError(message)
         # One tree per key; its leaves are what Optuna knows.
-        self._nodes = {key: entry.build(key) for key, entry in entries.items()}
+        self._nodes = {key: entry.build(key, key) for key, entry in entries.items()}
         self.parameters = [leaf for node in self._nodes.values() for leaf in node.leaves()]
         """Every parameter that can occur, in the order of the study file."""
         self._by_name = {parameter.name: parameter for parameter in self.parameters}
@@ -41,17 +42,20 @@ class Space:
         """Draws a point: dotted key of `run` -> value, sections as {"kind": ..., ...}."""
         # In the order of the study file: a sampler draws one number after the other, so that
         # another order would give other points for the same seed.
-        return {key: node.sample(trial) for key, node in self._nodes.items()}
+        drawn = [node.sample(trial) for node in self._nodes.values()]
+        return {key: value for one in drawn for key, value in one.items()}
 
     def contains(self, name: str, value: object) -> bool:
         """Whether the parameter `name` exists and may take `value`."""
-        return name in self._by_name and self._by_name[name].contains(value)
+        return name in self._by_name and self._by_name[name].domain.contains(value)
 
-    def default_parameters(
-        self,
-        run: Mapping[str, object],
-        resolve: Callable[[Mapping[str, object]], Mapping[str, object]],
-    ) -> dict[str, Value]:
+    def with_priors(self) -> Iterator[str]:
+        """Yields the keys of the space in which something has a prior."""
+        for key, node in self._nodes.items():
+            if any(leaf.prior is not None for leaf in node.leaves()):
+                yield key
+
+    def default_parameters(self, run: Mapping[str, object], resolve: Resolve) -> dict[str, Value]:
         """Returns the parameters in effect in the study file's own recipe.
 
         Args:
@@ -62,16 +66,8 @@ class Space:
             Parameter name -> value, which may lie outside the space; what the recipe leaves open
             is left out.
         """
-        found: dict[str, Value] = {}
-        for key, node in self._nodes.items():
-
-            def resolved(value: object, key: str = key) -> object:
-                return look_up(resolve({key: value}), key)
-
-            # Filled in with defaults, since `run` is resolved and an option of the space may leave
-            # keys out.
-            found |= dict(node.in_effect(look_up(run, key), resolved))
-        return found
+        found = [node.in_effect(run, resolve) for node in self._nodes.values()]
+        return {name: value for one in found for name, value in one}
 
     def corners(self) -> Iterator[tuple[str, dict[str, object]]]:
         """Yields (key, overrides) for both ends of every range and for every option of a choice.
@@ -80,19 +76,11 @@ class Space:
         so does what will be sampled.
         """
         for key, node in self._nodes.items():
-            for value in node.corners():
-                yield key, {key: value}
+            for overrides in node.corners():
+                yield key, overrides
 
     def between(self) -> Iterator[tuple[str, dict[str, object]]]:
         """Yields (key, overrides) for a point inside every range, as `corners`."""
         for key, node in self._nodes.items():
-            for value in node.between():
-                yield key, {key: value}
-
-
-def look_up(run: Mapping[str, object], dotted: str) -> object:
-    """Returns the value at a dotted key of nested data, None if there is none."""
-    value: object = run
-    for key in dotted.split("."):
-        value = value.get(key) if isinstance(value, Mapping) else None
-    return value
+            for overrides in node.between():
+                yield key, overrides

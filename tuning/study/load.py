@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from pydantic import ValidationError
@@ -69,7 +70,7 @@ def load_study(study: str, assignments: Sequence[str] = ()) -> StudyFile:
             f"{where}: study.trials: with nothing to search only the default recipe is run; "
             f"expected 1, found {trials}"
         )
-    errors = _space_errors(document, loaded)
+    errors = _space_errors(document, loaded) or list(_unused_priors(document, loaded))
     if errors:
         raise ConfigError("\n".join(errors))
     return loaded
@@ -129,9 +130,21 @@ def _with_absolute_options(document: Document, study: StudyFile) -> Document:
         assert isinstance(written, Mapping)
         # Only options: the ends of a range are numbers.
         if "choice" in written:
-            options = [_absolute(run, key, option) for option in written["choice"]]
-            search[key] = {"choice": options}
+            search[key] = _with_absolute(run, key, written)
     return replace(document, data={**document.data, "search": search})
+
+
+def _with_absolute(
+    run: Mapping[str, object], key: str, choice: Mapping[str, Any]
+) -> dict[str, object]:
+    """Returns a choice with the paths among its options absolute, also where a prior names one."""
+    options = [_absolute(run, key, option) for option in choice["choice"]]
+    found = {**choice, "choice": options}
+    prior = choice.get("prior")
+    if prior and prior["likely"] in choice["choice"]:
+        likely = options[choice["choice"].index(prior["likely"])]
+        found["prior"] = {**prior, "likely": likely}
+    return found
 
 
 def _absolute(run: Mapping[str, object], key: str, option: object) -> object:
@@ -156,8 +169,8 @@ def _first(written: object) -> object:
     """
     if not isinstance(written, Mapping):
         return written
-    if len(written) == 1 and (key := next(iter(written))) in ENTRY_KEYS:
-        return _first(written[key][0])
+    if kind := next((key for key in written if key in ENTRY_KEYS), None):
+        return _first(written[kind][0])
     return {name: _first(value) for name, value in written.items()}
 
 
@@ -202,6 +215,17 @@ def _space_errors(document: Document, study: StudyFile) -> list[str]:
         if key not in bad:
             lines |= dict.fromkeys(_corner_errors(document, study, key, point), key)
     return list(lines)
+
+
+def _unused_priors(document: Document, study: StudyFile) -> Iterator[str]:
+    """Yields a line for every key with a prior where the sampler makes no use of priors."""
+    sampler = study.study.sampler
+    for key in () if sampler.uses_priors else study.space.with_priors():
+        yield (
+            f"{document.place(('search', key)).text}: search.{one_line(key)}: found a prior, of "
+            f"which the sampler '{sampler.kind}' makes no use; leave out the prior, or set another "
+            "study.sampler"
+        )
 
 
 def _corner_errors(

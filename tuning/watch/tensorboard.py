@@ -178,7 +178,7 @@ def _row(parameters: Sequence[Parameter], record: TrialRecord) -> Iterator[tuple
 
 def _data_type(parameter: Parameter) -> type[Cell]:
     # The HPARAMS plugin knows float, bool and str; a column of mixed options is one of str.
-    types = {type(option) for option in parameter.options}
+    types = {type(option) for option in parameter.domain.options}
     if types <= {int, float}:  # a range has no options
         return float
     return bool if types == {bool} else str
@@ -200,11 +200,11 @@ def _domain(parameter: Parameter, cells: Sequence[Cell]) -> api.Domain:
     TensorBoard filters by the domain, and would hide the trial otherwise.
     """
     data_type = _data_type(parameter)
-    if parameter.low is None or parameter.high is None:
+    bounds = parameter.domain.bounds
+    if bounds is None:
         # A dict as a set that keeps the order of the study file.
-        options = [_cell(data_type, option) for option in parameter.options]
+        options = [_cell(data_type, option) for option in parameter.domain.options]
         return api.Discrete(dict.fromkeys([*options, *cells]), dtype=data_type)
     numbers = [float(cell) for cell in cells]
-    return api.RealInterval(
-        min([float(parameter.low), *numbers]), max([float(parameter.high), *numbers])
-    )
+    low, high = map(float, bounds)
+    return api.RealInterval(min([low, *numbers]), max([high, *numbers]))

@@ -70,7 +70,7 @@ def test_sections_may_hold_sections() -> None:
 def test_options_of_one_kind_are_labelled_by_their_constants() -> None:
     entries = {"freezing": {"choice": [{"kind": "lower", "layers": n} for n in (1, 2)]}}
     space = space_of(entries)
-    assert space.parameters[0].options == (
+    assert space.parameters[0].domain.options == (
         '{"kind": "lower", "layers": 1}',
         '{"kind": "lower", "layers": 2}',
     )

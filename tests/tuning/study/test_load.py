@@ -356,3 +356,11 @@ def test_paths_among_options_start_from_the_file(tmp_path, monkeypatch):
         {"train": f"{tmp_path}/e.txt", "dev": 0.5},
     ]
     assert search["encoder.name"].choice == (f"{tmp_path}/encoder", "a/hub-id")
+
+
+def test_a_prior_that_the_sampler_cannot_use_is_refused_at_its_line(write_study) -> None:
+    search = "optimizer.head_lr: {range: [0.001, 0.1], prior: {likely: 0.01}}"
+    random = "trials: 2, sampler: {kind: random}"
+    message = r"\Astudy.yaml:7: search.optimizer.head_lr: found a prior, .* 'random' makes no use"
+    with pytest.raises(ConfigError, match=message):
+        load_study(write_study(search, study=random))

@@ -20,16 +20,17 @@ from tensorboard.plugins.hparams.backend_context import Context
 
 from mtl_core.training.report import Report
 from tuning.records import Status, TrialRecord, Value, run_id_of
+from tuning.space.domains import Floats, Ints, Options
 from tuning.space.space import Parameter
 from tuning.watch.tensorboard import TensorBoard
 
 PARAMETERS = [
-    Parameter("optimizer.encoder_lr", low=1e-5, high=1e-3, log=True),
-    Parameter("freezing.kind", options=("none", "lower_layers")),
-    Parameter("freezing.lower_layers.layers", low=1, high=5, is_integer=True),
-    Parameter("optimizer.warm_up", options=(True, False)),
-    Parameter("training.batch_size", options=(16, 32)),
-    Parameter("encoder.pooling", options=(None, "mean", 4)),
+    Parameter("optimizer.encoder_lr", Floats(1e-5, 1e-3, log=True)),
+    Parameter("freezing.kind", Options(("none", "lower_layers"))),
+    Parameter("freezing.lower_layers.layers", Ints(1, 5)),
+    Parameter("optimizer.warm_up", Options((True, False))),
+    Parameter("training.batch_size", Options((16, 32))),
+    Parameter("encoder.pooling", Options((None, "mean", 4))),
 ]
 DEFAULT: dict[str, Value] = {
     "optimizer.encoder_lr": 2e-3,  # above the range
@@ -187,7 +188,7 @@ def test_domains_admit_a_default_outside_the_space(tmp_path: Path) -> None:
 
 
 def test_a_default_of_another_type_leaves_its_cell_empty(tmp_path: Path) -> None:
-    board = TensorBoard(tmp_path, [Parameter("optimizer.rate", low=1e-5, high=1e-3)])
+    board = TensorBoard(tmp_path, [Parameter("optimizer.rate", Floats(1e-5, 1e-3))])
     board.began(trial(0, {"optimizer.rate": "automatic"}))
     board.reported(after(0, report(1, 0.5, best_epoch=1)))
     board.close()

@@ -19,6 +19,7 @@ from trials import at_work, record
 
 import tuning.watch
 from tuning.records import TrialRecord
+from tuning.space.domains import Floats
 from tuning.space.space import Parameter
 from tuning.watch.console import plain_console
 from tuning.watch.display import Display
@@ -36,7 +37,7 @@ from tuning.watch.watcher import Watcher, Watchers
 
 Make = Callable[[StudyState, Path], Watcher]
 
-PARAMETERS = [Parameter("optimizer.encoder_lr", low=1e-5, high=1e-3, log=True)]
+PARAMETERS = [Parameter("optimizer.encoder_lr", Floats(1e-5, 1e-3, log=True))]
 
 WATCHERS: dict[type[Watcher], Make] = {
     StudyState: lambda state, folder: state,

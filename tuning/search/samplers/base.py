@@ -1,7 +1,7 @@
 """The contract of samplers: sections of a study file; Optuna is imported when one is built."""
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from mtl_core.section import Section
 
@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
 class SamplerBase(Section):
     """A way to choose points; `build` makes what a study uses of it."""
+
+    uses_priors: ClassVar[bool] = False
+    """Whether it draws with the priors of parameters; else a study file with priors is refused."""
 
     @abstractmethod
     def of_trial(self, seed: int) -> "BaseSampler":

@@ -1,0 +1,138 @@
+"""Choices of sections: which one, and then what stands inside of it (a conditional space)."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mtl_core.study_file import override
+from tuning.records import Value
+from tuning.space.parameters import ABSENT, Node, Parameter, Resolve, Section, look_up
+
+if TYPE_CHECKING:
+    from optuna.trial import BaseTrial
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One section of a choice.
+
+    Attributes:
+        constants: What it always holds.
+        nodes: What is drawn once this section was chosen.
+    """
+
+    constants: dict[str, object]
+    nodes: tuple[Node, ...]
+
+    def sample(self, trial: "BaseTrial") -> dict[str, object]:
+        """Draws what stands inside, and returns the section."""
+        section = self.constants
+        for node in self.nodes:
+            section = override(section, node.sample(trial))
+        return section
+
+    def means(self, section: Section, resolve: Resolve) -> bool:
+        """Whether it is `section` once its values are drawn and its defaults filled in.
+
+        Args:
+            section: A resolved section.
+            resolve: Keys -> the section of just these, with defaults filled in.
+        """
+        drawn = {key: look_up(section, key) for node in self.nodes for key in node.keys}
+        if ABSENT in drawn.values() or not self.constants.items() <= section.items():
+            return False
+        # Only resolved sections can be compared: what is left out of one is its default.
+        return resolve(override(self.constants, drawn)) == section
+
+    def corners(self) -> Iterator[dict[str, object]]:
+        """Yields sections that together hold every corner of everything inside at least once."""
+        corners = [list(node.corners()) for node in self.nodes]
+        # The n-th section has the n-th corner of every node. All combinations would be too many:
+        # each value by itself is tried with the schema, and values that do not go together fail
+        # the trial that draws them.
+        for index in range(max(map(len, corners), default=1)):
+            yield self._with(one[min(index, len(one) - 1)] for one in corners)
+
+    def _with(self, drawn: Iterator[dict[str, object]]) -> dict[str, object]:
+        section = self.constants
+        for values in drawn:
+            section = override(section, values)
+        return section
+
+    def between(self) -> Iterator[dict[str, object]]:
+        """Yields one section with fractions where there are any, the last corners elsewhere."""
+        yield self._with([*node.corners(), *node.between()][-1] for node in self.nodes)
+
+
+@dataclass(frozen=True, slots=True)
+class Branch(Node):
+    """A choice of sections.
+
+    Attributes:
+        key: The key in the section around it.
+        kind: Draws the label of an option.
+        options: Label -> section.
+    """
+
+    key: str
+    kind: Parameter
+    options: dict[str, Option]
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The key."""
+        return (self.key,)
+
+    def leaves(self) -> Iterator[Parameter]:
+        """Yields the label's parameter and all that can occur inside the options."""
+        yield self.kind
+        for option in self.options.values():
+            for node in option.nodes:
+                yield from node.leaves()
+
+    def sample(self, trial: "BaseTrial") -> dict[str, object]:
+        """Draws an option, then what stands inside it."""
+        # Only the option that was drawn: parameters of the others do not exist in this trial.
+        return {self.key: self.options[str(self.kind.draw(trial))].sample(trial)}
+
+    def in_effect(self, section: Section, resolve: Resolve) -> Iterator[tuple[str, Value]]:
+        """Yields what the recipe's own section means in this space.
+
+        A section that is no option yields its `kind`, marked as the recipe's own when there is an
+        option of that name: it must not pass for a point that was drawn.
+        """
+        own = look_up(section, self.key)
+        if not isinstance(own, Mapping):
+            return
+
+        def alone(keys: Section) -> Section:
+            return _section(look_up(resolve({self.key: keys}), self.key))
+
+        def inside(keys: Section) -> Section:
+            return alone(override(own, keys))
+
+        for label, option in self.options.items():
+            if option.means(own, alone):
+                yield self.kind.name, label
+                for node in option.nodes:
+                    yield from node.in_effect(own, inside)
+                return
+        kind = own.get("kind")
+        if isinstance(kind, str):
+            yield self.kind.name, f"{kind} (own)" if kind in self.options else kind
+
+    def corners(self) -> Iterator[dict[str, object]]:
+        """Yields every option, with the corners of what stands inside it."""
+        for option in self.options.values():
+            for section in option.corners():
+                yield {self.key: section}
+
+    def between(self) -> Iterator[dict[str, object]]:
+        """Yields every option, with what lies between the corners inside it."""
+        for option in self.options.values():
+            for section in option.between():
+                yield {self.key: section}
+
+
+def _section(value: object) -> Section:
+    return value if isinstance(value, Mapping) else {}

@@ -1,0 +1,252 @@
+"""Domains: what one parameter can be, and how Optuna draws it.
+
+A domain knows three forms of a value. The *value in effect* stands in the recipe and is shown. What
+is *drawn* is what Optuna has in its journal and gives to samplers: mostly the same. The *position*
+is its place in [0, 1], where a uniform number is a uniform draw; Optuna's samplers use the same.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeGuard
+
+from tuning.records import Value
+from tuning.space.priors import Prior, Sureness, normal_prior, options_prior
+
+if TYPE_CHECKING:
+    from optuna.trial import BaseTrial
+
+_GOLDEN_SECTION = (3 - math.sqrt(5)) / 2
+"""An irrational share of a range."""
+
+
+class Domain(ABC):
+    """What a parameter can be."""
+
+    @abstractmethod
+    def draw(self, trial: "BaseTrial", name: str) -> Value:
+        """Lets Optuna draw the parameter `name`; returns what it has already drawn, if it has."""
+        # `suggest_*` returns the value that the journal has, where it has one: so a trial that was
+        # interrupted goes on with its own point.
+
+    @abstractmethod
+    def contains(self, value: object) -> bool:
+        """Whether a value in effect could have been drawn."""
+
+    @abstractmethod
+    def at(self, position: float) -> Value:
+        """Returns what is drawn at a position in [0, 1]."""
+
+    @abstractmethod
+    def position(self, drawn: Value) -> float:
+        """Returns where a drawn value lies, in [0, 1]: `at` gives it back."""
+
+    @abstractmethod
+    def corners(self) -> Iterator[Value]:
+        """Yields the values in effect at both ends of a range, or every option."""
+
+    @abstractmethod
+    def prior(self, likeliest: Value, sure: Sureness) -> Prior:
+        """Returns the prior whose likeliest value in effect is `likeliest`, which it contains."""
+
+    @abstractmethod
+    def __str__(self) -> str:
+        """Returns the values as people read them."""
+
+    @property
+    def bounds(self) -> tuple[float, float] | None:
+        """Lowest and highest value of a range, both included; None for options."""
+        return None
+
+    @property
+    def options(self) -> tuple[Value, ...]:
+        """The values in effect of a choice; empty for a range."""
+        return ()
+
+    def between(self) -> Iterator[Value]:
+        """Yields a fraction inside a range of fractions: its ends may be whole numbers."""
+        return iter(())
+
+    def in_effect(self, drawn: Value) -> Value:
+        """Returns the value in effect of what Optuna has drawn."""
+        return drawn
+
+    def drawn(self, value: Value) -> Value:
+        """Returns what Optuna would have drawn for a value in effect."""
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Floats(Domain):
+    """All numbers of a range.
+
+    Attributes:
+        low: Lowest, included.
+        high: Highest, included.
+        log: Whether all orders of magnitude are equally likely.
+    """
+
+    low: float
+    high: float
+    log: bool = False
+
+    def draw(self, trial: "BaseTrial", name: str) -> float:
+        """Lets Optuna draw a value."""
+        return trial.suggest_float(name, self.low, self.high, log=self.log)
+
+    def contains(self, value: object) -> bool:
+        """Whether it is a number inside the range."""
+        return is_number(value) and self.low <= value <= self.high
+
+    def at(self, position: float) -> float:
+        """Returns the number at a position."""
+        if not self.log:
+            return min(self.low + position * (self.high - self.low), self.high)
+        drawn = math.exp(math.log(self.low) + position * math.log(self.high / self.low))
+        return min(max(drawn, self.low), self.high)
+
+    def position(self, drawn: Value) -> float:
+        """Returns the share of the range, or of its orders of magnitude, below a number."""
+        assert is_number(drawn)
+        if self.log:
+            return math.log(drawn / self.low) / math.log(self.high / self.low)
+        return (drawn - self.low) / (self.high - self.low)
+
+    def corners(self) -> Iterator[Value]:
+        """Yields both ends."""
+        yield from (self.low, self.high)
+
+    def between(self) -> Iterator[Value]:
+        """Yields a number that is not whole."""
+        # Every rational share of some range is a whole number: the middle of [1, 3], and this
+        # one of [0, 50]. An irrational one never is between whole ends, but reads badly.
+        value, width = self.low + 0.38 * (self.high - self.low), self.high - self.low
+        yield self.low + _GOLDEN_SECTION * width if float(value).is_integer() else value
+
+    def prior(self, likeliest: Value, sure: Sureness) -> Prior:
+        """Returns a normal prior on the scale of the range."""
+        return normal_prior(self.position(likeliest), sure)
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Both ends."""
+        return self.low, self.high
+
+    def __str__(self) -> str:
+        return f"{self.low:.3g} to {self.high:.3g}{' (log)' if self.log else ''}"
+
+
+@dataclass(frozen=True, slots=True)
+class Ints(Domain):
+    """All whole numbers of a range.
+
+    Attributes:
+        low: Lowest, included.
+        high: Highest, included.
+        log: Whether all orders of magnitude are equally likely.
+    """
+
+    low: int
+    high: int
+    log: bool = False
+
+    def draw(self, trial: "BaseTrial", name: str) -> int:
+        """Lets Optuna draw a value."""
+        return trial.suggest_int(name, self.low, self.high, log=self.log)
+
+    def contains(self, value: object) -> bool:
+        """Whether it is a whole number inside the range."""
+        return is_number(value) and self.low <= value <= self.high and not value % 1
+
+    def at(self, position: float) -> int:
+        """Returns the number that a position belongs to."""
+        if self.log:
+            low, high = self._log_ends()
+            drawn = round(math.exp(low + position * (high - low)))
+        else:
+            drawn = self.low + int(position * (self.high - self.low + 1))
+        return min(max(drawn, self.low), self.high)
+
+    def position(self, drawn: Value) -> float:
+        """Returns the middle of the positions that belong to a number."""
+        assert is_number(drawn)
+        if self.log:
+            low, high = self._log_ends()
+            return (math.log(drawn) - low) / (high - low)
+        return (drawn - self.low + 0.5) / (self.high - self.low + 1)
+
+    def _log_ends(self) -> tuple[float, float]:
+        # Half a number more at both ends, so that these are drawn as often as their neighbours.
+        return math.log(self.low - 0.5), math.log(self.high + 0.5)
+
+    def corners(self) -> Iterator[Value]:
+        """Yields both ends."""
+        yield from (self.low, self.high)
+
+    def prior(self, likeliest: Value, sure: Sureness) -> Prior:
+        """Returns a normal prior on the scale of the range."""
+        return normal_prior(self.position(likeliest), sure)
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Both ends."""
+        return self.low, self.high
+
+    def __str__(self) -> str:
+        return f"{self.low} to {self.high}{' (log)' if self.log else ''}"
+
+
+@dataclass(frozen=True, slots=True)
+class Options(Domain):
+    """One of some values, among which no order is known.
+
+    Attributes:
+        values: At least two, all different.
+    """
+
+    values: tuple[Value, ...]
+
+    def draw(self, trial: "BaseTrial", name: str) -> Value:
+        """Lets Optuna draw a value."""
+        return trial.suggest_categorical(name, self.values)
+
+    def contains(self, value: object) -> bool:
+        """Whether it is one of them."""
+        return value in self.values
+
+    def at(self, position: float) -> Value:
+        """Returns the option that a position belongs to."""
+        return self.values[min(int(position * len(self.values)), len(self.values) - 1)]
+
+    def position(self, drawn: Value) -> float:
+        """Returns the middle of the positions that belong to an option."""
+        return (self.values.index(drawn) + 0.5) / len(self.values)
+
+    def corners(self) -> Iterator[Value]:
+        """Yields every option."""
+        yield from self.values
+
+    def prior(self, likeliest: Value, sure: Sureness) -> Prior:
+        """Returns a prior that is higher at one option and alike at all others."""
+        return options_prior(self.values, likeliest, sure)
+
+    @property
+    def options(self) -> tuple[Value, ...]:
+        """The values."""
+        return self.values
+
+    def __str__(self) -> str:
+        return ", ".join(map(spelled, self.values))
+
+
+def is_number(value: object) -> TypeGuard[int | float]:
+    """Whether it is a number; `True`, which is one to Python, is in no range of a study file."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def spelled(value: Value) -> str:
+    """Returns a value as a study file has it."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return str(value)
