@@ -12,12 +12,10 @@ from pydantic import ValidationError
 
 from mtl_core.assets import Data, build_tasks, load_data
 from mtl_core.config import RunConfig
-from mtl_core.errors import ConfigError, did_you_mean
+from mtl_core.errors import ConfigError
 from mtl_core.model.backbones.encoder import load_configuration
-from mtl_core.printable import one_line
 from mtl_core.study_file import (
     Document,
-    describe,
     override,
     parse_assignment,
     read_document,
@@ -31,6 +29,7 @@ from tuning.space.entries import ENTRY_KEYS
 from tuning.study.config import LONGEST_NAME, StudyFile
 from tuning.study.encoders import check_encoders
 from tuning.study.find import find_study
+from tuning.study.space_check import no_such, space_errors
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +69,7 @@ def load_study(study: str, assignments: Sequence[str] = ()) -> StudyFile:
             f"{where}: study.trials: with nothing to search only the default recipe is run; "
             f"expected 1, found {trials}"
         )
-    errors = _space_errors(document, loaded) or list(_unused_priors(document, loaded))
+    errors = space_errors(document, loaded)
     if errors:
         raise ConfigError("\n".join(errors))
     return loaded
@@ -195,80 +194,6 @@ def _section_of(data: Mapping[str, object], name: str) -> Mapping[str, object]:
     return section if isinstance(section, dict) else {}
 
 
-def _space_errors(document: Document, study: StudyFile) -> list[str]:
-    """Returns a line for every key of the space that the schema of `run` refuses."""
-    try:
-        corners = list(study.space.corners())
-    except ConfigError as error:
-        key = str(error).partition(": ")[0]
-        return [f"{document.place(split_key(key)).text}: {error}"]
-    # The space itself has been checked; with each of a thousand options it would be once more.
-    document = replace(document, data={**document.data, "search": {}})
-    # A dict and no list: both ends of a range may be refused with the same words.
-    lines: dict[str, str] = {}  # line -> its key
-    for key, corner in corners:
-        lines |= dict.fromkeys(_corner_errors(document, study, key, corner), key)
-    # Between the ends only where both are fine: a range of fractions for whole numbers may have
-    # whole ends. Keys that are refused already would be told of twice.
-    bad = set(lines.values())
-    for key, point in study.space.between():
-        if key not in bad:
-            lines |= dict.fromkeys(_corner_errors(document, study, key, point), key)
-    return list(lines)
-
-
-def _unused_priors(document: Document, study: StudyFile) -> Iterator[str]:
-    """Yields a line for every key with a prior where the sampler makes no use of priors."""
-    sampler = study.study.sampler
-    for key in () if sampler.uses_priors else study.space.with_priors():
-        yield (
-            f"{document.place(('search', key)).text}: search.{one_line(key)}: found a prior, of "
-            f"which the sampler '{sampler.kind}' makes no use; leave out the prior, or set another "
-            "study.sampler"
-        )
-
-
-def _corner_errors(
-    document: Document, study: StudyFile, key: str, corner: Mapping[str, object]
-) -> Iterator[str]:
-    """Yields what the schema has against one corner, at the place of its key in `search`."""
-    place = document.place(("search", key))
-    is_typed = place.is_override and ("search", key) in document.places
-    where = place.text if is_typed else f"{place.text}: search.{one_line(key)}"
-    if key.startswith("run."):
-        yield f"{where}: the keys of `search` are those of `run`; leave out 'run.'"
-        return
-    has_range = study.search[key].draws_fractions
-    unknown = _unknown_name(study, key)
-    if unknown:
-        yield f"{where}: {unknown}"
-        return
-    tried = document.with_overrides({f"run.{name}": value for name, value in corner.items()})
-    path = split_key(f"run.{key}")
-    sections = (path[:length] for length in range(1, len(path)))
-    places = dict(tried.places)
-    # The corner was written nowhere; what is wrong with it is to be mended where the space stands.
-    for at in (path, *(section for section in sections if section not in places)):
-        places[at] = replace(place, is_override=True, text=where)
-    try:
-        validate(replace(tried, places=places), StudyFile)
-    except ConfigError as error:
-        for line in str(error).splitlines():
-            is_fraction = has_range and "expected a whole number" in line
-            hint = "; for whole numbers: int_range" if is_fraction else ""
-            yield (line if line.startswith(where) else f"{where}: {line}") + hint
-        return
-    # Trials put it into the whole recipe, in which the defaults of the written kind stand.
-    try:
-        RunConfig.model_validate(override(study.run.model_dump(mode="json"), corner))
-    except ValidationError:
-        section = key.rpartition(".")[0]
-        yield (
-            f"{where}: the other keys of '{section}' do not go with {describe(corner[key])}; "
-            f"search the section as a whole: {section}: {{choice: [{{kind: ..}}, {{kind: ..}}]}}"
-        )
-
-
 def _misnamed(written: Document, document: Document, overrides: Iterable[str]) -> Iterator[str]:
     """Yields a line for every override inside of a task or data set that is not there.
 
@@ -285,24 +210,4 @@ def _misnamed(written: Document, document: Document, overrides: Iterable[str]) -
         section, name = path[1:3]
         before, after = (_section_of(_section(one, "run"), section) for one in (written, document))
         if name not in before and "kind" not in _section_of(after, name):
-            yield f"{document.place(path).text}: {_no_such(section, name, before)}"
-
-
-def _unknown_name(study: StudyFile, key: str) -> str:
-    """Returns what is wrong with a key that names a task or data set that is not there, or ""."""
-    named: dict[str, Mapping[str, object]] = {
-        "tasks": study.run.tasks,
-        "datasets": study.run.datasets,
-    }
-    section, _, rest = key.partition(".")
-    name = rest.partition(".")[0]
-    if not name or section not in named or name in named[section]:
-        return ""
-    return _no_such(section, name, named[section])
-
-
-def _no_such(section: str, name: str, allowed: Iterable[str]) -> str:
-    return (
-        f"run.{section} has no '{name}'; allowed: {', '.join(allowed)}."
-        f"{did_you_mean(name, allowed)}"
-    )
+            yield f"{document.place(path).text}: {no_such(section, name, before)}"

@@ -126,10 +126,4 @@ def test_options_share_the_positions_in_order() -> None:
     domain = Options(("a", None, 3))
     shares = {0.0: "a", 0.33: "a", 0.34: None, 0.66: None, 0.67: 3, 1.0: 3}
     assert {u: domain.at(u) for u in shares} == shares
-        "a",
-        "a",
-        *[None] * 2,
-        3,
-        3,
-    ]
     assert [domain.at(domain.position(one)) for one in domain.values] == list(domain.values)
