@@ -84,7 +84,7 @@ def write_study(study: StudyFile, plan: str) -> StudyFolder:
     with StudyFolder.opened(study, inputs_of(study.run, assets.data.datasets)) as folder:
         facts = facts_of(study, data_facts(study.run, assets.data))
         write_facts(folder, facts)
-        sampler = study.study.sampler.build(study.study.seed)
+        sampler = study.study.sampler.build(study.study.seed, study.space)
         optuna_study = open_optuna(folder.journal, name=study.study.name, sampler=sampler)
         clock, history = StudyClock(optuna_study, start=start), History()
         clock.count()

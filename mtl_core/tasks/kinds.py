@@ -1,26 +1,20 @@
 """The kinds of tasks: those of this package, and any class named by where it is imported from."""
 
-import hashlib
-import importlib
-import importlib.util
 import inspect
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
-from types import ModuleType
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Discriminator, PlainValidator, SerializeAsAny, Tag, WithJsonSchema
 
-from mtl_core.any_path import is_file
 from mtl_core.data.columns.base import AnyColumn, Column
 from mtl_core.data.columns.kinds import COLUMNS
 from mtl_core.data.columns.label import LabelColumn
 from mtl_core.errors import ConfigError
+from mtl_core.imported import imported
 from mtl_core.printable import one_line
-from mtl_core.section import PlacedText, resolve_path
 from mtl_core.tasks.base import Task, TaskSection
 from mtl_core.tasks.classification import Classification
 from mtl_core.tasks.masked_lm import MaskedLm
@@ -99,18 +93,10 @@ def imported_section(value: Any) -> TaskSection:
         return UnreadTask.model_validate({**value, "kind": str(kind)})
     if _treatment.get() == "refuse":
         raise ValueError(f"kind: '{one_line(kind)}' {OUTSIDE}")
-    source, _, class_name = str(kind).rpartition(":")
     try:
-        if source.endswith(".py"):
-            base = kind.base if isinstance(kind, PlacedText) else Path.cwd()
-            path = resolve_path(PlacedText(source, base))
-            module, kind = _module_of(path), f"{path}:{class_name}"
-        else:
-            module = importlib.import_module(source)
-        found = getattr(module, class_name)
-    # Whatever the code of a user raises on import is told as an error of the study file.
-    except Exception as error:
-        raise ValueError(f"kind: cannot import '{kind}': {error}") from error
+        found, kind = imported(kind)
+    except ImportError as error:
+        raise ValueError(f"kind: {error}") from error
     if not (isinstance(found, type) and issubclass(found, TaskSection)):
         raise ValueError(f"kind: '{kind}' is not a class derived from TaskSection")
     # Told here, with the page that helps, and not by a TypeError when a section is made.
@@ -139,26 +125,6 @@ def _check_column(section: TaskSection) -> None:
 def outside_code(section: TaskSection) -> Path | None:
     """Returns the file of a kind that stands outside the package; None for those of the package."""
     return Path(inspect.getfile(type(section))) if ":" in section.kind else None
-
-
-def _module_of(path: Path) -> ModuleType:
-    if not is_file(path):
-        raise FileNotFoundError(f"there is no file {path}")
-    # With a hash of the path: two files of one name are two modules.
-    name = f"mtl_task_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, path)
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        # Before its code runs: dataclasses and pickle look a class up by the name of its module.
-        sys.modules[name] = module
-        try:
-            spec.loader.exec_module(module)
-        except BaseException:
-            del sys.modules[name]  # the next try reads the file again
-            raise
-    return sys.modules[name]
 
 
 def _kind_of(value: Any) -> str | None:

@@ -41,7 +41,7 @@ class Session:
         self.facts = facts_of(study, data)
         # Before the first trial: `mtl report` asks for them while the study runs.
         write_facts(folder, self.facts)
-        sampler = study.study.sampler.build(study.study.seed)
+        sampler = study.study.sampler.build(study.study.seed, study.space)
         self.optuna_study = open_optuna(folder.journal, name=study.study.name, sampler=sampler)
         # From the start of the command: reading data and starting Ray are part of the wall time.
         self.clock = StudyClock(self.optuna_study, start=start)

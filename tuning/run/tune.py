@@ -16,7 +16,7 @@ from tuning.study.data_facts import data_facts
 from tuning.study.folder import StudyFolder
 from tuning.study.folder_check import check_folder
 from tuning.study.load import check_data, precision_here, tell_notes
-from tuning.study.scheduling import tell_doubts
+from tuning.study.search_check import tell_doubts
 from tuning.watch.study_log import StudyLog
 from tuning.watch.study_watchers import StudyWatchers
 from tuning.watch.watcher import Watcher

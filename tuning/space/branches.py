@@ -90,6 +90,10 @@ class Branch(Node):
             for node in option.nodes:
                 yield from node.leaves()
 
+    def certain(self) -> Iterator[Parameter]:
+        """Yields the label's parameter alone."""
+        yield self.kind
+
     def sample(self, trial: "BaseTrial") -> dict[str, object]:
         """Draws an option, then what stands inside it."""
         # Only the option that was drawn: parameters of the others do not exist in this trial.

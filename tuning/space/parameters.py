@@ -55,6 +55,10 @@ class Node(ABC):
         """Yields every parameter that Optuna may draw here."""
 
     @abstractmethod
+    def certain(self) -> Iterator[Parameter]:
+        """Yields those of `leaves` that do not hang on the section which another one chose."""
+
+    @abstractmethod
     def sample(self, trial: "BaseTrial") -> dict[str, object]:
         """Draws; returns its keys with their values."""
 
@@ -89,6 +93,10 @@ class Leaf(Node):
         return (self.key,)
 
     def leaves(self) -> Iterator[Parameter]:
+        """Yields the parameter."""
+        yield self.parameter
+
+    def certain(self) -> Iterator[Parameter]:
         """Yields the parameter."""
         yield self.parameter
 

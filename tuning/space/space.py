@@ -36,6 +36,10 @@ class Space:
         self._nodes = {key: entry.build(key, key) for key, entry in entries.items()}
         self.parameters = [leaf for node in self._nodes.values() for leaf in node.leaves()]
         """Every parameter that can occur, in the order of the study file."""
+        self.in_every_point = frozenset(
+            leaf.name for node in self._nodes.values() for leaf in node.certain()
+        )
+        """Names of the parameters that do not hang on the section that another one chose."""
         self._by_name = {parameter.name: parameter for parameter in self.parameters}
 
     def sample(self, trial: "BaseTrial") -> dict[str, object]:

@@ -29,6 +29,7 @@ from tuning.space.entries import ENTRY_KEYS
 from tuning.study.config import LONGEST_NAME, StudyFile
 from tuning.study.encoders import check_encoders
 from tuning.study.find import find_study
+from tuning.study.search_check import sampler_errors
 from tuning.study.space_check import no_such, space_errors
 
 logger = logging.getLogger(__name__)
@@ -69,7 +70,7 @@ def load_study(study: str, assignments: Sequence[str] = ()) -> StudyFile:
             f"{where}: study.trials: with nothing to search only the default recipe is run; "
             f"expected 1, found {trials}"
         )
-    errors = space_errors(document, loaded)
+    errors = space_errors(document, loaded) or list(sampler_errors(document, loaded))
     if errors:
         raise ConfigError("\n".join(errors))
     return loaded

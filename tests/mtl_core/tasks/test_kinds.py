@@ -182,7 +182,7 @@ def test_a_task_of_a_module_is_imported(
     ("kind", "message"),
     [
         ("ordinal.py:Nominal", r"cannot import '.*/ordinal\.py:Nominal': .*no attribute 'Nominal'"),
-        ("none.py:Ordinal", r"cannot import 'none\.py:Ordinal': there is no file .*none\.py"),
+        ("none.py:Ordinal", r"cannot import '.*/none\.py:Ordinal': there is no file .*none\.py"),
         ("no_such.module:X", r"cannot import 'no_such\.module:X': No module named 'no_such'"),
         ("ordinal.py:Label", r"'.*ordinal\.py:Label' is not a class derived from TaskSection"),
     ],

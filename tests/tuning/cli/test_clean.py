@@ -174,7 +174,7 @@ def study(tmp_path: Path) -> Path:
         }
     )
     with StudyFolder.opened(study, {}) as folder:
-        sampler = study.study.sampler.build(0)
+        sampler = study.study.sampler.build(0, study.space)
         journal = open_optuna(folder.journal, name="demo", sampler=sampler)
         defaults = study.default_parameters
         points = Points(journal, study.space, total=4, default_parameters=defaults)

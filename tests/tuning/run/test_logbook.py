@@ -44,7 +44,7 @@ class Driver:
     """Plays Tune's callbacks on the logbook of a study of four trials."""
 
     def __init__(self, study: StudyFile, folder: StudyFolder) -> None:
-        sampler = study.study.sampler.build(0)
+        sampler = study.study.sampler.build(0, study.space)
         self.folder = folder
         self.optuna_study = open_optuna(folder.journal, name="demo", sampler=sampler)
         for value in LEARNING_RATES[len(self.optuna_study.trials) :]:

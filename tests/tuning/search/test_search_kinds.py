@@ -47,9 +47,7 @@ def test_a_kind_is_read_by_its_name_alone(union: object, members: int) -> None:
 def draw(study: optuna.Study, value: float) -> dict[str, object]:
     """Draws a trial, which then scores `value`."""
     trial = study.ask()
-    trial.suggest_float("rate", 1e-5, 1e-3, log=True)
-    if trial.suggest_categorical("kind", ["none", "some"]) == "some":
-        trial.suggest_int("layers", 1, 5)
+    SPACE.sample(trial)
     study.tell(trial, value)
     return trial.params
 

@@ -29,6 +29,7 @@ ENTRIES = {
 }
 DEFAULTS = {"optimizer.encoder_lr": 1e-4, "optimizer.head_lr": 0.5, "freezing.kind": "none"}
 
+SPACE = Space(TypeAdapter(dict[str, Entry]).validate_python(ENTRIES))
 
 TPE = {"kind": "tpe", "startup_trials": 3}
 POOL = PoolAddress("pool", "tests")
@@ -37,11 +38,10 @@ POOL = PoolAddress("pool", "tests")
 def searcher_on(
     journal: Path, *, total: int = 8, sampler: dict = TPE, **settings: object
 ) -> OptunaSearcher:
-    space = Space(TypeAdapter(dict[str, Entry]).validate_python(ENTRIES))
     section = TypeAdapter(SamplerSection).validate_python(sampler)
-    study = open_optuna(journal, name="demo", sampler=section.build(7))
+    study = open_optuna(journal, name="demo", sampler=section.build(7, SPACE))
     arguments = {"default_parameters": DEFAULTS, "pool": POOL, "checkpoint_of": Path, **settings}
-    return OptunaSearcher(study, space, total=total, **arguments)
+    return OptunaSearcher(study, SPACE, total=total, **arguments)
 
 
 def trials_of(journal: Path) -> list[optuna.trial.FrozenTrial]:
@@ -173,7 +173,7 @@ def test_killed_driver_leaves_its_trials_to_the_next(tmp_path: Path) -> None:
 def test_trial_that_was_killed_while_it_was_drawn_keeps_what_it_has(tmp_path: Path) -> None:
     first = searcher_on(tmp_path / "j")
     run(first, [0.5, 0.6, 0.7])
-    study = open_optuna(tmp_path / "j", name="demo", sampler=TpeSection().build(7))
+    study = open_optuna(tmp_path / "j", name="demo", sampler=TpeSection().build(7, SPACE))
     drawn = study.ask().suggest_float("optimizer.encoder_lr", 1e-5, 1e-3, log=True)
     spec = asked(searcher_on(tmp_path / "j"), "id").spec
     assert spec.id == "0001"

@@ -1,12 +1,18 @@
 """The contract of samplers: sections of a study file; Optuna is imported when one is built."""
 
 from abc import abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from mtl_core.section import Section
+from tuning.records import Value
+from tuning.space.space import Space
 
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
+
+    from tuning.search.samplers.past import Look
+    from tuning.search.samplers.seeded import Draw
 
 
 class SamplerBase(Section):
@@ -16,12 +22,40 @@ class SamplerBase(Section):
     """Whether it draws with the priors of parameters; else a study file with priors is refused."""
 
     @abstractmethod
-    def of_trial(self, seed: int) -> "BaseSampler":
-        """Returns Optuna's sampler for one trial, which draws from `seed`."""
+    def of_trial(self, draw: "Draw") -> "BaseSampler":
+        """Returns Optuna's sampler for one trial."""
 
-    def build(self, seed: int) -> "BaseSampler":
-        """Returns the sampler of a study, given the study's seed, at least 0."""
+    def look(self, space: Space) -> "Look":
+        """Returns what the sampler is shown: trials with a value that have all common keys."""
+        from tuning.search.samplers.past import as_complete, having
+
+        return having(as_complete, space.in_every_point)
+
+    def check(self, space: Space) -> None:
+        """Looks whether a space can be sampled.
+
+        Raises:
+            ConfigError: It cannot; the text says which key of the sampler or the space is at fault.
+        """
+
+    def doubts(self, space: Space, trials: int) -> Iterator[str]:
+        """Yields a line for each thing that it could not do in a study of so many trials."""
+        del space, trials
+        return iter(())
+
+    def most_trials(self, space: Space, given: Sequence[Mapping[str, Value]]) -> int | None:
+        """Returns the number of trials after which there is nothing left to try; None = never.
+
+        Args:
+            space: What is sampled.
+            given: Parameters of the trials that are not drawn: trial 0, and those to try first.
+        """
+        del space, given
+        return None
+
+    def build(self, seed: int, space: Space) -> "BaseSampler":
+        """Returns the sampler of a study, given the study's seed, at least 0, and its space."""
         # Imported here: study files are also read where no study is run.
         from tuning.search.samplers.seeded import TrialSeeded
 
-        return TrialSeeded(self.of_trial, seed)
+        return TrialSeeded(self.of_trial, self.look(space), seed=seed, space=space)

@@ -7,14 +7,16 @@ from tuning.search.samplers.base import SamplerBase
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
 
+    from tuning.search.samplers.seeded import Draw
+
 
 class RandomSection(SamplerBase):
     """Every trial independent of the others."""
 
     kind: Literal["random"] = "random"
 
-    def of_trial(self, seed: int) -> "BaseSampler":
+    def of_trial(self, draw: "Draw") -> "BaseSampler":
         """Returns Optuna's sampler."""
         from optuna.samplers import RandomSampler
 
-        return RandomSampler(seed=seed)
+        return RandomSampler(seed=draw.seed)

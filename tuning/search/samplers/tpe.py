@@ -6,9 +6,13 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import NonNegativeInt
 
 from tuning.search.samplers.base import SamplerBase
+from tuning.space.space import Space
 
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
+
+    from tuning.search.samplers.past import Look
+    from tuning.search.samplers.seeded import Draw
 
 
 class TpeSection(SamplerBase):
@@ -21,7 +25,14 @@ class TpeSection(SamplerBase):
     startup_trials: NonNegativeInt = 10
     """Trials drawn at random before the estimator is used; failed ones do not count."""
 
-    def of_trial(self, seed: int) -> "BaseSampler":
+    def look(self, space: Space) -> "Look":
+        """Returns what the estimator is shown: stopped trials as such, since it ranks them."""
+        del space
+        from tuning.search.samplers.past import with_stopped
+
+        return with_stopped
+
+    def of_trial(self, draw: "Draw") -> "BaseSampler":
         """Returns Optuna's sampler, whose parameters depend on each other."""
         import optuna
 
@@ -37,5 +48,5 @@ class TpeSection(SamplerBase):
                 multivariate=True,
                 group=True,
                 constant_liar=True,
-                seed=seed,
+                seed=draw.seed,
             )

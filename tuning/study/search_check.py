@@ -1,0 +1,39 @@
+"""Whether a study can be searched as its file says, and what of that would have no effect."""
+
+import logging
+from collections.abc import Iterator
+
+from mtl_core.errors import ConfigError
+from mtl_core.study_file import Document
+from tuning.search.schedulers.base import Extent
+from tuning.study.config import StudyFile
+
+logger = logging.getLogger(__name__)
+
+
+def sampler_errors(document: Document, study: StudyFile) -> Iterator[str]:
+    """Yields what keeps the sampler from sampling the space, with its place in the study file."""
+    if not study.search:
+        return
+    sampler = study.study.sampler
+    try:
+        sampler.check(study.space)
+    except ConfigError as error:
+        key = str(error).partition(":")[0]
+        path = ("study", "sampler", *([key] if key in type(sampler).model_fields else []))
+        yield f"{document.place(path).text}: study.sampler.{error}"
+
+
+def doubts(study: StudyFile) -> list[str]:
+    """Returns a line for each thing that sampler and scheduler could not do in this study."""
+    if not study.search:
+        return []
+    extent = Extent(study.trials, study.max_epochs)
+    sampler, scheduler = study.study.sampler, study.study.scheduler
+    return [*scheduler.doubts(extent), *sampler.doubts(study.space, study.trials)]
+
+
+def tell_doubts(study: StudyFile) -> None:
+    """Logs what sampler and scheduler could not do; once per command, as `tell_notes`."""
+    for line in doubts(study):
+        logger.warning("%s", line)
