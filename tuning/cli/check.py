@@ -14,7 +14,7 @@ def check(study: Study, assignments: Set = None) -> None:
     with waiting("reading the study file and its data"):
         from tuning.cli.show_check import show_check
         from tuning.study.load import check_data, load_study
-        from tuning.study.scheduling import tell_doubts
+        from tuning.study.search_check import tell_doubts
 
         loaded = load_study(study, assignments or ())
         data = check_data(loaded)

@@ -14,7 +14,6 @@ from tuning.report.data import rows_of
 from tuning.study.config import StudyFile
 from tuning.study.data_facts import DataFacts, data_facts
 from tuning.study.load import precision_here
-from tuning.study.search_check import doubts
 from tuning.watch.console import plain_console
 
 
@@ -31,8 +30,6 @@ def show_check(study: StudyFile, data: Data) -> None:
         # Unwrapped, so that a line can be searched for.
         console.print(f"{note.level}: {note.line}", soft_wrap=True)
     console.print(space)
-    for line in doubts(study):
-        console.print(f"warning: {line}", soft_wrap=True)
     encoder = encoder_outline(study.run.encoder.name, revision=study.run.encoder.revision).encoder
     trained = describe_encoder(encoder, study.run.freezing, epoch=study.run.training.epochs)
     console.print(f"{study.run.encoder.name}: {trained}")

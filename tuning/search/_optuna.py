@@ -102,6 +102,9 @@ def rehearse() -> None:
     trial = study.ask()
     trial.suggest_float("x", 0.0, 1.0)
     trial.set_user_attr("overrides", {"x": 0.25})
+    # As samplers keep what they have to know of it, and of all trials.
+    study._storage.set_trial_system_attr(trial._trial_id, "generation", 0)
+    study._storage.set_study_system_attr(study._study_id, "Sampler:parent:1", [0])
     trial.report(0.5, 1)
     study.tell(trial, 0.5)
     study.tell(study.ask(), state=TrialState.PRUNED)
@@ -118,6 +121,9 @@ def rehearse() -> None:
         raise JournalFormError(f"the states of trials are read as {states}")
     if found.user_attrs != {"seconds": 1.5}:
         raise JournalFormError(f"what is written of a study is read as {found.user_attrs}")
+    kept = found._storage.get_study_system_attrs(found._study_id)
+    if first.system_attrs.get("generation") != 0 or kept != {"Sampler:parent:1": [0]}:
+        raise JournalFormError(f"what samplers keep is read as {first.system_attrs}, {kept}")
     if [optuna.Trial(found, one).number for one in interrupted_trials(found)] != [3]:
         raise JournalFormError("a trial that was running is not found")
 

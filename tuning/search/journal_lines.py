@@ -31,6 +31,9 @@ def _checked_time(text: str) -> str:
     return text
 
 
+_PARENTS = "Sampler:parent:"
+"""In the key under which Optuna's genetic samplers keep the parents of a generation."""
+
 Time = Annotated[str, AfterValidator(_checked_time)]
 Nothing = Annotated[dict[str, Any], Field(max_length=0)]
 
@@ -97,21 +100,23 @@ class SetStudyUserAttr(_OfStudy):
         """Changes nothing that lines hang on."""
 
 
-class _MetricNames(BaseModel):
-    """What Optuna keeps of the names of several objectives."""
-
-    model_config = KEPT
-    names: Annotated[list[str], Field(alias="study:metric_names", min_length=2)]
-
-
 class SetStudySystemAttr(_OfStudy):
-    """Keeps what is called what in a study of several objectives."""
+    """Keeps the names of several objectives, or what a sampler has chosen for trials to come."""
 
     op_code: Literal[3]
-    system_attr: _MetricNames
+    system_attr: Annotated[dict[str, Any], Field(min_length=1, max_length=1)]
 
     def apply(self, study: JournalState) -> None:
-        """Changes nothing that lines hang on."""
+        """Asks that names are texts, and that trials which are to be parents have begun."""
+        [(key, value)] = self.system_attr.items()
+        found = value if isinstance(value, list) else [None]
+        if key == "study:metric_names":
+            if len(found) < 2 or not all(isinstance(name, str) for name in found):
+                raise JournalFormError(f"{key}: expected the names of several objectives")
+        elif _PARENTS in key:
+            for trial in found:
+                if not isinstance(trial, int) or not 0 <= trial < len(study.trials):
+                    raise JournalFormError(f"{key}: expected trials that were begun")
 
 
 class _Queued(_OfStudy):

@@ -24,16 +24,11 @@ def sampler_errors(document: Document, study: StudyFile) -> Iterator[str]:
         yield f"{document.place(path).text}: study.sampler.{error}"
 
 
-def doubts(study: StudyFile) -> list[str]:
-    """Returns a line for each thing that sampler and scheduler could not do in this study."""
+def tell_doubts(study: StudyFile) -> None:
+    """Logs what sampler and scheduler could not do in this study; once per command."""
     if not study.search:
-        return []
+        return
     extent = Extent(study.trials, study.max_epochs)
     sampler, scheduler = study.study.sampler, study.study.scheduler
-    return [*scheduler.doubts(extent), *sampler.doubts(study.space, study.trials)]
-
-
-def tell_doubts(study: StudyFile) -> None:
-    """Logs what sampler and scheduler could not do; once per command, as `tell_notes`."""
-    for line in doubts(study):
+    for line in (*scheduler.doubts(extent), *sampler.doubts(study.space, study.trials)):
         logger.warning("%s", line)

@@ -89,6 +89,16 @@ def test_several_objectives_have_names_and_are_what_optuna_reads_by_itself(tmp_p
             {"op_code": 6, "worker_id": "w", "trial_id": 0, "state": 1, "values": [1], "why": "x"},
             "why: no such key is known",
         ),
+        (
+            {"op_code": 3, "worker_id": "w", "study_id": 0}
+            | {"system_attr": {"NSGAIISampler:parent:1": [0, 1]}},
+            "NSGAIISampler:parent:1: expected trials that were begun",
+        ),
+        (
+            {"op_code": 3, "worker_id": "w", "study_id": 0}
+            | {"system_attr": {"study:metric_names": ["intent"]}},
+            "study:metric_names: expected the names of several objectives",
+        ),
     ],
 )
 def test_a_journal_of_another_form_is_refused_before_a_byte_is_written(
