@@ -69,7 +69,8 @@ class Attack:
         self.place = place
         self._id = uuid4().hex
         self._orders = place / "orders"
-        self._orders.mkdir()
+        for folder in (self._orders, place / "t"):  # Ray's sessions lie in a folder that is there.
+            folder.mkdir()
         self.study = inputs.write(place, setup)
         self.folder = place / "runs" / NAME
         self._driver: psutil.Popen | None = None
@@ -84,7 +85,8 @@ class Attack:
     def _environment(self) -> dict[str, str]:
         memory, room = self._memory, min(_ROOM, int(0.6 * self._memory.available))
         threshold = (memory.total - memory.available + room) / memory.total
-        paths = [str(_HERE / "_chaos_hooks"), str(_HERE.parent)]
+        others = os.environ.get("PYTHONPATH", "")
+        paths = [str(_HERE / "_chaos_hooks"), str(_HERE.parent), *filter(None, [others])]
         return os.environ | {
             "MTL_CHAOS": self._id,
             "MTL_CHAOS_FOLDER": str(self._orders),

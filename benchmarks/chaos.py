@@ -44,7 +44,7 @@ SHORT = (
 )  # fmt: skip
 """The faults of the short version, which is a test."""
 
-PER_STUDY = 6
+PER_STUDY = 10
 """Faults to a study: more would be mostly starts."""
 
 _DISK_MIB = 256

@@ -83,6 +83,8 @@ def _own(process: psutil.Process) -> float:
 
 
 def _sum(attack: Attack, word: str) -> float:
+    # A process that just changes its title has none.
+    attack.wait(lambda: bool(attack.processes(word)))
     return sum(_of(process, _own) for process in attack.processes(word))
 
 

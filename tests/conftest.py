@@ -34,17 +34,17 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Runs the fast tests first, then those that start Ray, one at a time, then the slow ones."""
+    """Runs the files of fast tests first, then those that start Ray, then the slow ones.
 
-    def cost(item: pytest.Item) -> int:
-        return 2 * ("slow" in item.keywords) + ("ray" in item.keywords)
-
-    items.sort(key=cost)
+    Whole files, as processes are handed whole files (`make test`): so what the tests of a file
+    share is made once.
+    """
+    costs: dict[Path, int] = {}
     for item in items:
-        if "ray" in item.keywords:
-            item.add_marker(pytest.mark.xdist_group("ray"))
+        cost = 2 * ("slow" in item.keywords) + ("ray" in item.keywords)
+        costs[item.path] = max(cost, costs.get(item.path, 0))
+    items.sort(key=lambda item: costs[item.path])
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -14,6 +14,7 @@ from tuning.records import Status
 from tuning.search.ending import ending_the_search
 from tuning.study.clock import StudyClock
 from tuning.study.recorder import Recorder
+from tuning.trainers._ray_tune import drop_empty
 from tuning.trainers.trainers import Trainers
 from tuning.trainers.tune_values import TrialConfig, TrialFailure, TrialResult
 from tuning.watch.watcher import Watcher
@@ -130,4 +131,5 @@ class Logbook(Callback):  # type: ignore[misc]  # Ray carries no types
         # Then the record, the clock, the watchers: whoever is told finds it written.
         record = self._recorder.end(run_id, status, error)
         self._clock.note()
+        drop_empty(trial.local_path)
         self._watcher.ended(record)

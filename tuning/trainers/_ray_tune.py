@@ -1,7 +1,8 @@
 """Private parts of Ray Tune that are used, as of Ray 2.60."""
 
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from ray.tune.execution import tune_controller
@@ -33,3 +34,13 @@ def restarted_actors(times: int) -> Iterator[None]:
         yield
     finally:
         tune_controller._ActorClassCache = theirs
+
+
+def drop_empty(folder: str) -> None:
+    """Removes a folder that Tune made for a trial, in its actor or in the driver.
+
+    Tune makes both for every trial and keeps them until Ray ends; here nothing is written there.
+    One that is not empty stays.
+    """
+    with suppress(OSError):
+        os.rmdir(folder)  # noqa: PTH106  # Tune's paths are text

@@ -12,6 +12,7 @@ import ray
 from ray.tune import Trainable
 
 from tuning.cluster.deaths import GONE
+from tuning.trainers._ray_tune import drop_empty
 from tuning.trainers.messages import Failed, Reported, TrainJob
 from tuning.trainers.remote_pool import RemotePool
 from tuning.trainers.runner import Runner
@@ -30,8 +31,9 @@ class PooledTrial(Trainable):  # type: ignore[misc]  # Ray carries no types
         self._pool = RemotePool.at(TrialConfig.of(config).pool)
         self._runner = Runner(self._pool)
         held = _while_there_is_a_pool(lambda: self._pool.held(self._name))
+        self._room = self.logdir
         if held is None:
-            self.reset_config(config)
+            self._take(config)
         else:
             # `config` is that of its first trial.
             self._messages = self._runner.go_on(*held)
@@ -55,10 +57,16 @@ class PooledTrial(Trainable):  # type: ignore[misc]  # Ray carries no types
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Takes the next trial; the one before has ended or been stopped by the driver."""
-        job = TrainJob(TrialConfig.of(new_config).spec)
+        # Tune has made a folder for it and gone there. The one before is empty, and its own.
+        drop_empty(self._room)
+        self._room = self.logdir
+        self._take(new_config)
+        return True
+
+    def _take(self, config: dict[str, Any]) -> None:
+        job = TrainJob(TrialConfig.of(config).spec)
         _while_there_is_a_pool(lambda: self._pool.hold(self._name, job))
         self._messages = self._runner.go_on(job.spec.id, 0)
-        return True
 
     def save_checkpoint(self, checkpoint_dir: str) -> dict[str, Any]:
         """Returns nothing: the trial's weights lie in the study folder."""

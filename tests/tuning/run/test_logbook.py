@@ -68,7 +68,9 @@ class Driver:
     def start(self, number: int) -> None:
         overrides = {"optimizer.head_lr": LEARNING_RATES[number]} if number else {}
         config = tune_config(number, overrides)
-        trial = SimpleNamespace(config=config, last_result={})
+        room = self.folder.path / ".scratch" / str(number)
+        trial = SimpleNamespace(config=config, last_result={}, local_path=str(room))
+        room.mkdir(parents=True, exist_ok=True)
         self.trials[number] = trial
         self.logbook.on_trial_start(0, [], trial)
         (self.folder.checkpoint(run_id_of(number))).mkdir(exist_ok=True)
@@ -87,6 +89,7 @@ class Driver:
             trial.last_result = TrialFailure(error).for_tune()
             self.logbook.on_trial_result(0, [], trial, trial.last_result)
             self.logbook.on_trial_complete(0, [], trial)
+        assert not Path(trial.local_path).exists(), "Tune's folder of the trial is gone"
 
     def run(self, number: int, values: list[float], error: str | None = None) -> None:
         self.start(number)

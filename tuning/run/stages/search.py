@@ -56,7 +56,12 @@ def search(
         trial_dirname_creator=lambda trial: str(trial.trial_id),
     )
     run_config = tune.RunConfig(
-        name="tune", storage_path=str(scratch), callbacks=[logbook], verbose=int(verbose)
+        name="tune",
+        storage_path=str(scratch),
+        callbacks=[logbook],
+        verbose=int(verbose),
+        # Else Tune asks every trial for one at its end, and keeps a folder with what it gets.
+        checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
     )
     # It writes as soon as it is made. What `fit` returns is passed over: the logbook wrote it down.
     make = partial(tune.Tuner, _trainable(), tune_config=tune_config, run_config=run_config)
