@@ -21,6 +21,9 @@ can have every CPU."""
 _MOST_DEATHS = 50
 """How often Ray starts an actor of Tune anew, over a whole study; one start takes 2 s and more."""
 
+_NO_CHECKPOINTS = tune.CheckpointConfig(checkpoint_at_end=False)
+"""Else Tune asks every trial for one at its end, and keeps a folder with what it gets."""
+
 
 def search(
     searcher: OptunaSearcher,
@@ -60,8 +63,7 @@ def search(
         storage_path=str(scratch),
         callbacks=[logbook],
         verbose=int(verbose),
-        # Else Tune asks every trial for one at its end, and keeps a folder with what it gets.
-        checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+        checkpoint_config=_NO_CHECKPOINTS,
     )
     # It writes as soon as it is made. What `fit` returns is passed over: the logbook wrote it down.
     make = partial(tune.Tuner, _trainable(), tune_config=tune_config, run_config=run_config)
