@@ -21,9 +21,6 @@ can have every CPU."""
 _MOST_DEATHS = 50
 """How often Ray starts an actor of Tune anew, over a whole study; one start takes 2 s and more."""
 
-_NO_CHECKPOINTS = tune.CheckpointConfig(checkpoint_at_end=False)
-"""Else Tune asks every trial for one at its end, and keeps a folder with what it gets."""
-
 
 def search(
     searcher: OptunaSearcher,
@@ -58,17 +55,22 @@ def search(
         reuse_actors=True,
         trial_dirname_creator=lambda trial: str(trial.trial_id),
     )
-    run_config = tune.RunConfig(
-        name="tune",
-        storage_path=str(scratch),
-        callbacks=[logbook],
-        verbose=int(verbose),
-        checkpoint_config=_NO_CHECKPOINTS,
-    )
+    run_config = _run_config(logbook, scratch, verbose=verbose)
     # It writes as soon as it is made. What `fit` returns is passed over: the logbook wrote it down.
     make = partial(tune.Tuner, _trainable(), tune_config=tune_config, run_config=run_config)
     with restarted_actors(_MOST_DEATHS):
         run_search(lambda: make().fit(), scratch)
+
+
+def _run_config(logbook: Logbook, scratch: Path, *, verbose: bool) -> tune.RunConfig:
+    return tune.RunConfig(
+        name="tune",
+        storage_path=str(scratch),
+        callbacks=[logbook],
+        verbose=int(verbose),
+        # Else Tune asks every trial for one at its end, and keeps a folder with what it gets.
+        checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+    )
 
 
 def _trainable() -> Any:
