@@ -64,10 +64,13 @@ def real_trials() -> Iterator[Row]:
     )
 
 
-def searcher_of(folder: Path, total: int) -> tuple[Any, Any]:
-    """Returns an Optuna study in a journal on disk, and our searcher on it."""
+def searcher_of(folder: Path, total: int) -> tuple[Any, Any, Any]:
+    """Returns an Optuna study in a journal on disk, our searcher on it, and its scheduler."""
+    from tuning.search.points import Points
     from tuning.search.samplers.tpe import TpeSection
+    from tuning.search.schedulers.asha import AshaSection
     from tuning.search.searcher import OptunaSearcher
+    from tuning.search.study_scheduler import StudyScheduler
     from tuning.study.config import StudyFile
     from tuning.study.journal import open_optuna
     from tuning.trainers.messages import PoolAddress
@@ -83,15 +86,11 @@ def searcher_of(folder: Path, total: int) -> tuple[Any, Any]:
     space = StudyFile.model_validate(raw).space
     sampler = TpeSection().build(0)
     study = open_optuna(folder / "optuna.journal", name="scale", sampler=sampler)
-    searcher = OptunaSearcher(
-        study,
-        space,
-        total=total,
-        default_parameters={},
-        pool=PoolAddress("pool", "scale"),
-        checkpoint_of=folder.joinpath,
-    )
-    return study, searcher
+    points = Points(study, space, total=total, default_parameters={})
+    pool = PoolAddress("pool", "scale")
+    scheduler = StudyScheduler(AshaSection().build(EPOCHS))
+    searcher = OptunaSearcher(points, scheduler, pool=pool, checkpoint_of=folder.joinpath)
+    return study, searcher, scheduler
 
 
 def finished_trials(study: Any, count: int) -> None:
@@ -128,7 +127,7 @@ def suggestions() -> Iterator[Row]:
     costs = []
     for count in TRIALS_BEFORE:
         with tempfile.TemporaryDirectory() as folder:
-            study, searcher = searcher_of(Path(folder), count + SUGGESTIONS + 1)
+            study, searcher, _ = searcher_of(Path(folder), count + SUGGESTIONS + 1)
             finished_trials(study, count)
             times = []
             for number in range(SUGGESTIONS):
@@ -159,13 +158,9 @@ def report(epoch: int, score: float, *, is_last: bool) -> dict[str, Any]:
 
 def simulation() -> Iterator[Row]:
     """Plays a study with many trainers through searcher and scheduler."""
-    from tuning.search.schedulers.asha import AshaSection
-    from tuning.search.study_scheduler import StudyScheduler
-
     drawn = random.Random(1)
     with tempfile.TemporaryDirectory() as folder:
-        _, searcher = searcher_of(Path(folder), SIMULATED)
-        scheduler = StudyScheduler(AshaSection().build(EPOCHS))
+        _, searcher, scheduler = searcher_of(Path(folder), SIMULATED)
         before, start = memory(), time.perf_counter()
         # (virtual time of the next report, trainer, trial, epoch, quality of the trial)
         events: list[tuple[float, int, Any, int, float]] = []

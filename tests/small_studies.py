@@ -100,7 +100,7 @@ def write_study(study: StudyFile, plan: str) -> StudyFolder:
             parameters = study.space.parameters
             watchers.add_files(file_watchers(folder.path, watchers.state, parameters, history))
             for end in plan:
-                trial = points.take()
+                trial = points.draw()
                 assert trial is not None
                 _run_trial(trial, end, run, recorder, watchers, folder)
                 clock.note()

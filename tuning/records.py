@@ -10,9 +10,13 @@ from mtl_core.training.report import Report, best_report
 Value = str | int | float | bool | None
 """A sampled scalar."""
 
-Status = Literal["running", "complete", "stopped", "failed", "interrupted"]
-"""`stopped` = ended early by the scheduler; `complete` = ran all its epochs; `interrupted` = its
-driver is gone, and the study goes on with it."""
+Status = Literal["running", "paused", "complete", "stopped", "failed", "interrupted"]
+"""`paused` = waits until the scheduler lets it go on; `stopped` = ended early by the scheduler;
+`complete` = ran all its epochs; `interrupted` = its driver is gone, and the study goes on with
+it."""
+
+ENDED: tuple[Status, ...] = ("complete", "stopped", "failed")
+"""The statuses of trials that never go on."""
 
 
 DEFAULT_ID = "0000"
@@ -61,6 +65,11 @@ class TrialRecord:
     reports: tuple[Report, ...] = ()
     seconds: float = 0.0
     error: str | None = None
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it never goes on."""
+        return self.status in ENDED
 
     @property
     def num_epochs(self) -> int:

@@ -88,6 +88,9 @@ class Listening(Scheduler):
         self.heard.append(report.combined)
         return GoOn()
 
+    def next_paused(self) -> None:
+        return None
+
     def forget(self, run_id: str) -> None:
         del run_id
 

@@ -52,6 +52,7 @@ def _as_json(status: StudyStatus) -> str:
         "ended": status.ended,
         "stage": driver.stage if driver else None,
         "running": dict(driver.running) if driver else {},
+        "paused": list(status.paused),
         "seconds_left": driver.estimate.seconds if driver and driver.estimate else None,
         "best": None
         if best is None or report is None
@@ -71,6 +72,8 @@ def _lines(status: StudyStatus) -> list[str]:
     lines = [f"{status.folder.name}: {status.state}, {counts}"]
     if status.state == "running" and status.driver is not None:
         lines += _driver_lines(status.driver)
+    if status.paused:
+        lines.append(f"  paused: {', '.join(status.paused)}")
     if status.best is not None and status.best.best is not None:
         lines.append(
             f"best so far: {status.best.id} combined {status.best.best.combined:.4f}  "

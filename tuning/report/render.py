@@ -10,7 +10,7 @@ from typing import get_args
 from mtl_core.data.notes import leaks
 from mtl_core.markdown import code, plain
 from mtl_core.scores import flatten, main_scores, show_difference, show_score
-from tuning.records import Status, TrialRecord, Value, keys_of_all, rank
+from tuning.records import ENDED, Status, TrialRecord, Value, keys_of_all, rank
 from tuning.report.data import data_section
 from tuning.report.markdown import percent, points, shell, table
 from tuning.report.statistics import difference_interval
@@ -182,8 +182,8 @@ def _compare_cells(name: str, ours: float | None, theirs: float | None) -> list[
 
 def _status_table(records: Sequence[TrialRecord]) -> str:
     counts = Counter(record.status for record in records)
-    # Of a finished study nobody wants to read that no trial is interrupted.
-    names = [name for name in get_args(Status) if counts[name] or name != "interrupted"]
+    # Of a finished study nobody wants to read that no trial is interrupted, or paused.
+    names = [name for name in get_args(Status) if counts[name] or name in ("running", *ENDED)]
     return table(["status", "trials"], [[name, str(counts[name])] for name in names])
 
 

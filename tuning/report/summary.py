@@ -125,13 +125,15 @@ def so_far(
     """
     # A trial that has not ended may be the best so far; of a finished study it may not.
     best = history.best_so_far
-    records = list(history)
-    if status.state == "interrupted":
-        # The journal calls them running until the study goes on.
-        records = [
-            replace(record, status="interrupted") if record.status == "running" else record
-            for record in records
-        ]
+    # The journal calls all of them running that have not ended.
+    records = [
+        record
+        if record.has_ended
+        else replace(record, status="interrupted")
+        if status.state == "interrupted"
+        else replace(record, status="paused" if record.id in status.paused else "running")
+        for record in history
+    ]
     return replace(
         summary,
         records=records,

@@ -12,9 +12,11 @@ from mtl_core.reasons import reason_in
 from tuning.cluster.deaths import KEPT
 from tuning.records import Status
 from tuning.search.ending import ending_the_search
+from tuning.search.study_scheduler import StudyScheduler
 from tuning.study.clock import StudyClock
 from tuning.study.recorder import Recorder
 from tuning.trainers._ray_tune import drop_empty
+from tuning.trainers.decisions import Pause
 from tuning.trainers.trainers import Trainers
 from tuning.trainers.tune_values import TrialConfig, TrialFailure, TrialResult
 from tuning.watch.watcher import Watcher
@@ -32,20 +34,27 @@ class Logbook(Callback):  # type: ignore[misc]  # Ray carries no types
     """
 
     def __init__(
-        self, recorder: Recorder, trainers: Trainers, watcher: Watcher, clock: StudyClock
+        self,
+        recorder: Recorder,
+        trainers: Trainers,
+        watcher: Watcher,
+        clock: StudyClock,
+        scheduler: StudyScheduler,
     ) -> None:
         """Makes the callback of one search.
 
         Args:
             recorder: Writes trials down.
-            trainers: Looked after; told when a trial is stopped.
+            trainers: Looked after; told when a trial is stopped or pauses.
             watcher: Told what happens.
             clock: Notes the time whenever a trial ends; a kill then loses no more than that.
+            scheduler: Knows which trials are paused.
         """
         self._recorder = recorder
         self._trainers = trainers
         self._watcher = watcher
         self._clock = clock
+        self._scheduler = scheduler
         self._checked = 0.0
 
     def __getstate__(self) -> dict[str, object]:
@@ -97,13 +106,26 @@ class Logbook(Callback):  # type: ignore[misc]  # Ray carries no types
     def on_trial_complete(
         self, iteration: int, trials: Sequence[Any], trial: Any, **info: Any
     ) -> None:
-        """A trial ran all its epochs, was stopped, or failed."""
+        """A trial ran all its epochs, was stopped, failed, or paused."""
+        self._leave(TrialConfig.of(trial.config).spec.id, trial)
+        drop_empty(trial.local_path)
+
+    def _leave(self, run_id: str, trial: Any) -> None:
+        # Its trainer has left a trial that failed, and one that came to its end.
         if (failure := TrialFailure.of(trial.last_result)) is not None:
-            self._end(trial, "failed", failure.reason)
+            self._end(run_id, "failed", failure.reason)
             return
-        # Tune knows one end for both. A trial that the scheduler stopped made no last report.
         last = TrialResult.of(trial.last_result)
-        self._end(trial, "complete" if last is not None and last.is_last else "stopped")
+        if last is not None and last.is_last:
+            self._end(run_id, "complete")
+            return
+        # The trainer first: it may still work on the trial, and would write its checkpoint again.
+        self._trainers.stop(run_id, last.report.epoch if last is not None else 0)
+        # Tune knows one end for both.
+        if isinstance(self._scheduler.decision_on(run_id), Pause):
+            self._watcher.paused(self._recorder.pause(run_id))
+        else:
+            self._end(run_id, "stopped")
 
     @ending_the_search()
     def on_trial_error(
@@ -123,13 +145,13 @@ class Logbook(Callback):  # type: ignore[misc]  # Ray carries no types
             f"{reason_in(said)}; {KEPT}"
         )
 
-    def _end(self, trial: Any, status: Status, error: str | None = None) -> None:
-        run_id = TrialConfig.of(trial.config).spec.id
-        if status != "complete":
-            # First: its trainer may still work on it, and would write its checkpoint again.
-            self._trainers.stop(run_id)
-        # Then the record, the clock, the watchers: whoever is told finds it written.
+    def stopped(self, run_ids: Sequence[str]) -> None:
+        """Trials that no trainer works on were ended as stopped."""
+        for run_id in run_ids:
+            self._end(run_id, "stopped")
+
+    def _end(self, run_id: str, status: Status, error: str | None = None) -> None:
+        # The record, the clock, the watchers: whoever is told finds it written.
         record = self._recorder.end(run_id, status, error)
         self._clock.note()
-        drop_empty(trial.local_path)
         self._watcher.ended(record)

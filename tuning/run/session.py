@@ -11,6 +11,7 @@ from tuning.report.summary import summarise
 from tuning.run.logbook import Logbook
 from tuning.run.stages.finals import has_whole_model, result_of, score_finals, unscored
 from tuning.run.stages.search import search
+from tuning.search.points import Points
 from tuning.search.searcher import OptunaSearcher
 from tuning.search.study_scheduler import StudyScheduler
 from tuning.study.clock import StudyClock
@@ -19,7 +20,7 @@ from tuning.study.data_facts import DataFacts
 from tuning.study.facts import facts_of, write_facts
 from tuning.study.folder import StudyFolder
 from tuning.study.history import read_history
-from tuning.study.journal import open_optuna
+from tuning.study.journal import open_optuna, read_order
 from tuning.study.openings import read_openings
 from tuning.study.recorder import Recorder
 from tuning.study.result import Result, StudyResult, read_result, write_result
@@ -68,10 +69,11 @@ class Session:
             self.clock.count()  # From here on work is done, and its time is the study's.
             watcher.planned(trials=total, ended=ended, epochs=epochs, trainers=count)
             if len(ended) < total:
+                scheduler = self._scheduler(epochs)
                 search(
-                    self._searcher(trainers),
-                    self._scheduler(epochs),
-                    self._logbook(run, trainers, watcher),
+                    self._searcher(trainers, scheduler),
+                    scheduler,
+                    self._logbook(run, trainers, watcher, scheduler),
                     count=count,
                     scratch=self.folder.scratch,
                     verbose=verbose,
@@ -109,30 +111,36 @@ class Session:
             scratch=self.folder.scratch,
         )
 
-    def _searcher(self, trainers: Trainers) -> OptunaSearcher:
-        return OptunaSearcher(
+    def _searcher(self, trainers: Trainers, scheduler: StudyScheduler) -> OptunaSearcher:
+        points = Points(
             self.optuna_study,
             self.study.space,
             total=self.study.trials,
             default_parameters=self.facts.default_parameters,
-            pool=trainers.address,
-            checkpoint_of=self.folder.checkpoint,
-            # Trials that an earlier session left: what was decided on their reports stays so.
-            decided={
-                record.id: len(record.reports)
-                for record in self.history
-                if record.status == "running"
-            },
+            reports={record.id: record.reports for record in self.history},
+        )
+        return OptunaSearcher(
+            points, scheduler, pool=trainers.address, checkpoint_of=self.folder.checkpoint
         )
 
     def _scheduler(self, epochs: int) -> StudyScheduler:
         scheduler = StudyScheduler(self.study.study.scheduler.build(epochs))
         # As if it had seen all that was reported before; else the first trials after a restart
-        # would be compared with nothing.
-        scheduler.replay(self.history)
+        # would be compared with nothing, and nobody would know which of those left are paused.
+        scheduler.replay(
+            self.history,
+            read_order(self.folder.journal),
+            epochs_of=lambda record: self.study.epochs_of(record.overrides),
+        )
         return scheduler
 
-    def _logbook(self, run: Mapping[str, object], trainers: Trainers, watcher: Watcher) -> Logbook:
+    def _logbook(
+        self,
+        run: Mapping[str, object],
+        trainers: Trainers,
+        watcher: Watcher,
+        scheduler: StudyScheduler,
+    ) -> Logbook:
         recorder = Recorder(
             run,
             self.folder,
@@ -140,7 +148,7 @@ class Session:
             defaults=self.facts.default_parameters,
             keep_checkpoints=self.study.study.keep_checkpoints,
         )
-        return Logbook(recorder, trainers, watcher, self.clock)
+        return Logbook(recorder, trainers, watcher, self.clock, scheduler)
 
     def _write(
         self, before: Result, scored: Mapping[str, Scored], *, seconds: float

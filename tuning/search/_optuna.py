@@ -124,7 +124,7 @@ def rehearse() -> None:
     kept = found._storage.get_study_system_attrs(found._study_id)
     if first.system_attrs.get("generation") != 0 or kept != {"Sampler:parent:1": [0]}:
         raise JournalFormError(f"what samplers keep is read as {first.system_attrs}, {kept}")
-    if [optuna.Trial(found, one).number for one in interrupted_trials(found)] != [3]:
+    if [optuna.Trial(found, one).number for one in open_trials(found).values()] != [3]:
         raise JournalFormError("a trial that was running is not found")
 
 
@@ -157,11 +157,11 @@ class _Memory(BaseJournalBackend):
             self.logs.append(json.loads(line))
 
 
-def interrupted_trials(study: optuna.Study) -> list[int]:
-    """Returns Optuna's ids of the trials that were running when their driver ended, in order.
+def open_trials(study: optuna.Study) -> dict[int, int]:
+    """Returns number -> Optuna's id of the trials that have not ended, in order.
 
     `optuna.Trial(study, id)` goes on with one. Making it draws from the study's sampler, so it is
     made when its turn comes and not before.
     """
     running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-    return [trial._trial_id for trial in running]
+    return {trial.number: trial._trial_id for trial in running}

@@ -6,15 +6,14 @@ the best value. The Optuna journal is the truth: after a restart, points go on w
 """
 
 import math
-from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import optuna
 from optuna.trial import TrialState
 
 from mtl_core.training.report import Report
-from tuning.records import Value, run_id_of
-from tuning.search._optuna import interrupted_trials
+from tuning.records import Value, order_of, run_id_of
+from tuning.search._optuna import open_trials
 from tuning.space.space import Space
 from tuning.trainers.tune_values import TrialResult
 
@@ -32,6 +31,7 @@ class Points:
         *,
         total: int,
         default_parameters: Mapping[str, Value],
+        reports: Mapping[str, Sequence[Report]] | None = None,
     ) -> None:
         """Starts where the study stands.
 
@@ -41,6 +41,7 @@ class Points:
             total: Trials of the study, those already there included.
             default_parameters: Parameters of the study file's own recipe; those outside the space
                 are not told to Optuna.
+            reports: Run id -> what a trial that was left open has reported before.
         """
         self._study = study
         self._space = space
@@ -48,17 +49,37 @@ class Points:
         self._defaults = {
             name: value for name, value in default_parameters.items() if space.contains(name, value)
         }
-        self._interrupted = deque(interrupted_trials(study))
+        self._reports = reports or {}
+        # Those of an earlier driver, by Optuna's ids, and those that were put aside since.
+        self._left = {run_id_of(number): one for number, one in open_trials(study).items()}
+        self._aside: dict[str, OpenTrial] = {}
 
-    def take(self) -> "OpenTrial | None":
-        """Returns the next trial, None if there is none.
+    @property
+    def waiting(self) -> list[str]:
+        """Run ids of the open trials that were put aside, or left by an earlier driver."""
+        return sorted((*self._left, *self._aside), key=order_of)
 
-        Trials that were running when the last driver ended come first, under their own number and
-        with their own parameters.
-        """
+    def put_aside(self, trial: "OpenTrial") -> None:
+        """Keeps a trial open that does not run now."""
+        self._aside[trial.id] = trial
+
+    def take_up(self, run_id: str) -> "OpenTrial":
+        """Returns one of those that are `waiting`, with its own parameters."""
+        if run_id in self._aside:
+            return self._aside.pop(run_id)
+        # Made only now: making it draws from the sampler, which learns from the trials that ended
+        # before.
+        trial = self._opened(optuna.Trial(self._study, self._left.pop(run_id)))
+        for report in self._reports.get(run_id, ()):
+            trial.observe(report)
+        return trial
+
+    def draw(self) -> "OpenTrial | None":
+        """Returns a new trial; None when the study has all of its trials."""
         trial = self._next_trial()
-        if trial is None:
-            return None
+        return None if trial is None else self._opened(trial)
+
+    def _opened(self, trial: optuna.Trial) -> "OpenTrial":
         overrides = self._overrides(trial)
         # Before the trial runs: reports and restarts read from the journal what it was trained
         # with.
@@ -66,10 +87,6 @@ class Points:
         return OpenTrial(trial, overrides)
 
     def _next_trial(self) -> optuna.Trial | None:
-        if self._interrupted:
-            # Made only now: making it draws from the sampler, which learns from the trials that
-            # ended before.
-            return optuna.Trial(self._study, self._interrupted.popleft())
         trials = self._study.get_trials(deepcopy=False)
         if not trials:
             # Optuna hands these out first, in the place of what its sampler would draw.
@@ -97,6 +114,7 @@ class OpenTrial:
 
     Attributes:
         overrides: Dotted key of `run` -> value that was drawn.
+        num_reports: What it has reported so far.
     """
 
     def __init__(self, trial: optuna.Trial, overrides: dict[str, object]) -> None:
@@ -106,8 +124,8 @@ class OpenTrial:
         self._best: Report | None = None
         self._is_broken = False
         """Whether a report held no finite number, which no later report makes good."""
-        self._epochs = 0
-        # A trial that was interrupted repeats its early reports; Optuna takes a step once.
+        self.num_reports = 0
+        # Reports may come again; Optuna takes a step once.
         frozen = trial.study.get_trials(deepcopy=False)[trial.number]
         self._steps = set(frozen.intermediate_values)
 
@@ -123,7 +141,7 @@ class OpenTrial:
 
     def observe(self, report: Report) -> None:
         """Takes note of a report and passes the best value so far to Optuna."""
-        self._epochs = report.epoch
+        self.num_reports = report.epoch
         if not math.isfinite(report.combined):
             self._is_broken = True
             return
@@ -157,7 +175,7 @@ class OpenTrial:
 
     def _describe(self) -> None:
         """Keeps the scores of the best report as user attributes."""
-        self._trial.set_user_attr("epochs", self._epochs)
+        self._trial.set_user_attr("epochs", self.num_reports)
         if self._best is not None:
             self._trial.set_user_attr("scores", self._best.dev)
             self._trial.set_user_attr("joint_accuracy", self._best.joint_accuracy)

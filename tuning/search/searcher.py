@@ -1,69 +1,100 @@
 """The searcher of a study as Ray Tune sees it: hands Tune the points, and hears how they end."""
 
+from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import optuna
 from ray.tune.search import Searcher
 
-from tuning.records import Value
 from tuning.search.ending import ending_the_search
 from tuning.search.points import OpenTrial, Points
-from tuning.space.space import Space
+from tuning.search.study_scheduler import StudyScheduler
+from tuning.trainers.decisions import Decision, GoOn, Pause, Stop
 from tuning.trainers.messages import PoolAddress, TrialSpec
 from tuning.trainers.tune_values import METRIC, TrialConfig, TrialFailure, TrialResult
 
 
 class OptunaSearcher(Searcher):  # type: ignore[misc]  # Ray carries no types
-    """Hands the points of an Optuna study to Ray Tune; see `Points`."""
+    """Hands the points of an Optuna study to Ray Tune; see `Points`.
+
+    A run that pauses ends for Tune, and stays open in Optuna; when its turn comes it is handed out
+    again, under its own run id.
+    """
 
     def __init__(
         self,
-        study: optuna.Study,
-        space: Space,
+        points: Points,
+        scheduler: StudyScheduler,
         *,
-        total: int,
-        default_parameters: Mapping[str, Value],
         pool: PoolAddress,
         checkpoint_of: Callable[[str], Path],
-        decided: Mapping[str, int] | None = None,
     ) -> None:
         """Starts where the study stands.
 
         Args:
-            study: What `tuning.study.journal.open_optuna` returned.
-            space: What is sampled.
-            total: Trials of the study, those already there included.
-            default_parameters: Parameters of the study file's own recipe; those outside the space
-                are not told to Optuna.
+            points: The trials of the study.
+            scheduler: Says which of them pause, and which of these go on; what they reported before
+                was replayed to it.
             pool: Where trials are handed to trainers.
             checkpoint_of: Returns the folder of a trial's checkpoint, given its run id.
-            decided: Run id -> reports of an unfinished trial that the scheduler has already
-                judged.
         """
         super().__init__(metric=METRIC, mode="max")
-        self._points = Points(study, space, total=total, default_parameters=default_parameters)
+        self._points = points
+        self._scheduler = scheduler
         self._pool = pool
         self._checkpoint_of = checkpoint_of
-        self._decided = dict(decided or {})
+        # Trials of an earlier driver that neither paused nor were stopped by their last report.
+        self._interrupted = deque(self._decided(GoOn))
         # By Tune's trial ids, which mean nothing outside this session; points know their run ids.
         self._running: dict[str, OpenTrial] = {}
 
     @ending_the_search()
-    def suggest(self, trial_id: str) -> dict[str, object] | str:
-        """Returns the configuration of the next trial, `FINISHED` if there is none."""
-        point = self._points.take()
+    def suggest(self, trial_id: str) -> dict[str, object] | str | None:
+        """Returns the configuration of the trial that begins or goes on now.
+
+        None as long as there is none and others run, by which a paused one may still have its turn;
+        `FINISHED` when nothing is left but what is paused.
+        """
+        point = self._next()
         if point is None:
-            return str(Searcher.FINISHED)
+            return None if self._running else str(Searcher.FINISHED)
         self._running[trial_id] = point
         config = TrialConfig(
             spec=TrialSpec(point.id, point.overrides, self._checkpoint_of(point.id)),
             parameters=point.parameters,
-            # A trial that goes on repeats reports that the scheduler judged before the restart.
-            decided=self._decided.get(point.id, 0),
+            delivered=point.num_reports,
             pool=self._pool,
         )
         return config.for_tune()
+
+    def _next(self) -> OpenTrial | None:
+        # What was under way when the last driver ended goes first: others may wait for it.
+        if self._interrupted:
+            return self._points.take_up(self._interrupted.popleft())
+        run_id = self._scheduler.next_paused()
+        return self._points.draw() if run_id is None else self._points.take_up(run_id)
+
+    def end_stopped(self) -> list[str]:
+        """Ends the trials that the scheduler stopped as their driver was killed; returns run ids.
+
+        Before the search: what is drawn in it is to know how they ended.
+        """
+        return self._end(Stop)
+
+    def end_paused(self) -> list[str]:
+        """Ends the trials that are still paused after the search, as stopped; returns run ids."""
+        return self._end(Pause)
+
+    def _end(self, decided: type[Decision]) -> list[str]:
+        found = self._decided(decided)
+        for run_id in found:
+            self._points.take_up(run_id).end(None, has_failed=False)
+        return found
+
+    def _decided(self, decided: type[Decision]) -> list[str]:
+        """Returns the trials that wait, and of which the scheduler decided this last."""
+        decisions = {run_id: self._scheduler.decision_on(run_id) for run_id in self._points.waiting}
+        return [run_id for run_id, found in decisions.items() if isinstance(found, decided)]
 
     @ending_the_search()
     def on_trial_result(self, trial_id: str, result: Mapping[str, object]) -> None:
@@ -76,7 +107,9 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # Ray carries no types
     def on_trial_complete(
         self, trial_id: str, result: Mapping[str, object] | None = None, error: bool = False
     ) -> None:
-        """Tells Optuna how the trial ended; Tune passes the report of a stopped one only here.
+        """Tells Optuna how the trial ended, or puts a paused one aside.
+
+        Tune passes the last report of a trial only here, after the scheduler has judged it.
 
         Args:
             trial_id: Tune's.
@@ -91,7 +124,11 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # Ray carries no types
         last = TrialResult.of(result)
         if last is not None:
             point.observe(last.report)
-        point.end(last, has_failed=TrialFailure.of(result) is not None)
+        has_failed = TrialFailure.of(result) is not None
+        if not has_failed and isinstance(self._scheduler.decision_on(point.id), Pause):
+            self._points.put_aside(point)
+            return
+        point.end(last, has_failed=has_failed)
 
     def save(self, checkpoint_path: str) -> None:
         """Does nothing: the journal is written at every step."""

@@ -1,7 +1,8 @@
 """The scheduler of a study as Ray Tune sees it: after every report, `CONTINUE` or `STOP`."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
@@ -16,12 +17,14 @@ from tuning.trainers.tune_values import METRIC, TrialConfig, TrialFailure, Trial
 class StudyScheduler(FIFOScheduler):  # type: ignore[misc]  # Ray carries no types
     """Lets a scheduler of ours decide, with what a study needs on top.
 
-    Trial 0, the study file's own recipe, is the yardstick and always runs to its end. Reports that
-    were judged before a restart are recorded but not judged again. A report that holds no finite
-    number is passed over, since it would spoil the cutoffs of all other trials.
+    Trial 0, the study file's own recipe, is the yardstick and always runs to its end. A report that
+    holds no finite number is passed over, since it would spoil the cutoffs of all other trials. One
+    that comes again is not judged again.
 
     Trials that wait begin in the order of the searcher. The scheduler knows them by their run ids,
-    not by Tune's: a report that was replayed and is then repeated by the resumed trial counts once.
+    not by Tune's. To Tune a run that pauses has ended; when it goes on it is another trial, with
+    the same run id, which `OptunaSearcher.suggest` names. So a pause keeps nothing but a
+    checkpoint, and a killed driver finds paused runs as it finds all others.
     """
 
     def __init__(self, inner: Scheduler) -> None:
@@ -29,25 +32,46 @@ class StudyScheduler(FIFOScheduler):  # type: ignore[misc]  # Ray carries no typ
         super().__init__()
         self._metric = METRIC
         self._inner = inner
+        self._judged: dict[str, int] = {}
+        """Run id -> number of its last report that was judged."""
+        self._standing: dict[str, Decision] = {}
+        """Run id -> what was decided last."""
 
-    def replay(self, records: Iterable[TrialRecord]) -> None:
-        """Records what trials reported before a restart, unfinished ones included."""
-        for record in records:
-            self._inner.begin(record.id)
-            for report in record.reports:
-                self._decide(record.id, report)
+    def replay(
+        self,
+        records: Iterable[TrialRecord],
+        order: Iterable[tuple[str, int]] = (),
+        *,
+        epochs_of: Callable[[TrialRecord], float] = lambda record: math.inf,
+    ) -> None:
+        """Judges what trials reported before a restart, unfinished ones included.
 
-    def _decide(self, run_id: str, report: Report) -> Decision:
-        # A rung's cutoff is a percentile of the numbers in it: an infinite one would move it for
-        # good.
-        if not math.isfinite(report.combined):
-            return GoOn()
-        decision = self._inner.decide(run_id, report)
-        if run_id == DEFAULT_ID and not isinstance(decision, GoOn):
-            # It goes on whatever was decided: nobody is to wait for it, or to have it go on.
-            self._inner.forget(run_id)
-            return GoOn()
-        return decision
+        Args:
+            records: The trials.
+            order: (run id, number of a report) in the order in which they were judged, as the
+                journal has it. Reports that are missing there are judged last, by their progress.
+            epochs_of: Returns the epochs of a trial.
+        """
+        known = {record.id: record for record in records}
+        for run_id in known:
+            self._inner.begin(run_id)
+        for run_id, report in _in_order(known.values(), order):
+            is_last = report.progress >= epochs_of(known[run_id])
+            self._judge(run_id, report, is_last=is_last)
+        for record in known.values():
+            if record.has_ended:
+                self._inner.forget(record.id)
+
+    def decision_on(self, run_id: str) -> Decision:
+        """Returns what was decided on a run after its last report."""
+        return self._standing.get(run_id, GoOn())
+
+    def next_paused(self) -> str | None:
+        """Returns the paused run that goes on now; see `Scheduler.next_paused`."""
+        run_id = self._inner.next_paused()
+        if run_id is not None:
+            self._standing[run_id] = GoOn()
+        return run_id
 
     def set_search_properties(self, metric: str | None, mode: str | None, **spec: Any) -> bool:
         """Accepts what TuneConfig says if it is what the study maximises anyway."""
@@ -60,30 +84,23 @@ class StudyScheduler(FIFOScheduler):  # type: ignore[misc]  # Ray carries no typ
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: Mapping[str, Any]) -> str:
         """Returns `CONTINUE` or `STOP`."""
-        config, found = TrialConfig.of(trial.config), TrialResult.of(result)
+        found = TrialResult.of(result)
         if found is None:
             return str(TrialScheduler.CONTINUE)
-        # Also what is not to be judged has to be recorded: others are measured by it.
-        decision = self._decide(config.spec.id, found.report)
-        # Epochs count from 1, so the n-th report of a trial has the progress n.
-        is_decided = found.report.progress <= config.decided
-        # After its last report a trial ends by itself: there is nothing to stop.
-        if config.spec.id == DEFAULT_ID or is_decided or found.is_last:
-            return str(TrialScheduler.CONTINUE)
-        if isinstance(decision, Pause):
-            raise NotImplementedError("no run can pause yet")
-        is_stopped = isinstance(decision, Stop)
-        return str(TrialScheduler.STOP if is_stopped else TrialScheduler.CONTINUE)
+        decision = self._judge(_id_of(trial), found.report, is_last=found.is_last)
+        leaves = isinstance(decision, Stop | Pause)
+        return str(TrialScheduler.STOP if leaves else TrialScheduler.CONTINUE)
 
     def on_trial_complete(
         self, tune_controller: Any, trial: Any, result: Mapping[str, Any]
     ) -> None:
-        """Records the last result, which Tune passes only here when the trial says it is done."""
-        if TrialFailure.of(result) is not None:
-            self._inner.forget(_id_of(trial))
-        # After STOP this comes with a report that was judged already, which its rung passes over.
+        """Judges the last result, which Tune passes only here when the trial says it is done."""
+        run_id = _id_of(trial)
+        # After STOP this comes with a report that was judged already.
         if (found := TrialResult.of(result)) is not None:
-            self._decide(_id_of(trial), found.report)
+            self._judge(run_id, found.report, is_last=found.is_last)
+        if TrialFailure.of(result) is not None or not isinstance(self.decision_on(run_id), Pause):
+            self._inner.forget(run_id)
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
         """Does nothing: Tune cannot go on with the trial, and the study ends (see `Logbook`)."""
@@ -95,6 +112,37 @@ class StudyScheduler(FIFOScheduler):  # type: ignore[misc]  # Ray carries no typ
     def debug_string(self) -> str:
         """Returns where the scheduler stands."""
         return self._inner.describe()
+
+    def _judge(self, run_id: str, report: Report, *, is_last: bool) -> Decision:
+        """Returns what becomes of a run after a report; that of one that comes again stands."""
+        if report.epoch > self._judged.get(run_id, 0):
+            self._judged[run_id] = report.epoch
+            decision: Decision = GoOn()
+            # A rung's cutoff is a percentile of the numbers in it: an infinite one would move it
+            # for good.
+            if math.isfinite(report.combined):
+                decision = self._inner.decide(run_id, report)
+            # After its last report a trial ends by itself. What is not to be stopped was judged all
+            # the same: others are measured by it.
+            if (is_last or run_id == DEFAULT_ID) and not isinstance(decision, GoOn):
+                # Nobody is to wait for it, or to have it go on.
+                self._inner.forget(run_id)
+                decision = GoOn()
+            self._standing[run_id] = decision
+        return self.decision_on(run_id)
+
+
+def _in_order(
+    records: Iterable[TrialRecord], order: Iterable[tuple[str, int]]
+) -> Iterator[tuple[str, Report]]:
+    """Yields (run id, report), in the order of (run id, number), then what is missing in that."""
+    left = {record.id: deque(record.reports) for record in records}
+    for run_id, number in order:
+        # Those without a finite number are not in the order: they come before the one behind them.
+        while (reports := left.get(run_id)) and reports[0].epoch <= number:
+            yield run_id, reports.popleft()
+    rest = [(run_id, report) for run_id, reports in left.items() for report in reports]
+    yield from sorted(rest, key=lambda one: one[1].progress)
 
 
 def _id_of(trial: Any) -> str:

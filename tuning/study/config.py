@@ -108,11 +108,15 @@ class StudyFile(Section):
     @property
     def max_epochs(self) -> int:
         """Epochs of the longest trial that the space allows, for the rungs of the scheduler."""
-        run = self.run.model_dump(mode="json")
         # Whole recipes, since the epochs may lie inside a section that is searched as a whole. The
         # corners are enough: epochs are most at an end of their range.
-        recipes = [run, *(override(run, corner) for _, corner in self.space.corners())]
-        return max(RunConfig.model_validate(recipe).training.epochs for recipe in recipes)
+        corners = [{}, *(corner for _, corner in self.space.corners())]
+        return max(self.epochs_of(corner) for corner in corners)
+
+    def epochs_of(self, overrides: Mapping[str, object]) -> int:
+        """Returns the epochs of a recipe of the study."""
+        run = self.run.model_dump(mode="json")
+        return RunConfig.model_validate(override(run, overrides)).training.epochs
 
     @property
     def folder(self) -> Path:

@@ -9,6 +9,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from tuning.records import (
     DEFAULT_ID,
+    ENDED,
     Status,
     TrialRecord,
     Value,
@@ -23,7 +24,7 @@ from tuning.study.folder import StudyFolder
 logger = logging.getLogger(__name__)
 
 _STATUS: Mapping[TrialState, Status] = {
-    TrialState.RUNNING: "running",  # Also that of a driver which is gone.
+    TrialState.RUNNING: "running",  # Also one that is paused, and that of a driver which is gone.
     TrialState.COMPLETE: "complete",
     TrialState.PRUNED: "stopped",
     TrialState.FAIL: "failed",
@@ -67,12 +68,12 @@ class History:
     @property
     def ended(self) -> list[TrialRecord]:
         """The trials that ended, whatever way."""
-        return [record for record in self if record.status != "running"]
+        return [record for record in self if record.has_ended]
 
     @property
     def best(self) -> TrialRecord | None:
         """The best trial of those that ended well; see `best_trial`."""
-        return best_trial(r for r in self if r.status in ("complete", "stopped"))
+        return best_trial(self.ended)
 
     @property
     def best_so_far(self) -> TrialRecord | None:
@@ -93,10 +94,7 @@ class History:
     @property
     def counts(self) -> dict[str, int]:
         """Status -> number of trials that ended so; 0 where there is none."""
-        return {
-            status: sum(record.status == status for record in self)
-            for status in ("complete", "stopped", "failed")
-        }
+        return {status: sum(record.status == status for record in self) for status in ENDED}
 
 
 def read_history(

@@ -1,5 +1,6 @@
 """The Optuna journal of a study: the truth about its trials, opened to go on or only to look."""
 
+import json
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +12,9 @@ from mtl_core.errors import ConfigError, NotReadyError
 from mtl_core.kept import BrokenError
 from mtl_core.plain_file import is_plain
 from mtl_core.printable import one_line
+from tuning.records import run_id_of
 from tuning.search._optuna import Journal, rehearse
+from tuning.search.journal_lines import REPORTED
 from tuning.search.journal_state import JournalFormError
 
 LOCK_SECONDS = 5
@@ -99,6 +102,14 @@ def read_optuna(path: Path) -> optuna.Study:
     if storage is None or not studies:
         raise NotBegunError(f"{path.parent}: no trial was begun in this study folder")
     return optuna.load_study(storage=storage, study_name=studies[0].study_name)
+
+
+def read_order(path: Path) -> list[tuple[str, int]]:
+    """Returns (run id, step) of the values that the journal `path` was told of, in their order."""
+    with path.open("rb") as journal:
+        told = [json.loads(line) for line in journal if REPORTED in line and line.endswith(b"\n")]
+    # One study per journal, so Optuna's ids of trials are their numbers.
+    return [(run_id_of(one["trial_id"]), one["step"]) for one in told]
 
 
 def _check_plain(path: Path) -> bool:

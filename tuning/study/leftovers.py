@@ -52,7 +52,7 @@ def _of_trials(
     for record in history:
         checkpoint = folder.checkpoint(record.id)
         yield from (*parts_in(folder.trial(record.id)), *parts_in(checkpoint))
-        if record.status == "running" or not checkpoint.is_dir():
+        if not record.has_ended or not checkpoint.is_dir():
             continue
         state = folder.state(record.id)
         rest = size_of(checkpoint)

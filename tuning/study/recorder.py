@@ -16,8 +16,9 @@ from tuning.study.history import History
 class Recorder:
     """Keeps history and folder in step, the folder first.
 
-    Per trial the calls are `begin`, `report` for each epoch, `end`. What it raises, over a full
-    disk say, ends the study, which could not go on from what it did not write.
+    Per trial the calls are `begin`, `report` for each epoch, `end`; one that pauses has `pause` and
+    another `begin` in between. What it raises, over a full disk say, ends the study, which could
+    not go on from what it did not write.
     """
 
     def __init__(
@@ -61,7 +62,7 @@ class Recorder:
             # Values that do not go together. The trial's worker will meet the same error, and only
             # the trial fails; here it would end the study.
             self._folder.begin_trial(run_id, run)
-        # A trial that goes on after a restart keeps the reports that it has made.
+        # A trial that goes on, after a pause or a restart, keeps the reports that it has made.
         before = self.history.get(run_id)
         reports = before.reports if before is not None else ()
         return self._note(
@@ -89,6 +90,10 @@ class Recorder:
                 seconds=record.seconds + report.seconds,
             )
         )
+
+    def pause(self, run_id: str) -> TrialRecord:
+        """Notes that a trial waits; its checkpoint stays, with all that it needs to go on."""
+        return self._note(replace(self.history[run_id], status="paused"))
 
     def end(self, run_id: str, status: Status, error: str | None = None) -> TrialRecord:
         """Notes how a trial ended; one whose objective was once NaN or infinite has failed.

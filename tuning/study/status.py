@@ -1,7 +1,7 @@
 """Where a study stands, read from its folder alone; imports neither Ray nor torch."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -29,6 +29,7 @@ class StudyStatus:
         state: See `State`.
         trials: Trials of the study.
         ended: Trials that ended.
+        paused: Run ids of the trials that wait in a study that runs.
         driver: What the last driver wrote; None when there was none.
         best: The best trial so far by dev, running ones included.
         go_on: The command that goes on with the study.
@@ -38,6 +39,7 @@ class StudyStatus:
     state: State
     trials: int
     ended: int
+    paused: Sequence[str]
     driver: DriverStatus | None
     best: TrialRecord | None
     go_on: str
@@ -73,11 +75,15 @@ def status_of(folder: StudyFolder, history: History, result: Result) -> StudySta
     trials, ended = _num_trials(folder), len(history.ended)
     check_ended(folder, result.trials, ended)
     driver = read_driver(folder.status)
+    # The journal does not tell them from those that run. One that was just drawn has no report.
+    at_work = driver.running if driver is not None else {}
+    waiting = [r.id for r in history if r.reports and not r.has_ended and r.id not in at_work]
     return StudyStatus(
         folder=folder.path,
         state=_state(result, driver, trials=trials, ended=ended),
         trials=trials,
         ended=ended,
+        paused=waiting if driver is not None and driver.is_alive else (),
         driver=driver,
         best=history.best_so_far,
         go_on=command_to_go_on(folder.path),

@@ -48,7 +48,8 @@ class TrainJob:
 
     Attributes:
         spec: The run.
-        delivered: Reports that were passed on already; the trainer does not send them again.
+        delivered: Reports that were passed on already; the trainer does not send them again,
+            unless it is the last one, by which the run ends.
     """
 
     spec: TrialSpec

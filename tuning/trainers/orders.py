@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from mtl_core.training.progress import Progress
 from tuning.trainers.decisions import Decision, Stop
 from tuning.trainers.hanging import Alarm
-from tuning.trainers.messages import Job, Message, TrainerStatus
+from tuning.trainers.messages import Job, Message, TrainerStatus, TrainJob
 
 
 class Post:
@@ -58,6 +58,11 @@ class Order:
     is_over: bool = False
     post: Post = field(default_factory=Post)
     decision: "asyncio.Future[Decision] | None" = None
+
+    @property
+    def known(self) -> int:
+        """Reports of its run that were known before."""
+        return self.job.delivered if isinstance(self.job, TrainJob) else 0
 
     def decide(self, decision: Decision) -> None:
         """Answers the trainer that waits for a decision, when one does."""

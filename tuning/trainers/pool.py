@@ -68,7 +68,10 @@ class TrialPool:
         known = self._orders.get(job.spec.id)
         if known is not None and known.job == job:
             return
-        # Another job of the same run takes the place of the one before: a score after the training.
+        # Another job of the same run takes the place of the one before: a score after the training,
+        # or what is left of a run that paused. Its trainer may still wait for what was decided.
+        if known is not None:
+            self._end(known)
         order = self._orders[job.spec.id] = Order(job)
         self._waiting.append(order)
         await self._wake()
@@ -102,13 +105,18 @@ class TrialPool:
         # A call that is given up must not take the message away from the call that follows.
         return await asyncio.shield(coming)
 
-    async def stop(self, run_id: str) -> None:
-        """Ends a job whose next report nobody wants."""
+    async def stop(self, run_id: str, delivered: int) -> None:
+        """Ends a job whose next report nobody wants; its run may go on later, as another job.
+
+        Args:
+            run_id: The run.
+            delivered: Its reports that are known. A job that was queued with all of them is the
+                later one, which overtook this call, and stays.
+        """
         order = self._orders.get(run_id)
-        if order is not None:
-            order.end()
-            if order in self._waiting:
-                self._waiting.remove(order)
+        # A run without any report has had no other job.
+        if order is not None and order.known < max(1, delivered):
+            self._end(order)
 
     async def enter(self, trainer: int, worker: object = None) -> None:
         """A trainer's workers started, for the first time or again after one of them died.
@@ -159,7 +167,7 @@ class TrialPool:
         known.alarm.start()
         if isinstance(order.job, TrainJob):
             # A run that starts again from its checkpoint yields its early reports once more.
-            return replace(order.job, delivered=order.delivered)
+            return replace(order.job, delivered=order.known + order.delivered)
         return order.job
 
     async def begin(self, trainer: int) -> None:
@@ -242,6 +250,11 @@ class TrialPool:
     async def is_wanted(self, trainer: int) -> bool:
         """Returns whether there may be more jobs for a trainer."""
         return not self._is_closed and self._trainers[trainer].is_fit
+
+    def _end(self, order: Order) -> None:
+        order.end()
+        if order in self._waiting:
+            self._waiting.remove(order)
 
     def _fail(self, trainer: int, reason: str) -> None:
         """Fails what a trainer worked on whose workers were ended."""

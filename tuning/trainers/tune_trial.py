@@ -64,7 +64,8 @@ class PooledTrial(Trainable):  # type: ignore[misc]  # Ray carries no types
         return True
 
     def _take(self, config: dict[str, Any]) -> None:
-        job = TrainJob(TrialConfig.of(config).spec)
+        trial = TrialConfig.of(config)
+        job = TrainJob(trial.spec, trial.delivered)
         _while_there_is_a_pool(lambda: self._pool.hold(self._name, job))
         self._messages = self._runner.go_on(job.spec.id, 0)
 

@@ -32,13 +32,13 @@ class TrialConfig:
     Attributes:
         spec: What is trained.
         parameters: What was drawn: dotted key of `run` -> value.
-        decided: Reports of a trial that goes on which the scheduler has judged before.
+        delivered: Reports that are known already, of a trial that goes on.
         pool: The pool that hands the trial to a trainer.
     """
 
     spec: TrialSpec
     parameters: dict[str, Value]
-    decided: int
+    delivered: int
     pool: PoolAddress
 
     def for_tune(self) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from tuning.records import Status
+from tuning.records import Status, rank
 from tuning.watch.console import Printable
 from tuning.watch.plain_lines import long_warning
 from tuning.watch.state import Snapshot, StudyState
@@ -16,7 +16,7 @@ from tuning.watch.watcher import Watcher
 from tuning.watch.wording import clock, left, parameters, scores, trainers, work
 
 _BEST_SHOWN = 5
-"""Ended trials in the table: the best so far."""
+"""Trials in the table: the best so far of those that ended or are paused."""
 
 _RUNNING_SHOWN = 8
 """Running trials with a bar; a terminal has 24 lines."""
@@ -24,7 +24,12 @@ _RUNNING_SHOWN = 8
 _LONG_SECONDS = 2 * 3600.0
 """An estimate that is worth a warning, as in `plain_lines`."""
 
-_STYLES: dict[Status, str] = {"complete": "green", "stopped": "yellow", "failed": "red"}
+_STYLES: dict[Status, str] = {
+    "complete": "green",
+    "stopped": "yellow",
+    "failed": "red",
+    "paused": "cyan",
+}
 
 
 class LiveTable(Watcher):
@@ -80,7 +85,7 @@ def study_view(now: Snapshot) -> RenderableType:
     if now.best is not None:
         score = f"{now.best.best.combined:.4f}" if now.best.best else "-"
         parts.append(Text(f"best so far, {now.best.id} with {score}: {parameters(now.best)}"))
-    if now.ranked:
+    if now.ranked or now.paused:
         parts.append(_table(now))  # Last: a terminal of few lines cuts what stands below.
     return Group(*parts)
 
@@ -117,7 +122,7 @@ def _table(now: Snapshot) -> Table:
     for name in ("trial", "status", "epochs", "combined"):
         table.add_column(name, no_wrap=True)
     table.add_column("scores", overflow="fold", ratio=1)
-    for record in now.ranked[:_BEST_SHOWN]:
+    for record in sorted((*now.ranked, *now.paused), key=rank)[:_BEST_SHOWN]:
         table.add_row(
             Text(record.id),
             Text(record.status, style=_STYLES.get(record.status, "")),

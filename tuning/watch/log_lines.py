@@ -49,6 +49,10 @@ class LogLines(Watcher):
             report.sentences_per_second, report.seconds,
         )  # fmt: skip
 
+    def paused(self, record: TrialRecord) -> None:
+        """Logs how far it came."""
+        self.ended(record)
+
     def ended(self, record: TrialRecord) -> None:
         """Logs the outcome."""
         level = logging.ERROR if record.status == "failed" else logging.INFO

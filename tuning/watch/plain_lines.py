@@ -53,6 +53,10 @@ class PlainLines(Watcher):
         done = f" ({len(ended)} of them ended before)" if ended else ""
         self.stage(f"searching: {trials} trials{done}, {trainers} at a time")
 
+    def paused(self, record: TrialRecord) -> None:
+        """Prints how far a trial came."""
+        self.ended(record)
+
     def ended(self, record: TrialRecord) -> None:
         """Prints how a trial ended."""
         now = self._state.snapshot()

@@ -27,7 +27,7 @@ class Estimate:
     Attributes:
         seconds: From now to the end of the search.
         is_bound: Whether it is an upper bound: too few trials have ended to know how many are
-            stopped early, so all are taken to run to their end.
+            stopped early, or some are paused, so all are taken to run to their end.
     """
 
     seconds: float
@@ -59,7 +59,7 @@ class Snapshot:
         seconds: Since the command began.
         plan: The size of its search.
         trainers: What each trainer does.
-        running: Trials that run, in the order in which they were begun.
+        unfinished: Trials that run or are paused, in the order in which they were begun.
         ranked: Trials that ended, best first.
         estimate: How long it will take; None as long as nobody can tell.
     """
@@ -69,7 +69,7 @@ class Snapshot:
     seconds: float
     plan: Plan
     trainers: Sequence[TrainerStatus]
-    running: Sequence[TrialRecord]
+    unfinished: Sequence[TrialRecord]
     ranked: Sequence[TrialRecord]
     estimate: Estimate | None
 
@@ -84,14 +84,24 @@ class Snapshot:
         return len(self.ranked)
 
     @property
+    def running(self) -> list[TrialRecord]:
+        """Trials that run, in the order in which they were begun."""
+        return [record for record in self.unfinished if record.status == "running"]
+
+    @property
+    def paused(self) -> list[TrialRecord]:
+        """Trials that are paused, in the order in which they were begun."""
+        return [record for record in self.unfinished if record.status == "paused"]
+
+    @property
     def epochs(self) -> int:
         """Epochs of a full trial."""
         return self.plan.epochs
 
     @property
     def best(self) -> TrialRecord | None:
-        """The best trial so far, also one that still runs."""
-        return best_trial((*self.ranked, *self.running))
+        """The best trial so far, also one that has not ended."""
+        return best_trial((*self.ranked, *self.unfinished))
 
     def status_of(self, record: TrialRecord) -> TrainerStatus | None:
         """Returns the status of the trainer that works on a trial."""
@@ -148,6 +158,10 @@ class StudyState(Watcher):
         """Notes a trial's newest scores."""
         self._note(record)
 
+    def paused(self, record: TrialRecord) -> None:
+        """Notes a paused trial."""
+        self._note(record)
+
     def ended(self, record: TrialRecord) -> None:
         """Notes an ended trial."""
         self._note(record)
@@ -164,11 +178,10 @@ class StudyState(Watcher):
                 seconds=time.monotonic() - self._start,
                 plan=self._plan,
                 trainers=self._trainers,
-                running=sorted(
-                    (r for r in records.values() if r.status == "running"),
-                    key=lambda r: order_of(r.id),
+                unfinished=sorted(
+                    (r for r in records.values() if not r.has_ended), key=lambda r: order_of(r.id)
                 ),
-                ranked=sorted((r for r in records.values() if r.status != "running"), key=rank),
+                ranked=sorted((r for r in records.values() if r.has_ended), key=rank),
                 estimate=self._estimate(records),
             )
 
@@ -186,14 +199,16 @@ class StudyState(Watcher):
             return None
         # Without failed ones, which ended where they failed and not where a scheduler would.
         lengths = [len(r.reports) for r in records.values() if r.status in ("complete", "stopped")]
-        is_bound = len(lengths) < _ENOUGH_ENDED
+        paused = [record for record in records.values() if record.status == "paused"]
+        # Of paused ones nobody knows which go on: all of them may.
+        is_bound = len(lengths) < _ENOUGH_ENDED or bool(paused)
         usual = float(self._plan.epochs) if is_bound else sum(lengths) / len(lengths)
         running = [record for record in records.values() if record.status == "running"]
         # A trial that runs for longer than usual has not ended yet: half an epoch, not nothing.
         rests = [max(usual - self._epochs_done(record), 0.5) for record in running]
-        # Trials that have not ended; those of them that do not run wait.
-        to_end = self._plan.trials - (len(records) - len(running))
-        waiting = to_end - len(running)
+        # Trials that have not ended; those of them that do not run wait, paused ones for the rest.
+        to_end = self._plan.trials - (len(records) - len(running) - len(paused))
+        waiting = to_end - len(running) - sum(self._epochs_done(one) / usual for one in paused)
         at_a_time = max(1, min(self._plan.trainers, to_end))
         # bound: the longest that runs, then ceil(waiting / at_a_time) rounds of full trials;
         # mean:  all epochs that are left, spread evenly over the trainers.

@@ -81,7 +81,9 @@ class TensorBoard(Watcher):
         self._write_experiment([f"best/{name}" for name in _scores(report)])
 
     def ended(self, record: TrialRecord) -> None:
-        """Closes a trial that has begun, with its status."""
+        """Closes a trial, with its status."""
+        # One that paused in an earlier session may end without having gone on in this one.
+        self.began(record)
         self._write(record.id, _session_end(is_failed=record.status == "failed"))
         del self._files[record.id], self._pending[record.id]
 

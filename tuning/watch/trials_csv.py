@@ -12,7 +12,7 @@ from tuning.watch.watcher import Watcher
 
 
 class TrialsCsv(Watcher):
-    """Writes the whole table anew whenever a trial ends, and at the end of the session."""
+    """Writes the whole table anew when a trial ends or pauses, and at the end of the session."""
 
     def __init__(self, path: Path, records: Iterable[TrialRecord]) -> None:
         """Begins with the trials that are there; writes nothing yet.
@@ -31,6 +31,10 @@ class TrialsCsv(Watcher):
     def reported(self, record: TrialRecord) -> None:
         """Notes the newest scores."""
         self._records[record.id] = record
+
+    def paused(self, record: TrialRecord) -> None:
+        """Writes the table."""
+        self.ended(record)
 
     def ended(self, record: TrialRecord) -> None:
         """Writes the table."""

@@ -15,8 +15,9 @@ class Watcher:
     """Told of everything that happens in a study; override what you want to hear of.
 
     Calls come one at a time, from the thread that runs the study, which waits for them: be quick.
-    A trial is told of in the order `began`, any number of `reported` and `progressed`, `ended`; a
-    trial that was interrupted begins again in the next session. `close` is the last call.
+    A trial is told of in the order `began`, any number of `reported` and `progressed`, `ended`; one
+    that was `paused` begins again or ends, and one that was interrupted begins again in the next
+    session. `close` is the last call.
     """
 
     def stage(self, text: str) -> None:
@@ -28,13 +29,16 @@ class Watcher:
         """The search begins: trials in all, those that ended before, epochs of a full trial."""
 
     def began(self, record: TrialRecord) -> None:
-        """A trial began, or goes on after a restart."""
+        """A trial began, or goes on after a pause or a restart."""
 
     def progressed(self, trainers: Sequence[TrainerStatus]) -> None:
         """About every second of the search: what each trainer does."""
 
     def reported(self, record: TrialRecord) -> None:
         """An epoch ended; the newest report is the record's last."""
+
+    def paused(self, record: TrialRecord) -> None:
+        """A trial left its trainer; the scheduler may let it go on later."""
 
     def ended(self, record: TrialRecord) -> None:
         """A trial ended; the record's status says how."""
@@ -79,6 +83,10 @@ class Watchers(Watcher):
     def reported(self, record: TrialRecord) -> None:
         """Tells all."""
         self._tell("reported", record)
+
+    def paused(self, record: TrialRecord) -> None:
+        """Tells all."""
+        self._tell("paused", record)
 
     def ended(self, record: TrialRecord) -> None:
         """Tells all."""

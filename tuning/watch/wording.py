@@ -41,7 +41,7 @@ def parameters(record: TrialRecord) -> str:
 
 
 def outcome(record: TrialRecord) -> str:
-    """Returns in one line how a trial ended."""
+    """Returns in one line how a trial ended, or how far one came that is paused."""
     score = f"combined {record.best.combined:.4f}" if record.best else "no score"
     if record.status == "failed":
         score = record.error or "no reason known"

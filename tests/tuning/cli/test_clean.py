@@ -181,7 +181,7 @@ def study(tmp_path: Path) -> Path:
         run = study.run.model_dump(mode="json")
         recorder = Recorder(run, folder, History(), defaults=defaults, keep_checkpoints=1)
         for number, value in enumerate([0.25, 0.75, 0.5, 0.5]):
-            point = points.take()
+            point = points.draw()
             assert point is not None
             recorder.begin(point.id, point.overrides, point.parameters)
             recorder.report(point.id, report(1, value))

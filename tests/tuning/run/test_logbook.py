@@ -14,6 +14,8 @@ from mtl_core.validation import validate
 from tuning.records import Value, run_id_of
 from tuning.run.logbook import Logbook
 from tuning.search.ending import SearchEnded, run_search
+from tuning.search.schedulers.base import Scheduler
+from tuning.search.study_scheduler import StudyScheduler
 from tuning.study.clock import StudyClock
 from tuning.study.config import StudyFile
 from tuning.study.folder import StudyFolder
@@ -31,10 +33,10 @@ class Trainers:
     """Notes which trials it was told to stop."""
 
     def __init__(self) -> None:
-        self.stopped: list[str] = []
+        self.stopped: list[tuple[str, int]] = []
 
-    def stop(self, run_id: str) -> None:
-        self.stopped.append(run_id)
+    def stop(self, run_id: str, delivered: int) -> None:
+        self.stopped.append((run_id, delivered))
 
     def check(self) -> None:
         raise TrainingError("no trainer can work any more")
@@ -62,7 +64,8 @@ class Driver:
             keep_checkpoints=study.study.keep_checkpoints,
         )
         self.clock = StudyClock(self.optuna_study, start=0.0)
-        self.logbook = Logbook(recorder, self.trainers, self.table, self.clock)
+        self.scheduler = StudyScheduler(Scheduler())
+        self.logbook = Logbook(recorder, self.trainers, self.table, self.clock, self.scheduler)
         self.trials: dict[int, SimpleNamespace] = {}
 
     def start(self, number: int) -> None:
@@ -202,7 +205,7 @@ def test_trainers_are_told_of_trials_that_they_do_not_end_themselves(driver: Dri
     driver.run(0, [0.1, 0.2, 0.3])
     driver.run(1, [0.1])
     driver.run(2, [], error="boom")
-    assert driver.trainers.stopped == ["0001", "0002"]
+    assert driver.trainers.stopped == [("0001", 1)]
 
 
 def test_best_and_default_keep_their_checkpoints(driver: Driver) -> None:

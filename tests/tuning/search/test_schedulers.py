@@ -10,6 +10,7 @@ from trials import report
 from tuning.records import TrialRecord, run_id_of
 from tuning.search.schedulers.kinds import SchedulerSection
 from tuning.search.study_scheduler import StudyScheduler
+from tuning.trainers.decisions import Stop
 from tuning.trainers.messages import PoolAddress, TrialSpec
 from tuning.trainers.tune_values import TrialConfig, TrialResult
 
@@ -25,10 +26,10 @@ def scheduler_of(raw: dict[str, object]) -> StudyScheduler:
     return StudyScheduler(section.build(max_epochs=EPOCHS))
 
 
-def tune_trial(number: int, decided: int = 0) -> SimpleNamespace:
+def tune_trial(number: int) -> SimpleNamespace:
     """Tune's ids are drawn at random, so a restarted trial has another one."""
     spec = TrialSpec(run_id_of(number), {}, Path())
-    config = TrialConfig(spec, {}, decided, PoolAddress("pool", "tests")).for_tune()
+    config = TrialConfig(spec, {}, 0, PoolAddress("pool", "tests")).for_tune()
     return SimpleNamespace(trial_id=str(random.random()), config=config)
 
 
@@ -80,13 +81,13 @@ class Study:
         return decisions
 
     def started(self, scheduler: StudyScheduler, number: int) -> SimpleNamespace:
-        """Starts a trial on its first turn; after a restart it repeats its early reports."""
+        """Starts a trial on its first turn; after a restart its last report may come again."""
         if number not in self.trials:
             past = self.reported[number]
-            trial = self.trials[number] = tune_trial(number, decided=len(past))
+            trial = self.trials[number] = tune_trial(number)
             scheduler.on_trial_add(None, trial)
-            for epoch, value in enumerate(past, start=1):
-                told = result(epoch, value)
+            if past:
+                told = result(len(past), past[-1])
                 assert scheduler.on_trial_result(None, trial, told) == "CONTINUE"
         return self.trials[number]
 
@@ -114,25 +115,20 @@ def test_restart_changes_no_decision(seed: int) -> None:
     study = Study(seed)
     before = study.play(asha(), study.order[:40])
     scheduler = asha()
-    scheduler.replay(record(number, values) for number, values in enumerate(study.reported))
+    told = [(run_id_of(number), epoch) for number, epoch, _ in before]
+    records = (record(number, values) for number, values in enumerate(study.reported))
+    scheduler.replay(records, told)
+    stopped = {number for number, _, decision in before if decision == "STOP"}
+    decisions = {number: scheduler.decision_on(run_id_of(number)) for number in range(12)}
+    assert {number for number, one in decisions.items() if one == Stop()} == stopped
     study.trials.clear()
     assert before + study.play(scheduler, study.order[40:]) == expected
-
-
-def test_a_judged_report_is_not_judged_again_but_recorded() -> None:
-    scheduler = asha()
-    assert first_epoch(scheduler, 1, 0.5) == "CONTINUE"
-    trial = tune_trial(2, decided=1)
-    scheduler.on_trial_add(None, trial)
-    assert scheduler.on_trial_result(None, trial, result(1, 0.1)) == "CONTINUE"
-    # Cutoff of 0.1 and 0.5 at two thirds: 0.37; without the 0.1 it were 0.5.
-    assert first_epoch(scheduler, 3, 0.4) == "CONTINUE"
 
 
 def test_a_replayed_report_that_is_repeated_counts_once() -> None:
     scheduler = asha()
     scheduler.replay([record(1, [0.1]), record(2, [0.5])])
-    resumed = tune_trial(1, decided=1)
+    resumed = tune_trial(1)
     scheduler.on_trial_add(None, resumed)
     assert scheduler.on_trial_result(None, resumed, result(1, 0.1)) == "CONTINUE"
     # Cutoff of 0.1 and 0.5 at two thirds: 0.37; with a second 0.1 it were 0.23.

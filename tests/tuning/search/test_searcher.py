@@ -12,9 +12,12 @@ from ray.tune.search import ConcurrencyLimiter
 
 from mtl_core.errors import NotReadyError
 from mtl_core.training.report import Report
+from tuning.search.points import Points
 from tuning.search.samplers.kinds import SamplerSection
 from tuning.search.samplers.tpe import TpeSection
+from tuning.search.schedulers.base import Scheduler
 from tuning.search.searcher import OptunaSearcher
+from tuning.search.study_scheduler import StudyScheduler
 from tuning.space.space import Entry, Space
 from tuning.study.journal import open_optuna, read_optuna
 from tuning.trainers.messages import PoolAddress, TrialSpec
@@ -40,8 +43,9 @@ def searcher_on(
 ) -> OptunaSearcher:
     section = TypeAdapter(SamplerSection).validate_python(sampler)
     study = open_optuna(journal, name="demo", sampler=section.build(7, SPACE))
-    arguments = {"default_parameters": DEFAULTS, "pool": POOL, "checkpoint_of": Path, **settings}
-    return OptunaSearcher(study, SPACE, total=total, **arguments)
+    points = Points(study, SPACE, total=total, **{"default_parameters": DEFAULTS, **settings})
+    scheduler = StudyScheduler(Scheduler())
+    return OptunaSearcher(points, scheduler, pool=POOL, checkpoint_of=Path)
 
 
 def trials_of(journal: Path) -> list[optuna.trial.FrozenTrial]:
@@ -92,7 +96,7 @@ def test_trial_0_is_the_recipe_and_optuna_learns_what_lies_in_the_space(tmp_path
     # head_lr 0.5 is outside its range
     expected = {"optimizer.encoder_lr": 1e-4, "freezing.kind": "none"}
     spec = TrialSpec("0000", {}, Path("0000"))
-    assert config == TrialConfig(spec, expected, decided=0, pool=POOL)
+    assert config == TrialConfig(spec, expected, delivered=0, pool=POOL)
     assert trials_of(tmp_path / "j")[0].params == expected
 
 
@@ -100,6 +104,10 @@ def test_as_many_trials_as_asked_for(tmp_path: Path) -> None:
     searcher = searcher_on(tmp_path / "j", total=3)
     configs = [asked(searcher, name) for name in "abc"]
     assert [config.spec.id for config in configs] == ["0000", "0001", "0002"]
+    # The others still run: one of them may pause, and is to go on then.
+    assert searcher.suggest("d") is None
+    for name in "abc":
+        searcher.on_trial_complete(name, result(3, 0.5))
     assert searcher.suggest("d") == OptunaSearcher.FINISHED
     assert asked(searcher_on(tmp_path / "other", total=3), "a") == configs[0]
 
@@ -160,11 +168,13 @@ def test_killed_driver_leaves_its_trials_to_the_next(tmp_path: Path) -> None:
     run(first, [0.5, 0.6, 0.7])
     config = asked(first, "killed")
     first.on_trial_result("killed", result(1, 0.9))
-    second = searcher_on(tmp_path / "j", total=3, decided={"0001": 1})
-    assert asked(second, "resumed") == replace(config, decided=1)
-    second.on_trial_result("resumed", result(1, 0.9))
+    told = TrialResult.of(result(1, 0.9))
+    assert told is not None
+    second = searcher_on(tmp_path / "j", total=3, reports={"0001": [told.report]})
+    assert asked(second, "resumed") == replace(config, delivered=1)
     second.on_trial_complete("resumed", result(2, 0.8))
     assert asked(second, "next").spec.id == "0002"
+    second.on_trial_complete("next", result(3, 0.8))
     assert second.suggest("none left") == OptunaSearcher.FINISHED
     trial = trials_of(tmp_path / "j")[1]
     assert (trial.state, trial.intermediate_values) == (TrialState.PRUNED, {1: 0.9, 2: 0.9})

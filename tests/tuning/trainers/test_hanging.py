@@ -156,7 +156,7 @@ def test_a_report_that_dead_workers_left_behind_wakes_no_alarm() -> None:
         left_behind = asyncio.create_task(pool.report(0, GOES_ON))
         await pool.message("0000", 0)
         await pool.enter(0, "worker 2")
-        await pool.stop("0000")
+        await pool.stop("0000", 1)
         await left_behind
         taking = asyncio.create_task(pool.take(0))
         await asyncio.sleep(2 * _SECONDS)

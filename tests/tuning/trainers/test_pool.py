@@ -86,7 +86,7 @@ def test_a_stopped_trial_ends_at_its_report() -> None:
         await pool.take(0)
         reporting = asyncio.create_task(pool.report(0, GOES_ON))
         await pool.message("0000", 0)
-        await pool.stop("0000")
+        await pool.stop("0000", 1)
         assert await reporting == Stop()
 
     run(scenario())
@@ -96,7 +96,7 @@ def test_a_trial_stopped_between_reports_ends_at_the_next_one() -> None:
     async def scenario() -> None:
         pool = await started_pool()
         await pool.take(0)
-        await pool.stop("0000")
+        await pool.stop("0000", 1)
         assert await pool.report(0, GOES_ON) == Stop()
 
     run(scenario())
@@ -105,7 +105,7 @@ def test_a_trial_stopped_between_reports_ends_at_the_next_one() -> None:
 def test_a_job_stopped_in_the_queue_is_not_taken() -> None:
     async def scenario() -> None:
         pool = await started_pool(jobs=2)
-        await pool.stop("0000")
+        await pool.stop("0000", 1)
         assert (await pool.take(0)).spec.id == "0001"
 
     run(scenario())
@@ -114,7 +114,7 @@ def test_a_job_stopped_in_the_queue_is_not_taken() -> None:
 def test_stopping_an_unknown_job_does_nothing() -> None:
     async def scenario() -> None:
         pool = await started_pool(jobs=1)
-        await pool.stop("0007")
+        await pool.stop("0007", 1)
         assert (await pool.take(0)).spec.id == "0000"
 
     run(scenario())

@@ -110,7 +110,7 @@ def test_a_stopped_trial_is_not_done_again_when_its_trainer_dies() -> None:
     async def scenario() -> None:
         pool = await started_pool(jobs=2)
         await pool.take(0)
-        await pool.stop("0000")
+        await pool.stop("0000", 1)
         await pool.enter(0)
         assert (await pool.take(0)).spec.id == "0001"
 

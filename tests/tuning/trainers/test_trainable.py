@@ -37,10 +37,11 @@ def test_an_answer_that_was_lost_is_asked_for_again(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(remote_pool.ray, "get_runtime_context", lambda: here)
     monkeypatch.setattr(asking, "AGAIN_SECONDS", 0.0)
     spec = TrialSpec("0007", {}, Path("checkpoint"))
-    config = TrialConfig(spec, {}, decided=0, pool=PoolAddress("pool", "tests"))
+    config = TrialConfig(spec, {}, delivered=2, pool=PoolAddress("pool", "tests"))
+    monkeypatch.setattr(PooledTrial, "logdir", "room")
     trial = PooledTrial.__new__(PooledTrial)
     trial.setup(config.for_tune())
     assert TrialResult.of(trial.step()) == TrialResult(first.report, is_last=False)
     assert TrialFailure.of(trial.step()) == TrialFailure("boom")
-    assert pool.hold.remote.mock_calls == [call("actor 1", TrainJob(spec))] * 2
+    assert pool.hold.remote.mock_calls == [call("actor 1", TrainJob(spec, delivered=2))] * 2
     assert pool.message.remote.call_args_list == [call("0007", 0)] * 3 + [call("0007", 1)] * 2

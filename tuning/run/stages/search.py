@@ -35,7 +35,7 @@ def search(
 
     Args:
         searcher: Names the trials.
-        scheduler: Stops them early.
+        scheduler: Stops them early, or has them pause.
         logbook: Told of everything.
         count: Trials at a time, one per trainer: more would wait, with points drawn too early.
         scratch: Folder for what Ray writes of its own.
@@ -44,7 +44,8 @@ def search(
     Raises:
         MtlError: The search cannot go on; no trial failed by that.
     """
-    tune_config = tune.TuneConfig(
+    logbook.stopped(searcher.end_stopped())
+    settings = tune.TuneConfig(
         metric=METRIC,
         mode="max",
         search_alg=searcher,
@@ -55,9 +56,14 @@ def search(
         reuse_actors=True,
         trial_dirname_creator=lambda trial: str(trial.trial_id),
     )
+    _run(settings, logbook, scratch, verbose=verbose)
+    logbook.stopped(searcher.end_paused())
+
+
+def _run(settings: tune.TuneConfig, logbook: Logbook, scratch: Path, *, verbose: bool) -> None:
     run_config = _run_config(logbook, scratch, verbose=verbose)
     # It writes as soon as it is made. What `fit` returns is passed over: the logbook wrote it down.
-    make = partial(tune.Tuner, _trainable(), tune_config=tune_config, run_config=run_config)
+    make = partial(tune.Tuner, _trainable(), tune_config=settings, run_config=run_config)
     with restarted_actors(_MOST_DEATHS):
         run_search(lambda: make().fit(), scratch)
 
