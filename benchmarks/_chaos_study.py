@@ -146,7 +146,7 @@ def lost(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
 
 
 def told_twice(folder: Path) -> list[str]:
-    """Returns trials that Optuna was told of twice, and epochs that were reported twice."""
+    """Returns trials that Optuna was told of twice, and reports that came twice."""
     told: dict[tuple[int, object], int] = {}
     for record in journal_of(folder):
         event: object = None
@@ -159,9 +159,9 @@ def told_twice(folder: Path) -> list[str]:
             told[key] = told.get(key, 0) + 1
     found = [f"trial {trial}, {event}" for (trial, event), times in told.items() if times > 1]
     for run_id, reports in reports_of(folder).items():
-        epochs = [report["epoch"] for report in reports]
-        if epochs != list(range(1, len(epochs) + 1)):
-            found.append(f"trial {run_id}, epochs {epochs}")
+        numbers = [report["number"] for report in reports]
+        if numbers != list(range(1, len(numbers) + 1)):
+            found.append(f"trial {run_id}, reports {numbers}")
     return found
 
 

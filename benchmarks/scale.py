@@ -149,9 +149,9 @@ def report(epoch: int, score: float, *, is_last: bool) -> dict[str, Any]:
 
     dev = {"intent": {"accuracy": score}, "slots": {"f1": score}}
     found = Report(
-        epoch=epoch, progress=float(epoch), step=epoch, losses={}, weights={}, learning_rates={},
-        dev=dev, joint_accuracy=score, combined=score, best_combined=score, best_epoch=epoch,
-        seconds=1.0, sentences_per_second=1.0, gradients={}, trained={},
+        epoch=epoch, number=epoch, progress=float(epoch), step=epoch, losses={}, weights={},
+        learning_rates={}, dev=dev, joint_accuracy=score, combined=score, best_combined=score,
+        best_number=epoch, seconds=1.0, sentences_per_second=1.0, gradients={}, trained={},
     )  # fmt: skip
     return TrialResult(found, is_last).for_tune()
 

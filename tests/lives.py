@@ -63,7 +63,7 @@ def trained(config: RunConfig, assets: Assets, tmp_path: Path) -> Report:
         assert ours.weights == theirs.weights
     assert all(np.isfinite(list(report.losses.values())).all() for report in whole)
 
-    return whole[whole[-1].best_epoch - 1]
+    return whole[whole[-1].best_number - 1]
 
 
 def saved(config: RunConfig, assets: Assets, tmp_path: Path, best: Report, text: Text) -> Predictor:

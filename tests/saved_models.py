@@ -15,7 +15,7 @@ def train_and_export(config: RunConfig, folder: Path) -> Report:
     """Saves the model of a run in `folder / "model"`; returns the report of its best epoch."""
     assets = Assets.load(config, device=torch.device("cpu"))
     reports = list(train(config, checkpoint=folder / "checkpoint", assets=assets))
-    best = reports[reports[-1].best_epoch - 1]
+    best = reports[reports[-1].best_number - 1]
     export_best(folder / "checkpoint", folder / "model", config=config, assets=assets,
                 dev=best.dev, test=None)  # fmt: skip
     return best

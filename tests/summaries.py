@@ -9,6 +9,7 @@ from tuning.study.result import FinalScores, Result
 def epoch_report(epoch: int, accuracy: float, f1: float) -> Report:
     return Report(
         epoch=epoch,
+        number=epoch,
         progress=float(epoch),
         step=10 * epoch,
         losses={"intent": 0.5, "slots": 0.25},
@@ -18,7 +19,7 @@ def epoch_report(epoch: int, accuracy: float, f1: float) -> Report:
         joint_accuracy=0.5,
         combined=(accuracy + f1) / 2,
         best_combined=1.0,
-        best_epoch=epoch,
+        best_number=epoch,
         seconds=2.0,
         sentences_per_second=100.0,
     )

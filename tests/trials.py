@@ -6,12 +6,15 @@ from tuning.records import Status, TrialRecord, run_id_of
 from tuning.trainers.messages import TrainerStatus
 
 
-def report(epoch: int, score: float, *, seconds: float = 1.0) -> Report:
-    """The report of an epoch with this score, which took these seconds."""
+def report(
+    number: int, score: float, *, seconds: float = 1.0, per_epoch: int = 1, is_sample: bool = False
+) -> Report:
+    """The report of a number, of so many an epoch, with this score, which took these seconds."""
     return Report(
-        epoch=epoch, progress=float(epoch), step=epoch, losses={}, weights={}, learning_rates={},
-        dev={"intent": {"accuracy": score}}, joint_accuracy=0.5, combined=score,
-        best_combined=score, best_epoch=epoch, seconds=seconds, sentences_per_second=1.0,
+        epoch=-(-number // per_epoch), number=number, progress=number / per_epoch, step=number,
+        losses={}, weights={}, learning_rates={}, dev={"intent": {"accuracy": score}},
+        joint_accuracy=0.5, combined=score, best_combined=score, best_number=number,
+        seconds=seconds, sentences_per_second=1.0, is_sample=is_sample,
     )  # fmt: skip
 
 

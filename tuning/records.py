@@ -53,8 +53,8 @@ class TrialRecord:
         parameters: Dotted key of `run` -> value in effect. A key of a section that this trial did
             not choose (conditional space) is absent.
         overrides: What replays the trial: dotted key -> value, sections as {"kind": ..., ...}.
-        reports: One per epoch, oldest first.
-        seconds: Wall time of its epochs.
+        reports: All of them, oldest first.
+        seconds: Wall time of what they report.
         error: Last line of the traceback of a failed trial.
     """
 
@@ -72,26 +72,36 @@ class TrialRecord:
         return self.status in ENDED
 
     @property
-    def num_epochs(self) -> int:
-        """Epochs that it has run."""
-        return self.reports[-1].epoch if self.reports else 0
+    def progress(self) -> float:
+        """Epochs that it has run, as far as it has reported."""
+        return self.reports[-1].progress if self.reports else 0.0
 
     @property
     def best(self) -> Report | None:
-        """The report with the highest `combined` dev score; see `best_report`."""
+        """The report with the highest `combined` on all of dev; see `best_report`."""
         return best_report(self.reports)
 
+    @property
+    def best_on_sample(self) -> Report | None:
+        """The best report on a sample of dev; says nothing beside scores on all of it."""
+        return best_report(self.reports, is_sample=True)
 
-def rank(record: TrialRecord) -> tuple[bool, float, tuple[int, str]]:
-    """Returns a key that sorts trials, the best first, failed ones last, the earlier of equals."""
-    score = record.best.combined if record.best is not None else -math.inf
+
+def rank(record: TrialRecord) -> tuple[bool, bool, float, tuple[int, str]]:
+    """Returns a key that sorts trials, the best first, failed ones last, the earlier of equals.
+
+    A trial that was scored on a sample of dev alone stands behind all that were scored on all of
+    it, whatever the numbers: few rows may flatter it.
+    """
+    best = record.best or record.best_on_sample
+    score = best.combined if best is not None else -math.inf
     # Keys sort from low to high, so the score is negated; the run id decides between equals, alike
     # in every session.
-    return record.status == "failed", -score, order_of(record.id)
+    return record.status == "failed", record.best is None, -score, order_of(record.id)
 
 
 def best_trial(records: Iterable[TrialRecord]) -> TrialRecord | None:
-    """Returns the best of the trials that have a score and did not fail; None without one."""
+    """Returns the best of the trials with a score on all of dev that did not fail, or None."""
     scored = (one for one in records if one.status != "failed" and one.best is not None)
     return min(scored, key=rank, default=None)
 

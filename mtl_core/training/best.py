@@ -1,4 +1,4 @@
-"""The weights of the best epoch of a run, in a file that says what they are and can be checked."""
+"""The weights of the best report of a run, in a file that says what they are and can be checked."""
 
 import json
 import logging
@@ -30,18 +30,18 @@ _SAID, _SUM = "mtl", "crc32"
 
 @dataclass(frozen=True, slots=True)
 class BestWeights:
-    """The weights of the best epoch of a run.
+    """The weights that a run had at its best report on all of dev.
 
     Attributes:
         weights: All that the pretrained encoder does not hold: name -> tensor on the CPU.
         precision: What the run computed in.
-        epoch: The epoch, from 1.
+        number: The number of the report, from 1.
         inputs: What shaped the run.
     """
 
     weights: Mapping[str, Tensor]
     precision: Precision
-    epoch: int
+    number: int
     inputs: RunInputs
 
 
@@ -49,7 +49,7 @@ def write_best(folder: Path, best: BestWeights) -> None:
     """Writes the file, whole or not at all."""
     said: dict[str, Any] = {
         "precision": best.precision,
-        "epoch": best.epoch,
+        "number": best.number,
         "inputs": dict(best.inputs),
     }
     said[_SUM] = _checksum(best.weights, said)
@@ -71,10 +71,10 @@ def has_best(folder: Path) -> bool:
     return True
 
 
-def holds_best(folder: Path, epoch: int) -> bool:
-    """Returns whether a checkpoint folder holds the whole weights of an epoch."""
+def holds_best(folder: Path, number: int) -> bool:
+    """Returns whether a checkpoint folder holds the whole weights of a report."""
     try:
-        return read_best(folder).epoch == epoch
+        return read_best(folder).number == number
     except DamagedError:
         return False
 
@@ -99,34 +99,36 @@ def read_best(folder: Path) -> BestWeights:
         raise DamagedError(f"{BEST} cannot be read: {one_line(str(error)[:200])}") from error
     if not is_whole:
         raise DamagedError(f"{BEST} is not what was written, or of another version")
-    precision, epoch, inputs = (said.get(key) for key in ("precision", "epoch", "inputs"))
-    is_known = precision in get_args(Precision) and isinstance(epoch, int)
+    # Old versions reported once an epoch, and said the epoch.
+    number = said.get("number", said.get("epoch"))
+    precision, inputs = said.get("precision"), said.get("inputs")
+    is_known = precision in get_args(Precision) and isinstance(number, int)
     if not is_known or not isinstance(inputs, dict):
         raise DamagedError(f"{BEST} is of another version")
-    return BestWeights(weights, precision, epoch, inputs)
+    return BestWeights(weights, precision, number, inputs)
 
 
-def load_best(folder: Path, model: nn.Module, *, epoch: int | None = None) -> Precision:
-    """Brings a model with pretrained weights to its best epoch; returns the run's precision.
+def load_best(folder: Path, model: nn.Module, *, number: int | None = None) -> Precision:
+    """Brings a model with pretrained weights to its best report; returns the run's precision.
 
     Args:
         folder: The checkpoint folder.
         model: The model of that run.
-        epoch: The epoch that the weights have to be of; None = whichever it holds.
+        number: The report that the weights have to be of; None = whichever it holds.
 
     Raises:
-        ConfigError: There is no such file, or it is damaged or of another epoch.
+        ConfigError: There is no such file, or it is damaged or of another report.
     """
     try:
         best = read_best(folder)
     except DamagedError as error:
         raise ConfigError(
-            f"{folder}: the weights of the best epoch are lost: {error}; train the run again"
+            f"{folder}: the weights of the best report are lost: {error}; train the run again"
         ) from error
-    if epoch is not None and best.epoch != epoch:
+    if number is not None and best.number != number:
         raise ConfigError(
-            f"{folder / BEST}: expected the weights of epoch {epoch}, found those of epoch "
-            f"{best.epoch}; train the run again"
+            f"{folder / BEST}: expected the weights of report {number}, found those of report "
+            f"{best.number}; train the run again"
         )
     copy_weights(model, best.weights)
     return best.precision

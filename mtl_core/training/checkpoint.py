@@ -1,11 +1,11 @@
-"""Checkpoints of a run: the latest state to go on from, and the weights of the best epoch.
+"""Checkpoints of a run: the latest state to go on from, and the weights of the best report.
 
 They hold heads, pooling and those parameters of the encoder that train in some epoch; all others
 are the pretrained ones, which every run loads anyway.
 
 The state is written first. So, whenever a process dies, either both files belong together, or the
-state is that of the best epoch, whose weights it holds itself. A damaged checkpoint counts as none:
-runs are deterministic, and one that begins anew comes to the same reports.
+state is that of the best report, whose weights it holds itself. A damaged checkpoint counts as
+none: runs are deterministic, and one that begins anew comes to the same reports.
 """
 
 import logging
@@ -30,7 +30,7 @@ from mtl_core.training.best import (
     write_best,
 )
 from mtl_core.training.distributed import Place
-from mtl_core.training.report import Report
+from mtl_core.training.report import Report, best_report, is_best
 from mtl_core.training.run_inputs import RunInputs, difference
 from mtl_core.training.state import RunState
 from mtl_core.training.state_file import (
@@ -50,7 +50,7 @@ class Checkpoint:
 
     Attributes:
         state: What `save_checkpoint` wrote; None = the run begins anew.
-        reports: Of the epochs that are done.
+        reports: Those that were made.
         precision: What the run computes in; None = nothing says so.
     """
 
@@ -66,7 +66,7 @@ class _Seen:
     Attributes:
         checkpoint: What it read.
         damage: Why the run has to begin anew; "" = it need not.
-        lost: Why the weights of the best epoch are written again; "" = they need not be.
+        lost: Why the weights of the best report are written again; "" = they need not be.
     """
 
     checkpoint: Checkpoint
@@ -75,7 +75,7 @@ class _Seen:
 
 
 def save_checkpoint(folder: Path, run: RunState, *, inputs: RunInputs) -> None:
-    """Writes the state after an epoch; each file is written whole or not at all.
+    """Writes the state after a report; each file is written whole or not at all.
 
     Args:
         folder: The checkpoint folder; made when missing.
@@ -99,8 +99,8 @@ def save_checkpoint(folder: Path, run: RunState, *, inputs: RunInputs) -> None:
         "loss_scale": None if run.scale is None else asdict(run.scale),
     }
     write_state(folder, state)
-    if report.best_epoch == report.epoch:
-        write_best(folder, BestWeights(trained, run.precision, report.epoch, inputs))
+    if is_best(report):
+        write_best(folder, BestWeights(trained, run.precision, report.number, inputs))
 
 
 def find_checkpoint(folder: Path, inputs: RunInputs, place: Place) -> Checkpoint:
@@ -124,8 +124,8 @@ def find_checkpoint(folder: Path, inputs: RunInputs, place: Place) -> Checkpoint
     all_seen = place.gather((seen.damage, kept.precision, len(kept.reports)))
     damage = next((damage for damage, _, _ in all_seen if damage), "")
     precision = next((precision for _, precision, _ in all_seen if precision), None)
-    if not damage and len({epochs for _, _, epochs in all_seen}) > 1:
-        damage = f"workers read {STATE} of different epochs"
+    if not damage and len({count for _, _, count in all_seen}) > 1:
+        damage = f"workers read {STATE} of different reports"
     if damage:
         if place.rank == 0:
             logger.warning("%s: %s; the run begins anew", folder, damage)
@@ -133,16 +133,16 @@ def find_checkpoint(folder: Path, inputs: RunInputs, place: Place) -> Checkpoint
     if seen.lost and kept.state is not None and place.rank == 0:
         logger.warning("%s: %s; it is made anew from %s", folder, seen.lost, STATE)
         assert precision is not None
-        epoch = kept.reports[-1].epoch
-        write_best(folder, BestWeights(kept.state["model"], precision, epoch, inputs))
+        number = kept.reports[-1].number
+        write_best(folder, BestWeights(kept.state["model"], precision, number, inputs))
     return replace(kept, precision=precision)
 
 
 def finish_checkpoint(folder: Path) -> None:
-    """Leaves of a run that is over its reports and the weights of its best epoch.
+    """Leaves of a run that is over its reports and the weights of its best one.
 
     Nothing goes on with the rest, which is the most of it: optimiser, and weights of the last
-    epoch. The same run yields its reports once more, and trains nothing.
+    report. The same run yields its reports once more, and trains nothing.
     """
     # It only frees room: on a full disk all stays as it is.
     with suppress(DamagedError, StorageError):
@@ -172,7 +172,7 @@ def restore(folder: Path, checkpoint: Checkpoint, run: RunState, *, epochs: int)
     state = checkpoint.state
     if state is None:
         return
-    if _is_over(state) and len(checkpoint.reports) >= epochs:
+    if _is_over(state) and checkpoint.reports[-1].progress >= epochs:
         run.reports.extend(checkpoint.reports)
         return
     try:
@@ -234,13 +234,15 @@ def _look(folder: Path, inputs: RunInputs) -> _Seen:
     except (ConfigError, *BROKEN_CONTENT) as error:
         raise no_checkpoint(folder, error) from error
     precision = precision or next((p for p in get_args(Precision) if p == last.precision), None)
-    if best is not None and best.epoch != last.best_epoch:
-        lost = f"{BEST} is of epoch {best.epoch} and not of the best, {last.best_epoch}"
-    is_best = last.best_epoch == last.epoch and not _is_over(state)
-    if lost and last.best_epoch > 0 and not is_best:  # 0 = no epoch was worth keeping.
+    found = best_report(reports)
+    number = found.number if found is not None else 0
+    if best is not None and best.number != number:
+        lost = f"{BEST} is of report {best.number} and not of the best, {number}"
+    has_weights = is_best(last) and not _is_over(state)
+    if lost and number > 0 and not has_weights:  # 0 = no report was worth keeping.
         return _Seen(Checkpoint(precision=precision), damage=lost)
-    # The state of the best epoch holds its weights.
-    return _Seen(Checkpoint(state, reports, precision), lost=lost if is_best else "")
+    # The state of the best report holds its weights.
+    return _Seen(Checkpoint(state, reports, precision), lost=lost if has_weights else "")
 
 
 def _refuse_others(folder: Path, found: RunInputs, inputs: RunInputs) -> None:

@@ -85,11 +85,11 @@ def recover_best(
     objective: ObjectiveSection,
     checkpoint: Path,
     assets: Assets,
-    epoch: int,
+    number: int,
 ) -> int:
-    """Makes sure that a checkpoint holds the weights of the best epoch of a run that has ended.
+    """Makes sure that a checkpoint holds the weights of the best report of a run that has ended.
 
-    Where they are damaged or lost the run is trained again, up to that epoch; a warning says so.
+    Where they are damaged or lost the run is trained again, up to that report; a warning says so.
     All workers call this together.
 
     Args:
@@ -97,27 +97,29 @@ def recover_best(
         objective: What `combined` is.
         checkpoint: Folder of the checkpoint.
         assets: Data and encoder of the run; models made of them before become unusable.
-        epoch: The best epoch.
+        number: The number of its best report.
 
     Returns:
-        The epoch whose weights are there: another one where this machine computes other numbers.
+        The number of the report whose weights are there: another one where this machine
+        computes other numbers.
 
     Raises:
         MtlError: The run cannot be trained again; see `train`.
     """
-    place, best = Place.current(), epoch
-    if all(place.gather(holds_best(checkpoint, epoch))):
-        return epoch
+    place, best = Place.current(), number
+    if all(place.gather(holds_best(checkpoint, number))):
+        return number
     reports = train(config, objective=objective, checkpoint=checkpoint, assets=assets)
     with closing(reports):
         for report in reports:
-            best = report.best_epoch
-            if report.epoch >= epoch:
+            best = best if report.is_sample else report.best_number
+            if report.number >= number:
                 break
-    if best != epoch and place.rank == 0:
+    if best != number and place.rank == 0:
         logger.warning(
-            "%s: trained again, the best epoch is %d and no longer %d", checkpoint, best, epoch
-        )
+            "%s: trained again, the best of its reports is number %d and no longer %d",
+            checkpoint, best, number,
+        )  # fmt: skip
     return best
 
 

@@ -214,9 +214,10 @@ class Run:
         counted = [score for name, score in result.main.items()
                    if not self.config.tasks[name].auxiliary]  # fmt: skip
         combined = self.objective.combine(counted, result.joint_accuracy)
-        best_epoch, best_combined = best_so_far(state.reports, epoch, combined)
+        best_number, best_combined = best_so_far(state.reports, epoch, combined)
         return Report(
             epoch=epoch,
+            number=epoch,
             progress=float(epoch),
             step=epoch * plan.steps_per_epoch,
             losses=training.losses,
@@ -226,7 +227,7 @@ class Run:
             joint_accuracy=result.joint_accuracy,
             combined=combined,
             best_combined=best_combined,
-            best_epoch=best_epoch,
+            best_number=best_number,
             seconds=time.perf_counter() - start,
             sentences_per_second=plan.rows_per_epoch / training.seconds,
             gradients=training.gradients,

@@ -53,8 +53,8 @@ def test_a_report_that_is_there_twice_or_missing_is_found(
 ) -> None:
     reports = tmp_path / "trials/0000/reports.jsonl"
     reports.parent.mkdir(parents=True)
-    for epochs, is_wrong in (([1, 2, 3], False), ([1, 2, 2], True), ([1, 3], True), ([2], True)):
-        reports.write_text("".join(f'{{"epoch": {epoch}}}\n' for epoch in epochs))
+    for numbers, is_wrong in (([1, 2, 3], False), ([1, 2, 2], True), ([1, 3], True), ([2], True)):
+        reports.write_text("".join(f'{{"number": {number}}}\n' for number in numbers))
         assert bool(study.told_twice(tmp_path)) == is_wrong
 
 

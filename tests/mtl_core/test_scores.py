@@ -29,7 +29,7 @@ def test_differences_have_a_sign() -> None:
 
 def test_a_report_is_strict_json_also_without_a_joint_accuracy() -> None:
     report = Report(
-        1, 1.0, 4, {"a": 0.1}, {"a": 1.0}, {"encoder": 1e-4}, {"a": {"mse": 0.5, "r": math.nan}},
+        1, 1, 1.0, 4, {"a": 0.1}, {"a": 1.0}, {"encoder": 1e-4}, {"a": {"mse": 0.5, "r": math.nan}},
         math.nan, 0.5, 0.5, 1, 2.0, 30.0,
     )  # fmt: skip
     line = report.to_json()

@@ -120,7 +120,7 @@ def test_reports_are_json_that_comes_back_with_nan(score: float) -> None:
     numbers = {"a": score, "b": 0.5}
     made = replace(
         report(1, score), losses=numbers, weights=numbers, learning_rates=numbers,
-        gradients=numbers, joint_accuracy=score, best_combined=score, best_epoch=0,
+        gradients=numbers, joint_accuracy=score, best_combined=score, best_number=0,
         dev={"intent": numbers},
     )  # fmt: skip
     line = made.to_json()
@@ -131,7 +131,7 @@ def test_reports_are_json_that_comes_back_with_nan(score: float) -> None:
         assert math.isnan(found["a"])
         assert found["b"] == 0.5
     assert math.isnan(again.combined)
-    assert again.best_epoch == 0
+    assert again.best_number == 0
 
 
 @pytest.mark.parametrize("seed", SEEDS)

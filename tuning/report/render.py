@@ -10,6 +10,7 @@ from typing import get_args
 from mtl_core.data.notes import leaks
 from mtl_core.markdown import code, plain
 from mtl_core.scores import flatten, main_scores, show_difference, show_score
+from mtl_core.training.report import epochs_text
 from tuning.records import ENDED, Status, TrialRecord, Value, keys_of_all, rank
 from tuning.report.data import data_section
 from tuning.report.markdown import percent, points, shell, table
@@ -199,7 +200,7 @@ def _trial_table(records: Sequence[TrialRecord]) -> str:
             show_score("combined", record.best.combined if record.best else None),
             *(show_score(name, _main_scores(record).get(name)) for name in columns),
             *(_parameter(record.parameters, name) for name in parameters),
-            str(record.num_epochs),
+            epochs_text(record.progress),
             f"{record.seconds:.0f}",
         ]
         # The iterable is evaluated outside of the loop, where `rank` is still the key function.

@@ -92,9 +92,9 @@ class Logbook(Callback):  # type: ignore[misc]  # Ray carries no types
     def on_trial_result(
         self, iteration: int, trials: Sequence[Any], trial: Any, result: Mapping[str, Any], **_: Any
     ) -> None:
-        """An epoch ended; a resumed trial repeats its early ones."""
+        """A trial reports; one that is resumed repeats its early reports."""
         if TrialFailure.of(result) is not None:
-            return  # No epoch: the end comes next.
+            return  # No report: the end comes next.
         # By now the scheduler has decided on the report, but nobody has acted on the decision.
         found = TrialResult.of(result)
         assert found is not None
@@ -120,7 +120,7 @@ class Logbook(Callback):  # type: ignore[misc]  # Ray carries no types
             self._end(run_id, "complete")
             return
         # The trainer first: it may still work on the trial, and would write its checkpoint again.
-        self._trainers.stop(run_id, last.report.epoch if last is not None else 0)
+        self._trainers.stop(run_id, last.report.number if last is not None else 0)
         # Tune knows one end for both.
         if isinstance(self._scheduler.decision_on(run_id), Pause):
             self._watcher.paused(self._recorder.pause(run_id))

@@ -20,7 +20,7 @@ from mtl_core.scores import main_scores
 from mtl_core.training.checkpoint import finish_checkpoint
 from mtl_core.training.distributed import Place
 from mtl_core.training.loop import train
-from mtl_core.training.report import Report, best_report, why_no_number
+from mtl_core.training.report import Report, best_report, epochs_text, why_no_number
 from tuning.study.config import StudyFile
 from tuning.watch.run_display import RunDisplay
 
@@ -39,7 +39,7 @@ def train_study(
         start: Weights to begin with; None = the pretrained encoder, and new heads.
 
     Returns:
-        The folder of the model at its best epoch.
+        The folder of the model at its best report.
 
     Raises:
         ConfigError: The folder cannot be written or holds another recipe; `start` has another
@@ -112,24 +112,26 @@ def _train_in(
         about=study.study.card,
     )
     finish_checkpoint(checkpoint)
-    display.result(f"best epoch {best.epoch}: combined {best.combined:.4f}; {output / 'model'}")
+    where = epochs_text(best.progress)
+    display.result(f"best epoch {where}: combined {best.combined:.4f}; {output / 'model'}")
     return output / "model"
 
 
 def _best(reports: Sequence[Report]) -> Report:
-    """Returns the report of the best epoch; a warning names epochs without a number.
+    """Returns the best report; a warning names those without a number.
 
     Raises:
-        TrainingError: No epoch has one.
+        TrainingError: None has one.
     """
-    reasons = [reason for report in reports if (reason := why_no_number(report)) is not None]
+    whole = [report for report in reports if not report.is_sample]
+    reasons = [reason for report in whole if (reason := why_no_number(report)) is not None]
     best = best_report(reports)
     if best is None:
-        raise TrainingError(f"{reasons[-1]}; so in all epochs, {len(reports)}: no model is saved")
+        raise TrainingError(f"{reasons[-1]}; so in all reports, {len(whole)}: no model is saved")
     if reasons:
         logger.warning(
-            "%s; so in %d of %d epochs, the model is that of epoch %d",
-            reasons[-1], len(reasons), len(reports), best.epoch,
+            "%s; so in %d of %d reports, the model is that of epoch %s",
+            reasons[-1], len(reasons), len(whole), epochs_text(best.progress),
         )  # fmt: skip
     return best
 
@@ -163,13 +165,14 @@ def _train(study: StudyFile, assets: Assets, checkpoint: Path, display: RunDispl
 
 
 def _line(report: Report, epochs: int) -> str:
-    """Returns the line of an epoch: main scores on dev, mean losses on train, speed."""
+    """Returns the line of a report: main scores on dev, mean losses on train, speed."""
     scores = "  ".join(
         f"{task} {value:.4f}" for task, (_, value) in main_scores(report.dev).items()
     )
     losses = "  ".join(f"{task} {loss:.3f}" for task, loss in report.losses.items())
+    dev = "sample of dev" if report.is_sample else "dev"
     return (
-        f"epoch {report.epoch}/{epochs}  dev: combined {report.combined:.4f}  {scores}  "
-        f"joint {report.joint_accuracy:.4f}  loss: {losses}  "
+        f"epoch {epochs_text(report.progress)}/{epochs}  {dev}: combined {report.combined:.4f}  "
+        f"{scores}  joint {report.joint_accuracy:.4f}  loss: {losses}  "
         f"{report.sentences_per_second:.0f} sentences/s  {report.seconds:.1f} s"
     )

@@ -71,7 +71,9 @@ class _TrialAttribute(BaseModel):
 
     model_config = KEPT
     overrides: dict[str, Any] = {}
-    epochs: Count = 0
+    reports: Count = 0
+    epochs: Seconds = 0.0
+    sampled: bool = False
     scores: dict[str, dict[str, Score]] = {}
     joint_accuracy: Score = 0.0
 

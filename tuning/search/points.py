@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 import optuna
 from optuna.trial import TrialState
 
-from mtl_core.training.report import Report
+from mtl_core.training.report import Report, why_no_number
 from tuning.records import Value, order_of, run_id_of
 from tuning.search._optuna import open_trials
 from tuning.space.space import Space
@@ -114,17 +114,17 @@ class OpenTrial:
 
     Attributes:
         overrides: Dotted key of `run` -> value that was drawn.
-        num_reports: What it has reported so far.
     """
 
     def __init__(self, trial: optuna.Trial, overrides: dict[str, object]) -> None:
         """Opens a trial that Optuna calls running, or one that a killed driver left so."""
         self.overrides = overrides
         self._trial = trial
-        self._best: Report | None = None
+        # Whether they stand on a sample of dev -> the best of such reports.
+        self._best: dict[bool, Report] = {}
         self._is_broken = False
         """Whether a report held no finite number, which no later report makes good."""
-        self.num_reports = 0
+        self._last: Report | None = None
         # Reports may come again; Optuna takes a step once.
         frozen = trial.study.get_trials(deepcopy=False)[trial.number]
         self._steps = set(frozen.intermediate_values)
@@ -135,24 +135,30 @@ class OpenTrial:
         return run_id_of(self._trial.number)
 
     @property
+    def num_reports(self) -> int:
+        """How often it has reported so far."""
+        return self._last.number if self._last is not None else 0
+
+    @property
     def parameters(self) -> dict[str, Value]:
         """What was drawn: dotted key of `run` -> value."""
         return dict(self._trial.params)
 
     def observe(self, report: Report) -> None:
         """Takes note of a report and passes the best value so far to Optuna."""
-        self.num_reports = report.epoch
+        self._last = report
+        self._is_broken = self._is_broken or why_no_number(report) is not None
         if not math.isfinite(report.combined):
-            self._is_broken = True
             return
-        if self._best is None or report.combined > self._best.combined:
-            self._best = report
+        best = self._best.get(report.is_sample)
+        if best is None or report.combined > best.combined:
+            best = self._best[report.is_sample] = report
         # The best so far and not the last: Optuna ranks a pruned trial by what it last reported,
-        # and a trial is worth its best epoch, whose checkpoint is kept.
-        step = int(report.progress)
-        if step not in self._steps:
-            self._steps.add(step)
-            self._trial.report(self._best.combined, step)
+        # and a trial is worth its best report, whose checkpoint is kept. Of the same kind: samplers
+        # compare trials at the same step, where all stand on a sample of dev or all on all of it.
+        if report.number not in self._steps:
+            self._steps.add(report.number)
+            self._trial.report(best.combined, report.number)
 
     def end(self, last: TrialResult | None, *, has_failed: bool) -> None:
         """Tells Optuna how the trial ended.
@@ -166,16 +172,21 @@ class OpenTrial:
         study = self._trial.study
         # A trial that diverged has failed, whatever it reached before: it must not draw the sampler
         # on.
-        if has_failed or self._best is None or self._is_broken:
+        best = self._best.get(False)
+        if has_failed or not self._best or self._is_broken:
             study.tell(self._trial, state=TrialState.FAIL)
-        elif last is not None and last.is_last:
-            study.tell(self._trial, self._best.combined)
+        elif last is not None and last.is_last and best is not None:
+            study.tell(self._trial, best.combined)
         else:
             study.tell(self._trial, state=TrialState.PRUNED)
 
     def _describe(self) -> None:
-        """Keeps the scores of the best report as user attributes."""
-        self._trial.set_user_attr("epochs", self.num_reports)
-        if self._best is not None:
-            self._trial.set_user_attr("scores", self._best.dev)
-            self._trial.set_user_attr("joint_accuracy", self._best.joint_accuracy)
+        """Keeps how far it came, and the scores of the best report, as user attributes."""
+        last, best = self._last, self._best.get(False)
+        self._trial.set_user_attr("reports", self.num_reports)
+        self._trial.set_user_attr("epochs", last.progress if last is not None else 0.0)
+        if True in self._best:
+            self._trial.set_user_attr("sampled", True)
+        if best is not None:
+            self._trial.set_user_attr("scores", best.dev)
+            self._trial.set_user_attr("joint_accuracy", best.joint_accuracy)

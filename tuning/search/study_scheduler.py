@@ -115,8 +115,8 @@ class StudyScheduler(FIFOScheduler):  # type: ignore[misc]  # Ray carries no typ
 
     def _judge(self, run_id: str, report: Report, *, is_last: bool) -> Decision:
         """Returns what becomes of a run after a report; that of one that comes again stands."""
-        if report.epoch > self._judged.get(run_id, 0):
-            self._judged[run_id] = report.epoch
+        if report.number > self._judged.get(run_id, 0):
+            self._judged[run_id] = report.number
             decision: Decision = GoOn()
             # A rung's cutoff is a percentile of the numbers in it: an infinite one would move it
             # for good.
@@ -139,7 +139,7 @@ def _in_order(
     left = {record.id: deque(record.reports) for record in records}
     for run_id, number in order:
         # Those without a finite number are not in the order: they come before the one behind them.
-        while (reports := left.get(run_id)) and reports[0].epoch <= number:
+        while (reports := left.get(run_id)) and reports[0].number <= number:
             yield run_id, reports.popleft()
     rest = [(run_id, report) for run_id, reports in left.items() for report in reports]
     yield from sorted(rest, key=lambda one: one[1].progress)

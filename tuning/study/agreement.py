@@ -109,7 +109,7 @@ def agreed_reports(
         BrokenError: The reports are broken, or are not those that the journal was told of.
     """
     run_id = run_id_of(trial.number)
-    known = max([trial.user_attrs.get("epochs", 0), *trial.intermediate_values])
+    known = max([_num_reports(trial), *trial.intermediate_values])
     reports = folder.read_reports(run_id)
     if len(reports) < known:
         # The journal is told first: what is missing may be written just now.
@@ -130,54 +130,67 @@ def agreed_reports(
     return (*reports, *_reports_of(trial, behind=len(reports)))
 
 
+def _num_reports(trial: FrozenTrial) -> int:
+    """Returns how many reports a trial made that has ended; 0 of others."""
+    # Journals of old versions know of epochs alone: there was a report for each.
+    return int(trial.user_attrs.get("reports", trial.user_attrs.get("epochs", 0)))
+
+
 def _check_scores(folder: StudyFolder, trial: FrozenTrial, reports: Iterable[Report]) -> None:
     # Of a trial that has ended all is on the disk: its end is waited for.
     has_ended = trial.state is not TrialState.RUNNING and "epochs" in trial.user_attrs
     for report in reports:
-        is_told = report.epoch in trial.intermediate_values
+        is_told = report.number in trial.intermediate_values
         if has_ended and not is_told and math.isfinite(report.combined):
             raise BrokenError(
-                f"{folder.journal}: a file of the study is broken: it has no score of epoch "
-                f"{report.epoch} of trial {run_id_of(trial.number)}; {REMEDY}"
+                f"{folder.journal}: a file of the study is broken: it has no score of report "
+                f"{report.number} of trial {run_id_of(trial.number)}; {REMEDY}"
             )
         # NaN is not told to Optuna. Equal to the last bit: both were written from the same number.
-        best, told = report.best_combined, trial.intermediate_values.get(report.epoch)
+        best, told = report.best_combined, trial.intermediate_values.get(report.number)
         if told is not None and math.isfinite(best) and best != told:
             raise BrokenError(
-                f"{folder.reports(run_id_of(trial.number))}:{report.epoch}: a file of the study is "
-                f"broken: the best score so far is {best}, but {told} in {folder.journal.name}; "
+                f"{folder.reports(run_id_of(trial.number))}:{report.number}: a file of the study "
+                f"is broken: the best score so far is {best}, but {told} in {folder.journal.name}; "
                 f"{REPORTS_REMEDY}"
             )
 
 
 def _reports_of(trial: FrozenTrial, *, behind: int) -> list[Report]:
-    """Returns what the journal knows of the epochs of a trial behind the first ones."""
-    # The values are the best so far, and of the best epoch alone all scores are kept: what worse
-    # epochs reached is not known.
-    values = sorted(trial.intermediate_values.items())
-    last = max((value for _, value in values), default=math.nan)
+    """Returns what the journal knows of the reports of a trial behind the first ones."""
+    # The values are the best so far of reports of their kind, on a sample of dev or on all of it,
+    # and of the best on all of it alone all scores are kept: what worse ones reached is not known.
+    told = sorted(trial.intermediate_values.items())
+    epochs = trial.user_attrs.get("epochs", 0)
+    per_epoch = round(_num_reports(trial) / epochs) if epochs else 1
+    is_sampled = trial.user_attrs.get("sampled", False)
+    kinds = {number: is_sampled and number % per_epoch != 0 for number, _ in told}
+    last = max((value for number, value in told if not kinds[number]), default=math.nan)
+    latest: dict[bool, Report] = {}
     found: list[Report] = []
-    for epoch, best in values:
-        before = found[-1] if found else None
+    for number, best in told:
+        before = latest.get(kinds[number])
         is_best = before is None or best > before.best_combined
-        is_last_best = is_best and best == last
-        found.append(
-            Report(
-                epoch=epoch,
-                progress=float(epoch),
-                step=0,
-                losses={},
-                weights={},
-                learning_rates={},
-                dev=trial.user_attrs.get("scores", {}) if is_last_best else {},
-                joint_accuracy=trial.user_attrs.get("joint_accuracy", math.nan)
-                if is_last_best
-                else math.nan,
-                combined=best if is_best else math.nan,
-                best_combined=best,
-                best_epoch=epoch if before is None or is_best else before.best_epoch,
-                seconds=0.0,
-                sentences_per_second=math.nan,
-            )
+        is_last_best = is_best and not kinds[number] and best == last
+        report = Report(
+            epoch=-(-number // per_epoch),
+            number=number,
+            progress=number / per_epoch,
+            step=0,
+            losses={},
+            weights={},
+            learning_rates={},
+            dev=trial.user_attrs.get("scores", {}) if is_last_best else {},
+            joint_accuracy=trial.user_attrs.get("joint_accuracy", math.nan)
+            if is_last_best
+            else math.nan,
+            combined=best if is_best else math.nan,
+            best_combined=best,
+            best_number=number if before is None or is_best else before.best_number,
+            seconds=0.0,
+            sentences_per_second=math.nan,
+            is_sample=kinds[number],
         )
-    return [report for report in found if report.epoch > behind]
+        latest[report.is_sample] = report
+        found.append(report)
+    return [report for report in found if report.number > behind]

@@ -16,9 +16,9 @@ from tuning.study.history import History
 class Recorder:
     """Keeps history and folder in step, the folder first.
 
-    Per trial the calls are `begin`, `report` for each epoch, `end`; one that pauses has `pause` and
-    another `begin` in between. What it raises, over a full disk say, ends the study, which could
-    not go on from what it did not write.
+    Per trial the calls are `begin`, `report` for each report, `end`; one that pauses has `pause`
+    and another `begin` in between. What it raises, over a full disk say, ends the study, which
+    could not go on from what it did not write.
     """
 
     def __init__(
@@ -79,8 +79,8 @@ class Recorder:
     def report(self, run_id: str, report: Report) -> TrialRecord | None:
         """Adds a report and returns the record; None when a resumed trial only repeats it."""
         record = self.history[run_id]
-        # Reports are one per epoch without gaps, so their number is the last epoch that is known.
-        if report.epoch <= len(record.reports):
+        # They are numbered without gaps.
+        if report.number <= len(record.reports):
             return None
         self._folder.add_report(run_id, report)
         return self._note(
@@ -96,7 +96,7 @@ class Recorder:
         return self._note(replace(self.history[run_id], status="paused"))
 
     def end(self, run_id: str, status: Status, error: str | None = None) -> TrialRecord:
-        """Notes how a trial ended; one whose objective was once NaN or infinite has failed.
+        """Notes how a trial ended; one whose objective on dev was once NaN or infinite has failed.
 
         Args:
             run_id: The trial.
@@ -127,6 +127,6 @@ class Recorder:
         losers = self.history.losers(self._keep_checkpoints)
         for record in losers:
             self._folder.drop_checkpoint(record.id)
-        # Of the others the weights of the best epoch are kept: an ended trial never goes on.
+        # Of the others the weights of the best report are kept: an ended trial never goes on.
         for record in self.history.ended:
             self._folder.drop_state(record.id)

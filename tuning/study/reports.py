@@ -1,4 +1,4 @@
-"""The reports of a trial as `reports.jsonl` holds them: a line for each epoch, in their order."""
+"""The reports of a trial as `reports.jsonl` holds them: a line for each, in their order."""
 
 import math
 from pathlib import Path
@@ -19,7 +19,7 @@ def read_reports(path: Path) -> tuple[Report, ...]:
     """Returns the reports of a file, without a last one that a killed driver left unfinished.
 
     Raises:
-        BrokenError: The file cannot be read, or a line of it is no report of its epoch.
+        BrokenError: The file cannot be read, or a line of it is not the report of its number.
     """
     *lines, end = (read_bytes(path, remedy=REMEDY) or b"").split(b"\n")
     if end.count(_REPORT) > 1:
@@ -44,14 +44,16 @@ def whole_lines(path: Path) -> str:
 
 
 def _wrong(report: Report, number: int) -> str:
-    """Returns what cannot be in the report of an epoch, or ""."""
-    if report.epoch != number:
-        return f"expected the report of epoch {number}, found that of {report.epoch}"
-    if report.best_epoch > report.epoch:
-        return f"best_epoch: {report.best_epoch} was not run yet"
+    """Returns what cannot be in the report of a number, or ""."""
+    if report.number != number:
+        return f"expected report {number}, found report {report.number}"
+    if not report.epoch - 1 < report.progress <= report.epoch:
+        return f"progress: {report.progress} does not lie in epoch {report.epoch}"
+    if report.best_number > report.number:
+        return f"best_number: {report.best_number} was not made yet"
     # A number that is none is never greater, and takes its place only as long as there is no other.
     combined, best = report.combined, report.best_combined
     is_other = combined != best and not (math.isnan(combined) and math.isnan(best))
-    if is_other and (report.epoch == report.best_epoch or combined > best):
+    if is_other and (report.number == report.best_number or combined > best):
         return f"combined: {combined} does not go with {best}, the best so far"
     return ""

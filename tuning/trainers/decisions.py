@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class GoOn:
-    """The run goes on with its next epoch."""
+    """The run goes on to its next report."""
 
 
 @dataclass(frozen=True, slots=True)

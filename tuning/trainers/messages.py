@@ -58,14 +58,14 @@ class TrainJob:
 
 @dataclass(frozen=True, slots=True)
 class ScoreJob:
-    """Score the best epoch of a run on test, and write its model when a folder is given.
+    """Score the best report of a run on test, and write its model when a folder is given.
 
     Attributes:
         spec: The run.
         export: Folder of the model.
-        dev: Dev scores of that epoch, for the model's card.
+        dev: Dev scores of that report, for the model's card.
         about: What its owner says of the model, for its card.
-        epoch: That epoch, from 1: where its weights are damaged or lost, the run is trained again.
+        number: Its number: where its weights are damaged or lost, the run is trained again.
             None = whichever the checkpoint holds.
     """
 
@@ -73,7 +73,7 @@ class ScoreJob:
     export: Path | None
     dev: dict[str, float | Mapping[str, float]]
     about: "About | None" = None
-    epoch: int | None = None
+    number: int | None = None
 
 
 # Compared by value: so the pool tells a job that is submitted again, after a lost answer, from
@@ -83,11 +83,11 @@ Job = TrainJob | ScoreJob
 
 @dataclass(frozen=True, slots=True)
 class Reported:
-    """A run ended an epoch.
+    """A run has something to report.
 
     Attributes:
-        report: The report of that epoch.
-        is_last: Whether it was the last epoch of the run.
+        report: The report.
+        is_last: Whether the run ends with it.
     """
 
     report: Report

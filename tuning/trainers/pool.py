@@ -2,9 +2,9 @@
 
 It holds no torch and does no work, so a run's way from report to decision takes milliseconds.
 
-A job goes this way: `submit` queues it, a trainer calls `take` and `begin`, and `report` after each
-epoch. Whoever submitted it reads the reports with `message`: asking for the next one lets the job
-go on, `stop` ends it. A trainer whose workers died calls `enter` again.
+A job goes this way: `submit` queues it, a trainer calls `take` and `begin`, and `report` with
+each report. Whoever submitted it reads them with `message`: asking for the next one lets the job go
+on, `stop` ends it. A trainer whose workers died calls `enter` again.
 """
 
 import asyncio

@@ -43,7 +43,7 @@ class Runner:
 
         Returns:
             (run id, message), in the order in which they come; the last one of a run has
-            `is_last`. A run goes on with its next epoch when the caller asks for what comes after
+            `is_last`. A run goes on to its next report when the caller asks for what comes after
             its report.
         """
         # Not a generator itself: jobs are queued by this call, not when the first message is read.

@@ -1,4 +1,4 @@
-"""Scores on test: the best epoch of a run, its model, and how sure its score is."""
+"""Scores on test: the best report of a run, its model, and how sure its score is."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -24,7 +24,7 @@ _Scores = dict[str, float | Mapping[str, float]]
 def score_on_test(
     job: ScoreJob, config: RunConfig, assets: Assets, objective: ObjectiveSection, place: Place
 ) -> Scored:
-    """Scores the best epoch of a run on test; the first worker writes its model when asked to.
+    """Scores the best report of a run on test; the first worker writes its model when asked to.
 
     Args:
         job: Where its checkpoint lies, and what is wanted.
@@ -65,14 +65,14 @@ def score_on_test(
 def _best_model(
     job: ScoreJob, config: RunConfig, assets: Assets, objective: ObjectiveSection
 ) -> tuple[MultiTaskModel, Precision]:
-    """Returns the model at the best epoch, trained again where its weights are lost."""
-    checkpoint, epoch = job.spec.checkpoint, job.epoch
-    if epoch is not None:
-        epoch = recover_best(
-            config, objective=objective, checkpoint=checkpoint, assets=assets, epoch=epoch
+    """Returns the model at the best report, trained again where its weights are lost."""
+    checkpoint, number = job.spec.checkpoint, job.number
+    if number is not None:
+        number = recover_best(
+            config, objective=objective, checkpoint=checkpoint, assets=assets, number=number
         )
     model = assets.new_model(config, build_tasks(config, assets.data.datasets))
-    return model, load_best(checkpoint, model, epoch=epoch)
+    return model, load_best(checkpoint, model, number=number)
 
 
 def score_best(
@@ -84,7 +84,7 @@ def score_best(
     place: Place,
     split: str,
 ) -> _Scores | None:
-    """Returns the scores of the best epoch of a run on a split; None = the data lacks it.
+    """Returns the scores of the best report of a run on a split; None = the data lacks it.
 
     Args:
         checkpoint: The run's checkpoint folder.

@@ -39,10 +39,10 @@ class PooledTrial(Trainable):  # type: ignore[misc]  # Ray carries no types
             self._messages = self._runner.go_on(*held)
 
     def step(self) -> dict[str, Any]:
-        """Waits for the next epoch, or for the trial's failure.
+        """Waits for the next report, or for the trial's failure.
 
         A report may come twice, when the actor died as it passed it on; whoever hears of reports
-        knows them by their epochs, since trials repeat them after a restart of the driver, too.
+        knows them by their numbers, since trials repeat them after a restart of the driver, too.
 
         Returns:
             What `TrialResult.for_tune` or `TrialFailure.for_tune` makes of it.

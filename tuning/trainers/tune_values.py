@@ -16,7 +16,7 @@ METRIC = "combined"
 """The key of a Tune result that is maximised."""
 
 TIME = "progress"
-"""The key of a Tune result that says how far a trial is, in epochs."""
+"""The key of a Tune result that says how far a trial is, in epochs and fractions of them."""
 
 _VALUE = "trial"
 """The key under which the typed value stands, among those that Tune itself reads."""
@@ -54,10 +54,10 @@ class TrialConfig:
 
 @dataclass(frozen=True, slots=True)
 class TrialResult:
-    """What a trial hands to Tune after an epoch.
+    """What a trial hands to Tune at a report.
 
     Attributes:
-        report: Of the epoch.
+        report: The report.
         is_last: Whether it ran all its epochs.
     """
 

@@ -146,11 +146,11 @@ class Worker:
         # Closed even when it is left early, so that the run lets go of its files and memory now.
         with closing(reports):
             for report in reports:
-                is_last = report.epoch >= last
+                is_last = report.progress >= last
                 # `train` yields the reports of its checkpoint once more; they were decided on
                 # before. The last one says that the run is over, which its driver, killed as it
                 # came, may not have written down.
-                if report.epoch <= job.delivered and not is_last:
+                if report.number <= job.delivered and not is_last:
                     continue
                 decision = self._channel.send(Reported(report, is_last))
                 if is_last or isinstance(decision, Stop):

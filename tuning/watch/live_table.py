@@ -8,6 +8,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from mtl_core.training.report import epochs_text
 from tuning.records import Status, rank
 from tuning.watch.console import Printable
 from tuning.watch.plain_lines import long_warning
@@ -126,7 +127,7 @@ def _table(now: Snapshot) -> Table:
         table.add_row(
             Text(record.id),
             Text(record.status, style=_STYLES.get(record.status, "")),
-            Text(f"{len(record.reports)}/{now.epochs}"),
+            Text(f"{epochs_text(record.progress)}/{now.epochs}"),
             Text(f"{record.best.combined:.4f}" if record.best else "-"),
             Text(scores(record) if record.status != "failed" else record.error or ""),
         )

@@ -9,6 +9,7 @@ from pathlib import Path
 from mtl_core.errors import ConfigError
 from mtl_core.full_disk import storage_error
 from mtl_core.printable import printable
+from mtl_core.training.report import epochs_text
 from tuning.records import TrialRecord
 from tuning.watch.watcher import Watcher
 from tuning.watch.wording import outcome, parameters, scores
@@ -41,11 +42,11 @@ class LogLines(Watcher):
         logger.info("trial %s began: %s", record.id, parameters(record))
 
     def reported(self, record: TrialRecord) -> None:
-        """Logs the scores of an epoch."""
+        """Logs the scores of a report."""
         report = record.reports[-1]
         logger.info(
-            "trial %s epoch %d: combined %.4f  %s  %.0f sentences/s  %.1f s",
-            record.id, report.epoch, report.combined, scores(record),
+            "trial %s epoch %s: combined %.4f  %s  %.0f sentences/s  %.1f s",
+            record.id, epochs_text(report.progress), report.combined, scores(record),
             report.sentences_per_second, report.seconds,
         )  # fmt: skip
 

@@ -198,7 +198,7 @@ class StudyState(Watcher):
         if epoch_seconds is None or self._stage != "searching":
             return None
         # Without failed ones, which ended where they failed and not where a scheduler would.
-        lengths = [len(r.reports) for r in records.values() if r.status in ("complete", "stopped")]
+        lengths = [r.progress for r in records.values() if r.status in ("complete", "stopped")]
         paused = [record for record in records.values() if record.status == "paused"]
         # Of paused ones nobody knows which go on: all of them may.
         is_bound = len(lengths) < _ENOUGH_ENDED or bool(paused)
@@ -221,9 +221,9 @@ class StudyState(Watcher):
     def _epoch_seconds(self, records: Mapping[str, TrialRecord]) -> float | None:
         """Returns the mean seconds per epoch; by the speed of steps before the first has ended."""
         # Reports have the time of the evaluation in them, so they are better than steps.
-        reports = [report for record in records.values() for report in record.reports]
-        if reports:
-            return sum(report.seconds for report in reports) / len(reports)
+        done = sum(record.progress for record in records.values())
+        if done:
+            return sum(r.seconds for record in records.values() for r in record.reports) / done
         found = [
             status.progress.epoch_seconds
             for status in self._trainers
@@ -236,5 +236,5 @@ class StudyState(Watcher):
         """Returns the epochs of a running trial with the fraction of the present one."""
         status = next((one for one in self._trainers if one.job == record.id), None)
         if status is None or status.progress is None:
-            return len(record.reports)
+            return record.progress
         return status.progress.share * status.progress.epochs

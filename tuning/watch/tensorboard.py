@@ -20,7 +20,7 @@ from tensorboard.summary.writer.record_writer import RecordWriter
 
 from mtl_core.files import whole_append
 from mtl_core.full_disk import telling_full_disks
-from mtl_core.training.report import Report
+from mtl_core.training.report import Report, is_best
 from tuning.records import TrialRecord, Value
 from tuning.space.space import Parameter
 from tuning.watch.watcher import Watcher
@@ -70,13 +70,14 @@ class TensorBoard(Watcher):
     def reported(self, record: TrialRecord) -> None:
         """Adds a point to the curves of a trial that has begun.
 
-        "best/" holds the scores of the best epoch so far: a point whenever it changes, of which
-        the HPARAMS table shows the last.
+        The step, a whole number, is that of the report: divided by the reports of an epoch it is
+        epochs, for all trials of a study alike. "best/" holds the scores of the best report so far
+        on all of dev: a point whenever it changes, of which the HPARAMS table shows the last.
         """
         report = record.reports[-1]
         scalars = _scalars(report)
         values = [Summary.Value(tag=tag, simple_value=value) for tag, value in scalars.items()]
-        self._write(record.id, Summary(value=values), step=report.epoch)
+        self._write(record.id, Summary(value=values), step=report.number)
         # The names of the scores, thus the columns of the table, are known only now.
         self._write_experiment([f"best/{name}" for name in _scores(report)])
 
@@ -157,8 +158,8 @@ def _scores(report: Report) -> dict[str, float]:
 def _scalars(report: Report) -> dict[str, float]:
     scores = _scores(report)
     scalars = {f"dev/{name}": value for name, value in scores.items()}
-    # "best/" has a point only where the best changes, so its last point is the best epoch's.
-    if report.epoch == report.best_epoch:
+    # "best/" has a point only where the best changes, so its last point is the best report's.
+    if is_best(report):
         scalars |= {f"best/{name}": value for name, value in scores.items()}
     scalars |= {f"train/loss/{task}": value for task, value in report.losses.items()}
     scalars |= {f"train/weight/{task}": value for task, value in report.weights.items()}

@@ -49,10 +49,11 @@ class TrialsCsv(Watcher):
 
 
 def trials_frame(records: Sequence[TrialRecord]) -> pandas.DataFrame:
-    """Returns one row per trial: id, status, parameters, dev scores at the best epoch, cost.
+    """Returns one row per trial: id, status, parameters, dev scores at the best report, cost.
 
     The columns are "trial", "status", one per parameter, "combined", "joint_accuracy",
-    "<task>.<score>", "best_epoch", "epochs" and "seconds". What a trial lacks is missing: a
+    "<task>.<score>", "best_epoch" (that of the best report, a fraction where it lies within one),
+    "epochs" and "seconds". What a trial lacks is missing: a
     parameter of a section that it did not choose, the scores of a trial that never reported.
     """
     scores = [_dev_scores(record) for record in records]
@@ -67,8 +68,10 @@ def trials_frame(records: Sequence[TrialRecord]) -> pandas.DataFrame:
             for name in keys_of_all(record.parameters for record in records)
         },
         **{name: [row.get(name) for row in scores] for name in score_names},
-        "best_epoch": [record.best.epoch if record.best else None for record in records],
-        "epochs": [record.num_epochs for record in records],
+        "best_epoch": [
+            _number(record.best.progress) if record.best else None for record in records
+        ],
+        "epochs": [_number(record.progress) for record in records],
         "seconds": [record.seconds for record in records],
     }
     return pandas.DataFrame({name: _series(values) for name, values in columns.items()})
@@ -80,6 +83,11 @@ def _dev_scores(record: TrialRecord) -> dict[str, float]:
         return {}
     tree: ScoreTree = {"combined": best.combined, "joint_accuracy": best.joint_accuracy, **best.dev}
     return flatten(tree, ".")
+
+
+def _number(epochs: float) -> int | float:
+    """Returns whole epochs as a whole number."""
+    return int(epochs) if epochs.is_integer() else epochs
 
 
 def _series(values: list[Value]) -> pandas.Series:

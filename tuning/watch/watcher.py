@@ -35,7 +35,7 @@ class Watcher:
         """About every second of the search: what each trainer does."""
 
     def reported(self, record: TrialRecord) -> None:
-        """An epoch ended; the newest report is the record's last."""
+        """A trial reports; its newest report is the record's last."""
 
     def paused(self, record: TrialRecord) -> None:
         """A trial left its trainer; the scheduler may let it go on later."""

@@ -1,6 +1,7 @@
 """How trials, times and speeds are written on the terminal and in lines of text."""
 
 from mtl_core.scores import main_scores
+from mtl_core.training.report import epochs_text
 from tuning.records import TrialRecord
 from tuning.trainers.messages import TrainerStatus
 from tuning.watch.state import Estimate, Snapshot
@@ -45,9 +46,9 @@ def outcome(record: TrialRecord) -> str:
     score = f"combined {record.best.combined:.4f}" if record.best else "no score"
     if record.status == "failed":
         score = record.error or "no reason known"
-    epochs = f"{len(record.reports)} epoch{'' if len(record.reports) == 1 else 's'}"
+    epochs = f"epoch{'' if record.progress == 1 else 's'}"
     parts = [
-        f"trial {record.id} {record.status} after {epochs}: {score}",
+        f"trial {record.id} {record.status} after {epochs_text(record.progress)} {epochs}: {score}",
         scores(record),
         parameters(record),
     ]

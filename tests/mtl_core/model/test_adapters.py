@@ -35,7 +35,7 @@ def test_saved_model_holds_the_sum_of_weights_and_adapters(
     assets = Assets.load(config, device=CPU)
     names = set(load_encoder(config.encoder.name).state_dict())
     reports = list(train(config, checkpoint=tmp_path / "run", assets=assets))
-    report = reports[reports[-1].best_epoch - 1]
+    report = reports[reports[-1].best_number - 1]
     export_best(
         tmp_path / "run", tmp_path / "model", config=config, assets=assets, dev={}, test=None
     )

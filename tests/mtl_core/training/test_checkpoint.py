@@ -62,7 +62,7 @@ def test_the_best_weights_are_read_as_they_were_written(tmp_path: Path) -> None:
     weights = {"a": torch.randn(3, 2), "b": torch.arange(4), "c": torch.tensor(1.5)}
     write_best(tmp_path, BestWeights(weights, "bf16", 3, {"run": "{}"}))
     found = read_best(tmp_path)
-    assert (found.precision, found.epoch, found.inputs) == ("bf16", 3, {"run": "{}"})
+    assert (found.precision, found.number, found.inputs) == ("bf16", 3, {"run": "{}"})
     assert_same(dict(found.weights), weights)
 
 
@@ -80,7 +80,7 @@ def test_no_change_of_the_best_weights_goes_unnoticed(tmp_path: Path) -> None:
             continue
         # Safetensors fills its header up with blanks, which say nothing.
         assert whole[place : place + 1] == b" "
-        assert (found.epoch, found.weights["a"].tolist()) == (1, [1.0, 1.0])
+        assert (found.number, found.weights["a"].tolist()) == (1, [1.0, 1.0])
 
 
 def test_weights_of_another_epoch_or_version_are_refused(tmp_path: Path) -> None:
@@ -134,8 +134,8 @@ def test_killed_between_its_two_files_a_checkpoint_is_of_one_epoch(
     kill_between(tmp_path / "b", config, assets, scores)
     reports = train(config, checkpoint=tmp_path / "b", assets=assets, objective=given(rest))
     assert timeless(list(reports)) == timeless(expected)
-    assert expected[-1].best_epoch == len(scores)
-    assert read_best(tmp_path / "b").epoch == len(scores)
+    assert expected[-1].best_number == len(scores)
+    assert read_best(tmp_path / "b").number == len(scores)
     assert (tmp_path / "a" / BEST).read_bytes() == (tmp_path / "b" / BEST).read_bytes()
 
 
@@ -290,7 +290,7 @@ def test_the_weights_of_an_ended_run_are_trained_again_where_they_are_lost(
     lost: list[str], config: RunConfig, assets: Assets, tmp_path: Path
 ) -> None:
     reports = list(train(config, checkpoint=tmp_path, assets=assets))
-    epoch, whole = reports[-1].best_epoch, (tmp_path / BEST).read_bytes()
+    epoch, whole = reports[-1].best_number, (tmp_path / BEST).read_bytes()
     for name in lost:
         (tmp_path / name).unlink()
     found = recover_best(config, objective=Mean(), checkpoint=tmp_path, assets=assets, epoch=epoch)
@@ -317,17 +317,17 @@ def test_a_run_that_is_over_keeps_its_reports_and_best_weights_alone(
     (tmp_path / BEST).unlink()
     again = list(train(config, checkpoint=tmp_path, assets=assets))
     assert timeless(again) == timeless(made)
-    assert read_best(tmp_path).epoch == made[-1].best_epoch
+    assert read_best(tmp_path).number == made[-1].best_number
 
 
 def test_a_run_that_is_over_cannot_go_on(config: RunConfig, assets: Assets, tmp_path: Path) -> None:
     made = list(train(config, checkpoint=tmp_path, assets=assets))
     finish_checkpoint(tmp_path)
     state = dict(read_state(tmp_path) or {})
-    state["reports"] = state["reports"][: made[-1].best_epoch]
+    state["reports"] = state["reports"][: made[-1].best_number]
     if len(state["reports"]) == EPOCHS:
         state["reports"] = state["reports"][:-1]
-        write_best(tmp_path, replace(read_best(tmp_path), epoch=made[-2].best_epoch))
+        write_best(tmp_path, replace(read_best(tmp_path), number=made[-2].best_number))
     torch.save(state, tmp_path / STATE)
     with pytest.raises(ConfigError, match=r"state\.pt: not a checkpoint: 'model'; remove it"):
         list(train(config, checkpoint=tmp_path, assets=assets))

@@ -241,7 +241,7 @@ def test_two_workers_give_what_one_gives(
         for task, scores in one.dev.items():  # shares are equal, perplexities nearly so
             assert two.dev[task] == pytest.approx(scores, rel=1e-6 if task != "words" else 1e-3)
         assert two.joint_accuracy == one.joint_accuracy
-        assert (two.step, two.best_epoch) == (one.step, one.best_epoch)
+        assert (two.step, two.best_number) == (one.step, one.best_number)
         # Methods that divide gradients by each other enlarge rounding.
         assert two.weights == pytest.approx(one.weights, rel=1e-2)
         assert two.gradients == pytest.approx(one.gradients, rel=1e-3, abs=1e-4)

@@ -49,7 +49,7 @@ def test_reports_carry_the_best_so_far(run_config: RunConfigFactory) -> None:
     assert combined != sorted(combined)  # it goes up and down, or this would show nothing
     for number, report in enumerate(reports, start=1):
         assert report.best_combined == max(combined[:number])
-        assert report.best_epoch == 1 + combined.index(max(combined[:number]))
+        assert report.best_number == 1 + combined.index(max(combined[:number]))
 
 
 def test_a_score_that_is_not_a_number_is_never_the_best(run_config: RunConfigFactory) -> None:
@@ -59,7 +59,7 @@ def test_a_score_that_is_not_a_number_is_never_the_best(run_config: RunConfigFac
 
     given = iter([math.nan, 0.5, math.inf, 0.5, math.nan, 0.6, -math.inf])
     reports = list(train(run_config({"training.epochs": 7}), objective=Given()))
-    assert [report.best_epoch for report in reports] == [0, 2, 2, 2, 2, 6, 6]
+    assert [report.best_number for report in reports] == [0, 2, 2, 2, 2, 6, 6]
     assert math.isnan(reports[0].best_combined)
     assert [report.best_combined for report in reports[1:]] == [0.5, 0.5, 0.5, 0.5, 0.6, 0.6]
 

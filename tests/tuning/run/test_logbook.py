@@ -117,6 +117,7 @@ def tune_config(number: int, overrides: dict[str, Value]) -> dict[str, object]:
 def epoch_report(epoch: int, combined: float) -> Report:
     return Report(
         epoch=epoch,
+        number=epoch,
         progress=float(epoch),
         step=epoch,
         losses={"intent": 0.5},
@@ -126,7 +127,7 @@ def epoch_report(epoch: int, combined: float) -> Report:
         joint_accuracy=combined,
         combined=combined,
         best_combined=combined,
-        best_epoch=epoch,
+        best_number=epoch,
         seconds=1.5,
         sentences_per_second=100.0,
     )

@@ -84,7 +84,7 @@ def test_results_tell_the_precision() -> None:
 
 
 def records(*precisions: str) -> list[TrialRecord]:
-    report = (1, 1.0, 1, {}, {}, {}, {}, 0.5, 0.5, 0.5, 1, 1.0, 1.0)
+    report = (1, 1, 1.0, 1, {}, {}, {}, {}, 0.5, 0.5, 0.5, 1, 1.0, 1.0)
     return [
         TrialRecord(
             run_id_of(number), "complete", {}, {}, reports=(Report(*report, precision=name),)

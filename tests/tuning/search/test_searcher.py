@@ -57,6 +57,7 @@ def trials_of(journal: Path) -> list[optuna.trial.FrozenTrial]:
 def result(epoch: int, combined: float, *, last: int = 3) -> dict:
     report = Report(
         epoch=epoch,
+        number=epoch,
         progress=float(epoch),
         step=10 * epoch,
         losses={},
@@ -66,7 +67,7 @@ def result(epoch: int, combined: float, *, last: int = 3) -> dict:
         joint_accuracy=combined / 2,
         combined=combined,
         best_combined=combined,
-        best_epoch=epoch,
+        best_number=epoch,
         seconds=1.0,
         sentences_per_second=1.0,
     )

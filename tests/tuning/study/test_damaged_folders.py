@@ -199,9 +199,9 @@ def test_reports_that_are_gone_are_taken_from_the_journal_with_a_word(
     found = history["0002"]
     assert found.best is not None
     assert whole.best is not None
-    for name in ("epoch", "combined", "joint_accuracy", "dev", "best_epoch"):
+    for name in ("epoch", "combined", "joint_accuracy", "dev", "best_number"):
         assert getattr(found.best, name) == getattr(whole.best, name)
-    assert found.num_epochs == whole.num_epochs
+    assert found.progress == whole.progress
     assert status(mtl, finished) == (before, said[0] + "\n")
     done = mtl("tune", f"{finished}/study.yaml")
     assert done.code == 0
@@ -217,7 +217,11 @@ def test_reports_of_a_trial_that_has_not_ended_come_again(mtl: Mtl, interrupted:
 
 
 def another_score(report: dict[str, object]) -> None:
-    report |= {"combined": 0.99, "best_combined": 0.99, "best_epoch": report["epoch"]}
+    report |= {"combined": 0.99, "best_combined": 0.99, "best_number": report["number"]}
+
+
+def another_number(report: dict[str, object]) -> None:
+    report["number"] = 7
 
 
 def another_epoch(report: dict[str, object]) -> None:
@@ -240,7 +244,8 @@ def a_key_too_many(report: dict[str, object]) -> None:
     ("change", "message"),
     [
         (another_score, "the best score so far is 0.99, but "),
-        (another_epoch, "expected the report of epoch 2, found that of 7"),
+        (another_number, "expected report 2, found report 7"),
+        (another_epoch, "progress: 2.0 does not lie in epoch 7"),
         (a_score_above_the_best, "combined: 0.99 does not go with "),
         (a_text, "dev.intent.accuracy: expected a number, found 'high'"),
         (a_key_too_many, "colour: no such key is known"),

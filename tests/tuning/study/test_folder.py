@@ -34,6 +34,7 @@ def study_file(storage: Path, overrides: dict[str, object] | None = None) -> Stu
 def report(epoch: int) -> Report:
     return Report(
         epoch=epoch,
+        number=epoch,
         progress=float(epoch),
         step=epoch,
         losses={"intent": 0.5},
@@ -43,7 +44,7 @@ def report(epoch: int) -> Report:
         joint_accuracy=0.75,
         combined=0.75,
         best_combined=0.75,
-        best_epoch=1,
+        best_number=1,
         seconds=1.0,
         sentences_per_second=100.0,
     )

@@ -356,7 +356,7 @@ def test_the_best_model_is_trained_again_where_its_weights_are_damaged(
     worker = worker_on(line, run_config())
     worker.do(TrainJob(spec))
     assert isinstance(line.sent[-1], Reported)
-    epoch = line.sent[-1].report.best_epoch
+    epoch = line.sent[-1].report.best_number
     for name in ("before", "after"):
         worker.do(ScoreJob(spec, export=tmp_path / name, dev={}, epoch=epoch))
         (tmp_path / "run" / "state.pt").unlink()

@@ -56,6 +56,7 @@ def trial(number: int, parameters: dict[str, Value], status: Status = "running")
 def report(epoch: int, combined: float, best_epoch: int) -> Report:
     return Report(
         epoch=epoch,
+        number=epoch,
         progress=float(epoch),
         step=10 * epoch,
         losses={"intent": 0.5},
@@ -65,7 +66,7 @@ def report(epoch: int, combined: float, best_epoch: int) -> Report:
         joint_accuracy=combined / 2,
         combined=combined,
         best_combined=1.0,
-        best_epoch=best_epoch,
+        best_number=best_epoch,
         seconds=2.0,
         gradients={"norm/intent": 3.0, "cosine/intent/slots": -0.25},
         sentences_per_second=100.0,

@@ -79,7 +79,7 @@ def score_finals(
             export=folder.best if record is best else None,
             dev=dev_scores(record),
             about=about,
-            epoch=record.best.epoch if record.best else None,
+            number=record.best.number if record.best else None,
         )
         message = trainers.score(job)
         if isinstance(message, Failed):
