@@ -17,7 +17,8 @@ Told = tuple[int, float, float]
 
 def report_at(progress: float, score: float) -> Report:
     """A report after these epochs, which may be a fraction."""
-    return dataclasses.replace(report(max(1, int(progress)), score), progress=progress)
+    made = report(max(1, round(10 * progress)), score, per_epoch=10)
+    return dataclasses.replace(made, progress=progress)
 
 
 def decisions_on(scheduler: Scheduler, reports: Sequence[Told]) -> list[Decision]:

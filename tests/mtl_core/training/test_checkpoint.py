@@ -83,14 +83,14 @@ def test_no_change_of_the_best_weights_goes_unnoticed(tmp_path: Path) -> None:
         assert (found.number, found.weights["a"].tolist()) == (1, [1.0, 1.0])
 
 
-def test_weights_of_another_epoch_or_version_are_refused(tmp_path: Path) -> None:
+def test_weights_of_another_report_or_version_are_refused(tmp_path: Path) -> None:
     model = torch.nn.Linear(1, 1)
     with pytest.raises(ConfigError, match=r"are lost: best\.safetensors is missing; train the run"):
         load_best(tmp_path, model)
     write_best(tmp_path, BestWeights(model.state_dict(), "fp32", 2, {"run": "{}"}))
-    assert load_best(tmp_path, model, epoch=2) == "fp32"
-    with pytest.raises(ConfigError, match=r"the weights of epoch 1, found .* 2;"):
-        load_best(tmp_path, model, epoch=1)
+    assert load_best(tmp_path, model, number=2) == "fp32"
+    with pytest.raises(ConfigError, match=r"the weights of report 1, found .* 2;"):
+        load_best(tmp_path, model, number=1)
     save_file(load_file(tmp_path / BEST), tmp_path / BEST)
     with pytest.raises(ConfigError, match="is not what was written, or of another version"):
         load_best(tmp_path, model)
@@ -125,7 +125,7 @@ def kill_between(folder: Path, config: RunConfig, assets: Assets, scores: Sequen
 
 
 @pytest.mark.parametrize("scores", [[0.5], [0.5, 0.6], [0.5, 0.4, 0.6]])
-def test_killed_between_its_two_files_a_checkpoint_is_of_one_epoch(
+def test_killed_between_its_two_files_a_checkpoint_is_of_one_report(
     config: RunConfig, assets: Assets, tmp_path: Path, scores: list[float]
 ) -> None:
     rest = [0.1] * (EPOCHS - len(scores))
@@ -140,7 +140,7 @@ def test_killed_between_its_two_files_a_checkpoint_is_of_one_epoch(
 
 
 @pytest.mark.parametrize("is_best_last", [False, True])
-def test_lost_weights_of_the_best_epoch_are_had_again(
+def test_lost_weights_of_the_best_report_are_had_again(
     config: RunConfig,
     assets: Assets,
     tmp_path: Path,
@@ -290,14 +290,16 @@ def test_the_weights_of_an_ended_run_are_trained_again_where_they_are_lost(
     lost: list[str], config: RunConfig, assets: Assets, tmp_path: Path
 ) -> None:
     reports = list(train(config, checkpoint=tmp_path, assets=assets))
-    epoch, whole = reports[-1].best_number, (tmp_path / BEST).read_bytes()
+    number, whole = reports[-1].best_number, (tmp_path / BEST).read_bytes()
     for name in lost:
         (tmp_path / name).unlink()
-    found = recover_best(config, objective=Mean(), checkpoint=tmp_path, assets=assets, epoch=epoch)
-    assert found == epoch
+    found = recover_best(
+        config, objective=Mean(), checkpoint=tmp_path, assets=assets, number=number
+    )
+    assert found == number
     assert (tmp_path / BEST).read_bytes() == whole
     assert (
-        load_best(tmp_path, Run(config, Mean(), assets=assets).state.model, epoch=epoch) == "fp32"
+        load_best(tmp_path, Run(config, Mean(), assets=assets).state.model, number=number) == "fp32"
     )
 
 

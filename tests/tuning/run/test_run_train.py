@@ -210,7 +210,7 @@ def test_an_objective_that_is_no_number_ends_with_one_line_and_no_model(
     monkeypatch.setattr(Mean, "combine", lambda *_: math.nan)
     failed = mtl("train", "study.yaml", "--output", "out")
     assert failed.code == 1
-    said = "epoch 2: the objective is no number but nan; so in all epochs, 2: no model is saved"
+    said = "epoch 2: the objective is no number but nan; so in all reports, 2: no model is saved"
     assert failed.err.splitlines()[-1] == f"error: {said}"
     assert not (tmp_path / "out" / "model").exists()
     assert not (tmp_path / "out" / "checkpoint" / "best.safetensors").exists()
@@ -229,6 +229,6 @@ def test_epochs_without_a_number_are_told_and_the_model_is_that_of_the_best(
     monkeypatch.setattr(Mean, "combine", lambda *_: next(scores))
     done = mtl("train", "study.yaml", "--output", "out")
     assert done.code == 0
-    said = "epoch 3: the objective is no number but inf; so in 2 of 4 epochs, the model is that of"
+    said = "epoch 3: the objective is no number but inf; so in 2 of 4 reports, the model is that of"
     assert caplog.messages[-1] == f"{said} epoch 2"
     assert "best epoch 2: combined 0.2500" in done.out

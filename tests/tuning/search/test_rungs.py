@@ -2,6 +2,7 @@ import random
 
 import pytest
 from curves import report_at
+from trials import report
 
 from tuning.search.schedulers.rungs import Rungs, rung_levels
 
@@ -77,3 +78,11 @@ def test_the_order_of_runs_does_not_matter() -> None:
         if not left[run_id]:
             del left[run_id]
     assert [by_run[rung] for rung in range(4)] == [mixed[rung] for rung in range(4)]
+
+
+def test_scores_on_a_sample_of_dev_do_not_stand_beside_those_on_all_of_it() -> None:
+    rungs = Rungs((0.5, 1.0))
+    # Flattered by a few rows.
+    assert rungs.place("a", report(1, 0.9, per_epoch=2, is_sample=True)) == 0
+    assert rungs.place("a", report(2, 0.5, per_epoch=2)) == 1
+    assert [standing["a"].combined for standing in (rungs[0], rungs[1])] == [0.9, 0.5]

@@ -356,9 +356,9 @@ def test_the_best_model_is_trained_again_where_its_weights_are_damaged(
     worker = worker_on(line, run_config())
     worker.do(TrainJob(spec))
     assert isinstance(line.sent[-1], Reported)
-    epoch = line.sent[-1].report.best_number
+    number = line.sent[-1].report.best_number
     for name in ("before", "after"):
-        worker.do(ScoreJob(spec, export=tmp_path / name, dev={}, epoch=epoch))
+        worker.do(ScoreJob(spec, export=tmp_path / name, dev={}, number=number))
         (tmp_path / "run" / "state.pt").unlink()
         (tmp_path / "run" / "best.safetensors").write_bytes(b"damaged")
     assert line.sent[-1] == line.sent[-2]

@@ -46,7 +46,8 @@ class MedianStopping(Scheduler):
 
     As Ray Tune's MedianStoppingRule with `hard_stop`: it looks at all others that have come as far,
     where the paper takes those that are complete. A decision hangs on who has come as far by then;
-    after a restart, those that follow are the same in whatever order reports are replayed.
+    after a restart, those that follow are the same in whatever order reports are replayed. Scores on
+    a sample of dev are compared with such scores alone.
     """
 
     def __init__(self, grace: float, min_samples: int) -> None:
@@ -58,14 +59,16 @@ class MedianStopping(Scheduler):
         """
         self._grace = grace * (1 - SLACK)
         self._min_samples = min_samples
-        self._curves: dict[str, dict[float, float]] = {}
-        """Run id -> progress -> combined score; repeated reports replace themselves."""
+        self._curves: dict[bool, dict[str, dict[float, float]]] = {False: {}, True: {}}
+        """Whether on a sample of dev -> run id -> progress -> combined score; repeated reports
+        replace themselves."""
 
     def decide(self, run_id: str, report: Report) -> Decision:
         """Returns `Stop` for a run that never was as good as the middle one was on average."""
-        curve = self._curves.setdefault(run_id, {})
+        curves = self._curves[report.is_sample]
+        curve = curves.setdefault(run_id, {})
         curve[report.progress] = report.combined
-        others = [one for other, one in self._curves.items() if other != run_id]
+        others = [one for other, one in curves.items() if other != run_id]
         averages = [
             average
             for one in others
@@ -79,7 +82,7 @@ class MedianStopping(Scheduler):
 
     def describe(self) -> str:
         """Returns how many runs it compares."""
-        return f"{len(self._curves)} runs"
+        return f"{len(self._curves[False].keys() | self._curves[True].keys())} runs"
 
     def _average(self, curve: Mapping[float, float], progress: float) -> float | None:
         """Returns the mean from the grace period up to `progress`; None without any report."""

@@ -52,7 +52,8 @@ class Rungs:
     """Levels of progress, and the best report with which each run stands on those it reached.
 
     A run stands on a rung with its best report up to there, since a run is worth its best report
-    and not its last.
+    and not its last: of those on a sample of dev where the report that reaches the rung stands on
+    one, as it does for all runs there, else of those on all of dev.
 
     A report that passes several rungs at once stands on the highest of them: on the lower ones it
     would be compared with runs that had trained for less. Repeated reports, after a restart for
@@ -68,7 +69,8 @@ class Rungs:
         self.levels = levels
         self._standing: tuple[dict[str, Report], ...] = tuple({} for _ in levels)
         self._progress: dict[str, float] = {}
-        self._best: dict[str, Report] = {}
+        # (run id, whether on a sample of dev) -> the best of such reports.
+        self._best: dict[tuple[str, bool], Report] = {}
 
     def __len__(self) -> int:
         """Returns the number of rungs."""
@@ -91,10 +93,11 @@ class Rungs:
             return None
         self._progress[run_id] = report.progress
         rung = bisect_right(self.levels, report.progress * (1 + SLACK)) - 1
-        best = self._best.get(run_id)
+        kind = (run_id, report.is_sample)
+        best = self._best.get(kind)
         # The first of equals stays, as everywhere.
         if best is None or report.combined > best.combined:
-            best = self._best[run_id] = report
+            best = self._best[kind] = report
         if rung < 0 or run_id in self._standing[rung]:
             return None
         self._standing[rung][run_id] = best
