@@ -100,8 +100,7 @@ def recover_best(
         number: The number of its best report.
 
     Returns:
-        The number of the report whose weights are there: another one where this machine
-        computes other numbers.
+        The report whose weights are there: another one where this machine computes other numbers.
 
     Raises:
         MtlError: The run cannot be trained again; see `train`.
@@ -116,10 +115,8 @@ def recover_best(
             if report.number >= number:
                 break
     if best != number and place.rank == 0:
-        logger.warning(
-            "%s: trained again, the best of its reports is number %d and no longer %d",
-            checkpoint, best, number,
-        )  # fmt: skip
+        said = "%s: trained again, its best report is number %d and no longer %d"
+        logger.warning(said, checkpoint, best, number)
     return best
 
 

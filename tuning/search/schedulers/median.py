@@ -46,8 +46,8 @@ class MedianStopping(Scheduler):
 
     As Ray Tune's MedianStoppingRule with `hard_stop`: it looks at all others that have come as far,
     where the paper takes those that are complete. A decision hangs on who has come as far by then;
-    after a restart, those that follow are the same in whatever order reports are replayed. Scores on
-    a sample of dev are compared with such scores alone.
+    after a restart, those that follow are the same in whatever order reports are replayed. Scores
+    on a sample of dev are compared with such scores alone.
     """
 
     def __init__(self, grace: float, min_samples: int) -> None:
