@@ -106,7 +106,7 @@ def test_what_a_trial_has_lost_the_journal_has(
     scores = [0.2, 0.1, 0.3, 0.25, 0.15, 0.35, 0.2]
     reports = list(made(scores, per_epoch=3, is_sampled=is_sampled))
     folder = StudyFolder(tmp_path)
-    found = points(folder).take()
+    found = points(folder).draw()
     assert found is not None
     for one in reports:
         found.observe(one)
@@ -128,7 +128,7 @@ def test_what_a_trial_has_lost_the_journal_has(
 
 def test_samplers_hear_of_each_kind_its_best_so_far(tmp_path: Path) -> None:
     folder = StudyFolder(tmp_path)
-    found = points(folder).take()
+    found = points(folder).draw()
     assert found is not None
     reports = list(made([0.9, NAN, 0.8, 0.5, 0.95], per_epoch=4, is_sampled=True))
     for one in reports[:3]:
