@@ -209,7 +209,7 @@ def run_profile(precision: "Precision") -> dict[str, Any]:
     """Says which share of our steps each group of operations takes."""
     from torch.profiler import ProfilerActivity, profile
 
-    from mtl_core.training.objective import Mean
+    from mtl_core.training.objectives.mean import Mean
     from mtl_core.training.run import Run
 
     config = configure(precision)

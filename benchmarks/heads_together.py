@@ -18,7 +18,7 @@ from mtl_core.assets import Assets
 from mtl_core.config import RunConfig
 from mtl_core.training.distributed import Place
 from mtl_core.training.evaluation import evaluate
-from mtl_core.training.objective import Mean
+from mtl_core.training.objectives.mean import Mean
 from mtl_core.training.run import Run
 
 RATES = (3e-4, 1e-3, 3e-3, 1e-2)

@@ -12,7 +12,7 @@ from torch import nn
 from mtl_core.model.attention import fast_attention
 from mtl_core.model.autocast import Precision, autocast
 from mtl_core.training.loop import train
-from mtl_core.training.objective import Mean
+from mtl_core.training.objectives.mean import Mean
 from mtl_core.training.precision import choose
 from mtl_core.training.run import Run
 

@@ -11,7 +11,8 @@ from mtl_core.model.prefix_cache import weights_hash
 from mtl_core.training.best import holds_best
 from mtl_core.training.checkpoint import find_checkpoint, restore, save_checkpoint
 from mtl_core.training.distributed import Place
-from mtl_core.training.objective import Mean, ObjectiveSection
+from mtl_core.training.objectives.kinds import ObjectiveSection
+from mtl_core.training.objectives.mean import Mean
 from mtl_core.training.progress import Listener
 from mtl_core.training.report import Report
 from mtl_core.training.run import Run

@@ -21,7 +21,8 @@ from mtl_core.training.epoch_losses import EpochLosses
 from mtl_core.training.evaluation import Evaluation, evaluate
 from mtl_core.training.forward import ForwardPass, Losses, MicroBatch, TaskLosses, with_labels
 from mtl_core.training.loader import build_loader
-from mtl_core.training.objective import ObjectiveSection, check_objective
+from mtl_core.training.objectives.base import check_objective
+from mtl_core.training.objectives.kinds import ObjectiveSection
 from mtl_core.training.optimizer import learning_rates
 from mtl_core.training.plan import GlobalBatch
 from mtl_core.training.progress import EpochProgress, Listener
@@ -211,8 +212,8 @@ class Run:
 
     def _report(self, epoch: int, training: Training, result: Evaluation, start: float) -> Report:
         state, plan = self.state, self.loader.plan
-        counted = [score for name, score in result.main.items()
-                   if not self.config.tasks[name].auxiliary]  # fmt: skip
+        counted = {name: score for name, score in result.main.items()
+                   if not self.config.tasks[name].auxiliary}  # fmt: skip
         combined = self.objective.combine(counted, result.joint_accuracy)
         best_number, best_combined = best_so_far(state.reports, epoch, combined)
         return Report(

@@ -16,7 +16,7 @@ def difference_interval(first: float, second: float, count: int) -> tuple[float,
         first: A share in [0, 1].
         second: A share in [0, 1].
         count: Number of sentences that each was measured on, at least 1; see
-            `tuning.trainers.scoring.worth_in_rows`.
+            `Objective.worth_in_rows`.
     """
     low_first, high_first = _wilson_interval(first, count)
     low_second, high_second = _wilson_interval(second, count)

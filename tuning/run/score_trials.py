@@ -16,7 +16,7 @@ from mtl_core.study_file import read_document
 from mtl_core.tasks.kinds import outside_kinds
 from mtl_core.training.best import has_best
 from mtl_core.training.distributed import Place, find_device
-from mtl_core.training.objective import ObjectiveSection
+from mtl_core.training.objectives.kinds import ObjectiveSection
 from mtl_core.validation import validate
 from tuning.records import order_of
 from tuning.study.folder import StudyFolder

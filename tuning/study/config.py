@@ -11,7 +11,8 @@ from mtl_core.card_data import About
 from mtl_core.config import RunConfig
 from mtl_core.section import DataPath, Section
 from mtl_core.study_file import override
-from mtl_core.training.objective import Mean, ObjectiveSection
+from mtl_core.training.objectives.kinds import ObjectiveSection
+from mtl_core.training.objectives.mean import Mean
 from tuning.cluster.resources import Resources
 from tuning.records import Value
 from tuning.search.samplers.kinds import SamplerSection

@@ -21,7 +21,7 @@ from mtl_core.study_file import (
     read_document,
     split_key,
 )
-from mtl_core.training.objective import check_objective
+from mtl_core.training.objectives.base import check_objective
 from mtl_core.training.precision import Choice as PrecisionChoice
 from mtl_core.training.precision import choose
 from mtl_core.validation import validate
@@ -29,6 +29,7 @@ from tuning.space.entries import ENTRY_KEYS
 from tuning.study.config import LONGEST_NAME, StudyFile
 from tuning.study.encoders import check_encoders
 from tuning.study.find import find_study
+from tuning.study.goal_check import goal_errors
 from tuning.study.search_check import sampler_errors
 from tuning.study.space_check import no_such, space_errors
 
@@ -70,7 +71,8 @@ def load_study(study: str, assignments: Sequence[str] = ()) -> StudyFile:
             f"{where}: study.trials: with nothing to search only the default recipe is run; "
             f"expected 1, found {trials}"
         )
-    errors = space_errors(document, loaded) or list(sampler_errors(document, loaded))
+    errors = [*goal_errors(document, loaded), *space_errors(document, loaded)]
+    errors = errors or list(sampler_errors(document, loaded))
     if errors:
         raise ConfigError("\n".join(errors))
     return loaded

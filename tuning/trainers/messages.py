@@ -101,7 +101,7 @@ class Scored:
     Attributes:
         scores: None without any test split; without "combined" where a task that counts has none.
         worth_in_rows: Of how many rows of test the combined score is a share; see
-            `worth_in_rows` in `tuning.trainers.scoring`. Where rows that do not stand in train are
+            `Objective.worth_in_rows`. Where rows that do not stand in train are
             scored apart, the worth of those.
         unseen: Scores on the rows of test that do not stand in train; None when no more rows stand
             there than by chance, or all.

@@ -1,6 +1,5 @@
 """Scores on test: the best report of a run, its model, and how sure its score is."""
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -11,11 +10,13 @@ from mtl_core.data.unseen import unseen_rows
 from mtl_core.export import export_best
 from mtl_core.model.autocast import Precision
 from mtl_core.model.multitask import MultiTaskModel
+from mtl_core.tasks.base import Task
 from mtl_core.training.best import load_best
 from mtl_core.training.distributed import Place
 from mtl_core.training.evaluation import Evaluation, evaluate
 from mtl_core.training.loop import recover_best
-from mtl_core.training.objective import ObjectiveSection, counted_tasks
+from mtl_core.training.objectives.base import counted_tasks
+from mtl_core.training.objectives.kinds import ObjectiveSection
 from tuning.trainers.messages import Scored, ScoreJob
 
 _Scores = dict[str, float | Mapping[str, float]]
@@ -48,7 +49,7 @@ def score_on_test(
             model, tasks, datasets, split="test", place=place, precision=precision,
             collator=collator,
         )  # fmt: skip
-        return _with_combined(result, config, objective)
+        return _with_combined(result, tasks, objective)
 
     scores, rest = scored(assets.data.datasets), unseen_rows(assets.data.datasets, "test")
     unseen = scored(rest)
@@ -59,7 +60,7 @@ def score_on_test(
         )  # fmt: skip
     compared = rest if unseen is not None and "combined" in unseen else assets.data.datasets
     rows = _test_rows(config, compared, counted_tasks(objective, tasks))
-    return Scored(scores, worth_in_rows(objective.kind, rows), unseen)
+    return Scored(scores, objective.worth_in_rows(rows), unseen)
 
 
 def _best_model(
@@ -107,64 +108,27 @@ def score_best(
     result = evaluate(
         model, tasks, datasets, split=split, place=place, precision=precision, collator=collator
     )
-    return _with_combined(result, config, objective)
+    return _with_combined(result, tasks, objective)
 
 
-def _with_combined(result: Evaluation, config: RunConfig, objective: ObjectiveSection) -> _Scores:
+def _with_combined(
+    result: Evaluation, tasks: Mapping[str, Task], objective: ObjectiveSection
+) -> _Scores:
     """Returns scores as `result.json` has them, with the combined one where no task lacks it."""
     scores: _Scores = {"joint_accuracy": result.joint_accuracy, **result.scores}
-    counted = [name for name, task in config.tasks.items() if not task.auxiliary]
-    if not result.main.keys() >= set(counted):
+    if not result.main.keys() >= set(counted_tasks(objective, tasks)):
         return scores
-    main = [result.main[name] for name in counted]
+    main = {name: score for name, score in result.main.items() if not tasks[name].is_auxiliary}
     return {"combined": objective.combine(main, result.joint_accuracy), **scores}
-
-
-def worth_in_rows(objective: str, tasks: Sequence[Mapping[str, int]]) -> int:
-    """Returns of how many rows a combined score is a share, as far as chance goes.
-
-    A mean over data sets of 1,000 and 100 rows is not as sure as a share of 1,100: half of it hangs
-    on the 100. Tasks on the same data set are taken to err on the same rows, and data sets to have
-    nothing to do with each other.
-
-    Args:
-        objective: How the tasks' scores become one: the `kind` of an objective.
-        tasks: For each task that counts: data set -> rows with its labels.
-
-    Returns:
-        The rows; 0 when a task has none, so that there is no score.
-    """
-    totals = [sum(rows.values()) for rows in tasks]
-    if not totals or min(totals) == 0:
-        return 0
-    datasets = {name for rows in tasks for name in rows}
-    if objective == "joint_accuracy":  # Each row is right or wrong as a whole.
-        return sum(max(rows.get(name, 0) for rows in tasks) for name in datasets)
-    if objective == "minimum":
-        return min(totals)
-    # n_td = rows of task t in data set d, N_t = sum_d n_td, T = number of tasks. The deviation of a
-    # share of n rows is that of a single row by sqrt(n). Within a data set the tasks err together,
-    # so deviations add up: s_d = 1/T sum_t n_td / N_t / sqrt(n_td). Between data sets the variances
-    # do: 1/n = sum_d s_d^2.
-    deviations = {
-        name: sum(
-            rows[name] / total / math.sqrt(rows[name])
-            for rows, total in zip(tasks, totals, strict=True)
-            if name in rows
-        )
-        / len(tasks)
-        for name in datasets
-    }
-    return round(1 / sum(deviation**2 for deviation in deviations.values()))
 
 
 def _test_rows(
     config: RunConfig, datasets: Mapping[str, EncodedDataset], tasks: Sequence[str]
-) -> list[dict[str, int]]:
+) -> dict[str, dict[str, int]]:
     """Returns for each of the tasks: data set -> rows of test, or questions, with labels."""
-    found: list[dict[str, int]] = []
+    found: dict[str, dict[str, int]] = {}
     for name in tasks:
         splits = {key: datasets[key].splits.get("test") for key in config.tasks[name].datasets}
         counts = {key: split.num_scored(name) for key, split in splits.items() if split is not None}
-        found.append({key: count for key, count in counts.items() if count})
+        found[name] = {key: count for key, count in counts.items() if count}
     return found

@@ -15,7 +15,7 @@ from mtl_core.full_disk import storage_error
 from mtl_core.study_file import override
 from mtl_core.training.distributed import Place
 from mtl_core.training.loop import train
-from mtl_core.training.objective import ObjectiveSection
+from mtl_core.training.objectives.kinds import ObjectiveSection
 from mtl_core.validation import validate_data
 from tuning.cluster.deaths import LOST
 from tuning.trainers.channel import Channel

@@ -15,7 +15,7 @@ from mtl_core.model.backbones.encoder import load_encoder
 from mtl_core.model.prefix_cache import PrefixSettings
 from mtl_core.training import state
 from mtl_core.training.loop import train
-from mtl_core.training.objective import Mean
+from mtl_core.training.objectives.mean import Mean
 from mtl_core.training.precision import Choice
 from mtl_core.training.run import Run
 

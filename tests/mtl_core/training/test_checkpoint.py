@@ -24,7 +24,7 @@ from mtl_core.training.best import BestWeights, has_best, load_best, read_best, 
 from mtl_core.training.checkpoint import find_checkpoint, finish_checkpoint
 from mtl_core.training.distributed import Place
 from mtl_core.training.loop import recover_best, train
-from mtl_core.training.objective import Mean
+from mtl_core.training.objectives.mean import Mean
 from mtl_core.training.report import Report
 from mtl_core.training.run import Run
 from mtl_core.training.state_file import read_state

@@ -20,7 +20,9 @@ from mtl_core.tasks.regression import Regression
 from mtl_core.training.distributed import Place
 from mtl_core.training.evaluation import evaluate
 from mtl_core.training.loop import train
-from mtl_core.training.objective import JointAccuracy, Mean, counted_tasks
+from mtl_core.training.objectives.base import counted_tasks
+from mtl_core.training.objectives.joint_accuracy import JointAccuracy
+from mtl_core.training.objectives.mean import Mean
 
 CPU = torch.device("cpu")
 

@@ -16,7 +16,7 @@ from mtl_core.training import state
 from mtl_core.training.gradients import divide
 from mtl_core.training.loop import train
 from mtl_core.training.loss_scale import LossScale
-from mtl_core.training.objective import Mean
+from mtl_core.training.objectives.mean import Mean
 from mtl_core.training.row_adamw import RowAdamW
 from mtl_core.training.run import Run
 from mtl_core.weighting.base import GradientWeighting

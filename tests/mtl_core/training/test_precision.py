@@ -22,7 +22,7 @@ from mtl_core.model.autocast import DTYPES, Precision, autocast
 from mtl_core.training import precision
 from mtl_core.training.best import load_best, read_best
 from mtl_core.training.loop import train
-from mtl_core.training.objective import Mean
+from mtl_core.training.objectives.mean import Mean
 from mtl_core.training.precision import Choice, advise, agreed, choose, describe
 from mtl_core.training.run import Run
 

@@ -20,7 +20,7 @@ from mtl_core.model.multitask import MultiTaskModel
 from mtl_core.model.word_rows import RowEmbedding, use_row_embedding
 from mtl_core.training.lazy_rows import LazyRows
 from mtl_core.training.loop import train
-from mtl_core.training.objective import Mean
+from mtl_core.training.objectives.mean import Mean
 from mtl_core.training.report import Report
 from mtl_core.training.row_adamw import RowAdamW
 from mtl_core.training.run import Run

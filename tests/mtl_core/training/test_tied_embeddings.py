@@ -8,7 +8,7 @@ from conftest import RunConfigFactory
 from mtl_core.errors import TrainingError
 from mtl_core.training.lazy_rows import LazyRows
 from mtl_core.training.loop import train
-from mtl_core.training.objective import Mean
+from mtl_core.training.objectives.mean import Mean
 from mtl_core.training.run import Run
 
 

@@ -2,7 +2,6 @@ import io
 import math
 from dataclasses import replace
 
-import numpy as np
 import pandas
 import pytest
 from hostile import MARKUP
@@ -13,7 +12,6 @@ from tuning.report.render import render_report
 from tuning.report.statistics import difference_interval
 from tuning.report.summary import StudySummary, Unfinished
 from tuning.study.result import FinalScores
-from tuning.trainers.scoring import worth_in_rows
 from tuning.watch.trials_csv import trials_frame
 
 
@@ -196,36 +194,6 @@ def test_the_interval_tends_to_the_textbook_one_in_large_samples() -> None:
     margin = 1.959964 * ((0.75 * 0.25 + 0.65 * 0.35) / 1e6) ** 0.5
     interval = difference_interval(0.75, 0.65, 1_000_000)
     assert interval == pytest.approx((0.10 - margin, 0.10 + margin), abs=1e-6)
-
-
-@pytest.mark.parametrize(
-    ("tasks", "kind"),
-    [
-        ([{"a": 700}], "mean"),
-        ([{"a": 700}, {"a": 700}], "mean"),
-        ([{"a": 2000}, {"b": 200}], "mean"),
-        ([{"a": 2000}, {"b": 200}, {"b": 200}], "geometric_mean"),
-        ([{"a": 400}, {"a": 400, "b": 900}], "mean"),
-    ],
-)
-def test_a_score_varies_as_a_share_of_the_rows_it_is_worth(
-    tasks: list[dict[str, int]], kind: str
-) -> None:
-    """Simulated: whether a row of a data set is right is the same for all tasks on it."""
-    share, draws = 0.8, 20_000
-    generator = np.random.default_rng(0)
-    sizes = {name: count for rows in tasks for name, count in rows.items()}
-    right = {name: generator.binomial(n, share, draws) for name, n in sizes.items()}
-    scores = [sum(right[name] for name in rows) / sum(rows.values()) for rows in tasks]
-    variance = np.mean(scores, axis=0).var()
-    assert share * (1 - share) / worth_in_rows(kind, tasks) == pytest.approx(variance, rel=0.05)
-
-
-def test_what_rows_other_objectives_are_worth() -> None:
-    tasks = [{"a": 100, "b": 50}, {"a": 90}, {"c": 400}]
-    assert worth_in_rows("minimum", tasks) == 90
-    assert worth_in_rows("joint_accuracy", tasks) == 100 + 50 + 400
-    assert worth_in_rows("mean", [*tasks, {}]) == worth_in_rows("mean", []) == 0
 
 
 def test_a_score_that_is_no_number_ranks_last() -> None:

@@ -20,7 +20,7 @@ from mtl_core.errors import ConfigError
 from mtl_core.files import InUseError, hold
 from mtl_core.saved_model import load_model
 from mtl_core.study_file import dump
-from mtl_core.training.objective import Mean
+from mtl_core.training.objectives.mean import Mean
 from tuning.run.train import starting_weights
 
 

@@ -15,7 +15,7 @@ from mtl_core.config import RunConfig
 from mtl_core.training import precision
 from mtl_core.training.loop import train
 from mtl_core.training.loss_scale import LossScale
-from mtl_core.training.objective import Mean
+from mtl_core.training.objectives.mean import Mean
 from mtl_core.training.run import Run
 
 pytestmark = pytest.mark.slow

@@ -10,7 +10,7 @@ from mtl_core.assets import Assets
 from mtl_core.data.example import Example
 from mtl_core.training.distributed import Place
 from mtl_core.training.loop import train
-from mtl_core.training.objective import Mean
+from mtl_core.training.objectives.mean import Mean
 from tuning.trainers.messages import Scored, ScoreJob, TrialSpec
 from tuning.trainers.scoring import score_on_test
 

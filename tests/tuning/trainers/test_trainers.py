@@ -12,7 +12,7 @@ import pytest
 import ray
 from conftest import RunConfigFactory
 
-from mtl_core.training.objective import Mean
+from mtl_core.training.objectives.mean import Mean
 from mtl_core.training.report import Report
 from tuning.cluster.connection import cluster
 from tuning.cluster.resources import Resources

@@ -22,7 +22,7 @@ from mtl_core.card_data import About
 from mtl_core.config import RunConfig
 from mtl_core.errors import DataError, StorageError, TrainingError
 from mtl_core.training.distributed import Place
-from mtl_core.training.objective import Mean
+from mtl_core.training.objectives.mean import Mean
 from mtl_core.training.progress import Progress
 from mtl_core.training.report import Report
 from tuning.records import run_id_of

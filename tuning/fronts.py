@@ -1,0 +1,146 @@
+"""Fronts: which of several points no other beats in all values, and what lies between them.
+
+All functions take values of shape (points, objectives), higher is better, and finite.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Values = npt.NDArray[np.float64]
+
+
+def is_dominated(values: Values) -> npt.NDArray[np.bool_]:
+    """Returns for each point whether another is at least as good in all and better in one."""
+    # (points, points): whether the one of the row is beaten by the one of the column.
+    at_least = np.all(values[:, None] <= values[None], axis=2)
+    better = np.any(values[:, None] < values[None], axis=2)
+    return np.asarray(np.any(at_least & better, axis=1))
+
+
+def front_ranks(values: Values) -> npt.NDArray[np.int64]:
+    """Returns in which front each point is: 0 = none dominates it, 1 = those of 0 alone, ...
+
+    The non-dominated sorting of NSGA-II (Deb et al. 2002, https://doi.org/10.1109/4235.996017).
+    """
+    ranks = np.full(len(values), -1)
+    left, rank = np.arange(len(values)), 0
+    while len(left):
+        dominated = is_dominated(values[left])
+        ranks[left[~dominated]] = rank
+        left, rank = left[dominated], rank + 1
+    return ranks
+
+
+def crowding(values: Values) -> Values:
+    """Returns the crowding distance of each point of one front, (points,); infinite at its ends.
+
+    Deb et al. 2002, section III-B: the sum over objectives of the distance between both neighbours,
+    as a share of the objective's range. Points with equal values count as one: the first of them
+    has the distance, the others have none.
+    """
+    found = np.zeros(len(values))
+    _, firsts = np.unique(values, axis=0, return_index=True)
+    points = values[firsts]
+    distances = np.zeros(len(points))
+    for objective in points.T:
+        order = np.argsort(objective, kind="stable")
+        span = objective[order[-1]] - objective[order[0]]
+        if span == 0:
+            continue
+        distances[order[[0, -1]]] = np.inf
+        distances[order[1:-1]] += (objective[order[2:]] - objective[order[:-2]]) / span
+    # A single point, or several with one value in all: none lies beside it.
+    if len(points) == 1:
+        distances[:] = np.inf
+    found[firsts] = distances
+    return found
+
+
+def by_crowding(values: Values) -> Iterator[int]:
+    """Yields the points of one front, those first that stand farthest from their neighbours."""
+    distances = crowding(values)
+    yield from np.argsort(-distances, kind="stable").tolist()
+
+
+def by_spread(values: Values) -> Iterator[int]:
+    """Yields the points of one front, each the farthest from those before it; the ends come first.
+
+    The epsilon-net of Salinas et al. 2021 (https://arxiv.org/abs/2106.05680): greedy, by the
+    distance to the nearest that was taken. It begins with the point of the greatest first value.
+    """
+    span = np.ptp(values, axis=0)
+    points = (values - values.min(axis=0)) / np.where(span > 0, span, 1.0)
+    left = list(range(len(points)))
+    nearest = np.full(len(points), np.inf)
+    at = int(np.argmax(points[:, 0]))
+    while True:
+        yield at
+        left.remove(at)
+        if not left:
+            return
+        nearest = np.minimum(nearest, np.linalg.norm(points - points[at], axis=1))
+        at = max(left, key=lambda point: float(nearest[point]))
+
+
+def by_hypervolume(values: Values) -> Iterator[int]:
+    """Yields the points of one front, each the one that adds most to the volume of those before.
+
+    Greedy, from a reference point a tenth of the range below the least value of each objective.
+    """
+    span = np.ptp(values, axis=0)
+    reference = values.min(axis=0) - np.where(span > 0, 0.1 * span, 1.0)
+    left = list(range(len(values)))
+    taken: list[int] = []
+    while left:
+        gains = [hypervolume(values[[*taken, point]], reference) for point in left]
+        taken.append(left.pop(int(np.argmax(gains))))
+        yield taken[-1]
+
+
+def hypervolume(values: Values, reference: npt.ArrayLike) -> float:
+    """Returns the volume between a reference point and what the points dominate.
+
+    By slices along the last objective: the volume of n objectives is the sum of those of n - 1.
+    For a few hundred points of two objectives, or some tens of three.
+
+    Args:
+        values: The points.
+        reference: One value per objective; points below it in one add nothing.
+    """
+    corner = np.asarray(reference, dtype=float)
+    above = values[(values > corner).all(axis=1)]
+    if not len(above):
+        return 0.0
+    if above.shape[1] == 1:
+        return float(above.max() - corner[0])
+    above = above[np.argsort(-above[:, -1], kind="stable")]
+    floors = [*above[1:, -1], corner[-1]]
+    slices = (
+        (height - floor) * hypervolume(above[: at + 1, :-1], corner[:-1])
+        for at, (height, floor) in enumerate(zip(above[:, -1], floors, strict=True))
+        if height > floor
+    )
+    return float(sum(slices))
+
+
+def knee(values: Values) -> int:
+    """Returns the point of a front where more of one objective begins to cost much of another.
+
+    The point farthest from the straight line through the ends of the front, towards better values
+    (Das 1999, "On characterizing the knee of the Pareto curve based on Normal-Boundary
+    Intersection", https://doi.org/10.1007/BF01195985), each objective as a share of its range on
+    the front. Of more than two objectives the line is the plane through the corners at which one
+    objective is at its best and the others at their worst. A front of which no point lies beyond
+    the line, of two points say, has no knee: an end, or a point on the line, has the distance 0 and
+    is taken. Of equal distances the greater sum of values wins, then the first.
+    """
+    span = np.ptp(values, axis=0)
+    shares = (values - values.min(axis=0)) / np.where(span > 0, span, 1.0)
+    # The plane is sum = 1, so the distance grows as the sum does. An objective that is the same for
+    # all adds nothing. Rounded: 0.1 + 0.2 is no other distance than 0.3.
+    distances = shares.sum(axis=1).round(9)
+    keys: list[Any] = list(zip(distances.tolist(), values.sum(axis=1).tolist(), strict=True))
+    return max(range(len(keys)), key=keys.__getitem__)
