@@ -85,21 +85,6 @@ def by_spread(values: Values) -> Iterator[int]:
         at = max(left, key=lambda point: float(nearest[point]))
 
 
-def by_hypervolume(values: Values) -> Iterator[int]:
-    """Yields the points of one front, each the one that adds most to the volume of those before.
-
-    Greedy, from a reference point a tenth of the range below the least value of each objective.
-    """
-    span = np.ptp(values, axis=0)
-    reference = values.min(axis=0) - np.where(span > 0, 0.1 * span, 1.0)
-    left = list(range(len(values)))
-    taken: list[int] = []
-    while left:
-        gains = [hypervolume(values[[*taken, point]], reference) for point in left]
-        taken.append(left.pop(int(np.argmax(gains))))
-        yield taken[-1]
-
-
 def hypervolume(values: Values, reference: npt.ArrayLike) -> float:
     """Returns the volume between a reference point and what the points dominate.
 

@@ -7,7 +7,6 @@ from optuna.trial import TrialState, create_trial
 
 from tuning.fronts import (
     by_crowding,
-    by_hypervolume,
     by_spread,
     crowding,
     front_ranks,
@@ -73,12 +72,6 @@ def test_a_front_is_spread_by_the_farthest_first() -> None:
     assert list(by_spread(front)) == [3, 0, 2, 1]
     assert list(by_spread(front * [1, 100])) == [3, 0, 2, 1]
     assert sorted(by_spread(np.array([[0.5, 0.5]] * 3))) == [0, 1, 2]
-
-
-def test_what_adds_most_volume_comes_first() -> None:
-    front = np.array([[0.0, 1.0], [0.7, 0.8], [0.75, 0.7], [1.0, 0.0]])
-    assert next(iter(by_hypervolume(front))) == 1
-    assert sorted(by_hypervolume(front)) == [0, 1, 2, 3]
 
 
 @pytest.mark.parametrize(
