@@ -12,6 +12,9 @@ SETTINGS: dict[str, dict[str, object]] = {
     "tpe": {"startup_trials": 3},
     "random": {},
     "gp": {"startup_trials": 3},
+    "cma_es": {"population_size": 4},
+    "qmc": {},
+    "grid": {"points": 4},
     "nsga2": {"population_size": 4},
     "nsga3": {"population_size": 4},
     "imported": {

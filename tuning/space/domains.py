@@ -64,6 +64,16 @@ class Domain(ABC):
         """The values in effect of a choice; empty for a range."""
         return ()
 
+    @property
+    def has_order(self) -> bool:
+        """Whether values at near positions are alike."""
+        return True
+
+    @property
+    def count(self) -> int | None:
+        """How many values there are, at equal distances; None = a range without steps."""
+        return None
+
     def between(self) -> Iterator[Value]:
         """Yields a fraction inside a range of fractions: its ends may be whole numbers."""
         return iter(())
@@ -189,6 +199,11 @@ class Ints(Domain):
         return normal_prior(self.position(likeliest), sure)
 
     @property
+    def count(self) -> int | None:
+        """How many there are; on a logarithmic scale the distances differ."""
+        return None if self.log else self.high - self.low + 1
+
+    @property
     def bounds(self) -> tuple[float, float]:
         """Both ends."""
         return self.low, self.high
@@ -230,6 +245,16 @@ class Options(Domain):
     def prior(self, likeliest: Value, sure: Sureness) -> Prior:
         """Returns a prior that is higher at one option and alike at all others."""
         return options_prior(self.values, likeliest, sure)
+
+    @property
+    def has_order(self) -> bool:
+        """No: an option is as near to one as to another."""
+        return False
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return len(self.values)
 
     @property
     def options(self) -> tuple[Value, ...]:

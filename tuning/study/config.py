@@ -88,7 +88,18 @@ class StudyFile(Section):
     @property
     def trials(self) -> int:
         """Trials of the study: with nothing to search just one, of the default recipe."""
-        return self.study.trials if self.search else 1
+        if not self.search:
+            return 1
+        points = self.study.sampler.every_point(self.space)
+        if points is None:
+            return self.study.trials
+        given = sum(one not in points for one in self.given_points)
+        return min(self.study.trials, len(points) + given)
+
+    @property
+    def given_points(self) -> list[dict[str, Value]]:
+        """The points of trials that no sampler draws; the first is the study file's own recipe."""
+        return [self.default_parameters]
 
     @property
     def space(self) -> Space:

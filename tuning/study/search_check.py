@@ -28,6 +28,9 @@ def tell_doubts(study: StudyFile) -> None:
     """Logs what sampler and scheduler could not do in this study; once per command."""
     if not study.search:
         return
+    if study.trials < study.study.trials:
+        message = "study.trials is %d; after %d there is nothing left to try, and the study ends"
+        logger.warning(message, study.study.trials, study.trials)
     extent = Extent(study.trials, study.max_epochs)
     sampler, scheduler = study.study.sampler, study.study.scheduler
     for line in (*scheduler.doubts(extent), *sampler.doubts(study.space, study.trials)):

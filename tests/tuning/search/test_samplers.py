@@ -1,15 +1,21 @@
 """Every kind of sampler: what a study takes for granted of each."""
 
 import math
+from collections import Counter
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 
+import cmaes
+import numpy as np
 import optuna
 import pytest
 from optuna.trial import TrialState
 from ray import cloudpickle
 from samplers import CONDITIONAL, MODELS, PLAIN, kinds, sampler_of, space_of
 
+from mtl_core.errors import ConfigError
+from tuning.search.samplers.base import SamplerBase
 from tuning.space.space import Space
 from tuning.study.journal import open_optuna
 
@@ -132,3 +138,134 @@ def test_what_samplers_are_shown_of_trials_that_did_not_run_to_their_end(tmp_pat
     assert list(shown(study, "tpe", space)) == [
         *ended, *rest, (6, "FAIL", None), (7, "COMPLETE", 0.9),
     ]  # fmt: skip
+
+
+def test_cma_es_finds_the_middle_of_a_bowl_and_is_the_algorithm_of_its_package(
+    tmp_path: Path,
+) -> None:
+    space = space_of({"a": {"range": [-1.0, 1.0]}, "b": {"range": [-1.0, 1.0]}})
+    study = opened(tmp_path / "journal", "cma_es", space)
+    away = []
+    for _ in range(60):
+        trial = begun(study, space)
+        away.append(math.hypot(trial.params["a"] - 0.5, trial.params["b"] + 0.5))
+        study.tell(trial, -away[-1])
+    assert sum(away[-12:]) / 12 < 0.1
+    # The same trials, told by hand in generations of 4, lead to where the next points are drawn.
+    reference = cmaes.CMA(np.array([0.5, 0.5]), 1 / 6, population_size=4)
+    points = [trial.params for trial in study.get_trials(deepcopy=False)]
+    shares = [np.array([(point["a"] + 1) / 2, (point["b"] + 1) / 2]) for point in points]
+    for start in range(0, 56, 4):
+        reference.tell(list(zip(shares[start:], away[start : start + 4], strict=False)))
+    # Of the last generation, none of which the others knew.
+    assert np.abs(np.mean(shares[56:], axis=0) - reference.mean).max() < 0.05
+    assert not any(trial.system_attrs for trial in study.get_trials(deepcopy=False))
+
+
+@pytest.mark.parametrize("sequence", ["sobol", "halton"])
+def test_qmc_is_even_whatever_was_given_and_whatever_failed(tmp_path: Path, sequence: str) -> None:
+    entries = {
+        "a": {"range": [0.0, 1.0]},
+        "b": {"log_range": [1.0, 2.0**16]},
+        "c": {"choice": [1, 2, 3, 4]},
+    }
+    space = space_of(entries)
+    sampler = sampler_of("qmc", sequence=sequence)
+    study = open_optuna(tmp_path / "journal", name="demo", sampler=sampler.build(3, space))
+    study.enqueue_trial({"a": 0.5})
+    for _ in range(17):
+        study.tell(begun(study, space), state=TrialState.FAIL)
+    drawn = [trial.params for trial in study.get_trials(deepcopy=False)[1:]]
+    sixteenths = Counter(int(point["a"] * 16) for point in drawn)
+    octaves = Counter(int(math.log2(point["b"])) for point in drawn)
+    options = Counter(point["c"] for point in drawn)
+    # A Sobol sequence has one point in each sixteenth; Halton's, one in each half at any time.
+    if sequence == "sobol":
+        assert set(sixteenths.values()) == set(octaves.values()) == {1}
+        assert options == dict.fromkeys([1, 2, 3, 4], 4)
+    assert max(sixteenths.values()) <= 2
+    assert sum(count for at, count in sixteenths.items() if at < 8) == 8
+
+
+def test_qmc_spreads_points_as_a_prior_is(tmp_path: Path) -> None:
+    space = space_of(
+        {"a": {"range": [0.0, 1.0], "prior": {"likely": 0.2, "sure": "high"}}, "b": PLAIN["rate"]}
+    )
+    study = opened(tmp_path / "journal", "qmc", space)
+    drawn = [run(study, space, 0.1)["a"] for _ in range(32)]
+    # Within one standard deviation, an eighth of the range, lie 68 % of a normal distribution.
+    assert sum(abs(one - 0.2) < 0.125 for one in drawn) in (21, 22, 23)
+
+
+GRID = {
+    "rate": {"log_range": [1e-4, 1e-2]},
+    "layers": {"log_int_range": [1, 4]},
+    "freezing": {
+        "choice": [
+            {"kind": "none"},
+            {"kind": "lower_layers", "layers": {"int_range": [1, 2]}},
+        ]
+    },
+}
+
+
+def test_a_grid_has_every_point_once_and_sections_only_where_they_are_chosen() -> None:
+    found = sampler_of("grid", points=3).every_point(space_of(GRID))
+    freezings = [
+        {"freezing.kind": "none"},
+        {"freezing.kind": "lower_layers", "freezing.lower_layers.layers": 1},
+        {"freezing.kind": "lower_layers", "freezing.lower_layers.layers": 2},
+    ]
+    assert found == [
+        {"rate": rate, "layers": layers, **freezing}
+        for rate in (1e-4, 1e-3, 1e-2)
+        for layers in (1, 2, 4)
+        for freezing in freezings
+    ]
+
+
+def test_a_study_of_a_grid_ends_with_it_and_repeats_nothing_that_was_given(tmp_path: Path) -> None:
+    space = space_of(SMALL)
+    study = open_optuna(
+        tmp_path / "journal", name="demo", sampler=sampler_of("grid").build(3, space)
+    )
+    study.enqueue_trial({"size": 2, "pooling": "max"})
+    points = [tuple(run(study, space, 0.1).values()) for _ in range(12)]
+    assert points[0] == (2, "max")
+    assert set(points) == set(product(range(1, 5), ("mean", "first", "max")))
+    assert points[1:] != sorted(points[1:])  # In random order: a study may end before the grid.
+
+
+@pytest.mark.parametrize(
+    ("sampler", "said"),
+    [
+        (
+            sampler_of("grid", points=None),
+            r"^points: expected a number of at least 2, since .*rat",
+        ),
+        (sampler_of("grid", points=200), r"^kind: the grid has more than 10,000 points; "),
+    ],
+)
+def test_a_grid_that_nobody_can_try_is_refused(sampler: SamplerBase, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        sampler.check(space_of(PLAIN))
+
+
+def test_cma_es_asks_for_a_number() -> None:
+    with pytest.raises(ConfigError, match=r"^kind: found 'cma_es', which evolves numbers, and "):
+        sampler_of("cma_es").check(space_of({"pooling": PLAIN["pooling"]}))
+    sampler_of("cma_es").check(space_of({"size": PLAIN["size"]}))
+
+
+@pytest.mark.parametrize("kind", ["gp", "cma_es", "nsga2", "nsga3"])
+def test_what_is_drawn_at_random_is_said(kind: str) -> None:
+    sampler = sampler_of(kind)
+    assert list(sampler.doubts(space_of(PLAIN), 24)) == []
+    [line] = sampler.doubts(space_of(CONDITIONAL), 24)
+    assert line == (
+        f"study.sampler: {kind} draws at random what stands inside of a choice of sections: "
+        "freezing.lower_layers.layers; tpe learns from these as well"
+    )
+    [line] = sampler.doubts(space_of(PLAIN), 3)
+    assert line.startswith(f"study.sampler: {kind} ")
+    assert "study.trials is 3: all of them are" in line

@@ -1,7 +1,7 @@
 """The contract of samplers: sections of a study file; Optuna is imported when one is built."""
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar
 
 from mtl_core.section import Section
@@ -43,14 +43,9 @@ class SamplerBase(Section):
         del space, trials
         return iter(())
 
-    def most_trials(self, space: Space, given: Sequence[Mapping[str, Value]]) -> int | None:
-        """Returns the number of trials after which there is nothing left to try; None = never.
-
-        Args:
-            space: What is sampled.
-            given: Parameters of the trials that are not drawn: trial 0, and those to try first.
-        """
-        del space, given
+    def every_point(self, space: Space) -> list[dict[str, Value]] | None:
+        """Returns all points that it can draw, after which the study ends; None = without end."""
+        del space
         return None
 
     def build(self, seed: int, space: Space) -> "BaseSampler":
