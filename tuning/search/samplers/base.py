@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from mtl_core.section import Section
 from tuning.records import Value
+from tuning.search.knowledge.known import NOTHING, Known
 from tuning.space.space import Space
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ class SamplerBase(Section):
 
     uses_priors: ClassVar[bool] = False
     """Whether it draws with the priors of parameters; else a study file with priors is refused."""
+    uses_earlier: ClassVar[bool] = False
+    """Whether it learns from earlier studies; else a study file that names some is refused."""
 
     @abstractmethod
     def of_trial(self, draw: "Draw") -> "BaseSampler":
@@ -48,9 +51,18 @@ class SamplerBase(Section):
         del space
         return None
 
-    def build(self, seed: int, space: Space) -> "BaseSampler":
-        """Returns the sampler of a study, given the study's seed, at least 0, and its space."""
+    def build(self, seed: int, space: Space, known: Known = NOTHING) -> "BaseSampler":
+        """Returns the sampler of a study.
+
+        Args:
+            seed: Seed of the study, at least 0.
+            space: What is sampled.
+            known: What is known beforehand, beside the priors of the space.
+        """
         # Imported here: study files are also read where no study is run.
+        from tuning.search.samplers.mixed import with_priors
         from tuning.search.samplers.seeded import TrialSeeded
 
-        return TrialSeeded(self.of_trial, self.look(space), seed=seed, space=space)
+        own = {one.name: one.prior for one in space.parameters if one.prior is not None}
+        make = with_priors(self.of_trial, {**known.priors, **own})
+        return TrialSeeded(make, self.look(space), seed=seed, space=space, earlier=known.earlier)

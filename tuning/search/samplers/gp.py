@@ -1,7 +1,7 @@
 """A Gaussian process."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import PositiveInt
 
@@ -24,6 +24,7 @@ class GpSection(SamplerBase):
     grows with the third power of the number of trials; see docs/studies.md.
     """
 
+    uses_priors: ClassVar[bool] = True
     kind: Literal["gp"] = "gp"
     startup_trials: PositiveInt = 10
     """Trials before the model is used, drawn at random; failed ones do not count."""

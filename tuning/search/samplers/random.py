@@ -1,6 +1,6 @@
 """Random search."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from tuning.search.samplers.base import SamplerBase
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 class RandomSection(SamplerBase):
     """Every trial independent of the others."""
 
+    uses_priors: ClassVar[bool] = True
     kind: Literal["random"] = "random"
 
     def of_trial(self, draw: "Draw") -> "BaseSampler":

@@ -10,6 +10,7 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, RandomSampler
 from optuna.trial import FrozenTrial, TrialState
 
+from tuning.search.knowledge.known import Earlier
 from tuning.search.samplers.past import Look, Past
 from tuning.search.samplers.sketch import Sketch
 from tuning.space.space import Space
@@ -26,11 +27,13 @@ class Draw:
         seed: Seed of the trial, below 2 ** 32; another one for every trial of a study.
         study_seed: Seed of the study, at least 0; for what all its trials share.
         space: What is sampled.
+        earlier: Earlier studies to learn from.
     """
 
     seed: int
     study_seed: int
     space: Space
+    earlier: tuple[Earlier, ...] = ()
 
 
 class TrialSeeded(BaseSampler):
@@ -43,7 +46,13 @@ class TrialSeeded(BaseSampler):
     """
 
     def __init__(
-        self, make: Callable[[Draw], BaseSampler], look: Look, *, seed: int, space: Space
+        self,
+        make: Callable[[Draw], BaseSampler],
+        look: Look,
+        *,
+        seed: int,
+        space: Space,
+        earlier: tuple[Earlier, ...] = (),
     ) -> None:
         """Wraps the samplers that `make` returns.
 
@@ -52,16 +61,18 @@ class TrialSeeded(BaseSampler):
             look: What samplers are shown of the trials so far.
             seed: Seed of the study, at least 0.
             space: What is sampled.
+            earlier: Earlier studies to learn from.
         """
         self._make = make
         self._look = look
         self._seed = seed
         self._space = space
+        self._earlier = earlier
         self._sampler = self._fresh(0)
         self._point: dict[str, Any] = {}
 
     def _fresh(self, number: int) -> BaseSampler:
-        return self._make(Draw(self._seed_of(number), self._seed, self._space))
+        return self._make(Draw(self._seed_of(number), self._seed, self._space, self._earlier))
 
     def _seed_of(self, *numbers: int) -> int:
         # Not `seed + number`: studies with neighbouring seeds would then draw the same trials.

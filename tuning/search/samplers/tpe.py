@@ -1,7 +1,7 @@
 """Tree-structured Parzen estimator."""
 
 import warnings
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import NonNegativeInt
 
@@ -19,7 +19,11 @@ class TpeSection(SamplerBase):
     """Tree-structured Parzen estimator: learns from the trials so far (Bergstra et al. 2011).
 
     https://papers.nips.cc/paper/4443-algorithms-for-hyper-parameter-optimization
+    Of earlier studies it learns as `MetaTpe` says.
     """
+
+    uses_priors: ClassVar[bool] = True
+    uses_earlier: ClassVar[bool] = True
 
     kind: Literal["tpe"] = "tpe"
     startup_trials: NonNegativeInt = 10
@@ -33,6 +37,16 @@ class TpeSection(SamplerBase):
         return with_stopped
 
     def of_trial(self, draw: "Draw") -> "BaseSampler":
+        """Returns Optuna's sampler, or one that also knows earlier studies."""
+        from tuning.search.knowledge.meta_tpe import MetaTpe
+
+        alone = self._alone(draw.seed)
+        if not draw.earlier:
+            return alone
+        startup, seed = self.startup_trials, draw.seed
+        return MetaTpe(alone, draw.space, draw.earlier, startup_trials=startup, seed=seed)
+
+    def _alone(self, seed: int) -> "BaseSampler":
         """Returns Optuna's sampler, whose parameters depend on each other."""
         import optuna
 
@@ -48,5 +62,5 @@ class TpeSection(SamplerBase):
                 multivariate=True,
                 group=True,
                 constant_liar=True,
-                seed=draw.seed,
+                seed=seed,
             )
