@@ -22,7 +22,7 @@ def show_check(study: StudyFile, data: Data) -> None:
     console = plain_console()
     space = Table("parameter", "values", "default", title="Search space")
     defaults = study.default_parameters
-    for parameter in study.space.parameters:
+    for parameter in study.space.shown:
         space.add_row(parameter.name, str(parameter.domain), str(defaults.get(parameter.name, "-")))
     facts = data_facts(study.run, data)
     console.print(_split_table(facts), _task_table(facts))

@@ -72,7 +72,7 @@ def _run(
 ) -> "StudyResult":
     from tuning.watch.file_watchers import file_watchers
 
-    folder, parameters = session.folder.path, session.study.space.parameters
+    folder, parameters = session.folder.path, session.study.space.shown
     if log is not None:
         log.keep_in(folder / "log.txt")
     watching.add_files(file_watchers(folder, watching.state, parameters, session.history))

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, Field, TypeAdapter, ValidationEr
 
 from mtl_core.kept import first_error
 from mtl_core.number_types import KEPT, Count, Score, Seconds
+from tuning.records import Value
 from tuning.search.journal_state import (
     COMPLETE,
     RUNNING,
@@ -71,6 +72,7 @@ class _TrialAttribute(BaseModel):
 
     model_config = KEPT
     overrides: dict[str, Any] = {}
+    parameters: dict[str, Value] = {}
     reports: Count = 0
     epochs: Seconds = 0.0
     sampled: bool = False

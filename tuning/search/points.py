@@ -46,9 +46,7 @@ class Points:
         self._study = study
         self._space = space
         self._total = total
-        self._defaults = {
-            name: value for name, value in default_parameters.items() if space.contains(name, value)
-        }
+        self._defaults = space.to_drawn(default_parameters)
         self._reports = reports or {}
         # Those of an earlier driver, by Optuna's ids, and those that were put aside since.
         self._left = {run_id_of(number): one for number, one in open_trials(study).items()}
@@ -84,7 +82,10 @@ class Points:
         # Before the trial runs: reports and restarts read from the journal what it was trained
         # with.
         trial.set_user_attr("overrides", overrides)
-        return OpenTrial(trial, overrides)
+        parameters = self._space.of_drawn(trial.params)
+        if parameters != trial.params:
+            trial.set_user_attr("parameters", parameters)
+        return OpenTrial(trial, overrides, parameters)
 
     def _next_trial(self) -> optuna.Trial | None:
         trials = self._study.get_trials(deepcopy=False)
@@ -114,11 +115,18 @@ class OpenTrial:
 
     Attributes:
         overrides: Dotted key of `run` -> value that was drawn.
+        parameters: Name -> value in effect, as the trial is shown with them.
     """
 
-    def __init__(self, trial: optuna.Trial, overrides: dict[str, object]) -> None:
+    def __init__(
+        self,
+        trial: optuna.Trial,
+        overrides: dict[str, object],
+        parameters: dict[str, Value],
+    ) -> None:
         """Opens a trial that Optuna calls running, or one that a killed driver left so."""
         self.overrides = overrides
+        self.parameters = parameters
         self._trial = trial
         # Whether they stand on a sample of dev -> the best of such reports.
         self._best: dict[bool, Report] = {}
@@ -138,11 +146,6 @@ class OpenTrial:
     def num_reports(self) -> int:
         """How often it has reported so far."""
         return self._last.number if self._last is not None else 0
-
-    @property
-    def parameters(self) -> dict[str, Value]:
-        """What was drawn: dotted key of `run` -> value."""
-        return dict(self._trial.params)
 
     def observe(self, report: Report) -> None:
         """Takes note of a report and passes the best value so far to Optuna."""

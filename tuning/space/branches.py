@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from mtl_core.study_file import override
 from tuning.records import Value
-from tuning.space.parameters import ABSENT, Node, Parameter, Resolve, Section, look_up
+from tuning.space.parameters import ABSENT, Node, Parameter, Parameters, Resolve, Section, look_up
 
 if TYPE_CHECKING:
     from optuna.trial import BaseTrial
@@ -38,7 +38,7 @@ class Option:
             section: A resolved section.
             resolve: Keys -> the section of just these, with defaults filled in.
         """
-        drawn = {key: look_up(section, key) for node in self.nodes for key in node.keys}
+        drawn = {key: look_up(section, key) for node in self.nodes for key in node.targets()}
         if ABSENT in drawn.values() or not self.constants.items() <= section.items():
             return False
         # Only resolved sections can be compared: what is left out of one is its default.
@@ -78,8 +78,7 @@ class Branch(Node):
     kind: Parameter
     options: dict[str, Option]
 
-    @property
-    def keys(self) -> tuple[str, ...]:
+    def targets(self) -> tuple[str, ...]:
         """The key."""
         return (self.key,)
 
@@ -93,6 +92,28 @@ class Branch(Node):
     def certain(self) -> Iterator[Parameter]:
         """Yields the label's parameter alone."""
         yield self.kind
+
+    def shown(self) -> Iterator[Parameter]:
+        """Yields the label's parameter, and what trials show of the options."""
+        yield self.kind
+        for option in self.options.values():
+            for node in option.nodes:
+                yield from node.shown()
+
+    def of_drawn(self, drawn: Parameters) -> Iterator[tuple[str, Value]]:
+        """Yields the label, and what stands inside its option."""
+        if self.kind.name in drawn:
+            yield self.kind.name, drawn[self.kind.name]
+            for node in self.options[str(drawn[self.kind.name])].nodes:
+                yield from node.of_drawn(drawn)
+
+    def to_drawn(self, shown: Parameters) -> Iterator[tuple[str, Value]]:
+        """Yields the label, and what stands inside its option."""
+        label = shown.get(self.kind.name)
+        if isinstance(label, str) and label in self.options:
+            yield self.kind.name, label
+            for node in self.options[label].nodes:
+                yield from node.to_drawn(shown)
 
     def sample(self, trial: "BaseTrial") -> dict[str, object]:
         """Draws an option, then what stands inside it."""

@@ -9,10 +9,11 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, TypeGuard
 
 from tuning.records import Value
-from tuning.space.priors import Prior, Sureness, normal_prior, options_prior
+from tuning.space.priors import Prior, Sureness, normal_prior
 
 if TYPE_CHECKING:
     from optuna.trial import BaseTrial
@@ -148,26 +149,101 @@ class Floats(Domain):
 
 
 @dataclass(frozen=True, slots=True)
+class Steps(Domain):
+    """Numbers at equal distances.
+
+    Attributes:
+        low: Lowest, included.
+        high: Highest, included.
+        step: From one to the next; divides the range.
+    """
+
+    low: float
+    high: float
+    step: float
+
+    def draw(self, trial: "BaseTrial", name: str) -> float:
+        """Lets Optuna draw a value."""
+        return trial.suggest_float(name, self.low, self.high, step=self.step)
+
+    def contains(self, value: object) -> bool:
+        """Whether it is one of the numbers, but for rounding."""
+        if not is_number(value) or not self.low <= value <= self.high:
+            return False
+        return math.isclose(value, self._number(round(self._steps(value))), abs_tol=1e-9)
+
+    def in_effect(self, drawn: Value) -> float:
+        """Returns the number as it is written: 0.3 for Optuna's 0.30000000000000004."""
+        assert is_number(drawn)
+        return self._number(round(self._steps(drawn)))
+
+    def at(self, position: float) -> float:
+        """Returns the number that a position belongs to."""
+        return self._number(min(int(position * self.count), self.count - 1))
+
+    def position(self, drawn: Value) -> float:
+        """Returns the middle of the positions that belong to a number."""
+        assert is_number(drawn)
+        return (round(self._steps(drawn)) + 0.5) / self.count
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return round(self._steps(self.high)) + 1
+
+    def _steps(self, value: float) -> float:
+        return (value - self.low) / self.step
+
+    def _number(self, steps: int) -> float:
+        # In decimal numbers, as people count.
+        return float(Decimal(str(self.low)) + steps * Decimal(str(self.step)))
+
+    def corners(self) -> Iterator[Value]:
+        """Yields both ends."""
+        yield from (self.low, self.high)
+
+    def between(self) -> Iterator[Value]:
+        """Yields the second number, which is not whole where the steps are not."""
+        yield self._number(1)
+
+    def prior(self, likeliest: Value, sure: Sureness) -> Prior:
+        """Returns a normal prior on the scale of the range."""
+        return normal_prior(self.position(likeliest), sure)
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Both ends."""
+        return self.low, self.high
+
+    def __str__(self) -> str:
+        return f"{self.low:g} to {self.high:g} in steps of {self.step:g}"
+
+
+@dataclass(frozen=True, slots=True)
 class Ints(Domain):
-    """All whole numbers of a range.
+    """Whole numbers of a range.
 
     Attributes:
         low: Lowest, included.
         high: Highest, included.
         log: Whether all orders of magnitude are equally likely.
+        step: From one to the next; divides the range, and is 1 on a logarithmic scale.
     """
 
     low: int
     high: int
     log: bool = False
+    step: int = 1
 
     def draw(self, trial: "BaseTrial", name: str) -> int:
         """Lets Optuna draw a value."""
-        return trial.suggest_int(name, self.low, self.high, log=self.log)
+        return trial.suggest_int(name, self.low, self.high, step=self.step, log=self.log)
 
     def contains(self, value: object) -> bool:
-        """Whether it is a whole number inside the range."""
-        return is_number(value) and self.low <= value <= self.high and not value % 1
+        """Whether it is a number of the range."""
+        if not is_number(value) or not self.low <= value <= self.high:
+            return False
+        return not (value - self.low) % self.step
 
     def at(self, position: float) -> int:
         """Returns the number that a position belongs to."""
@@ -175,7 +251,7 @@ class Ints(Domain):
             low, high = self._log_ends()
             drawn = round(math.exp(low + position * (high - low)))
         else:
-            drawn = self.low + int(position * (self.high - self.low + 1))
+            drawn = self.low + int(position * (self.count or 1)) * self.step
         return min(max(drawn, self.low), self.high)
 
     def position(self, drawn: Value) -> float:
@@ -184,7 +260,7 @@ class Ints(Domain):
         if self.log:
             low, high = self._log_ends()
             return (math.log(drawn) - low) / (high - low)
-        return (drawn - self.low + 0.5) / (self.high - self.low + 1)
+        return (drawn - self.low + self.step / 2) / (self.high - self.low + self.step)
 
     def _log_ends(self) -> tuple[float, float]:
         # Half a number more at both ends, so that these are drawn as often as their neighbours.
@@ -201,7 +277,7 @@ class Ints(Domain):
     @property
     def count(self) -> int | None:
         """How many there are; on a logarithmic scale the distances differ."""
-        return None if self.log else self.high - self.low + 1
+        return None if self.log else (self.high - self.low) // self.step + 1
 
     @property
     def bounds(self) -> tuple[float, float]:
@@ -209,60 +285,8 @@ class Ints(Domain):
         return self.low, self.high
 
     def __str__(self) -> str:
-        return f"{self.low} to {self.high}{' (log)' if self.log else ''}"
-
-
-@dataclass(frozen=True, slots=True)
-class Options(Domain):
-    """One of some values, among which no order is known.
-
-    Attributes:
-        values: At least two, all different.
-    """
-
-    values: tuple[Value, ...]
-
-    def draw(self, trial: "BaseTrial", name: str) -> Value:
-        """Lets Optuna draw a value."""
-        return trial.suggest_categorical(name, self.values)
-
-    def contains(self, value: object) -> bool:
-        """Whether it is one of them."""
-        return value in self.values
-
-    def at(self, position: float) -> Value:
-        """Returns the option that a position belongs to."""
-        return self.values[min(int(position * len(self.values)), len(self.values) - 1)]
-
-    def position(self, drawn: Value) -> float:
-        """Returns the middle of the positions that belong to an option."""
-        return (self.values.index(drawn) + 0.5) / len(self.values)
-
-    def corners(self) -> Iterator[Value]:
-        """Yields every option."""
-        yield from self.values
-
-    def prior(self, likeliest: Value, sure: Sureness) -> Prior:
-        """Returns a prior that is higher at one option and alike at all others."""
-        return options_prior(self.values, likeliest, sure)
-
-    @property
-    def has_order(self) -> bool:
-        """No: an option is as near to one as to another."""
-        return False
-
-    @property
-    def count(self) -> int:
-        """How many there are."""
-        return len(self.values)
-
-    @property
-    def options(self) -> tuple[Value, ...]:
-        """The values."""
-        return self.values
-
-    def __str__(self) -> str:
-        return ", ".join(map(spelled, self.values))
+        steps = f" in steps of {self.step}" if self.step > 1 else ""
+        return f"{self.low} to {self.high}{' (log)' if self.log else ''}{steps}"
 
 
 def is_number(value: object) -> TypeGuard[int | float]:

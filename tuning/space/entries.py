@@ -5,12 +5,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Discriminator, Tag
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Strict, Tag
 
 from mtl_core.errors import did_you_mean
+from tuning.records import Value
 from tuning.space.branches import Branch, Option
-from tuning.space.domains import Domain, Options
-from tuning.space.parameters import Node
+from tuning.space.domains import Domain, Floats, is_number, spelled
+from tuning.space.option_domains import Options, Ordered
+from tuning.space.parameters import Node, Parameter
 from tuning.space.ranges import (
     EntryBase,
     FloatRange,
@@ -21,11 +23,34 @@ from tuning.space.ranges import (
     WithPrior,
     refusal,
 )
+from tuning.space.simplex import Simplex
 
-ENTRY_KEYS = ("range", "log_range", "int_range", "log_int_range", "choice")
-"""What an entry of `search:` may be; every entry is a mapping with exactly one of them."""
-_BESIDE = ("prior",)
-"""What may stand beside it."""
+
+def _check_distinct(names: Sequence[object]) -> None:
+    if len(names) < 2:
+        raise refusal(f"found a choice of {len(names)}; allowed: two options or more")
+    seen: set[object] = set()
+    for name in names:
+        if name in seen:
+            raise refusal(f"found the option {name!r} twice; allowed: options that differ")
+        seen.add(name)
+
+
+def _in_order(values: tuple[Value, ...]) -> tuple[Value, ...]:
+    _check_distinct(values)
+    numbers = [value for value in values if is_number(value)]
+    if len(numbers) == len(values) and numbers != sorted(numbers):
+        wanted = ", ".join(map(spelled, sorted(numbers)))
+        raise refusal(
+            f"found the numbers {', '.join(map(spelled, values))}; allowed: numbers from low to "
+            f"high, that is {wanted}"
+        )
+    return values
+
+
+def _different_keys(keys: tuple[str, ...]) -> tuple[str, ...]:
+    _check_distinct(keys)
+    return keys
 
 
 class Choice(WithPrior):
@@ -63,6 +88,12 @@ class Choice(WithPrior):
         inner = [value for section in self._sections for value in section.values()]
         return any(entry.draws_fractions for entry in inner if isinstance(entry, EntryBase))
 
+    def examples(self) -> Sequence[object]:
+        """Returns every option; what stands inside a section has the first of its values."""
+        if not self._sections:
+            return self.choice
+        return [next(_build_option("", section).corners()) for section in self._sections]
+
     @property
     def _sections(self) -> "list[_SectionEntry]":
         return [option for option in self.choice if isinstance(option, dict)]
@@ -75,6 +106,46 @@ def _build_option(name: str, section: "_SectionEntry") -> Option:
         constants=_constants(section),
         nodes=tuple(entry.build(key, f"{name}.{key}") for key, entry in entries),
     )
+
+
+class OrderedChoice(WithPrior):
+    """One of some values in an order that counts: samplers take neighbours to be alike."""
+
+    ordered: Annotated[tuple[Scalar, ...], AfterValidator(_in_order)]
+    """The values, at least two, from one end to the other; numbers from low to high."""
+
+    def domain(self) -> Domain:
+        """Returns the values."""
+        return Ordered(self.ordered)
+
+    def examples(self) -> Sequence[object]:
+        """Returns every value."""
+        return self.ordered
+
+
+class SimplexEntry(EntryBase):
+    """Numbers of several keys, never negative and with a fixed sum; all such points equally likely.
+
+    It stands under a name of its own, for instance `task_weights`, since no key has all of them.
+    """
+
+    simplex: Annotated[tuple[str, ...], AfterValidator(_different_keys)]
+    """The keys, at least two."""
+    sum: Annotated[float, Strict(), Field(gt=0)] = 1.0
+    """What their numbers add up to."""
+
+    def build(self, key: str, name: str) -> Node:
+        """Returns what draws the numbers of all the keys."""
+        around = name.removesuffix(key)
+        return Simplex(
+            keys=self.simplex,
+            names=tuple(f"{around}{inner}" for inner in self.simplex),
+            sticks=tuple(
+                Parameter(f"{name}[{number}]", Floats(0.0, 1.0))
+                for number in range(1, len(self.simplex))
+            ),
+            total=self.sum,
+        )
 
 
 def _constants(section: "_SectionEntry") -> dict[str, object]:
@@ -99,15 +170,21 @@ def _distinct(options: "tuple[_OptionEntry, ...]") -> "tuple[_OptionEntry, ...]"
     sections = [option for option in options if isinstance(option, dict)]
     if 0 < len(sections) < len(options):
         raise refusal("found values and sections in one choice; allowed: only one of the two")
-    names: Sequence[object] = _labels(sections) if sections else options
-    if len(names) < 2:
-        raise refusal(f"found a choice of {len(names)}; allowed: two options or more")
-    seen: set[object] = set()
-    for name in names:
-        if name in seen:
-            raise refusal(f"found the option {name!r} twice; allowed: options that differ")
-        seen.add(name)
+    _check_distinct(_labels(sections) if sections else options)
     return options
+
+
+_KINDS: Mapping[str, type[EntryBase]] = {
+    "range": FloatRange,
+    "log_range": LogRange,
+    "int_range": IntRange,
+    "log_int_range": LogIntRange,
+    "choice": Choice,
+    "ordered": OrderedChoice,
+    "simplex": SimplexEntry,
+}
+ENTRY_KEYS = tuple(_KINDS)
+"""What an entry of `search:` may be; every entry is a mapping with exactly one of them."""
 
 
 def _is_entry(value: object) -> bool:
@@ -124,12 +201,15 @@ def _check_entry(value: Any) -> Any:
         return value
     if not isinstance(value, Mapping):
         raise refusal(f"found {value!r}; allowed: a mapping with one of the keys {allowed}")
-    known = (*ENTRY_KEYS, *_BESIDE)
+    kinds = [key for key in value if key in ENTRY_KEYS]
+    # What may stand beside the key that says what it is, or all that may be meant.
+    beside = [key for kind in kinds for key in _KINDS[kind].model_fields]
+    known = list(dict.fromkeys(beside or (*ENTRY_KEYS, "prior", "step", "sum")))
     for key in value:
-        if key not in known:
+        if key not in (*known, *kinds):
             hint = did_you_mean(str(key), known)
             raise refusal(f"unknown key '{key}'; allowed here: {', '.join(known)}.{hint}")
-    if sum(key in ENTRY_KEYS for key in value) != 1:
+    if len(kinds) != 1:
         raise refusal(
             f"found the keys {', '.join(value) or 'none'}; allowed: exactly one of {allowed}"
         )
@@ -157,7 +237,9 @@ Entry = Annotated[
     | Annotated[LogRange, Tag("log_range")]
     | Annotated[IntRange, Tag("int_range")]
     | Annotated[LogIntRange, Tag("log_int_range")]
-    | Annotated[Choice, Tag("choice")],
+    | Annotated[Choice, Tag("choice")]
+    | Annotated[OrderedChoice, Tag("ordered")]
+    | Annotated[SimplexEntry, Tag("simplex")],
     Discriminator(_entry_tag),
     BeforeValidator(_check_entry),
 ]

@@ -18,6 +18,9 @@ Section = Mapping[str, object]
 Resolve = Callable[[Section], Section]
 """Dotted keys of a section -> the whole section with these set, and all defaults filled in."""
 
+Parameters = Mapping[str, Value]
+"""Name of a parameter -> its value."""
+
 ABSENT = object()
 """What `look_up` finds where there is nothing, not even null."""
 
@@ -45,9 +48,8 @@ class Parameter:
 class Node(ABC):
     """A part of a space: sets one key or more of its section of the recipe."""
 
-    @property
     @abstractmethod
-    def keys(self) -> tuple[str, ...]:
+    def targets(self) -> tuple[str, ...]:
         """The keys that it sets, dotted, from its section on."""
 
     @abstractmethod
@@ -57,6 +59,17 @@ class Node(ABC):
     @abstractmethod
     def certain(self) -> Iterator[Parameter]:
         """Yields those of `leaves` that do not hang on the section which another one chose."""
+
+    def shown(self) -> Iterator[Parameter]:
+        """Yields every parameter that trials are shown with: mostly those that Optuna draws."""
+
+    @abstractmethod
+    def of_drawn(self, drawn: Parameters) -> Iterator[tuple[str, Value]]:
+        """Yields (name, value in effect) of what Optuna has drawn, as trials are shown with it."""
+
+    @abstractmethod
+    def to_drawn(self, shown: Parameters) -> Iterator[tuple[str, Value]]:
+        """Yields (name, value) as Optuna would have drawn it; nothing for what it never draws."""
 
     @abstractmethod
     def sample(self, trial: "BaseTrial") -> dict[str, object]:
@@ -87,8 +100,7 @@ class Leaf(Node):
     key: str
     parameter: Parameter
 
-    @property
-    def keys(self) -> tuple[str, ...]:
+    def targets(self) -> tuple[str, ...]:
         """The key."""
         return (self.key,)
 
@@ -99,6 +111,22 @@ class Leaf(Node):
     def certain(self) -> Iterator[Parameter]:
         """Yields the parameter."""
         yield self.parameter
+
+    def shown(self) -> Iterator[Parameter]:
+        """Yields the parameter."""
+        yield self.parameter
+
+    def of_drawn(self, drawn: Parameters) -> Iterator[tuple[str, Value]]:
+        """Yields the value in effect."""
+        if self.parameter.name in drawn:
+            value = drawn[self.parameter.name]
+            yield self.parameter.name, self.parameter.domain.in_effect(value)
+
+    def to_drawn(self, shown: Parameters) -> Iterator[tuple[str, Value]]:
+        """Yields what is drawn for the value, if it lies in the domain."""
+        name, domain = self.parameter.name, self.parameter.domain
+        if name in shown and domain.contains(shown[name]):
+            yield name, domain.drawn(shown[name])
 
     def sample(self, trial: "BaseTrial") -> dict[str, object]:
         """Draws the value."""

@@ -1,11 +1,14 @@
 """The ranges of `search:` in a study file, and what all its entries share."""
 
 from abc import abstractmethod
+from collections.abc import Sequence
+from decimal import Decimal
 from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
     BeforeValidator,
+    Field,
     SerializerFunctionWrapHandler,
     Strict,
     model_serializer,
@@ -16,7 +19,7 @@ from pydantic_core import PydanticCustomError
 from mtl_core.errors import did_you_mean
 from mtl_core.section import Section
 from tuning.records import Value
-from tuning.space.domains import Domain, Floats, Ints, spelled
+from tuning.space.domains import Domain, Floats, Ints, Steps, spelled
 from tuning.space.parameters import Leaf, Node, Parameter
 from tuning.space.priors import Prior, Sureness
 
@@ -72,6 +75,10 @@ class EntryBase(Section):
     def draws_fractions(self) -> bool:
         """Whether it, or an entry inside its options, is a range of fractions."""
         return False
+
+    def examples(self) -> Sequence[object]:
+        """Returns one value of the key for each option, in their order; nothing for a range."""
+        return ()
 
     @model_serializer(mode="wrap")
     def _without_nulls(self, dump: SerializerFunctionWrapHandler) -> dict[str, object]:
@@ -134,15 +141,36 @@ _FloatBounds = Annotated[tuple[_Float, _Float], AfterValidator(_ascending)]
 _IntBounds = Annotated[tuple[_Int, _Int], AfterValidator(_ascending)]
 
 
+def _check_step(bounds: tuple[float, float], step: float) -> None:
+    """Refuses a step that does not lead from the low end to the high one."""
+    # In decimal numbers, as people count: 0.1 to 0.5 are 8 steps of 0.05.
+    low, high, each = (Decimal(str(number)) for number in (*bounds, step))
+    if (high - low) % each:
+        ends = [low + count * each for count in (int((high - low) / each) + n for n in (0, 1))]
+        near = " or ".join(f"[{low}, {end}]" for end in ends if end > low)
+        raise refusal(
+            f"found [{low}, {high}] in steps of {each}, which do not reach {high}; allowed: steps "
+            f"that do, for instance {near}"
+        )
+
+
 class FloatRange(WithPrior):
-    """A number, all values equally likely."""
+    """A number, all values equally likely; with a step one of numbers at equal distances."""
 
     range: _FloatBounds
     """Lowest and highest value, both included."""
+    step: Annotated[_Float, Field(gt=0)] | None = None
+    """From one value to the next; null = all numbers between."""
+
+    @model_validator(mode="after")
+    def _check_step(self) -> Self:
+        if self.step is not None:
+            _check_step(self.range, self.step)
+        return self
 
     def domain(self) -> Domain:
         """Returns the range."""
-        return Floats(*self.range)
+        return Floats(*self.range) if self.step is None else Steps(*self.range, self.step)
 
     @property
     def draws_fractions(self) -> bool:
@@ -171,10 +199,17 @@ class IntRange(WithPrior):
 
     int_range: _IntBounds
     """Lowest and highest value, both included."""
+    step: Annotated[_Int, Field(gt=0)] | None = None
+    """From one value to the next; null = 1."""
+
+    @model_validator(mode="after")
+    def _check_step(self) -> Self:
+        _check_step(self.int_range, self.step or 1)
+        return self
 
     def domain(self) -> Domain:
         """Returns the range."""
-        return Ints(*self.int_range)
+        return Ints(*self.int_range, step=self.step or 1)
 
 
 class LogIntRange(WithPrior):

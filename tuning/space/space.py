@@ -7,7 +7,7 @@ from mtl_core.errors import ConfigError
 from tuning.records import Value
 from tuning.space.entries import Entry as Entry
 from tuning.space.parameters import Parameter as Parameter
-from tuning.space.parameters import Resolve
+from tuning.space.parameters import Parameters, Resolve
 
 if TYPE_CHECKING:
     from optuna.trial import BaseTrial
@@ -23,24 +23,36 @@ class Space:
             entries: Dotted key of `run` -> what its value is drawn from.
 
         Raises:
-            ConfigError: A key lies inside another one that is searched as a whole.
+            ConfigError: Two entries set the same key, or one lies inside of another.
         """
-        for key in entries:
-            # Overrides are applied one after the other: one key would replace what the other has
-            # set.
-            for outer in entries:
-                if key.startswith(f"{outer}."):
-                    message = f"search.{key}: lies inside '{outer}', which is searched as a whole"
-                    raise ConfigError(message)
-        # One tree per key; its leaves are what Optuna knows.
+        # One tree per entry; its leaves are what Optuna knows.
         self._nodes = {key: entry.build(key, key) for key, entry in entries.items()}
+        self._check_apart()
         self.parameters = [leaf for node in self._nodes.values() for leaf in node.leaves()]
-        """Every parameter that can occur, in the order of the study file."""
+        """Every parameter that Optuna may draw, in the order of the study file."""
         self.in_every_point = frozenset(
             leaf.name for node in self._nodes.values() for leaf in node.certain()
         )
         """Names of the parameters that do not hang on the section that another one chose."""
-        self._by_name = {parameter.name: parameter for parameter in self.parameters}
+        self.shown = [column for node in self._nodes.values() for column in node.shown()]
+        """Every parameter that trials may be shown with, in the order of the study file."""
+
+    def _check_apart(self) -> None:
+        """Refuses keys of which one would replace what the other has set."""
+        # Overrides are applied one after the other.
+        owners: dict[str, str] = {}  # Key of `run` -> the entry that sets it.
+        for name, node in self._nodes.items():
+            for key in node.targets():
+                if key in owners:
+                    where = f"'{owners[key]}', which sets it, too"
+                    raise ConfigError(f"search.{name}: '{key}' stands in {where}")
+                owners[key] = name
+        for key, name in owners.items():
+            for outer in owners:
+                if key.startswith(f"{outer}."):
+                    where = f"lies inside '{outer}', which is searched as a whole"
+                    what = "" if key == name else f"'{key}' "
+                    raise ConfigError(f"search.{name}: {what}{where}")
 
     def sample(self, trial: "BaseTrial") -> dict[str, object]:
         """Draws a point: dotted key of `run` -> value, sections as {"kind": ..., ...}."""
@@ -49,9 +61,18 @@ class Space:
         drawn = [node.sample(trial) for node in self._nodes.values()]
         return {key: value for one in drawn for key, value in one.items()}
 
-    def contains(self, name: str, value: object) -> bool:
-        """Whether the parameter `name` exists and may take `value`."""
-        return name in self._by_name and self._by_name[name].domain.contains(value)
+    def of_drawn(self, drawn: Parameters) -> dict[str, Value]:
+        """Returns the parameters that a trial is shown with, of what Optuna has drawn for it."""
+        found = [node.of_drawn(drawn) for node in self._nodes.values()]
+        return {name: value for one in found for name, value in one}
+
+    def to_drawn(self, shown: Parameters) -> dict[str, Value]:
+        """Returns what Optuna would have drawn for these parameters.
+
+        Without those that it never draws: names that are not there, values outside the space.
+        """
+        found = [node.to_drawn(shown) for node in self._nodes.values()]
+        return {name: value for one in found for name, value in one}
 
     def with_priors(self) -> Iterator[str]:
         """Yields the keys of the space in which something has a prior."""

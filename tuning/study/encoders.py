@@ -77,7 +77,9 @@ def _recipes(study: StudyFile) -> Iterator[tuple[str, dict[str, object]]]:
     corners = list(study.space.corners())
     for key, overrides in corners:
         yield f"search.{key}", overrides
-    together = [corner for corner in corners if corner[0].startswith(_TOGETHER)]
+    # Entries of several keys have a name of their own, and none of these settings.
+    single = [(key, corner) for key, corner in corners if key in corner]
+    together = [corner for corner in single if corner[0].startswith(_TOGETHER)]
     for (one, first), (other, second) in combinations(together, 2):
         if one != other and "encoder" in (one.partition(".")[0], other.partition(".")[0]):
             yield f"search.{one} {first[one]} with search.{other} {second[other]}", first | second

@@ -134,7 +134,8 @@ def _record(folder: StudyFolder, trial: FrozenTrial, tell: Callable[[str], None]
     return TrialRecord(
         id=run_id,
         status=_STATUS[trial.state],
-        parameters=trial.params,
+        # Optuna's own are what it draws, where that is something else than what is shown.
+        parameters=trial.user_attrs.get("parameters", trial.params),
         overrides=dict(trial.user_attrs.get("overrides", {})),
         reports=reports,
         # Those of the epochs. Between Optuna's start and end of a trial its driver may have been

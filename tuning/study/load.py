@@ -131,49 +131,46 @@ def _with_absolute_options(document: Document, study: StudyFile) -> Document:
         written = search[key]
         assert isinstance(written, Mapping)
         # Only options: the ends of a range are numbers.
-        if "choice" in written:
-            search[key] = _with_absolute(run, key, written)
+        if examples := study.search[key].examples():
+            search[key] = _with_absolute(run, key, written, examples)
     return replace(document, data={**document.data, "search": search})
 
 
 def _with_absolute(
-    run: Mapping[str, object], key: str, choice: Mapping[str, Any]
+    run: Mapping[str, object], key: str, entry: Mapping[str, Any], examples: Sequence[object]
 ) -> dict[str, object]:
-    """Returns a choice with the paths among its options absolute, also where a prior names one."""
-    options = [_absolute(run, key, option) for option in choice["choice"]]
-    found = {**choice, "choice": options}
-    prior = choice.get("prior")
-    if prior and prior["likely"] in choice["choice"]:
-        likely = options[choice["choice"].index(prior["likely"])]
-        found["prior"] = {**prior, "likely": likely}
+    """Returns an entry with the paths among its options absolute, also where a prior names one.
+
+    Args:
+        run: The recipe.
+        key: The key of the entry.
+        entry: As it was written.
+        examples: A value of the key for each of its options.
+    """
+    kind = next(name for name in entry if name in ENTRY_KEYS)
+    written = entry[kind]
+    options = [_absolute(run, key, *pair) for pair in zip(written, examples, strict=True)]
+    found = {**entry, kind: options}
+    prior = entry.get("prior")
+    if prior and prior["likely"] in written:
+        found["prior"] = {**prior, "likely": options[written.index(prior["likely"])]}
     return found
 
 
-def _absolute(run: Mapping[str, object], key: str, option: object) -> object:
+def _absolute(run: Mapping[str, object], key: str, option: object, example: object) -> object:
     """Returns an option of a key of `run` with its paths absolute."""
-    # Which texts are paths the schema alone knows, so the option is put into the recipe, validated,
-    # and read back from there.
+    # Which texts are paths the schema alone knows, so it is put into the recipe, validated, and
+    # read back from there. `example` has what was written, with numbers in the place of ranges; a
+    # text of its own tells from which folder its path starts, so it has to come as written.
+    is_section = isinstance(option, Mapping)
     try:
-        config = RunConfig.model_validate(override(run, {key: _first(option)}))
+        config = RunConfig.model_validate(override(run, {key: example if is_section else option}))
     except (ConfigError, ValidationError):  # What is wrong with it is told later.
         return option
     resolved: object = config.model_dump(mode="json")
     for name in split_key(key):
         resolved = resolved.get(name) if isinstance(resolved, Mapping) else None
     return _with_paths_of(resolved, option)
-
-
-def _first(written: object) -> object:
-    """Returns an option with the first value in the place of each entry inside it.
-
-    An option may be a section that holds ranges and choices of its own, which the schema of `run`
-    does not take.
-    """
-    if not isinstance(written, Mapping):
-        return written
-    if kind := next((key for key in written if key in ENTRY_KEYS), None):
-        return _first(written[kind][0])
-    return {name: _first(value) for name, value in written.items()}
 
 
 def _with_paths_of(resolved: object, written: object) -> object:

@@ -29,7 +29,9 @@ def study_schema() -> dict[str, Any]:
     schema["properties"]["study"]["description"] = definitions["Study"]["description"]
     entry = schema["properties"]["search"].pop("additionalProperties")
     definitions["Entry"] = {"description": "What a key of `run` is drawn from.", **entry}
-    schema["properties"]["search"] |= _search_keys(definitions) | {"additionalProperties": False}
+    # Several keys that are drawn together have a name of their own, which may be any.
+    several = {"additionalProperties": {"$ref": "#/$defs/SimplexEntry"}}
+    schema["properties"]["search"] |= _search_keys(definitions) | several
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "mtl study file"}
     return head | schema
 

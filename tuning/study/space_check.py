@@ -47,32 +47,32 @@ def _unused_priors(document: Document, study: StudyFile) -> Iterator[str]:
 
 
 def _corner_errors(
-    document: Document, study: StudyFile, key: str, corner: Mapping[str, object]
+    document: Document, study: StudyFile, entry: str, corner: Mapping[str, object]
 ) -> Iterator[str]:
-    """Yields what the schema has against one corner, at the place of its key in `search`."""
-    place = document.place(("search", key))
-    is_typed = place.is_override and ("search", key) in document.places
-    where = place.text if is_typed else f"{place.text}: search.{one_line(key)}"
-    if key.startswith("run."):
-        yield f"{where}: the keys of `search` are those of `run`; leave out 'run.'"
-        return
-    has_range = study.search[key].draws_fractions
-    unknown = _unknown_name(study, key)
+    """Yields what the schema has against one corner, at the place of its entry in `search`."""
+    place = document.place(("search", entry))
+    is_typed = place.is_override and ("search", entry) in document.places
+    where = place.text if is_typed else f"{place.text}: search.{one_line(entry)}"
+    unknown = list(filter(None, (_unknown_name(study, key) for key in corner)))
+    if entry not in corner and entry.partition(".")[0] in RunConfig.model_fields:
+        taken = ", ".join(RunConfig.model_fields)
+        unknown = [f"expected a name of its own for several keys, other than {taken}"]
     if unknown:
-        yield f"{where}: {unknown}"
+        yield from (f"{where}: {text}" for text in unknown)
         return
-    tried = document.with_overrides({f"run.{name}": value for name, value in corner.items()})
-    path = split_key(f"run.{key}")
-    sections = (path[:length] for length in range(1, len(path)))
+    tried = document.with_overrides({f"run.{key}": value for key, value in corner.items()})
     places = dict(tried.places)
     # The corner was written nowhere; what is wrong with it is to be mended where the space stands.
-    for at in (path, *(section for section in sections if section not in places)):
-        places[at] = replace(place, is_override=True, text=where)
+    for path in (split_key(f"run.{key}") for key in corner):
+        sections = (path[:length] for length in range(1, len(path)))
+        for at in (path, *(section for section in sections if section not in places)):
+            places[at] = replace(place, is_override=True, text=where)
     try:
         validate(replace(tried, places=places), StudyFile)
     except ConfigError as error:
         for line in str(error).splitlines():
-            is_fraction = has_range and "expected a whole number" in line
+            is_whole = "expected a whole number" in line
+            is_fraction = is_whole and study.search[entry].draws_fractions
             hint = "; for whole numbers: int_range" if is_fraction else ""
             yield (line if line.startswith(where) else f"{where}: {line}") + hint
         return
@@ -80,15 +80,18 @@ def _corner_errors(
     try:
         RunConfig.model_validate(override(study.run.model_dump(mode="json"), corner))
     except ValidationError:
+        key, value = next(iter(corner.items()))
         section = key.rpartition(".")[0]
         yield (
-            f"{where}: the other keys of '{section}' do not go with {describe(corner[key])}; "
+            f"{where}: the other keys of '{section}' do not go with {describe(value)}; "
             f"search the section as a whole: {section}: {{choice: [{{kind: ..}}, {{kind: ..}}]}}"
         )
 
 
 def _unknown_name(study: StudyFile, key: str) -> str:
-    """Returns what is wrong with a key that names a task or data set that is not there, or ""."""
+    """Returns what is wrong with the first names of a key of the space, or ""."""
+    if key.startswith("run."):
+        return "the keys of `search` are those of `run`; leave out 'run.'"
     named: dict[str, Mapping[str, object]] = {
         "tasks": study.run.tasks,
         "datasets": study.run.datasets,

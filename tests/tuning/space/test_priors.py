@@ -7,7 +7,8 @@ from optuna._transform import _SearchSpaceTransform
 from pydantic import TypeAdapter, ValidationError
 from scipy import stats
 
-from tuning.space.domains import Domain, Floats, Ints, Options
+from tuning.space.domains import Domain, Floats, Ints, Steps
+from tuning.space.option_domains import Options, Ordered
 from tuning.space.priors import NormalPrior, OptionsPrior
 from tuning.space.space import Entry, Parameter, Space
 
@@ -44,6 +45,9 @@ def test_a_prior_of_options_is_drawn_as_often_as_its_weights_say() -> None:
         ({"range": [0, 2], "prior": {"likely": 2, "sure": "high"}}, NormalPrior(1.0, 0.125)),
         # The second of five numbers, each of which has a fifth of the positions.
         ({"int_range": [1, 5], "prior": {"likely": 2, "sure": "low"}}, NormalPrior(0.3, 0.5)),
+        # The third of four indices, and the first of three steps.
+        ({"ordered": [1, 4, 16, 64], "prior": {"likely": 16}}, NormalPrior(0.625, 0.25)),
+        ({"range": [0, 1], "step": 0.5, "prior": {"likely": 0}}, NormalPrior(1 / 6, 0.25)),
         (
             {"choice": ["a", "b", "c"], "prior": {"likely": "b"}},
             OptionsPrior((1 / 6, 4 / 6, 1 / 6)),
@@ -107,6 +111,9 @@ def test_an_entry_is_kept_as_it_was_written() -> None:
             optuna.distributions.FloatDistribution(1e-5, 1e-2, log=True),
         ),
         (Ints(-2, 7), optuna.distributions.IntDistribution(-2, 7)),
+        (Ints(-2, 7, step=3), optuna.distributions.IntDistribution(-2, 7, step=3)),
+        (Steps(0.1, 0.5, 0.05), optuna.distributions.FloatDistribution(0.1, 0.5, step=0.05)),
+        (Ordered(("s", "m", "l")), optuna.distributions.IntDistribution(0, 2)),
         (Ints(1, 9, log=True), optuna.distributions.IntDistribution(1, 9, log=True)),
     ],
 )
@@ -117,7 +124,7 @@ def test_positions_are_optunas_own(
     for position in SHARES:
         drawn = domain.at(position)
         assert drawn == pytest.approx(transform.untransform(np.array([position]))["key"])
-        assert domain.contains(drawn)
+        assert domain.contains(domain.in_effect(drawn))
         assert domain.position(drawn) == pytest.approx(transform.transform({"key": drawn})[0])
         assert domain.at(domain.position(drawn)) == pytest.approx(drawn)
 

@@ -32,13 +32,20 @@ def sample(entries: dict, **parameters: object) -> dict:
         ({"int_range": [1, 5]}, optuna.distributions.IntDistribution(1, 5)),
         ({"log_int_range": [8, 64]}, optuna.distributions.IntDistribution(8, 64, log=True)),
         ({"choice": ["a", None, 2]}, optuna.distributions.CategoricalDistribution(["a", None, 2])),
+        (
+            {"range": [0, 1], "step": 0.25},
+            optuna.distributions.FloatDistribution(0, 1, step=0.25),
+        ),
+        ({"int_range": [0, 9], "step": 3}, optuna.distributions.IntDistribution(0, 9, step=3)),
+        ({"ordered": ["s", "m", "l"]}, optuna.distributions.IntDistribution(0, 2)),
     ],
 )
 def test_entry_becomes_optunas_distribution(entry: dict, distribution: object) -> None:
     trial = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0)).ask()
-    drawn = space_of({"some.key": entry}).sample(trial)
+    space = space_of({"some.key": entry})
+    drawn = space.sample(trial)
     assert trial.distributions == {"some.key": distribution}
-    assert drawn == trial.params
+    assert drawn == space.of_drawn(trial.params)
 
 
 def test_what_stands_in_a_section_is_drawn_only_when_the_section_was_chosen() -> None:
@@ -136,8 +143,7 @@ def test_a_recipe_that_is_no_option_does_not_pass_for_one(
         }
     )
     assert study.default_parameters == expected
-    told = {name: value for name, value in expected.items() if study.space.contains(name, value)}
-    assert ("(own)" in str(expected)) == (told == {})
+    assert ("(own)" in str(expected)) == (study.space.to_drawn(expected) == {})
 
 
 def test_default_parameters_leave_out_what_the_recipe_leaves_open() -> None:
@@ -154,13 +160,19 @@ def test_default_parameters_leave_out_what_the_recipe_leaves_open() -> None:
         ({"range": [0, 1]}, [0, 0.5, 1.0], [-0.1, 1.1, "1", True, None, float("nan")]),
         ({"int_range": [1, 5]}, [1, 3.0, 5], [0, 2.5, 6, float("inf")]),
         ({"choice": ["a", None]}, ["a", None], ["b", 0, ["a"]]),
+        ({"ordered": [16, 32, 64]}, [16, 32, 64], [0, 1, 48, "16", None]),
+        ({"range": [0.1, 0.5], "step": 0.05}, [0.1, 0.3, 0.45, 0.5], [0.12, 0.05, 0.55, True]),
+        ({"int_range": [2, 8], "step": 3}, [2, 5, 8], [3, 6, 11, 2.5]),
     ],
 )
-def test_contains_is_what_can_be_drawn(entry: dict, inside: list, outside: list) -> None:
+def test_what_is_drawn_lies_in_the_space(entry: dict, inside: list, outside: list) -> None:
     space = space_of({"key": entry})
-    assert all(space.contains("key", value) for value in inside)
-    assert not any(space.contains("key", value) for value in outside)
-    assert not space.contains("other", inside[0])
+    for value in inside:
+        drawn = space.to_drawn({"key": value})
+        assert space.of_drawn(drawn) == {"key": value}
+        assert space.sample(optuna.trial.FixedTrial(drawn)) == {"key": value}
+    assert not any(space.to_drawn({"key": value}) for value in outside)
+    assert not space.to_drawn({"other": inside[0]})
 
 
 def test_corners_reach_both_ends_of_everything() -> None:
