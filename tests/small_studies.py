@@ -97,7 +97,7 @@ def write_study(study: StudyFile, plan: str) -> StudyFolder:
         )
         watchers = StudyWatchers(study.study.name, None)
         with closing(watchers):
-            parameters = study.space.parameters
+            parameters = study.space.shown
             watchers.add_files(file_watchers(folder.path, watchers.state, parameters, history))
             for end in plan:
                 trial = points.draw()

@@ -1,6 +1,7 @@
 """What a report shows of a study, gathered as values; `render` makes text of them."""
 
 import warnings
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from optuna.trial import TrialState
 
 from tuning.records import TrialRecord
 from tuning.report.replay import replay_command, replay_overrides
+from tuning.space.simplex import entry_name
 from tuning.study.data_facts import DataFacts
 from tuning.study.facts import StudyFacts
 from tuning.study.folder import StudyFolder
@@ -160,10 +162,15 @@ def importances(optuna_study: optuna.Study) -> dict[str, float]:
         with warnings.catch_warnings():
             # PED-ANOVA warns when the few trials are all alike; the report then says little.
             warnings.simplefilter("ignore", UserWarning)
-            return dict(optuna.importance.get_param_importances(optuna_study))
+            found = optuna.importance.get_param_importances(optuna_study)
     # Optuna cannot tell. A report without this table is still a report.
     except (ValueError, RuntimeError):
         return {}
+    # Numbers that are drawn together count together.
+    shares: dict[str, float] = defaultdict(float)
+    for name, share in found.items():
+        shares[entry_name(name)] += share
+    return dict(shares)
 
 
 def _replay(facts: StudyFacts, folder: StudyFolder, best: TrialRecord | None) -> str:

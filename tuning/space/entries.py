@@ -23,7 +23,7 @@ from tuning.space.ranges import (
     WithPrior,
     refusal,
 )
-from tuning.space.simplex import Simplex
+from tuning.space.simplex import Simplex, stick_name
 
 
 def _check_distinct(names: Sequence[object]) -> None:
@@ -141,7 +141,7 @@ class SimplexEntry(EntryBase):
             keys=self.simplex,
             names=tuple(f"{around}{inner}" for inner in self.simplex),
             sticks=tuple(
-                Parameter(f"{name}[{number}]", Floats(0.0, 1.0))
+                Parameter(stick_name(name, number), Floats(0.0, 1.0))
                 for number in range(1, len(self.simplex))
             ),
             total=self.sum,

@@ -60,6 +60,7 @@ class Node(ABC):
     def certain(self) -> Iterator[Parameter]:
         """Yields those of `leaves` that do not hang on the section which another one chose."""
 
+    @abstractmethod
     def shown(self) -> Iterator[Parameter]:
         """Yields every parameter that trials are shown with: mostly those that Optuna draws."""
 

@@ -1,6 +1,7 @@
 """A simplex: numbers of several keys that are never negative and have a fixed sum."""
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -88,6 +89,16 @@ class Simplex(Node):
     def between(self) -> Iterator[dict[str, object]]:
         """Yields the middle."""
         yield dict.fromkeys(self.keys, self.total / len(self.keys))
+
+
+def stick_name(name: str, number: int) -> str:
+    """Returns what is drawn for the entry `name` is called; sticks are counted from 1."""
+    return f"{name}[{number}]"
+
+
+def entry_name(drawn: str) -> str:
+    """Returns the name of the entry that a stick belongs to; any other name as it is."""
+    return re.sub(r"\[\d+\]$", "", drawn)
 
 
 def shares(breaks: Sequence[float]) -> list[float]:

@@ -7,11 +7,13 @@ from pathlib import Path
 import optuna
 import pytest
 from conftest import RunConfigFactory
+from pydantic import TypeAdapter
 from trials import record
 
 from mtl_core.study_file import parse_assignment
 from tuning.report.replay import replay_command, replay_overrides
 from tuning.report.summary import importances, summarise
+from tuning.space.space import Entry, Space
 from tuning.study.config import StudyFile
 from tuning.study.facts import facts_of
 from tuning.study.folder import StudyFolder
@@ -56,6 +58,16 @@ def test_the_parameter_that_matters_is_the_most_important() -> None:
     found = importances(study)
     assert set(found) == {"rate", "idle"}
     assert found["rate"] > 0.8
+
+
+def test_numbers_that_are_drawn_together_have_one_importance() -> None:
+    entries = {"weights": {"simplex": ["a", "b", "c"]}, "size": {"ordered": [16, 32, 64]}}
+    space = Space(TypeAdapter(dict[str, Entry]).validate_python(entries))
+    study = optuna.create_study(direction="maximize", sampler=optuna.samplers.RandomSampler(seed=0))
+    study.optimize(lambda trial: -abs(space.sample(trial)["a"] - 0.7), n_trials=60)
+    found = importances(study)
+    assert set(found) == {"weights", "size"}
+    assert found["weights"] > 0.8
 
 
 @pytest.mark.parametrize(("journal", "shown"), [(100.4, 100.4), (900.0, 900.0), (80.0, 100.0)])

@@ -4,6 +4,7 @@ from conftest import RunConfigFactory
 from pydantic import TypeAdapter, ValidationError
 
 from mtl_core.errors import ConfigError
+from tuning.space.domains import Floats
 from tuning.space.space import Entry, Space
 from tuning.study.config import StudyFile
 
@@ -200,9 +201,9 @@ def test_points_between_the_corners_are_broken_numbers() -> None:
 def test_between_whole_ends_there_is_always_a_broken_number() -> None:
     for low in range(10):
         for width in range(1, 1000):
-            [(_, drawn)] = space_of({"a": {"range": [low, low + width]}}).between()
-            assert low < drawn["a"] < low + width
-            assert not drawn["a"].is_integer()
+            [drawn] = Floats(low, low + width).between()
+            assert low < drawn < low + width
+            assert not drawn.is_integer()
 
 
 @pytest.mark.parametrize(
