@@ -48,10 +48,6 @@ class Domain(ABC):
         """Yields the values in effect at both ends of a range, or every option."""
 
     @abstractmethod
-    def prior(self, likeliest: Value, sure: Sureness) -> Prior:
-        """Returns the prior whose likeliest value in effect is `likeliest`, which it contains."""
-
-    @abstractmethod
     def __str__(self) -> str:
         """Returns the values as people read them."""
 
@@ -78,6 +74,10 @@ class Domain(ABC):
     def between(self) -> Iterator[Value]:
         """Yields a fraction inside a range of fractions: its ends may be whole numbers."""
         return iter(())
+
+    def prior(self, likeliest: Value, sure: Sureness) -> Prior:
+        """Returns the prior whose likeliest value in effect is `likeliest`, which it contains."""
+        return normal_prior(self.position(self.drawn(likeliest)), sure)
 
     def in_effect(self, drawn: Value) -> Value:
         """Returns the value in effect of what Optuna has drawn."""
@@ -134,10 +134,6 @@ class Floats(Domain):
         # one of [0, 50]. An irrational one never is between whole ends, but reads badly.
         value, width = self.low + 0.38 * (self.high - self.low), self.high - self.low
         yield self.low + _GOLDEN_SECTION * width if float(value).is_integer() else value
-
-    def prior(self, likeliest: Value, sure: Sureness) -> Prior:
-        """Returns a normal prior on the scale of the range."""
-        return normal_prior(self.position(likeliest), sure)
 
     @property
     def bounds(self) -> tuple[float, float]:
@@ -206,10 +202,6 @@ class Steps(Domain):
         """Yields the second number, which is not whole where the steps are not."""
         yield self._number(1)
 
-    def prior(self, likeliest: Value, sure: Sureness) -> Prior:
-        """Returns a normal prior on the scale of the range."""
-        return normal_prior(self.position(likeliest), sure)
-
     @property
     def bounds(self) -> tuple[float, float]:
         """Both ends."""
@@ -269,10 +261,6 @@ class Ints(Domain):
     def corners(self) -> Iterator[Value]:
         """Yields both ends."""
         yield from (self.low, self.high)
-
-    def prior(self, likeliest: Value, sure: Sureness) -> Prior:
-        """Returns a normal prior on the scale of the range."""
-        return normal_prior(self.position(likeliest), sure)
 
     @property
     def count(self) -> int | None:

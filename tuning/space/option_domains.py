@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tuning.records import Value
 from tuning.space.domains import Domain, spelled
-from tuning.space.priors import Prior, Sureness, normal_prior, options_prior
+from tuning.space.priors import Prior, Sureness, options_prior
 
 if TYPE_CHECKING:
     from optuna.trial import BaseTrial
@@ -106,10 +106,6 @@ class Ordered(Domain):
     def corners(self) -> Iterator[Value]:
         """Yields every value."""
         yield from self.values
-
-    def prior(self, likeliest: Value, sure: Sureness) -> Prior:
-        """Returns a normal prior over the indices."""
-        return normal_prior(self.position(self.drawn(likeliest)), sure)
 
     @property
     def count(self) -> int:
