@@ -84,6 +84,8 @@ def played(
     while True:
         while len(running) < trainers:
             paused = scheduler.next_paused()
+            if paused is None and not new and not running:
+                paused = scheduler.last_paused()
             if paused is None and not new:
                 break
             running.append(new.pop(0) if paused is None else int(paused))

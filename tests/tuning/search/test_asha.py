@@ -120,6 +120,18 @@ def test_promoting_is_algorithm_2_of_the_paper(seed: int) -> None:
     assert len(promoted[9]) >= 3
 
 
+def test_when_nothing_is_left_the_best_of_each_rung_goes_on_all_the_same() -> None:
+    scheduler = promoting()  # rungs at 1 and 3
+    decisions_on(scheduler, [(1, 1, 0.5), (2, 1, 0.4)])
+    assert scheduler.next_paused() is None
+    assert [scheduler.last_paused(), scheduler.last_paused()] == ["0001", None]
+    assert decisions_on(scheduler, [(1, 3, 0.6)]) == [Pause()]
+    assert [scheduler.next_paused(), scheduler.last_paused()] == [None, "0001"]
+    # One that is not the best where it stands is not trained further.
+    decisions_on(scheduler, [(1, 9, 0.6), (3, 3, 0.55)])
+    assert scheduler.last_paused() is None
+
+
 def test_who_is_gone_is_not_promoted_but_still_compared_with() -> None:
     scheduler = promoting()
     decisions_on(scheduler, [(1, 1, 0.5), (2, 1, 0.4), (3, 1, 0.3)])

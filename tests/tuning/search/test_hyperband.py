@@ -50,6 +50,8 @@ def test_each_bracket_is_an_asha_with_a_later_grace_period(form: Form) -> None:
     assert found == {GoOn(), Stop() if form == "stopping" else Pause()}
     named = [list(iter(one.next_paused, None)) for one in alone]
     assert list(iter(scheduler.next_paused, None)) == [run_id for one in named for run_id in one]
+    last = [list(iter(one.last_paused, None)) for one in alone]
+    assert list(iter(scheduler.last_paused, None)) == [run_id for one in last for run_id in one]
 
 
 @pytest.mark.parametrize(("max_epochs", "brackets"), [(2, 1), (3, 2), (9, 3), (10, 3), (27, 4)])

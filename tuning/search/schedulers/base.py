@@ -34,7 +34,14 @@ class Scheduler:
         """Returns the paused run that goes on now, which counts as running from here on.
 
         Asked whenever a trainer is free, before a new point is drawn; None = none is to go on now.
-        When no run is left and no point either, what is still paused ends as stopped.
+        """
+        return None
+
+    def last_paused(self) -> str | None:
+        """Returns the paused run that goes on although `next_paused` names none.
+
+        Asked when no run is left and no point either: a study should end with a recipe that was
+        trained to its end. None = all that is paused ends.
         """
         return None
 

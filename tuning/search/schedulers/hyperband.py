@@ -102,6 +102,11 @@ class Hyperband(Scheduler):
         found = (bracket.next_paused() for bracket in self._brackets)
         return next((run_id for run_id in found if run_id is not None), None)
 
+    def last_paused(self) -> str | None:
+        """Returns the last one of the first bracket that has one."""
+        found = (bracket.last_paused() for bracket in self._brackets)
+        return next((run_id for run_id in found if run_id is not None), None)
+
     def forget(self, run_id: str) -> None:
         """Passes on that the run is gone."""
         self._of(run_id).forget(run_id)

@@ -76,6 +76,10 @@ class Pasha(Scheduler):
         """Returns the paused run that goes on next: of the highest rung where one may, the best."""
         return self._promotion.next(below=self._top)
 
+    def last_paused(self) -> str | None:
+        """Returns the best run of the highest rung of which the best is paused."""
+        return self._promotion.last()
+
     def forget(self, run_id: str) -> None:
         """Lets a run wait no longer."""
         self._promotion.drop(run_id)

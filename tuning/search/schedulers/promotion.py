@@ -78,6 +78,19 @@ class Promotion:
                     return run_id
         return None
 
+    def last(self) -> str | None:
+        """Returns the best run of the highest rung of which the best waits, which waits no longer.
+
+        For the end of a search, when nobody comes any more by whom others would be promoted: so at
+        least one run of each rung goes on, as in the synchronous form.
+        """
+        for rung in reversed(range(len(self.rungs))):
+            best = self._ranking(self.rungs[rung])[:1]
+            if best and self.waiting.get(best[0]) == rung:
+                del self.waiting[best[0]]
+                return best[0]
+        return None
+
     def drop(self, run_id: str) -> None:
         """Lets a run wait no longer, since it is gone; where it stands it stays."""
         self.waiting.pop(run_id, None)
