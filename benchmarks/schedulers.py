@@ -131,9 +131,9 @@ class Study:
 
 def _report(number: int, seen: float) -> Report:
     return Report(
-        epoch=-(-number // PER_EPOCH), progress=number / PER_EPOCH, step=number, losses={},
-        weights={}, learning_rates={}, dev={}, joint_accuracy=0.0, combined=seen,
-        best_combined=seen, best_epoch=1, seconds=1.0, sentences_per_second=1.0,
+        epoch=-(-number // PER_EPOCH), number=number, progress=number / PER_EPOCH, step=number,
+        losses={}, weights={}, learning_rates={}, dev={}, joint_accuracy=0.0, combined=seen,
+        best_combined=seen, best_number=number, seconds=1.0, sentences_per_second=1.0,
     )  # fmt: skip
 
 

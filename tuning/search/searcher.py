@@ -53,9 +53,9 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # Ray carries no types
         """Returns the configuration of the trial that begins or goes on now.
 
         None as long as there is none and others run, by which a paused one may still have its turn;
-        `FINISHED` when nothing is left but what is paused.
+        `FINISHED` when nothing is left but what is paused and is not to go on.
         """
-        point = self._next()
+        point = self._next() or self._last()
         if point is None:
             return None if self._running else str(Searcher.FINISHED)
         self._running[trial_id] = point
@@ -73,6 +73,11 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # Ray carries no types
             return self._points.take_up(self._interrupted.popleft())
         run_id = self._scheduler.next_paused()
         return self._points.draw() if run_id is None else self._points.take_up(run_id)
+
+    def _last(self) -> OpenTrial | None:
+        # As long as others run, one of them may let a paused one go on in the usual way.
+        run_id = None if self._running else self._scheduler.last_paused()
+        return None if run_id is None else self._points.take_up(run_id)
 
     def end_stopped(self) -> list[str]:
         """Ends the trials that the scheduler stopped as their driver was killed; returns run ids.

@@ -68,7 +68,13 @@ class StudyScheduler(FIFOScheduler):  # type: ignore[misc]  # Ray carries no typ
 
     def next_paused(self) -> str | None:
         """Returns the paused run that goes on now; see `Scheduler.next_paused`."""
-        run_id = self._inner.next_paused()
+        return self._going_on(self._inner.next_paused())
+
+    def last_paused(self) -> str | None:
+        """Returns the paused run that goes on at the end; see `Scheduler.last_paused`."""
+        return self._going_on(self._inner.last_paused())
+
+    def _going_on(self, run_id: str | None) -> str | None:
         if run_id is not None:
             self._standing[run_id] = GoOn()
         return run_id

@@ -2,6 +2,7 @@ import math
 import os
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import optuna
 import pytest
@@ -15,6 +16,7 @@ from mtl_core.training.report import Report
 from tuning.search.points import Points
 from tuning.search.samplers.kinds import SamplerSection
 from tuning.search.samplers.tpe import TpeSection
+from tuning.search.schedulers.asha import AshaSection
 from tuning.search.schedulers.base import Scheduler
 from tuning.search.searcher import OptunaSearcher
 from tuning.search.study_scheduler import StudyScheduler
@@ -39,12 +41,17 @@ POOL = PoolAddress("pool", "tests")
 
 
 def searcher_on(
-    journal: Path, *, total: int = 8, sampler: dict = TPE, **settings: object
+    journal: Path,
+    *,
+    total: int = 8,
+    sampler: dict = TPE,
+    scheduler: StudyScheduler | None = None,
+    **settings: object,
 ) -> OptunaSearcher:
     section = TypeAdapter(SamplerSection).validate_python(sampler)
     study = open_optuna(journal, name="demo", sampler=section.build(7, SPACE))
     points = Points(study, SPACE, total=total, **{"default_parameters": DEFAULTS, **settings})
-    scheduler = StudyScheduler(Scheduler())
+    scheduler = scheduler or StudyScheduler(Scheduler())
     return OptunaSearcher(points, scheduler, pool=POOL, checkpoint_of=Path)
 
 
@@ -99,6 +106,39 @@ def test_trial_0_is_the_recipe_and_optuna_learns_what_lies_in_the_space(tmp_path
     spec = TrialSpec("0000", {}, Path("0000"))
     assert config == TrialConfig(spec, expected, delivered=0, pool=POOL)
     assert trials_of(tmp_path / "j")[0].params == expected
+
+
+def reported(
+    searcher: OptunaSearcher, scheduler: StudyScheduler, config: TrialConfig, told: dict
+) -> str:
+    """What Tune does with a report, given the configuration that it has from `suggest("id")`."""
+    trial = SimpleNamespace(config=config.for_tune())
+    decision = "STOP" if told["done"] else scheduler.on_trial_result(None, trial, told)
+    if decision == "STOP":
+        scheduler.on_trial_complete(None, trial, told)
+        searcher.on_trial_complete("id", told)
+    else:
+        searcher.on_trial_result("id", told)
+    return decision
+
+
+def test_at_the_end_the_best_paused_trial_goes_on_to_its_end(tmp_path: Path) -> None:
+    scheduler = StudyScheduler(AshaSection(form="promoting", reduction_factor=4).build(3))
+    searcher = searcher_on(tmp_path / "j", total=3, scheduler=scheduler)
+    default = asked(searcher, "id")
+    for epoch in (1, 2, 3):
+        reported(searcher, scheduler, default, result(epoch, 0.1))
+    for score in (0.3, 0.2):
+        # One of four would be promoted.
+        told = result(1, score)
+        assert reported(searcher, scheduler, asked(searcher, "id"), told) == "STOP"
+    for epoch in (2, 3):
+        config = asked(searcher, "id") if epoch == 2 else config
+        assert config.spec.id == "0001"
+        reported(searcher, scheduler, config, result(epoch, 0.3))
+    # The other one is not the best of its rung.
+    assert searcher.suggest("id") == "FINISHED"
+    assert searcher.end_paused() == ["0002"]
 
 
 def test_as_many_trials_as_asked_for(tmp_path: Path) -> None:
