@@ -132,10 +132,10 @@ def test_at_the_end_the_best_paused_trial_goes_on_to_its_end(tmp_path: Path) -> 
         # One of four would be promoted.
         told = result(1, score)
         assert reported(searcher, scheduler, asked(searcher, "id"), told) == "STOP"
+    best = asked(searcher, "id")
+    assert best.spec.id == "0001"
     for epoch in (2, 3):
-        config = asked(searcher, "id") if epoch == 2 else config
-        assert config.spec.id == "0001"
-        reported(searcher, scheduler, config, result(epoch, 0.3))
+        reported(searcher, scheduler, best, result(epoch, 0.3))
     # The other one is not the best of its rung.
     assert searcher.suggest("id") == "FINISHED"
     assert searcher.end_paused() == ["0002"]
