@@ -187,16 +187,6 @@ def test_qmc_is_even_whatever_was_given_and_whatever_failed(tmp_path: Path, sequ
     assert sum(count for at, count in sixteenths.items() if at < 8) == 8
 
 
-def test_qmc_spreads_points_as_a_prior_is(tmp_path: Path) -> None:
-    space = space_of(
-        {"a": {"range": [0.0, 1.0], "prior": {"likely": 0.2, "sure": "high"}}, "b": PLAIN["rate"]}
-    )
-    study = opened(tmp_path / "journal", "qmc", space)
-    drawn = [run(study, space, 0.1)["a"] for _ in range(32)]
-    # Within one standard deviation, an eighth of the range, lie 68 % of a normal distribution.
-    assert sum(abs(one - 0.2) < 0.125 for one in drawn) in (21, 22, 23)
-
-
 GRID = {
     "rate": {"log_range": [1e-4, 1e-2]},
     "layers": {"log_int_range": [1, 4]},

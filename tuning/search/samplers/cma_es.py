@@ -25,8 +25,8 @@ class CmaEsSection(SamplerBase):
     """CMA-ES: a normal distribution follows the better half of each generation (Hansen 2016).
 
     https://arxiv.org/abs/1604.00772, of the package `cmaes`. It begins in the middle of every
-    range, or of its prior. Options without an order, and what stands inside of a choice of
-    sections, are drawn at random. For some hundred trials; of fewer `tpe` makes more.
+    range. Options without an order, and what stands inside of a choice of sections, are drawn at
+    random. For some hundred trials; of fewer `tpe` makes more.
 
     Not Optuna's `CmaEsSampler`: that one keeps its state as a pickle in the journal, which could be
     a stranger's code. Here it is made anew for each trial, of all trials with a value in their
@@ -98,14 +98,13 @@ class CmaEsSection(SamplerBase):
         import numpy as np
         from cmaes import CMA
 
-        parameters = _evolving(space)
-        mean = [one.prior.quantile(0.5) if one.prior else 0.5 for one in parameters]
+        number = len(_evolving(space))
         return CMA(
-            np.array(mean),
+            np.full(number, 0.5),
             self.sigma,
-            bounds=np.tile([0.0, 1.0], (len(mean), 1)),
+            bounds=np.tile([0.0, 1.0], (number, 1)),
             # How often a point outside of the bounds is drawn anew, before it is put on one.
-            n_max_resampling=10 * len(mean),
+            n_max_resampling=10 * number,
             seed=seed,
             population_size=self.population_size,
         )

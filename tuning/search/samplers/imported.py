@@ -2,12 +2,13 @@
 
 import inspect
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
 from mtl_core.errors import ConfigError, did_you_mean
 from mtl_core.imported import imported, with_absolute_path
+from mtl_core.printable import one_line
 from tuning.search.samplers.base import SamplerBase
 from tuning.space.space import Space
 
@@ -34,6 +35,7 @@ class ImportedSection(SamplerBase):
     so far what the study tells it, and nothing else: what a sampler keeps in itself is gone.
     """
 
+    uses_priors: ClassVar[bool] = True
     kind: Literal["imported"] = "imported"
     class_path: Annotated[str, BeforeValidator(_checked_path)]
     """`package.module:Class`, or `file.py:Class`; a class derived from Optuna's `BaseSampler`."""
@@ -61,7 +63,9 @@ class ImportedSection(SamplerBase):
         try:
             self._made(sampler, 0)
         except Exception as error:
-            raise ConfigError(f"settings: {self.class_path} cannot be made: {error}") from error
+            raise ConfigError(
+                f"settings: '{self.class_path}' cannot be made: {one_line(str(error))}"
+            ) from error
 
     def doubts(self, space: Space, trials: int) -> Iterator[str]:
         """Says so when its draws cannot be repeated."""

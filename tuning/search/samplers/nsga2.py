@@ -1,7 +1,7 @@
 """A genetic algorithm for several objectives."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -23,6 +23,7 @@ class Nsga2Section(SamplerBase):
     sections are drawn at random.
     """
 
+    uses_priors: ClassVar[bool] = True
     kind: Literal["nsga2"] = "nsga2"
     population_size: Annotated[int, Field(ge=2)] = 20
     """Trials of a generation; the first one is drawn at random. Failed trials do not count."""

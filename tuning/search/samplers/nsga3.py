@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field, PositiveInt
 
@@ -23,6 +23,7 @@ class Nsga3Section(SamplerBase):
     objectives or more. Keys inside of a choice of sections are drawn at random.
     """
 
+    uses_priors: ClassVar[bool] = True
     kind: Literal["nsga3"] = "nsga3"
     population_size: Annotated[int, Field(ge=2)] = 20
     """Trials of a generation; the first one is drawn at random. Failed trials do not count."""

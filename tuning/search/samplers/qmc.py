@@ -20,8 +20,8 @@ class QmcSection(SamplerBase):
     """A scrambled Sobol or Halton sequence (Owen 1998, https://doi.org/10.1145/285861.285863).
 
     Every parameter that can occur has a dimension of its own, also what stands inside of a choice
-    of sections, and of each the points are spread as its prior is. Not Optuna's `QMCSampler`: that
-    one knows no more parameters than trial 0 has, and counts points that a killed driver has lost.
+    of sections. Not Optuna's `QMCSampler`: that one knows no more parameters than trial 0 has, and
+    counts points that a killed driver has lost.
     """
 
     kind: Literal["qmc"] = "qmc"
@@ -57,6 +57,6 @@ class QmcSection(SamplerBase):
             sequence.fast_forward(index)
         [shares] = sequence.random(1)
         return {
-            one.name: one.domain.at(one.prior.quantile(float(share)) if one.prior else float(share))
+            one.name: one.domain.at(float(share))
             for one, share in zip(parameters, shares, strict=True)
         }

@@ -1,6 +1,7 @@
 """A sampler whose draws depend on the trials before and on nothing else."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,8 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, RandomSampler
 from optuna.trial import FrozenTrial, TrialState
 
+from mtl_core.errors import MtlError, TrainingError
+from mtl_core.printable import one_line
 from tuning.search.knowledge.known import Earlier
 from tuning.search.samplers.past import Look, Past
 from tuning.search.samplers.sketch import Sketch
@@ -82,7 +85,8 @@ class TrialSeeded(BaseSampler):
         """Starts the sampler of this trial."""
         # Optuna calls this first for each trial that it asks for or goes on with.
         self._sampler = self._fresh(trial.number)
-        self._sampler.before_trial(Past(study, self._look), trial)
+        with _told_in_a_line(trial):
+            self._sampler.before_trial(Past(study, self._look), trial)
 
     def infer_relative_search_space(
         self, study: optuna.Study, trial: FrozenTrial
@@ -104,8 +108,9 @@ class TrialSeeded(BaseSampler):
         return sketch.drawn_from
 
     def _drawn(self, sampler: BaseSampler, past: Past, trial: FrozenTrial) -> Sketch:
-        sketch = Sketch(sampler, past, trial)
-        self._space.sample(sketch)
+        with _told_in_a_line(trial):
+            sketch = Sketch(sampler, past, trial)
+            self._space.sample(sketch)
         return sketch
 
     def sample_relative(
@@ -133,4 +138,23 @@ class TrialSeeded(BaseSampler):
         values: Sequence[float] | None,
     ) -> None:
         """Tells the sampler that a trial has ended."""
-        self._sampler.after_trial(Past(study, self._look), trial, state, values)
+        with _told_in_a_line(trial):
+            self._sampler.after_trial(Past(study, self._look), trial, state, values)
+
+
+@contextmanager
+def _told_in_a_line(trial: FrozenTrial) -> Iterator[None]:
+    """Makes of whatever a sampler raises, which may be a user's own, an error that ends the study.
+
+    Raises:
+        TrainingError: The block raised an error.
+    """
+    try:
+        yield
+    except (MtlError, OSError):  # The journal is broken, or the disk is full.
+        raise
+    except Exception as error:
+        reason = one_line(f"{type(error).__name__}: {error}")
+        raise TrainingError(
+            f"study.sampler: failed at trial {trial.number}: {reason}; the trials are kept"
+        ) from error
