@@ -98,8 +98,8 @@ class StudyFile(Section):
 
     @property
     def given_points(self) -> list[dict[str, Value]]:
-        """The points of trials that no sampler draws; the first is the study file's own recipe."""
-        return [self.default_parameters]
+        """The points, as Optuna draws them, of trials that are given: the file's own recipe."""
+        return [self.space.to_drawn(self.default_parameters)]
 
     @property
     def space(self) -> Space:
