@@ -10,7 +10,7 @@ from tuning.report.render import render_report
 from tuning.report.summary import summarise
 from tuning.run.logbook import Logbook
 from tuning.run.stages.finals import has_whole_model, result_of, score_finals, unscored
-from tuning.run.stages.search import search
+from tuning.run.stages.search import SearchParts, search
 from tuning.search.points import Points
 from tuning.search.searcher import OptunaSearcher
 from tuning.search.study_scheduler import StudyScheduler
@@ -24,6 +24,7 @@ from tuning.study.journal import open_optuna, read_order
 from tuning.study.openings import read_openings
 from tuning.study.recorder import Recorder
 from tuning.study.result import Result, StudyResult, read_result, write_result
+from tuning.trainers.decisions import Pause
 from tuning.trainers.messages import Scored
 from tuning.trainers.trainers import Trainers, start_trainers
 from tuning.trainers.worker import WorkerSettings
@@ -69,15 +70,8 @@ class Session:
             self.clock.count()  # From here on work is done, and its time is the study's.
             watcher.planned(trials=total, ended=ended, epochs=epochs, trainers=count)
             if len(ended) < total:
-                scheduler = self._scheduler(epochs)
-                search(
-                    self._searcher(trainers, scheduler),
-                    scheduler,
-                    self._logbook(run, trainers, watcher, scheduler),
-                    count=count,
-                    scratch=self.folder.scratch,
-                    verbose=verbose,
-                )
+                parts = self.parts(trainers, watcher)
+                search(parts, count=count, scratch=self.folder.scratch, verbose=verbose)
             watcher.stage("scoring on test")
             # Only now: the search has found who is the best.
             wanted = unscored(self.history, before, has_model=is_there)
@@ -111,7 +105,14 @@ class Session:
             scratch=self.folder.scratch,
         )
 
-    def _searcher(self, trainers: Trainers, scheduler: StudyScheduler) -> OptunaSearcher:
+    def parts(self, trainers: Trainers, watcher: Watcher) -> SearchParts:
+        """Returns what Tune is given of the study, where it stands now.
+
+        Args:
+            trainers: Work on the trials.
+            watcher: Told what happens.
+        """
+        scheduler = self._scheduler()
         points = Points(
             self.optuna_study,
             self.study.space,
@@ -119,12 +120,23 @@ class Session:
             default_parameters=self.facts.default_parameters,
             reports={record.id: record.reports for record in self.history},
         )
-        return OptunaSearcher(
-            points, scheduler, pool=trainers.address, checkpoint_of=self.folder.checkpoint
+        recorder = Recorder(
+            self.study.run.model_dump(mode="json"),
+            self.folder,
+            self.history,
+            defaults=self.facts.default_parameters,
+            keep_checkpoints=self.study.study.keep_checkpoints,
+        )
+        return SearchParts(
+            OptunaSearcher(
+                points, scheduler, pool=trainers.address, checkpoint_of=self.folder.checkpoint
+            ),
+            scheduler,
+            Logbook(recorder, trainers, watcher, self.clock, scheduler),
         )
 
-    def _scheduler(self, epochs: int) -> StudyScheduler:
-        scheduler = StudyScheduler(self.study.study.scheduler.build(epochs))
+    def _scheduler(self) -> StudyScheduler:
+        scheduler = StudyScheduler(self.study.study.scheduler.build(self.study.max_epochs))
         # As if it had seen all that was reported before; else the first trials after a restart
         # would be compared with nothing, and nobody would know which of those left are paused.
         scheduler.replay(
@@ -132,23 +144,10 @@ class Session:
             read_order(self.folder.journal),
             epochs_of=lambda record: self.study.epochs_of(record.overrides),
         )
+        for record in self.history:
+            if not record.has_ended and isinstance(scheduler.decision_on(record.id), Pause):
+                self.history.note(replace(record, status="paused"))
         return scheduler
-
-    def _logbook(
-        self,
-        run: Mapping[str, object],
-        trainers: Trainers,
-        watcher: Watcher,
-        scheduler: StudyScheduler,
-    ) -> Logbook:
-        recorder = Recorder(
-            run,
-            self.folder,
-            self.history,
-            defaults=self.facts.default_parameters,
-            keep_checkpoints=self.study.study.keep_checkpoints,
-        )
-        return Logbook(recorder, trainers, watcher, self.clock, scheduler)
 
     def _write(
         self, before: Result, scored: Mapping[str, Scored], *, seconds: float

@@ -50,13 +50,14 @@ class StudyScheduler(FIFOScheduler):  # type: ignore[misc]  # Ray carries no typ
             records: The trials.
             order: (run id, number of a report) in the order in which they were judged, as the
                 journal has it. Reports that are missing there are judged last, by their progress.
-            epochs_of: Returns the epochs of a trial.
+            epochs_of: Returns the epochs of a trial; asked for those that have not ended.
         """
         known = {record.id: record for record in records}
         for run_id in known:
             self._inner.begin(run_id)
         for run_id, report in _in_order(known.values(), order):
-            is_last = report.progress >= epochs_of(known[run_id])
+            record = known[run_id]
+            is_last = not record.has_ended and report.progress >= epochs_of(record)
             self._judge(run_id, report, is_last=is_last)
         for record in known.values():
             if record.has_ended:

@@ -44,6 +44,8 @@ class Recorder:
         self.history = history
         self._defaults = defaults
         self._keep_checkpoints = keep_checkpoints
+        self._written: dict[str, Mapping[str, object]] = {}
+        """Run id -> the overrides of the configuration that was written in this session."""
 
     def begin(
         self, run_id: str, overrides: Mapping[str, object], parameters: Mapping[str, Value]
@@ -55,13 +57,8 @@ class Recorder:
             overrides: Dotted key of `run` -> value.
             parameters: What was drawn; of the study file's own recipe only what lies in the space.
         """
-        run = override(self._run, overrides)
-        try:
-            self._folder.begin_trial(run_id, RunConfig.model_validate(run))
-        except ValidationError:
-            # Values that do not go together. The trial's worker will meet the same error, and only
-            # the trial fails; here it would end the study.
-            self._folder.begin_trial(run_id, run)
+        if self._written.get(run_id) != overrides:
+            self._write(run_id, overrides)
         # A trial that goes on, after a pause or a restart, keeps the reports that it has made.
         before = self.history.get(run_id)
         reports = before.reports if before is not None else ()
@@ -75,6 +72,16 @@ class Recorder:
                 seconds=sum(report.seconds for report in reports),
             )
         )
+
+    def _write(self, run_id: str, overrides: Mapping[str, object]) -> None:
+        run = override(self._run, overrides)
+        try:
+            self._folder.begin_trial(run_id, RunConfig.model_validate(run))
+        except ValidationError:
+            # Values that do not go together. The trial's worker will meet the same error, and only
+            # the trial fails; here it would end the study.
+            self._folder.begin_trial(run_id, run)
+        self._written[run_id] = dict(overrides)
 
     def report(self, run_id: str, report: Report) -> TrialRecord | None:
         """Adds a report and returns the record; None when a resumed trial only repeats it."""

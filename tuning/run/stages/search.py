@@ -1,5 +1,6 @@
 """The stage that searches: Ray Tune runs the trials that Optuna asks for."""
 
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,21 +23,26 @@ _MOST_DEATHS = 50
 """How often Ray starts an actor of Tune anew, over a whole study; one start takes 2 s and more."""
 
 
-def search(
-    searcher: OptunaSearcher,
-    scheduler: StudyScheduler,
-    logbook: Logbook,
-    *,
-    count: int,
-    scratch: Path,
-    verbose: bool,
-) -> None:
-    """Runs trials until the searcher has no more; what comes of them is in the study folder.
+@dataclass(frozen=True, slots=True)
+class SearchParts:
+    """What Tune is given of a study.
 
-    Args:
+    Attributes:
         searcher: Names the trials.
         scheduler: Stops them early, or has them pause.
         logbook: Told of everything.
+    """
+
+    searcher: OptunaSearcher
+    scheduler: StudyScheduler
+    logbook: Logbook
+
+
+def search(parts: SearchParts, *, count: int, scratch: Path, verbose: bool) -> None:
+    """Runs trials until the searcher has no more; what comes of them is in the study folder.
+
+    Args:
+        parts: Of the study.
         count: Trials at a time, one per trainer: more would wait, with points drawn too early.
         scratch: Folder for what Ray writes of its own.
         verbose: Shows what Tune logs.
@@ -44,20 +50,30 @@ def search(
     Raises:
         MtlError: The search cannot go on; no trial failed by that.
     """
-    logbook.stopped(searcher.end_stopped())
+    begin(parts)
     settings = tune.TuneConfig(
         metric=METRIC,
         mode="max",
-        search_alg=searcher,
-        scheduler=scheduler,
+        search_alg=parts.searcher,
+        scheduler=parts.scheduler,
         num_samples=-1,  # Until the searcher has no more.
         max_concurrent_trials=count,
         # A new actor is a process that imports Ray: seconds per trial.
         reuse_actors=True,
         trial_dirname_creator=lambda trial: str(trial.trial_id),
     )
-    _run(settings, logbook, scratch, verbose=verbose)
-    logbook.stopped(searcher.end_paused())
+    _run(settings, parts.logbook, scratch, verbose=verbose)
+    end(parts)
+
+
+def begin(parts: SearchParts) -> None:
+    """Ends what the scheduler had stopped when an earlier driver was killed."""
+    parts.logbook.stopped(parts.searcher.end_stopped())
+
+
+def end(parts: SearchParts) -> None:
+    """Ends what is still paused when no trial is left that could go on."""
+    parts.logbook.stopped(parts.searcher.end_paused())
 
 
 def _run(settings: tune.TuneConfig, logbook: Logbook, scratch: Path, *, verbose: bool) -> None:

@@ -17,17 +17,20 @@ class Sketch(FixedTrial):
         """Begins the point of a trial that Optuna has begun.
 
         Args:
-            sampler: Draws what the trial does not have yet.
+            sampler: Draws the values.
             study: What the sampler is shown of the study.
             trial: The trial. What it has already drawn, and what it was given when it was queued,
                 stays as it is.
         """
         given: Mapping[str, Any] = trial.system_attrs.get("fixed_params", {})
-        super().__init__({**given, **trial.params}, trial.number)
+        super().__init__(dict(given), trial.number)
         self._sampler, self._study = sampler, study
+        # A driver was killed as it wrote these: they are drawn once more, and passed over, so that
+        # those behind them are what they would have been.
+        self._written = trial.params
         # A copy, into which values go as they are drawn: some samplers look there for those before.
         self._trial = copy.copy(trial)
-        self._trial.params, self._trial.distributions = dict(trial.params), {}
+        self._trial.params, self._trial.distributions = {}, {}
         self._space = sampler.infer_relative_search_space(study, self._trial)
         self._together = sampler.sample_relative(study, self._trial, self._space)
 
@@ -51,6 +54,7 @@ class Sketch(FixedTrial):
             value = self._together[name]
         else:
             value = self._sampler.sample_independent(self._study, self._trial, name, distribution)
+        value = self._written.get(name, value)
         self._trial.params[name], self._trial.distributions[name] = value, distribution
         return value
 
