@@ -20,7 +20,7 @@ WHOLE = Extent(trials=24, max_epochs=9)
             {"kind": "asha", "grace_epochs": 9},
             WHOLE,
             [
-                "study.scheduler.grace_epochs is 9, and trials run 9 epochs (training.epochs): "
+                "study.scheduler.grace_epochs is 9, and trials run 9 epochs (run.training.epochs): "
                 "no trial ends early"
             ],
         ),
@@ -28,16 +28,16 @@ WHOLE = Extent(trials=24, max_epochs=9)
             {"kind": "pasha", "grace_epochs": 0.1},
             WHOLE,
             [
-                "study.scheduler.grace_epochs is 0.1, and trials report every 1 epochs "
-                "(training.reports_per_epoch): none ends before"
+                "study.scheduler.grace_epochs is 0.1, and the first report of a trial comes after "
+                "1 epoch (run.training.reports_per_epoch): none ends before"
             ],
         ),
         (
             {"kind": "hyperband", "grace_epochs": 0.5},
             Extent(trials=24, max_epochs=1),
             [
-                "study.scheduler.grace_epochs is 0.5, and trials of 1 epochs (training.epochs) "
-                "make no report between that and their end (training.reports_per_epoch): "
+                "study.scheduler.grace_epochs is 0.5, and trials of 1 epoch (run.training.epochs) "
+                "make no report between that and their end (run.training.reports_per_epoch): "
                 "no trial ends early"
             ],
         ),

@@ -1,7 +1,9 @@
 """The median stopping rule: a run ends that never was as good as others were on average."""
 
-from collections.abc import Iterator, Mapping
-from statistics import fmean, median
+import math
+from bisect import bisect_right
+from collections.abc import Iterator
+from statistics import median
 from typing import Annotated, Literal
 
 from pydantic import Field, PositiveInt
@@ -59,32 +61,58 @@ class MedianStopping(Scheduler):
         """
         self._grace = grace * (1 - SLACK)
         self._min_samples = min_samples
-        self._curves: dict[bool, dict[str, dict[float, float]]] = {False: {}, True: {}}
-        """Whether on a sample of dev -> run id -> progress -> combined score; repeated reports
-        replace themselves."""
+        self._curves: dict[bool, dict[str, _Curve]] = {False: {}, True: {}}
+        """Whether on a sample of dev -> run id -> its curve."""
 
     def decide(self, run_id: str, report: Report) -> Decision:
         """Returns `Stop` for a run that never was as good as the middle one was on average."""
         curves = self._curves[report.is_sample]
-        curve = curves.setdefault(run_id, {})
-        curve[report.progress] = report.combined
-        others = [one for other, one in curves.items() if other != run_id]
+        curve = curves.setdefault(run_id, _Curve())
+        if not curve.add(report, from_here=report.progress >= self._grace):
+            return GoOn()
+        others = (one for other, one in curves.items() if other != run_id)
         averages = [
-            average
-            for one in others
-            if max(one) >= report.progress
-            and (average := self._average(one, report.progress)) is not None
+            average for one in others if (average := one.average_at(report.progress)) is not None
         ]
         if report.progress < self._grace or len(averages) < self._min_samples:
             return GoOn()
-        best = max(value for at, value in curve.items() if at <= report.progress)
-        return Stop() if best < median(averages) else GoOn()
+        return Stop() if curve.best < median(averages) else GoOn()
 
     def describe(self) -> str:
         """Returns how many runs it compares."""
         return f"{len(self._curves[False].keys() | self._curves[True].keys())} runs"
 
-    def _average(self, curve: Mapping[float, float], progress: float) -> float | None:
-        """Returns the mean from the grace period up to `progress`; None without any report."""
-        values = [value for at, value in curve.items() if self._grace <= at <= progress]
-        return fmean(values) if values else None
+
+class _Curve:
+    """What a run has reported, as far as the rule asks for it."""
+
+    def __init__(self) -> None:
+        self.best = -math.inf
+        self._progress: list[float] = []
+        # The mean from the grace period up to each report; None before.
+        self._averages: list[float | None] = []
+        self._sum, self._count = 0.0, 0
+
+    def add(self, report: Report, *, from_here: bool) -> bool:
+        """Takes note of a report; returns whether it is a new one.
+
+        Args:
+            report: What comes next.
+            from_here: Whether it counts for the average.
+        """
+        if self._progress and report.progress <= self._progress[-1]:
+            return False
+        self.best = max(self.best, report.combined)
+        if from_here:
+            self._sum, self._count = self._sum + report.combined, self._count + 1
+        self._progress.append(report.progress)
+        self._averages.append(self._sum / self._count if self._count else None)
+        return True
+
+    def average_at(self, progress: float) -> float | None:
+        """Returns the mean up to a progress; None when the run has not come so far, or has none."""
+        if self._progress[-1] < progress:
+            return None
+        # What was reported last by then.
+        index = bisect_right(self._progress, progress) - 1
+        return self._averages[index] if index >= 0 else None

@@ -31,21 +31,25 @@ def grace_doubts(grace: float, extent: Extent) -> Iterator[str]:
         grace: In epochs, above 0.
         extent: Of the study.
     """
-    here, ends = f"study.scheduler.grace_epochs is {grace:g}", f"{extent.max_epochs:g} epochs"
+    here, ends = f"study.scheduler.grace_epochs is {grace:g}", _epochs(extent.max_epochs)
     every = extent.report_epochs
     first = ceil(grace / every * (1 - SLACK)) * every
     if grace >= extent.max_epochs:
-        yield f"{here}, and trials run {ends} (training.epochs): no trial ends early"
+        yield f"{here}, and trials run {ends} (run.training.epochs): no trial ends early"
     elif first >= extent.max_epochs * (1 - SLACK):
         yield (
-            f"{here}, and trials of {ends} (training.epochs) make no report between that and their "
-            f"end (training.reports_per_epoch): no trial ends early"
+            f"{here}, and trials of {ends} (run.training.epochs) make no report between that and "
+            f"their end (run.training.reports_per_epoch): no trial ends early"
         )
     elif grace < every * (1 - SLACK):
         yield (
-            f"{here}, and trials report every {every:g} epochs (training.reports_per_epoch): "
-            f"none ends before"
+            f"{here}, and the first report of a trial comes after {_epochs(every)} "
+            f"(run.training.reports_per_epoch): none ends before"
         )
+
+
+def _epochs(number: float) -> str:
+    return f"{number:g} epoch{'' if number == 1 else 's'}"
 
 
 class Rungs:
