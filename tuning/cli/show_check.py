@@ -30,6 +30,11 @@ def show_check(study: StudyFile, data: Data) -> None:
         # Unwrapped, so that a line can be searched for.
         console.print(f"{note.level}: {note.line}", soft_wrap=True)
     console.print(space)
+    if study.knows_something:
+        from tuning.study.knowing import known_of
+
+        for line in known_of(study, facts).lines():
+            console.print(line, soft_wrap=True)
     encoder = encoder_outline(study.run.encoder.name, revision=study.run.encoder.revision).encoder
     trained = describe_encoder(encoder, study.run.freezing, epoch=study.run.training.epochs)
     console.print(f"{study.run.encoder.name}: {trained}")

@@ -21,6 +21,7 @@ from tuning.study.facts import facts_of, write_facts
 from tuning.study.folder import StudyFolder
 from tuning.study.history import read_history
 from tuning.study.journal import open_optuna, read_order
+from tuning.study.known import KnownFacts, write_known
 from tuning.study.openings import read_openings
 from tuning.study.recorder import Recorder
 from tuning.study.result import Result, StudyResult, read_result, write_result
@@ -35,15 +36,31 @@ class Session:
     """One call of `tune_study` on an open study folder: made, `run` once, closed in any case."""
 
     def __init__(
-        self, study: StudyFile, folder: StudyFolder, data: DataFacts | None, *, start: float
+        self,
+        study: StudyFile,
+        folder: StudyFolder,
+        data: DataFacts | None,
+        *,
+        known: KnownFacts,
+        start: float,
     ) -> None:
-        """Reads what earlier sessions did; this one began at `start` on the monotonic clock."""
+        """Reads what earlier sessions did.
+
+        Args:
+            study: The study.
+            folder: Its folder, open.
+            data: What is known of its data.
+            known: What was known before its first trial.
+            start: When the command began, on the monotonic clock.
+        """
         self.study = study
         self.folder = folder
         self.facts = facts_of(study, data)
         # Before the first trial: `mtl report` asks for them while the study runs.
         write_facts(folder, self.facts)
-        sampler = study.study.sampler.build(study.study.seed, study.space)
+        # Before the first trial is drawn from it, or another session could know something else.
+        write_known(folder, known)
+        sampler = study.study.sampler.build(study.study.seed, study.space, known.known)
         self.optuna_study = open_optuna(folder.journal, name=study.study.name, sampler=sampler)
         # From the start of the command: reading data and starting Ray are part of the wall time.
         self.clock = StudyClock(self.optuna_study, start=start)

@@ -15,6 +15,7 @@ from tuning.study.config import StudyFile
 from tuning.study.data_facts import data_facts
 from tuning.study.folder import StudyFolder
 from tuning.study.folder_check import check_folder
+from tuning.study.knowing import known_of
 from tuning.study.load import check_data, precision_here, tell_notes
 from tuning.study.search_check import tell_doubts
 from tuning.watch.study_log import StudyLog
@@ -57,12 +58,16 @@ def tune_study(
         from tuning.run.session import Session
 
         data = _checked_data(study, address)
+        facts = data_facts(study.run, data)
+        known = known_of(study, facts)
+        for line in known.lines():
+            tell(line)
         connected()  # Waits for Ray, and raises what kept it from starting.
         with (
             provided_trainers(study.study.resources, trials=study.trials, tell=tell) as count,
             StudyFolder.opened(study, inputs_of(study.run, data.datasets)) as folder,
             closing(watching),  # Left after the session, before the folder is unlocked.
-            closing(Session(study, folder, data_facts(study.run, data), start=start)) as session,
+            closing(Session(study, folder, facts, known=known, start=start)) as session,
         ):
             return _run(session, count, watching, log, verbose=verbose)
 

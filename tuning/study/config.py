@@ -56,6 +56,11 @@ class Study(Section):
     """What stops poor trials early."""
     sampler: SamplerSection = TpeSection()
     """What picks the next recipe."""
+    prior: Literal["none", "shipped"] = "none"
+    """What is believed of keys of `search` that have no prior of their own: nothing, or `shipped` =
+    what is known to work for encoders of this size and runs of this length."""
+    warm_start: tuple[DataPath, ...] = ()
+    """Folders of earlier studies, whose trials tell where to search and are no results of this."""
     seed: int = Field(default=0, ge=0)
     """Seed of the search; `run.seed` is that of the training runs."""
     resources: Resources = Resources()
@@ -95,6 +100,11 @@ class StudyFile(Section):
             return self.study.trials
         given = sum(one not in points for one in self.given_points)
         return min(self.study.trials, len(points) + given)
+
+    @property
+    def knows_something(self) -> bool:
+        """Whether it is to know anything beforehand, beside the priors of its entries."""
+        return bool(self.search and (self.study.prior != "none" or self.study.warm_start))
 
     @property
     def given_points(self) -> list[dict[str, Value]]:

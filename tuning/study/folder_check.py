@@ -5,6 +5,7 @@ from tuning.study.agreement import check_ended, read_journal
 from tuning.study.folder import StudyFolder
 from tuning.study.history import read_history
 from tuning.study.journal import NotBegunError
+from tuning.study.known import read_known
 from tuning.study.openings import read_openings
 from tuning.study.result import read_result
 
@@ -32,6 +33,7 @@ def check_folder(folder: StudyFolder) -> None:
         ended = len(history.ended)
     check_ended(folder, result.trials, ended)
     read_openings(folder)
+    read_known(folder)
 
 
 def _check(is_fine: bool, wrong: str) -> None:

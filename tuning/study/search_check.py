@@ -16,12 +16,27 @@ def sampler_errors(document: Document, study: StudyFile) -> Iterator[str]:
     if not study.search:
         return
     sampler = study.study.sampler
+    yield from _unused_knowledge(document, study)
     try:
         sampler.check(study.space)
     except ConfigError as error:
         key = str(error).partition(":")[0]
         path = ("study", "sampler", *([key] if key in type(sampler).model_fields else []))
         yield f"{document.place(path).text}: study.sampler.{error}"
+
+
+def _unused_knowledge(document: Document, study: StudyFile) -> Iterator[str]:
+    """Yields a line for what is known beforehand where the sampler makes no use of it."""
+    section, sampler = study.study, study.study.sampler
+    for key, is_set, is_used in (
+        ("prior", section.prior != "none", sampler.uses_priors),
+        ("warm_start", bool(section.warm_start), sampler.uses_earlier),
+    ):
+        if is_set and not is_used:
+            yield (
+                f"{document.place(('study', key)).text}: study.{key}: the sampler "
+                f"'{sampler.kind}' makes no use of it; leave it out, or set another study.sampler"
+            )
 
 
 def tell_doubts(study: StudyFile) -> None:

@@ -22,6 +22,7 @@ from tuning.study.config import Study, StudyFile
 from tuning.study.folder import StudyFolder
 from tuning.study.history import History
 from tuning.study.journal import open_optuna, read_optuna
+from tuning.study.known import KnownFacts
 from tuning.study.result import read_result
 from tuning.watch.watcher import Watcher
 
@@ -77,7 +78,7 @@ def test_a_report_written_anew_says_the_same_time(
     # Each look at the clock is 0.3 s later: one of two looks is past the half second.
     now = (36.321 + 0.3 * look for look in itertools.count())
     monkeypatch.setattr("tuning.study.clock.time", SimpleNamespace(monotonic=lambda: next(now)))
-    with closing(Session(study, folder, None, start=0.0)) as session:
+    with closing(Session(study, folder, None, known=KnownFacts(), start=0.0)) as session:
         session.run(1, Watcher(), verbose=False)
     first = folder.report.read_text()
     assert "1 trials in 0:00:36 (h:mm:ss)" in first

@@ -6,9 +6,11 @@ from math import log
 from typing import Any
 
 import numpy as np
+import optuna
 from optuna.distributions import BaseDistribution
+from optuna.trial import TrialState
 
-from tuning.search.knowledge._parzen import Array, Parzen, Samples, num_good
+from tuning.search.knowledge._parzen import Array, Parzen, Samples, good_and_other, num_good
 from tuning.search.knowledge.known import Earlier
 
 Distributions = Mapping[str, BaseDistribution]
@@ -98,6 +100,18 @@ def similarities(
             ours, theirs = Density(good, shared), Density(task_of(one).good, shared)
             found.append(similarity(ours, theirs, generator))
     return found
+
+
+def similarities_in(study: optuna.Study, earlier: Sequence[Earlier]) -> list[float]:
+    """Returns how similar each earlier study is to a study as it stands, in [0, 1]."""
+    trials = study.get_trials(states=(TrialState.COMPLETE, TrialState.PRUNED))
+    # Without trial 0, which lacks what lies outside of the space in the study file's own recipe.
+    spaces = [trial.distributions for trial in trials if trial.number > 0]
+    space = spaces[0] if spaces else {}
+    common = {name: one for name, one in space.items() if all(name in other for other in spaces)}
+    good, _ = good_and_other(study, trials)
+    points = [trial.params for trial in good]
+    return similarities(points, earlier, common, np.random.RandomState(0))
 
 
 def similarity(a: Density, b: Density, generator: np.random.RandomState) -> float:
