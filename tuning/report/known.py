@@ -1,19 +1,44 @@
 """The section of a report on what a study knew before its first trial: knowledge, no results."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+
+import optuna
 
 from mtl_core.markdown import code, plain
 from tuning.report.markdown import percent, table
-from tuning.study.known import KnownFacts
+from tuning.search.knowledge.similar import similarities_in
+from tuning.study.folder import StudyFolder
+from tuning.study.known import NOTHING, KnownFacts, read_known
 
 
-def known_section(known: KnownFacts, similar: Sequence[float]) -> list[str]:
-    """Returns the parts of the section; [] where nothing was known.
+@dataclass(frozen=True, slots=True)
+class Beforehand:
+    """What a study knew before its first trial, and what became of it.
 
-    Args:
+    Attributes:
         known: What was known.
         similar: How similar each earlier study is to this one, in [0, 1].
     """
+
+    known: KnownFacts = NOTHING
+    similar: Sequence[float] = ()
+
+
+FROM_NOTHING = Beforehand()
+"""Of a study that began from nothing, as most do."""
+
+
+def read_beforehand(folder: StudyFolder, optuna_study: optuna.Study) -> Beforehand:
+    """Returns what the study in a folder knew, compared with its journal as it stands."""
+    known = read_known(folder) or NOTHING
+    earlier = known.known.earlier
+    return Beforehand(known, similarities_in(optuna_study, earlier) if earlier else ())
+
+
+def known_section(beforehand: Beforehand) -> list[str]:
+    """Returns the parts of the section with its heading; [] where nothing was known."""
+    known, similar = beforehand.known, beforehand.similar
     parts = []
     if known.studies:
         rows = [
@@ -33,4 +58,4 @@ def known_section(known: KnownFacts, similar: Sequence[float]) -> list[str]:
     if known.priors:
         rows = [[code(prior.name), plain(prior.text)] for prior in known.priors]
         parts.append(table(["parameter", "shipped prior"], rows))
-    return parts
+    return ["## What was known beforehand", *parts] if parts else []

@@ -13,7 +13,7 @@ from mtl_core.scores import flatten, main_scores, show_difference, show_score
 from mtl_core.training.report import epochs_text
 from tuning.records import ENDED, Status, TrialRecord, Value, keys_of_all, rank
 from tuning.report.data import data_section
-from tuning.report.known import known_section
+from tuning.report.known import FROM_NOTHING, Beforehand, known_section
 from tuning.report.markdown import percent, points, shell, table
 from tuning.report.statistics import difference_interval
 from tuning.report.summary import StudySummary, Unfinished
@@ -30,7 +30,11 @@ from tuning.study.openings import Opening
 from tuning.study.result import FinalScores, Result
 
 
-def render_report(summary: StudySummary, openings: Sequence[Opening] = ()) -> str:
+def render_report(
+    summary: StudySummary,
+    openings: Sequence[Opening] = (),
+    beforehand: Beforehand = FROM_NOTHING,
+) -> str:
     """Returns the text of `report.md`: Markdown without HTML, scores in percent.
 
     The same summary gives the same text, so a report that is written anew can be compared.
@@ -38,6 +42,7 @@ def render_report(summary: StudySummary, openings: Sequence[Opening] = ()) -> st
     Args:
         summary: What it shows.
         openings: When test was opened for more trials than best and default.
+        beforehand: What was known before the first trial.
     """
     best, default = summary.result.best, summary.result.default
     so_far = " so far" if summary.unfinished is not None else ""
@@ -47,7 +52,7 @@ def render_report(summary: StudySummary, openings: Sequence[Opening] = ()) -> st
         [f"## Best recipe{so_far}", _recipe_table(best, default)] if best else [],
         ["## Scores, in percent", _score_table(best, default)] if best else [],
         ["## Data", *data_section(summary.data)] if summary.data else [],
-        _known(summary),
+        known_section(beforehand),
         ["## Trials by status", _status_table(summary.records)],
         ["## Trials, best first", _trial_table(summary.records)],
         ["## Importance of the parameters", _importance_table(summary.importances)],
@@ -74,11 +79,6 @@ def _headline(summary: StudySummary, openings: Sequence[Opening]) -> list[str]:
         return [*_so_far(summary.unfinished, best), *warned, facts]
     compared = _comparison(best, default, result) if best and default else []
     return [f"**{verdict(result)}**", *warned, *compared, facts]
-
-
-def _known(summary: StudySummary) -> list[str]:
-    parts = known_section(summary.known, summary.similar)
-    return ["## What was known beforehand", *parts] if parts else []
 
 
 def _opened(opening: Opening) -> str:

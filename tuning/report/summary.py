@@ -11,13 +11,11 @@ from optuna.trial import TrialState
 
 from tuning.records import TrialRecord
 from tuning.report.replay import replay_command, replay_overrides
-from tuning.search.knowledge.similar import similarities_in
 from tuning.space.simplex import entry_name
 from tuning.study.data_facts import DataFacts
 from tuning.study.facts import StudyFacts
 from tuning.study.folder import StudyFolder
 from tuning.study.history import History
-from tuning.study.known import NOTHING, KnownFacts, read_known
 from tuning.study.result import Result, final_scores, unseen_of
 from tuning.study.status import StudyStatus
 
@@ -59,8 +57,6 @@ class StudySummary:
         importances: Parameter -> share of the variation in score that it explains, in [0, 1].
         unfinished: Of a study that is not finished; the best is then the best so far.
         data: What is known of its data; None in studies from before it was kept.
-        known: What was known before its first trial.
-        similar: How similar each of the earlier studies of `known` is to it, in [0, 1].
     """
 
     name: str
@@ -71,8 +67,6 @@ class StudySummary:
     importances: Mapping[str, float] = field(default_factory=dict)
     unfinished: Unfinished | None = None
     data: DataFacts | None = None
-    known: KnownFacts = NOTHING
-    similar: Sequence[float] = ()
 
 
 def summarise(
@@ -96,7 +90,6 @@ def summarise(
     # both hold the same number; see `StudyClock.stop`.
     seconds = max(result.seconds, optuna_study.user_attrs.get("seconds", 0.0))
     unseen = unseen_of(result.best, result.default)
-    known = read_known(folder) or NOTHING
     return StudySummary(
         name=facts.name,
         folder=_short(folder.path),
@@ -113,8 +106,6 @@ def summarise(
         replay=_replay(facts, folder, best),
         importances=importances(optuna_study),
         data=facts.data,
-        known=known,
-        similar=similarities_in(optuna_study, known.known.earlier) if known.studies else (),
     )
 
 

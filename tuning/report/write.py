@@ -4,6 +4,7 @@ from pathlib import Path
 
 from mtl_core.errors import ConfigError
 from mtl_core.files import write_text
+from tuning.report.known import read_beforehand
 from tuning.report.render import render_report
 from tuning.report.summary import so_far, summarise
 from tuning.study.agreement import read_journal
@@ -43,4 +44,5 @@ def _report(folder: StudyFolder) -> str:
     status = status_of(folder, history, result)
     if status.state in ("running", "interrupted"):
         summary = so_far(summary, status, facts, folder, history)
-    return render_report(summary, read_openings(folder))
+    beforehand = read_beforehand(folder, optuna_study)
+    return render_report(summary, read_openings(folder), beforehand)

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from mtl_core.errors import StorageError, TrainingError
 from mtl_core.files import write_text
+from tuning.report.known import read_beforehand
 from tuning.report.render import render_report
 from tuning.report.summary import summarise
 from tuning.run.logbook import Logbook
@@ -178,7 +179,9 @@ class Session:
         # The result first: the report can be made again from the folder, scores on test cannot.
         write_result(self.folder, result)
         summary = summarise(self.facts, self.folder, self.optuna_study, self.history, result)
-        write_text(self.folder.report, render_report(summary, read_openings(self.folder)))
+        beforehand = read_beforehand(self.folder, self.optuna_study)
+        text = render_report(summary, read_openings(self.folder), beforehand)
+        write_text(self.folder.report, text)
         if result.best is None:
             # One of them is enough: where all trials fail they mostly fail alike.
             errors = {record.error for record in self.history if record.error}

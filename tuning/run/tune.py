@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Callable
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -12,10 +13,11 @@ from mtl_core.training.precision import advise
 from tuning.cluster.connection import cluster
 from tuning.cluster.planner import Node, plan_trainers, this_machine
 from tuning.study.config import StudyFile
-from tuning.study.data_facts import data_facts
+from tuning.study.data_facts import DataFacts, data_facts
 from tuning.study.folder import StudyFolder
 from tuning.study.folder_check import check_folder
 from tuning.study.knowing import known_of
+from tuning.study.known import KnownFacts
 from tuning.study.load import check_data, precision_here, tell_notes
 from tuning.study.search_check import tell_doubts
 from tuning.watch.study_log import StudyLog
@@ -57,11 +59,8 @@ def tune_study(
         from tuning.cluster.autoscaling import provided_trainers
         from tuning.run.session import Session
 
-        data = _checked_data(study, address)
-        facts = data_facts(study.run, data)
-        known = known_of(study, facts)
-        for line in known.lines():
-            tell(line)
+        data, facts = _checked_data(study, address)
+        known = _told(known_of(study, facts), tell)
         connected()  # Waits for Ray, and raises what kept it from starting.
         with (
             provided_trainers(study.study.resources, trials=study.trials, tell=tell) as count,
@@ -70,6 +69,12 @@ def tune_study(
             closing(Session(study, folder, facts, known=known, start=start)) as session,
         ):
             return _run(session, count, watching, log, verbose=verbose)
+
+
+def _told(known: KnownFacts, tell: Callable[[str], None]) -> KnownFacts:
+    for line in known.lines():
+        tell(line)
+    return known
 
 
 def _run(
@@ -105,14 +110,14 @@ def _checked_machine(study: StudyFile, address: str | None) -> Node:
     return machine
 
 
-def _checked_data(study: StudyFile, address: str | None) -> Data:
+def _checked_data(study: StudyFile, address: str | None) -> tuple[Data, DataFacts]:
     """Reads the data into the cache, so that trainers only open it; refuses what cannot be used."""
     data = check_data(study)
     tell_notes(data)
     tell_doubts(study)
     if is_local(address) and (choice := precision_here(study)):
         advise(choice)  # What a trainer logs does not come to the user.
-    return data
+    return data, data_facts(study.run, data)
 
 
 def is_local(address: str | None) -> bool:

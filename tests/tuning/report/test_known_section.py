@@ -4,7 +4,7 @@ import optuna
 import pytest
 from samplers import space_of
 
-from tuning.report.known import known_section
+from tuning.report.known import FROM_NOTHING, Beforehand, known_section
 from tuning.search.knowledge.known import Earlier
 from tuning.search.knowledge.similar import similarities_in
 from tuning.space.priors import NormalPrior
@@ -12,7 +12,7 @@ from tuning.study.known import KnownFacts, KnownPrior, KnownStudy
 
 
 def test_a_study_that_began_from_nothing_has_no_section() -> None:
-    assert known_section(KnownFacts(), ()) == []
+    assert known_section(FROM_NOTHING) == []
 
 
 def test_earlier_studies_and_priors_have_a_table_each() -> None:
@@ -21,7 +21,8 @@ def test_earlier_studies_and_priors_have_a_table_each() -> None:
         (KnownPrior("optimizer.encoder_lr", NormalPrior(0.5, 0.1), "about 1e-4, times <2"),),
         (KnownStudy("/runs/<before>", points, 5),),
     )
-    studies, note, priors = known_section(known, [0.256])
+    heading, studies, note, priors = known_section(Beforehand(known, [0.256]))
+    assert heading == "## What was known beforehand"
     # A bar would end a cell, and HTML is none.
     assert studies.splitlines()[2] == r"| `/runs/<before>` | 2 of 5 | `a\|b` | 25.60 |"
     assert "are among no results" in note
