@@ -40,7 +40,7 @@ class Section(BaseModel):
         schema = handler(core_schema)
         properties = handler.resolve_ref_schema(schema).get("properties", {})
         for name, text in _field_docs(cls).items():
-            properties[name]["description"] = text
+            properties[cls.model_fields[name].alias or name]["description"] = text
         return schema
 
 

@@ -245,8 +245,12 @@ def _arms(annotation: object) -> Iterator[object]:
 def _inside(annotation: object, part: str | int) -> object:
     """Returns the annotation of what stands under a key or index."""
     if _is_section(annotation):
-        field = annotation.model_fields.get(str(part))
-        return field.annotation if field else None
+        for name, field in annotation.model_fields.items():
+            if part == (field.alias or name):
+                return field.annotation
+        # A section that takes any other key says of what type.
+        any_other = annotation.__annotations__.get("__pydantic_extra__")
+        return get_args(any_other)[-1] if any_other else None
     # dict[K, V], list[V] and tuple[V, ...] hold V last; a tuple without an ellipsis has a type for
     # each place.
     members = [member for member in get_args(annotation) if member is not Ellipsis]

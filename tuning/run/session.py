@@ -136,6 +136,7 @@ class Session:
             self.study.space,
             total=self.study.trials,
             default_parameters=self.facts.default_parameters,
+            first=self.study.given_points[1:],
             reports={record.id: record.reports for record in self.history},
         )
         recorder = Recorder(

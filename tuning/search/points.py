@@ -31,6 +31,7 @@ class Points:
         *,
         total: int,
         default_parameters: Mapping[str, Value],
+        first: Sequence[Mapping[str, Value]] = (),
         reports: Mapping[str, Sequence[Report]] | None = None,
     ) -> None:
         """Starts where the study stands.
@@ -41,12 +42,14 @@ class Points:
             total: Trials of the study, those already there included.
             default_parameters: Parameters of the study file's own recipe; those outside the space
                 are not told to Optuna.
+            first: Points that are tried right after it, or parts of some, as Optuna draws them.
             reports: Run id -> what a trial that was left open has reported before.
         """
         self._study = study
         self._space = space
         self._total = total
         self._defaults = space.to_drawn(default_parameters)
+        self._given = (self._defaults, *first)
         self._reports = reports or {}
         # Those of an earlier driver, by Optuna's ids, and those that were put aside since.
         self._left = {run_id_of(number): one for number, one in open_trials(study).items()}
@@ -89,13 +92,15 @@ class Points:
 
     def _next_trial(self) -> optuna.Trial | None:
         trials = self._study.get_trials(deepcopy=False)
-        if not trials:
-            # Optuna hands these out first, in the place of what its sampler would draw.
-            self._study.enqueue_trial(self._defaults)
         # One that waits was queued by a driver that was killed before it asked for it: it is not
         # counted, as `ask` is about to hand it out.
-        elif sum(trial.state != TrialState.WAITING for trial in trials) >= self._total:
+        begun = sum(trial.state != TrialState.WAITING for trial in trials)
+        if begun >= self._total:
             return None
+        if begun < len(self._given) and begun == len(trials):
+            # Optuna hands it out in the place of what its sampler would draw; what it lacks is
+            # drawn. One by one: the number of a trial alone says which point is its own.
+            self._study.enqueue_trial(dict(self._given[begun]))
         return self._study.ask()
 
     def _overrides(self, trial: optuna.Trial) -> dict[str, object]:

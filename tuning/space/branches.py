@@ -1,10 +1,12 @@
 """Choices of sections: which one, and then what stands inside of it (a conditional space)."""
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mtl_core.study_file import override
+from mtl_core.errors import ConfigError, did_you_mean
+from mtl_core.study_file import describe, override
 from tuning.records import Value
 from tuning.space.parameters import ABSENT, Node, Parameter, Parameters, Resolve, Section, look_up
 
@@ -30,6 +32,20 @@ class Option:
         for node in self.nodes:
             section = override(section, node.sample(trial))
         return section
+
+    def fits(self, section: Section, resolve: Resolve) -> bool:
+        """Whether a part of a section, of which other keys may be missing, may be one of it."""
+        # All it can say of what is not drawn is what an example of the option has there.
+        example = resolve(next(self.corners()))
+        return all(section[key] == example.get(key, ABSENT) for key in self._fixed_in(section))
+
+    def says(self, section: Section) -> bool:
+        """Whether a part of a section has just the constants, and maybe what is drawn."""
+        return self.constants.keys() == set(self._fixed_in(section))
+
+    def _fixed_in(self, section: Section) -> list[str]:
+        drawn = {key.partition(".")[0] for node in self.nodes for key in node.targets()}
+        return [key for key in section if key not in drawn]
 
     def means(self, section: Section, resolve: Resolve) -> bool:
         """Whether it is `section` once its values are drawn and its defaults filled in.
@@ -129,13 +145,7 @@ class Branch(Node):
         own = look_up(section, self.key)
         if not isinstance(own, Mapping):
             return
-
-        def alone(keys: Section) -> Section:
-            return _section(look_up(resolve({self.key: keys}), self.key))
-
-        def inside(keys: Section) -> Section:
-            return alone(override(own, keys))
-
+        alone, inside = self._resolvers(own, resolve)
         for label, option in self.options.items():
             if option.means(own, alone):
                 yield self.kind.name, label
@@ -145,6 +155,44 @@ class Branch(Node):
         kind = own.get("kind")
         if isinstance(kind, str):
             yield self.kind.name, f"{kind} (own)" if kind in self.options else kind
+
+    def given(self, section: Section, resolve: Resolve) -> Iterator[tuple[str, Value]]:
+        """Yields the label of the option that is meant, and what is said of what stands inside."""
+        part = look_up(section, self.key)
+        if part is ABSENT:
+            return
+        if not isinstance(part, Mapping):
+            raise ConfigError(f"{self.key}: found {describe(part)}; {self._allowed(part)}")
+        alone, inside = self._resolvers(part, resolve)
+        fitting = [label for label, one in self.options.items() if one.fits(part, alone)]
+        # Of options of one kind some may have more constants than are given.
+        just = [label for label in fitting if self.options[label].says(part)]
+        found = just or fitting
+        if len(found) != 1:
+            written = json.dumps(part, default=str)
+            raise ConfigError(f"{self.key}: found {written}; {self._allowed(part.get('kind'))}")
+        label = found[0]
+        yield self.kind.name, label
+        for node in self.options[label].nodes:
+            try:
+                yield from node.given(part, inside)
+            except ConfigError as error:
+                raise ConfigError(f"{self.key}.{error}") from error
+
+    def _allowed(self, kind: object) -> str:
+        near = did_you_mean(str(kind), self.options)
+        return f"allowed: a section that is one of {', '.join(self.options)}.{near}"
+
+    def _resolvers(self, own: Section, resolve: Resolve) -> tuple[Resolve, Resolve]:
+        """Returns what resolves a section in the place of `own`, and `own` with other keys."""
+
+        def alone(keys: Section) -> Section:
+            return _section(look_up(resolve({self.key: keys}), self.key))
+
+        def inside(keys: Section) -> Section:
+            return alone(override(own, keys))
+
+        return alone, inside
 
     def corners(self) -> Iterator[dict[str, object]]:
         """Yields every option, with the corners of what stands inside it."""

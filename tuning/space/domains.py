@@ -237,6 +237,11 @@ class Ints(Domain):
             return False
         return not (value - self.low) % self.step
 
+    def drawn(self, value: Value) -> int:
+        """Returns the number as a whole one: a study file may have 3.0."""
+        assert is_number(value)
+        return int(value)
+
     def at(self, position: float) -> int:
         """Returns the number that a position belongs to."""
         if self.log:

@@ -3,10 +3,12 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
+from mtl_core.errors import ConfigError, did_you_mean
+from mtl_core.study_file import describe
 from tuning.records import Value
-from tuning.space.domains import Domain
+from tuning.space.domains import Domain, spelled
 from tuning.space.priors import Prior
 
 if TYPE_CHECKING:
@@ -73,6 +75,18 @@ class Node(ABC):
         """Yields (name, value) as Optuna would have drawn it; nothing for what it never draws."""
 
     @abstractmethod
+    def given(self, section: Section, resolve: Resolve) -> Iterator[tuple[str, Value]]:
+        """Yields (name, value as Optuna would have drawn it) of what part of a section says.
+
+        Args:
+            section: A section in which keys may be missing; these are left open.
+            resolve: As in `in_effect`.
+
+        Raises:
+            ConfigError: It says what is never drawn; the text begins with the key.
+        """
+
+    @abstractmethod
     def sample(self, trial: "BaseTrial") -> dict[str, object]:
         """Draws; returns its keys with their values."""
 
@@ -128,6 +142,17 @@ class Leaf(Node):
         name, domain = self.parameter.name, self.parameter.domain
         if name in shown and domain.contains(shown[name]):
             yield name, domain.drawn(shown[name])
+
+    def given(self, section: Section, resolve: Resolve) -> Iterator[tuple[str, Value]]:
+        """Yields what is drawn for the value, if there is one."""
+        del resolve
+        value, domain = look_up(section, self.key), self.parameter.domain
+        if value is ABSENT:
+            return
+        if not domain.contains(value):
+            near = did_you_mean(str(value), map(spelled, domain.options))
+            raise ConfigError(f"{self.key}: found {describe(value)}; allowed: {domain}.{near}")
+        yield self.parameter.name, domain.drawn(cast("Value", value))
 
     def sample(self, trial: "BaseTrial") -> dict[str, object]:
         """Draws the value."""

@@ -6,9 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mtl_core.errors import ConfigError
+from mtl_core.study_file import describe
 from tuning.records import Value
 from tuning.space.domains import Floats, is_number
-from tuning.space.parameters import Node, Parameter, Parameters, Resolve, Section, look_up
+from tuning.space.parameters import ABSENT, Node, Parameter, Parameters, Resolve, Section, look_up
 
 if TYPE_CHECKING:
     from optuna.trial import BaseTrial
@@ -81,6 +83,20 @@ class Simplex(Node):
             if is_number(value):
                 yield name, value
 
+    def given(self, section: Section, resolve: Resolve) -> Iterator[tuple[str, Value]]:
+        """Yields what is drawn for the numbers, if there are any."""
+        found = dict(self.in_effect(section, resolve))
+        if not any(look_up(section, key) is not ABSENT for key in self.keys):
+            return
+        drawn = list(self.to_drawn(found))
+        if not drawn:
+            keys = ", ".join(self.keys)
+            raise ConfigError(
+                f"{self.keys[0]}: found {describe(look_up(section, self.keys[0]))}; allowed: "
+                f"numbers of all of {keys}, at least 0, with the sum {self.total:g}"
+            )
+        yield from drawn
+
     def corners(self) -> Iterator[dict[str, object]]:
         """Yields the points where one key has it all."""
         for whole in self.keys:
@@ -116,8 +132,11 @@ def shares(breaks: Sequence[float]) -> list[float]:
     """
     left, found = 1.0, []
     for to_come, drawn in zip(range(len(breaks), 0, -1), breaks, strict=True):
-        # The quantile function of Beta(1, m), 1 - (1 - u)^(1/m), without loss of digits near 0.
-        taken = -math.expm1(math.log1p(-drawn) / to_come) if drawn < 1 else 1.0
+        # The quantile function of Beta(1, m), 1 - (1 - u)^(1/m), without loss of digits near 0; of
+        # the last break it is u itself.
+        taken = drawn
+        if to_come > 1 and drawn < 1:
+            taken = -math.expm1(math.log1p(-drawn) / to_come)
         found.append(left * taken)
         left *= 1 - taken
     return [*found, left]

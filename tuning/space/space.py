@@ -1,13 +1,14 @@
 """The search space of a study: draws the overrides of a trial, and knows every parameter."""
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Container, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, cast
 
-from mtl_core.errors import ConfigError
+from mtl_core.errors import ConfigError, did_you_mean
+from mtl_core.study_file import override
 from tuning.records import Value
 from tuning.space.entries import Entry as Entry
 from tuning.space.parameters import Parameter as Parameter
-from tuning.space.parameters import Parameters, Resolve
+from tuning.space.parameters import Parameters, Resolve, Section
 
 if TYPE_CHECKING:
     from optuna.trial import BaseTrial
@@ -80,6 +81,33 @@ class Space:
             if any(leaf.prior is not None for leaf in node.leaves()):
                 yield key
 
+    def point_of(self, overrides: Mapping[str, object], resolve: Resolve) -> dict[str, Value]:
+        """Returns what Optuna would have drawn for a point, or for a part of one.
+
+        Args:
+            overrides: Dotted key of `run` -> value, or nested sections. What is left out, also of a
+                section, is left open.
+            resolve: As in `default_parameters`.
+
+        Raises:
+            ConfigError: It sets what is not searched, or to what is never drawn; the text begins
+                with the key.
+        """
+        point = override({}, overrides)
+        targets = [key for node in self._nodes.values() for key in node.targets()]
+        for key in _set_keys(point, targets, ""):
+            if key not in targets:
+                near = did_you_mean(key, targets)
+                raise ConfigError(f"{key}: is not searched; allowed: {', '.join(targets)}.{near}")
+        return {k: v for node in self._nodes.values() for k, v in node.given(point, resolve)}
+
+    def overrides_of(self, point: Parameters) -> dict[str, object] | None:
+        """Returns the overrides of a point, given as Optuna draws it; None of a part of one."""
+        try:
+            return self.sample(cast("BaseTrial", _Given(point)))
+        except KeyError:
+            return None
+
     def default_parameters(self, run: Mapping[str, object], resolve: Resolve) -> dict[str, Value]:
         """Returns the parameters in effect in the study file's own recipe.
 
@@ -109,3 +137,24 @@ class Space:
         for key, node in self._nodes.items():
             for overrides in node.between():
                 yield key, overrides
+
+
+class _Given:
+    """A trial, as far as `Space.sample` needs one, of a point that is there."""
+
+    def __init__(self, point: Parameters) -> None:
+        self._point = point
+
+    def _of(self, name: str, *args: object, **settings: object) -> Any:
+        return self._point[name]
+
+    suggest_float = suggest_int = suggest_categorical = _of
+
+
+def _set_keys(section: Section, targets: Container[str], path: str) -> Iterator[str]:
+    """Yields the dotted keys that a section sets; what lies inside of a target is left to it."""
+    for key, value in section.items():
+        if f"{path}{key}" not in targets and isinstance(value, Mapping) and value:
+            yield from _set_keys(value, targets, f"{path}{key}.")
+        else:
+            yield f"{path}{key}"

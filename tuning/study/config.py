@@ -19,7 +19,8 @@ from tuning.search.samplers.kinds import SamplerSection
 from tuning.search.samplers.tpe import TpeSection
 from tuning.search.schedulers.asha import AshaSection
 from tuning.search.schedulers.kinds import SchedulerSection
-from tuning.space.space import Entry, Space
+from tuning.space.search import Search
+from tuning.space.space import Space
 
 LONGEST_NAME = 150
 """Characters; file systems take 255 bytes, and scratch folders beside it have longer names."""
@@ -85,8 +86,8 @@ class StudyFile(Section):
 
     run: RunConfig
     """One training run: the default recipe."""
-    search: dict[str, Entry] = Field(default_factory=dict)
-    """Dotted key of `run` -> what to try there; nothing = only the default recipe is run."""
+    search: Search = Search()
+    """What varies; nothing = only the default recipe is run."""
     study: Study
     """How the search is run."""
 
@@ -108,24 +109,39 @@ class StudyFile(Section):
 
     @property
     def given_points(self) -> list[dict[str, Value]]:
-        """The points, as Optuna draws them, of trials that are given: the file's own recipe."""
-        return [self.space.to_drawn(self.default_parameters)]
+        """What is not left to the sampler in the first trials, by names and values as it draws.
+
+        The first is the study file's own recipe, as far as it lies in the space.
+        """
+        own = self.space.to_drawn(self.default_parameters)
+        return [own, *(self.point_of(overrides) for overrides in self.search.points)]
+
+    def point_of(self, overrides: Mapping[str, object]) -> dict[str, Value]:
+        """Returns what Optuna would have drawn for a point, or for a part of one.
+
+        Args:
+            overrides: Dotted key of `run` -> value, sections as far as they are not left open.
+
+        Raises:
+            ConfigError: It lies outside the space; the text begins with the key.
+        """
+        return self.space.point_of(overrides, self._resolve)
 
     @property
     def space(self) -> Space:
         """The search space, built anew at each call."""
-        return Space(self.search)
+        return self.search.space
 
     @property
     def default_parameters(self) -> dict[str, Value]:
         """Parameter of the space -> its value in the study file's own recipe (trial 0)."""
+        return self.space.default_parameters(self.run.model_dump(mode="json"), self._resolve)
+
+    def _resolve(self, overrides: Mapping[str, object]) -> dict[str, object]:
+        """Returns the recipe with overrides, all defaults filled in."""
         # Plain data: the space looks values up by dotted key, and Optuna and JSON take no `Path`.
         run = self.run.model_dump(mode="json")
-
-        def resolve(overrides: Mapping[str, object]) -> dict[str, object]:
-            return RunConfig.model_validate(override(run, overrides)).model_dump(mode="json")
-
-        return self.space.default_parameters(run, resolve)
+        return RunConfig.model_validate(override(run, overrides)).model_dump(mode="json")
 
     @property
     def max_epochs(self) -> int:

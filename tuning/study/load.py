@@ -31,7 +31,7 @@ from tuning.study.encoders import check_encoders
 from tuning.study.find import find_study
 from tuning.study.goal_check import goal_errors
 from tuning.study.search_check import sampler_errors
-from tuning.study.space_check import no_such, space_errors
+from tuning.study.space_check import no_such, point_errors, space_errors
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ def load_study(study: str, assignments: Sequence[str] = ()) -> StudyFile:
             f"expected 1, found {trials}"
         )
     errors = [*goal_errors(document, loaded), *space_errors(document, loaded)]
-    errors = errors or list(sampler_errors(document, loaded))
+    errors = errors or [*point_errors(document, loaded), *sampler_errors(document, loaded)]
     if errors:
         raise ConfigError("\n".join(errors))
     return loaded
@@ -127,12 +127,17 @@ def _with_absolute_options(document: Document, study: StudyFile) -> Document:
     Options are kept as plain text, in the study folder too, which no longer tells where it stood.
     """
     run, search = _section(document, "run"), dict(_section(document, "search"))
-    for key in study.search:
+    for key, entry in study.search.entries.items():
         written = search[key]
         assert isinstance(written, Mapping)
         # Only options: the ends of a range are numbers.
-        if examples := study.search[key].examples():
+        if examples := entry.examples():
             search[key] = _with_absolute(run, key, written, examples)
+    if study.search.points:
+        search["try"] = [
+            {key: _absolute(run, key, value, value) for key, value in point.items()}
+            for point in study.search.points
+        ]
     return replace(document, data={**document.data, "search": search})
 
 

@@ -27,11 +27,14 @@ def study_schema() -> dict[str, Any]:
     schema["required"] = ["run"]
     del definitions["Study"]["required"]
     schema["properties"]["study"]["description"] = definitions["Study"]["description"]
-    entry = schema["properties"]["search"].pop("additionalProperties")
+    search = definitions.pop("Search")
+    entry = search.pop("additionalProperties")
     definitions["Entry"] = {"description": "What a key of `run` is drawn from.", **entry}
+    keys = _search_keys(definitions)
+    keys["properties"] |= search["properties"]
     # Several keys that are drawn together have a name of their own, which may be any.
     several = {"additionalProperties": {"$ref": "#/$defs/SimplexEntry"}}
-    schema["properties"]["search"] |= _search_keys(definitions) | several
+    schema["properties"]["search"] = search | keys | several
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "mtl study file"}
     return head | schema
 

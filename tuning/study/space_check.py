@@ -1,5 +1,6 @@
 """Checks the search space of a study file: every key and both ends of every range are tried."""
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
@@ -9,7 +10,9 @@ from mtl_core.config import RunConfig
 from mtl_core.errors import ConfigError, did_you_mean
 from mtl_core.printable import one_line
 from mtl_core.study_file import Document, describe, override, split_key
-from mtl_core.validation import validate
+from mtl_core.validation import validate, validate_data
+from mtl_core.yaml_text import key_text
+from tuning.records import Value
 from tuning.study.config import StudyFile
 
 
@@ -33,6 +36,49 @@ def space_errors(document: Document, study: StudyFile) -> list[str]:
         if key not in bad:
             lines |= dict.fromkeys(_corner_errors(document, study, key, point), key)
     return list(lines) or list(_unused_priors(document, study))
+
+
+def point_errors(document: Document, study: StudyFile) -> Iterator[str]:
+    """Yields a line for each point of `search.try` that cannot be tried, or says nothing new."""
+    trials, points = study.study.trials, study.search.points
+    if points and len(points) > trials - 1:
+        yield (
+            f"{document.place(('search', 'try')).text}: search.try: found {len(points)} points, "
+            f"which run behind the default recipe; allowed: {trials - 1}, since study.trials is "
+            f"{trials}"
+        )
+    # Whole points that have been tried by then -> what they are called.
+    tried = {_text(study.space.to_drawn(study.default_parameters)): "the default recipe"}
+    for number, overrides in enumerate(points):
+        path = ("search", "try", number)
+        try:
+            point = study.point_of(overrides)
+            _check_point(study, point, tried)
+        except ConfigError as error:
+            key = str(error).partition(": ")[0]
+            # Dotted keys may be written as nested sections, and whole sections under their key.
+            written = [one for one in overrides if f"{key}.".startswith(f"{one}.")]
+            where = document.place((*path, *written[:1])).text
+            yield f"{where}: {key_text(path)}: {one_line(str(error))}"
+        else:
+            tried.setdefault(_text(point), key_text(path))
+
+
+def _check_point(study: StudyFile, point: Mapping[str, Value], tried: Mapping[str, str]) -> None:
+    """Refuses a point that says nothing, one that was tried before, and one that does not fit."""
+    if not point:
+        raise ConfigError("found nothing; allowed: one key of `search` or more, with their values")
+    overrides = study.space.overrides_of(point)
+    if overrides is None:  # What else it gets is drawn.
+        return
+    if before := tried.get(_text(point)):
+        raise ConfigError(f"found once more what is tried before, in {before}")
+    run = override(study.run.model_dump(mode="json"), overrides)
+    validate_data(run, RunConfig, where="its values do not go together")
+
+
+def _text(point: Mapping[str, Value]) -> str:
+    return json.dumps(point, sort_keys=True)
 
 
 def _unused_priors(document: Document, study: StudyFile) -> Iterator[str]:
@@ -72,7 +118,7 @@ def _corner_errors(
     except ConfigError as error:
         for line in str(error).splitlines():
             is_whole = "expected a whole number" in line
-            is_fraction = is_whole and study.search[entry].draws_fractions
+            is_fraction = is_whole and study.search.entries[entry].draws_fractions
             hint = "; for whole numbers: int_range" if is_fraction else ""
             yield (line if line.startswith(where) else f"{where}: {line}") + hint
         return

@@ -26,5 +26,7 @@ def test_a_choice_of_a_thousand_is_checked_in_time(tmp_path: Path) -> None:
     text = good_files()["demo.yaml"]
     path.write_text(text.replace("search:\n", f"search:\n  seed: {{choice: [{values}]}}\n", 1))
     found: list[int] = []
-    answer = answer_to(lambda: found.append(len(load_study(str(path)).search["seed"].choice)))
+    answer = answer_to(
+        lambda: found.append(len(load_study(str(path)).search.entries["seed"].choice))
+    )
     assert (answer.fault(), found) == (None, [1000])

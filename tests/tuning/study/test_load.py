@@ -67,7 +67,7 @@ def test_a_space_inside_the_schema_is_taken_as_it_stands(write_study):
         "optimizer.warmup: {range: [0, 0.99]}, training.precision: {choice: [bf16, fp32]}, "
         "freezing: {choice: [{kind: none}, {kind: lower_layers, layers: {int_range: [1, 2]}}]}"
     )
-    assert list(load_study(write_study(search)).search) == [
+    assert list(load_study(write_study(search)).search.entries) == [
         "optimizer.warmup",
         "training.precision",
         "freezing",
@@ -342,25 +342,32 @@ def test_paths_among_options_start_from_the_file(tmp_path, monkeypatch):
         "      - {kind: lines, splits: {train: c.txt, dev: 0.5}}\n"
         "      - {kind: lines, splits: {train: d.txt, dev: d.txt}}\n"
         "      - {kind: lines, splits: {train: e.txt, dev: 0.5}, limit: {int_range: [5, 9]}}\n"
-        "  encoder.name: {choice: [./encoder, a/hub-id]}\n"
+        "  encoder.name: {ordered: [./encoder, a/hub-id], prior: {likely: ./encoder}}\n"
+        "  try: [{encoder.name: ./encoder}, {datasets.a.splits.train: b.txt}]\n"
         "study: {trials: 3}\n"
     )
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     monkeypatch.chdir(elsewhere)
-    search = load_study(str(tmp_path / "study.yaml")).search
+    study = load_study(str(tmp_path / "study.yaml"))
+    search = study.search.entries
     assert search["datasets.a.splits.train"].choice == (f"{tmp_path}/a.txt", f"{tmp_path}/b.txt")
     assert [option["splits"] for option in search["datasets.b"].choice] == [
         {"train": f"{tmp_path}/c.txt", "dev": 0.5},
         {"train": f"{tmp_path}/d.txt", "dev": f"{tmp_path}/d.txt"},
         {"train": f"{tmp_path}/e.txt", "dev": 0.5},
     ]
-    assert search["encoder.name"].choice == (f"{tmp_path}/encoder", "a/hub-id")
+    assert search["encoder.name"].ordered == (f"{tmp_path}/encoder", "a/hub-id")
+    assert search["encoder.name"].prior.likely == f"{tmp_path}/encoder"
+    assert study.given_points[1:] == [
+        {"encoder.name": 0},
+        {"datasets.a.splits.train": f"{tmp_path}/b.txt"},
+    ]
 
 
 def test_a_prior_that_the_sampler_cannot_use_is_refused_at_its_line(write_study) -> None:
     search = "optimizer.head_lr: {range: [0.001, 0.1], prior: {likely: 0.01}}"
-    random = "trials: 2, sampler: {kind: random}"
-    message = r"\Astudy.yaml:7: search.optimizer.head_lr: found a prior, .* 'random' makes no use"
+    study = "trials: 2, sampler: {kind: nsga2}"
+    message = r"\Astudy.yaml:7: search.optimizer.head_lr: found a prior, .* 'nsga2' makes no use"
     with pytest.raises(ConfigError, match=message):
-        load_study(write_study(search, study=random))
+        load_study(write_study(search, study=study))

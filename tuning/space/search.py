@@ -1,0 +1,40 @@
+"""The part `search` of a study file: what to try for each key, and the points to try first."""
+
+from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
+
+from mtl_core.section import Section
+from tuning.space.space import Entry, Space
+
+_TRY = "try"
+
+
+class Search(Section):
+    """What varies: dotted key of `run` -> what to try there; nothing = only the default recipe."""
+
+    # Its keys are those of `run`, which are dotted and many.
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Entry] = Field(init=False)
+    points: tuple[dict[str, object], ...] = Field(default=(), alias=_TRY)
+    """Points that run right after the default recipe, in this order: dotted keys -> values; what
+    one leaves out is drawn."""
+
+    def __bool__(self) -> bool:
+        """Whether there is anything to search."""
+        return bool(self.entries)
+
+    @property
+    def entries(self) -> dict[str, Entry]:
+        """Dotted key of `run`, or a name for several -> what to try there."""
+        return self.__pydantic_extra__
+
+    @property
+    def space(self) -> Space:
+        """The search space, built anew at each call."""
+        return Space(self.entries)
+
+    @model_serializer(mode="wrap")
+    def _as_written(self, dump: SerializerFunctionWrapHandler) -> dict[str, object]:
+        """Returns entries and points under the names that a study file has for them."""
+        found: dict[str, object] = dump(self)
+        points = found.pop(_TRY, None) or found.pop("points", None)
+        return {**found, **({_TRY: points} if points else {})}
