@@ -34,6 +34,9 @@ def page() -> str:
     lines = [_HEAD]
     for where, name in _sections(schema):
         lines += _section(where, definitions[name])
+    # Of its keys all but one are those of `run`.
+    search = schema["properties"]["search"]
+    lines += _section("search", {**search, "properties": {"try": search["properties"]["try"]}})
     return "\n".join(lines) + "\n"
 
 

@@ -39,7 +39,7 @@ def test_no_key_is_missing() -> None:
     page = reference.page()
     rows = re.findall(r"^\| (?:\*\*)?`(\w+)`", page, re.MULTILINE)
     fields = [
-        name
+        field.alias or name
         for section in sections(StudyFile)
         # The base of tasks stands for kinds of one's own, which have keys of their own.
         if section is not StudyFile and not inspect.isabstract(section)
