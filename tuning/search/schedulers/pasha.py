@@ -14,7 +14,7 @@ from tuning.search.schedulers.rungs import grace_doubts, rung_levels
 from tuning.trainers.decisions import Decision, GoOn, Pause
 
 Curve = dict[float, float]
-"""Progress in epochs -> combined score."""
+"""Progress in epochs, rising -> combined score."""
 
 PERCENTILE = 90
 """Of the differences between runs that only noise tells apart; N in section 4.2 of the paper."""
@@ -133,27 +133,31 @@ def noise_of(curves: list[Curve], start: float) -> float | None:
         curves: Of runs that came beyond `start`.
         start: Pairs count that were both seen beyond these epochs.
     """
-    distances = []
-    for one, other in combinations(curves, 2):
-        common = sorted(one.keys() & other.keys())
-        signs = [np.sign(one[at] - other[at]) for at in common]
-        if common and common[-1] > start and _crosses_back(signs):
-            distances.append(abs(one[common[-1]] - other[common[-1]]))
+    pairs = combinations(curves, 2)
+    found = (_crossed_back(one, other, start) for one, other in pairs)
+    distances = [distance for distance in found if distance is not None]
     return float(np.percentile(distances, PERCENTILE)) if distances else None
 
 
-def _crosses_back(signs: list[float]) -> bool:
-    """Returns whether the last order of two curves was once reversed, and the same before that.
+def _crossed_back(one: Curve, other: Curve, start: float) -> float | None:
+    """Returns how far apart two curves are where both were seen last, beyond `start`.
 
-    Args:
-        signs: Which of the two was ahead, from first to last: -1, 0 (neither) or 1.
+    None unless their order there was once reversed, and the same before that.
     """
-    last = signs[-1]
-    if last == 0:
-        return False
-    ahead = [sign for sign in signs if sign != 0]
-    turned = max((index for index, sign in enumerate(ahead) if sign != last), default=0)
-    return last in ahead[:turned]
+    last, has_turned = 0.0, False
+    for progress in reversed(one):
+        if progress not in other:
+            continue
+        gap = one[progress] - other[progress]
+        if last == 0:
+            if gap == 0 or progress <= start:
+                return None
+            last = gap
+        elif gap * last < 0:
+            has_turned = True
+        elif gap * last > 0 and has_turned:
+            return abs(last)
+    return None
 
 
 def _values(standing: Mapping[str, Report]) -> dict[str, float]:
