@@ -60,6 +60,7 @@ class Session:
         # Before the first trial: `mtl report` asks for them while the study runs.
         write_facts(folder, self.facts)
         # Before the first trial is drawn from it, or another session could know something else.
+        self.known = known
         write_known(folder, known)
         sampler = study.study.sampler.build(study.study.seed, study.space, known.known)
         self.optuna_study = open_optuna(folder.journal, name=study.study.name, sampler=sampler)
@@ -136,7 +137,7 @@ class Session:
             self.study.space,
             total=self.study.trials,
             default_parameters=self.facts.default_parameters,
-            first=self.study.given_points[1:],
+            first=(*self.study.given_points[1:], *self.known.first),
             reports={record.id: record.reports for record in self.history},
         )
         recorder = Recorder(

@@ -1,5 +1,7 @@
 """The part `search` of a study file: what to try for each key, and the points to try first."""
 
+from typing import Literal
+
 from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 from mtl_core.section import Section
@@ -14,13 +16,24 @@ class Search(Section):
     # Its keys are those of `run`, which are dotted and many.
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, Entry] = Field(init=False)
-    points: tuple[dict[str, object], ...] = Field(default=(), alias=_TRY)
+    points: Literal["auto"] | tuple[dict[str, object], ...] = Field(default=(), alias=_TRY)
     """Points that run right after the default recipe, in this order: dotted keys -> values; what
-    one leaves out is drawn."""
+    one leaves out is drawn. `auto` = some that priors make likely, your own or what is known to
+    work."""
 
     def __bool__(self) -> bool:
         """Whether there is anything to search."""
         return bool(self.entries)
+
+    @property
+    def listed(self) -> tuple[dict[str, object], ...]:
+        """The points to try first, as far as the study file lists them."""
+        return () if self.points == "auto" else self.points
+
+    @property
+    def tries_likely(self) -> bool:
+        """Whether points that priors make likely are tried first."""
+        return self.points == "auto"
 
     @property
     def entries(self) -> dict[str, Entry]:

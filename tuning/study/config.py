@@ -105,7 +105,9 @@ class StudyFile(Section):
     @property
     def knows_something(self) -> bool:
         """Whether it is to know anything beforehand, beside the priors of its entries."""
-        return bool(self.search and (self.study.prior != "none" or self.study.warm_start))
+        section = self.study
+        asked = section.prior != "none" or section.warm_start or self.search.tries_likely
+        return bool(self.search and asked)
 
     @property
     def given_points(self) -> list[dict[str, Value]]:
@@ -114,7 +116,7 @@ class StudyFile(Section):
         The first is the study file's own recipe, as far as it lies in the space.
         """
         own = self.space.to_drawn(self.default_parameters)
-        return [own, *(self.point_of(overrides) for overrides in self.search.points)]
+        return [own, *(self.point_of(overrides) for overrides in self.search.listed)]
 
     def point_of(self, overrides: Mapping[str, object]) -> dict[str, Value]:
         """Returns what Optuna would have drawn for a point, or for a part of one.

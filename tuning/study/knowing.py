@@ -1,6 +1,6 @@
 """Finds out what a study knows before its first trial: shipped priors, and earlier studies."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from math import ceil
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from mtl_core.model.outline import encoder_outline
 from mtl_core.study_file import override
 from mtl_core.tasks.kinds import outside_kinds
 from tuning.records import Value
+from tuning.search.knowledge.first_points import first_points
 from tuning.search.knowledge.shipped import Setting, known_priors, shipped_priors
 from tuning.search.knowledge.worth import reports_of, values_of, worths
 from tuning.space.parameters import look_up
@@ -40,9 +41,11 @@ def known_of(study: StudyFile, data: DataFacts) -> KnownFacts:
         return kept
     if folder.journal.exists():
         raise BrokenError(f"{folder.path / FILE}: there is no such file any more; {REMEDY}")
+    shipped = tuple(_shipped(study, data))
     return KnownFacts(
-        tuple(_shipped(study, data)) if study.study.prior == "shipped" else (),
+        shipped if study.study.prior == "shipped" else (),
         tuple(_earlier(study, path) for path in study.study.warm_start),
+        tuple(_likely(study, shipped)) if study.search.tries_likely else (),
     )
 
 
@@ -51,6 +54,18 @@ def _shipped(study: StudyFile, data: DataFacts) -> Iterator[KnownPrior]:
     for said in shipped_priors(open_ones, _setting(study, data)):
         assert isinstance(said.prior, NormalPrior | OptionsPrior)
         yield KnownPrior(said.name, said.prior, said.text)
+
+
+def _likely(study: StudyFile, shipped: Iterable[KnownPrior]) -> list[dict[str, Value]]:
+    own = {one.name: one.prior for one in study.space.parameters if one.prior is not None}
+    points = first_points(study.space, {**{one.name: one.prior for one in shipped}, **own})
+    if not points:
+        searched = ", ".join(one.name for one in study.space.parameters)
+        raise ConfigError(
+            f"search.try: found 'auto', and nothing is known of {searched}; allowed: points, or "
+            "priors of your own"
+        )
+    return points
 
 
 def _setting(study: StudyFile, data: DataFacts) -> Setting:

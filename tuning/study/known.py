@@ -68,12 +68,14 @@ class KnownFacts:
     Attributes:
         priors: The shipped priors.
         studies: The earlier studies, in the order of the study file.
+        first: Points that are tried first, or parts of some, as Optuna draws them.
     """
 
     __pydantic_config__ = KEPT
 
     priors: tuple[KnownPrior, ...] = ()
     studies: tuple[KnownStudy, ...] = ()
+    first: tuple[dict[str, Value], ...] = ()
 
     @property
     def known(self) -> Known:
@@ -85,6 +87,9 @@ class KnownFacts:
         """Yields a line for each thing that is known, for people."""
         for prior in self.priors:
             yield f"prior of {prior.name}: {prior.text}"
+        for point in self.first:
+            values = " ".join(f"{name}={_short(value)}" for name, value in point.items())
+            yield f"to try first: {values}"
         for study in self.studies:
             names = ", ".join(study.earlier.varied)
             yield (
@@ -110,3 +115,7 @@ def write_known(folder: StudyFolder, facts: KnownFacts) -> None:
     """Keeps what a study knows, if that is anything; nothing of it changes afterwards."""
     if facts != NOTHING:
         write_json(folder.path / FILE, asdict(facts))
+
+
+def _short(value: Value) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)

@@ -133,10 +133,10 @@ def _with_absolute_options(document: Document, study: StudyFile) -> Document:
         # Only options: the ends of a range are numbers.
         if examples := entry.examples():
             search[key] = _with_absolute(run, key, written, examples)
-    if study.search.points:
+    if study.search.listed:
         search["try"] = [
             {key: _absolute(run, key, value, value) for key, value in point.items()}
-            for point in study.search.points
+            for point in study.search.listed
         ]
     return replace(document, data={**document.data, "search": search})
 

@@ -28,14 +28,15 @@ def sampler_errors(document: Document, study: StudyFile) -> Iterator[str]:
 def _unused_knowledge(document: Document, study: StudyFile) -> Iterator[str]:
     """Yields a line for what is known beforehand where the sampler makes no use of it."""
     section, sampler = study.study, study.study.sampler
-    for key, is_set, is_used in (
-        ("prior", section.prior != "none", sampler.uses_priors),
-        ("warm_start", bool(section.warm_start), sampler.uses_earlier),
+    for path, is_set, is_used in (
+        (("study", "prior"), section.prior != "none", sampler.uses_priors),
+        (("search", "try"), study.search.tries_likely, sampler.uses_priors),
+        (("study", "warm_start"), bool(section.warm_start), sampler.uses_earlier),
     ):
         if is_set and not is_used:
             yield (
-                f"{document.place(('study', key)).text}: study.{key}: the sampler "
-                f"'{sampler.kind}' makes no use of it; leave it out, or set another study.sampler"
+                f"{document.place(path).text}: {'.'.join(path)}: the sampler '{sampler.kind}' "
+                "makes no use of it; leave it out, or set another study.sampler"
             )
 
 

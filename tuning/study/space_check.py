@@ -40,7 +40,7 @@ def space_errors(document: Document, study: StudyFile) -> list[str]:
 
 def point_errors(document: Document, study: StudyFile) -> Iterator[str]:
     """Yields a line for each point of `search.try` that cannot be tried, or says nothing new."""
-    trials, points = study.study.trials, study.search.points
+    trials, points = study.study.trials, study.search.listed
     if points and len(points) > trials - 1:
         yield (
             f"{document.place(('search', 'try')).text}: search.try: found {len(points)} points, "

@@ -239,3 +239,23 @@ def test_what_the_sampler_makes_no_use_of_is_refused(
     with pytest.raises(ConfigError, match=re.escape(wrong)) as caught:
         load_study(str(path))
     assert str(caught.value).startswith(f"{path}:1")
+
+
+def test_likely_points_are_tried_first(tmp_path: Path, run: object) -> None:
+    search = {**RATE, "optimizer.schedule": {"choice": ["linear", "cosine"]}, "try": "auto"}
+    study = study_of(tmp_path, run, search)
+    assert dump(study).count("try: auto") == 1
+    known = known_of(study, NO_DATA)
+    assert known.priors == ()  # They are no part of what samplers draw from.
+    assert [point.keys() for point in known.first] == [{"optimizer.encoder_lr"}] * 4
+    journal = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=1))
+    points = Points(
+        journal, study.space, total=9, default_parameters=study.default_parameters,
+        first=(*study.given_points[1:], *known.first),
+    )  # fmt: skip
+    drawn = [points.draw() for _ in range(5)]
+    rates = [one.parameters["optimizer.encoder_lr"] for one in drawn if one is not None]
+    assert rates[1:] == [point["optimizer.encoder_lr"] for point in known.first]
+    nothing = {"optimizer.schedule": {"choice": ["linear", "cosine"]}, "try": "auto"}
+    with pytest.raises(ConfigError, match=r"^search.try: found 'auto', and nothing is known of"):
+        known_of(study_of(tmp_path, run, nothing), NO_DATA)
