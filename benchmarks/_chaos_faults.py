@@ -7,13 +7,14 @@ import shutil
 import signal
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from itertools import cycle, islice
 from pathlib import Path
 
 import psutil
 from _chaos_attack import Attack
-from _chaos_study import REPORT_TIMEOUT_S, ended_of
+from _chaos_study import REPORT_TIMEOUT_S, SEARCHES, ended_of
 from _damage import BYTES, FILES
 
 WORKER, ACTOR, POOL = "ray::RayTrainWorker", "ray::ResourceTrainable", "ray::TrialPool"
@@ -243,3 +244,10 @@ FAULTS = (
     Fault("second driver", _second_driver, 4),
     Fault("damaged file", _damage, 20, codes=(-9, 1, 2), ends=True),
 )  # fmt: skip
+
+
+def of_searches(count: int) -> list[Fault]:
+    """Returns kills of drivers and workers, so many of a search of every kind."""
+    named = {fault.name: fault for fault in FAULTS}
+    kills = islice(cycle([named["driver killed"], named["worker killed"]]), count)
+    return [replace(kill, setups=(setup,)) for kill in kills for setup in SEARCHES]

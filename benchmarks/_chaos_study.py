@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,42 @@ SETUPS: Mapping[str, Mapping[str, object]] = {
 }
 """Name -> the `study` section of a study that ends the same whenever it runs undisturbed."""
 
+_SAMPLERS: Sequence[Mapping[str, object]] = (
+    {"kind": "tpe", "startup_trials": 3},
+    {"kind": "gp", "startup_trials": 3},
+    {"kind": "cma_es", "population_size": 3},
+    {"kind": "qmc"},
+    {"kind": "grid", "points": 5},
+    {"kind": "random"},
+    {"kind": "nsga2", "population_size": 3},
+    {"kind": "nsga3", "population_size": 3},
+    {"kind": "imported", "class_path": "optuna.samplers:TPESampler"},
+)
+_SCHEDULERS: Sequence[Mapping[str, object]] = (
+    {"kind": "asha", "form": "promoting"},
+    {"kind": "pasha"},
+    {"kind": "hyperband"},
+    {"kind": "median"},
+    {"kind": "asha"},
+    _NONE,
+)
+
+
+def _searches() -> dict[str, Mapping[str, object]]:
+    """Returns studies in which every sampler and every scheduler comes at least once."""
+    return {
+        f"{sampler['kind']} and {scheduler.get('form', scheduler['kind'])}": {
+            "sampler": sampler,
+            "scheduler": scheduler,
+            "resources": {"trainers": 1},
+        }
+        for sampler, scheduler in zip(_SAMPLERS, cycle(_SCHEDULERS), strict=False)
+    }
+
+
+SEARCHES = _searches()
+"""Name -> the `study` section, of studies whose points and pauses hang on all that came before."""
+
 
 class Inputs:
     """The data and the encoder of all studies."""
@@ -57,7 +94,12 @@ class Inputs:
 
     def write(self, folder: Path, setup: str) -> Path:
         """Writes the study file of a setup, whose study folder lies below `folder`."""
-        study = {"name": NAME, "storage": str(folder / "runs"), "trials": TRIALS, **SETUPS[setup]}
+        study = {
+            "name": NAME,
+            "storage": str(folder / "runs"),
+            "trials": TRIALS,
+            **{**SETUPS, **SEARCHES}[setup],
+        }
         frozen = {"kind": "lower_layers", "layers": 1}
         search = {
             "optimizer.head_lr": {"log_range": [1e-3, 1e-1]},

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from _chaos_attack import Attack, Entry, StuckError, remove, small_disk
-from _chaos_faults import AT_THE_END, FAULTS, Fault
+from _chaos_faults import AT_THE_END, FAULTS, Fault, of_searches
 from _chaos_ledger import Ledger, show
 from _chaos_study import (
     Inputs,
@@ -265,6 +265,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--faults", type=int, default=110, help="how many")
     parser.add_argument("--short", action="store_true", help="the ten of the test")
+    parser.add_argument(
+        "--searches", type=int, metavar="N", help="N kills of each sampler and scheduler instead"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--ledger", type=Path, help="JSON lines, one per fault and study")
     parser.add_argument("--keep", action="store_true", help="keep the folders of the studies")
@@ -279,6 +282,8 @@ def main() -> None:
         if not can_mount:
             print("without the kind 'disk full': this user may not mount a file system")
         faults = short() if options.short else drawn(options.faults, options.seed, can_mount)
+        if options.searches:
+            faults = of_searches(options.searches)
         with contextlib.suppress(KeyboardInterrupt):  # What was found so far is shown.
             run(root, faults, ledger, options.seed, can_mount=can_mount, keep=options.keep)
     finally:

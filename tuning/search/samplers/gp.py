@@ -1,5 +1,6 @@
 """A Gaussian process."""
 
+import logging
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -36,6 +37,8 @@ class GpSection(SamplerBase):
 
     def of_trial(self, draw: "Draw") -> "BaseSampler":
         """Returns Optuna's sampler."""
+        # It wants another package, with which it would be faster, and says so when it is imported.
+        logging.getLogger("optuna._gp.batched_lbfgsb").setLevel(logging.ERROR)
         from optuna.samplers import GPSampler
 
         return GPSampler(
