@@ -8,6 +8,7 @@ killed between any two things that it does or writes; another one goes on with t
 import heapq
 import json
 import math
+import os
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -16,6 +17,7 @@ from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 from unittest.mock import patch
 
 from optuna.trial import FrozenTrial
@@ -28,6 +30,7 @@ from tuning.search._optuna import Journal
 from tuning.study.config import StudyFile
 from tuning.study.folder import StudyFolder
 from tuning.study.history import History
+from tuning.study.known import KnownFacts
 from tuning.trainers.messages import PoolAddress, TrialSpec
 from tuning.trainers.tune_values import TrialConfig, TrialResult
 from tuning.watch.watcher import Watcher
@@ -88,7 +91,7 @@ class SimulatedStudy:
             kill_at: The how manieth thing that it does or writes is its last; None = none.
         """
         try:
-            with killing(kill_at) as tick:
+            with killing(kill_at, self.folder.journal) as tick:
                 self._drive(self._opened().parts(self, Watcher()), tick)
         except KilledError:
             return False
@@ -121,7 +124,7 @@ class SimulatedStudy:
         self.stopped.append((run_id, delivered))
 
     def _opened(self) -> Session:
-        return Session(self.study, self.folder, None, start=time.monotonic())
+        return Session(self.study, self.folder, None, known=KnownFacts(), start=time.monotonic())
 
     def _drive(self, parts: SearchParts, tick: Callable[[], None]) -> None:
         begin(parts)
@@ -238,8 +241,11 @@ def study_file(
 
 
 @contextmanager
-def killing(at: int | None) -> Iterator[Callable[[], None]]:
-    """Raises a `KilledError` at the how manieth call of what it gives, and of what writes."""
+def killing(at: int | None, journal: Path) -> Iterator[Callable[[], None]]:
+    """Raises a `KilledError` at the how manieth call of what it gives, and of what writes.
+
+    What writes calls it before, in the middle of what it appends to a file, and behind it.
+    """
     done = 0
 
     def tick() -> None:
@@ -248,21 +254,27 @@ def killing(at: int | None) -> Iterator[Callable[[], None]]:
         if done == at:
             raise KilledError
 
-    def ticking(method: Callable) -> Callable:
-        def wrapped(*arguments: object, **settings: object) -> object:
-            tick()  # Once before and once behind it: what is written is there, and nothing else.
+    def ticking(method: Callable, appended: Callable[..., Path] | None) -> Callable:
+        def wrapped(*arguments: Any, **settings: Any) -> object:
+            tick()
+            path = appended(*arguments) if appended else None
+            before = path.stat().st_size if path and path.exists() else 0
             found = method(*arguments, **settings)
+            if path and done + 1 == at:
+                os.truncate(path, (before + path.stat().st_size) // 2)
+            tick()
             tick()
             return found
 
         return wrapped
 
     with ExitStack() as stack:
-        for owner, name in (
-            (Journal, "append_logs"),
-            (StudyFolder, "begin_trial"),
-            (StudyFolder, "add_report"),
-            (StudyFolder, "drop_state"),
+        for owner, name, appended in (
+            (Journal, "append_logs", lambda *_: journal),
+            (StudyFolder, "begin_trial", None),
+            (StudyFolder, "add_report", lambda folder, run_id, _: folder.reports(run_id)),
+            (StudyFolder, "drop_state", None),
         ):
-            stack.enter_context(patch.object(owner, name, ticking(getattr(owner, name))))
+            method = ticking(getattr(owner, name), appended)
+            stack.enter_context(patch.object(owner, name, method))
         yield tick

@@ -54,6 +54,10 @@ class Points:
         # Those of an earlier driver, by Optuna's ids, and those that were put aside since.
         self._left = {run_id_of(number): one for number, one in open_trials(study).items()}
         self._aside: dict[str, OpenTrial] = {}
+        # A driver that was killed as a trial left its trainer may have written its last report into
+        # the folder alone. Optuna hears of it now: whatever is drawn next learns from it.
+        for run_id in [one for one in self._left if self._reports.get(one)]:
+            self.put_aside(self.take_up(run_id))
 
     @property
     def waiting(self) -> list[str]:

@@ -1,0 +1,11 @@
+"""Every kind and form of scheduler, with settings by which short studies stop and pause trials."""
+
+FORMS = {
+    "asha": {"kind": "asha", "reduction_factor": 2},
+    "promoting": {"kind": "asha", "form": "promoting", "reduction_factor": 2},
+    "pasha": {"kind": "pasha"},
+    "hyperband": {"kind": "hyperband"},
+    "median": {"kind": "median"},
+    "none": {"kind": "none"},
+}
+"""Name -> section of a study file."""
