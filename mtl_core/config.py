@@ -53,6 +53,20 @@ class Training(Section):
     """GiB of disk for that output, of all runs on a machine; the least recently used makes room."""
     gradients_every: int | None = Field(default=None, ge=1)
     """Steps between looks at the tasks' gradients (norms, cosines); null = never."""
+    reports_per_epoch: int = Field(default=1, ge=1)
+    """How often in an epoch a run is scored on dev, reports, and writes its checkpoint."""
+    report_rows: int | None = Field(default=None, ge=1)
+    """Rows of dev, per data set and task, that reports within an epoch are scored on: the same
+    ones each time, drawn by `seed`. At the end of an epoch it is all of dev; null = always."""
+
+    @model_validator(mode="after")
+    def _check_reports(self) -> "Training":
+        if self.report_rows is not None and self.reports_per_epoch == 1:
+            raise ValueError(
+                f"report_rows: {self.report_rows} has no effect, as with reports_per_epoch: 1 "
+                "nothing is reported within an epoch; set reports_per_epoch, or leave it out"
+            )
+        return self
 
 
 class RunConfig(Section):

@@ -49,11 +49,16 @@ class Ragged:
         Args:
             rows: Row numbers, (n,).
         """
+        offsets = np.concatenate([[0], np.cumsum(self.lengths()[rows])]).astype(np.int64)
+        return Ragged(self.values[self.places(rows)], offsets)
+
+    def places(self, rows: Int64Array) -> Int64Array:
+        """Returns where the items of some rows stand in `values`, one row behind the other."""
         lengths = self.lengths()[rows]
-        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-        # Where each item stands here: the start of its row, and how far it is into the new row.
-        places = np.repeat(self.offsets[rows] - offsets[:-1], lengths) + np.arange(offsets[-1])
-        return Ragged(self.values[places], offsets)
+        ends = np.cumsum(lengths)
+        # The start of its row, and how far an item is into the row.
+        starts = np.repeat(self.offsets[rows] - (ends - lengths), lengths)
+        return starts + np.arange(len(starts))
 
     def padded(self, rows: Int64Array, fill: int) -> tuple[Int64Array, Int64Array]:
         """Returns rows padded to the longest of them, (batch, longest), and lengths, (batch,).

@@ -27,6 +27,11 @@ class FrozenStates:
     depth: int
     values: "Tensor"
 
+    def take(self, sub_words: Int64Array) -> "FrozenStates":
+        """Returns the states of some sub-words of a split, copied; their numbers are (n,)."""
+        # Torch's own indexing: numpy has no bf16.
+        return FrozenStates(self.depth, self.values[sub_words])
+
 
 class TaskLabels(Mapping[str, LabelArray]):
     """The labels of the tasks on a split: task name -> array.
@@ -89,7 +94,7 @@ class EncodedSplit:
         return len(self) if self.source is None else len(self.source)
 
     def take(self, examples: Int64Array) -> "EncodedSplit":
-        """Returns the rows of some examples, copied, without frozen states.
+        """Returns the rows of some examples, copied.
 
         Args:
             examples: Their numbers, (n,), rising: of rows, or of the texts that rows are pieces of.
@@ -105,6 +110,7 @@ class EncodedSplit:
             token_types=self.token_types and self.token_types.take(rows),
             features=self.features[rows] if self.features is not None else None,
             source=source and source.take(examples),
+            frozen=self.frozen and self.frozen.take(self.token_ids.places(rows)),
         )
 
     def gold(self, task: str) -> list[Gold]:

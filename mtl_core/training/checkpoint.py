@@ -32,6 +32,7 @@ from mtl_core.training.best import (
 from mtl_core.training.distributed import Place
 from mtl_core.training.report import Report, best_report, is_best
 from mtl_core.training.run_inputs import RunInputs, difference
+from mtl_core.training.so_far import EpochSoFar
 from mtl_core.training.state import RunState
 from mtl_core.training.state_file import (
     BROKEN_CONTENT,
@@ -97,6 +98,7 @@ def save_checkpoint(folder: Path, run: RunState, *, inputs: RunInputs) -> None:
         "schedule": run.schedule.state_dict(),
         "reports": [report.to_json() for report in run.reports],
         "loss_scale": None if run.scale is None else asdict(run.scale),
+        "so_far": None if run.so_far is None else asdict(run.so_far),
     }
     write_state(folder, state)
     if is_best(report):
@@ -184,6 +186,9 @@ def restore(folder: Path, checkpoint: Checkpoint, run: RunState, *, epochs: int)
         if run.scale is not None:
             for name, value in state["loss_scale"].items():
                 setattr(run.scale, name, value)
+        # Old versions had no reports within epochs.
+        so_far = state.get("so_far")
+        run.so_far = None if so_far is None else EpochSoFar(**so_far)
     except BROKEN_CONTENT as error:
         raise no_checkpoint(folder, error) from error
     run.reports.extend(checkpoint.reports)

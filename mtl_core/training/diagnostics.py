@@ -1,6 +1,6 @@
 """Gradient diagnostics: whether tasks pull the shared layers the same way."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 import torch
@@ -36,6 +36,14 @@ class GradientDiagnostics:
     def means(self) -> dict[str, float]:
         """Returns "norm/<task>" and "cosine/<task>/<task>" -> mean over the steps looked at."""
         return {name: sum(found) / len(found) for name, found in self._values.items()}
+
+    def state(self) -> dict[str, list[float]]:
+        """Returns what was seen: the same names -> the values of each look."""
+        return {name: list(found) for name, found in self._values.items()}
+
+    def load(self, state: Mapping[str, Sequence[float]]) -> None:
+        """Goes on from what `state` returned."""
+        self._values = {name: list(found) for name, found in state.items()}
 
     def _note(self, name: str, value: float) -> None:
         self._values.setdefault(name, []).append(value)

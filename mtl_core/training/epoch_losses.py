@@ -1,4 +1,4 @@
-"""The mean training losses of an epoch, over all workers."""
+"""The mean training losses of an epoch so far, over all workers."""
 
 from collections.abc import Mapping, Sequence
 
@@ -46,3 +46,20 @@ class EpochLosses:
             for name, number in self._positions.items()
             if self._counts[name]
         }
+
+    def state(self) -> dict[str, tuple[Tensor, int]]:
+        """Returns task name -> (sum of the losses of all workers, number of labels)."""
+        sums = self._place.sum(self._sums.clone()).cpu()
+        # Copies, or each would be saved with the memory of all.
+        return {
+            name: (sums[number].clone(), self._counts[name])
+            for name, number in self._positions.items()
+        }
+
+    def load(self, state: Mapping[str, tuple[Tensor, int]]) -> None:
+        """Goes on from what `state` returned."""
+        for name, (total, count) in state.items():
+            # Of all workers: one of them takes it over.
+            if self._place.rank == 0:
+                self._sums[self._positions[name]] = total
+            self._counts[name] = count

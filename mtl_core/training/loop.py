@@ -1,4 +1,4 @@
-"""The training loop: a generator of one `Report` per epoch; closing it stops the run."""
+"""The training loop: a generator of `Report`s; closing it stops the run."""
 
 import logging
 from collections.abc import Generator
@@ -44,7 +44,7 @@ def train(
         on_progress: Called after every step with how far the epoch is; training waits for it.
 
     Yields:
-        A report after every epoch.
+        Its reports: one at the end of every epoch, and others within where the run says so.
 
     Raises:
         ConfigError: The configuration cannot be run.
@@ -56,11 +56,13 @@ def train(
     inputs = _inputs(config, objective, assets)
     run = _begin(config, objective, assets, checkpoint, inputs)
     yield from tuple(run.state.reports)
-    for epoch in range(len(run.state.reports) + 1, config.training.epochs + 1):
-        report = run.run_epoch(epoch, on_progress)
-        if checkpoint is not None:
-            _save(run, checkpoint, inputs)
-        yield report
+    # The epoch of the next report: the checkpoint may lie within one.
+    first = 1 + len(run.state.reports) // config.training.reports_per_epoch
+    for epoch in range(first, config.training.epochs + 1):
+        for report in run.run_epoch(epoch, on_progress):
+            if checkpoint is not None:
+                _save(run, checkpoint, inputs)
+            yield report
 
 
 def _begin(
@@ -138,5 +140,5 @@ def _save(run: Run, checkpoint: Path, inputs: dict[str, str]) -> None:
     if run.place.rank == 0:
         save_checkpoint(checkpoint, run.state, inputs=inputs)
     # Nobody goes on before the checkpoint stands: a run that is closed at a report can be resumed
-    # from that epoch.
+    # from there.
     run.place.barrier()

@@ -2,12 +2,14 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
 from mtl_core.data.arrays import Int64Array
 from mtl_core.data.batching import similar_length_batches
 from mtl_core.data.store import EncodedDataset
+from mtl_core.errors import ConfigError
 from mtl_core.training.mixing import EpochToMix, MixingSection, Proportional
 
 _PROPORTIONAL = Proportional()
@@ -136,6 +138,26 @@ class TrainingPlan:
             for task, labels in self._counts[name].items():
                 counts[task] = counts.get(task, 0) + int(labels[rows].sum())
         return GlobalBatch(tuple(pieces), counts)
+
+
+def parts_of(steps: int, reports: int) -> list[range]:
+    """Returns the numbers of the steps of an epoch, from 1, up to each of its reports.
+
+    Args:
+        steps: Of an epoch.
+        reports: Of an epoch.
+
+    Raises:
+        ConfigError: There are more reports than steps.
+    """
+    if reports > steps:
+        raise ConfigError(
+            f"run.training.reports_per_epoch: expected at most a report for each step, found "
+            f"{reports} reports for an epoch of {steps} step{'' if steps == 1 else 's'}"
+        )
+    # Rounded up: at 0.3 epochs at least that much of the epoch is done.
+    ends = [-(-steps * number // reports) for number in range(reports + 1)]
+    return [range(first + 1, last + 1) for first, last in pairwise(ends)]
 
 
 def micro_batch_rows(rows: Int64Array, number: int, count: int) -> tuple[Int64Array, bool]:

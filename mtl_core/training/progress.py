@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 Phase = Literal["preparing", "training", "scoring"]
@@ -20,7 +20,9 @@ class Progress:
         step: Optimiser steps done of this epoch.
         steps: Optimiser steps of an epoch.
         sentences: Training sentences done of this epoch.
-        seconds: Since the first step of this epoch began; evaluation is not part of it.
+        seconds: What the training of this epoch took so far, evaluation left out.
+        skipped: Steps of this epoch that an earlier process made: sentences and seconds are
+            without them.
     """
 
     phase: Phase
@@ -30,6 +32,7 @@ class Progress:
     steps: int
     sentences: int
     seconds: float
+    skipped: int = 0
 
     @property
     def share(self) -> float:
@@ -39,12 +42,16 @@ class Progress:
     @property
     def sentences_per_second(self) -> float | None:
         """Training speed in this epoch; None before its first step."""
-        return self.sentences / self.seconds if self.step and self.seconds > 0 else None
+        return self.sentences / self.seconds if self._timed and self.seconds > 0 else None
 
     @property
     def epoch_seconds(self) -> float | None:
         """What the training of an epoch takes at this speed; None before its first step."""
-        return self.seconds / self.step * self.steps if self.step else None
+        return self.seconds / self._timed * self.steps if self._timed else None
+
+    @property
+    def _timed(self) -> int:
+        return self.step - self.skipped
 
 
 Listener = Callable[[Progress], object]
@@ -54,39 +61,42 @@ Listener = Callable[[Progress], object]
 class EpochProgress:
     """Counts the steps of an epoch and tells a listener of each, when there is one.
 
-    The order of calls: `train`, `step` after every step, `score`.
+    The order of calls: for each report of the epoch `train`, `step` after every step, `score`.
     """
 
-    def __init__(self, listener: Listener | None, *, epoch: int, epochs: int, steps: int) -> None:
+    def __init__(
+        self, listener: Listener | None, *, epoch: int, epochs: int, steps: int, skipped: int = 0
+    ) -> None:
         """Begins with the phase `preparing`; see `Progress` for the arguments."""
         self._listener = listener
-        self._epoch, self._epochs, self._steps = epoch, epochs, steps
-        self._step = self._sentences = 0
-        self._begin = time.perf_counter()
-        self._tell("preparing")
+        self._now = Progress("preparing", epoch, epochs, skipped, steps, 0, 0.0, skipped)
+        self._begin = 0.0
+        self._tell()
 
     def train(self) -> None:
-        """Starts the clock: the first step comes next."""
-        # Anew: hidden states may have been computed until now, which says nothing of the speed.
-        self._begin = time.perf_counter()
-        self._tell("training")
+        """Starts the clock: the first step, or the first after a report, comes next."""
+        # Hidden states may have been computed until now, which says nothing of the speed; nor does
+        # the evaluation of a report.
+        self._begin = time.perf_counter() - self._now.seconds
+        self._now = replace(self._now, phase="training")
+        self._tell()
 
     def step(self, sentences: int) -> None:
         """Counts a step on so many sentences."""
-        self._step += 1
-        self._sentences += sentences
-        self._tell("training")
+        now = self._now
+        self._now = replace(
+            now,
+            step=now.step + 1,
+            sentences=now.sentences + sentences,
+            seconds=time.perf_counter() - self._begin,
+        )
+        self._tell()
 
     def score(self) -> None:
-        """Tells that the training of this epoch is over and its evaluation begins."""
-        self._tell("scoring")
+        """Tells that it is trained up to a report, and its evaluation begins."""
+        self._now = replace(self._now, phase="scoring")
+        self._tell()
 
-    def _tell(self, phase: Phase) -> None:
+    def _tell(self) -> None:
         if self._listener is not None:
-            seconds = time.perf_counter() - self._begin
-            self._listener(
-                Progress(
-                    phase, self._epoch, self._epochs, self._step, self._steps, self._sentences,
-                    seconds,
-                )
-            )  # fmt: skip
+            self._listener(self._now)

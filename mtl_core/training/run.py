@@ -1,76 +1,58 @@
 """A run, epoch by epoch and step by step."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
+from itertools import islice
 
 import numpy as np
 
 from mtl_core.assets import Assets, build_tasks
 from mtl_core.config import RunConfig
-from mtl_core.data.store import EncodedDataset
 from mtl_core.errors import TrainingError
 from mtl_core.model.autocast import Precision
-from mtl_core.model.prefix import can_run_apart
-from mtl_core.model.prefix_cache import PrefixSettings
 from mtl_core.model.trained import trained_parameters
 from mtl_core.training.diagnostics import GradientDiagnostics
 from mtl_core.training.distributed import Place
-from mtl_core.training.epoch_losses import EpochLosses
 from mtl_core.training.evaluation import Evaluation, evaluate
-from mtl_core.training.forward import ForwardPass, Losses, MicroBatch, TaskLosses, with_labels
+from mtl_core.training.forward import Losses, MicroBatch, with_labels
 from mtl_core.training.loader import build_loader
 from mtl_core.training.objectives.base import check_objective
 from mtl_core.training.objectives.kinds import ObjectiveSection
 from mtl_core.training.optimizer import learning_rates
-from mtl_core.training.plan import GlobalBatch
+from mtl_core.training.plan import GlobalBatch, parts_of
 from mtl_core.training.progress import EpochProgress, Listener
 from mtl_core.training.report import Report, best_so_far
-from mtl_core.training.row_adamw import RowAdamW
-from mtl_core.training.state import new_state, seed_torch, set_frozen
-from mtl_core.training.step import Step, build_step
-from mtl_core.training.task_gradients import TaskGradients
+from mtl_core.training.so_far import EpochTotals
+from mtl_core.training.stage import Stage, begin_stage
+from mtl_core.training.state import new_state, seed_torch
 
 _CHECK_EVERY = 20
 """Steps between looks at the loss: each look waits for the device."""
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
-    """What makes the updates; built anew whenever freezing changes.
-
-    Attributes:
-        optimizer: Makes the update from the gradients.
-        gradients: Looks at the gradients of single tasks.
-        step: Fills the gradients.
-    """
-
-    optimizer: RowAdamW
-    gradients: TaskGradients
-    step: Step
-
-
-@dataclass(frozen=True, slots=True)
 class Training:
-    """Results of the training steps of an epoch.
+    """Results of the training steps up to a report.
 
     Attributes:
-        losses: Task name -> mean loss over all workers.
+        losses: Task name -> mean loss of the epoch so far, over all workers.
         gradients: Means of norms and cosines, as `Report.gradients` has them.
-        seconds: Wall time, evaluation left out.
+        sentences: Those of the steps since the report before.
     """
 
     losses: dict[str, float]
     gradients: dict[str, float]
-    seconds: float
+    sentences: int
 
 
 class Run:
     """One training run.
 
-    `run_epoch` trains and scores one epoch; call it in order from 1. To make the steps one by one,
-    call `begin` for an epoch, and for each batch of it `loader.micro_batches` and `step`.
+    `run_epoch` trains and scores one epoch; take its reports in order from epoch 1. To make the
+    steps one by one, call `begin` for an epoch, and for each batch of it `loader.micro_batches` and
+    `step`.
 
     Attributes:
         config: The run's configuration.
@@ -111,39 +93,49 @@ class Run:
         self.tasks = build_tasks(config, self.assets.data.datasets)
         check_objective(objective, self.tasks)
         self.loader = build_loader(config, self.assets.data, self.place)
-        steps = self.loader.plan.steps_per_epoch * config.training.epochs
+        steps = self._parts()[-1][-1] * config.training.epochs
         self.state = new_state(
             config, self.assets, self.tasks, self.place, steps=steps, precision=precision
         )
         self.stage: Stage | None = None
 
-    def run_epoch(self, epoch: int, on_progress: Listener | None = None) -> Report:
-        """Trains and scores an epoch, and adds its report to the state.
+    def run_epoch(self, epoch: int, on_progress: Listener | None = None) -> Iterator[Report]:
+        """Trains an epoch; yields its reports, each of which is in the state by then.
+
+        An epoch in which a checkpoint was left goes on behind its last report.
 
         Raises:
             TrainingError: The loss is not finite, or gradients are beyond fp16 at any loss scale.
         """
         start = time.perf_counter()
+        parts, totals = self._parts(), EpochTotals(list(self.tasks), self.place)
+        done = sum(report.epoch == epoch for report in self.state.reports)
+        skipped = sum(map(len, parts[:done]))
         progress = EpochProgress(
-            on_progress,
-            epoch=epoch,
-            epochs=self.config.training.epochs,
-            steps=self.loader.plan.steps_per_epoch,
-        )
-        training = self._train(epoch, progress, start)
-        progress.score()
-        result = evaluate(
-            self.state.model,
-            self.tasks,
-            self.loader.datasets,
-            split="dev",
-            place=self.place,
-            precision=self.state.precision,
-            collator=self.loader.collator,
-        )
-        report = self._report(epoch, training, result, start)
-        self.state.reports.append(report)
-        return report
+            on_progress, epoch=epoch, epochs=self.config.training.epochs, steps=parts[-1][-1],
+            skipped=skipped,
+        )  # fmt: skip
+        batches = islice(self.begin(epoch), skipped, None)
+        if self.state.so_far is not None and not totals.go_on(self.state.so_far):
+            # Other workers than before: no exact resume, but not what was drawn already either.
+            seed_torch(self.config.seed, "epoch", epoch, "step", skipped, self.place.rank)
+        for part in parts[done:]:
+            # The part is asked first, so that no batch behind its end is taken.
+            training = self._train(epoch, zip(part, batches, strict=False), totals, progress)
+            speed = training.sentences / (time.perf_counter() - start)
+            is_end = part is parts[-1]
+            if is_end:
+                self.state.weighting.after_epoch(training.losses)
+            progress.score()
+            report = self._report(epoch, part[-1], training, is_end=is_end)
+            seconds = time.perf_counter() - start
+            report = replace(report, seconds=seconds, sentences_per_second=speed)
+            self.state.reports.append(report)
+            self.state.so_far = so_far = None if is_end else totals.so_far()
+            yield report
+            if so_far is not None:  # Whoever took the report may have trained another run.
+                totals.put_back(so_far)
+            start = time.perf_counter()
 
     def begin(self, epoch: int) -> Iterator[GlobalBatch]:
         """Makes ready for an epoch, and returns the batches of its steps."""
@@ -151,9 +143,13 @@ class Run:
         seed_torch(self.config.seed, "epoch", epoch, self.place.rank)
         generator = np.random.default_rng([self.config.seed, epoch])
         if self.stage is None or self.config.freezing.changes_at(epoch):
-            self.stage = self._begin_stage(epoch)
+            self.stage = begin_stage(
+                self.config, self.assets, self.state, self.loader, self.place, epoch=epoch
+            )
         self.state.model.train()
-        main_scores = [self._main_scores(report) for report in self.state.reports]
+        # Of whole epochs, however often a run reports: mixing is to do the same.
+        ended = [report for report in self.state.reports if report.progress.is_integer()]
+        main_scores = [self._main_scores(report) for report in ended]
         return self.loader.plan.epoch(epoch, generator, main_scores)
 
     def step(
@@ -189,38 +185,64 @@ class Run:
             self.state.schedule.step()
         return sums
 
-    def _train(self, epoch: int, progress: EpochProgress, start: float) -> Training:
-        batches = self.begin(epoch)
-        every, steps = self.config.training.gradients_every, self.loader.plan.steps_per_epoch
-        sums, diagnostics = EpochLosses(list(self.tasks), self.place), GradientDiagnostics()
-        losses: dict[str, float] = {}
+    def _train(
+        self,
+        epoch: int,
+        steps: Iterable[tuple[int, GlobalBatch]],
+        totals: EpochTotals,
+        progress: EpochProgress,
+    ) -> Training:
+        """Makes the steps of a part of an epoch: (number within the epoch, batch) of each."""
+        every = self.config.training.gradients_every
+        sentences = 0
         progress.train()
-        for number, batch in enumerate(batches, start=1):
+        for number, batch in steps:
             looks = every is not None and number % every == 0
             micro_batches = list(self.loader.micro_batches(batch, epoch))
-            found = self.step(batch, micro_batches, diagnostics if looks else None)
-            sums.add(found, batch.counts)
+            found = self.step(batch, micro_batches, totals.gradients if looks else None)
+            totals.losses.add(found, batch.counts)
+            sentences += batch.num_rows
             progress.step(batch.num_rows)
-            if number % _CHECK_EVERY == 0 or number == steps:
-                losses = sums.means()
-                self._check(losses, f"epoch {epoch}, step {number}")
+            if number % _CHECK_EVERY == 0:
+                self._check(totals.losses.means(), f"epoch {epoch}, step {number}")
         assert self.stage is not None
         # Scoring and the checkpoint read the whole matrix of word embeddings.
         self.stage.optimizer.settle()
-        self.state.weighting.after_epoch(losses)
-        return Training(losses, diagnostics.means(), time.perf_counter() - start)
+        losses = totals.losses.means()
+        self._check(losses, f"epoch {epoch}, step {number}")
+        return Training(losses, totals.gradients.means(), sentences)
 
-    def _report(self, epoch: int, training: Training, result: Evaluation, start: float) -> Report:
-        state, plan = self.state, self.loader.plan
+    def _score(self, *, is_end: bool) -> tuple[Evaluation, bool]:
+        """Scores dev, or the sample of it within an epoch; returns whether it was the sample."""
+        assert self.stage is not None
+        sampled = None if is_end else self.stage.sampled
+        result = evaluate(
+            self.state.model,
+            self.tasks,
+            sampled or self.loader.datasets,
+            split="dev",
+            place=self.place,
+            precision=self.state.precision,
+            collator=self.loader.collator,
+        )
+        return result, sampled is not None
+
+    def _report(self, epoch: int, step: int, training: Training, *, is_end: bool) -> Report:
+        """Returns the report after a step of an epoch, still without times."""
+        state, steps = self.state, self.loader.plan.steps_per_epoch
+        result, is_sample = self._score(is_end=is_end)
         counted = {name: score for name, score in result.main.items()
                    if not self.config.tasks[name].auxiliary}  # fmt: skip
         combined = self.objective.combine(counted, result.joint_accuracy)
-        best_number, best_combined = best_so_far(state.reports, epoch, combined)
+        number = len(state.reports) + 1
+        best_number, best_combined = best_so_far(
+            state.reports, number, combined, is_sample=is_sample
+        )
         return Report(
             epoch=epoch,
-            number=epoch,
-            progress=float(epoch),
-            step=epoch * plan.steps_per_epoch,
+            number=number,
+            progress=number / self.config.training.reports_per_epoch,
+            step=(epoch - 1) * steps + step,
             losses=training.losses,
             weights=state.weighting.current_weights(),
             learning_rates=learning_rates(state.optimizer),
@@ -229,55 +251,17 @@ class Run:
             combined=combined,
             best_combined=best_combined,
             best_number=best_number,
-            seconds=time.perf_counter() - start,
-            sentences_per_second=plan.rows_per_epoch / training.seconds,
+            seconds=0.0,
+            sentences_per_second=0.0,
             gradients=training.gradients,
             trained=trained_parameters(state.model, list(self.tasks)),
             precision=state.precision,
+            is_sample=is_sample,
         )
 
-    def _begin_stage(self, epoch: int) -> Stage:
-        """Sets what trains from this epoch on, and builds what trains it."""
-        config, state = self.config, self.state
-        # First: `LossStep` hands what trains now to DistributedDataParallel.
-        set_frozen(state.model, config.freezing, epoch=epoch)
-        self.loader.datasets = self._with_frozen_states(epoch)
-        optimizer = RowAdamW(
-            state.optimizer,
-            state.model.row_embedding,
-            scale=state.scale,
-            clip_norm=config.optimizer.clip_norm,
-        )
-        forward = ForwardPass(TaskLosses(state.model), self.place, state.precision, state.scale)
-        gradients = TaskGradients(forward)
-        step = build_step(
-            state.weighting,
-            gradients,
-            task_weights={name: task.weight for name, task in config.tasks.items()},
-            # A step on one data set meets only its heads.
-            has_unused_parameters=len(self.loader.datasets) > 1 or not state.model.uses_encoder,
-        )
-        return Stage(optimizer, gradients, step)
-
-    def _with_frozen_states(self, epoch: int) -> Mapping[str, EncodedDataset]:
-        """Returns the data sets with what frozen layers make of them, where that never changes."""
-        training, precision = self.config.training, self.state.precision
-        encoder = self.state.model.encoder
-        depth = self.config.freezing.frozen_depth(encoder, epoch=epoch)
-        every = self.assets.data.datasets
-        if depth is None or training.prefix_cache == "off" or not can_run_apart(encoder, depth):
-            return every
-        settings = PrefixSettings(
-            depth=depth,
-            precision=precision,
-            dtype=precision if training.prefix_cache == "auto" else training.prefix_cache,
-            budget=int(training.prefix_cache_gib * 2**30),
-        )
-        # Where a task changes its batches (masking), frozen layers see other words in each epoch.
-        changed = {dataset for name in self.loader.collator.changes
-                   for dataset in self.config.tasks[name].datasets}  # fmt: skip
-        fixed = {name: dataset for name, dataset in every.items() if name not in changed}
-        return {**every, **self.assets.prefix_cache.apply(fixed, encoder, settings)}
+    def _parts(self) -> list[range]:
+        """Returns the numbers of the steps of an epoch up to each of its reports."""
+        return parts_of(self.loader.plan.steps_per_epoch, self.config.training.reports_per_epoch)
 
     def _main_scores(self, report: Report) -> dict[str, float]:
         return {name: report.dev[name][task.main_score] for name, task in self.tasks.items()

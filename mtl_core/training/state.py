@@ -20,6 +20,7 @@ from mtl_core.training.loss_scale import LossScale
 from mtl_core.training.optimizer import build_optimizer, build_schedule
 from mtl_core.training.precision import advise, agreed, choose
 from mtl_core.training.report import Report
+from mtl_core.training.so_far import EpochSoFar
 from mtl_core.weighting.base import Weighting
 
 
@@ -29,9 +30,10 @@ class RunState:
 
     Attributes:
         optimizer: AdamW over all that trains in some epoch; `RowAdamW` moves it.
-        reports: Reports of the epochs that are done.
+        reports: What was reported.
         precision: What the run computes in.
         scale: The loss scale of fp16; None in other precisions.
+        so_far: What the epoch has come to that the last report lies in; None where it ends one.
     """
 
     model: MultiTaskModel
@@ -41,6 +43,7 @@ class RunState:
     reports: list[Report]
     precision: Precision
     scale: LossScale | None
+    so_far: EpochSoFar | None = None
 
 
 def new_state(
