@@ -214,7 +214,7 @@ def run_profile(precision: "Precision") -> dict[str, Any]:
 
     config = configure(precision)
     run = Run(config, Mean(), assets=load(config))
-    run.run_epoch(1)  # Warms up.
+    list(run.run_epoch(1))  # Warms up.
     batches = list(run.begin(2))[:30]
     with profile(activities=[ProfilerActivity.CPU]) as found:
         for batch in batches:

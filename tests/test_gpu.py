@@ -37,7 +37,7 @@ def test_a_step_agrees_with_fp32(run_config: RunConfigFactory, precision: Precis
     for name in ("fp32", precision):
         settings: Settings = {"training.precision": name, "optimizer.warmup": 0}
         runs[name] = Run(run_config(ONE_STEP | settings), Mean())
-    single, half = (run.run_epoch(1) for run in runs.values())
+    [single], [half] = (run.run_epoch(1) for run in runs.values())
     assert half.precision == precision
     assert half.losses == pytest.approx(single.losses, rel=0.02)
     weights = [run.state.model.state_dict() for run in runs.values()]

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from mtl_core.config import Training
 from mtl_core.data.formats.base import without_places
 from mtl_core.differences import differing, told
 
@@ -35,5 +36,7 @@ def _settings(inputs: RunInputs) -> dict[str, Any]:
     run = found["run"]
     if "datasets" in run:
         places = {name: without_places(one) for name, one in run["datasets"].items()}
-        found["run"] = run | {"datasets": places}
+        # Runs of versions without a setting did what is its default now.
+        training = Training().model_dump(mode="json") | run["training"]
+        found["run"] = run | {"datasets": places, "training": training}
     return found

@@ -29,6 +29,11 @@ from tuning.report.verdict import (
 from tuning.study.openings import Opening
 from tuning.study.result import FinalScores, Result
 
+_ON_SAMPLE = (
+    "`~` = on a sample of dev, as the trial ended within its first epoch: not to be compared with "
+    "scores on all of dev, and behind them whatever the number."
+)
+
 
 def render_report(
     summary: StudySummary,
@@ -204,7 +209,7 @@ def _trial_table(records: Sequence[TrialRecord]) -> str:
             str(rank),
             record.id,
             record.status,
-            show_score("combined", record.best.combined if record.best else None),
+            _combined_cell(record),
             *(show_score(name, _main_scores(record).get(name)) for name in columns),
             *(_parameter(record.parameters, name) for name in parameters),
             epochs_text(record.progress),
@@ -213,7 +218,14 @@ def _trial_table(records: Sequence[TrialRecord]) -> str:
         # The iterable is evaluated outside of the loop, where `rank` is still the key function.
         for rank, record in enumerate(sorted(records, key=rank), start=1)
     ]
-    return table([*header, "epochs", "seconds"], rows)
+    shown = table([*header, "epochs", "seconds"], rows)
+    return f"{shown}\n\n{_ON_SAMPLE}" if any(row[3].startswith("~") for row in rows) else shown
+
+
+def _combined_cell(record: TrialRecord) -> str:
+    if record.best is None and record.best_on_sample is not None:
+        return f"~{show_score('combined', record.best_on_sample.combined)}"
+    return show_score("combined", record.best.combined if record.best else None)
 
 
 def _main_scores(record: TrialRecord) -> dict[str, float]:

@@ -71,8 +71,9 @@ class Study(Section):
     max_attempts: int = Field(default=3, ge=1)
     """How often a trial is started whose worker dies again and again, first start included."""
     report_timeout_s: float | None = Field(default=None, gt=0)
-    """Seconds that a trial may take for an epoch, its first one with all that is loaded before, and
-    a score on test; then it has failed and its worker is replaced. null = any time."""
+    """Seconds that a trial may take from report to report, to its first one with all that is loaded
+    before, and for a score on test; then it has failed and its worker is replaced. null = any
+    time."""
     keep_checkpoints: int = Field(default=1, ge=1)
     """How many of the best trials keep their checkpoint; trial 0 keeps its own as well."""
     card: About = About()

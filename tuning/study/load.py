@@ -30,6 +30,7 @@ from tuning.study.config import LONGEST_NAME, StudyFile
 from tuning.study.encoders import check_encoders
 from tuning.study.find import find_study
 from tuning.study.goal_check import goal_errors
+from tuning.study.report_check import check_reports
 from tuning.study.search_check import sampler_errors
 from tuning.study.space_check import no_such, point_errors, space_errors
 
@@ -79,18 +80,19 @@ def load_study(study: str, assignments: Sequence[str] = ()) -> StudyFile:
 
 
 def check_data(study: StudyFile) -> Data:
-    """Reads the data, and checks the objective and every encoder; see `check_encoders`.
+    """Reads the data, and checks the objective, every encoder and the reports within epochs.
 
     What is read stays in the cache.
 
     Raises:
-        ConfigError: No task has a score for the objective, or an encoder cannot be used as a recipe
-            of the study uses it.
+        ConfigError: No task has a score for the objective, an encoder cannot be used as a recipe of
+            the study uses it, or an epoch has fewer steps than reports.
         DataError: The data cannot be used.
     """
     data = load_data(study.run)
     check_objective(study.study.objective, build_tasks(study.run, data.datasets))
     check_encoders(study, data)
+    check_reports(study, data)
     return data
 
 

@@ -124,7 +124,12 @@ def _corner_errors(
         return
     # Trials put it into the whole recipe, in which the defaults of the written kind stand.
     try:
-        RunConfig.model_validate(override(study.run.model_dump(mode="json"), corner))
+        recipe = RunConfig.model_validate(override(study.run.model_dump(mode="json"), corner))
+        if _reporting(recipe) != _reporting(study.run):
+            yield (
+                f"{where}: training.reports_per_epoch and training.report_rows cannot be searched: "
+                "trials are compared at the same parts of an epoch, on the same rows"
+            )
     except ValidationError:
         key, value = next(iter(corner.items()))
         section = key.rpartition(".")[0]
@@ -132,6 +137,11 @@ def _corner_errors(
             f"{where}: the other keys of '{section}' do not go with {describe(value)}; "
             f"search the section as a whole: {section}: {{choice: [{{kind: ..}}, {{kind: ..}}]}}"
         )
+
+
+def _reporting(recipe: RunConfig) -> tuple[int, int | None]:
+    """Returns how often a recipe reports within an epoch, and on how many rows."""
+    return recipe.training.reports_per_epoch, recipe.training.report_rows
 
 
 def _unknown_name(study: StudyFile, key: str) -> str:

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mtl_core.training.report import epochs_text
-from tuning.records import Status, rank
+from tuning.records import Status, TrialRecord, rank
 from tuning.watch.console import Printable
 from tuning.watch.plain_lines import long_warning
 from tuning.watch.state import Snapshot, StudyState
@@ -116,6 +116,14 @@ def _bars(now: Snapshot) -> Table:
     return grid
 
 
+def _combined(record: TrialRecord) -> str:
+    """Returns the combined score; "~" = on a sample of dev, as the trial has no other."""
+    if record.best is None:
+        on_sample = record.best_on_sample
+        return "-" if on_sample is None else f"~{on_sample.combined:.4f}"
+    return f"{record.best.combined:.4f}"
+
+
 def _table(now: Snapshot) -> Table:
     """Returns the best trials; long cells take several lines, none is cut."""
     # Folded: by default Rich ends a long cell in an ellipsis, and scores stand at its end.
@@ -128,7 +136,7 @@ def _table(now: Snapshot) -> Table:
             Text(record.id),
             Text(record.status, style=_STYLES.get(record.status, "")),
             Text(f"{epochs_text(record.progress)}/{now.epochs}"),
-            Text(f"{record.best.combined:.4f}" if record.best else "-"),
+            Text(_combined(record)),
             Text(scores(record) if record.status != "failed" else record.error or ""),
         )
     return table

@@ -45,8 +45,9 @@ class LogLines(Watcher):
         """Logs the scores of a report."""
         report = record.reports[-1]
         logger.info(
-            "trial %s epoch %s: combined %.4f  %s  %.0f sentences/s  %.1f s",
-            record.id, epochs_text(report.progress), report.combined, scores(record),
+            "trial %s epoch %s: combined %.4f%s  %s  %.0f sentences/s  %.1f s",
+            record.id, epochs_text(report.progress), report.combined,
+            " on a sample of dev" if report.is_sample else "", scores(record),
             report.sentences_per_second, report.seconds,
         )  # fmt: skip
 

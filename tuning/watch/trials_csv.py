@@ -53,8 +53,9 @@ def trials_frame(records: Sequence[TrialRecord]) -> pandas.DataFrame:
 
     The columns are "trial", "status", one per parameter, "combined", "joint_accuracy",
     "<task>.<score>", "best_epoch" (that of the best report, a fraction where it lies within one),
-    "epochs" and "seconds". What a trial lacks is missing: a
-    parameter of a section that it did not choose, the scores of a trial that never reported.
+    "epochs" and "seconds", and, where trials were scored on a sample of dev, before these
+    "combined_on_sample", the best there. What a trial lacks is missing: a parameter of a section
+    that it did not choose, the scores of a trial that never reported on all of dev.
     """
     scores = [_dev_scores(record) for record in records]
     # These two stand first, and stand there also before any trial has reported.
@@ -68,6 +69,7 @@ def trials_frame(records: Sequence[TrialRecord]) -> pandas.DataFrame:
             for name in keys_of_all(record.parameters for record in records)
         },
         **{name: [row.get(name) for row in scores] for name in score_names},
+        **_on_samples(records),
         "best_epoch": [
             _number(record.best.progress) if record.best else None for record in records
         ],
@@ -83,6 +85,14 @@ def _dev_scores(record: TrialRecord) -> dict[str, float]:
         return {}
     tree: ScoreTree = {"combined": best.combined, "joint_accuracy": best.joint_accuracy, **best.dev}
     return flatten(tree, ".")
+
+
+def _on_samples(records: Sequence[TrialRecord]) -> dict[str, list[Value]]:
+    """Returns the column of what trials reached on samples of dev; none where there are no such."""
+    best = [record.best_on_sample for record in records]
+    if not any(best):
+        return {}
+    return {"combined_on_sample": [one.combined if one is not None else None for one in best]}
 
 
 def _number(epochs: float) -> int | float:

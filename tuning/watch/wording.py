@@ -23,10 +23,9 @@ def left(estimate: Estimate | None) -> str:
 
 
 def scores(record: TrialRecord) -> str:
-    """Returns the main score of every task at the trial's best epoch."""
-    if record.best is None:
-        return ""
-    found = main_scores(record.best.dev)
+    """Returns the main score of every task at the trial's best report."""
+    best = record.best or record.best_on_sample
+    found = main_scores(best.dev if best is not None else {})
     return " ".join(f"{task} {value:.3f}" for task, (_, value) in found.items())
 
 
@@ -43,7 +42,11 @@ def parameters(record: TrialRecord) -> str:
 
 def outcome(record: TrialRecord) -> str:
     """Returns in one line how a trial ended, or how far one came that is paused."""
-    score = f"combined {record.best.combined:.4f}" if record.best else "no score"
+    score = "no score"
+    if record.best is not None:
+        score = f"combined {record.best.combined:.4f}"
+    elif record.best_on_sample is not None:
+        score = f"combined {record.best_on_sample.combined:.4f} on a sample of dev"
     if record.status == "failed":
         score = record.error or "no reason known"
     epochs = f"epoch{'' if record.progress == 1 else 's'}"

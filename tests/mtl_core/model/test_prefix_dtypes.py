@@ -56,7 +56,7 @@ def test_auto_keeps_the_precision_of_the_computation(
     monkeypatch.setattr(state, "choose", lambda *_: Choice("bf16"))
     config = run_config({"training.prefix_cache": cache, "freezing.kind": "encoder"})
     run = Run(config, Mean())
-    run.run_epoch(1)
+    list(run.run_epoch(1))
     frozen = run.loader.datasets["corpus"].splits["train"].frozen
     assert frozen is not None
     assert frozen.values.dtype == dtype

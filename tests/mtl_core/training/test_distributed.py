@@ -39,6 +39,12 @@ CASES: dict[str, dict[str, object]] = {
     },
     "missing labels": {"training.batch_size": 3, "datasets.corpus.path": "sparse"},
     "uncertainty": {"training.batch_size": 7, "weighting.kind": "uncertainty"},
+    "reports within epochs, on a sample": {
+        "training.batch_size": 7,
+        "training.reports_per_epoch": 3,
+        "training.report_rows": 9,
+        "weighting.kind": "dwa",
+    },
     "weight 0": {"tasks.slots.weight": 0},
     "frozen head": {"tasks.intent.freeze_head": True},
     "frozen encoder": {"freezing.kind": "encoder"},

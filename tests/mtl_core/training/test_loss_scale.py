@@ -120,7 +120,7 @@ def test_a_step_that_overflows_changes_nothing_that_trains(
     weights = {n: value.clone() for n, value in kept.model.state_dict().items()}
     known, weighting = kept.weighting.current_weights(), kept.weighting
     learnt = {n: value.clone() for n, value in weighting.named_parameters()}
-    report = made.run_epoch(1)
+    [report] = made.run_epoch(1)
     assert kept.scale == LossScale(2.0**59)
     assert_same(dict(kept.model.state_dict()), weights)
     assert_same(dict(weighting.named_parameters()), learnt)
@@ -137,7 +137,7 @@ def test_a_run_finds_the_scale_that_it_can_have(
     monkeypatch.setattr(state, "LossScale", partial(LossScale, 2.0**30))
     config = run_config(HALF | {"training.batch_size": 2, "optimizer.encoder_lr": 1e-3})
     made = Run(config, Mean())
-    first, second = made.run_epoch(1), made.run_epoch(2)
+    [first], [second] = made.run_epoch(1), made.run_epoch(2)
     assert made.state.scale is not None
     skipped = 30 - torch.tensor(made.state.scale.factor).log2().item()
     assert 5 < skipped < 25

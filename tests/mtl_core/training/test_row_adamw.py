@@ -224,7 +224,8 @@ def test_the_tokenizer_need_not_pad_with_what_the_encoder_takes_for_padding(
 
 def outcome_of(config: RunConfig) -> tuple[list[Report], dict[str, Tensor]]:
     run = Run(config, Mean())
-    reports = [run.run_epoch(epoch) for epoch in range(1, config.training.epochs + 1)]
+    epochs = range(1, config.training.epochs + 1)
+    reports = [report for epoch in epochs for report in run.run_epoch(epoch)]
     return reports, {n: v.clone() for n, v in run.state.model.encoder.state_dict().items()}
 
 

@@ -24,7 +24,7 @@ def test_a_tied_head_trains_all_rows(
     run = Run(run_config(changes | one_step | no_decay | {"weighting.kind": weighting}), Mean())
     weight = run.state.model.encoder.get_input_embeddings().weight
     before = weight.detach().clone()
-    run.run_epoch(1)
+    list(run.run_epoch(1))
     has_moved = (weight != before).any(dim=1)
     assert has_moved.any()
     assert has_moved.all() == is_tied
@@ -40,7 +40,7 @@ def test_a_head_that_uses_the_embeddings_without_tying_them_is_refused(
     loss_sum = head.loss_sum
     monkeypatch.setattr(head, "loss_sum", lambda *args: loss_sum(*args) + weight.square().sum())
     with pytest.raises(TrainingError, match=r"HiddenSize\.vocabulary\.tie"):
-        run.run_epoch(1)
+        list(run.run_epoch(1))
 
 
 def with_masked_words(folder: Path) -> dict[str, object]:

@@ -72,7 +72,7 @@ def train_with_one_overflow(config: RunConfig, *, is_here: bool) -> dict[str, ob
     weight = next(run.state.model.encoder.encoder.layer[0].parameters())
     if is_here:
         weight.register_hook(infinite_in_call(2 if config.weighting.kind == "fixed" else 3))
-    reports = [run.run_epoch(epoch) for epoch in (1, 2)]
+    reports = [report for epoch in (1, 2) for report in run.run_epoch(epoch)]
     scale = run.state.scale
     assert isinstance(scale, LossScale)
     return {
