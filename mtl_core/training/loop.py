@@ -56,12 +56,11 @@ def train(
     inputs = _inputs(config, objective, assets)
     run = _begin(config, objective, assets, checkpoint, inputs)
     yield from tuple(run.state.reports)
-    # The epoch of the next report: the checkpoint may lie within one.
-    first = 1 + len(run.state.reports) // config.training.reports_per_epoch
-    for epoch in range(first, config.training.epochs + 1):
+    # From the epoch of the next report on: the checkpoint may lie within one.
+    done = len(run.state.reports) // config.training.reports_per_epoch
+    for epoch in range(done + 1, config.training.epochs + 1):
         for report in run.run_epoch(epoch, on_progress):
-            if checkpoint is not None:
-                _save(run, checkpoint, inputs)
+            _save(run, checkpoint, inputs)
             yield report
 
 
@@ -135,7 +134,9 @@ def _inputs(config: RunConfig, objective: ObjectiveSection, assets: Assets) -> d
     }
 
 
-def _save(run: Run, checkpoint: Path, inputs: dict[str, str]) -> None:
+def _save(run: Run, checkpoint: Path | None, inputs: dict[str, str]) -> None:
+    if checkpoint is None:
+        return
     # All workers hold the same state, so one writes it.
     if run.place.rank == 0:
         save_checkpoint(checkpoint, run.state, inputs=inputs)

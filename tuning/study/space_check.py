@@ -122,21 +122,28 @@ def _corner_errors(
             hint = "; for whole numbers: int_range" if is_fraction else ""
             yield (line if line.startswith(where) else f"{where}: {line}") + hint
         return
+    if wrong := _recipe_error(study, corner):
+        yield f"{where}: {wrong}"
+
+
+def _recipe_error(study: StudyFile, corner: Mapping[str, object]) -> str:
+    """Returns what is wrong with the recipe of a corner that the schema allows, or ""."""
     # Trials put it into the whole recipe, in which the defaults of the written kind stand.
     try:
         recipe = RunConfig.model_validate(override(study.run.model_dump(mode="json"), corner))
-        if _reporting(recipe) != _reporting(study.run):
-            yield (
-                f"{where}: training.reports_per_epoch and training.report_rows cannot be searched: "
-                "trials are compared at the same parts of an epoch, on the same rows"
-            )
     except ValidationError:
         key, value = next(iter(corner.items()))
         section = key.rpartition(".")[0]
-        yield (
-            f"{where}: the other keys of '{section}' do not go with {describe(value)}; "
+        return (
+            f"the other keys of '{section}' do not go with {describe(value)}; "
             f"search the section as a whole: {section}: {{choice: [{{kind: ..}}, {{kind: ..}}]}}"
         )
+    if _reporting(recipe) == _reporting(study.run):
+        return ""
+    return (
+        "training.reports_per_epoch and training.report_rows cannot be searched: trials are "
+        "compared at the same parts of an epoch, on the same rows"
+    )
 
 
 def _reporting(recipe: RunConfig) -> tuple[int, int | None]:
