@@ -9,6 +9,7 @@ from mtl_core.model.outline import encoder_outline
 from mtl_core.model.trained import describe_encoder
 from mtl_core.printable import one_line
 from mtl_core.training.precision import describe
+from tuning.cli.show_space import first_points, space_table
 from tuning.cluster.planner import plan_trainers, this_machine
 from tuning.report.data import rows_of
 from tuning.study.config import StudyFile
@@ -20,16 +21,15 @@ from tuning.watch.console import plain_console
 def show_check(study: StudyFile, data: Data) -> None:
     """Prints what a study will do."""
     console = plain_console()
-    space = Table("parameter", "values", "default", title="Search space")
-    defaults = study.default_parameters
-    for parameter in study.space.shown:
-        space.add_row(parameter.name, str(parameter.domain), str(defaults.get(parameter.name, "-")))
     facts = data_facts(study.run, data)
     console.print(_split_table(facts), _task_table(facts))
     for note in facts.notes:
         # Unwrapped, so that a line can be searched for.
         console.print(f"{note.level}: {note.line}", soft_wrap=True)
-    console.print(space)
+    if study.search:
+        console.print(space_table(study))
+    for line in first_points(study):
+        console.print(line, soft_wrap=True)
     if study.knows_something:
         from tuning.study.knowing import known_of
 

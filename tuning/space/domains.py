@@ -47,6 +47,11 @@ class Domain(ABC):
     def corners(self) -> Iterator[Value]:
         """Yields the values in effect at both ends of a range, or every option."""
 
+    @property
+    @abstractmethod
+    def kind(self) -> str:
+        """What a study file calls it."""
+
     @abstractmethod
     def __str__(self) -> str:
         """Returns the values as people read them."""
@@ -140,8 +145,13 @@ class Floats(Domain):
         """Both ends."""
         return self.low, self.high
 
+    @property
+    def kind(self) -> str:
+        """The key of its entry."""
+        return "log_range" if self.log else "range"
+
     def __str__(self) -> str:
-        return f"{self.low:.3g} to {self.high:.3g}{' (log)' if self.log else ''}"
+        return f"{self.low:.3g} to {self.high:.3g}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +216,11 @@ class Steps(Domain):
     def bounds(self) -> tuple[float, float]:
         """Both ends."""
         return self.low, self.high
+
+    @property
+    def kind(self) -> str:
+        """The key of its entry."""
+        return "range"
 
     def __str__(self) -> str:
         return f"{self.low:g} to {self.high:g} in steps of {self.step:g}"
@@ -277,9 +292,14 @@ class Ints(Domain):
         """Both ends."""
         return self.low, self.high
 
+    @property
+    def kind(self) -> str:
+        """The key of its entry."""
+        return "log_int_range" if self.log else "int_range"
+
     def __str__(self) -> str:
         steps = f" in steps of {self.step}" if self.step > 1 else ""
-        return f"{self.low} to {self.high}{' (log)' if self.log else ''}{steps}"
+        return f"{self.low} to {self.high}{steps}"
 
 
 def is_number(value: object) -> TypeGuard[int | float]:

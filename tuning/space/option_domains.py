@@ -61,6 +61,11 @@ class Options(Domain):
         """The values."""
         return self.values
 
+    @property
+    def kind(self) -> str:
+        """The key of its entry."""
+        return "choice"
+
     def __str__(self) -> str:
         return ", ".join(map(spelled, self.values))
 
@@ -116,6 +121,11 @@ class Ordered(Domain):
     def options(self) -> tuple[Value, ...]:
         """The values."""
         return self.values
+
+    @property
+    def kind(self) -> str:
+        """The key of its entry."""
+        return "ordered"
 
     def __str__(self) -> str:
         return ", ".join(map(spelled, self.values))

@@ -16,6 +16,20 @@ if TYPE_CHECKING:
     from optuna.trial import BaseTrial
 
 
+class Piece(Floats):
+    """What one key may have of a sum."""
+
+    __slots__ = ()
+
+    @property
+    def kind(self) -> str:
+        """The key of its entry."""
+        return "simplex"
+
+    def __str__(self) -> str:
+        return f"a share of {self.high:g}"
+
+
 @dataclass(frozen=True, slots=True)
 class Simplex(Node):
     """Several keys whose numbers have a fixed sum, all such points equally likely.
@@ -51,7 +65,7 @@ class Simplex(Node):
     def shown(self) -> Iterator[Parameter]:
         """Yields the number of each key."""
         for name in self.names:
-            yield Parameter(name, Floats(0.0, self.total))
+            yield Parameter(name, Piece(0.0, self.total))
 
     def of_drawn(self, drawn: Parameters) -> Iterator[tuple[str, Value]]:
         """Yields the number of each key."""

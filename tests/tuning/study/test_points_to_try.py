@@ -103,7 +103,7 @@ def test_the_study_file_that_is_kept_has_the_same_points(load: Load, tmp_path: P
         ),
         (
             {"optimizer.encoder_lr": 0.1},
-            "search.try[0]: optimizer.encoder_lr: found 0.1; allowed: 1e-05 to 0.001 (log).",
+            "search.try[0]: optimizer.encoder_lr: found 0.1; allowed: 1e-05 to 0.001.",
         ),
         (
             {"training.batch_size": 48},
