@@ -10,9 +10,10 @@ from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Stri
 from mtl_core.errors import did_you_mean
 from tuning.records import Value
 from tuning.space.branches import Branch, Option
-from tuning.space.domains import Domain, Floats, is_number, spelled
+from tuning.space.domains import Domain, is_number, spelled
 from tuning.space.option_domains import Options, Ordered
 from tuning.space.parameters import Node, Parameter
+from tuning.space.range_domains import Floats
 from tuning.space.ranges import (
     EntryBase,
     FloatRange,

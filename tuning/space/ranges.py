@@ -19,9 +19,10 @@ from pydantic_core import PydanticCustomError
 from mtl_core.errors import did_you_mean
 from mtl_core.section import Section
 from tuning.records import Value
-from tuning.space.domains import Domain, Floats, Ints, Steps, spelled
+from tuning.space.domains import Domain, spelled
 from tuning.space.parameters import Leaf, Node, Parameter
 from tuning.space.priors import Prior, Sureness
+from tuning.space.range_domains import Floats, Ints, Steps
 
 
 def refusal(message: str) -> PydanticCustomError:

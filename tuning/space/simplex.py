@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from mtl_core.errors import ConfigError
 from mtl_core.study_file import describe
 from tuning.records import Value
-from tuning.space.domains import Floats, is_number
+from tuning.space.domains import is_number
 from tuning.space.parameters import ABSENT, Node, Parameter, Parameters, Resolve, Section, look_up
+from tuning.space.range_domains import Floats
 
 if TYPE_CHECKING:
     from optuna.trial import BaseTrial

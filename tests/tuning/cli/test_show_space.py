@@ -43,7 +43,7 @@ def test_every_parameter_has_a_row_with_its_kind_and_values(study: StudyFile) ->
     # a quarter of two decades: 10^(-4 - 0.91 / 2).
     assert rows["optimizer.encoder_lr"].startswith("log_range 1e-05 to 0.001 3.51e-05 to")
     assert rows["optimizer.warmup"] == "range 0 to 0.3 in - 0.1"
-    assert rows["training.batch_size"] == "ordered 16, 32, 64 - 32"
+    assert rows["training.batch_size"] == "ordered 16, 32, 64 - 16"
     assert rows["weighting.kind"].endswith("fixed 80% fixed")
     assert rows["freezing.lower_layers.layers"] == "int_range 1 to 4 - -"
     assert rows["tasks.slots.weight"] == "simplex a share of 2 - 1.0"

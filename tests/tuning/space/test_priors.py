@@ -7,9 +7,10 @@ from optuna._transform import _SearchSpaceTransform
 from pydantic import TypeAdapter, ValidationError
 from scipy import stats
 
-from tuning.space.domains import Domain, Floats, Ints, Steps
+from tuning.space.domains import Domain
 from tuning.space.option_domains import Options, Ordered
 from tuning.space.priors import NormalPrior, OptionsPrior
+from tuning.space.range_domains import Floats, Ints, Steps
 from tuning.space.space import Entry, Parameter, Space
 
 SHARES = np.linspace(0.001, 0.999, 41)

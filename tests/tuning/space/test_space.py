@@ -4,7 +4,7 @@ from conftest import RunConfigFactory
 from pydantic import TypeAdapter, ValidationError
 
 from mtl_core.errors import ConfigError
-from tuning.space.domains import Floats
+from tuning.space.range_domains import Floats
 from tuning.space.space import Entry, Space
 from tuning.study.config import StudyFile
 

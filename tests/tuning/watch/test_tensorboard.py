@@ -20,8 +20,8 @@ from tensorboard.plugins.hparams.backend_context import Context
 
 from mtl_core.training.report import Report
 from tuning.records import Status, TrialRecord, Value, run_id_of
-from tuning.space.domains import Floats, Ints
 from tuning.space.option_domains import Options
+from tuning.space.range_domains import Floats, Ints
 from tuning.space.space import Parameter
 from tuning.watch.tensorboard import TensorBoard
 

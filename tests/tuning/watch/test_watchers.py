@@ -19,7 +19,7 @@ from trials import at_work, record
 
 import tuning.watch
 from tuning.records import TrialRecord
-from tuning.space.domains import Floats
+from tuning.space.range_domains import Floats
 from tuning.space.space import Parameter
 from tuning.watch.console import plain_console
 from tuning.watch.display import Display
