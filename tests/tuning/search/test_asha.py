@@ -147,6 +147,13 @@ def test_a_report_that_comes_twice_leaves_a_run_paused() -> None:
     assert [scheduler.next_paused(), scheduler.next_paused()] == ["0001", None]
 
 
+def test_one_that_is_known_to_have_gone_on_waits_no_more() -> None:
+    """As after a restart, when nobody asked for it in this session."""
+    scheduler = promoting()
+    decisions_on(scheduler, [(1, 1, 0.5), (2, 1, 0.4), (3, 1, 0.3), (1, 2, 0.5)])
+    assert scheduler.next_paused() is scheduler.last_paused() is None
+
+
 def test_of_equals_the_first_trial_goes_on() -> None:
     scheduler = promoting()
     decisions_on(scheduler, [(number, 1, 0.5) for number in (10_000, 9_999, 12, 11, 7, 8)])

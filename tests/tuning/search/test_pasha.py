@@ -75,8 +75,6 @@ def curve(*scores: float) -> dict[float, float]:
         ((0.3, 0.5, 0.7), (0.2, 0.5, 0.6), None),
         # Of the longer curve counts what both have.
         ((0.3, 0.4, 0.7, 0.1), (0.2, 0.5, 0.6), 0.1),
-        # Neither was seen beyond the start.
-        ((0.3,), (0.2,), None),
     ],
 )
 def test_noise_is_how_far_apart_curves_are_that_cross_back(
@@ -85,6 +83,12 @@ def test_noise_is_how_far_apart_curves_are_that_cross_back(
     found = noise_of([curve(*scores), curve(*others)], start=1)
     assert found == (noise if noise is None else pytest.approx(noise))
     assert noise_of([curve(*others), curve(*scores)], start=1) == found
+
+
+def test_curves_count_as_noise_only_if_they_were_seen_beyond_the_rung_below() -> None:
+    curves = [curve(0.3, 0.4, 0.7), curve(0.2, 0.5, 0.6)]
+    assert noise_of(curves, start=2.9) == pytest.approx(0.1)
+    assert noise_of(curves, start=3) is None
 
 
 def test_of_many_pairs_it_is_the_90th_percentile_of_the_definition() -> None:

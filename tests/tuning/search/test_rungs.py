@@ -15,8 +15,8 @@ from tuning.search.schedulers.rungs import Rungs, rung_levels
         (0.1, 3, 3, [0.1, 0.3, 0.9, 2.7]),
         (2, 3, 2, []),
         (5, 3, 3, []),
-        # 0.1 * 3^5 is 24.299999999999997 or 24.3, as one computes it: the end is no rung.
-        (0.1, 3, 24.3, [0.1, 0.3, 0.9, 2.7, 8.1]),
+        # 0.29 * 10^2 is 28.999999999999996, and yet the end.
+        (0.29, 10, 29, [0.29, 2.9]),
         (1, 1.5, 4, [1, 1.5, 2.25, 3.375]),
     ],
 )

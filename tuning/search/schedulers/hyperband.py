@@ -54,7 +54,7 @@ def bracket_sizes(brackets: int, factor: float) -> list[int]:
     Line 2 of algorithm 1 of Li et al. (2018), with the budget B = (s_max + 1) R:
     n = ceil((s_max + 1) / (s + 1) * factor^s) for s = s_max, ..., 0.
     """
-    return [ceil(brackets / (s + 1) * factor**s - SLACK) for s in reversed(range(brackets))]
+    return [ceil(brackets / (s + 1) * factor**s) for s in reversed(range(brackets))]
 
 
 def deal(sizes: Sequence[int]) -> Iterator[int]:
