@@ -88,9 +88,7 @@ def main() -> None:
     options = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     space = Space(TypeAdapter(dict[str, Entry]).validate_python(SEARCH))
-    print(
-        f"{datetime.now():%Y-%m-%d %H:%M}, {len(space.parameters)} keys; CPU seconds for a point after"
-    )
+    print(f"{datetime.now():%Y-%m-%d %H:%M}, {len(space.parameters)} keys; seconds of a core after")
     print("kind    " + "".join(f"{count:>10} trials" for count in options.trials))
     for kind in options.kinds:
         section = TypeAdapter(SamplerSection).validate_python({"kind": kind, **SETTINGS[kind]})

@@ -65,6 +65,20 @@ def test_a_report_needs_no_code_of_a_study(
     assert not was_run(workplace)
 
 
+@pytest.mark.parametrize("class_path", ["evil:Evil", "evil.py:Evil"])
+def test_a_report_needs_no_sampler_of_a_study(
+    study: Path, workplace: Path, mtl: Mtl, monkeypatch: pytest.MonkeyPatch, class_path: str
+) -> None:
+    monkeypatch.syspath_prepend(workplace)
+    sampler = f"study:\n  sampler: {{kind: imported, class_path: '{class_path}'}}\n"
+    text = (study / "study.yaml").read_text()
+    (study / "study.yaml").write_text(text.replace("study:\n", sampler))
+    assert class_path in (study / "study.yaml").read_text()
+    for command in ("report", "status"):
+        assert mtl(command, "study").code == 0
+    assert not was_run(workplace)
+
+
 def test_a_report_goes_into_no_other_file(study: Path, workplace: Path, mtl: Mtl) -> None:
     for name in ("report.md", ".report.md.part"):
         (workplace / name).write_text("mine")
