@@ -157,7 +157,9 @@ def _scores(report: Report) -> dict[str, float]:
 
 def _scalars(report: Report) -> dict[str, float]:
     scores = _scores(report)
-    scalars = {f"dev/{name}": value for name, value in scores.items()}
+    # Curves of their own: scores on a sample of dev are not to be read beside those on all of it.
+    dev = "dev_sample" if report.is_sample else "dev"
+    scalars = {f"{dev}/{name}": value for name, value in scores.items()}
     # "best/" has a point only where the best changes, so its last point is the best report's.
     if is_best(report):
         scalars |= {f"best/{name}": value for name, value in scores.items()}

@@ -264,3 +264,23 @@ def test_what_is_written_is_what_the_plugin_reads_built_by_hand(tmp_path: Path) 
     size = api_pb2.HParamInfo(name="training.batch_size", type=api_pb2.DATA_TYPE_FLOAT64)
     size.domain_discrete.extend([8.0, 16.0, 32.0])
     assert [columns[0], columns[1], columns[4]] == [rate, kind, size]
+
+
+def test_scores_on_a_sample_of_dev_have_curves_of_their_own(tmp_path: Path) -> None:
+    board = TensorBoard(tmp_path, PARAMETERS)
+    board.began(trial(0, DEFAULT))
+    first = replace(report(1, 0.75, best_epoch=1), is_sample=True, progress=0.5)
+    board.reported(after(0, first))
+    board.reported(after(0, replace(report(2, 0.5, best_epoch=2), epoch=1, progress=1.0)))
+    board.close()
+    events = EventAccumulator(str(tmp_path / "0000")).Reload()
+    found = {
+        tag: [(event.step, event.value) for event in events.Scalars(tag)]
+        for tag in ("dev_sample/combined", "dev/combined", "best/combined")
+    }
+    # A step for each report.
+    assert found == {
+        "dev_sample/combined": [(1, 0.75)],
+        "dev/combined": [(2, 0.5)],
+        "best/combined": [(2, 0.5)],
+    }
