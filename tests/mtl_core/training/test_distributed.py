@@ -239,9 +239,10 @@ def test_two_workers_give_what_one_gives(
     two_workers: Path,
     tmp_path: Path,
 ) -> None:
-    alone = list(train(configure(name, run_config, corpus, sparse), checkpoint=tmp_path))
+    config = configure(name, run_config, corpus, sparse)
+    alone = list(train(config, checkpoint=tmp_path))
     first, second = (reports_of(two_workers, name, rank) for rank in (0, 1))
-    assert len(alone) == len(first) == len(second) == 2
+    assert len(alone) == len(first) == len(second) == 2 * config.training.reports_per_epoch
     for one, two, other in zip(alone, first, second, strict=True):
         assert two.losses == pytest.approx(one.losses, rel=1e-4)
         for task, scores in one.dev.items():  # shares are equal, perplexities nearly so
