@@ -5,7 +5,7 @@ import logging
 import os
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -43,6 +43,10 @@ class BestWeights:
     precision: Precision
     number: int
     inputs: RunInputs
+
+    def of(self, inputs: RunInputs) -> "BestWeights":
+        """Returns the same weights as those of a run that goes on with other inputs."""
+        return replace(self, inputs=inputs)
 
 
 def write_best(folder: Path, best: BestWeights) -> None:

@@ -19,7 +19,7 @@ from typing import Any, get_args
 from torch import Tensor
 
 from mtl_core.checks import DamagedError
-from mtl_core.errors import ConfigError, StorageError
+from mtl_core.errors import ConfigError, StorageError, TrainingError
 from mtl_core.files import remove
 from mtl_core.model.autocast import Precision
 from mtl_core.training.best import (
@@ -30,6 +30,7 @@ from mtl_core.training.best import (
     write_best,
 )
 from mtl_core.training.distributed import Place
+from mtl_core.training.donors import HANDED_OVER, ORIGIN
 from mtl_core.training.report import Report, best_report, is_best
 from mtl_core.training.run_inputs import RunInputs, difference
 from mtl_core.training.so_far import EpochSoFar
@@ -119,6 +120,7 @@ def find_checkpoint(folder: Path, inputs: RunInputs, place: Place) -> Checkpoint
     Raises:
         ConfigError: The checkpoint is that of a run with other inputs (says which), or the state is
             something else, such as pickled code, which is not run.
+        TrainingError: The run took over the checkpoint of another, and that is lost.
     """
     seen = _look(folder, inputs)
     kept = seen.checkpoint
@@ -129,15 +131,27 @@ def find_checkpoint(folder: Path, inputs: RunInputs, place: Place) -> Checkpoint
     if not damage and len({count for _, _, count in all_seen}) > 1:
         damage = f"workers read {STATE} of different reports"
     if damage:
+        _refuse_to_begin_anew(folder, damage)
         if place.rank == 0:
             logger.warning("%s: %s; the run begins anew", folder, damage)
         return Checkpoint(precision=precision)
+    if kept.state is None:
+        _refuse_to_begin_anew(folder, "its checkpoint is lost")
     if seen.lost and kept.state is not None and place.rank == 0:
         logger.warning("%s: %s; it is made anew from %s", folder, seen.lost, STATE)
         assert precision is not None
         number = kept.reports[-1].number
         write_best(folder, BestWeights(kept.state["model"], precision, number, inputs))
     return replace(kept, precision=precision)
+
+
+def _refuse_to_begin_anew(folder: Path, reason: str) -> None:
+    """Refuses it to a run of which the recipe alone does not tell how it came where it is."""
+    if (folder / ORIGIN).exists():
+        raise TrainingError(
+            f"{folder}: {reason}; the run went on from the checkpoint of another one (see "
+            f"{ORIGIN}), so its recipe alone would train another model"
+        )
 
 
 def finish_checkpoint(folder: Path) -> None:
@@ -180,8 +194,7 @@ def restore(folder: Path, checkpoint: Checkpoint, run: RunState, *, epochs: int)
     try:
         copy_weights(run.model, state["model"])
         run.weighting.load_state_dict(state["weighting"])
-        run.optimizer.load_state_dict(state["optimizer"])
-        run.schedule.load_state_dict(state["schedule"])
+        _restore_optimizer(run, state)
         # Never None where the run has a scale: a run keeps the precision that it was saved with.
         if run.scale is not None:
             for name, value in state["loss_scale"].items():
@@ -190,8 +203,21 @@ def restore(folder: Path, checkpoint: Checkpoint, run: RunState, *, epochs: int)
         so_far = state.get("so_far")
         run.so_far = None if so_far is None else EpochSoFar(**so_far)
     except BROKEN_CONTENT as error:
-        raise no_checkpoint(folder, error) from error
+        raise no_checkpoint(folder / STATE, error) from error
     run.reports.extend(checkpoint.reports)
+
+
+def _restore_optimizer(run: RunState, state: Mapping[str, Any]) -> None:
+    # Rates and decay are those of the run's recipe: in a state that was taken over from another run
+    # they are the other's. Where nothing was taken over they are the same numbers.
+    schedule = run.schedule
+    own = [(group["initial_lr"], group["weight_decay"]) for group in run.optimizer.param_groups]
+    run.optimizer.load_state_dict(state["optimizer"])
+    schedule.load_state_dict(state["schedule"])
+    schedule.base_lrs = [rate for rate, _ in own]
+    groups = run.optimizer.param_groups  # Others than before.
+    for group, (rate, decay), factor in zip(groups, own, schedule.lr_lambdas, strict=True):
+        group.update(initial_lr=rate, weight_decay=decay, lr=rate * factor(schedule.last_epoch))
 
 
 def trained_weights(run: RunState) -> dict[str, Tensor]:
@@ -237,13 +263,13 @@ def _look(folder: Path, inputs: RunInputs) -> _Seen:
         reports = [Report.from_json(line) for line in state["reports"]]
         last = reports[-1]
     except (ConfigError, *BROKEN_CONTENT) as error:
-        raise no_checkpoint(folder, error) from error
+        raise no_checkpoint(folder / STATE, error) from error
     precision = precision or next((p for p in get_args(Precision) if p == last.precision), None)
     found = best_report(reports)
     number = found.number if found is not None else 0
     if best is not None and best.number != number:
         lost = f"{BEST} is of report {best.number} and not of the best, {number}"
-    has_weights = is_best(last) and not _is_over(state)
+    has_weights = is_best(last) and not _is_over(state) and HANDED_OVER not in state
     if lost and number > 0 and not has_weights:  # 0 = no report was worth keeping.
         return _Seen(Checkpoint(precision=precision), damage=lost)
     # The state of the best report holds its weights.
@@ -254,7 +280,7 @@ def _refuse_others(folder: Path, found: RunInputs, inputs: RunInputs) -> None:
     try:
         differing = difference(found, inputs)
     except BROKEN_CONTENT as error:
-        raise no_checkpoint(folder, error) from error
+        raise no_checkpoint(folder / STATE, error) from error
     if differing is not None:
         raise ConfigError(
             f"{folder}: holds the checkpoint of another recipe: {differing}; choose another "

@@ -16,6 +16,7 @@ from mtl_core.training.objectives.mean import Mean
 from mtl_core.training.progress import Listener
 from mtl_core.training.report import Report
 from mtl_core.training.run import Run
+from mtl_core.training.take_over import take_over
 
 logger = logging.getLogger(__name__)
 
@@ -74,6 +75,7 @@ def _begin(
     """Returns the run as its checkpoint left it, or a new one."""
     if checkpoint is None:
         return Run(config, objective, assets=assets)
+    take_over(checkpoint, inputs, Place.current())
     # Before the run is made: precision shapes the state that the checkpoint is then loaded into.
     kept = find_checkpoint(checkpoint, inputs, Place.current())
     run = Run(config, objective, assets=assets, precision=kept.precision)

@@ -1,7 +1,7 @@
 """What shapes a run, by which a checkpoint knows whether it is of the same run."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from mtl_core.config import Training
@@ -15,12 +15,20 @@ begin with) -> a hash of its content."""
 _SETTINGS = ("run", "objective")
 
 
-def difference(before: RunInputs, now: RunInputs) -> str | None:
+def difference(
+    before: RunInputs, now: RunInputs, *, passing: Callable[[str], bool] = lambda key: False
+) -> str | None:
     """Returns what differs between two runs in a few words; None = they are the same run.
 
     Where data lie does not count: their content does, and it has a hash of its own.
+
+    Args:
+        before: What shapes the one.
+        now: What shapes the other.
+        passing: Whether a dotted key of `run` does not count.
     """
-    settings = differing(_settings(before), _settings(now))
+    found = differing(_settings(before), _settings(now))
+    settings = {key: pair for key, pair in found.items() if not passing(key.removeprefix("run."))}
     if settings:
         return told(settings)
     names = [*before, *(name for name in now if name not in before)]

@@ -33,18 +33,18 @@ def write_state(folder: Path, state: Mapping[str, object]) -> None:
         torch.save(dict(state), file)
 
 
-def read_state(folder: Path) -> Mapping[str, Any] | None:
-    """Reads the file; None when there is none.
+def read_state(folder: Path, name: str = STATE) -> Mapping[str, Any] | None:
+    """Reads the file, or one of another name; None when there is none.
 
     Raises:
         DamagedError: It is not what was written.
         ConfigError: It is whole and something else, such as pickled code, which is not run.
     """
-    path = folder / STATE
+    path = folder / name
     # Whatever is no file is not opened: a pipe would wait for ever.
     if not path.is_file():
         if path.exists() or path.is_symlink():
-            raise DamagedError(f"{STATE} is no file")
+            raise DamagedError(f"{name} is no file")
         return None
     _check_zip(path)
     try:
@@ -55,20 +55,18 @@ def read_state(folder: Path) -> Mapping[str, Any] | None:
             if tensor.nbytes > tensor.untyped_storage().nbytes():
                 raise ValueError("a tensor is larger than what the file holds of it")
     except pickle.UnpicklingError as error:
-        raise no_checkpoint(folder, error) from error
+        raise no_checkpoint(path, error) from error
     except BROKEN_CONTENT as error:
-        raise DamagedError(f"{STATE} cannot be read: {one_line(str(error)[:200])}") from error
+        raise DamagedError(f"{name} cannot be read: {one_line(str(error)[:200])}") from error
     if not isinstance(state, dict) or not isinstance(state.get("recipe"), dict):
-        raise no_checkpoint(folder, ValueError("it holds no recipe"))
+        raise no_checkpoint(path, ValueError("it holds no recipe"))
     return state
 
 
-def no_checkpoint(folder: Path, error: Exception) -> ConfigError:
+def no_checkpoint(path: Path, error: Exception) -> ConfigError:
     """Returns the error on a whole file that is no checkpoint of this version."""
     reason = next(iter(str(error).splitlines()), "") or type(error).__name__
-    return ConfigError(
-        f"{folder / STATE}: not a checkpoint: {one_line(reason[:300])}; remove it to go on"
-    )
+    return ConfigError(f"{path}: not a checkpoint: {one_line(reason[:300])}; remove it to go on")
 
 
 def _check_zip(path: Path) -> None:
@@ -78,18 +76,18 @@ def _check_zip(path: Path) -> None:
         with path.open("rb") as file:
             head = file.read(len(_ZIP))
         if head[:1] == pickle.PROTO and head[1:2] <= bytes([pickle.HIGHEST_PROTOCOL]):
-            raise no_checkpoint(path.parent, ValueError("it is a pickle, which may run code"))
+            raise no_checkpoint(path, ValueError("it is a pickle, which may run code"))
         if head != _ZIP:
-            raise DamagedError(f"{STATE} is no file of torch")
+            raise DamagedError(f"{path.name} is no file of torch")
         with zipfile.ZipFile(path) as archive:
             # Torch packs nothing, so all parts fit into the file.
             if sum(part.file_size for part in archive.infolist()) > size:
-                raise DamagedError(f"{STATE} would be larger than its file")
+                raise DamagedError(f"{path.name} would be larger than its file")
             broken = archive.testzip()
     except BROKEN_CONTENT as error:
-        raise DamagedError(f"{STATE} cannot be read: {one_line(str(error)[:200])}") from error
+        raise DamagedError(f"{path.name} cannot be read: {one_line(str(error)[:200])}") from error
     if broken is not None:
-        raise DamagedError(f"{STATE} is not what was written")
+        raise DamagedError(f"{path.name} is not what was written")
 
 
 def _tensors(tree: object) -> Iterator[Tensor]:

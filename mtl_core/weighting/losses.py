@@ -27,11 +27,19 @@ class ScaledLosses(LossWeighting):
 
     def get_extra_state(self) -> dict[str, Any]:
         """Returns what parameters and buffers do not hold."""
-        return {"factors": dict(self._factors)}
+        return {"factors": dict(self._factors), "weights": dict(self._weights)}
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
         """Takes what `get_extra_state` returned."""
-        self._factors = dict(state["factors"])
+        # Where the weights of the tasks have changed since, the factors change with them. Old
+        # checkpoints have no weights; in those they have not changed.
+        before = state.get("weights", self._weights)
+        self._factors = {
+            task: factor * self._weights[task] / before[task]
+            if before[task] and before[task] != self._weights[task]
+            else factor
+            for task, factor in state["factors"].items()
+        }
 
 
 class ElementwiseWeighting(ScaledLosses):
