@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from mtl_core.training.report import Report, best_report
 
@@ -43,6 +43,42 @@ def order_of(run_id: str) -> tuple[int, str]:
     return len(run_id), run_id
 
 
+Recipe = tuple[Mapping[str, object], Mapping[str, Value]]
+"""What a trial is trained with: overrides, and the parameters that it is shown with."""
+
+
+@dataclass(frozen=True, slots=True)
+class TakenOver:
+    """That a trial went on from the checkpoint of another.
+
+    Attributes:
+        number: Its last report before that.
+        donor: Run id of the other.
+        before: What it was trained with up to there.
+    """
+
+    number: int
+    donor: str
+    before: Recipe
+
+
+def present_recipe(
+    drawn: Recipe, told: Iterable[Mapping[str, Any]]
+) -> tuple[Recipe, tuple[TakenOver, ...]]:
+    """Returns what a trial is trained with now, and what it has taken over.
+
+    Args:
+        drawn: What it began with.
+        told: What the journal tells of each time, oldest first: number, donor, and the overrides
+            and parameters from there on.
+    """
+    recipe, found = drawn, []
+    for one in told:
+        found.append(TakenOver(one["number"], one["donor"], recipe))
+        recipe = one["overrides"], one["parameters"]
+    return recipe, tuple(found)
+
+
 @dataclass(frozen=True, slots=True)
 class TrialRecord:
     """One trial of a study.
@@ -56,6 +92,8 @@ class TrialRecord:
         reports: All of them, oldest first.
         seconds: Wall time of what they report.
         error: Last line of the traceback of a failed trial.
+        taken_over: From which trials it took over a checkpoint, oldest first; parameters and
+            overrides are those since the last time.
     """
 
     id: str
@@ -65,6 +103,7 @@ class TrialRecord:
     reports: tuple[Report, ...] = ()
     seconds: float = 0.0
     error: str | None = None
+    taken_over: tuple[TakenOver, ...] = ()
 
     @property
     def has_ended(self) -> bool:
@@ -85,6 +124,18 @@ class TrialRecord:
     def best_on_sample(self) -> Report | None:
         """The best report on a sample of dev; says nothing beside scores on all of it."""
         return best_report(self.reports, is_sample=True)
+
+    @property
+    def recipe(self) -> Recipe:
+        """What it is trained with."""
+        return self.overrides, self.parameters
+
+    @property
+    def best_recipe(self) -> Recipe:
+        """What it was trained with up to its best report, which is the present recipe mostly."""
+        number = self.best.number if self.best is not None else math.inf
+        earlier = (one.before for one in self.taken_over if number <= one.number)
+        return next(earlier, self.recipe)
 
 
 def rank(record: TrialRecord) -> tuple[bool, bool, float, tuple[int, str]]:

@@ -85,7 +85,9 @@ class Logbook(Callback):  # type: ignore[misc]  # Ray carries no types
     ) -> None:
         """A trial begins, or goes on after a restart of the driver."""
         config = TrialConfig.of(trial.config)
-        record = self._recorder.begin(config.spec.id, config.spec.overrides, config.parameters)
+        record = self._recorder.begin(
+            config.spec.id, config.spec.overrides, config.parameters, config.taken_over
+        )
         self._watcher.began(record)
 
     @ending_the_search()

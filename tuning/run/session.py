@@ -139,6 +139,7 @@ class Session:
             default_parameters=self.facts.default_parameters,
             first=(*self.study.given_points[1:], *self.known.first),
             reports={record.id: record.reports for record in self.history},
+            seed=self.study.study.seed,
         )
         recorder = Recorder(
             self.study.run.model_dump(mode="json"),
@@ -149,7 +150,11 @@ class Session:
         )
         return SearchParts(
             OptunaSearcher(
-                points, scheduler, pool=trainers.address, checkpoint_of=self.folder.checkpoint
+                points,
+                scheduler,
+                pool=trainers.address,
+                checkpoint_of=self.folder.checkpoint,
+                hand_over=self.folder.hand_over,
             ),
             scheduler,
             Logbook(recorder, trainers, watcher, self.clock, scheduler),

@@ -67,12 +67,23 @@ class _StudyAttribute(BaseModel):
     seconds: Seconds
 
 
+class _TakenOver(BaseModel):
+    """That a trial went on from the checkpoint of another, and with what."""
+
+    model_config = KEPT
+    number: Count
+    donor: str
+    overrides: dict[str, Any]
+    parameters: dict[str, Value]
+
+
 class _TrialAttribute(BaseModel):
     """What `tuning.search.points` keeps of a trial, one key at a time."""
 
     model_config = KEPT
     overrides: dict[str, Any] = {}
     parameters: dict[str, Value] = {}
+    taken_over: list[_TakenOver] = []
     reports: Count = 0
     epochs: Seconds = 0.0
     sampled: bool = False

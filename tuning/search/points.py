@@ -6,14 +6,24 @@ the best value. The Optuna journal is the truth: after a restart, points go on w
 """
 
 import math
+import random
 from collections.abc import Mapping, Sequence
 
 import optuna
 from optuna.trial import TrialState
 
+from mtl_core.training.donors import may_differ
 from mtl_core.training.report import Report, why_no_number
-from tuning.records import Value, order_of, run_id_of
+from tuning.records import (
+    Recipe,
+    TakenOver,
+    Value,
+    order_of,
+    present_recipe,
+    run_id_of,
+)
 from tuning.search._optuna import open_trials
+from tuning.search.schedulers.base import TakeOver
 from tuning.space.space import Space
 from tuning.trainers.tune_values import TrialResult
 
@@ -33,6 +43,7 @@ class Points:
         default_parameters: Mapping[str, Value],
         first: Sequence[Mapping[str, Value]] = (),
         reports: Mapping[str, Sequence[Report]] | None = None,
+        seed: int = 0,
     ) -> None:
         """Starts where the study stands.
 
@@ -44,13 +55,15 @@ class Points:
                 are not told to Optuna.
             first: Points that are tried right after it, or parts of some, as Optuna draws them.
             reports: Run id -> what a trial that was left open has reported before.
+            seed: Seed of the study, by which recipes are changed that trials take over.
         """
         self._study = study
         self._space = space
         self._total = total
-        self._defaults = space.to_drawn(default_parameters)
-        self._given = (self._defaults, *first)
+        # That of trial 0 first.
+        self._given = (space.to_drawn(default_parameters), *first)
         self._reports = reports or {}
+        self._seed = seed
         # Those of an earlier driver, by Optuna's ids, and those that were put aside since.
         self._left = {run_id_of(number): one for number, one in open_trials(study).items()}
         self._aside: dict[str, OpenTrial] = {}
@@ -79,6 +92,17 @@ class Points:
             trial.observe(report)
         return trial
 
+    def take_over(self, trial: "OpenTrial", wanted: TakeOver) -> None:
+        """Gives a trial a changed recipe of a donor; tells the journal first, and nobody else.
+
+        What is drawn hangs on the seed of the study, the trial and its reports alone.
+        """
+        draw = random.Random(f"{self._seed} {trial.id} {trial.num_reports}")
+        donor = draw.choice(wanted.donors)
+        recipe = self._aside[donor].recipe
+        changed = self._space.perturbed(recipe, may_differ, wanted.perturbation, draw)
+        trial.take_over(donor, changed)
+
     def draw(self) -> "OpenTrial | None":
         """Returns a new trial; None when the study has all of its trials."""
         trial = self._next_trial()
@@ -92,7 +116,7 @@ class Points:
         parameters = self._space.of_drawn(trial.params)
         if parameters != trial.params:
             trial.set_user_attr("parameters", parameters)
-        return OpenTrial(trial, overrides, parameters)
+        return OpenTrial(trial, (overrides, parameters))
 
     def _next_trial(self) -> optuna.Trial | None:
         trials = self._study.get_trials(deepcopy=False)
@@ -114,7 +138,7 @@ class Points:
         for parameter in self._space.parameters:
             # The recipe's value of the others lies outside the space. Drawing one in its place
             # would tell Optuna of a point that was never run.
-            if parameter.name in self._defaults:
+            if parameter.name in self._given[0]:
                 parameter.draw(trial)
         return {}
 
@@ -123,20 +147,15 @@ class OpenTrial:
     """A trial that runs: what Optuna is told of it.
 
     Attributes:
-        overrides: Dotted key of `run` -> value that was drawn.
-        parameters: Name -> value in effect, as the trial is shown with them.
+        recipe: What it is trained with: overrides, and the parameters that it is shown with.
+        taken_over: From which trials it took over a checkpoint.
     """
 
-    def __init__(
-        self,
-        trial: optuna.Trial,
-        overrides: dict[str, object],
-        parameters: dict[str, Value],
-    ) -> None:
+    def __init__(self, trial: optuna.Trial, drawn: Recipe) -> None:
         """Opens a trial that Optuna calls running, or one that a killed driver left so."""
-        self.overrides = overrides
-        self.parameters = parameters
         self._trial = trial
+        told = trial.user_attrs.get("taken_over", ())
+        self.recipe, self.taken_over = present_recipe(drawn, told)
         # Whether they stand on a sample of dev -> the best of such reports.
         self._best: dict[bool, Report] = {}
         self._is_broken = False
@@ -150,6 +169,32 @@ class OpenTrial:
     def id(self) -> str:
         """Its run id."""
         return run_id_of(self._trial.number)
+
+    @property
+    def overrides(self) -> dict[str, object]:
+        """Dotted key of `run` -> value."""
+        return dict(self.recipe[0])
+
+    @property
+    def parameters(self) -> dict[str, Value]:
+        """Name -> value in effect, as the trial is shown with them."""
+        return dict(self.recipe[1])
+
+    @property
+    def has_just_taken_over(self) -> bool:
+        """Whether it has not reported since."""
+        return bool(self.taken_over) and self.taken_over[-1].number == self.num_reports
+
+    def take_over(self, donor: str, recipe: Recipe) -> None:
+        """Notes that it goes on from the checkpoint of a donor, with another recipe."""
+        overrides, parameters = recipe
+        told = {"number": self.num_reports, "donor": donor}
+        told |= {"overrides": dict(overrides), "parameters": dict(parameters)}
+        self._trial.set_user_attr(
+            "taken_over", [*self._trial.user_attrs.get("taken_over", ()), told]
+        )
+        self.taken_over = (*self.taken_over, TakenOver(self.num_reports, donor, self.recipe))
+        self.recipe = recipe
 
     @property
     def num_reports(self) -> int:

@@ -28,6 +28,7 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # Ray carries no types
         *,
         pool: PoolAddress,
         checkpoint_of: Callable[[str], Path],
+        hand_over: Callable[..., None] | None = None,
     ) -> None:
         """Starts where the study stands.
 
@@ -37,12 +38,15 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # Ray carries no types
                 was replayed to it.
             pool: Where trials are handed to trainers.
             checkpoint_of: Returns the folder of a trial's checkpoint, given its run id.
+            hand_over: Lets a trial go on from the state of another; see `StudyFolder.hand_over`.
+                None = the scheduler has none do so.
         """
         super().__init__(metric=METRIC, mode="max")
         self._points = points
         self._scheduler = scheduler
         self._pool = pool
         self._checkpoint_of = checkpoint_of
+        self._hand_over = hand_over
         # Trials of an earlier driver that neither paused nor were stopped by their last report.
         self._interrupted = deque(self._decided(GoOn))
         # By Tune's trial ids, which mean nothing outside this session; points know their run ids.
@@ -64,6 +68,7 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # Ray carries no types
             parameters=point.parameters,
             delivered=point.num_reports,
             pool=self._pool,
+            taken_over=point.taken_over,
         )
         return config.for_tune()
 
@@ -71,8 +76,24 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # Ray carries no types
         # What was under way when the last driver ended goes first: others may wait for it.
         if self._interrupted:
             return self._points.take_up(self._interrupted.popleft())
+        drawn = self._points.draw() if self._scheduler.waits_for_all else None
+        if drawn is not None:
+            return drawn
         run_id = self._scheduler.next_paused()
-        return self._points.draw() if run_id is None else self._points.take_up(run_id)
+        return self._points.draw() if run_id is None else self._take_up(run_id)
+
+    def _take_up(self, run_id: str) -> OpenTrial:
+        point = self._points.take_up(run_id)
+        if self._hand_over is None:
+            return point
+        wanted = self._scheduler.take_over(run_id)
+        if wanted is not None and not point.has_just_taken_over:
+            self._points.take_over(point, wanted)
+        # Also when it was noted before the driver was killed: its state may not have been copied.
+        if point.has_just_taken_over:
+            donor = point.taken_over[-1].donor
+            self._hand_over(donor, point.id, reports=point.num_reports)
+        return point
 
     def _last(self) -> OpenTrial | None:
         # As long as others run, one of them may let a paused one go on in the usual way.

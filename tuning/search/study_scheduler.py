@@ -9,7 +9,7 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
 from mtl_core.training.report import Report
 from tuning.records import DEFAULT_ID, TrialRecord
-from tuning.search.schedulers.base import Scheduler
+from tuning.search.schedulers.base import Scheduler, TakeOver
 from tuning.trainers.decisions import Decision, GoOn, Pause, Stop
 from tuning.trainers.tune_values import METRIC, TrialConfig, TrialFailure, TrialResult
 
@@ -17,8 +17,9 @@ from tuning.trainers.tune_values import METRIC, TrialConfig, TrialFailure, Trial
 class StudyScheduler(FIFOScheduler):  # type: ignore[misc]  # Ray carries no types
     """Lets a scheduler of ours decide, with what a study needs on top.
 
-    Trial 0, the study file's own recipe, is the yardstick and always runs to its end. A report that
-    holds no finite number is passed over, since it would spoil the cutoffs of all other trials. One
+    Trial 0, the study file's own recipe, is the yardstick and always runs to its end. It pauses
+    only where every run goes on in time (`Scheduler.waits_for_all`). A report that holds no finite
+    number is passed over, since it would spoil the cutoffs of all other trials. One
     that comes again is not judged again.
 
     Trials that wait begin in the order of the searcher. The scheduler knows them by their run ids,
@@ -80,6 +81,15 @@ class StudyScheduler(FIFOScheduler):  # type: ignore[misc]  # Ray carries no typ
             self._standing[run_id] = GoOn()
         return run_id
 
+    def take_over(self, run_id: str) -> TakeOver | None:
+        """Returns from whose checkpoint a run goes on; see `Scheduler.take_over`."""
+        return self._inner.take_over(run_id)
+
+    @property
+    def waits_for_all(self) -> bool:
+        """Whether paused runs wait until all points are drawn; see `Scheduler.waits_for_all`."""
+        return self._inner.waits_for_all
+
     def set_search_properties(self, metric: str | None, mode: str | None, **spec: Any) -> bool:
         """Accepts what TuneConfig says if it is what the study maximises anyway."""
         del spec
@@ -131,12 +141,17 @@ class StudyScheduler(FIFOScheduler):  # type: ignore[misc]  # Ray carries no typ
                 decision = self._inner.decide(run_id, report)
             # After its last report a trial ends by itself. What is not to be stopped was judged all
             # the same: others are measured by it.
-            if (is_last or run_id == DEFAULT_ID) and not isinstance(decision, GoOn):
+            if (is_last or self._is_kept(run_id, decision)) and not isinstance(decision, GoOn):
                 # Nobody is to wait for it, or to have it go on.
                 self._inner.forget(run_id)
                 decision = GoOn()
             self._standing[run_id] = decision
         return self.decision_on(run_id)
+
+    def _is_kept(self, run_id: str, decision: Decision) -> bool:
+        """Whether it is the yardstick, which nothing keeps from its end."""
+        is_harmless = isinstance(decision, Pause) and self.waits_for_all
+        return run_id == DEFAULT_ID and not is_harmless
 
 
 def _in_order(

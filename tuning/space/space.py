@@ -1,14 +1,16 @@
 """The search space of a study: draws the overrides of a trial, and knows every parameter."""
 
-from collections.abc import Container, Iterator, Mapping
+import random
+from collections.abc import Callable, Container, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from mtl_core.errors import ConfigError, did_you_mean
 from mtl_core.study_file import override
-from tuning.records import Value
+from tuning.records import Recipe, Value
 from tuning.space.entries import Entry as Entry
 from tuning.space.parameters import Parameter as Parameter
 from tuning.space.parameters import Parameters, Resolve, Section
+from tuning.space.perturbation import Perturbation
 
 if TYPE_CHECKING:
     from optuna.trial import BaseTrial
@@ -61,6 +63,43 @@ class Space:
         # another order would give other points for the same seed.
         drawn = [node.sample(trial) for node in self._nodes.values()]
         return {key: value for one in drawn for key, value in one.items()}
+
+    def changeable(self, may_change: Callable[[str], bool]) -> list[str]:
+        """Returns the entries of which every key that they set may change."""
+        return [name for name, node in self._nodes.items() if all(map(may_change, node.targets()))]
+
+    def perturbed(
+        self,
+        recipe: Recipe,
+        may_change: Callable[[str], bool],
+        perturbation: Perturbation,
+        draw: random.Random,
+    ) -> Recipe:
+        """Returns a recipe of the space with small changes.
+
+        What lies outside of the space, as the study file's own values may, stays as it is.
+
+        Args:
+            recipe: Overrides and parameters.
+            may_change: Whether a dotted key of `run` may change.
+            perturbation: How far values move.
+            draw: Random numbers.
+        """
+        from optuna.trial import FixedTrial
+
+        overrides, parameters = dict(recipe[0]), dict(recipe[1])
+        drawn = self.to_drawn(parameters)
+        for name in self.changeable(may_change):
+            node = self._nodes[name]
+            leaves = list(node.leaves())
+            if all(leaf.name in drawn for leaf in leaves):
+                moved = {
+                    leaf.name: perturbation.moved(leaf.domain, drawn[leaf.name], draw)
+                    for leaf in leaves
+                }
+                overrides |= node.sample(FixedTrial(moved))
+                parameters |= dict(node.of_drawn(moved))
+        return overrides, parameters
 
     def of_drawn(self, drawn: Parameters) -> dict[str, Value]:
         """Returns the parameters that a trial is shown with, of what Optuna has drawn for it."""

@@ -15,6 +15,7 @@ from tuning.records import (
     Value,
     best_trial,
     order_of,
+    present_recipe,
     rank,
     run_id_of,
 )
@@ -131,15 +132,19 @@ def read_history(
 def _record(folder: StudyFolder, trial: FrozenTrial, tell: Callable[[str], None]) -> TrialRecord:
     run_id = run_id_of(trial.number)
     reports = agreed_reports(folder, trial, tell)
+    known = trial.user_attrs
+    # Optuna's own parameters are what it draws, where that is something else than what is shown.
+    drawn = known.get("overrides", {}), known.get("parameters", trial.params)
+    (overrides, parameters), taken_over = present_recipe(drawn, known.get("taken_over", ()))
     return TrialRecord(
         id=run_id,
         status=_STATUS[trial.state],
-        # Optuna's own are what it draws, where that is something else than what is shown.
-        parameters=trial.user_attrs.get("parameters", trial.params),
-        overrides=dict(trial.user_attrs.get("overrides", {})),
+        parameters=dict(parameters),
+        overrides=dict(overrides),
         reports=reports,
         # Those of the epochs. Between Optuna's start and end of a trial its driver may have been
         # dead for days.
         seconds=sum(report.seconds for report in reports),
         error=folder.read_error(run_id),
+        taken_over=taken_over,
     )

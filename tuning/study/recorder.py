@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from mtl_core.config import RunConfig
 from mtl_core.study_file import override
 from mtl_core.training.report import Report, why_no_number
-from tuning.records import DEFAULT_ID, Status, TrialRecord, Value
+from tuning.records import DEFAULT_ID, Status, TakenOver, TrialRecord, Value
 from tuning.study.folder import StudyFolder
 from tuning.study.history import History
 
@@ -48,7 +48,11 @@ class Recorder:
         """Run id -> the overrides of the configuration that was written in this session."""
 
     def begin(
-        self, run_id: str, overrides: Mapping[str, object], parameters: Mapping[str, Value]
+        self,
+        run_id: str,
+        overrides: Mapping[str, object],
+        parameters: Mapping[str, Value],
+        taken_over: tuple[TakenOver, ...] = (),
     ) -> TrialRecord:
         """Writes the configuration of a trial; one that goes on keeps its reports.
 
@@ -56,6 +60,7 @@ class Recorder:
             run_id: The trial.
             overrides: Dotted key of `run` -> value.
             parameters: What was drawn; of the study file's own recipe only what lies in the space.
+            taken_over: From which trials it took over a checkpoint.
         """
         if self._written.get(run_id) != overrides:
             self._write(run_id, overrides)
@@ -70,6 +75,7 @@ class Recorder:
                 overrides=dict(overrides),
                 reports=reports,
                 seconds=sum(report.seconds for report in reports),
+                taken_over=taken_over,
             )
         )
 

@@ -260,7 +260,7 @@ def final_scores(
         return None
     return FinalScores(
         record.id,
-        record.parameters,
+        dict(record.best_recipe[1]),
         dev_scores(record),
         tests.get(record.id),
         record.best.precision,

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from mtl_core.errors import ConfigError
 from mtl_core.study_file import Document
+from mtl_core.training.donors import MAY_DIFFER, may_differ
 from tuning.search.schedulers.base import Extent
 from tuning.study.config import StudyFile
 
@@ -23,6 +24,17 @@ def sampler_errors(document: Document, study: StudyFile) -> Iterator[str]:
         key = str(error).partition(":")[0]
         path = ("study", "sampler", *([key] if key in type(sampler).model_fields else []))
         yield f"{document.place(path).text}: study.sampler.{error}"
+
+
+def scheduler_errors(document: Document, study: StudyFile) -> Iterator[str]:
+    """Yields why the scheduler has nothing to do in this space, with its place."""
+    scheduler = study.study.scheduler
+    if study.search and scheduler.changes_recipes and not study.space.changeable(may_differ):
+        yield (
+            f"{document.place(('study', 'scheduler')).text}: study.scheduler: '{scheduler.kind}' "
+            "changes rates and weights of tasks while trials train, and none of them is searched; "
+            f"search one of {', '.join(MAY_DIFFER)}, or set another study.scheduler"
+        )
 
 
 def _unused_knowledge(document: Document, study: StudyFile) -> Iterator[str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mtl_core.training.report import Report
-from tuning.records import Value
+from tuning.records import TakenOver, Value
 from tuning.trainers.messages import PoolAddress, Reported, TrialSpec
 
 METRIC = "combined"
@@ -34,12 +34,14 @@ class TrialConfig:
         parameters: What was drawn: dotted key of `run` -> value.
         delivered: Reports that are known already, of a trial that goes on.
         pool: The pool that hands the trial to a trainer.
+        taken_over: From which trials it took over a checkpoint.
     """
 
     spec: TrialSpec
     parameters: dict[str, Value]
     delivered: int
     pool: PoolAddress
+    taken_over: tuple[TakenOver, ...] = ()
 
     def for_tune(self) -> dict[str, Any]:
         """Returns the `config` of a Tune trial."""

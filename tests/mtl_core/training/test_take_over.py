@@ -59,7 +59,7 @@ def handed_over(both: Path, tmp_path: Path) -> Path:
     """The folder of the other run, in which the donor's state lies, too."""
     folder = tmp_path / "own"
     shutil.copytree(both / "own", folder)
-    hand_over(both / "donor" / "state.pt", folder, "0003")
+    hand_over(both / "donor" / "state.pt", folder, "0003", reports=1)
     return folder
 
 
@@ -123,7 +123,7 @@ def test_a_donor_that_has_not_come_as_far_is_refused(
 ) -> None:
     shutil.copytree(both / "own", tmp_path / "own")
     trained(changed(config, OTHER), tmp_path / "own", assets, reports=2)
-    hand_over(both / "donor" / "state.pt", tmp_path / "own", "0003")
+    hand_over(both / "donor" / "state.pt", tmp_path / "own", "0003", reports=2)
     with pytest.raises(ConfigError, match="after 1 reports, expected one after 2"):
         trained(config, tmp_path / "own", assets, reports=EPOCHS)
 

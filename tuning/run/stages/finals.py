@@ -75,7 +75,7 @@ def score_finals(
     for record in records:
         job = ScoreJob(
             # Only best and default are certain to have kept their checkpoints.
-            TrialSpec(record.id, record.overrides, folder.checkpoint(record.id)),
+            TrialSpec(record.id, dict(record.best_recipe[0]), folder.checkpoint(record.id)),
             export=folder.best if record is best else None,
             dev=dev_scores(record),
             about=about,

@@ -3,10 +3,25 @@
 from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 from mtl_core.section import Section
 from mtl_core.training.report import Report
+from tuning.space.perturbation import Perturbation
 from tuning.trainers.decisions import Decision, GoOn
+
+
+@dataclass(frozen=True, slots=True)
+class TakeOver:
+    """A paused run goes on from a copy of the checkpoint of another.
+
+    Attributes:
+        donors: Run ids of those of which one is drawn; all are paused, after as many reports.
+        perturbation: Changes the donor's recipe, as far as a checkpoint allows it.
+    """
+
+    donors: tuple[str, ...]
+    perturbation: Perturbation
 
 
 class Scheduler:
@@ -20,7 +35,13 @@ class Scheduler:
     which they came, and none of the calls of `next_paused` between them: a report of a run that
     paused tells it that the run has gone on. A run that was named and has not reported since is
     then paused once more, and may be named again.
+
+    Attributes:
+        waits_for_all: Whether no run goes on before all points of the study are drawn. Then every
+            run that pauses goes on in time, and trial 0 may pause, too.
     """
+
+    waits_for_all: ClassVar[bool] = False
 
     def begin(self, run_id: str) -> None:
         """A run began, or goes on after a restart."""
@@ -35,6 +56,14 @@ class Scheduler:
 
         Asked whenever a trainer is free, before a new point is drawn; None = none is to go on now.
         """
+        return None
+
+    def take_over(self, run_id: str) -> TakeOver | None:
+        """Returns from whose checkpoint a run goes on that `next_paused` has just named.
+
+        None = from its own.
+        """
+        del run_id
         return None
 
     def last_paused(self) -> str | None:
@@ -74,6 +103,11 @@ class SchedulerBase(Section):
     @abstractmethod
     def build(self, max_epochs: int) -> Scheduler:
         """Returns the scheduler of a study whose trials run up to `max_epochs`."""
+
+    @property
+    def changes_recipes(self) -> bool:
+        """Whether runs take over from others, with recipes that are changed."""
+        return False
 
     def doubts(self, extent: Extent) -> Iterator[str]:
         """Yields what would have no effect in such a study: lines that name the keys."""

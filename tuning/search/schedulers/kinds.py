@@ -9,9 +9,10 @@ from tuning.search.schedulers.hyperband import HyperbandSection
 from tuning.search.schedulers.median import MedianSection
 from tuning.search.schedulers.none import NoSchedulerSection
 from tuning.search.schedulers.pasha import PashaSection
+from tuning.search.schedulers.pbt import PbtSection
 
 SchedulerSection = Annotated[
-    AshaSection | HyperbandSection | MedianSection | NoSchedulerSection | PashaSection,
+    AshaSection | HyperbandSection | MedianSection | NoSchedulerSection | PashaSection | PbtSection,
     Field(discriminator="kind"),
 ]
 """Which trials end early."""
