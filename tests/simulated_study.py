@@ -25,6 +25,7 @@ from trials import report
 
 from mtl_core.training.donors import DONOR
 from mtl_core.training.report import Report
+from tuning.run import session
 from tuning.run.session import Session
 from tuning.run.stages.search import SearchParts, begin, end
 from tuning.search._optuna import Journal
@@ -283,7 +284,7 @@ def killing(at: int | None, journal: Path) -> Iterator[Callable[[], None]]:
             (StudyFolder, "begin_trial", None),
             (StudyFolder, "add_report", lambda folder, run_id, _: folder.reports(run_id)),
             (StudyFolder, "drop_state", None),
-            (StudyFolder, "hand_over", None),
+            (session, "hand_over", None),
         ):
             method = ticking(getattr(owner, name), appended)
             stack.enter_context(patch.object(owner, name, method))

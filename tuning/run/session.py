@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from mtl_core.errors import StorageError, TrainingError
 from mtl_core.files import write_text
+from mtl_core.training.donors import hand_over
 from tuning.report.known import read_beforehand
 from tuning.report.render import render_report
 from tuning.report.summary import summarise
@@ -154,11 +155,15 @@ class Session:
                 scheduler,
                 pool=trainers.address,
                 checkpoint_of=self.folder.checkpoint,
-                hand_over=self.folder.hand_over,
+                hand_over=self._hand_over,
             ),
             scheduler,
             Logbook(recorder, trainers, watcher, self.clock, scheduler),
         )
+
+    def _hand_over(self, donor: str, run_id: str, *, reports: int) -> None:
+        folder = self.folder
+        hand_over(folder.state(donor), folder.checkpoint(run_id), donor, reports=reports)
 
     def _scheduler(self) -> StudyScheduler:
         scheduler = StudyScheduler(self.study.study.scheduler.build(self.study.max_epochs))

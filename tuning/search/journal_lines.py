@@ -12,8 +12,8 @@ from optuna.distributions import check_distribution_compatibility, json_to_distr
 from pydantic import AfterValidator, BaseModel, Field, TypeAdapter, ValidationError
 
 from mtl_core.kept import first_error
-from mtl_core.number_types import KEPT, Count, Score, Seconds
-from tuning.records import Value
+from mtl_core.number_types import KEPT, Count, Seconds
+from tuning.search.journal_attributes import TrialAttribute
 from tuning.search.journal_state import (
     COMPLETE,
     RUNNING,
@@ -65,30 +65,6 @@ class _StudyAttribute(BaseModel):
 
     model_config = KEPT
     seconds: Seconds
-
-
-class _TakenOver(BaseModel):
-    """That a trial went on from the checkpoint of another, and with what."""
-
-    model_config = KEPT
-    number: Count
-    donor: str
-    overrides: dict[str, Any]
-    parameters: dict[str, Value]
-
-
-class _TrialAttribute(BaseModel):
-    """What `tuning.search.points` keeps of a trial, one key at a time."""
-
-    model_config = KEPT
-    overrides: dict[str, Any] = {}
-    parameters: dict[str, Value] = {}
-    taken_over: list[_TakenOver] = []
-    reports: Count = 0
-    epochs: Seconds = 0.0
-    sampled: bool = False
-    scores: dict[str, dict[str, Score]] = {}
-    joint_accuracy: Score = 0.0
 
 
 class CreateStudy(_Line):
@@ -227,7 +203,7 @@ class SetTrialUserAttr(_OfTrial):
     """Keeps what `tuning.search.points` wants to know of a trial."""
 
     op_code: Literal[8]
-    user_attr: _TrialAttribute
+    user_attr: TrialAttribute
 
     def apply(self, study: JournalState) -> None:
         """Asks that the trial runs, and for one key: Optuna takes no other number."""

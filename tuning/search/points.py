@@ -23,7 +23,7 @@ from tuning.records import (
     run_id_of,
 )
 from tuning.search._optuna import open_trials
-from tuning.search.schedulers.base import TakeOver
+from tuning.space.perturbation import Perturbation
 from tuning.space.space import Space
 from tuning.trainers.tune_values import TrialResult
 
@@ -92,15 +92,22 @@ class Points:
             trial.observe(report)
         return trial
 
-    def take_over(self, trial: "OpenTrial", wanted: TakeOver) -> None:
-        """Gives a trial a changed recipe of a donor; tells the journal first, and nobody else.
+    def take_over(
+        self, trial: "OpenTrial", donors: Sequence[str], perturbation: Perturbation
+    ) -> None:
+        """Gives a trial the changed recipe of a donor, and writes that into the journal.
 
         What is drawn hangs on the seed of the study, the trial and its reports alone.
+
+        Args:
+            trial: The trial.
+            donors: Run ids of those of which one is drawn; all of them are `waiting`.
+            perturbation: Changes the recipe.
         """
         draw = random.Random(f"{self._seed} {trial.id} {trial.num_reports}")
-        donor = draw.choice(wanted.donors)
+        donor = draw.choice(donors)
         recipe = self._aside[donor].recipe
-        changed = self._space.perturbed(recipe, may_differ, wanted.perturbation, draw)
+        changed = self._space.perturbed(recipe, may_differ, perturbation, draw)
         trial.take_over(donor, changed)
 
     def draw(self) -> "OpenTrial | None":

@@ -38,8 +38,9 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # Ray carries no types
                 was replayed to it.
             pool: Where trials are handed to trainers.
             checkpoint_of: Returns the folder of a trial's checkpoint, given its run id.
-            hand_over: Lets a trial go on from the state of another; see `StudyFolder.hand_over`.
-                None = the scheduler has none do so.
+            hand_over: Lets a trial go on from the state of another, given the run id of that, its
+                own and what both have reported; see `mtl_core.training.donors`. None = the
+                scheduler has none do so.
         """
         super().__init__(metric=METRIC, mode="max")
         self._points = points
@@ -88,7 +89,7 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # Ray carries no types
             return point
         wanted = self._scheduler.take_over(run_id)
         if wanted is not None and not point.has_just_taken_over:
-            self._points.take_over(point, wanted)
+            self._points.take_over(point, wanted.donors, wanted.perturbation)
         # Also when it was noted before the driver was killed: its state may not have been copied.
         if point.has_just_taken_over:
             donor = point.taken_over[-1].donor

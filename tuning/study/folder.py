@@ -16,7 +16,6 @@ from mtl_core.model_folder import META
 from mtl_core.plain_file import is_plain
 from mtl_core.reasons import reason_in
 from mtl_core.study_file import dump, read_document
-from mtl_core.training.donors import hand_over
 from mtl_core.training.report import Report
 from mtl_core.validation import validate
 from tuning.study.identity import differences, free_name
@@ -232,16 +231,6 @@ class StudyFolder:
     def drop_state(self, run_id: str) -> None:
         """Removes that of a checkpoint which a run goes on with; the best weights stay."""
         remove(self.state(run_id))
-
-    def hand_over(self, donor: str, run_id: str, *, reports: int) -> None:
-        """Lets a trial go on from the state of another; see `mtl_core.training.donors.hand_over`.
-
-        Args:
-            donor: The other.
-            run_id: The trial.
-            reports: What both have reported.
-        """
-        hand_over(self.state(donor), self.checkpoint(run_id), donor, reports=reports)
 
     def check_writable(self) -> None:
         """Refuses a folder that could not be made or written, without making it.

@@ -31,7 +31,7 @@ from tuning.study.encoders import check_encoders
 from tuning.study.find import find_study
 from tuning.study.goal_check import goal_errors
 from tuning.study.report_check import check_reports
-from tuning.study.search_check import sampler_errors, scheduler_errors
+from tuning.study.search_check import search_errors
 from tuning.study.space_check import no_such, point_errors, space_errors
 
 logger = logging.getLogger(__name__)
@@ -73,11 +73,7 @@ def load_study(study: str, assignments: Sequence[str] = ()) -> StudyFile:
             f"expected 1, found {trials}"
         )
     errors = [*goal_errors(document, loaded), *space_errors(document, loaded)]
-    errors = errors or [
-        *point_errors(document, loaded),
-        *sampler_errors(document, loaded),
-        *scheduler_errors(document, loaded),
-    ]
+    errors = errors or [*point_errors(document, loaded), *search_errors(document, loaded)]
     if errors:
         raise ConfigError("\n".join(errors))
     return loaded

@@ -12,7 +12,13 @@ from tuning.study.config import StudyFile
 logger = logging.getLogger(__name__)
 
 
-def sampler_errors(document: Document, study: StudyFile) -> Iterator[str]:
+def search_errors(document: Document, study: StudyFile) -> Iterator[str]:
+    """Yields what keeps sampler or scheduler from working in the space, with its place."""
+    yield from _sampler_errors(document, study)
+    yield from _scheduler_errors(document, study)
+
+
+def _sampler_errors(document: Document, study: StudyFile) -> Iterator[str]:
     """Yields what keeps the sampler from sampling the space, with its place in the study file."""
     if not study.search:
         return
@@ -26,7 +32,7 @@ def sampler_errors(document: Document, study: StudyFile) -> Iterator[str]:
         yield f"{document.place(path).text}: study.sampler.{error}"
 
 
-def scheduler_errors(document: Document, study: StudyFile) -> Iterator[str]:
+def _scheduler_errors(document: Document, study: StudyFile) -> Iterator[str]:
     """Yields why the scheduler has nothing to do in this space, with its place."""
     scheduler = study.study.scheduler
     if study.search and scheduler.changes_recipes and not study.space.changeable(may_differ):
