@@ -140,6 +140,22 @@ def test_what_samplers_are_shown_of_trials_that_did_not_run_to_their_end(tmp_pat
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("kind", kinds())
+def test_where_trials_have_limits_those_that_run_or_pause_say_nothing_yet(
+    tmp_path: Path, kind: str
+) -> None:
+    space = space_of(PLAIN)
+    study = opened(tmp_path / "journal", kind, space)
+    for number in range(7):
+        trial = begun(study, space)
+        trial.report(0.1 * number, 1)
+        if number != 5:  # It goes on, or pauses.
+            trial.set_constraint("parameters", 0.1 * number - 0.3)
+            study.tell(trial, *([0.1 * number] if number % 2 else [None, TrialState.PRUNED]))
+    begun(study, space)
+    assert all(number != 5 or state == "RUNNING" for number, state, _ in shown(study, kind, space))
+
+
 def test_cma_es_finds_the_middle_of_a_bowl_and_is_the_algorithm_of_its_package(
     tmp_path: Path,
 ) -> None:

@@ -51,8 +51,11 @@ def with_stopped(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
     value among those that came as far. One that runs and has not reported counts as a bad one
     there, so that trials side by side do not try the same.
     """
+    is_limited = _is_limited(trials)
     return [
-        _shown_as(trial, TrialState.PRUNED, _last(trial)[1]) if _is_open(trial) else trial
+        _shown_as(trial, TrialState.PRUNED, _last(trial)[1])
+        if _is_open(trial) and not is_limited
+        else trial
         for trial in trials
     ]
 
@@ -64,12 +67,14 @@ def as_complete(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
     that ran to their end gained behind that report (the median): trials of the same rung keep their
     order, and a good one that was stopped early does not look worse than a poor one that ran on.
     """
-    gains = _gains(trials)
+    gains, is_limited = _gains(trials), _is_limited(trials)
     shown = []
     for trial in trials:
         if trial.state == TrialState.COMPLETE:
             shown.append(trial)
-        elif _is_open(trial) or (trial.state == TrialState.PRUNED and trial.intermediate_values):
+        elif trial.intermediate_values and (
+            trial.state == TrialState.PRUNED or (_is_open(trial) and not is_limited)
+        ):
             step, value = _last(trial)
             shown.append(_shown_as(trial, TrialState.COMPLETE, value + gains.get(step, 0.0)))
         elif trial.state == TrialState.RUNNING:
@@ -94,6 +99,14 @@ def having(look: Look, names: Iterable[str]) -> Look:
 def _is_open(trial: FrozenTrial) -> bool:
     """Whether a trial runs, or pauses, and has reported."""
     return trial.state == TrialState.RUNNING and bool(trial.intermediate_values)
+
+
+def _is_limited(trials: Iterable[FrozenTrial]) -> bool:
+    """Whether a study has limits that trials have to hold.
+
+    What a trial has of them is known at its end: until then nothing is to be learnt from it.
+    """
+    return any(trial.constraints for trial in trials)
 
 
 def _last(trial: FrozenTrial) -> tuple[int, float]:
