@@ -7,6 +7,7 @@ from typing import get_args
 import pytest
 from curves import decisions_on, played
 from pydantic import TypeAdapter
+from ray import cloudpickle
 from trials import report
 
 from mtl_core.section import Section
@@ -65,6 +66,7 @@ def test_a_scheduler_that_is_shown_the_past_decides_as_the_one_that_lived_it(
     curves = [{n / 4: draw.random() for n in range(1, EPOCHS * 4 + 1)} for _ in range(30)]
     lived = section().build(EPOCHS)
     past = played(lived, curves[:20], trainers=3, order=draw.choice)
+    lived = cloudpickle.loads(cloudpickle.dumps(lived))  # As Tune does.
     shown = section().build(EPOCHS)
     for number in sorted({number for number, *_ in past}):
         shown.begin(run_id_of(number))

@@ -57,19 +57,23 @@ def bracket_sizes(brackets: int, factor: float) -> list[int]:
     return [ceil(brackets / (s + 1) * factor**s) for s in reversed(range(brackets))]
 
 
-def deal(sizes: Sequence[int]) -> Iterator[int]:
-    """Yields the bracket of trial 0, 1, ...: each time the one that lags furthest behind its share.
+def deal(sizes: Sequence[int], count: int) -> list[int]:
+    """Returns the brackets of trials 0, 1, ...: each time the one furthest behind its share.
 
     After any number of trials each bracket has its share of them, give or take one, where the paper
     fills one bracket after the other: a search may end at any time.
+
+    Args:
+        sizes: In which proportion brackets get trials.
+        count: Of how many trials.
     """
-    dealt = [0] * len(sizes)
-    while True:
-        due = (sum(dealt) + 1) / sum(sizes)
+    dealt, has = [], [0] * len(sizes)
+    for number in range(count):
+        due = (number + 1) / sum(sizes)
         # The first of equals.
-        bracket = max(range(len(sizes)), key=lambda one: due * sizes[one] - dealt[one])
-        dealt[bracket] += 1
-        yield bracket
+        dealt.append(max(range(len(sizes)), key=lambda one: due * sizes[one] - has[one]))
+        has[dealt[-1]] += 1
+    return dealt
 
 
 class Hyperband(Scheduler):
@@ -86,7 +90,7 @@ class Hyperband(Scheduler):
             sizes: In which proportion they get runs.
         """
         self._brackets = brackets
-        self._deal = deal(sizes)
+        self._sizes = sizes
         self._dealt: list[int] = []
 
     def begin(self, run_id: str) -> None:
@@ -116,6 +120,7 @@ class Hyperband(Scheduler):
         return " | ".join(bracket.describe() for bracket in self._brackets)
 
     def _of(self, run_id: str) -> Scheduler:
-        while len(self._dealt) <= number_of(run_id):
-            self._dealt.append(next(self._deal))
-        return self._brackets[self._dealt[number_of(run_id)]]
+        number = number_of(run_id)
+        if number >= len(self._dealt):
+            self._dealt = deal(self._sizes, 2 * number + 1)
+        return self._brackets[self._dealt[number]]
