@@ -7,8 +7,8 @@ INSTALLED := .venv/.installed
 # Some machines forbid to keep compiled modules; every worker would then compile torch again.
 unexport PYTHONDONTWRITEBYTECODE
 
-# Not of `make bench`: these take an hour, a GPU, or the results of the others.
-ALONE := $(addprefix benchmarks/,table.py gpu.py chaos.py damaged_inputs.py)
+# Not of `make bench`: these take an hour, a GPU, many cores, or the results of the others.
+ALONE := $(addprefix benchmarks/,table.py gpu.py record_curves.py chaos.py damaged_inputs.py)
 
 .DEFAULT_GOAL := help
 .PHONY: help install tune test lint docs bench

@@ -8,6 +8,7 @@ a form that the sampler can learn from. Values are the best so far, as `OpenTria
 import copy
 from collections import defaultdict
 from collections.abc import Callable, Container, Iterable, Sequence
+from functools import cached_property, partial
 from statistics import median
 
 import optuna
@@ -28,7 +29,12 @@ class Past(optuna.Study):
             look: What is shown of its trials.
         """
         super().__init__(study.study_name, study._storage, sampler=study.sampler)
-        self._shown = look(study.get_trials(deepcopy=False))
+        self._look = partial(look, study.get_trials(deepcopy=False))
+
+    @cached_property
+    def _shown(self) -> list[FrozenTrial]:
+        # Made when it is asked for: random samplers never do, and there may be many trials.
+        return self._look()
 
     def _get_trials(
         self,

@@ -1,0 +1,166 @@
+"""What a search finds for the epochs that it spends, in virtual time over recorded curves.
+
+The searchers and schedulers are the real ones: ours, Ray Tune's OptunaSearch with its ASHA, called
+as Tune calls them, and Optuna's TPE with its HyperbandPruner. Only the trainings are numbers:
+curves of the model in `_surrogate.py`, fitted to the table that `record_curves.py` recorded.
+Several trainers work side by side, and every report takes as long as any other.
+
+Regret is what the best trial so far has less than the best recipe of the space, both without noise.
+The trial, and its best report, are chosen by what the study saw, noise and all. PBT is not among
+them: no curve of the table is that of a run which changed its recipe on the way.
+"""
+
+import argparse
+import multiprocessing
+import os
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from _contenders import optuna_hyperband, ours, ray_tune
+from _curves import TABLE, read_table, recipes, study_space
+from _harness import Row, command_line, write
+from _surrogate import Floats, Surrogate
+from _virtual import Contender, Seen, World, play
+from rich.console import Console
+from rich.table import Table
+
+TRAINERS, TRIALS = 4, 50
+"""Trainers side by side, and whole runs that the largest budget pays for."""
+SHARES = (0.05, 0.1, 0.2, 1 / 3, 0.5, 1.0)
+"""Budgets that are looked at, of the largest."""
+RESAMPLES = 2000
+OURS, THEIRS = "TPE + ASHA", "Ray's OptunaSearch + ASHA"
+RANDOM, NONE = {"kind": "random"}, {"kind": "none"}
+TPE = {"kind": "tpe"}
+
+
+def asha(**settings: Any) -> dict[str, Any]:
+    """Returns the section of ASHA from a tenth of an epoch on."""
+    return {"kind": "asha", "grace_epochs": 0.1, **settings}
+
+
+Start = Callable[[int, int], Contender]
+"""Seed, epochs of a run -> a study that begins."""
+
+
+def methods(reports: int) -> dict[str, Start]:
+    """Returns name -> what begins a study."""
+    return {
+        "random": partial(ours, sampler=RANDOM, scheduler=NONE),
+        "TPE": partial(ours, sampler=TPE, scheduler=NONE),
+        "random + ASHA": partial(ours, sampler=RANDOM, scheduler=asha()),
+        "TPE + ASHA": partial(ours, sampler=TPE, scheduler=asha()),
+        "TPE + ASHA, promoting": partial(ours, sampler=TPE, scheduler=asha(form="promoting")),
+        "Ray's OptunaSearch + ASHA": partial(ray_tune, grace=0.1),
+        "the same, grace of 1 epoch": partial(ray_tune, grace=1),
+        "Optuna's TPE + HyperbandPruner": partial(optuna_hyperband, reports=reports),
+    }
+
+
+def regrets(seen: Sequence[Seen], best: float, budgets: Sequence[float]) -> Floats:
+    """Returns the regret when each budget, in epochs, is spent: (budgets,)."""
+    observed = np.array([one.scores.mean() for one in seen])
+    # The first of equals stays, as everywhere.
+    leader = np.maximum.accumulate(observed)
+    chosen = np.searchsorted(leader, leader)
+    truths = np.array([one.truth.mean() for one in seen])[chosen]
+    ends = [min(len(seen), round(budget / seen[0].epochs)) - 1 for budget in budgets]
+    return np.asarray(best - truths[ends])
+
+
+def optimum(surrogate: Surrogate) -> float:
+    """Returns the highest mean of the tasks that any recipe has at any report, without noise."""
+    drawn = recipes(study_space(), seed=1)
+    best = [next(drawn).parameters for _ in range(2**14)]
+    values = surrogate.means(best).mean(-1).max(-1)
+    return float(values.max())
+
+
+_of_process: dict[str, Any] = {}
+
+
+def begin_process(surrogate: Surrogate, budget: float) -> None:
+    """Makes a process ready."""
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    warnings.simplefilter("ignore")
+    _of_process.update(surrogate=surrogate, budget=budget)
+
+
+def play_seed(job: tuple[Start, int]) -> list[Seen]:
+    """Plays a study of a method with a seed."""
+    start, seed = job
+    surrogate = _of_process["surrogate"]
+    contender = start(seed, surrogate.epochs)
+    world = World(surrogate, seed)
+    return play(contender, world, trainers=TRAINERS, budget=_of_process["budget"])
+
+
+def summary(values: Floats) -> tuple[float, float, float]:
+    """Returns the median over seeds and its 95 % bootstrap interval; values: (seeds,)."""
+    generator = np.random.default_rng(0)
+    drawn = generator.choice(values, (RESAMPLES, len(values)))
+    low, high = np.percentile(np.median(drawn, axis=1), [2.5, 97.5])
+    return float(np.median(values)), float(low), float(high)
+
+
+def show(found: Mapping[str, Floats], budgets: Sequence[float]) -> None:
+    """Prints the regret of every method at every budget, in hundredths: (seeds, budgets) each."""
+    table = Table("regret, in hundredths", *(f"{budget:g} epochs" for budget in budgets))
+    for name, values in found.items():
+        cells = (summary(column) for column in values.T)
+        table.add_row(name, *(f"{100 * m:.2f} [{100 * a:.2f}, {100 * b:.2f}]" for m, a, b in cells))
+    Console(width=170).print(table)
+
+
+def rows(found: Mapping[str, Floats], budgets: Sequence[float]) -> list[Row]:
+    """Returns what is to be reached: regrets of ours at each budget against those of others."""
+    ours, theirs, start = (found[name] for name in (OURS, THEIRS, "random"))
+    tenth, whole = SHARES.index(0.1), len(SHARES) - 1
+    first = f"{OURS} after a tenth of the epochs, random search after all of them"
+    compared = {first: (ours[:, tenth], start[:, whole])}
+    for place, budget in enumerate(budgets):
+        what = f"{OURS} against {THEIRS} after {budget:g} epochs"
+        compared[what] = ours[:, place], theirs[:, place]
+    medians = {what: tuple(map(np.median, pair)) for what, pair in compared.items()}
+    return [
+        Row.of(what, float(mine), float(other), "regret", float(other / max(mine, 1e-4)), 1.0)
+        for what, (mine, other) in medians.items()
+    ]
+
+
+def main() -> None:
+    """Plays all methods and prints what they found."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=5, help="studies of each method")
+    parser.add_argument("--table", type=Path, default=TABLE, help="table of curves")
+    parser.add_argument("--only", nargs="*", help="parts of the names of methods")
+    options = command_line(parser)
+    surrogate = Surrogate.of(read_table(options.table))
+    whole = float(TRIALS * surrogate.epochs)
+    budgets = [round(share * whole, 1) for share in SHARES]
+    chosen = {
+        name: start for name, start in methods(surrogate.reports).items()
+        if not options.only or any(part in name for part in options.only)
+    }  # fmt: skip
+    jobs = [(start, seed) for start in chosen.values() for seed in range(options.seeds)]
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(os.cpu_count(), begin_process, (surrogate, whole)) as pool:
+        played = pool.map(play_seed, jobs, chunksize=1)
+    best = max(optimum(surrogate), *(float(one.truth.mean()) for seen in played for one in seen))
+    values = np.array([regrets(seen, best, budgets) for seen in played])
+    split = values.reshape(len(chosen), options.seeds, len(budgets))
+    found = dict(zip(chosen, split, strict=True))
+    show(found, budgets)
+    if not options.only:
+        raw = {name: one.round(5).tolist() for name, one in found.items()}
+        write("search_quality", rows(found, budgets), options.json, raw)
+
+
+if __name__ == "__main__":
+    main()
