@@ -165,6 +165,6 @@ def test_all_points_have_room_behind_the_default_recipe(load: Load) -> None:
 
 def test_what_is_no_list_of_points_is_refused(load: Load) -> None:
     load(WHOLE)
-    for value, found in (("{training.epochs: 2}", "a list"), ("[3]", "a section")):
+    for value, found in (("{training.epochs: 2}", "'auto' or a list"), ("[3]", "a section")):
         with pytest.raises(ConfigError, match=f"expected {found}"):
             load_study("study.yaml", [f"search.try={value}"])
