@@ -16,7 +16,7 @@ from mtl_core.tasks.kinds import outside_kinds
 from tuning.records import Value
 from tuning.search.knowledge.first_points import first_points
 from tuning.search.knowledge.shipped import Setting, known_priors, shipped_priors
-from tuning.search.knowledge.worth import reports_of, values_of, worths
+from tuning.search.knowledge.worth import Worth, reports_of, values_of, worths
 from tuning.space.parameters import look_up
 from tuning.space.priors import NormalPrior, OptionsPrior
 from tuning.study.agreement import read_journal
@@ -115,12 +115,12 @@ def _best_first(journal: OptunaStudy) -> Iterator[FrozenTrial]:
     trials = [one for one in journal.get_trials(states=states) if values_of(one)]
     worth = dict(zip((t.number for t in trials), worths(trials, journal.directions), strict=True))
 
-    def order(trial: FrozenTrial) -> tuple[bool, int, float, int]:
-        is_stopped = trial.state == TrialState.PRUNED
-        reports = reports_of(trial) if is_stopped else 0
-        return is_stopped, -reports, -worth[trial.number], trial.number
+    def order(trial: FrozenTrial) -> tuple[bool, int, Worth, int]:
+        is_complete = trial.state == TrialState.COMPLETE
+        reports = 0 if is_complete else reports_of(trial)
+        return is_complete, reports, worth[trial.number], -trial.number
 
-    yield from sorted(trials, key=order)
+    yield from sorted(trials, key=order, reverse=True)
 
 
 def _point(study: StudyFile, run: Mapping[str, object], trial: FrozenTrial) -> dict[str, Value]:

@@ -20,10 +20,10 @@ def search_errors(document: Document, study: StudyFile) -> Iterator[str]:
 
 def _sampler_errors(document: Document, study: StudyFile) -> Iterator[str]:
     """Yields what keeps the sampler from sampling the space, with its place in the study file."""
+    yield from _unused_knowledge(document, study)
     if not study.search:
         return
     sampler = study.study.sampler
-    yield from _unused_knowledge(document, study)
     try:
         sampler.check(study.space)
     except ConfigError as error:
@@ -51,10 +51,13 @@ def _unused_knowledge(document: Document, study: StudyFile) -> Iterator[str]:
         (("search", "try"), study.search.tries_likely, sampler.uses_priors),
         (("study", "warm_start"), bool(section.warm_start), sampler.uses_earlier),
     ):
-        if is_set and not is_used:
+        where = f"{document.place(path).text}: {'.'.join(path)}"
+        if is_set and not study.search:
+            yield f"{where}: with nothing to search it has no effect; leave it out"
+        elif is_set and not is_used:
             yield (
-                f"{document.place(path).text}: {'.'.join(path)}: the sampler '{sampler.kind}' "
-                "makes no use of it; leave it out, or set another study.sampler"
+                f"{where}: the sampler '{sampler.kind}' makes no use of it; leave it out, or set "
+                "another study.sampler"
             )
 
 

@@ -193,7 +193,9 @@ def _best_of(
 ) -> list[FrozenTrial]:
     """Returns the trials, the best first, of equals the one that was begun first."""
     worth = worths(trials, directions)
-    order = sorted(range(len(trials)), key=lambda index: (-worth[index], trials[index].number))
+    order = sorted(
+        range(len(trials)), key=lambda index: (worth[index], -trials[index].number), reverse=True
+    )
     return [trials[index] for index in order]
 
 

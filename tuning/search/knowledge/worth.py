@@ -22,11 +22,15 @@ def reports_of(trial: FrozenTrial) -> int:
     return max(1, len(trial.intermediate_values), told)
 
 
-def worths(trials: Sequence[FrozenTrial], directions: Sequence[StudyDirection]) -> list[float]:
-    """Returns a number for each trial with a value, higher for better ones.
+Worth = tuple[float, float]
+"""Sorts from the worst to the best."""
 
-    Of several objectives it is minus the number of trials that are better in all of them, or in
-    some and worse in none (dominated by so many).
+
+def worths(trials: Sequence[FrozenTrial], directions: Sequence[StudyDirection]) -> list[Worth]:
+    """Returns what each trial with a value is worth.
+
+    First by how far it breaks constraints, which good ones do not at all; then by its value, of
+    several objectives by how many trials are better in some and worse in none (dominate it).
     """
     signs = [1.0 if one == StudyDirection.MAXIMIZE else -1.0 for one in directions]
     values = [
@@ -34,8 +38,15 @@ def worths(trials: Sequence[FrozenTrial], directions: Sequence[StudyDirection]) 
         for trial in trials
     ]
     if len(signs) == 1:
-        return [value for (value,) in values]
-    return [-float(sum(_dominates(other, own) for other in values)) for own in values]
+        ranks = [value for (value,) in values]
+    else:
+        ranks = [-float(sum(_dominates(other, own) for other in values)) for own in values]
+    return [(-_broken(trial), rank) for trial, rank in zip(trials, ranks, strict=True)]
+
+
+def _broken(trial: FrozenTrial) -> float:
+    """Returns how far a trial breaks its constraints, which it meets at 0 and below."""
+    return float(sum(value for value in trial.constraints.values() if value > 0))
 
 
 def _dominates(other: tuple[float, ...], own: tuple[float, ...]) -> bool:

@@ -86,7 +86,7 @@ def test_points_hang_on_seed_journal_and_what_was_read_alone(tmp_path: Path) -> 
 
     whole = [drawn("whole") for _ in range(8)]
     assert [drawn("again") for _ in range(8)] == whole
-    assert all(SPACE.contains(name, value) for point in whole for name, value in point.items())
+    assert all(SPACE.to_drawn(SPACE.of_drawn(point)) == point for point in whole)
     # The journal has these trials alone.
     study = open_optuna(tmp_path / "whole", name="demo", sampler=TPESampler())
     assert [trial.params for trial in study.trials] == whole
