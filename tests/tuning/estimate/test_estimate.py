@@ -1,0 +1,94 @@
+"""What a study will take: sizes against those of real runs, and what is told."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import RunConfigFactory
+
+from mtl_core.assets import load_data
+from mtl_core.errors import ConfigError
+from mtl_core.paths import cache_folder
+from mtl_core.training.loop import train
+from mtl_core.training.objectives.mean import Mean
+from tuning.cli.show_estimate import estimate_lines
+from tuning.estimate.estimate import estimate_study
+from tuning.estimate.timing import Stopwatch
+from tuning.study.config import StudyFile
+
+FROZEN = {
+    "freezing": {"kind": "lower_layers", "layers": 1},
+    "training": {"epochs": 3, "batch_size": 4, "precision": "fp32"},
+}
+
+
+def test_disk_and_states_are_those_of_a_real_run(
+    run_config: RunConfigFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MTL_CACHE", str(tmp_path / "cache"))
+    config = run_config(FROZEN)
+    found = Stopwatch(Mean(), torch.device("cpu")).time(config)
+    # Nothing of it is left, neither states nor checkpoints.
+    assert not (cache_folder() / "prefix").exists()
+    assert cache_folder() == tmp_path / "cache"
+    for report in train(config, checkpoint=tmp_path / "real"):
+        if report.epoch == 1:
+            break
+    files = {file.name: file.stat().st_size for file in (tmp_path / "real").iterdir()}
+    # But for the hashes of the data, and the digits of the numbers in a report.
+    assert found.checkpoint_bytes == pytest.approx(sum(files.values()), rel=0.02)
+    assert found.weights_bytes == pytest.approx(min(files.values()), rel=0.02)
+    states = [file.stat().st_size for file in (cache_folder() / "prefix").glob("*/*.bin")]
+    assert found.states_bytes == pytest.approx(sum(states), rel=0.3)
+    assert found.epochs == 3
+    assert min(found.setup, found.epoch, found.states) > 0
+
+
+def test_an_epoch_takes_as_long_as_its_parts(run_config: RunConfigFactory) -> None:
+    once = run_config(FROZEN)
+    often = run_config({**FROZEN, "training": {**FROZEN["training"], "reports_per_epoch": 2}})
+    rows = len(load_data(once).datasets["corpus"].splits["train"])
+    assert rows >= 16
+    watch = Stopwatch(Mean(), torch.device("cpu"))
+    watch.time(once)
+    plain, scored = watch.time(once), watch.time(often)
+    # A second score on dev and a second checkpoint, and as many steps.
+    assert scored.epoch > plain.epoch / 2
+    assert scored.checkpoint_bytes == pytest.approx(plain.checkpoint_bytes, rel=0.02)
+
+
+def test_a_study_is_estimated_and_told(run_config: RunConfigFactory) -> None:
+    search = {
+        "freezing": {"choice": [{"kind": "none"}, {"kind": "lower_layers", "layers": 1}]},
+        "training.epochs": {"int_range": [2, 4]},
+    }
+    run = run_config({"training": {"epochs": 4, "batch_size": 16}}).model_dump(mode="json")
+    study = StudyFile.model_validate(
+        {"run": run, "search": search, "study": {"name": "a", "trials": 6}}
+    )
+    before = torch.get_num_threads()
+    found = estimate_study(study)
+    assert torch.get_num_threads() == before
+    # Trial 0 has four epochs, every other one at least, and none more than four.
+    assert 4 + 5 <= found.epochs.low <= found.epochs.high <= found.most_epochs <= 6 * 4
+    assert 0 < found.seconds.low < found.seconds.high
+    assert 0 < found.kept < found.disk
+    head, epoch, trials, time, disk = estimate_lines(found, "asha")
+    assert "9 recipes" in head
+    assert " with others" in epoch
+    assert trials.startswith("  trials    6, ")
+    assert "empty cache" in time
+    assert disk.endswith(" stay, and the model")
+
+
+def test_trainers_that_take_gpus_cannot_be_timed_without_one(run_config: RunConfigFactory) -> None:
+    if torch.cuda.is_available():
+        pytest.skip("there is one")
+    study = StudyFile.model_validate(
+        {
+            "run": run_config().model_dump(mode="json"),
+            "study": {"name": "a", "trials": 1, "resources": {"gpus": 1}},
+        }
+    )
+    with pytest.raises(ConfigError, match="GPU"):
+        estimate_study(study)
