@@ -43,6 +43,19 @@ class Range:
     high: float
 
 
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """Bytes on disk.
+
+    Attributes:
+        most: Of the study folder and the cache while the study runs.
+        stay: Of the study folder when it has ended, the model left out.
+    """
+
+    most: float
+    stay: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyEstimate:
     """What a study will take on this machine.
@@ -53,8 +66,7 @@ class StudyEstimate:
         epochs: Of all trials.
         most_epochs: If none ended early.
         seconds: Wall time, with the start of Ray and the scores on test.
-        disk: Most bytes of the study folder and the cache while it runs.
-        kept: Bytes of the study folder when it has ended, the model left out.
+        disk: What it takes on disk.
         times: What was timed; the first is the study file's own recipe.
         timed_for: Seconds that this took.
     """
@@ -64,8 +76,7 @@ class StudyEstimate:
     epochs: Range
     most_epochs: float
     seconds: Range
-    disk: float
-    kept: float
+    disk: Disk
     times: Sequence[RecipeTime]
     timed_for: float
 
@@ -153,8 +164,7 @@ def _put_together(
         epochs=_range([one.epochs for one in every]),
         most_epochs=lengths[0] + (study.trials - 1) * float(np.mean(lengths[1:] or [0])),
         seconds=Range(once + seconds.low / _NOISE, (once + seconds.high) * _NOISE * _doubt(times)),
-        disk=kept + checkpoint * (trainers + paused) + states,
-        kept=kept,
+        disk=Disk(kept + checkpoint * (trainers + paused) + states, kept),
         times=times,
         timed_for=timed_for,
     )

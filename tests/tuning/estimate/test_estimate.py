@@ -72,7 +72,7 @@ def test_a_study_is_estimated_and_told(run_config: RunConfigFactory) -> None:
     # Trial 0 has four epochs, every other one at least, and none more than four.
     assert 4 + 5 <= found.epochs.low <= found.epochs.high <= found.most_epochs <= 6 * 4
     assert 0 < found.seconds.low < found.seconds.high
-    assert 0 < found.kept < found.disk
+    assert 0 < found.disk.stay < found.disk.most
     head, epoch, trials, time, disk = estimate_lines(found, "asha")
     assert "9 recipes" in head
     assert " with others" in epoch
