@@ -26,7 +26,8 @@ def estimate_lines(found: StudyEstimate, scheduler: str) -> Iterator[str]:
     frozen = any(one.states for one in found.times)
     cache = ", with an empty cache for what frozen layers compute" if frozen else ""
     yield f"  time      {_time(found.seconds.low)} to {_time(found.seconds.high)}{cache}"
-    yield f"  disk      up to {_size(found.disk.most)}; {_size(found.disk.stay)} stay, and the model"
+    most, stay = _size(found.disk.most), _size(found.disk.stay)
+    yield f"  disk      up to {most}; {stay} stay, and the model"
 
 
 def _numbers(found: Range) -> str:
