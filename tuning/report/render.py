@@ -14,6 +14,7 @@ from mtl_core.training.report import epochs_text
 from tuning.records import ENDED, Status, TrialRecord, Value, keys_of_all, rank
 from tuning.report.data import data_section
 from tuning.report.known import FROM_NOTHING, Beforehand, known_section
+from tuning.report.lineage import lineage_section, replay_note
 from tuning.report.markdown import percent, points, shell, table
 from tuning.report.statistics import difference_interval
 from tuning.report.summary import StudySummary, Unfinished
@@ -60,6 +61,7 @@ def render_report(
         known_section(beforehand),
         ["## Trials by status", _status_table(summary.records)],
         ["## Trials, best first", _trial_table(summary.records)],
+        lineage_section(summary.records),
         ["## Importance of the parameters", _importance_table(summary.importances)],
         ["## Failed trials", _failure_table(summary.records)],
         ["## How to go on", *_commands(summary)],
@@ -253,8 +255,11 @@ def _failure_table(records: Sequence[TrialRecord]) -> str:
 
 def _commands(summary: StudySummary) -> list[str]:
     board = shlex.join(["tensorboard", "--logdir", f"{summary.folder}/tensorboard"])
-    replay = ["Replay the best recipe:", shell(summary.replay)] if summary.result.best else []
-    return [*replay, "See every trial in TensorBoard:", shell(board)]
+    best = summary.result.best
+    replay = ["Replay the best recipe:", shell(summary.replay)] if best else []
+    records = {record.id: record for record in summary.records}
+    note = replay_note(records.get(best.trial) if best else None)
+    return [*replay, *note, "See every trial in TensorBoard:", shell(board)]
 
 
 def _parameter(parameters: Mapping[str, Value], name: str) -> str:

@@ -2,10 +2,10 @@
 
 import asyncio
 
-from pools import GOES_ON, LAST, idle, job, run, score_job, started_pool
+from pools import GOES_ON, LAST, idle, job, run, score_job, spec, started_pool
 
 from tuning.trainers.decisions import GoOn, Stop
-from tuning.trainers.messages import Scored
+from tuning.trainers.messages import Scored, TrainJob
 
 
 def test_jobs_are_taken_in_the_order_they_came() -> None:
@@ -143,5 +143,42 @@ def test_closing_sends_waiting_and_later_trainers_home() -> None:
         assert not await pool.is_wanted(0)
         assert await waiting is None
         assert await pool.take(1) is None
+
+    run(scenario())
+
+
+def test_a_run_that_goes_on_is_not_ended_by_the_stop_of_its_pause() -> None:
+    """Pausing it and taking it up again are calls of two processes: they come in any order."""
+
+    async def scenario() -> None:
+        pool = await started_pool()
+        await pool.enter(1)
+        await pool.take(0)
+        reporting = asyncio.create_task(pool.report(0, GOES_ON))
+        await pool.message("0000", 0)
+        rest = TrainJob(spec(0), delivered=1)
+        await pool.submit(rest)
+        assert await reporting == Stop()  # Its trainer is free, and does not wait for ever.
+        await pool.stop("0000", 1)
+        assert await pool.take(1) == rest
+        asking = asyncio.create_task(pool.message("0000", 0))
+        assert await pool.report(1, LAST) == Stop()
+        assert await asking == LAST
+
+    run(scenario())
+
+
+def test_what_was_delivered_of_a_run_that_goes_on_is_counted_on() -> None:
+    async def scenario() -> None:
+        pool = await started_pool(jobs=0)
+        await pool.submit(TrainJob(spec(0), delivered=3))
+        await pool.take(0)
+        await pool.begin(0)
+        reporting = asyncio.create_task(pool.report(0, GOES_ON))
+        await pool.message("0000", 0)
+        await idle()
+        await pool.enter(0)
+        assert await pool.take(0) == TrainJob(spec(0), delivered=4)
+        reporting.cancel()
 
     run(scenario())
