@@ -7,5 +7,6 @@ FORMS = {
     "hyperband": {"kind": "hyperband"},
     "median": {"kind": "median"},
     "none": {"kind": "none"},
+    "pbt": {"kind": "pbt"},
 }
 """Name -> section of a study file."""
