@@ -1,9 +1,10 @@
 """What it saves a small study to know something beforehand: priors, and earlier studies.
 
-The samplers are the real ones; a trial is one number, of a family of functions whose optimum is
-drawn anew for each seed: near what is believed, or far from it; near the optimum of the earlier
-studies, or anywhere, or where those do worst. Every row is the mean over seeds of the regret, what
-the best trial so far is below the optimum.
+The samplers are the real ones; a trial is one number. It is what the model of recorded runs
+(`_surrogate.py`) says of a recipe at its end, without noise; or of a family of functions whose
+optimum is drawn anew for each seed: near what is believed, or far from it; near the optimum of the
+earlier studies, or anywhere, or where those do worst. Every row is the mean over seeds of the
+regret, what the best trial so far is below the optimum.
 """
 
 import argparse
@@ -14,11 +15,15 @@ from typing import Any
 
 import numpy as np
 import optuna
+from _curves import TABLE, read_table, study_space
+from _surrogate import Surrogate
 from pydantic import TypeAdapter
 from rich.console import Console
 from rich.table import Table
 
+from tuning.search.knowledge.first_points import first_points
 from tuning.search.knowledge.known import NOTHING, Earlier, Known
+from tuning.search.knowledge.shipped import Setting, shipped_priors
 from tuning.search.samplers.random import RandomSection
 from tuning.search.samplers.tpe import TpeSection
 from tuning.space.priors import NormalPrior, Prior
@@ -52,6 +57,15 @@ SPACE = space_of(SEARCH)
 DOMAINS = {parameter.name: parameter.domain for parameter in SPACE.parameters}
 
 
+BEGIN: Point = {name: domain.at(0.3) for name, domain in DOMAINS.items()}
+"""Trial 0 of the studies of families."""
+DEFAULTS: Point = {
+    "optimizer.encoder_lr": 5e-5, "optimizer.head_lr": 1e-3, "optimizer.layer_decay": 1.0,
+    "tasks.slots.weight": 1.0, "weighting.kind": "fixed", "freezing.kind": "none",
+}  # fmt: skip
+"""Trial 0 of the studies on recorded runs: the defaults of the schema."""
+
+
 def member(optimum: Mapping[str, float], kind: str) -> Score:
     """Returns a function of a family: 0 at its optimum, given as positions in the ranges."""
 
@@ -77,14 +91,13 @@ def study(
     trials: int,
     section: TpeSection | RandomSection,
     known: Known = NOTHING,
-    first: Sequence[Point] = (),
+    first: Sequence[Point] = (BEGIN,),
     space: Space = SPACE,
 ) -> tuple[list[Point], list[float]]:
-    """Runs a study; returns its points and their scores. Trial 0 is the middle of the space."""
+    """Runs a study; returns its points and their scores."""
     sampler = section.build(seed, space, known)
     run = optuna.create_study(direction="maximize", sampler=sampler)
-    middle = {parameter.name: parameter.domain.at(0.3) for parameter in space.parameters}
-    for point in (middle, *first):
+    for point in first:
         run.enqueue_trial(dict(point))
     values = []
     for _ in range(trials):
@@ -170,6 +183,41 @@ def relations(
     }  # fmt: skip
 
 
+def of_recorded(seeds: int) -> dict[str, list[float]]:
+    """Returns the regrets on the model of recorded runs, with what is shipped."""
+    table = read_table(TABLE)
+    surrogate, space = Surrogate.of(table), study_space()
+    kinds = next(one for one in space.parameters if one.name == "freezing.kind").domain.options
+    steps = table.epochs * math.ceil(int(table.about["train"]) / 32)
+    setting = Setting({"freezing.kind": kinds}, 22_700_000, steps)
+    priors = {one.name: one.prior for one in shipped_priors(space.parameters, setting)}
+    wrong: dict[str, Prior] = {name: NormalPrior(0.02, 0.125) for name in WEIGHTS}
+    likely = first_points(space, priors)
+
+    def score(point: Point) -> float:
+        return float(surrogate.means([point])[0, -1].mean())
+
+    random = RandomSection()
+    points, _ = study(lambda _: 0.0, seed=0, trials=1500, section=random, first=(), space=space)
+    top = float(surrogate.means(points)[:, -1].mean(-1).max())
+    found = {}
+    for name, section in (("random", RandomSection()), ("tpe", TpeSection())):
+        for what, known, first in (
+            ("", NOTHING, []),
+            (", prior: shipped", Known(priors=priors), []),
+            (", try: auto", NOTHING, likely),
+            (", both", Known(priors=priors), likely),
+            (", priors in the wrong corner", Known(priors=wrong), []),
+        ):
+            values = [
+                study(score, seed=seed, trials=LOOKS[-1], section=section, known=known,
+                      first=[DEFAULTS, *first], space=space)[1]
+                for seed in range(seeds)
+            ]  # fmt: skip
+            found[f"{name}{what}"] = regrets(values, [top] * seeds)
+    return found
+
+
 def main() -> None:
     """Prints the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -177,6 +225,7 @@ def main() -> None:
     options = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     parts = {
+        "recorded runs": of_recorded,
         "families of functions, priors": of_priors,
         "families of functions, earlier studies": of_earlier,
     }

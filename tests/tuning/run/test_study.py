@@ -18,11 +18,12 @@ from tuning.report.write import write_report
 from tuning.run import session as session_module
 from tuning.run.session import Session
 from tuning.run.tune import is_local, tune_study
+from tuning.space.priors import NormalPrior
 from tuning.study.config import Study, StudyFile
 from tuning.study.folder import StudyFolder
 from tuning.study.history import History
 from tuning.study.journal import open_optuna, read_optuna
-from tuning.study.known import KnownFacts
+from tuning.study.known import KnownFacts, KnownPrior, read_known
 from tuning.study.result import read_result
 from tuning.watch.watcher import Watcher
 
@@ -92,3 +93,23 @@ def test_values_from_python_stay_what_they_are(monkeypatch: pytest.MonkeyPatch) 
     tuning.tune("demo", {"study.storage": Path("/runs/a: 😀"), "run.seed": 3})
     study = found.call_args.args[0]
     assert (study.study.storage, study.run.seed) == (Path("/runs/a: 😀"), 3)
+
+
+def test_what_is_known_is_kept_and_drawn_from(tmp_path: Path, run_config: RunConfigFactory) -> None:
+    study = study_file(
+        run_config().model_dump(mode="json"),
+        {"optimizer.encoder_lr": {"log_range": [1e-5, 1e-3]}},
+        storage=str(tmp_path), trials=9, sampler={"kind": "random"},
+    )  # fmt: skip
+    folder = StudyFolder(study.folder)
+    folder.trials.mkdir(parents=True)
+    known = KnownFacts((KnownPrior("optimizer.encoder_lr", NormalPrior(1.0, 0.001), "high"),))
+    with closing(Session(study, folder, None, known=known, start=0.0)) as session:
+        assert read_known(folder) == known
+        rates = []
+        for _ in range(40):
+            trial = session.optuna_study.ask()
+            study.space.sample(trial)
+            rates.append(trial.params["optimizer.encoder_lr"])
+    # Half of them; drawn evenly, one in a hundred is as high.
+    assert 10 < sum(rate > 0.95e-3 for rate in rates) < 30

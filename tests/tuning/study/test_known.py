@@ -169,6 +169,9 @@ def test_what_was_known_stays_as_it_was(tmp_path: Path, run: object) -> None:
     assert known_of(study, NO_DATA) == found == read_known(folder)
     # Its own journal is not touched, and has none of these trials.
     open_optuna(folder.journal, name="now", sampler=optuna.samplers.RandomSampler())
+    (folder.path / "known.json").write_text('{"priors": [')
+    with pytest.raises(BrokenError, match=r"known\.json: a file of the study is broken: no JSON"):
+        known_of(study, NO_DATA)
     (folder.path / "known.json").unlink()
     with pytest.raises(BrokenError, match=r"known\.json: there is no such file any more"):
         known_of(study, NO_DATA)
