@@ -1,4 +1,4 @@
-"""A run, epoch by epoch and step by step."""
+"""A run, epoch by epoch, step by step, with its reports between."""
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The display of `mtl train`: a line for each epoch, and steps within it on a terminal."""
+"""The display of `mtl train`: a line for each report, and steps within it on a terminal."""
 
 import logging
 import time

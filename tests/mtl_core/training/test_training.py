@@ -92,8 +92,9 @@ def test_auxiliary_tasks_do_not_count(run_config: RunConfigFactory) -> None:
     assert all(report.dev["slots"].keys() >= {"f1"} for report in reports)
 
 
-def test_mixing_sees_the_main_dev_scores_so_far(
-    run_config: RunConfigFactory, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("per_epoch", [1, 2])
+def test_mixing_sees_the_main_dev_scores_of_epochs_so_far(
+    run_config: RunConfigFactory, monkeypatch: pytest.MonkeyPatch, per_epoch: int
 ) -> None:
     seen: list[object] = []
     epoch = TrainingPlan.epoch
@@ -103,10 +104,11 @@ def test_mixing_sees_the_main_dev_scores_so_far(
         return epoch(*args)
 
     monkeypatch.setattr(TrainingPlan, "epoch", spied)
-    reports = list(train(run_config({"mixing.kind": "progress", "training.epochs": 3})))
+    settings: Settings = {"mixing.kind": "progress", "training.epochs": 3}
+    reports = list(train(run_config({**settings, "training.reports_per_epoch": per_epoch})))
     scores = [
         {"intent": report.dev["intent"]["accuracy"], "slots": report.dev["slots"]["f1"]}
-        for report in reports
+        for report in reports[per_epoch - 1 :: per_epoch]
     ]
     assert seen == [scores[:0], scores[:1], scores[:2]]
 

@@ -324,6 +324,19 @@ def test_reports_that_were_passed_on_are_not_sent_again(
     assert (message.report.epoch, message.is_last) == (2, True)
 
 
+def test_reports_within_epochs_are_counted_by_their_numbers(
+    run_config: RunConfigFactory, tmp_path: Path
+) -> None:
+    line = Line()
+    config = run_config({"training.epochs": 2, "training.reports_per_epoch": 2})
+    spec = TrialSpec("0000", {}, tmp_path, epochs=1)
+    worker_on(line, config).do(TrainJob(spec, delivered=1))
+    [message] = line.sent
+    assert isinstance(message, Reported)
+    # Budgets are epochs.
+    assert (message.report.number, message.report.progress, message.is_last) == (2, 1.0, True)
+
+
 def without_times(message: Message) -> Report:
     assert isinstance(message, Reported)
     return replace(message.report, seconds=0.0, sentences_per_second=0.0)
