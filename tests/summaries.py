@@ -3,6 +3,7 @@
 from mtl_core.training.report import Report
 from tuning.records import TrialRecord
 from tuning.report.summary import StudySummary
+from tuning.study.reached import Reached
 from tuning.study.result import FinalScores, Result
 
 
@@ -66,7 +67,7 @@ SUMMARY = StudySummary(
     name="demo",
     folder="runs/my demo",
     records=RECORDS,
-    result=Result(objective="mean", best=BEST, default=DEFAULT, seconds=432.0),
+    result=Result(goal=Reached(objective="mean"), best=BEST, default=DEFAULT, seconds=432.0),
     replay="mtl train demo --set optimizer.encoder_lr=0.001",
     importances={"freezing": 0.25, "optimizer.encoder_lr": 0.75},
 )

@@ -3,7 +3,7 @@
 All functions take values of shape (points, objectives), higher is better, and finite.
 """
 
-from collections.abc import Iterator
+from bisect import bisect_right
 from typing import Any
 
 import numpy as np
@@ -12,25 +12,45 @@ import numpy.typing as npt
 Values = npt.NDArray[np.float64]
 
 
-def is_dominated(values: Values) -> npt.NDArray[np.bool_]:
-    """Returns for each point whether another is at least as good in all and better in one."""
-    # (points, points): whether the one of the row is beaten by the one of the column.
-    at_least = np.all(values[:, None] <= values[None], axis=2)
-    better = np.any(values[:, None] < values[None], axis=2)
-    return np.asarray(np.any(at_least & better, axis=1))
-
-
 def front_ranks(values: Values) -> npt.NDArray[np.int64]:
-    """Returns in which front each point is: 0 = none dominates it, 1 = those of 0 alone, ...
+    """Returns in which front each point is: 0 = none beats it, 1 = those of 0 alone, and so on.
 
-    The non-dominated sorting of NSGA-II (Deb et al. 2002, https://doi.org/10.1109/4235.996017).
+    A point beats another when it is at least as good in all objectives and better in one. The
+    non-dominated sorting of NSGA-II (Deb et al. 2002, https://doi.org/10.1109/4235.996017).
     """
-    ranks = np.full(len(values), -1)
-    left, rank = np.arange(len(values)), 0
-    while len(left):
-        dominated = is_dominated(values[left])
-        ranks[left[~dominated]] = rank
-        left, rank = left[dominated], rank + 1
+    points, where = np.unique(values, axis=0, return_inverse=True)
+    found = _ranks_of_two(points) if points.shape[1] == 2 else _ranks(points)
+    return found[where.reshape(-1)]
+
+
+def _ranks(points: Values) -> npt.NDArray[np.int64]:
+    """Returns the fronts of points that differ: peels off one after the other."""
+    # (points, points): whether the one of the row is beaten by the one of the column.
+    is_beaten = np.all(points[:, None] <= points[None], axis=2)
+    np.fill_diagonal(is_beaten, val=False)
+    ranks, rank = np.full(len(points), -1), 0
+    left = np.ones(len(points), dtype=bool)
+    while left.any():
+        front = left & ~is_beaten[:, left].any(axis=1)
+        ranks[front] = rank
+        left, rank = left & ~front, rank + 1
+    return ranks
+
+
+def _ranks_of_two(points: Values) -> npt.NDArray[np.int64]:
+    """Returns the same of points with two values, sorted as `np.unique` does.
+
+    From the greatest first value down, a point is beaten by every front of which some point has at
+    least its second value. The greatest second values of the fronts fall, so they are searched: a
+    rung of some thousand runs is sorted at every report.
+    """
+    ranks = np.zeros(len(points), dtype=np.int64)
+    greatest: list[float] = []  # Of each front the greatest second value, negated: they rise.
+    for at in range(len(points) - 1, -1, -1):
+        second = -float(points[at, 1])
+        rank = bisect_right(greatest, second)
+        greatest[rank : rank + 1] = [second]
+        ranks[at] = rank
     return ranks
 
 
@@ -59,28 +79,21 @@ def crowding(values: Values) -> Values:
     return found
 
 
-def by_crowding(values: Values) -> Iterator[int]:
-    """Yields the points of one front, those first that stand farthest from their neighbours."""
-    distances = crowding(values)
-    yield from np.argsort(-distances, kind="stable").tolist()
+def spread(values: Values) -> Values:
+    """Returns a number for each point of one front, greater where it is farther from the others.
 
-
-def by_spread(values: Values) -> Iterator[int]:
-    """Yields the points of one front, each the farthest from those before it; the ends come first.
-
-    The epsilon-net of Salinas et al. 2021 (https://arxiv.org/abs/2106.05680): greedy, by the
-    distance to the nearest that was taken. It begins with the point of the greatest first value.
+    The place in the epsilon-net of Salinas et al. 2021 (https://arxiv.org/abs/2106.05680): greedy,
+    by the distance to the nearest point that was taken, from that with the greatest first value.
     """
     span = np.ptp(values, axis=0)
     points = (values - values.min(axis=0)) / np.where(span > 0, span, 1.0)
-    left = list(range(len(points)))
-    nearest = np.full(len(points), np.inf)
-    at = int(np.argmax(points[:, 0]))
+    found, nearest = np.zeros(len(points)), np.full(len(points), np.inf)
+    left, at = list(range(len(points))), int(np.argmax(points[:, 0]))
     while True:
-        yield at
+        found[at] = len(left)
         left.remove(at)
         if not left:
-            return
+            return found
         nearest = np.minimum(nearest, np.linalg.norm(points - points[at], axis=1))
         at = max(left, key=lambda point: float(nearest[point]))
 

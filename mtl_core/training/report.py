@@ -44,6 +44,9 @@ class Report:
         gradients: "norm/<task>" and "cosine/<task>/<task>" on the shared layers, means over the
             steps of this epoch that were looked at; empty unless `training.gradients_every` is set.
         trained: Part of the model -> its parameters that trained in this epoch.
+        parameters: All parameters of the model; 0 in reports of old versions.
+        ms_per_sentence: Milliseconds of a prediction, see `mtl_core.training.speed`; NaN unless
+            the study limits them.
         precision: What the run computes in, `auto` resolved; empty in reports of old versions.
         is_sample: Whether its scores are those of a sample of dev.
     """
@@ -66,6 +69,8 @@ class Report:
     sentences_per_second: Score
     gradients: dict[str, Score] = field(default_factory=dict)
     trained: dict[str, Count] = field(default_factory=dict)
+    parameters: Count = 0
+    ms_per_sentence: Score = math.nan
     precision: str = ""
     is_sample: bool = False
 

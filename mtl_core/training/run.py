@@ -255,6 +255,7 @@ class Run:
             sentences_per_second=0.0,
             gradients=training.gradients,
             trained=trained_parameters(state.model, list(self.tasks)),
+            parameters=sum(parameter.numel() for parameter in state.model.parameters()),
             precision=state.precision,
             is_sample=is_sample,
         )

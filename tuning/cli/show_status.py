@@ -8,7 +8,7 @@ from mtl_core.scores import only_finite
 from tuning.study.status import StudyStatus, read_status
 from tuning.watch.console import can_redraw, plain_console
 from tuning.watch.status_file import DriverStatus
-from tuning.watch.wording import clock, left, parameters, scores
+from tuning.watch.wording import clock, left, parameters, told_scores
 
 _WATCH_SECONDS = 2.0
 """Between looks; a driver writes its status as often."""
@@ -61,6 +61,7 @@ def _as_json(status: StudyStatus) -> str:
             "combined": report.combined,
             "parameters": best.parameters,
         },
+        "front": [record.id for record in status.front],
         "go_on": status.go_on,
     }
     return json.dumps(only_finite(content), allow_nan=False)
@@ -75,10 +76,11 @@ def _lines(status: StudyStatus) -> list[str]:
     if status.paused:
         lines.append(f"  paused: {', '.join(status.paused)}")
     if status.best is not None and status.best.best is not None:
-        lines.append(
-            f"best so far: {status.best.id} combined {status.best.best.combined:.4f}  "
-            f"{scores(status.best)}  {parameters(status.best)}"
-        )
+        score = f"combined {status.best.best.combined:.4f}"
+        told = told_scores(status.best, status.history.goal)
+        lines.append(f"best so far: {status.best.id} {score}  {told}  {parameters(status.best)}")
+    if status.front:
+        lines.append(f"front so far: {', '.join(record.id for record in status.front)}")
     if status.state == "interrupted":
         lines.append(f"no driver runs; go on with: {status.go_on}")
     elif status.state in ("complete", "failed"):

@@ -16,6 +16,7 @@ from tuning.study.data_facts import DataFacts
 from tuning.study.facts import StudyFacts
 from tuning.study.folder import StudyFolder
 from tuning.study.history import History
+from tuning.study.reached import reached
 from tuning.study.result import Result, final_scores, unseen_of
 from tuning.study.status import StudyStatus
 
@@ -100,8 +101,8 @@ def summarise(
             best=final_scores(best, result.tests, unseen),
             default=final_scores(history.default, result.tests, unseen),
             notes=facts.data.notes if facts.data is not None else (),
-            objective=facts.objective,
             seconds=seconds,
+            goal=reached(history, facts.objective),
         ),
         replay=_replay(facts, folder, best),
         importances=importances(optuna_study),
@@ -141,7 +142,10 @@ def so_far(
         records=records,
         # {}: scores on test of an earlier result stay hidden until the study is done again.
         result=replace(
-            summary.result, best=final_scores(best, {}), default=final_scores(history.default, {})
+            summary.result,
+            best=final_scores(best, {}),
+            default=final_scores(history.default, {}),
+            goal=reached(history, facts.objective, so_far=True),
         ),
         replay=_replay(facts, folder, best),
         unfinished=Unfinished(status.ended, status.trials, status.state, status.go_on),

@@ -38,7 +38,7 @@ def _report(folder: StudyFolder) -> str:
     # Before the journal: a driver may end a trial and write a result meanwhile.
     result = read_result(folder)
     optuna_study = read_journal(folder)
-    history = read_history(folder, optuna_study, facts.default_parameters)
+    history = read_history(folder, optuna_study, facts.default_parameters, facts.goal)
     # The same way that a session takes at its end, so that both reports say the same.
     summary = summarise(facts, folder, optuna_study, history, result)
     status = status_of(folder, history, result)

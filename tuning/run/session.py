@@ -64,10 +64,13 @@ class Session:
         self.known = known
         write_known(folder, known)
         sampler = study.study.sampler.build(study.study.seed, study.space, known.known)
-        self.optuna_study = open_optuna(folder.journal, name=study.study.name, sampler=sampler)
+        goal = self.facts.goal
+        self.optuna_study = open_optuna(
+            folder.journal, name=study.study.name, sampler=sampler, objectives=goal.tasks
+        )
         # From the start of the command: reading data and starting Ray are part of the wall time.
         self.clock = StudyClock(self.optuna_study, start=start)
-        self.history = read_history(folder, self.optuna_study, self.facts.default_parameters)
+        self.history = read_history(folder, self.optuna_study, self.facts.default_parameters, goal)
 
     def run(self, count: int, watcher: Watcher, *, verbose: bool) -> StudyResult:
         """Searches with up to `count` trainers, scores, and writes the result.
@@ -141,6 +144,7 @@ class Session:
             first=(*self.study.given_points[1:], *self.known.first),
             reports={record.id: record.reports for record in self.history},
             seed=self.study.study.seed,
+            goal=self.facts.goal,
         )
         recorder = Recorder(
             self.study.run.model_dump(mode="json"),
@@ -166,7 +170,8 @@ class Session:
         hand_over(folder.state(donor), folder.checkpoint(run_id), donor, reports=reports)
 
     def _scheduler(self) -> StudyScheduler:
-        scheduler = StudyScheduler(self.study.study.scheduler.build(self.study.max_epochs))
+        section, values = self.study.study.scheduler, self.facts.goal.values
+        scheduler = StudyScheduler(section.build(self.study.max_epochs, values))
         # As if it had seen all that was reported before; else the first trials after a restart
         # would be compared with nothing, and nobody would know which of those left are paused.
         scheduler.replay(

@@ -85,7 +85,9 @@ def _run(
     folder, parameters = session.folder.path, session.study.space.shown
     if log is not None:
         log.keep_in(folder / "log.txt")
-    watching.add_files(file_watchers(folder, watching.state, parameters, session.history))
+    goal = session.history.goal
+    watching.aimed(goal)
+    watching.add_files(file_watchers(folder, watching.state, parameters, session.history, goal))
     try:
         return session.run(count, watching, verbose=verbose)
     except Exception as error:

@@ -29,4 +29,5 @@ class TrialAttribute(BaseModel):
     epochs: Seconds = 0.0
     sampled: bool = False
     scores: dict[str, dict[str, Score]] = {}
+    told: tuple[Count, float] | None = None
     joint_accuracy: Score = 0.0

@@ -238,8 +238,6 @@ _LINE: TypeAdapter[_Line] = TypeAdapter(
     ]
 )
 """Without what a study never does: delete itself, and keep settings of pruners."""
-REPORTED = b'{"op_code":7,'
-"""How a line with a value begins."""
 _RECORD = b'{"op_code"'
 """How a line begins. It stands nowhere else in one: in a text its quotes would be escaped."""
 

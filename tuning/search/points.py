@@ -14,6 +14,7 @@ from optuna.trial import TrialState
 
 from mtl_core.training.donors import may_differ
 from mtl_core.training.report import Report, why_no_number
+from tuning.goals import Goal
 from tuning.records import (
     Recipe,
     TakenOver,
@@ -23,6 +24,7 @@ from tuning.records import (
     run_id_of,
 )
 from tuning.search._optuna import open_trials
+from tuning.search.told import tell_report, told_reports
 from tuning.space.perturbation import Perturbation
 from tuning.space.space import Space
 from tuning.trainers.tune_values import TrialResult
@@ -44,6 +46,7 @@ class Points:
         first: Sequence[Mapping[str, Value]] = (),
         reports: Mapping[str, Sequence[Report]] | None = None,
         seed: int = 0,
+        goal: Goal | None = None,
     ) -> None:
         """Starts where the study stands.
 
@@ -56,21 +59,26 @@ class Points:
             first: Points that are tried right after it, or parts of some, as Optuna draws them.
             reports: Run id -> what a trial that was left open has reported before.
             seed: Seed of the study, by which recipes are changed that trials take over.
+            goal: What Optuna is told of the scores; None = `combined` alone.
         """
         self._study = study
         self._space = space
         self._total = total
         # That of trial 0 first.
         self._given = (space.to_drawn(default_parameters), *first)
-        self._reports = reports or {}
         self._seed = seed
+        self._goal = goal or Goal()
         # Those of an earlier driver, by Optuna's ids, and those that were put aside since.
         self._left = {run_id_of(number): one for number, one in open_trials(study).items()}
         self._aside: dict[str, OpenTrial] = {}
         # A driver that was killed as a trial left its trainer may have written its last report into
         # the folder alone. Optuna hears of it now: whatever is drawn next learns from it.
-        for run_id in [one for one in self._left if self._reports.get(one)]:
-            self.put_aside(self.take_up(run_id))
+        for run_id, told in (reports or {}).items():
+            if told and run_id in self._left:
+                trial = self.take_up(run_id)
+                for report in told:
+                    trial.observe(report)
+                self.put_aside(trial)
 
     @property
     def waiting(self) -> list[str]:
@@ -87,10 +95,7 @@ class Points:
             return self._aside.pop(run_id)
         # Made only now: making it draws from the sampler, which learns from the trials that ended
         # before.
-        trial = self._opened(optuna.Trial(self._study, self._left.pop(run_id)))
-        for report in self._reports.get(run_id, ()):
-            trial.observe(report)
-        return trial
+        return self._opened(optuna.Trial(self._study, self._left.pop(run_id)))
 
     def take_over(
         self, trial: "OpenTrial", donors: Sequence[str], perturbation: Perturbation
@@ -123,7 +128,7 @@ class Points:
         parameters = self._space.of_drawn(trial.params)
         if parameters != trial.params:
             trial.set_user_attr("parameters", parameters)
-        return OpenTrial(trial, (overrides, parameters))
+        return OpenTrial(trial, (overrides, parameters), self._goal)
 
     def _next_trial(self) -> optuna.Trial | None:
         trials = self._study.get_trials(deepcopy=False)
@@ -158,8 +163,9 @@ class OpenTrial:
         taken_over: From which trials it took over a checkpoint.
     """
 
-    def __init__(self, trial: optuna.Trial, drawn: Recipe) -> None:
+    def __init__(self, trial: optuna.Trial, drawn: Recipe, goal: Goal) -> None:
         """Opens a trial that Optuna calls running, or one that a killed driver left so."""
+        self._goal = goal
         self._trial = trial
         told = trial.user_attrs.get("taken_over", ())
         self.recipe, self.taken_over = present_recipe(drawn, told)
@@ -167,10 +173,10 @@ class OpenTrial:
         self._best: dict[bool, Report] = {}
         self._is_broken = False
         """Whether a report held no finite number, which no later report makes good."""
-        self._last: Report | None = None
+        self._reports: list[Report] = []
         # Reports may come again; Optuna takes a step once.
         frozen = trial.study.get_trials(deepcopy=False)[trial.number]
-        self._steps = set(frozen.intermediate_values)
+        self._told = max(told_reports(frozen), default=0)
 
     @property
     def id(self) -> str:
@@ -206,11 +212,12 @@ class OpenTrial:
     @property
     def num_reports(self) -> int:
         """How often it has reported so far."""
-        return self._last.number if self._last is not None else 0
+        return self._reports[-1].number if self._reports else 0
 
     def observe(self, report: Report) -> None:
         """Takes note of a report and passes the best value so far to Optuna."""
-        self._last = report
+        if report.number > self.num_reports:
+            self._reports.append(report)
         self._is_broken = self._is_broken or why_no_number(report) is not None
         if not math.isfinite(report.combined):
             return
@@ -220,9 +227,9 @@ class OpenTrial:
         # The best so far and not the last: Optuna ranks a pruned trial by what it last reported,
         # and a trial is worth its best report, whose checkpoint is kept. Of the same kind: samplers
         # compare trials at the same step, where all stand on a sample of dev or all on all of it.
-        if report.number not in self._steps:
-            self._steps.add(report.number)
-            self._trial.report(best.combined, report.number)
+        if report.number > self._told:
+            self._told = report.number
+            tell_report(self._trial, report.number, best.combined)
 
     def end(self, last: TrialResult | None, *, has_failed: bool) -> None:
         """Tells Optuna how the trial ended.
@@ -239,16 +246,22 @@ class OpenTrial:
         best = self._best.get(False)
         if has_failed or not self._best or self._is_broken:
             study.tell(self._trial, state=TrialState.FAIL)
-        elif last is not None and last.is_last and best is not None:
-            study.tell(self._trial, best.combined)
+            return
+        known = self._trial.constraints
+        for name, missed in self._goal.violations(self._reports).items():
+            # Optuna takes one once: a driver may have been killed between this and `tell`.
+            if name not in known:
+                self._trial.set_constraint(name, missed)
+        if last is not None and last.is_last and best is not None:
+            study.tell(self._trial, self._goal.values(best))
         else:
             study.tell(self._trial, state=TrialState.PRUNED)
 
     def _describe(self) -> None:
         """Keeps how far it came, and the scores of the best report, as user attributes."""
-        last, best = self._last, self._best.get(False)
+        best = self._best.get(False)
         self._trial.set_user_attr("reports", self.num_reports)
-        self._trial.set_user_attr("epochs", last.progress if last is not None else 0.0)
+        self._trial.set_user_attr("epochs", self._reports[-1].progress if self._reports else 0.0)
         if True in self._best:
             self._trial.set_user_attr("sampled", True)
         if best is not None:

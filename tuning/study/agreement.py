@@ -14,6 +14,7 @@ from optuna.trial import FrozenTrial, TrialState
 from mtl_core.kept import BrokenError
 from mtl_core.training.report import Report
 from tuning.records import order_of, run_id_of
+from tuning.search.told import TOLD, told_reports
 from tuning.study.folder import StudyFolder
 from tuning.study.journal import REMEDY, NotBegunError, read_optuna
 from tuning.study.reports import REMEDY as REPORTS_REMEDY
@@ -109,7 +110,7 @@ def agreed_reports(
         BrokenError: The reports are broken, or are not those that the journal was told of.
     """
     run_id = run_id_of(trial.number)
-    known = max([_num_reports(trial), *trial.intermediate_values])
+    known = max([_num_reports(trial), *told_reports(trial)])
     reports = folder.read_reports(run_id)
     if len(reports) < known:
         # The journal is told first: what is missing may be written just now.
@@ -139,15 +140,18 @@ def _num_reports(trial: FrozenTrial) -> int:
 def _check_scores(folder: StudyFolder, trial: FrozenTrial, reports: Iterable[Report]) -> None:
     # Of a trial that has ended all is on the disk: its end is waited for.
     has_ended = trial.state is not TrialState.RUNNING and "epochs" in trial.user_attrs
+    values = told_reports(trial)
+    # Of several objectives it keeps the last report alone.
+    keeps_all = TOLD not in trial.user_attrs
     for report in reports:
-        is_told = report.number in trial.intermediate_values
+        is_told = report.number in values or not keeps_all
         if has_ended and not is_told and math.isfinite(report.combined):
             raise BrokenError(
                 f"{folder.journal}: a file of the study is broken: it has no score of report "
                 f"{report.number} of trial {run_id_of(trial.number)}; {REMEDY}"
             )
         # NaN is not told to Optuna. Equal to the last bit: both were written from the same number.
-        best, told = report.best_combined, trial.intermediate_values.get(report.number)
+        best, told = report.best_combined, values.get(report.number)
         if told is not None and math.isfinite(best) and best != told:
             raise BrokenError(
                 f"{folder.reports(run_id_of(trial.number))}:{report.number}: a file of the study "
@@ -160,7 +164,7 @@ def _reports_of(trial: FrozenTrial, *, behind: int) -> list[Report]:
     """Returns what the journal knows of the reports of a trial behind the first ones."""
     # The values are the best so far of reports of their kind, on a sample of dev or on all of it,
     # and of the best on all of it alone all scores are kept: what worse ones reached is not known.
-    told = sorted(trial.intermediate_values.items())
+    told = sorted(told_reports(trial).items())
     epochs = trial.user_attrs.get("epochs", 0)
     per_epoch = round(_num_reports(trial) / epochs) if epochs else 1
     is_sampled = trial.user_attrs.get("sampled", False)

@@ -14,6 +14,7 @@ from mtl_core.study_file import override
 from mtl_core.training.objectives.kinds import ObjectiveSection
 from mtl_core.training.objectives.mean import Mean
 from tuning.cluster.resources import Resources
+from tuning.goals import Goal
 from tuning.records import Value
 from tuning.search.samplers.kinds import SamplerSection
 from tuning.search.samplers.tpe import TpeSection
@@ -21,6 +22,7 @@ from tuning.search.schedulers.asha import AshaSection
 from tuning.search.schedulers.kinds import SchedulerSection
 from tuning.space.search import Search
 from tuning.space.space import Space
+from tuning.study.constraints import Constraints
 
 LONGEST_NAME = 150
 """Characters; file systems take 255 bytes, and scratch folders beside it have longer names."""
@@ -51,6 +53,8 @@ class Study(Section):
     """Folder of the study folders; on a cluster one that all nodes share."""
     objective: ObjectiveSection = Mean()
     """The dev score that chooses epoch and recipe."""
+    constraints: Constraints = Constraints()
+    """What the best recipe has to keep within."""
     trials: int = Field(default=24, ge=1)
     """Recipes to try, the study file's own one included."""
     scheduler: SchedulerSection = AshaSection()
@@ -134,6 +138,14 @@ class StudyFile(Section):
     def space(self) -> Space:
         """The search space, built anew at each call."""
         return self.search.space
+
+    @property
+    def goal(self) -> Goal:
+        """By what trials are compared."""
+        counted = [name for name, task in self.run.tasks.items() if not task.auxiliary]
+        goals = self.study.objective.goals(counted)
+        floors = {name: floor for name, floor in goals.items() if floor is not None}
+        return Goal(tuple(goals), floors, self.study.constraints.limits)
 
     @property
     def default_parameters(self) -> dict[str, Value]:

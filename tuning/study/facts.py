@@ -1,12 +1,13 @@
 """What reports need to know of a study file, kept as JSON: reading the file would import torch."""
 
 import logging
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 from mtl_core.files import write_json
 from mtl_core.kept import BrokenError, read_kept
 from mtl_core.number_types import KEPT
+from tuning.goals import Goal
 from tuning.records import Value
 from tuning.study.data_facts import DataFacts
 from tuning.study.folder import StudyFolder
@@ -27,6 +28,7 @@ class StudyFacts:
         precision: What the study file says of it, "auto" for instance.
         default_parameters: Parameters of the study file's own recipe, in effect.
         data: What is known of its data; None in studies from before it was kept.
+        goal: By what its trials are compared.
     """
 
     __pydantic_config__ = KEPT
@@ -36,6 +38,7 @@ class StudyFacts:
     precision: str
     default_parameters: dict[str, Value]
     data: DataFacts | None = None
+    goal: Goal = field(default_factory=Goal)
 
 
 def facts_of(study: "StudyFile", data: DataFacts | None = None) -> StudyFacts:
@@ -46,6 +49,7 @@ def facts_of(study: "StudyFile", data: DataFacts | None = None) -> StudyFacts:
         precision=study.run.training.precision,
         default_parameters=study.default_parameters,
         data=data,
+        goal=study.goal,
     )
 
 

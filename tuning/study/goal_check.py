@@ -9,7 +9,10 @@ from tuning.study.config import StudyFile
 
 def goal_errors(document: Document, study: StudyFile) -> Iterator[str]:
     """Yields a line for every name of a task that is none, and for what does not go with them."""
-    counted = [name for name, task in study.run.tasks.items() if not task.auxiliary]
-    for path, text in study.study.objective.problems(counted):
-        at = ("study", "objective", *path)
+    tasks, parts = study.run.tasks, study.study
+    counted = [name for name, task in tasks.items() if not task.auxiliary]
+    found = [(("objective", *path), text) for path, text in parts.objective.problems(counted)]
+    found += [(("constraints", *path), text) for path, text in parts.constraints.problems(counted)]
+    for path, text in found:
+        at = ("study", *path)
         yield f"{document.place(at).text}: {one_line('.'.join(at))}: {text}"

@@ -7,16 +7,15 @@ from dataclasses import replace
 from optuna import Study as OptunaStudy
 from optuna.trial import FrozenTrial, TrialState
 
+from tuning.goals import Goal
 from tuning.records import (
     DEFAULT_ID,
     ENDED,
     Status,
     TrialRecord,
     Value,
-    best_trial,
     order_of,
     present_recipe,
-    rank,
     run_id_of,
 )
 from tuning.study.agreement import agreed_reports, check_known, names_of_trials
@@ -35,13 +34,15 @@ _STATUS: Mapping[TrialState, Status] = {
 class History:
     """All trials with their reports, each known by its run id.
 
-    It says which trials may be the best of a finished study and of one that runs; `best_trial` has
-    the rule. Records are frozen: `note` puts a new one in the place of the old, so what a caller
+    It says which trials may be the best of a finished study and of one that runs; `goal` has the
+    rule. Records are frozen: `note` puts a new one in the place of the old, so what a caller
     holds never changes.
     """
 
-    def __init__(self, records: Iterable[TrialRecord] = ()) -> None:
+    def __init__(self, records: Iterable[TrialRecord] = (), goal: Goal | None = None) -> None:
         self._records = {record.id: record for record in records}
+        self.goal = goal or Goal()
+        """By what they are compared."""
 
     def __iter__(self) -> Iterator[TrialRecord]:
         """Yields the trials, the oldest first."""
@@ -73,24 +74,31 @@ class History:
 
     @property
     def best(self) -> TrialRecord | None:
-        """The best trial of those that ended well; see `best_trial`."""
-        return best_trial(self.ended)
+        """The best trial of those that ended well; see `Goal.best`."""
+        return self.goal.best(self.ended)
+
+    @property
+    def front(self) -> list[TrialRecord]:
+        """The trials that no other beats in all objectives; [] with one objective."""
+        return self.goal.front(self.ended)
 
     @property
     def best_so_far(self) -> TrialRecord | None:
         """The best trial of a study that still runs: also one that has not ended."""
-        return best_trial(self)
+        return self.goal.best(self)
 
     def losers(self, keep: int) -> list[TrialRecord]:
         """Returns the ended trials whose checkpoints nobody will read.
 
         Args:
             keep: How many of the best keep theirs; the default, which is scored on test at the end
-                however poor it is, does as well.
+                however poor it is, does as well, and so does the front: another trial may move the
+                knee to any of it.
         """
         # Of ended trials alone: one that runs goes on from its checkpoint after a crash.
-        ranked = sorted(self.ended, key=rank)
-        return [record for record in ranked[keep:] if record.id != DEFAULT_ID]
+        ranked = self.goal.ranked(self.ended)
+        kept = {DEFAULT_ID, *(record.id for record in self.front)}
+        return [record for record in ranked[keep:] if record.id not in kept]
 
     @property
     def counts(self) -> dict[str, int]:
@@ -102,6 +110,7 @@ def read_history(
     folder: StudyFolder,
     optuna_study: OptunaStudy,
     default_parameters: Mapping[str, Value] | None = None,
+    goal: Goal | None = None,
     *,
     tell: Callable[[str], None] = logger.warning,
 ) -> History:
@@ -111,6 +120,7 @@ def read_history(
         folder: The study folder.
         optuna_study: Its journal.
         default_parameters: Of trial 0, of which the journal knows only what lies in the space.
+        goal: By what trials are compared; None = by their combined scores.
         tell: Called with a line for each trial that has lost reports.
 
     Raises:
@@ -121,7 +131,7 @@ def read_history(
     check_known(folder, names, len(trials))
     # WAITING ones are queued in the journal, and have not begun.
     records = [_record(folder, trial, tell) for trial in trials if trial.state in _STATUS]
-    history = History(records)
+    history = History(records, goal)
     # Optuna takes no value from outside of a parameter's domain, so the default's own values are
     # missing there, and are known from the study file.
     if default_parameters is not None and history.default is not None:

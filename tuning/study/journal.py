@@ -1,6 +1,5 @@
 """The Optuna journal of a study: the truth about its trials, opened to go on or only to look."""
 
-import json
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,8 +13,8 @@ from mtl_core.plain_file import is_plain
 from mtl_core.printable import one_line
 from tuning.records import run_id_of
 from tuning.search._optuna import Journal, rehearse
-from tuning.search.journal_lines import REPORTED
 from tuning.search.journal_state import JournalFormError
+from tuning.search.told import told_in
 
 LOCK_SECONDS = 5
 """A lock older than this was left by a killed driver; writing takes milliseconds."""
@@ -105,11 +104,11 @@ def read_optuna(path: Path) -> optuna.Study:
 
 
 def read_order(path: Path) -> list[tuple[str, int]]:
-    """Returns (run id, step) of the values that the journal `path` was told of, in their order."""
+    """Returns (run id, number) of the reports that the journal `path` was told of, in order."""
     with path.open("rb") as journal:
-        told = [json.loads(line) for line in journal if REPORTED in line and line.endswith(b"\n")]
+        told = [told_in(line) for line in journal if line.endswith(b"\n")]
     # One study per journal, so Optuna's ids of trials are their numbers.
-    return [(run_id_of(one["trial_id"]), one["step"]) for one in told]
+    return [(run_id_of(one[0]), one[1]) for one in told if one is not None]
 
 
 def _check_plain(path: Path) -> bool:

@@ -15,6 +15,7 @@ from mtl_core.scores import ScoreTree
 from tuning.records import TrialRecord, Value
 from tuning.study.folder import StudyFolder
 from tuning.study.history import History
+from tuning.study.reached import Reached
 
 if TYPE_CHECKING:
     import pandas
@@ -67,23 +68,23 @@ class Result:
     Attributes:
         trials: How many trials ended in each way.
         seconds: Wall time of all sessions of the study together, in seconds with two decimals.
-        objective: Kind of the objective; `combined` in all scores is its value.
         best: The best recipe; None when no trial reached a score.
         default: The study file's own recipe; None when it reached no score.
         test_rows: What the test data are worth, in rows; see `tuning.trainers.scoring`. None
             leaves the noise unjudged.
         notes: What a user should know of the data, the most important first.
         earlier_tests: Scores on test of trials that were the best once: it is opened once for each.
+        goal: The objective, and what was reached of several and of limits.
     """
 
     trials: Mapping[str, int] = field(default_factory=dict)
     seconds: float = 0.0
-    objective: str = ""
     best: FinalScores | None = None
     default: FinalScores | None = None
     test_rows: int | None = None
     notes: Sequence[DataNote] = ()
     earlier_tests: Tests = field(default_factory=dict)
+    goal: Reached = field(default_factory=Reached)
 
     @property
     def status(self) -> str:
@@ -111,11 +112,12 @@ class Result:
             "seconds": self.seconds,
             "best": self.best.to_json() if self.best is not None else None,
             "default": self.default.to_json() if self.default is not None else None,
-            "objective": self.objective,
+            "objective": self.goal.objective,
             "test_rows": self.test_rows,
             "notes": [note.to_json() for note in self.notes],
             "model": self.model,
             "tests": self.tests,
+            "goal": self.goal.to_json(),
         }
 
 
@@ -134,6 +136,7 @@ class _Kept(BaseModel):
     notes: tuple[DataNote, ...] = ()
     model: str | None = None
     tests: dict[str, ScoreTree | None] = {}
+    goal: Reached | None = None
 
 
 def unseen_of(*finals: FinalScores | None) -> Tests:
@@ -163,12 +166,13 @@ def read_result(folder: StudyFolder) -> Result:
     return Result(
         trials=kept.trials,
         seconds=kept.seconds,
-        objective=kept.objective,
         best=kept.best,
         default=kept.default,
         test_rows=kept.test_rows,
         notes=kept.notes,
         earlier_tests=tests_of_others(kept.tests, kept.best, kept.default),
+        # Results of old versions have the kind alone.
+        goal=kept.goal or Reached(objective=kept.objective),
     )
 
 
@@ -224,7 +228,7 @@ class StudyResult:
         # Imported late: `mtl status` reads results too, and pandas is slow to import.
         from tuning.watch.trials_csv import trials_frame
 
-        return trials_frame(list(self.history))
+        return trials_frame(list(self.history), self.history.goal)
 
     def predictor(self) -> "Predictor":
         """Loads the best model from best/."""

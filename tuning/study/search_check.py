@@ -68,7 +68,12 @@ def tell_doubts(study: StudyFile) -> None:
     if study.trials < study.study.trials:
         message = "study.trials is %d; after %d there is nothing left to try, and the study ends"
         logger.warning(message, study.study.trials, study.trials)
-    extent = Extent(study.trials, study.max_epochs, 1 / study.run.training.reports_per_epoch)
+    extent = Extent(
+        study.trials,
+        study.max_epochs,
+        1 / study.run.training.reports_per_epoch,
+        objectives=max(1, len(study.goal.tasks)),
+    )
     sampler, scheduler = study.study.sampler, study.study.scheduler
     for line in (*scheduler.doubts(extent), *sampler.doubts(study.space, study.trials)):
         logger.warning("%s", line)

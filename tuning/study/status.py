@@ -10,6 +10,7 @@ from mtl_core.errors import ConfigError
 from mtl_core.study_file import describe, read_document
 from tuning.records import TrialRecord
 from tuning.study.agreement import check_ended, read_journal
+from tuning.study.facts import read_facts
 from tuning.study.folder import StudyFolder
 from tuning.study.history import History, read_history
 from tuning.study.journal import NotBegunError
@@ -31,7 +32,7 @@ class StudyStatus:
         ended: Trials that ended.
         paused: Run ids of the trials that wait in a study that runs.
         driver: What the last driver wrote; None when there was none.
-        best: The best trial so far by dev, running ones included.
+        history: Its trials.
         go_on: The command that goes on with the study.
     """
 
@@ -41,8 +42,18 @@ class StudyStatus:
     ended: int
     paused: Sequence[str]
     driver: DriverStatus | None
-    best: TrialRecord | None
+    history: History
     go_on: str
+
+    @property
+    def best(self) -> TrialRecord | None:
+        """The best trial so far by dev, running ones included."""
+        return self.history.best_so_far
+
+    @property
+    def front(self) -> Sequence[TrialRecord]:
+        """The trials so far that no other beats in all objectives; none with one objective."""
+        return self.history.goal.front(self.history)
 
 
 def read_status(path: Path) -> StudyStatus:
@@ -61,7 +72,9 @@ def read_status(path: Path) -> StudyStatus:
 def _history(folder: StudyFolder) -> History:
     # The study file is written before the journal: for a moment there is one without the other.
     try:
-        return read_history(folder, read_journal(folder))
+        # A study from before there were several objectives has no facts, or none of its goal.
+        goal = read_facts(folder).goal if folder.facts.exists() else None
+        return read_history(folder, read_journal(folder), goal=goal)
     except NotBegunError:
         return History()
 
@@ -85,7 +98,7 @@ def status_of(folder: StudyFolder, history: History, result: Result) -> StudySta
         ended=ended,
         paused=waiting if driver is not None and driver.is_alive else (),
         driver=driver,
-        best=history.best_so_far,
+        history=history,
         go_on=command_to_go_on(folder.path),
     )
 

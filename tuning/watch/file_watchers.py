@@ -3,8 +3,10 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from tuning.goals import Goal
 from tuning.records import TrialRecord
 from tuning.space.space import Parameter
+from tuning.watch.front_board import FrontBoard, front_tags
 from tuning.watch.state import StudyState
 from tuning.watch.status_file import StatusFile
 from tuning.watch.tensorboard import TensorBoard
@@ -17,6 +19,7 @@ def file_watchers(
     state: StudyState,
     parameters: Sequence[Parameter],
     records: Iterable[TrialRecord],
+    goal: Goal | None = None,
 ) -> list[Watcher]:
     """Returns what writes into a study folder; another one is a file here and a line below.
 
@@ -25,10 +28,14 @@ def file_watchers(
         state: What the study does; is told of everything first.
         parameters: Every parameter that can occur, conditional ones included.
         records: The trials of earlier sessions.
+        goal: By what trials are compared; None = by their combined scores.
     """
+    goal, records = goal or Goal(), list(records)
+    tags, board = front_tags(goal), folder / "tensorboard"
     # Apart from each other: one that raises is told no more, and takes no other with it.
     return [
-        TrialsCsv(folder / "trials.csv", records),
-        TensorBoard(folder / "tensorboard", parameters),
+        TrialsCsv(folder / "trials.csv", records, goal),
+        TensorBoard(board, parameters, tags),
+        *([FrontBoard(board, records, goal)] if tags else []),
         StatusFile(folder / "status.json", state),
     ]

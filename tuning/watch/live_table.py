@@ -9,12 +9,12 @@ from rich.table import Table
 from rich.text import Text
 
 from mtl_core.training.report import epochs_text
-from tuning.records import Status, TrialRecord, rank
+from tuning.records import Status, TrialRecord
 from tuning.watch.console import Printable
 from tuning.watch.plain_lines import long_warning
 from tuning.watch.state import Snapshot, StudyState
 from tuning.watch.watcher import Watcher
-from tuning.watch.wording import clock, left, parameters, scores, trainers, work
+from tuning.watch.wording import clock, left, parameters, standing, told_scores, trainers, work
 
 _BEST_SHOWN = 5
 """Trials in the table: the best so far of those that ended or are paused."""
@@ -84,8 +84,8 @@ def study_view(now: Snapshot) -> RenderableType:
         return title
     parts: list[RenderableType] = [title, _bars(now)]
     if now.best is not None:
-        score = f"{now.best.best.combined:.4f}" if now.best.best else "-"
-        parts.append(Text(f"best so far, {now.best.id} with {score}: {parameters(now.best)}"))
+        best = f"best so far, {now.best.id} with {standing(now.best, now.goal, now.front)}"
+        parts.append(Text(f"{best}: {parameters(now.best)}"))
     if now.ranked or now.paused:
         parts.append(_table(now))  # Last: a terminal of few lines cuts what stands below.
     return Group(*parts)
@@ -128,15 +128,19 @@ def _table(now: Snapshot) -> Table:
     """Returns the best trials; long cells take several lines, none is cut."""
     # Folded: by default Rich ends a long cell in an ellipsis, and scores stand at its end.
     table = Table(expand=True)
-    for name in ("trial", "status", "epochs", "combined"):
+    several, front = bool(now.goal.tasks), now.front
+    for name in ("trial", *(["front"] * several), "status", "epochs", "combined"):
         table.add_column(name, no_wrap=True)
     table.add_column("scores", overflow="fold", ratio=1)
-    for record in sorted((*now.ranked, *now.paused), key=rank)[:_BEST_SHOWN]:
+    for record in now.goal.ranked((*now.ranked, *now.paused))[:_BEST_SHOWN]:
         table.add_row(
             Text(record.id),
+            *([Text("yes" if record.id in front else "")] * several),
             Text(record.status, style=_STYLES.get(record.status, "")),
             Text(f"{epochs_text(record.progress)}/{now.epochs}"),
             Text(_combined(record)),
-            Text(scores(record) if record.status != "failed" else record.error or ""),
+            Text(
+                record.error or "" if record.status == "failed" else told_scores(record, now.goal)
+            ),
         )
     return table

@@ -9,7 +9,7 @@ from rich.console import Console
 from tuning.records import TrialRecord
 from tuning.watch.state import Snapshot, StudyState
 from tuning.watch.watcher import Watcher
-from tuning.watch.wording import clock, left, outcome, trainers, work
+from tuning.watch.wording import clock, left, outcome, standing, trainers, work
 
 QUIET_SECONDS = 30.0
 """Seconds without a line after which one says what is going on."""
@@ -94,7 +94,7 @@ def sign_of_life(now: Snapshot) -> str:
         if len(now.running) > _SHOWN:
             parts.append(f"{len(now.running) - _SHOWN} more trials")
         if now.best is not None and now.best.best is not None:
-            parts.append(f"best {now.best.id} {now.best.best.combined:.4f}")
+            parts.append(f"best {now.best.id} {standing(now.best, now.goal, now.front)}")
     parts += [trainers(now), left(now.estimate)]
     return "; ".join(part for part in parts if part)
 

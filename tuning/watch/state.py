@@ -4,9 +4,10 @@ import math
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
-from tuning.records import TrialRecord, best_trial, order_of, rank
+from tuning.goals import Goal
+from tuning.records import TrialRecord, order_of
 from tuning.trainers.messages import TrainerStatus
 from tuning.watch.watcher import Watcher
 
@@ -36,17 +37,19 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The size of a search.
+    """What a search is to do.
 
     Attributes:
         trials: In all; 0 before the search.
         epochs: Of a full trial.
         trainers: Trials at a time.
+        goal: By what trials are compared.
     """
 
     trials: int = 0
     epochs: int = 0
     trainers: int = 0
+    goal: Goal = field(default_factory=Goal)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,7 @@ class Snapshot:
         name: Of the study.
         stage: What it is doing.
         seconds: Since the command began.
-        plan: The size of its search.
+        plan: The search.
         trainers: What each trainer does.
         unfinished: Trials that run or are paused, in the order in which they were begun.
         ranked: Trials that ended, best first.
@@ -72,6 +75,11 @@ class Snapshot:
     unfinished: Sequence[TrialRecord]
     ranked: Sequence[TrialRecord]
     estimate: Estimate | None
+
+    @property
+    def goal(self) -> Goal:
+        """By what trials are compared."""
+        return self.plan.goal
 
     @property
     def trials(self) -> int:
@@ -101,7 +109,12 @@ class Snapshot:
     @property
     def best(self) -> TrialRecord | None:
         """The best trial so far, also one that has not ended."""
-        return best_trial((*self.ranked, *self.unfinished))
+        return self.goal.best((*self.ranked, *self.unfinished))
+
+    @property
+    def front(self) -> list[str]:
+        """Ids of the trials that no other beats in all objectives; [] with one objective."""
+        return [record.id for record in self.goal.front((*self.ranked, *self.unfinished))]
 
     def status_of(self, record: TrialRecord) -> TrainerStatus | None:
         """Returns the status of the trainer that works on a trial."""
@@ -135,13 +148,18 @@ class StudyState(Watcher):
         with self._lock:
             self._stage = text
 
+    def aimed(self, goal: Goal) -> None:
+        """Notes by what trials are compared."""
+        with self._lock:
+            self._plan = replace(self._plan, goal=goal)
+
     def planned(
         self, *, trials: int, ended: Sequence[TrialRecord], epochs: int, trainers: int
     ) -> None:
         """Notes the size of the search."""
         with self._lock:
             # Without the trials that an earlier session left running: they wait until they begin.
-            self._plan = Plan(trials, epochs, trainers)
+            self._plan = Plan(trials, epochs, trainers, self._plan.goal)
             self._records = {record.id: record for record in ended}
             self._stage = "searching"
 
@@ -181,7 +199,7 @@ class StudyState(Watcher):
                 unfinished=sorted(
                     (r for r in records.values() if not r.has_ended), key=lambda r: order_of(r.id)
                 ),
-                ranked=sorted((r for r in records.values() if r.has_ended), key=rank),
+                ranked=self._plan.goal.ranked(r for r in records.values() if r.has_ended),
                 estimate=self._estimate(records),
             )
 

@@ -7,7 +7,7 @@ at the root, with every parameter that can occur; each trial then adds its row f
 import json
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from uuid import uuid4
 
@@ -28,7 +28,7 @@ from tuning.watch.watcher import Watcher
 EXPERIMENT_FILE = "events.out.tfevents.0.experiment"
 """Name of the event file at the root; a fixed one, so that a resumed study finds it."""
 
-_VERSION = Event(file_version="brain.Event:2").SerializeToString()
+VERSION = Event(file_version="brain.Event:2").SerializeToString()
 """What every event file begins with."""
 
 Cell = bool | float | str
@@ -37,13 +37,17 @@ Cell = bool | float | str
 class TensorBoard(Watcher):
     """Writes the event files of a study; every call is on disk when it returns."""
 
-    def __init__(self, folder: Path, parameters: Sequence[Parameter]) -> None:
+    def __init__(
+        self, folder: Path, parameters: Sequence[Parameter], more_tags: Sequence[str] = ()
+    ) -> None:
         """Opens the board of a new or resumed study.
 
         Args:
             folder: The `tensorboard` folder of the study; made with the first trial.
             parameters: Every parameter that can occur, conditional ones included.
+            more_tags: Of curves that others write, and that the HPARAMS table is to show.
         """
+        self._more_tags = tuple(more_tags)
         self._folder = folder
         self._parameters = tuple(parameters)
         self._files: dict[str, Path] = {}
@@ -56,11 +60,8 @@ class TensorBoard(Watcher):
         # A trial may begin more than once; it has its row already, and a second would be another.
         if record.id in self._files:
             return
-        # A file of its own for each session: no two drivers ever write into one.
-        # TensorBoard reads the files of a folder in the order of their names.
-        name = f"events.out.tfevents.{time.time():.6f}.{socket.gethostname()}.{uuid4().hex[:8]}"
-        self._files[record.id] = self._folder / record.id / name
-        self._pending[record.id] = [_VERSION]
+        self._files[record.id] = self._folder / record.id / new_name()
+        self._pending[record.id] = [VERSION]
         row = dict(_row(self._parameters, record))
         # Kept for the domains: the default may lie outside of what is searched.
         for name, cell in row.items():
@@ -79,7 +80,8 @@ class TensorBoard(Watcher):
         values = [Summary.Value(tag=tag, simple_value=value) for tag, value in scalars.items()]
         self._write(record.id, Summary(value=values), step=report.number)
         # The names of the scores, thus the columns of the table, are known only now.
-        self._write_experiment([f"best/{name}" for name in _scores(report)])
+        scores = [f"best/{name}" for name in _scores(report)]
+        self._write_experiment([*scores, *self._more_tags])
 
     def ended(self, record: TrialRecord) -> None:
         """Closes a trial, with its status."""
@@ -94,19 +96,12 @@ class TensorBoard(Watcher):
             self._flush(record_id)
 
     def _write(self, record_id: str, summary: Summary, step: int = 0) -> None:
-        self._pending[record_id].append(_event(summary, step).SerializeToString())
+        self._pending[record_id].append(event_of(summary, step).SerializeToString())
         self._flush(record_id)
 
     def _flush(self, record_id: str) -> None:
         """Writes the events of a trial that are not on disk yet: all of them, or none."""
-        path = self._files[record_id]
-        with telling_full_disks(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-        # Not by way of the library's `EventFileWriter`: its thread dies of a full disk, and
-        # TensorBoard reads no further than the half of a record that it leaves.
-        with whole_append(path), path.open("ab") as file:
-            for event in self._pending[record_id]:
-                RecordWriter(file).write(event)
+        append_events(self._files[record_id], self._pending[record_id])
         self._pending[record_id].clear()
 
     def _write_experiment(self, metric_tags: Sequence[str]) -> None:
@@ -126,12 +121,30 @@ class TensorBoard(Watcher):
         partial = path.with_name("experiment.partial")
         with telling_full_disks(path):
             with partial.open("wb") as file:
-                RecordWriter(file).write(_event(summary).SerializeToString())
+                RecordWriter(file).write(event_of(summary).SerializeToString())
             partial.replace(path)
 
 
-def _event(summary: Summary, step: int = 0) -> Event:
+def new_name() -> str:
+    """Returns the name of a new event file; TensorBoard reads those of a folder in their order."""
+    # A file of its own for each session: no two drivers ever write into one.
+    return f"events.out.tfevents.{time.time():.6f}.{socket.gethostname()}.{uuid4().hex[:8]}"
+
+
+def event_of(summary: Summary, step: int = 0) -> Event:
+    """Returns an event of now."""
     return Event(wall_time=time.time(), step=step, summary=summary)
+
+
+def append_events(path: Path, events: Iterable[bytes]) -> None:
+    """Appends events to a file, which is made where there is none: all of them, or none."""
+    with telling_full_disks(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    # Not by way of the library's `EventFileWriter`: its thread dies of a full disk, and TensorBoard
+    # reads no further than the half of a record that it leaves.
+    with whole_append(path), path.open("ab") as file:
+        for event in events:
+            RecordWriter(file).write(event)
 
 
 def _session_end(*, is_failed: bool) -> Summary:

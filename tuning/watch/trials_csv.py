@@ -7,6 +7,7 @@ import pandas
 
 from mtl_core.files import write_text
 from mtl_core.scores import ScoreTree, flatten
+from tuning.goals import FLOORS, Goal
 from tuning.records import TrialRecord, Value, keys_of_all, order_of
 from tuning.watch.watcher import Watcher
 
@@ -14,14 +15,18 @@ from tuning.watch.watcher import Watcher
 class TrialsCsv(Watcher):
     """Writes the whole table anew when a trial ends or pauses, and at the end of the session."""
 
-    def __init__(self, path: Path, records: Iterable[TrialRecord]) -> None:
+    def __init__(
+        self, path: Path, records: Iterable[TrialRecord], goal: Goal | None = None
+    ) -> None:
         """Begins with the trials that are there; writes nothing yet.
 
         Args:
             path: The file.
             records: The trials of earlier sessions.
+            goal: By what trials are compared; None = by their combined scores.
         """
         self._path = path
+        self._goal = goal
         self._records = {record.id: record for record in records}
 
     def began(self, record: TrialRecord) -> None:
@@ -45,10 +50,10 @@ class TrialsCsv(Watcher):
         """Writes the table."""
         # Trials of several trainers begin in any order.
         ordered = [self._records[run_id] for run_id in sorted(self._records, key=order_of)]
-        write_text(self._path, trials_frame(ordered).to_csv(index=False))
+        write_text(self._path, trials_frame(ordered, self._goal).to_csv(index=False))
 
 
-def trials_frame(records: Sequence[TrialRecord]) -> pandas.DataFrame:
+def trials_frame(records: Sequence[TrialRecord], goal: Goal | None = None) -> pandas.DataFrame:
     """Returns one row per trial: id, status, parameters, dev scores at the best report, cost.
 
     The columns are "trial", "status", one per parameter, "combined", "joint_accuracy",
@@ -56,6 +61,9 @@ def trials_frame(records: Sequence[TrialRecord]) -> pandas.DataFrame:
     "epochs" and "seconds", and, where trials were scored on a sample of dev, before these
     "combined_on_sample", the best there. What a trial lacks is missing: a parameter of a section
     that it did not choose, the scores of a trial that never reported on all of dev.
+
+    With several objectives "front" and "chosen" stand behind the status. With limits "feasible"
+    does, and behind the scores what is limited.
     """
     scores = [_dev_scores(record) for record in records]
     # These two stand first, and stand there also before any trial has reported.
@@ -64,11 +72,13 @@ def trials_frame(records: Sequence[TrialRecord]) -> pandas.DataFrame:
     columns: dict[str, list[Value]] = {
         "trial": [record.id for record in records],
         "status": [record.status for record in records],
+        **(_standing(records, goal) if goal is not None else {}),
         **{
             name: [record.parameters.get(name) for record in records]
             for name in keys_of_all(record.parameters for record in records)
         },
         **{name: [row.get(name) for row in scores] for name in score_names},
+        **(_measured(records, goal) if goal is not None else {}),
         **_on_samples(records),
         "best_epoch": [
             _number(record.best.progress) if record.best else None for record in records
@@ -77,6 +87,28 @@ def trials_frame(records: Sequence[TrialRecord]) -> pandas.DataFrame:
         "seconds": [record.seconds for record in records],
     }
     return pandas.DataFrame({name: _series(values) for name, values in columns.items()})
+
+
+def _standing(records: Sequence[TrialRecord], goal: Goal) -> dict[str, list[Value]]:
+    """Returns where trials stand: on the front, chosen, within the limits; as the goal asks for."""
+    columns: dict[str, list[Value]] = {}
+    if goal.tasks:
+        ended = [record for record in records if record.has_ended]
+        front, chosen = goal.front(ended), goal.best(ended)
+        columns["front"] = [record in front for record in records]
+        columns["chosen"] = [record is chosen for record in records]
+    if goal.limits:
+        columns["feasible"] = [
+            goal.missed(record) == 0 if record.best is not None else None for record in records
+        ]
+    return columns
+
+
+def _measured(records: Sequence[TrialRecord], goal: Goal) -> dict[str, list[Value]]:
+    # Scores have their columns already.
+    names = [name for name in goal.limits if not name.startswith(FLOORS)]
+    found = [goal.measured(record.reports) for record in records]
+    return {name: [row.get(name) for row in found] for name in names}
 
 
 def _dev_scores(record: TrialRecord) -> dict[str, float]:

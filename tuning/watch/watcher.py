@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from mtl_core.errors import StorageError
 from mtl_core.full_disk import storage_error
+from tuning.goals import Goal
 from tuning.records import TrialRecord
 from tuning.trainers.messages import TrainerStatus
 
@@ -22,6 +23,9 @@ class Watcher:
 
     def stage(self, text: str) -> None:
         """A new stage began, for instance "starting 2 trainers"; may be told again."""
+
+    def aimed(self, goal: Goal) -> None:
+        """It is known by what trials are compared; comes before any trial is told of."""
 
     def planned(
         self, *, trials: int, ended: Sequence[TrialRecord], epochs: int, trainers: int
@@ -65,6 +69,10 @@ class Watchers(Watcher):
     def stage(self, text: str) -> None:
         """Tells all."""
         self._tell("stage", text)
+
+    def aimed(self, goal: Goal) -> None:
+        """Tells all."""
+        self._tell("aimed", goal)
 
     def planned(
         self, *, trials: int, ended: Sequence[TrialRecord], epochs: int, trainers: int

@@ -1,7 +1,10 @@
 """How trials, times and speeds are written on the terminal and in lines of text."""
 
+from collections.abc import Sequence
+
 from mtl_core.scores import main_scores
 from mtl_core.training.report import epochs_text
+from tuning.goals import Goal
 from tuning.records import TrialRecord
 from tuning.trainers.messages import TrainerStatus
 from tuning.watch.state import Estimate, Snapshot
@@ -27,6 +30,32 @@ def scores(record: TrialRecord) -> str:
     best = record.best or record.best_on_sample
     found = main_scores(best.dev if best is not None else {})
     return " ".join(f"{task} {value:.3f}" for task, (_, value) in found.items())
+
+
+def misses(record: TrialRecord, goal: Goal) -> str:
+    """Returns what a trial misses of the limits, such as "misses parameters by 12 %", or ""."""
+    found = goal.violations(record.reports)
+    told = [f"{name} by {100 * share:.2g} %" for name, share in found.items() if share > 0]
+    return f"misses {', '.join(told)}" if told else ""
+
+
+def told_scores(record: TrialRecord, goal: Goal) -> str:
+    """Returns the main scores, and what the trial misses of the limits."""
+    return "  ".join(part for part in (scores(record), misses(record, goal)) if part)
+
+
+def standing(record: TrialRecord, goal: Goal, front: Sequence[str]) -> str:
+    """Returns the scores by which a trial is the best, and of how many it was chosen.
+
+    Args:
+        record: The best trial.
+        goal: By what trials are compared.
+        front: Ids of the trials that no other beats in all objectives.
+    """
+    score = f"{record.best.combined:.4f}" if record.best else "-"
+    if goal.tasks:
+        score = f"{scores(record)}, one of {len(front)} on the front" if front else scores(record)
+    return ", ".join(part for part in (score, misses(record, goal)) if part)
 
 
 def parameters(record: TrialRecord) -> str:

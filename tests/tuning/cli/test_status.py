@@ -215,6 +215,7 @@ def test_watching_ends_with_the_driver(folder: Path, mtl: Mtl) -> None:
 def test_a_report_of_an_unfinished_study_says_just_that(folder: Path) -> None:
     from tuning.report.render import render_report
     from tuning.report.summary import StudySummary, Unfinished
+    from tuning.study.reached import Reached
     from tuning.study.result import FinalScores, Result
 
     best = FinalScores("0001", {"seed": 1}, {"combined": 0.6, "intent": {"accuracy": 0.6}})
@@ -222,7 +223,7 @@ def test_a_report_of_an_unfinished_study_says_just_that(folder: Path) -> None:
         StudySummary(
             name="tiny", folder="runs/tiny",
             records=[record(0, "complete", 0.5), record(1, "interrupted", 0.6)],
-            result=Result(objective="mean", best=best, seconds=75.0),
+            result=Result(goal=Reached(objective="mean"), best=best, seconds=75.0),
             replay="mtl train x", unfinished=Unfinished(1, 4, "interrupted", "mtl tune runs/x"),
         )
     )  # fmt: skip

@@ -15,6 +15,7 @@ from tuning.report.render import render_report
 from tuning.report.summary import StudySummary
 from tuning.run import tune as study_module
 from tuning.study.config import StudyFile
+from tuning.study.reached import Reached
 from tuning.study.result import Result, final_scores
 
 
@@ -108,6 +109,6 @@ def test_the_report_says_what_trials_were_computed_in(precisions: list[str], sen
     failed = TrialRecord("0009", "failed", {}, {}, error="no memory")
     summary = StudySummary(
         name="tiny", folder="runs/tiny", records=[*records(*precisions), failed],
-        result=Result(objective="mean", seconds=1.0), replay="",
+        result=Result(goal=Reached(objective="mean"), seconds=1.0), replay="",
     )  # fmt: skip
     assert f"objective on dev: mean.{sentence}\n" in render_report(summary)

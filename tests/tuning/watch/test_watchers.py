@@ -18,12 +18,14 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from trials import at_work, record
 
 import tuning.watch
+from tuning.goals import Goal
 from tuning.records import TrialRecord
 from tuning.space.range_domains import Floats
 from tuning.space.space import Parameter
 from tuning.watch.console import plain_console
 from tuning.watch.display import Display
 from tuning.watch.file_watchers import file_watchers
+from tuning.watch.front_board import FrontBoard
 from tuning.watch.live_table import LiveTable
 from tuning.watch.log_lines import LogLines
 from tuning.watch.notebook import NotebookView
@@ -41,6 +43,7 @@ PARAMETERS = [Parameter("optimizer.encoder_lr", Floats(1e-5, 1e-3, log=True))]
 
 WATCHERS: dict[type[Watcher], Make] = {
     StudyState: lambda state, folder: state,
+    FrontBoard: lambda state, folder: FrontBoard(folder, [], Goal(limits={"parameters": 1.0})),
     Display: lambda state, folder: Display(StudyState("demo")),
     Watchers: lambda state, folder: Watchers(),
     StudyWatchers: lambda state, folder: StudyWatchers("demo", None),
@@ -70,6 +73,7 @@ def found_watchers() -> set[type[Watcher]]:
 def tell(watcher: Watcher) -> None:
     """A study of two trials: one that goes on after a restart, one that fails."""
     watcher.stage("starting 1 trainer")
+    watcher.aimed(Goal())
     watcher.planned(trials=3, ended=[record(0, "complete", 0.5)], epochs=2, trainers=1)
     watcher.began(record(1, "running", 0.25))
     watcher.progressed([at_work(1, epoch=2, step=10, seconds=1.0)])

@@ -10,6 +10,7 @@ from mtl_core.untrusted import check_model
 from tuning.records import TrialRecord
 from tuning.study.folder import StudyFolder
 from tuning.study.history import History
+from tuning.study.reached import reached
 from tuning.study.result import Result, dev_scores, final_scores, tests_of_others, unseen_of
 from tuning.trainers.messages import Failed, Scored, ScoreJob, TrialSpec
 from tuning.trainers.trainers import Trainers
@@ -122,9 +123,9 @@ def result_of(
     return Result(
         trials=history.counts,
         seconds=seconds,
-        objective=objective,
         best=best,
         default=default,
         test_rows=rows or before.test_rows,
         earlier_tests=tests_of_others(tests, best, default),
+        goal=reached(history, objective),
     )

@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import Field
 
 from mtl_core.training.report import Report
-from tuning.search.schedulers.base import Extent, Scheduler, SchedulerBase
+from tuning.search.schedulers.base import Extent, Scheduler, SchedulerBase, Values, combined_alone
 from tuning.search.schedulers.promotion import Promotion, promotion_doubts
 from tuning.search.schedulers.rungs import Rungs, grace_doubts, rung_levels
 from tuning.trainers.decisions import Decision, GoOn, Pause, Stop
@@ -31,14 +31,20 @@ class AshaSection(SchedulerBase):
     reduction_factor: Annotated[float, Field(ge=1.1)] = 3.0
     """Rungs lie this factor apart, and about one trial in so many passes each."""
 
-    def build(self, max_epochs: int) -> Scheduler:
+    def build(self, max_epochs: int, values: Values = combined_alone) -> Scheduler:
         """Returns the scheduler of a study whose trials run up to `max_epochs`."""
+        del values
         levels = rung_levels(self.grace_epochs, self.reduction_factor, max_epochs)
         return asha(self.form, levels, self.reduction_factor)
 
     def doubts(self, extent: Extent) -> Iterator[str]:
         """Yields why no trial would end early, or none go on."""
         yield from grace_doubts(self.grace_epochs, extent)
+        if extent.objectives > 1:
+            yield (
+                "study.scheduler.kind is asha, which compares the mean of the objectives: trials "
+                "that are good in one of them alone end early; pareto_asha compares all"
+            )
         if self.form == "promoting":
             yield from promotion_doubts(self.reduction_factor, extent)
 

@@ -1,7 +1,7 @@
 """The contract of schedulers: after every report, one decides whether the run goes on."""
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -82,6 +82,15 @@ class Scheduler:
         return type(self).__name__
 
 
+Values = Callable[[Report], Sequence[float]]
+"""The values of a report that are compared, higher is better."""
+
+
+def combined_alone(report: Report) -> tuple[float]:
+    """Returns what a study of one objective compares."""
+    return (report.combined,)
+
+
 @dataclass(frozen=True, slots=True)
 class Extent:
     """How much there is to schedule.
@@ -90,19 +99,27 @@ class Extent:
         trials: Trials of the study.
         max_epochs: Epochs of its longest trial.
         report_epochs: Epochs from one report of a trial to the next; 0.1 = ten reports per epoch.
+        objectives: Values that the study maximises.
     """
 
     trials: int
     max_epochs: int
     report_epochs: float = 1.0
+    objectives: int = 1
 
 
 class SchedulerBase(Section):
     """Which trials end early; `build` makes the scheduler of a study."""
 
     @abstractmethod
-    def build(self, max_epochs: int) -> Scheduler:
-        """Returns the scheduler of a study whose trials run up to `max_epochs`."""
+    def build(self, max_epochs: int, values: Values = combined_alone) -> Scheduler:
+        """Returns the scheduler of a study whose trials run up to `max_epochs`.
+
+        Args:
+            max_epochs: Epochs of the longest trial.
+            values: The objectives of the study. Most schedulers compare `combined`, which is the
+                mean of several.
+        """
 
     @property
     def changes_recipes(self) -> bool:

@@ -9,7 +9,7 @@ from pydantic import Field
 from mtl_core.training.report import Report
 from tuning.records import number_of
 from tuning.search.schedulers.asha import Form, asha
-from tuning.search.schedulers.base import Extent, Scheduler, SchedulerBase
+from tuning.search.schedulers.base import Extent, Scheduler, SchedulerBase, Values, combined_alone
 from tuning.search.schedulers.promotion import promotion_doubts
 from tuning.search.schedulers.rungs import SLACK, grace_doubts, rung_levels
 from tuning.trainers.decisions import Decision
@@ -31,8 +31,9 @@ class HyperbandSection(SchedulerBase):
     reduction_factor: Annotated[float, Field(ge=1.1)] = 3.0
     """Rungs lie this factor apart, and about one trial in so many passes each."""
 
-    def build(self, max_epochs: int) -> Scheduler:
+    def build(self, max_epochs: int, values: Values = combined_alone) -> Scheduler:
         """Returns the scheduler of a study whose trials run up to `max_epochs`."""
+        del values
         factor = self.reduction_factor
         # Also one at the end itself, where the last bracket would begin to stop. One that lies just
         # below the end makes no bracket of its own, as in the paper.

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field, PositiveInt
 
 from mtl_core.training.report import Report
-from tuning.search.schedulers.base import Extent, Scheduler, SchedulerBase
+from tuning.search.schedulers.base import Extent, Scheduler, SchedulerBase, Values, combined_alone
 from tuning.search.schedulers.rungs import SLACK, grace_doubts
 from tuning.trainers.decisions import Decision, GoOn, Stop
 
@@ -27,9 +27,9 @@ class MedianSection(SchedulerBase):
     min_samples: PositiveInt = 3
     """How many others must have come as far before a trial ends."""
 
-    def build(self, max_epochs: int) -> Scheduler:
+    def build(self, max_epochs: int, values: Values = combined_alone) -> Scheduler:
         """Returns the scheduler of a study, which needs no number of epochs."""
-        del max_epochs
+        del max_epochs, values
         return MedianStopping(self.grace_epochs, self.min_samples)
 
     def doubts(self, extent: Extent) -> Iterator[str]:

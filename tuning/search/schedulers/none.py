@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from tuning.search.schedulers.base import Scheduler, SchedulerBase
+from tuning.search.schedulers.base import Scheduler, SchedulerBase, Values, combined_alone
 
 
 class NoSchedulerSection(SchedulerBase):
@@ -10,7 +10,7 @@ class NoSchedulerSection(SchedulerBase):
 
     kind: Literal["none"] = "none"
 
-    def build(self, max_epochs: int) -> Scheduler:
+    def build(self, max_epochs: int, values: Values = combined_alone) -> Scheduler:
         """Returns the scheduler of a study, which needs no number of epochs."""
-        del max_epochs
+        del max_epochs, values
         return Scheduler()

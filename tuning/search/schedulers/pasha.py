@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from mtl_core.training.report import Report
-from tuning.search.schedulers.base import Extent, Scheduler, SchedulerBase
+from tuning.search.schedulers.base import Extent, Scheduler, SchedulerBase, Values, combined_alone
 from tuning.search.schedulers.promotion import Promotion, promotion_doubts
 from tuning.search.schedulers.rungs import grace_doubts, rung_levels
 from tuning.trainers.decisions import Decision, GoOn, Pause
@@ -34,8 +34,9 @@ class PashaSection(SchedulerBase):
     reduction_factor: Annotated[float, Field(ge=1.1)] = 3.0
     """Rungs lie this factor apart, and about one trial in so many passes each."""
 
-    def build(self, max_epochs: int) -> Scheduler:
+    def build(self, max_epochs: int, values: Values = combined_alone) -> Scheduler:
         """Returns the scheduler of a study whose trials run up to `max_epochs`."""
+        del values
         levels = rung_levels(self.grace_epochs, self.reduction_factor, max_epochs)
         return Pasha(levels, self.reduction_factor)
 

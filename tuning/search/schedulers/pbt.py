@@ -46,8 +46,9 @@ class PbtSection(SchedulerBase):
         """Always true."""
         return True
 
-    def build(self, max_epochs: int) -> Scheduler:
+    def build(self, max_epochs: int, values: Values = combined_alone) -> Scheduler:
         """Returns the scheduler of a study whose trials run up to `max_epochs`."""
+        del values
         perturbation = Perturbation(self.resample, self.factors)
         return Pbt(self.interval, max_epochs, self.quantile, perturbation)
 
