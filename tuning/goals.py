@@ -59,7 +59,7 @@ class Goal:
         known = {
             "parameters": max(report.parameters for report in reports),
             "trained_parameters": max(sum(report.trained.values()) for report in reports),
-            "ms_per_sentence": best.ms_per_sentence,
+            "ms_per_sentence": math.nan if best.ms_per_sentence is None else best.ms_per_sentence,
             **{f"{FLOORS}.{task}": score for task, (_, score) in main_scores(best.dev).items()},
         }
         return {name: known.get(name, math.nan) for name in self.limits}

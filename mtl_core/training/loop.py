@@ -1,8 +1,10 @@
 """The training loop: a generator of `Report`s; closing it stops the run."""
 
 import logging
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from mtl_core.assets import Assets, inputs_of
@@ -30,6 +32,7 @@ def train(
     checkpoint: Path | None = None,
     assets: Assets | None = None,
     on_progress: Listener | None = None,
+    times_predictions: bool = False,
 ) -> Generator[Report, None, None]:
     """Trains one multi-task model; several workers call it alike and get the same reports.
 
@@ -43,6 +46,7 @@ def train(
             the run begins anew.
         assets: Data and encoder of an earlier run with the same `assets_key`.
         on_progress: Called after every step with how far the epoch is; training waits for it.
+        times_predictions: Whether its reports say how long a prediction takes, see `speed`.
 
     Yields:
         Its reports: one at the end of every epoch, and others within where the run says so.
@@ -56,12 +60,21 @@ def train(
     assets = assets or Assets.load(config, device=Place.current().device)
     inputs = _inputs(config, objective, assets)
     run = _begin(config, objective, assets, checkpoint, inputs)
+    # Before the first step: it takes as long with any weights.
+    speed = run.ms_per_sentence() if times_predictions else None
+    for report in _reports(run, partial(_save, run, checkpoint, inputs), on_progress):
+        yield replace(report, ms_per_sentence=speed)
+
+
+def _reports(run: Run, save: Callable[[], None], on_progress: Listener | None) -> Iterator[Report]:
+    """Yields the reports of a run that were made before, then trains; saves before each."""
     yield from tuple(run.state.reports)
+    config = run.config
     # From the epoch of the next report on: the checkpoint may lie within one.
     done = len(run.state.reports) // config.training.reports_per_epoch
     for epoch in range(done + 1, config.training.epochs + 1):
         for report in run.run_epoch(epoch, on_progress):
-            _save(run, checkpoint, inputs)
+            save()
             yield report
 
 

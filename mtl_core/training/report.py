@@ -45,7 +45,7 @@ class Report:
             steps of this epoch that were looked at; empty unless `training.gradients_every` is set.
         trained: Part of the model -> its parameters that trained in this epoch.
         parameters: All parameters of the model; 0 in reports of old versions.
-        ms_per_sentence: Milliseconds of a prediction, see `mtl_core.training.speed`; NaN unless
+        ms_per_sentence: Milliseconds of a prediction, see `mtl_core.training.speed`; None unless
             the study limits them.
         precision: What the run computes in, `auto` resolved; empty in reports of old versions.
         is_sample: Whether its scores are those of a sample of dev.
@@ -70,7 +70,7 @@ class Report:
     gradients: dict[str, Score] = field(default_factory=dict)
     trained: dict[str, Count] = field(default_factory=dict)
     parameters: Count = 0
-    ms_per_sentence: Score = math.nan
+    ms_per_sentence: Seconds | None = None
     precision: str = ""
     is_sample: bool = False
 

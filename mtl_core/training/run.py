@@ -25,6 +25,7 @@ from mtl_core.training.plan import GlobalBatch, parts_of
 from mtl_core.training.progress import EpochProgress, Listener
 from mtl_core.training.report import Report, best_so_far
 from mtl_core.training.so_far import EpochTotals
+from mtl_core.training.speed import ms_per_sentence
 from mtl_core.training.stage import Stage, begin_stage
 from mtl_core.training.state import new_state, seed_torch
 
@@ -226,6 +227,18 @@ class Run:
             collator=self.loader.collator,
         )
         return result, sampled is not None
+
+    def ms_per_sentence(self) -> float:
+        """Returns how long a prediction takes here, see `mtl_core.training.speed`."""
+        return ms_per_sentence(
+            self.state.model,
+            list(self.tasks),
+            # Without what frozen layers made of the rows: a prediction computes all.
+            self.assets.data.datasets,
+            place=self.place,
+            precision=self.state.precision,
+            collator=self.loader.collator,
+        )
 
     def _report(self, epoch: int, step: int, training: Training, *, is_end: bool) -> Report:
         """Returns the report after a step of an epoch, still without times."""

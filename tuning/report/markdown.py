@@ -1,9 +1,12 @@
 """The few pieces of Markdown that a report is made of; no HTML."""
 
+import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+from mtl_core.markdown import code
 from mtl_core.printable import printable
+from tuning.records import Value
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -30,3 +33,14 @@ def points(difference: float | None) -> str:
     """Returns a difference of shares in percentage points, for instance "+1.30"."""
     # "z": what rounds to zero is "+0.00" and never "-0.00".
     return "-" if difference is None else f"{100 * difference:+z.2f}"
+
+
+def parameter_cell(parameters: Mapping[str, Value], name: str) -> str:
+    """Returns the value of a parameter; "-" where a recipe does not have it."""
+    if name not in parameters:
+        return "-"
+    value = parameters[name]
+    # Four digits are for readers; the command of the replay has all of them.
+    if isinstance(value, float):
+        return code(f"{value:.4g}")
+    return code(value if isinstance(value, str) else json.dumps(value))  # true and null, as in YAML

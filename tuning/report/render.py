@@ -1,6 +1,5 @@
 """`report.md` as text: what was found and how far to trust it."""
 
-import json
 import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -11,11 +10,12 @@ from mtl_core.data.notes import leaks
 from mtl_core.markdown import code, plain
 from mtl_core.scores import flatten, main_scores, show_difference, show_score
 from mtl_core.training.report import epochs_text
-from tuning.records import ENDED, Status, TrialRecord, Value, keys_of_all, rank
+from tuning.records import ENDED, Status, TrialRecord, keys_of_all
 from tuning.report.data import data_section
+from tuning.report.front import front_section, limit_section
 from tuning.report.known import FROM_NOTHING, Beforehand, known_section
 from tuning.report.lineage import lineage_section, replay_note
-from tuning.report.markdown import percent, points, shell, table
+from tuning.report.markdown import parameter_cell, percent, points, shell, table
 from tuning.report.statistics import difference_interval
 from tuning.report.summary import StudySummary, Unfinished
 from tuning.report.verdict import (
@@ -57,10 +57,12 @@ def render_report(
         _headline(summary, openings),
         [f"## Best recipe{so_far}", _recipe_table(best, default)] if best else [],
         ["## Scores, in percent", _score_table(best, default)] if best else [],
+        front_section(summary.result.goal),
+        limit_section(summary.result),
         ["## Data", *data_section(summary.data)] if summary.data else [],
         known_section(beforehand),
         ["## Trials by status", _status_table(summary.records)],
-        ["## Trials, best first", _trial_table(summary.records)],
+        ["## Trials, best first", _trial_table(summary.result.goal.aim.ranked(summary.records))],
         lineage_section(summary.records),
         ["## Importance of the parameters", _importance_table(summary.importances)],
         ["## Failed trials", _failure_table(summary.records)],
@@ -100,7 +102,8 @@ def _opened(opening: Opening) -> str:
 
 def _comparison(best: FinalScores, default: FinalScores, result: Result) -> list[str]:
     """Returns a paragraph with both scores on dev and test, and how sure their difference is."""
-    if best.trial == default.trial:
+    # Of several objectives the verdict compares each.
+    if best.trial == default.trial or result.goal.aim.tasks:
         return []
     sentences = [against("dev", combined(best.dev), combined(default.dev))]
     if has_combined(best.test) and has_combined(default.test):
@@ -163,7 +166,7 @@ def _judge_noise(ours: float, theirs: float, count: int | None) -> list[str]:
 def _recipe_table(best: FinalScores, default: FinalScores | None) -> str:
     defaults = default.parameters if default else {}
     rows = [
-        [code(name), _parameter(best.parameters, name), _parameter(defaults, name)]
+        [code(name), parameter_cell(best.parameters, name), parameter_cell(defaults, name)]
         # Of a conditional space the two may have different parameters; "-" where one has none.
         for name in keys_of_all([best.parameters, defaults])
     ]
@@ -213,12 +216,11 @@ def _trial_table(records: Sequence[TrialRecord]) -> str:
             record.status,
             _combined_cell(record),
             *(show_score(name, _main_scores(record).get(name)) for name in columns),
-            *(_parameter(record.parameters, name) for name in parameters),
+            *(parameter_cell(record.parameters, name) for name in parameters),
             epochs_text(record.progress),
             f"{record.seconds:.0f}",
         ]
-        # The iterable is evaluated outside of the loop, where `rank` is still the key function.
-        for rank, record in enumerate(sorted(records, key=rank), start=1)
+        for rank, record in enumerate(records, start=1)
     ]
     shown = table([*header, "epochs", "seconds"], rows)
     return f"{shown}\n\n{_ON_SAMPLE}" if any(row[3].startswith("~") for row in rows) else shown
@@ -260,13 +262,3 @@ def _commands(summary: StudySummary) -> list[str]:
     records = {record.id: record for record in summary.records}
     note = replay_note(records.get(best.trial) if best else None)
     return [*replay, *note, "See every trial in TensorBoard:", shell(board)]
-
-
-def _parameter(parameters: Mapping[str, Value], name: str) -> str:
-    if name not in parameters:
-        return "-"
-    value = parameters[name]
-    # Four digits are for readers; the command of the replay has all of them.
-    if isinstance(value, float):
-        return code(f"{value:.4g}")
-    return code(value if isinstance(value, str) else json.dumps(value))  # true and null, as in YAML

@@ -8,6 +8,7 @@ from typing import NamedTuple, TypeGuard
 
 from mtl_core.data.notes import DataNote, leaks, percent
 from mtl_core.scores import ScoreTree, flatten
+from tuning.report.front import front_verdict, limit_cautions
 from tuning.report.markdown import percent as in_percent
 from tuning.report.markdown import points
 from tuning.study.result import FinalScores, Result
@@ -34,6 +35,8 @@ def verdict(result: Result) -> str:
     best, default = result.best, result.default
     if best is None:
         return "No trial reached a score, so there is no best recipe."
+    if result.goal.aim.tasks:
+        return front_verdict(result)
     if default is None:
         return f"The best recipe is trial {best.trial}; the default has no score to compare."
     if best.trial == default.trial:
@@ -65,13 +68,17 @@ def on_test(best: FinalScores, default: FinalScores) -> Compared | None:
 def cautions(
     result: Result, *, is_finished: bool = True, escaped: Callable[[str], str] = str
 ) -> Iterator[str]:
-    """Yields a sentence for each of dev and test of which too many rows stand in train.
+    """Yields a sentence for what speaks against the result.
+
+    That is limits which no trial holds, and each of dev and test of which too many rows stand in
+    train.
 
     Args:
         result: What the study found.
         is_finished: Whether all its trials have ended, so that test was opened.
         escaped: Escapes the names of data sets for where the sentences stand.
     """
+    yield from limit_cautions(result)
     best, default = result.best, result.default
     found = on_test(best, default) if best is not None and default is not None else None
     if is_finished and (of_test := leaks(result.notes, "test")):

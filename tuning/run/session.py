@@ -117,6 +117,7 @@ class Session:
             threads=study.resources.cpus,
             memory_growth_bytes=study.memory_growth_gib * 2**30,
             is_fresh=study.isolation == "fresh",
+            times_predictions=study.constraints.ms_per_sentence is not None,
         )
         # `scratch` holds what Ray Train writes; the checkpoints of trials lie in their own folders.
         return start_trainers(
@@ -142,10 +143,10 @@ class Session:
             total=self.study.trials,
             default_parameters=self.facts.default_parameters,
             first=(*self.study.given_points[1:], *self.known.first),
-            reports={record.id: record.reports for record in self.history},
             seed=self.study.study.seed,
             goal=self.facts.goal,
         )
+        points.remember({record.id: record.reports for record in self.history})
         recorder = Recorder(
             self.study.run.model_dump(mode="json"),
             self.folder,

@@ -44,7 +44,6 @@ class Points:
         total: int,
         default_parameters: Mapping[str, Value],
         first: Sequence[Mapping[str, Value]] = (),
-        reports: Mapping[str, Sequence[Report]] | None = None,
         seed: int = 0,
         goal: Goal | None = None,
     ) -> None:
@@ -57,7 +56,6 @@ class Points:
             default_parameters: Parameters of the study file's own recipe; those outside the space
                 are not told to Optuna.
             first: Points that are tried right after it, or parts of some, as Optuna draws them.
-            reports: Run id -> what a trial that was left open has reported before.
             seed: Seed of the study, by which recipes are changed that trials take over.
             goal: What Optuna is told of the scores; None = `combined` alone.
         """
@@ -71,14 +69,21 @@ class Points:
         # Those of an earlier driver, by Optuna's ids, and those that were put aside since.
         self._left = {run_id_of(number): one for number, one in open_trials(study).items()}
         self._aside: dict[str, OpenTrial] = {}
-        # A driver that was killed as a trial left its trainer may have written its last report into
-        # the folder alone. Optuna hears of it now: whatever is drawn next learns from it.
-        for run_id, told in (reports or {}).items():
-            if told and run_id in self._left:
-                trial = self.take_up(run_id)
-                for report in told:
-                    trial.observe(report)
-                self.put_aside(trial)
+
+    def remember(self, reports: Mapping[str, Sequence[Report]]) -> None:
+        """Takes note of what trials have reported that an earlier driver left; comes first.
+
+        A driver that was killed as a trial left its trainer may have written its last report into
+        the folder alone. Optuna hears of it now: whatever is drawn next learns from it.
+
+        Args:
+            reports: Run id -> reports, also of trials that have ended.
+        """
+        for run_id in [one for one in self._left if reports.get(one)]:
+            trial = self.take_up(run_id)
+            for report in reports[run_id]:
+                trial.observe(report)
+            self.put_aside(trial)
 
     @property
     def waiting(self) -> list[str]:

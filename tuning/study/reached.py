@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
 from mtl_core.number_types import KEPT
+from tuning.goals import Goal
 from tuning.records import Value
 from tuning.study.history import History
 
@@ -31,9 +32,7 @@ class Reached:
 
     Attributes:
         objective: Kind of the objective; `combined` in all scores is its value.
-        tasks: The objectives, where there are several.
-        floors: Task -> least score of the trial that is chosen; none = the knee is chosen.
-        limits: What is limited -> its limit; see `Goal`.
+        aim: By what trials were compared.
         front: The trials of the front, the oldest first.
         chosen: Id of the trial that is chosen, the best; None without any score.
         lacks: By how much its scores lie below the floors, summed up; 0 = it holds them.
@@ -45,9 +44,7 @@ class Reached:
     __pydantic_config__ = KEPT
 
     objective: str = ""
-    tasks: tuple[str, ...] = ()
-    floors: Mapping[str, float] = field(default_factory=dict)
-    limits: Mapping[str, float] = field(default_factory=dict)
+    aim: Goal = field(default_factory=Goal)
     front: tuple[FrontTrial, ...] = ()
     chosen: str | None = None
     lacks: float = 0.0
@@ -77,9 +74,7 @@ def reached(history: History, objective: str, *, so_far: bool = False) -> Reache
     }
     return Reached(
         objective=objective,
-        tasks=goal.tasks,
-        floors=goal.floors,
-        limits=goal.limits,
+        aim=goal,
         front=tuple(
             FrontTrial(
                 record.id,

@@ -43,6 +43,7 @@ class WorkerSettings:
         threads: Threads of torch.
         memory_growth_bytes: Growth since the first job after which the workers start anew.
         is_fresh: Whether they start anew after every job.
+        times_predictions: Whether reports say how long a prediction takes.
     """
 
     run: Mapping[str, object]
@@ -50,6 +51,7 @@ class WorkerSettings:
     threads: int
     memory_growth_bytes: float
     is_fresh: bool
+    times_predictions: bool = False
 
 
 def work(settings: WorkerSettings, pool: PoolAddress, trainer: int) -> None:
@@ -142,6 +144,7 @@ class Worker:
             checkpoint=job.spec.checkpoint,
             assets=self._shelf.assets_for(config),
             on_progress=self._channel.tell if self._place.rank == 0 else None,
+            times_predictions=self._settings.times_predictions,
         )
         # Closed even when it is left early, so that the run lets go of its files and memory now.
         with closing(reports):

@@ -46,11 +46,13 @@ def searcher_on(
     total: int = 8,
     sampler: dict = TPE,
     scheduler: StudyScheduler | None = None,
+    reports: dict | None = None,
     **settings: object,
 ) -> OptunaSearcher:
     section = TypeAdapter(SamplerSection).validate_python(sampler)
     study = open_optuna(journal, name="demo", sampler=section.build(7, SPACE))
     points = Points(study, SPACE, total=total, **{"default_parameters": DEFAULTS, **settings})
+    points.remember(reports or {})
     scheduler = scheduler or StudyScheduler(Scheduler())
     return OptunaSearcher(points, scheduler, pool=POOL, checkpoint_of=Path)
 

@@ -8,7 +8,14 @@ from pydantic import Field, field_validator
 
 from mtl_core.training.report import Report
 from tuning.records import DEFAULT_ID, order_of
-from tuning.search.schedulers.base import Extent, Scheduler, SchedulerBase, TakeOver
+from tuning.search.schedulers.base import (
+    Extent,
+    Scheduler,
+    SchedulerBase,
+    TakeOver,
+    Values,
+    combined_alone,
+)
 from tuning.search.schedulers.rungs import SLACK
 from tuning.space.perturbation import Perturbation
 from tuning.trainers.decisions import Decision, GoOn, Pause

@@ -1,0 +1,128 @@
+"""What a report says of several objectives, and of limits: the verdict and the tables."""
+
+from collections.abc import Iterator, Mapping
+
+from mtl_core.markdown import code
+from mtl_core.scores import ScoreTree
+from tuning.records import keys_of_all
+from tuning.report.markdown import parameter_cell, percent, points, table
+from tuning.study.reached import Reached
+from tuning.study.result import Result
+
+
+def front_verdict(result: Result) -> str:
+    """Returns which trial is chosen from the front, and how it compares with the default.
+
+    Args:
+        result: Of a study with several objectives, some trial of which has a score in each.
+    """
+    best, default = result.best, result.default
+    assert best is not None
+    told = _choice(result.goal)
+    if default is None:
+        return f"{told} The default has no score to compare."
+    if best.trial == default.trial:
+        return f"{told} That is the default recipe: keep it."
+    compared = [
+        f"on {where} {differences}"
+        for where, ours, theirs in (
+            ("dev", best.dev, default.dev),
+            ("test", best.test, default.test),
+            ("the rows of test that do not stand in train", best.unseen, default.unseen),
+        )
+        if (differences := _differences(result.goal, ours, theirs))
+    ]
+    return f"{told} Against the default it is {'; '.join(compared)} points."
+
+
+def _choice(goal: Reached) -> str:
+    tasks = " and ".join(goal.aim.tasks)
+    if not goal.front:
+        return (
+            f"No trial holds all limits, so there is no front of {tasks}; trial {goal.chosen} "
+            "misses least."
+        )
+    count = len(goal.front)
+    front = f"{count} trial{'s are' if count > 1 else ' is'} on the front of {tasks}"
+    if not goal.aim.floors:
+        return f"{front}; trial {goal.chosen}, its knee, is chosen."
+    floors = " and ".join(f"{task} {percent(floor)}" for task, floor in goal.aim.floors.items())
+    if goal.lacks > 0:
+        return (
+            f"{front}, and none reaches {floors}; trial {goal.chosen} is chosen, which lacks "
+            f"least: {100 * goal.lacks:.2f} points."
+        )
+    named = goal.aim.tasks
+    others = [task for task in named if task not in goal.aim.floors] or list(named)
+    return (
+        f"{front}; of those that reach {floors}, trial {goal.chosen} is the best in "
+        f"{' and '.join(others)}, and is chosen."
+    )
+
+
+def _differences(goal: Reached, ours: ScoreTree | None, theirs: ScoreTree | None) -> str:
+    """Returns the differences in the main scores, such as "intent +1.20 and slots -0.30", or ""."""
+    pairs = [(task, _main(ours, task), _main(theirs, task)) for task in goal.aim.tasks]
+    told = [
+        f"{task} {points(our - their)}"
+        for task, our, their in pairs
+        if our is not None and their is not None
+    ]
+    return " and ".join(told) if len(told) == len(pairs) else ""
+
+
+def _main(scores: ScoreTree | None, task: str) -> float | None:
+    """Returns the main score of a task: the first that it reports."""
+    found = (scores or {}).get(task)
+    return next(iter(found.values()), None) if isinstance(found, Mapping) else None
+
+
+def limit_cautions(result: Result) -> Iterator[str]:
+    """Yields a sentence when the best trial misses limits, which then all trials do."""
+    best, missed = result.best, result.goal.missed
+    if best is not None and best.trial in missed:
+        told = ", ".join(f"{name} by {100 * by:.2g} %" for name, by in missed[best.trial].items())
+        yield f"Caution: no trial holds all limits of the study; the best misses {told}."
+
+
+def front_section(goal: Reached) -> list[str]:
+    """Returns the parts of the section "Front": a row per trial, scores in percent."""
+    if not goal.aim.tasks:
+        return []
+    names = keys_of_all(one.parameters for one in goal.front)
+    header = ["trial", "", *map(code, goal.aim.tasks), *map(code, names)]
+    rows = [
+        [
+            one.trial,
+            "chosen" if one.trial == goal.chosen else "",
+            *(percent(one.scores[task]) for task in goal.aim.tasks),
+            *(parameter_cell(one.parameters, name) for name in names),
+        ]
+        for one in goal.front
+    ]
+    told = "No other trial is at least as good in all tasks and better in one; scores on dev."
+    return ["## Front", told, table(header, rows)] if rows else ["## Front", "Empty."]
+
+
+def limit_section(result: Result) -> list[str]:
+    """Returns the parts of the section "Limits": a row for each."""
+    goal = result.goal
+    if not goal.aim.limits:
+        return []
+    trials = [one.trial if one is not None else "" for one in (result.best, result.default)]
+    rows = [
+        [
+            code(name),
+            f"{limit:g}",
+            *(_measured(goal, trial, name) for trial in trials),
+            str(sum(name in found for found in goal.missed.values())),
+        ]
+        for name, limit in goal.aim.limits.items()
+    ]
+    header = ["limit", "value", "best", "default", "trials that miss it"]
+    return ["## Limits", table(header, rows)]
+
+
+def _measured(goal: Reached, trial: str, name: str) -> str:
+    value = goal.measured.get(trial, {}).get(name)
+    return "-" if value is None else f"{value:.4g}"
