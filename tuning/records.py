@@ -151,12 +151,6 @@ def rank(record: TrialRecord) -> tuple[bool, bool, float, tuple[int, str]]:
     return record.status == "failed", record.best is None, -score, order_of(record.id)
 
 
-def best_trial(records: Iterable[TrialRecord]) -> TrialRecord | None:
-    """Returns the best of the trials with a score on all of dev that did not fail, or None."""
-    scored = (one for one in records if one.status != "failed" and one.best is not None)
-    return min(scored, key=rank, default=None)
-
-
 def keys_of_all(mappings: Iterable[Mapping[str, object]]) -> list[str]:
     """Returns the keys of all mappings, each once, in order of first appearance."""
     return list(dict.fromkeys(key for mapping in mappings for key in mapping))

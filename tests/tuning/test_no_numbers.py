@@ -12,7 +12,8 @@ import pytest
 from trials import record, report
 
 from mtl_core.training.report import Report, best_report, best_so_far, why_no_number
-from tuning.records import TrialRecord, best_trial, rank
+from tuning.goals import Goal
+from tuning.records import TrialRecord, rank
 from tuning.search.schedulers.base import Scheduler
 from tuning.search.study_scheduler import StudyScheduler
 from tuning.trainers.decisions import Decision, GoOn
@@ -61,7 +62,7 @@ def test_the_best_trial_and_the_order_of_trials_know_numbers_alone(seed: int) ->
         for one in records
         if one.status != "failed" and first_of_largest(scores_of(one)) is not None
     ]
-    best = best_trial(records)
+    best = Goal().best(records)
     assert (best is None) == (not scored)
     if best is not None:
         tops = {one.id: max(filter(math.isfinite, scores_of(one))) for one in scored}

@@ -79,3 +79,18 @@ def test_an_objective_on_the_command_line_is_told_as_it_was_typed(tmp_path: Path
     found = load(tmp_path, "kind: mean", "study.objective={kind: pareto, floors: {slotz: 0.5}}")
     assert found.startswith("--set study.objective=")
     assert "study.objective.floors.slotz: no task 'slotz' that is not auxiliary" in found
+
+
+def test_limits_name_tasks_and_lie_in_their_ranges(tmp_path: Path) -> None:
+    assert load(tmp_path, "kind: mean", "study.constraints={floors: {slots: 0.5}}") == ""
+    found = load(tmp_path, "kind: mean", "study.constraints={floors: {slotz: 0.5}}")
+    assert "study.constraints.floors.slotz: no task 'slotz' that is not auxiliary" in found
+    for wrong in ("parameters: 0", "ms_per_sentence: -1", "floors: {slots: 90}"):
+        assert "than" in load(tmp_path, "kind: mean", f"study.constraints={{{wrong}}}")
+
+
+def test_a_sampler_of_one_objective_is_refused_for_several(tmp_path: Path) -> None:
+    search = ("search={optimizer.head_lr: {range: [0.1, 0.2]}}", "study.trials=3")
+    assert load(tmp_path, "kind: mean", *search, "study.sampler={kind: cma_es}") == ""
+    found = load(tmp_path, "kind: pareto", *search, "study.sampler={kind: cma_es}")
+    assert "study.sampler.kind: found 'cma_es', which takes one objective; allowed: tpe" in found

@@ -11,7 +11,7 @@ from trials import record, report
 from mtl_core.data.notes import DataNote
 from mtl_core.scores import flatten
 from mtl_core.training.report import best_report
-from tuning.records import best_trial
+from tuning.goals import Goal
 from tuning.study.folder import StudyFolder
 from tuning.study.history import History
 from tuning.study.result import FinalScores, Result, read_result, write_result
@@ -55,11 +55,11 @@ def test_a_trial_without_a_number_is_never_the_best() -> None:
         assert [one.id for one in history] == [f"000{number}" for number in range(6)]
         assert history.best is records[3]
         assert history.best_so_far is records[2]
-        assert best_trial(order) is records[2]
+        assert Goal().best(order) is records[2]
         assert history.default is records[0]
         assert history.counts == {"complete": 2, "stopped": 1, "failed": 1}
         assert len(history.ended) == 4
-    assert best_trial([]) is None
+    assert Goal().best([]) is None
 
 
 def test_what_is_noted_stands_in_the_place_of_what_was_known() -> None:

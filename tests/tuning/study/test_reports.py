@@ -14,7 +14,8 @@ from trials import record, report
 
 from mtl_core.kept import BrokenError
 from mtl_core.training.report import Report, best_so_far, epochs_text, why_no_number
-from tuning.records import TrialRecord, best_trial, rank
+from tuning.goals import Goal
+from tuning.records import TrialRecord, rank
 from tuning.search.points import Points
 from tuning.space.space import Entry, Space
 from tuning.study.folder import StudyFolder
@@ -52,8 +53,8 @@ def test_a_run_is_worth_its_best_report_on_all_of_dev() -> None:
 
 def test_a_run_that_was_scored_on_a_sample_alone_is_behind_all_others_and_never_the_best() -> None:
     flattered, worse, ended = trial(0.9), trial(0.8), trial(0.9, 0.1)
-    assert best_trial([flattered, worse]) is None
-    assert best_trial([flattered, ended]) is ended
+    assert Goal().best([flattered, worse]) is None
+    assert Goal().best([flattered, ended]) is ended
     nothing = dataclasses.replace(flattered, reports=())
     failed = dataclasses.replace(ended, status="failed")
     order = [ended, flattered, worse, nothing, failed]

@@ -24,6 +24,9 @@ class SamplerBase(Section):
     uses_earlier: ClassVar[bool] = False
     """Whether it learns from earlier studies; else a study file that names some is refused."""
 
+    takes_several: ClassVar[bool] = True
+    """Whether it draws for several objectives; else a study file with several is refused."""
+
     @abstractmethod
     def of_trial(self, draw: "Draw") -> "BaseSampler":
         """Returns Optuna's sampler for one trial."""

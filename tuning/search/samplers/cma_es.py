@@ -39,6 +39,7 @@ class CmaEsSection(SamplerBase):
     sigma: Annotated[float, Field(gt=0, le=1)] = 1 / 6
     """Standard deviation of the first generation, as a share of each range."""
     uses_priors: ClassVar[bool] = True
+    takes_several: ClassVar[bool] = False
 
     def check(self, space: Space) -> None:
         """Asks for something to evolve.
