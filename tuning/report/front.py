@@ -113,7 +113,7 @@ def limit_section(result: Result) -> list[str]:
     rows = [
         [
             code(name),
-            f"{limit:g}",
+            _number(limit),
             *(_measured(goal, trial, name) for trial in trials),
             str(sum(name in found for found in goal.missed.values())),
         ]
@@ -125,4 +125,8 @@ def limit_section(result: Result) -> list[str]:
 
 def _measured(goal: Reached, trial: str, name: str) -> str:
     value = goal.measured.get(trial, {}).get(name)
-    return "-" if value is None else f"{value:.4g}"
+    return "-" if value is None else _number(value)
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"

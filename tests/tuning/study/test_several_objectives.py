@@ -233,7 +233,7 @@ def test_the_report_shows_the_front_and_compares_task_by_task(folder: StudyFolde
         ["| 0002", "chosen", "95.00", "78.00"],
     ]
     limits = text.split("## Limits\n\n")[1].splitlines()
-    assert limits[2] == "| `parameters` | 1000 | 900 | 900 | 1 |"
+    assert limits[2] == "| `parameters` | 1,000 | 900 | 900 | 1 |"
     ranked = text.split("## Trials, best first\n\n")[1].split("\n\n")[0].splitlines()[2:]
     ids = [row.split(" | ")[1] for row in ranked]
     assert ids == ["0002", "0000", "0001", "0003", "0005", "0004"]
