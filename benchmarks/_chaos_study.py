@@ -42,7 +42,7 @@ SETUPS: Mapping[str, Mapping[str, object]] = {
 _SAMPLERS: Sequence[Mapping[str, object]] = (
     {"kind": "tpe", "startup_trials": 3},
     {"kind": "gp", "startup_trials": 3},
-    {"kind": "cma_es", "population_size": 3},
+    {"kind": "cma_es", "population_size": 4},
     {"kind": "qmc"},
     {"kind": "grid", "points": 5},
     {"kind": "random"},

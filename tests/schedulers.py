@@ -6,6 +6,7 @@ FORMS = {
     "pasha": {"kind": "pasha"},
     "hyperband": {"kind": "hyperband"},
     "median": {"kind": "median"},
+    "pareto_asha": {"kind": "pareto_asha", "reduction_factor": 2},
     "none": {"kind": "none"},
     "pbt": {"kind": "pbt"},
 }

@@ -43,6 +43,9 @@ SPACE = {
 }
 """What is searched where a test says nothing else."""
 
+TASKS = {"intent": {"kind": "classification", "dataset": "sample", "column": "intent"}}
+"""What is trained where a test says nothing else."""
+
 Learn = Callable[[float, Mapping[str, object]], float]
 """The score after an epoch, of that before it and the overrides that it was trained with."""
 
@@ -230,10 +233,10 @@ def study_file(
     epochs: int,
     search: Mapping[str, object] = SPACE,
     sampler: Mapping[str, object] | None = None,
+    tasks: Mapping[str, object] = TASKS,
     **study: object,
 ) -> StudyFile:
     """A study of the sample corpus, whose data are never read."""
-    tasks = {"intent": {"kind": "classification", "dataset": "sample", "column": "intent"}}
     section = {
         "name": "simulated",
         "storage": str(storage),

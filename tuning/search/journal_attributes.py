@@ -1,8 +1,8 @@
 """What a search keeps of its trials in Optuna's journal, beside what Optuna itself keeps."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from mtl_core.number_types import KEPT, Count, Score, Seconds
 from tuning.records import Value
@@ -29,5 +29,5 @@ class TrialAttribute(BaseModel):
     epochs: Seconds = 0.0
     sampled: bool = False
     scores: dict[str, dict[str, Score]] = {}
-    told: tuple[Count, float] | None = None
+    told: Annotated[list[float], Field(min_length=2)] | None = None
     joint_accuracy: Score = 0.0

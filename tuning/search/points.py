@@ -234,7 +234,7 @@ class OpenTrial:
         # compare trials at the same step, where all stand on a sample of dev or all on all of it.
         if report.number > self._told:
             self._told = report.number
-            tell_report(self._trial, report.number, best.combined)
+            tell_report(self._trial, report.number, best.combined, self._goal.values(best))
 
     def end(self, last: TrialResult | None, *, has_failed: bool) -> None:
         """Tells Optuna how the trial ended.

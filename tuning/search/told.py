@@ -6,29 +6,32 @@ lines of the journal the order in which trials reported.
 """
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 
 import optuna
 from optuna.trial import FrozenTrial
 
 TOLD = "told"
-"""The attribute: [number of the report, best combined score so far]."""
+"""The attribute: [number of the report, best combined score so far, its objectives ...]."""
 _VALUE, _ATTRIBUTE = b'{"op_code":7,', b'"user_attr":{"told":['
 """What stands in lines of the journal that tell of a report; in a text quotes are escaped."""
 
 
-def tell_report(trial: optuna.Trial, number: int, best: float) -> None:
+def tell_report(trial: optuna.Trial, number: int, best: float, values: Sequence[float]) -> None:
     """Tells of a report.
 
     Args:
         trial: The trial, which runs.
         number: The report, from 1; later than those before.
         best: The best combined score so far.
+        values: The objectives of the report that reached it.
     """
     if len(trial.study.directions) == 1:
         trial.report(best, number)
     else:
-        trial.set_user_attr(TOLD, [number, best])
+        known = values if all(map(math.isfinite, values)) else ()
+        trial.set_user_attr(TOLD, [number, best, *known])
 
 
 def told_reports(trial: FrozenTrial) -> Mapping[int, float]:
@@ -38,8 +41,13 @@ def told_reports(trial: FrozenTrial) -> Mapping[int, float]:
     """
     if TOLD not in trial.user_attrs:
         return trial.intermediate_values
-    number, best = trial.user_attrs[TOLD]
+    number, best = trial.user_attrs[TOLD][:2]
     return {number: best}
+
+
+def told_values(trial: FrozenTrial) -> list[float]:
+    """Returns the objectives of the best report that Optuna was told of; [] of one objective."""
+    return list(trial.user_attrs.get(TOLD, ())[2:])
 
 
 def told_in(line: bytes) -> tuple[int, int] | None:

@@ -3,16 +3,19 @@
 import os
 import random
 import time
+from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
 from typing import get_args
 
 import pytest
+import simulated_study
 from optuna.trial import TrialState
 from samplers import SETTINGS, kinds
 from schedulers import FORMS
-from simulated_study import SimulatedStudy
+from simulated_study import TASKS, SimulatedStudy, next_report
 
+from mtl_core.training.report import Report
 from tuning.search.schedulers.kinds import SchedulerSection
 
 KILLS = 10
@@ -28,9 +31,11 @@ ALONE = {"random", "qmc", "grid"}
 """Samplers whose points do not hang on what trials reached."""
 
 
-def searched(storage: Path, sampler: str, scheduler: str, *, trainers: int) -> SimulatedStudy:
+def searched(
+    storage: Path, sampler: str, scheduler: str, *, trainers: int, **study: object
+) -> SimulatedStudy:
     section = {"kind": sampler, **SETTINGS[sampler], **LATER.get(sampler, {})}
-    settings = {"search": SEARCH, "trials": 6, "epochs": 3, "trainers": trainers}
+    settings = {"search": SEARCH, "trials": 6, "epochs": 3, "trainers": trainers, **study}
     return SimulatedStudy(storage, scheduler=FORMS[scheduler], sampler=section, **settings)
 
 
@@ -91,3 +96,29 @@ def test_side_by_side_none_is_lost_and_none_comes_twice(
         assert numbers == list(range(1, len(numbers) + 1)) == list(trial.intermediate_values)
     if sampler in ALONE:
         assert points == [tuple(trial.params.items()) for trial in undisturbed.journal]
+
+
+TWO = {**TASKS, "slots": {"kind": "tagging", "dataset": "sample", "column": "slots"}}
+
+
+def report_of_two(before: tuple[Report, ...], score: float, per_epoch: int = 1) -> Report:
+    """A report of two tasks, of which one is learnt the worse the better the other is."""
+    scores = {"intent": {"accuracy": score}, "slots": {"f1": 0.7 - score**2 / 2}}
+    return replace(next_report(before, score, per_epoch), dev=scores)
+
+
+@pytest.mark.parametrize("scheduler", ["pareto_asha", "none"])
+@pytest.mark.parametrize("sampler", ["tpe", "gp", "nsga2", "nsga3", "random"])
+def test_with_two_objectives_the_same_trials_end_in_the_same_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sampler: str, scheduler: str
+) -> None:
+    monkeypatch.setattr(simulated_study, "next_report", report_of_two)
+    draw = random.Random(f"{sampler} {scheduler}")
+    settings = {"tasks": TWO, "objective": {"kind": "pareto"}, "trainers": 1}
+    undisturbed = searched(tmp_path / "whole", sampler, scheduler, **settings)
+    assert undisturbed.run()
+    study = searched(tmp_path / "killed", sampler, scheduler, **settings)
+    assert killed(study, draw) > 3
+    assert study.told() == undisturbed.told()
+    ended = [trial for trial in study.journal if trial.state == TrialState.COMPLETE]
+    assert all(len(trial.values) == 2 for trial in ended)

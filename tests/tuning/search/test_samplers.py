@@ -16,6 +16,7 @@ from samplers import CONDITIONAL, MODELS, PLAIN, kinds, sampler_of, space_of
 
 from mtl_core.errors import ConfigError
 from tuning.search.samplers.base import SamplerBase
+from tuning.search.told import tell_report
 from tuning.space.space import Space
 from tuning.study.journal import open_optuna
 
@@ -154,6 +155,31 @@ def test_where_trials_have_limits_those_that_run_or_pause_say_nothing_yet(
             study.tell(trial, *([0.1 * number] if number % 2 else [None, TrialState.PRUNED]))
     begun(study, space)
     assert all(number != 5 or state == "RUNNING" for number, state, _ in shown(study, kind, space))
+
+
+@pytest.mark.parametrize("kind", ["tpe", "gp", "nsga2", "nsga3", "qmc", "random"])
+def test_trials_of_several_objectives_that_were_stopped_are_shown_with_them(
+    tmp_path: Path, kind: str
+) -> None:
+    space = space_of(PLAIN)
+    sampler = sampler_of(kind).build(3, space)
+    names = ["intent.accuracy", "slots.f1"]
+    study = open_optuna(tmp_path / "journal", name="demo", sampler=sampler, objectives=names)
+    for number in range(9):
+        trial = begun(study, space)
+        tell_report(trial, 1, 0.5, [0.1 * number, 0.9 - 0.1 * number])
+        if number % 3 == 0:
+            study.tell(trial, [0.1 * number, 1 - 0.1 * number])
+        elif number % 3 == 1:
+            study.tell(trial, state=TrialState.PRUNED)
+    points = [tuple(trial.params.items()) for trial in study.get_trials(deepcopy=False)]
+    assert len(set(points)) == 9
+    found = sampler_of(kind).look(space)(study.get_trials(deepcopy=False))
+    if kind != "qmc":
+        assert all(one.state == TrialState.COMPLETE for one in found)
+        assert found[1].values == pytest.approx([0.1, 0.8])
+        assert found[2].values == pytest.approx([0.2, 0.7])
+        assert found[3].values == pytest.approx([0.3, 0.7])
 
 
 def test_cma_es_finds_the_middle_of_a_bowl_and_is_the_algorithm_of_its_package(

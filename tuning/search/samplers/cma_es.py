@@ -34,7 +34,7 @@ class CmaEsSection(SamplerBase):
     """
 
     kind: Literal["cma_es"] = "cma_es"
-    population_size: Annotated[int, Field(ge=2)] | None = None
+    population_size: Annotated[int, Field(ge=4)] | None = None
     """Trials of a generation; null = 4 + 3 ln(parameters), Hansen's choice."""
     sigma: Annotated[float, Field(gt=0, le=1)] = 1 / 6
     """Standard deviation of the first generation, as a share of each range."""

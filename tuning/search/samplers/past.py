@@ -7,12 +7,14 @@ a form that the sampler can learn from. Values are the best so far, as `OpenTria
 
 import copy
 from collections import defaultdict
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from functools import cached_property, partial
 from statistics import median
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
+
+from tuning.search.told import told_values
 
 Look = Callable[[Sequence[FrozenTrial]], list[FrozenTrial]]
 """Makes of all trials of a study what a sampler is shown."""
@@ -58,12 +60,17 @@ def with_stopped(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
     there, so that trials side by side do not try the same.
     """
     is_limited = _is_limited(trials)
-    return [
-        _shown_as(trial, TrialState.PRUNED, _last(trial)[1])
-        if _is_open(trial) and not is_limited
-        else trial
-        for trial in trials
-    ]
+    shown = []
+    for trial in trials:
+        values = _values(trial, {}, is_limited=is_limited)
+        if trial.state == TrialState.RUNNING and len(values) == 1:
+            shown.append(_shown_as(trial, TrialState.PRUNED, values))
+        # Of several objectives it takes all stopped trials for alike, and worse than all others.
+        elif len(values) > 1:
+            shown.append(_shown_as(trial, TrialState.COMPLETE, values))
+        else:
+            shown.append(trial)
+    return shown
 
 
 def as_complete(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
@@ -71,19 +78,15 @@ def as_complete(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
 
     A trial that was stopped, pauses or runs is shown with its best value so far, plus what those
     that ran to their end gained behind that report (the median): trials of the same rung keep their
-    order, and a good one that was stopped early does not look worse than a poor one that ran on.
+    order, and a good one that was stopped early does not look worse than a poor one that ran on. Of
+    several objectives it is shown with those of its best report.
     """
     gains, is_limited = _gains(trials), _is_limited(trials)
     shown = []
     for trial in trials:
-        if trial.state == TrialState.COMPLETE:
-            shown.append(trial)
-        elif trial.intermediate_values and (
-            trial.state == TrialState.PRUNED or (_is_open(trial) and not is_limited)
-        ):
-            step, value = _last(trial)
-            shown.append(_shown_as(trial, TrialState.COMPLETE, value + gains.get(step, 0.0)))
-        elif trial.state == TrialState.RUNNING:
+        if values := _values(trial, gains, is_limited=is_limited):
+            shown.append(_shown_as(trial, TrialState.COMPLETE, values))
+        elif trial.state in (TrialState.COMPLETE, TrialState.RUNNING):
             shown.append(trial)
     return shown
 
@@ -102,9 +105,21 @@ def having(look: Look, names: Iterable[str]) -> Look:
     return look_at
 
 
-def _is_open(trial: FrozenTrial) -> bool:
-    """Whether a trial runs, or pauses, and has reported."""
-    return trial.state == TrialState.RUNNING and bool(trial.intermediate_values)
+def _values(trial: FrozenTrial, gains: Mapping[int, float], *, is_limited: bool) -> list[float]:
+    """Returns what a trial is worth that did not run to its end; [] where nothing is known.
+
+    Args:
+        trial: The trial, in any state.
+        gains: Number of a report -> what to add to the best value up to there.
+        is_limited: Whether trials have limits, of which nothing is known as long as they run.
+    """
+    is_open = trial.state == TrialState.RUNNING
+    if trial.state != TrialState.PRUNED and (not is_open or is_limited):
+        return []
+    if not trial.intermediate_values:
+        return told_values(trial)
+    step, value = _last(trial)
+    return [value + gains.get(step, 0.0)]
 
 
 def _is_limited(trials: Iterable[FrozenTrial]) -> bool:
@@ -131,7 +146,7 @@ def _gains(trials: Iterable[FrozenTrial]) -> dict[int, float]:
     return {step: median(found) for step, found in gains.items()}
 
 
-def _shown_as(trial: FrozenTrial, state: TrialState, value: float) -> FrozenTrial:
+def _shown_as(trial: FrozenTrial, state: TrialState, values: Sequence[float]) -> FrozenTrial:
     shown = copy.copy(trial)
-    shown.state, shown.value = state, value
+    shown.state, shown.values = state, values
     return shown
