@@ -43,6 +43,7 @@ class Order:
 
     Attributes:
         job: The job.
+        before: Reports that its run has made by earlier jobs.
         attempts: How often trainers have begun it.
         delivered: Messages that its trainers have sent.
         is_begun: Whether the trainer that has it has begun it.
@@ -52,6 +53,7 @@ class Order:
     """
 
     job: Job
+    before: int = 0
     attempts: int = 0
     delivered: int = 0
     is_begun: bool = False
@@ -63,6 +65,16 @@ class Order:
     def known(self) -> int:
         """Reports of its run that were known before."""
         return self.job.delivered if isinstance(self.job, TrainJob) else 0
+
+    @property
+    def reports(self) -> int:
+        """Reports that its run has made, by this job or by earlier ones."""
+        is_training = isinstance(self.job, TrainJob)
+        return self.known + self.delivered if is_training else self.before
+
+    def is_beyond(self, job: Job) -> bool:
+        """Whether the run has made more reports than a job that is to train it knows of."""
+        return isinstance(job, TrainJob) and job.delivered < self.reports
 
     def decide(self, decision: Decision) -> None:
         """Answers the trainer that waits for a decision, when one does."""

@@ -63,16 +63,19 @@ class TrialPool:
     async def submit(self, job: Job) -> None:
         """Queues a job; what comes of it is read with `message`.
 
-        One that was queued before, by a call whose answer was lost, stays as it is.
+        One that was queued before, by a call whose answer was lost, stays as it is. So does a run
+        that has come further than the job knows: Tune starts actors for trials that it then gives
+        to others, and such an actor may queue its trial when that has long gone on.
         """
         known = self._orders.get(job.spec.id)
-        if known is not None and known.job == job:
+        if known is not None and (known.job == job or known.is_beyond(job)):
             return
         # Another job of the same run takes the place of the one before: a score after the training,
         # or what is left of a run that paused. Its trainer may still wait for what was decided.
         if known is not None:
             self._end(known)
-        order = self._orders[job.spec.id] = Order(job)
+        before = known.reports if known is not None else 0
+        order = self._orders[job.spec.id] = Order(job, before=before)
         self._waiting.append(order)
         await self._wake()
 

@@ -182,3 +182,27 @@ def test_what_was_delivered_of_a_run_that_goes_on_is_counted_on() -> None:
         reporting.cancel()
 
     run(scenario())
+
+
+def test_a_job_that_comes_late_does_not_undo_what_its_run_has_done() -> None:
+    """Tune starts an actor for a trial, gives it to another, and the first queues it much later."""
+
+    async def scenario() -> None:
+        pool = await started_pool()
+        await pool.take(0)
+        reporting = asyncio.create_task(pool.report(0, GOES_ON))
+        await pool.message("0000", 0)
+        await pool.stop("0000", 1)
+        assert await reporting == Stop()
+        await pool.submit(job(0))
+        await pool.submit(TrainJob(spec(0), delivered=1))
+        await pool.submit(job(0))
+        assert await pool.take(0) == TrainJob(spec(0), delivered=1)
+        await pool.report(0, LAST)
+        await pool.submit(score_job(0))
+        await pool.submit(TrainJob(spec(0), delivered=1))
+        assert await pool.take(0) == score_job(0)
+        await pool.submit(job(1))
+        assert await pool.take(0) == job(1)
+
+    run(scenario())
