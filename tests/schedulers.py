@@ -8,6 +8,7 @@ FORMS = {
     "median": {"kind": "median"},
     "pareto_asha": {"kind": "pareto_asha", "reduction_factor": 2},
     "none": {"kind": "none"},
+    "pareto": {"kind": "pareto_asha", "form": "promoting", "reduction_factor": 2},
     "pbt": {"kind": "pbt"},
 }
 """Name -> section of a study file."""
