@@ -27,7 +27,7 @@ def estimate_lines(found: StudyEstimate, scheduler: str) -> Iterator[str]:
     cache = ", with an empty cache for what frozen layers compute" if frozen else ""
     yield f"  time      {_time(found.seconds.low)} to {_time(found.seconds.high)}{cache}"
     most, stay = _size(found.disk.most), _size(found.disk.stay)
-    yield f"  disk      up to {most}; {stay} stay, and the model"
+    yield f"  disk      up to {most}; at most {stay} stay, and the model"
 
 
 def _numbers(found: Range) -> str:
