@@ -26,7 +26,7 @@ FAMILIES = {  # the folder that may ask for its own kinds -> files whose classes
     "tuning/watch": "tuning/watch/*.py",
 }
 SETTINGS = ("Section", "BaseModel", "NamedTuple")
-MEASURED = {"Report"}
+MEASURED = {"Report", "Result"}
 
 
 def main(root: Path) -> None:

@@ -19,6 +19,9 @@ ENDED: tuple[Status, ...] = ("complete", "stopped", "failed")
 """The statuses of trials that never go on."""
 
 
+EndedBy = Literal["trials", "hours", "epochs", "patience", "sampler"]
+"""What ended a search: a limit in the `study` section, or a sampler that has no more points."""
+
 DEFAULT_ID = "0000"
 """Run id of trial 0, the study file's own recipe."""
 

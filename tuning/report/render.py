@@ -76,8 +76,8 @@ def _headline(summary: StudySummary, openings: Sequence[Opening]) -> list[str]:
     result = summary.result
     best, default = result.best, result.default
     facts = (
-        f"{len(summary.records)} trials in {timedelta(seconds=round(result.seconds))} (h:mm:ss); "
-        f"objective on dev: {result.goal.objective}.{_precisions(summary.records)}"
+        f"{len(summary.records)} trials in {timedelta(seconds=round(result.seconds))} (h:mm:ss)"
+        f"{_ended_by(result)}; objective on dev: {result.goal.objective}.{_precisions(summary.records)}"
     )
     is_finished = summary.unfinished is None
     told = cautions(result, is_finished=is_finished, escaped=plain)
@@ -115,6 +115,15 @@ def _comparison(best: FinalScores, default: FinalScores, result: Result) -> list
     if found is not None and (found.where == UNSEEN or not leaks(result.notes, "test")):
         sentences.extend(_judge_noise(found.best, found.default, result.test_rows))
     return [" ".join(sentences)]
+
+
+def _ended_by(result: Result) -> str:
+    """Returns what ended the search, to stand behind its time."""
+    if result.ended_by is None:
+        return ""
+    if result.ended_by == "sampler":
+        return ", ended as the sampler has no more points"
+    return f", ended by `study.{result.ended_by}`"
 
 
 def _so_far(unfinished: Unfinished, best: FinalScores | None) -> list[str]:

@@ -16,6 +16,7 @@ from tuning.run.stages.search import SearchParts, search
 from tuning.search.points import Points
 from tuning.search.searcher import OptunaSearcher
 from tuning.search.study_scheduler import StudyScheduler
+from tuning.study.budget import Budget
 from tuning.study.clock import StudyClock
 from tuning.study.config import StudyFile
 from tuning.study.data_facts import DataFacts
@@ -72,6 +73,12 @@ class Session:
         self.clock = StudyClock(self.optuna_study, start=start)
         self.history = read_history(folder, self.optuna_study, self.facts.default_parameters, goal)
 
+    @property
+    def budget(self) -> Budget:
+        """Says when the search has ended."""
+        limits, trials = self.study.study, self.study.trials
+        return Budget(limits, trials, self.history, lambda: self.clock.seconds)
+
     def run(self, count: int, watcher: Watcher, *, verbose: bool) -> StudyResult:
         """Searches with up to `count` trainers, scores, and writes the result.
 
@@ -81,7 +88,8 @@ class Session:
         before = read_result(self.folder)
         ended, total = self.history.ended, self.study.trials
         is_there = has_whole_model(self.folder)
-        if len(ended) >= total and not unscored(self.history, before, has_model=is_there):
+        is_over = len(ended) == len(self.history) and self.budget.over() is not None
+        if is_over and not unscored(self.history, before, has_model=is_there):
             # Nothing to do, so no trainers start: they take longer than all that is shown.
             return self._write(before, {}, seconds=before.seconds or self.clock.stop())
         # At least one: with all trials ended there is still test to score.
@@ -92,7 +100,7 @@ class Session:
         with self._trainers(run, count) as trainers:
             self.clock.count()  # From here on work is done, and its time is the study's.
             watcher.planned(trials=total, ended=ended, epochs=epochs, trainers=count)
-            if len(ended) < total:
+            if not is_over:
                 parts = self.parts(trainers, watcher)
                 search(parts, count=count, scratch=self.folder.scratch, verbose=verbose)
             watcher.stage("scoring on test")
@@ -118,6 +126,7 @@ class Session:
             memory_growth_bytes=study.memory_growth_gib * 2**30,
             is_fresh=study.isolation == "fresh",
             times_predictions=study.constraints.ms_per_sentence is not None,
+            trial_timeout_s=study.trial_timeout_s,
         )
         # `scratch` holds what Ray Train writes; the checkpoints of trials lie in their own folders.
         return start_trainers(
@@ -172,7 +181,7 @@ class Session:
 
     def _scheduler(self) -> StudyScheduler:
         section, values = self.study.study.scheduler, self.facts.goal.values
-        scheduler = StudyScheduler(section.build(self.study.max_epochs, values))
+        scheduler = StudyScheduler(section.build(self.study.max_epochs, values), self.budget)
         # As if it had seen all that was reported before; else the first trials after a restart
         # would be compared with nothing, and nobody would know which of those left are paused.
         scheduler.replay(
@@ -192,8 +201,14 @@ class Session:
         result = result_of(
             self.history, before, scored, objective=self.facts.objective, seconds=seconds
         )
-        if self.facts.data is not None:
-            result = replace(result, notes=tuple(self.facts.data.notes))
+        data = self.facts.data
+        result = replace(
+            result,
+            # Only now: of a study that goes on the end before was none. Where no limit was reached,
+            # the sampler had no more points.
+            ended_by=self.budget.over() or "sampler",
+            notes=tuple(data.notes) if data is not None else (),
+        )
         # The result first: the report can be made again from the folder, scores on test cannot.
         write_result(self.folder, result)
         summary = summarise(self.facts, self.folder, self.optuna_study, self.history, result)

@@ -262,6 +262,12 @@ class OpenTrial:
         else:
             study.tell(self._trial, state=TrialState.PRUNED)
 
+    def stop(self) -> None:
+        """Tells Optuna that the trial ended early where it was; it may not have reported yet."""
+        self._describe()
+        state = TrialState.FAIL if self._is_broken else TrialState.PRUNED
+        self._trial.study.tell(self._trial, state=state)
+
     def _describe(self) -> None:
         """Keeps how far it came, and the scores of the best report, as user attributes."""
         best = self._best.get(False)

@@ -60,7 +60,7 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # Ray carries no types
         None as long as there is none and others run, by which a paused one may still have its turn;
         `FINISHED` when nothing is left but what is paused and is not to go on.
         """
-        point = self._next() or self._last()
+        point = None if self._scheduler.limits.spent() else self._next() or self._last()
         if point is None:
             return None if self._running else str(Searcher.FINISHED)
         self._running[trial_id] = point
@@ -77,11 +77,14 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # Ray carries no types
         # What was under way when the last driver ended goes first: others may wait for it.
         if self._interrupted:
             return self._points.take_up(self._interrupted.popleft())
-        drawn = self._points.draw() if self._scheduler.waits_for_all else None
+        drawn = self._draw() if self._scheduler.waits_for_all else None
         if drawn is not None:
             return drawn
         run_id = self._scheduler.next_paused()
-        return self._points.draw() if run_id is None else self._take_up(run_id)
+        return self._draw() if run_id is None else self._take_up(run_id)
+
+    def _draw(self) -> OpenTrial | None:
+        return None if self._scheduler.limits.over() else self._points.draw()
 
     def _take_up(self, run_id: str) -> OpenTrial:
         point = self._points.take_up(run_id)
@@ -108,14 +111,18 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # Ray carries no types
         """
         return self._end(Stop)
 
-    def end_paused(self) -> list[str]:
-        """Ends the trials that are still paused after the search, as stopped; returns run ids."""
-        return self._end(Pause)
+    def end_left(self) -> list[str]:
+        """Ends the trials that the search has left, as stopped; returns run ids.
+
+        Those that are paused; and when the study may take no more, also those that were under way
+        as their driver was killed.
+        """
+        return [*self._end(Pause), *(self._end(GoOn) if self._scheduler.limits.spent() else ())]
 
     def _end(self, decided: type[Decision]) -> list[str]:
         found = self._decided(decided)
         for run_id in found:
-            self._points.take_up(run_id).end(None, has_failed=False)
+            self._points.take_up(run_id).stop()
         return found
 
     def _decided(self, decided: type[Decision]) -> list[str]:

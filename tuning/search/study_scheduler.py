@@ -9,6 +9,7 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
 from mtl_core.training.report import Report
 from tuning.records import DEFAULT_ID, TrialRecord
+from tuning.search.limits import Limits
 from tuning.search.schedulers.base import Scheduler, TakeOver
 from tuning.trainers.decisions import Decision, GoOn, Pause, Stop
 from tuning.trainers.tune_values import METRIC, TrialConfig, TrialFailure, TrialResult
@@ -17,10 +18,10 @@ from tuning.trainers.tune_values import METRIC, TrialConfig, TrialFailure, Trial
 class StudyScheduler(FIFOScheduler):  # type: ignore[misc]  # Ray carries no types
     """Lets a scheduler of ours decide, with what a study needs on top.
 
-    Trial 0, the study file's own recipe, is the yardstick and always runs to its end. It pauses
-    only where every run goes on in time (`Scheduler.waits_for_all`). A report that holds no finite
-    number is passed over, since it would spoil the cutoffs of all other trials. One
-    that comes again is not judged again.
+    Trial 0, the study file's own recipe, is the yardstick and runs to its end as long as the study
+    may spend anything. It pauses only where every run goes on in time (`Scheduler.waits_for_all`).
+    A report that holds no finite number is passed over, since it would spoil the cutoffs of all
+    other trials. One that comes again is not judged again.
 
     Trials that wait begin in the order of the searcher. The scheduler knows them by their run ids,
     not by Tune's. To Tune a run that pauses has ended; when it goes on it is another trial, with
@@ -28,9 +29,15 @@ class StudyScheduler(FIFOScheduler):  # type: ignore[misc]  # Ray carries no typ
     checkpoint, and a killed driver finds paused runs as it finds all others.
     """
 
-    def __init__(self, inner: Scheduler) -> None:
-        """Lets `inner` decide."""
+    def __init__(self, inner: Scheduler, limits: Limits | None = None) -> None:
+        """Lets `inner` decide.
+
+        Args:
+            inner: Decides on runs.
+            limits: Of the search; once they are spent every run ends with its next report.
+        """
         super().__init__()
+        self.limits = limits or Limits()
         self._metric = METRIC
         self._inner = inner
         self._judged: dict[str, int] = {}
@@ -145,7 +152,8 @@ class StudyScheduler(FIFOScheduler):  # type: ignore[misc]  # Ray carries no typ
                 # Nobody is to wait for it, or to have it go on.
                 self._inner.forget(run_id)
                 decision = GoOn()
-            self._standing[run_id] = decision
+            # Also the study file's own recipe: what may be spent is the user's to say.
+            self._standing[run_id] = Stop() if self.limits.spent() and not is_last else decision
         return self.decision_on(run_id)
 
     def _is_kept(self, run_id: str, decision: Decision) -> bool:

@@ -57,6 +57,15 @@ class Study(Section):
     """What the best recipe has to keep within."""
     trials: int = Field(default=24, ge=1)
     """Recipes to try, the study file's own one included."""
+    hours: float | None = Field(default=None, gt=0)
+    """Wall time of the study over all its sessions, after which no trial begins, and those that run
+    end with their next report. null = any time."""
+    epochs: float | None = Field(default=None, gt=0)
+    """Epochs of all trials together, after which the search ends as it does by `hours`. null = any
+    number."""
+    patience: int | None = Field(default=None, ge=1)
+    """Trials in a row that are no better than the best one, after which none begins; those that run
+    go on. null = any number."""
     scheduler: SchedulerSection = AshaSection()
     """What stops poor trials early."""
     sampler: SamplerSection = TpeSection()
@@ -78,6 +87,9 @@ class Study(Section):
     """Seconds that a trial may take from report to report, to its first one with all that is loaded
     before, and for a score on test; then it has failed and its worker is replaced. null = any
     time."""
+    trial_timeout_s: float | None = Field(default=None, gt=0)
+    """Seconds that all epochs of a trial may take together, over all sessions; then it has failed.
+    null = any time."""
     keep_checkpoints: int = Field(default=1, ge=1)
     """How many of the best trials keep their checkpoint; trial 0 keeps its own as well."""
     card: About = About()

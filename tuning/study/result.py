@@ -12,7 +12,7 @@ from mtl_core.files import write_json
 from mtl_core.kept import read_kept
 from mtl_core.number_types import KEPT, Count, Seconds
 from mtl_core.scores import ScoreTree
-from tuning.records import TrialRecord, Value
+from tuning.records import EndedBy, TrialRecord, Value
 from tuning.study.folder import StudyFolder
 from tuning.study.history import History
 from tuning.study.reached import Reached
@@ -72,6 +72,7 @@ class Result:
         default: The study file's own recipe; None when it reached no score.
         test_rows: What the test data are worth, in rows; see `tuning.trainers.scoring`. None
             leaves the noise unjudged.
+        ended_by: What ended the search; None of one that has not ended, or from before it was kept.
         notes: What a user should know of the data, the most important first.
         earlier_tests: Scores on test of trials that were the best once: it is opened once for each.
         goal: The objective, and what was reached of several and of limits.
@@ -82,6 +83,7 @@ class Result:
     best: FinalScores | None = None
     default: FinalScores | None = None
     test_rows: int | None = None
+    ended_by: EndedBy | None = None
     notes: Sequence[DataNote] = ()
     earlier_tests: Tests = field(default_factory=dict)
     goal: Reached = field(default_factory=Reached)
@@ -109,6 +111,7 @@ class Result:
         return {
             "status": self.status,
             "trials": self.trials,
+            "ended_by": self.ended_by,
             "seconds": self.seconds,
             "best": self.best.to_json() if self.best is not None else None,
             "default": self.default.to_json() if self.default is not None else None,
@@ -129,6 +132,7 @@ class _Kept(BaseModel):
     status: Literal["complete", "failed"] = "failed"
     trials: dict[str, Count] = {}
     seconds: Seconds = 0.0
+    ended_by: EndedBy | None = None
     best: FinalScores | None = None
     default: FinalScores | None = None
     objective: str = ""
@@ -166,6 +170,7 @@ def read_result(folder: StudyFolder) -> Result:
     return Result(
         trials=kept.trials,
         seconds=kept.seconds,
+        ended_by=kept.ended_by,
         best=kept.best,
         default=kept.default,
         test_rows=kept.test_rows,

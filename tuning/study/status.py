@@ -93,7 +93,7 @@ def status_of(folder: StudyFolder, history: History, result: Result) -> StudySta
     waiting = [r.id for r in history if r.reports and not r.has_ended and r.id not in at_work]
     return StudyStatus(
         folder=folder.path,
-        state=_state(result, driver, trials=trials, ended=ended),
+        state=_state(result, driver, history, trials),
         trials=trials,
         ended=ended,
         paused=waiting if driver is not None and driver.is_alive else (),
@@ -117,14 +117,19 @@ def command_to_go_on(path: Path) -> str:
     return shlex.join(words)
 
 
-def _state(result: Result, driver: DriverStatus | None, *, trials: int, ended: int) -> State:
+def _state(result: Result, driver: DriverStatus | None, history: History, trials: int) -> State:
     # The driver is asked first: while it lives, an old result says nothing of what it does.
     if driver is not None and driver.is_alive:
         return "running"
     # A study may have gone on to more trials and ended before it wrote its new result: the one
     # that is there knows of fewer trials than have ended.
+    ended = len(history.ended)
     is_old = not result.trials or sum(result.trials.values()) < ended
-    if ended < trials or is_old:
+    # Another limit may have ended it before it had all its trials; one that went on since then has
+    # a trial that has not ended.
+    is_limited = result.ended_by not in (None, "trials") and ended == len(history)
+    is_over = ended >= trials or is_limited
+    if is_old or not is_over:
         return "interrupted"
     return "complete" if result.status == "complete" else "failed"
 

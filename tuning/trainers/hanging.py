@@ -1,7 +1,7 @@
 """Workers that hang: an alarm that rings when nothing is heard of one, and how one is ended."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -25,17 +25,20 @@ class Alarm:
     """
 
     def __init__(
-        self, seconds: float | None, then: Callable[[str], object], *, end_worker: End
+        self, limits: Mapping[str, float | None], then: Callable[[str], object], *, end_worker: End
     ) -> None:
         """Makes an alarm that is off.
 
         Args:
-            seconds: How long it waits; None = for ever.
+            limits: Key of the study file -> seconds, the least of which it waits; None = for ever.
             then: Called when it ended the worker, with the reason.
             end_worker: Ends it.
         """
         self.worker: object = None
-        self._seconds = seconds
+        found = [(seconds, key) for key, seconds in limits.items() if seconds is not None]
+        self._seconds: float | None = None
+        if found:
+            self._seconds, self._key = min(found)
         self._then = then
         self._end_worker = end_worker
         self._timer: asyncio.TimerHandle | None = None
@@ -61,8 +64,7 @@ class Alarm:
     async def _ring(self) -> None:
         if self.worker is not None and await self._end_worker(self.worker):
             self._then(
-                f"no report for {self._seconds:g} s (study.report_timeout_s); "
-                "its worker was replaced"
+                f"no report for {self._seconds:g} s (study.{self._key}); its worker was replaced"
             )
 
 

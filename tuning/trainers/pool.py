@@ -9,8 +9,10 @@ on, `stop` ends it. A trainer whose workers died calls `enter` again.
 
 import asyncio
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
+from types import MappingProxyType
 
 from mtl_core.training.progress import Progress
 from tuning.trainers.decisions import Decision, GoOn, Stop
@@ -37,7 +39,7 @@ class TrialPool:
         *,
         max_attempts: int,
         trainers: int,
-        report_timeout_s: float | None = None,
+        timeouts: Mapping[str, float | None] = MappingProxyType({}),
         end_worker: End = end_worker,
     ) -> None:
         """Makes a pool without jobs.
@@ -45,12 +47,13 @@ class TrialPool:
         Args:
             max_attempts: How often a job is started whose worker died.
             trainers: How many there are.
-            report_timeout_s: After how long without a report a worker hangs; None = never.
+            timeouts: Key of the study file -> seconds without a report after which a worker hangs;
+                None = never.
             end_worker: Ends one; see `tuning.trainers.hanging.end_worker`.
         """
         self._max_attempts = max_attempts
         self._trainers = [
-            Trainer(Alarm(report_timeout_s, partial(self._fail, number), end_worker=end_worker))
+            Trainer(Alarm(timeouts, partial(self._fail, number), end_worker=end_worker))
             for number in range(trainers)
         ]
         self._orders: dict[str, Order] = {}

@@ -122,8 +122,8 @@ def start_trainers(
         report_timeout_s: After how long without a report a worker hangs; None = never.
     """
     address = PoolAddress(f"mtl-pool-{uuid.uuid4().hex}", ray.get_runtime_context().namespace)
-    limits = {"max_attempts": max_attempts, "report_timeout_s": report_timeout_s}
-    pool = _start_pool(address.name, trainers=count, **limits)
+    timeouts = {"report_timeout_s": report_timeout_s, "trial_timeout_s": settings.trial_timeout_s}
+    pool = _start_pool(address.name, trainers=count, max_attempts=max_attempts, timeouts=timeouts)
     is_leaving = threading.Event()
     build = partial(build_trainer, resources=resources, scratch=scratch, is_leaving=is_leaving)
     # A thread each: `fit` returns when its trainer has ended.

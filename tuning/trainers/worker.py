@@ -44,6 +44,7 @@ class WorkerSettings:
         memory_growth_bytes: Growth since the first job after which the workers start anew.
         is_fresh: Whether they start anew after every job.
         times_predictions: Whether reports say how long a prediction takes.
+        trial_timeout_s: Seconds that all epochs of a run may take; None = any time.
     """
 
     run: Mapping[str, object]
@@ -52,6 +53,7 @@ class WorkerSettings:
     memory_growth_bytes: float
     is_fresh: bool
     times_predictions: bool = False
+    trial_timeout_s: float | None = None
 
 
 def work(settings: WorkerSettings, pool: PoolAddress, trainer: int) -> None:
@@ -146,9 +148,11 @@ class Worker:
             on_progress=self._channel.tell if self._place.rank == 0 else None,
             times_predictions=self._settings.times_predictions,
         )
+        seconds = 0.0
         # Closed even when it is left early, so that the run lets go of its files and memory now.
         with closing(reports):
             for report in reports:
+                seconds += report.seconds
                 is_last = report.progress >= last
                 # `train` yields the reports of its checkpoint once more; they were decided on
                 # before. The last one says that the run is over, which its driver, killed as it
@@ -158,6 +162,15 @@ class Worker:
                 decision = self._channel.send(Reported(report, is_last))
                 if is_last or isinstance(decision, Stop):
                     break
+                self._check_time(seconds)
+
+    def _check_time(self, seconds: float) -> None:
+        limit = self._settings.trial_timeout_s
+        # Clocks of two workers differ: one that is late ends the run for all.
+        if limit is not None and any(self._place.gather(seconds > limit)):
+            raise TrainingError(
+                f"its epochs took {seconds:.1f} s; study.trial_timeout_s is {limit:g}"
+            )
 
     def _score(self, job: ScoreJob) -> None:
         config = self._config(job.spec)

@@ -257,3 +257,15 @@ def test_a_study_in_which_everything_failed_has_a_report() -> None:
     assert "## Best recipe" not in text
     assert "Replay" not in text
     assert "Not enough trials to tell." in text
+
+
+@pytest.mark.parametrize(
+    ("ended_by", "words"),
+    [
+        (None, "0:07:12 (h:mm:ss); objective"),
+        ("patience", "0:07:12 (h:mm:ss), ended by `study.patience`; objective"),
+        ("sampler", "0:07:12 (h:mm:ss), ended as the sampler has no more points; objective"),
+    ],
+)
+def test_the_headline_says_what_ended_the_search(ended_by: str | None, words: str) -> None:
+    assert words in render_report(changed(ended_by=ended_by))

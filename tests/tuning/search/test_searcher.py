@@ -140,7 +140,7 @@ def test_at_the_end_the_best_paused_trial_goes_on_to_its_end(tmp_path: Path) -> 
         reported(searcher, scheduler, best, result(epoch, 0.3))
     # The other one is not the best of its rung.
     assert searcher.suggest("id") == "FINISHED"
-    assert searcher.end_paused() == ["0002"]
+    assert searcher.end_left() == ["0002"]
 
 
 def test_as_many_trials_as_asked_for(tmp_path: Path) -> None:

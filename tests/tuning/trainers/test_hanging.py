@@ -14,6 +14,7 @@ from tuning.trainers.messages import Failed
 from tuning.trainers.pool import TrialPool
 
 _SECONDS = 0.2
+_TIMEOUTS = {"report_timeout_s": _SECONDS, "trial_timeout_s": 60.0, "another": None}
 _HUNG = Failed("no report for 0.2 s (study.report_timeout_s); its worker was replaced")
 
 
@@ -30,7 +31,7 @@ class Ending:
 
 
 async def hanging_pool(ending: Ending, **settings: int) -> TrialPool:
-    return await started_pool(report_timeout_s=_SECONDS, end_worker=ending, **settings)
+    return await started_pool(timeouts=_TIMEOUTS, end_worker=ending, **settings)
 
 
 @pytest.mark.parametrize("reports", [0, 1])
@@ -176,7 +177,7 @@ def test_without_a_limit_nothing_hangs() -> None:
         asking = asyncio.create_task(pool.message("0000", 0))
         await idle()
         assert not asking.done()
-        alarm = Alarm(None, pytest.fail, end_worker=Ending())
+        alarm = Alarm({}, pytest.fail, end_worker=Ending())
         alarm.worker = "worker 1"
         alarm.start()
         await idle()
@@ -211,3 +212,15 @@ def test_a_worker_is_ended_unless_it_is_gone(
     actor = Actor(error)
     assert asyncio.run(end_worker(actor)) is is_ended
     assert ended == [actor] * is_ended
+
+
+def test_the_least_of_the_limits_counts_and_is_named() -> None:
+    async def scenario() -> None:
+        rung = asyncio.get_running_loop().create_future()
+        limits = {"report_timeout_s": 60.0, "trial_timeout_s": 0.01}
+        alarm = Alarm(limits, rung.set_result, end_worker=Ending())
+        alarm.worker = "worker"
+        alarm.start()
+        assert await rung == "no report for 0.01 s (study.trial_timeout_s); its worker was replaced"
+
+    run(scenario())

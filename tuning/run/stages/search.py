@@ -72,8 +72,8 @@ def begin(parts: SearchParts) -> None:
 
 
 def end(parts: SearchParts) -> None:
-    """Ends what is still paused when no trial is left that could go on."""
-    parts.logbook.stopped(parts.searcher.end_paused())
+    """Ends what is left when no trial can begin or go on any more."""
+    parts.logbook.stopped(parts.searcher.end_left())
 
 
 def _run(settings: tune.TuneConfig, logbook: Logbook, scratch: Path, *, verbose: bool) -> None:
