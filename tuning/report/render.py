@@ -77,7 +77,8 @@ def _headline(summary: StudySummary, openings: Sequence[Opening]) -> list[str]:
     best, default = result.best, result.default
     facts = (
         f"{len(summary.records)} trials in {timedelta(seconds=round(result.seconds))} (h:mm:ss)"
-        f"{_ended_by(result)}; objective on dev: {result.goal.objective}.{_precisions(summary.records)}"
+        f"{_ended_by(result)}; objective on dev: {result.goal.objective}."
+        f"{_precisions(summary.records)}"
     )
     is_finished = summary.unfinished is None
     told = cautions(result, is_finished=is_finished, escaped=plain)
