@@ -263,10 +263,13 @@ class OpenTrial:
             study.tell(self._trial, state=TrialState.PRUNED)
 
     def stop(self) -> None:
-        """Tells Optuna that the trial ended early where it was; it may not have reported yet."""
+        """Tells Optuna that the trial ended early where it was."""
+        if self._reports:
+            self.end(None, has_failed=False)
+            return
+        # It had no time to report, which is no failure of its own.
         self._describe()
-        state = TrialState.FAIL if self._is_broken else TrialState.PRUNED
-        self._trial.study.tell(self._trial, state=state)
+        self._trial.study.tell(self._trial, state=TrialState.PRUNED)
 
     def _describe(self) -> None:
         """Keeps how far it came, and the scores of the best report, as user attributes."""
