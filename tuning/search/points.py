@@ -223,6 +223,9 @@ class OpenTrial:
         """Takes note of a report and passes the best value so far to Optuna."""
         if report.number > self.num_reports:
             self._reports.append(report)
+        if report.is_sample and "sampled" not in self._trial.user_attrs:
+            # At once: what it is told to be worth is then not for sure, before it ends as well.
+            self._trial.set_user_attr("sampled", True)
         self._is_broken = self._is_broken or why_no_number(report) is not None
         if not math.isfinite(report.combined):
             return
@@ -276,8 +279,6 @@ class OpenTrial:
         best = self._best.get(False)
         self._trial.set_user_attr("reports", self.num_reports)
         self._trial.set_user_attr("epochs", self._reports[-1].progress if self._reports else 0.0)
-        if True in self._best:
-            self._trial.set_user_attr("sampled", True)
         if best is not None:
             self._trial.set_user_attr("scores", best.dev)
             self._trial.set_user_attr("joint_accuracy", best.joint_accuracy)

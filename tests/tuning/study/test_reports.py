@@ -16,6 +16,7 @@ from mtl_core.kept import BrokenError
 from mtl_core.training.report import Report, best_so_far, epochs_text, why_no_number
 from tuning.goals import Goal
 from tuning.records import TrialRecord, rank
+from tuning.search.knowledge.worth import worths
 from tuning.search.points import Points
 from tuning.space.space import Entry, Space
 from tuning.study.folder import StudyFolder
@@ -139,6 +140,23 @@ def test_samplers_hear_of_each_kind_its_best_so_far(tmp_path: Path) -> None:
     # Stopped, and not failed: of a sample alone nothing is known for sure.
     assert (told.state, told.intermediate_values) == (TrialState.PRUNED, {1: 0.9, 3: 0.9})
     assert "scores" not in told.user_attrs
+
+
+def test_what_a_sample_flatters_is_behind_what_ran_to_its_end(tmp_path: Path) -> None:
+    folder = StudyFolder(tmp_path)
+    drawn = points(folder)
+    for scores in ([0.9], [0.1, 0.3], [0.8], [0.1, 0.4]):
+        found = drawn.draw()
+        assert found is not None
+        reports = list(made(scores, per_epoch=2, is_sampled=True))
+        for one in reports:
+            found.observe(one)
+        if scores != [0.8]:  # That one still runs.
+            last = TrialResult(reports[-1], is_last=len(reports) == 2)
+            found.end(last, has_failed=False)
+    study = read_optuna(folder.journal)
+    first, second, third, fourth = worths(study.get_trials(deepcopy=False), study.directions)
+    assert fourth > second > first > third
 
 
 def points(folder: StudyFolder) -> Points:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from optuna.study import StudyDirection
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 
 
 def values_of(trial: FrozenTrial) -> tuple[float, ...]:
@@ -18,19 +18,21 @@ def values_of(trial: FrozenTrial) -> tuple[float, ...]:
 def reports_of(trial: FrozenTrial) -> int:
     """Returns how many reports a trial with a value has made, at least 1."""
     # Where a study has several objectives, Optuna keeps no values between.
-    told = int(trial.user_attrs.get("epochs", 0))
+    told = int(trial.user_attrs.get("reports", trial.user_attrs.get("epochs", 0)))
     return max(1, len(trial.intermediate_values), told)
 
 
-Worth = tuple[float, float]
+Worth = tuple[float, bool, float]
 """Sorts from the worst to the best."""
 
 
 def worths(trials: Sequence[FrozenTrial], directions: Sequence[StudyDirection]) -> list[Worth]:
     """Returns what each trial with a value is worth.
 
-    First by how far it breaks constraints, which good ones do not at all; then by its value, of
-    several objectives by how many trials are better in some and worse in none (dominate it).
+    First by how far it breaks constraints, which good ones do not at all; then trials that did not
+    run to their end are behind, where samples of dev are scored: their value may be that of few
+    rows; then by its value, of several objectives by how many trials are better in some and worse
+    in none (dominate it).
     """
     signs = [1.0 if one == StudyDirection.MAXIMIZE else -1.0 for one in directions]
     values = [
@@ -41,7 +43,13 @@ def worths(trials: Sequence[FrozenTrial], directions: Sequence[StudyDirection]) 
         ranks = [value for (value,) in values]
     else:
         ranks = [-float(sum(_dominates(other, own) for other in values)) for own in values]
-    return [(-_broken(trial), rank) for trial, rank in zip(trials, ranks, strict=True)]
+    return [
+        (-_broken(trial), _is_sure(trial), rank) for trial, rank in zip(trials, ranks, strict=True)
+    ]
+
+
+def _is_sure(trial: FrozenTrial) -> bool:
+    return trial.state == TrialState.COMPLETE or not trial.user_attrs.get("sampled", False)
 
 
 def _broken(trial: FrozenTrial) -> float:
