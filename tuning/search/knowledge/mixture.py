@@ -40,7 +40,7 @@ class Weights:
 
 
 class PriorMixture(BaseSampler):
-    """The mixture of PriorBand (Mallik et al. 2023, https://arxiv.org/abs/2306.12370, section 5).
+    """The mixture of PriorBand (Mallik et al. 2023, https://arxiv.org/abs/2306.12370).
 
     At rung r a point comes from the sampler with probability 1 / (1 + 3^r), else from the priors or
     from near the best trial. These two share what is left by how likely they make the best third of

@@ -117,8 +117,9 @@ def similarities_in(study: optuna.Study, earlier: Sequence[Earlier]) -> list[flo
 def similarity(a: Density, b: Density, generator: np.random.RandomState) -> float:
     """Returns (1 - d) / (1 + d), d being the total variation distance of two densities.
 
-    As in Watanabe et al. (2023, section 4.1). The distance is estimated at points of both, and so
-    where it is made, and not at even points as in the paper, most of which lie where nothing is.
+    As in Watanabe et al. (2023, https://arxiv.org/abs/2212.06751). The distance is estimated at
+    points of both, and so where it is made, and not at even points as in the authors' code
+    (github.com/nabenabe0928/hpo_task_similarity), most of which lie where nothing is.
     """
     drawn = [one.sample(generator, _LOOKS) for one in (a, b)]
     points = {name: np.concatenate([one[name] for one in drawn]) for name in drawn[0]}

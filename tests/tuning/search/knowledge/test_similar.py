@@ -88,6 +88,7 @@ def test_studies_are_compared_by_what_both_have() -> None:
 
 
 def test_weights_of_studies() -> None:
+    # As OptunaHub's `meta_learn_tpe` and the authors have them.
     # Two earlier studies: 1 - (0.5 + 1) / 3, 0.5 / 3, 1 / 3.
     assert task_weights([0.5, 1.0]) == pytest.approx([0.5, 1 / 6, 1 / 3])
 
