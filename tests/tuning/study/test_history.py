@@ -14,6 +14,7 @@ from mtl_core.training.report import best_report
 from tuning.goals import Goal
 from tuning.study.folder import StudyFolder
 from tuning.study.history import History
+from tuning.study.reached import Reached
 from tuning.study.result import FinalScores, Result, read_result, write_result
 
 NAN, INF = math.nan, math.inf
@@ -80,7 +81,8 @@ def test_a_result_is_read_as_it_was_written(tmp_path: Path) -> None:
     folder = StudyFolder(tmp_path)
     assert read_result(folder) == Result()
     result = Result(
-        trials={"complete": 2, "stopped": 1, "failed": 0}, seconds=3.5, objective="mean",
+        trials={"complete": 2, "stopped": 1, "failed": 0}, seconds=3.5,
+        goal=Reached(objective="mean"),
         best=BEST, default=DEFAULT, test_rows=100, notes=(NOTE,),
         earlier_tests={"0002": {"combined": 0.125}},
     )  # fmt: skip
