@@ -12,9 +12,11 @@ from ray.tune.schedulers import PopulationBasedTraining
 from simulated_study import SimulatedStudy
 from trials import report
 
+from mtl_core.errors import ConfigError
 from mtl_core.training.donors import DONOR
 from tuning.records import run_id_of
 from tuning.search.schedulers.pbt import PbtSection
+from tuning.study.load import load_study
 from tuning.trainers.decisions import GoOn, Pause
 
 PBT = {"kind": "pbt"}
@@ -147,3 +149,19 @@ def test_killed_populations_end_as_undisturbed_ones(
     assert drivers > 1
     # Whoever came first: what a population comes to does not hang on the number of trainers.
     assert killed.told() == undisturbed.told()
+
+
+def test_a_study_in_which_nothing_can_change_is_refused_in_a_line(tmp_path: Path) -> None:
+    path = tmp_path / "study.yaml"
+    path.write_text(
+        "run:\n  datasets: {sample: {kind: sample}}\n"
+        "  tasks: {intent: {kind: classification, dataset: sample, column: intent}}\n"
+        "search:\n  training.batch_size: {choice: [16, 32]}\n"
+        "study:\n  scheduler: {kind: pbt}\n"
+    )
+    with pytest.raises(ConfigError) as raised:
+        load_study(path)
+    [line] = str(raised.value).splitlines()
+    assert line.startswith(f"{path}:7: study.scheduler: 'pbt' changes rates and weights of tasks")
+    assert "search one of optimizer.encoder_lr, " in line
+    load_study(path, ["search.optimizer.head_lr={log_range: [1e-4, 1e-2]}"])
