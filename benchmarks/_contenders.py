@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import optuna
-from _curves import SEARCH, TASKS, study_space
+from _curves import REPORTS_PER_EPOCH, SEARCH, TASKS, study_space
 from _virtual import Contender, Point
 
 from mtl_core.training.report import Report
@@ -208,16 +208,15 @@ class OptunaContender:
         return not is_last
 
 
-def optuna_hyperband(seed: int, epochs: int, *, reports: int) -> Contender:
-    """Returns Optuna's TPE with its HyperbandPruner, factor 3, from the first report on."""
-    del epochs
+def optuna_hyperband(seed: int, epochs: int, *, least: int) -> Contender:
+    """Returns Optuna's TPE with its HyperbandPruner, factor 3, from report `least` on."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         study = optuna.create_study(
             direction="maximize",
             sampler=optuna.samplers.TPESampler(seed=seed),
             pruner=optuna.pruners.HyperbandPruner(
-                min_resource=1, max_resource=reports, reduction_factor=3
+                min_resource=least, max_resource=epochs * REPORTS_PER_EPOCH, reduction_factor=3
             ),
         )
     return OptunaContender(study, study_space())

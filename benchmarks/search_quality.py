@@ -33,14 +33,15 @@ TRAINERS, TRIALS = 4, 50
 SHARES = (0.05, 0.1, 0.2, 1 / 3, 0.5, 1.0)
 """Budgets that are looked at, of the largest."""
 RESAMPLES = 2000
+PROMOTING = "TPE + ASHA, promoting"
 OURS, THEIRS = "TPE + ASHA", "Ray's OptunaSearch + ASHA"
 RANDOM, NONE = {"kind": "random"}, {"kind": "none"}
 TPE = {"kind": "tpe"}
 
 
 def asha(**settings: Any) -> dict[str, Any]:
-    """Returns the section of ASHA from a tenth of an epoch on."""
-    return {"kind": "asha", "grace_epochs": 0.1, **settings}
+    """Returns the section of ASHA; its first rung is the first epoch, as by default."""
+    return {"kind": "asha", **settings}
 
 
 Start = Callable[[int, int], Contender]
@@ -49,15 +50,27 @@ Start = Callable[[int, int], Contender]
 
 def methods(reports: int) -> dict[str, Start]:
     """Returns name -> what begins a study."""
+    tpe, early = partial(ours, sampler=TPE), {"grace_epochs": 0.1}
+    few = {"kind": "tpe", "startup_trials": 5}
     return {
         "random": partial(ours, sampler=RANDOM, scheduler=NONE),
-        "TPE": partial(ours, sampler=TPE, scheduler=NONE),
+        "TPE": partial(tpe, scheduler=NONE),
         "random + ASHA": partial(ours, sampler=RANDOM, scheduler=asha()),
-        "TPE + ASHA": partial(ours, sampler=TPE, scheduler=asha()),
-        "TPE + ASHA, promoting": partial(ours, sampler=TPE, scheduler=asha(form="promoting")),
-        "Ray's OptunaSearch + ASHA": partial(ray_tune, grace=0.1),
-        "the same, grace of 1 epoch": partial(ray_tune, grace=1),
-        "Optuna's TPE + HyperbandPruner": partial(optuna_hyperband, reports=reports),
+        OURS: partial(tpe, scheduler=asha()),
+        "TPE + ASHA from 0.1 epochs on": partial(tpe, scheduler=asha(**early)),
+        PROMOTING: partial(tpe, scheduler=asha(form="promoting")),
+        "the same from 0.1 epochs on": partial(tpe, scheduler=asha(form="promoting", **early)),
+        "promoting, factor 2 from 0.5 epochs on": partial(
+            tpe, scheduler=asha(form="promoting", grace_epochs=0.5, reduction_factor=2)
+        ),
+        "promoting, 5 random trials first": partial(
+            ours, sampler=few, scheduler=asha(form="promoting")
+        ),
+        "promoting, shipped priors": partial(tpe, scheduler=asha(form="promoting"), known=True),
+        THEIRS: partial(ray_tune, grace=1),
+        "the same from 0.1 epochs on (Ray)": partial(ray_tune, grace=0.1),
+        "Optuna's TPE + HyperbandPruner": partial(optuna_hyperband, least=reports // 4),
+        "the same from 0.1 epochs on (Optuna)": partial(optuna_hyperband, least=1),
     }
 
 
