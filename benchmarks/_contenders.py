@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import optuna
-from _curves import REPORTS_PER_EPOCH, SEARCH, TASKS, study_space
+from _curves import REPORTS_PER_EPOCH, SEARCH, study_space
 from _virtual import Contender, Point
 
 from mtl_core.training.report import Report
@@ -170,15 +170,9 @@ def ray_tune(seed: int, epochs: int, *, grace: float) -> Contender:
 class OptunaContender:
     """A study of Optuna's own, asked and told as its documentation has it."""
 
-    def __init__(self, study: optuna.Study, space: Space, *, tasks: bool = False) -> None:
-        """Starts a study.
-
-        Args:
-            study: With its sampler and pruner.
-            space: What is drawn from.
-            tasks: Whether every task is an objective, and not their mean.
-        """
-        self._study, self._space, self._tasks = study, space, tasks
+    def __init__(self, study: optuna.Study, space: Space) -> None:
+        """Starts a study, given with its sampler and pruner, of points from a space."""
+        self._study, self._space = study, space
         self._trials: dict[str, optuna.Trial] = {}
         self._best: dict[str, Report] = {}
 
@@ -194,11 +188,6 @@ class OptunaContender:
         """Takes a report; returns whether the run goes on."""
         trial, best = self._trials[run_id], self._best.get(run_id, report)
         self._best[run_id] = best = max(best, report, key=lambda one: one.combined)
-        if self._tasks:
-            if is_last:
-                scores = [next(iter(best.dev[task].values())) for task in TASKS]
-                self._study.tell(trial, scores)
-            return not is_last
         trial.report(report.combined, report.number)
         if is_last:
             self._study.tell(trial, best.combined)
@@ -220,11 +209,3 @@ def optuna_hyperband(seed: int, epochs: int, *, least: int) -> Contender:
             ),
         )
     return OptunaContender(study, study_space())
-
-
-def optuna_nsga2(seed: int, epochs: int) -> Contender:
-    """Returns Optuna's NSGA-II over the tasks, which stops no trial."""
-    del epochs
-    sampler = optuna.samplers.NSGAIISampler(seed=seed, population_size=20)
-    study = optuna.create_study(directions=["maximize"] * len(TASKS), sampler=sampler)
-    return OptunaContender(study, study_space(), tasks=True)
