@@ -14,7 +14,6 @@ from mtl_core.training.report import Report
 from tuning.search.knowledge.first_points import first_points
 from tuning.search.knowledge.known import Known
 from tuning.search.knowledge.shipped import Setting, shipped_priors
-from tuning.search.schedulers.base import Scheduler
 from tuning.space.priors import Prior
 from tuning.space.space import Space
 
@@ -80,7 +79,6 @@ def ours(
     epochs: int,
     *,
     search: Mapping[str, Any] = SEARCH,
-    make: Callable[[int], Scheduler] | None = None,
     known: bool = False,
     **sections: Any,
 ) -> Contender:
@@ -90,9 +88,8 @@ def ours(
         seed: Of the search.
         epochs: Of a run.
         search: The section of that name.
-        make: Makes a scheduler that is no kind of the study file, given the epochs of a run.
         known: With the shipped priors, and the first points that they make.
-        sections: Of `study`: its sampler, its scheduler.
+        sections: Of `study`: its sampler, its scheduler, its objective.
     """
     from tuning.search.points import Points
     from tuning.search.searcher import OptunaSearcher
@@ -113,11 +110,12 @@ def ours(
     file = StudyFile.model_validate({"run": run, "search": search, "study": settings})
     priors = shipped(file.space) if known else {}
     sampler = file.study.sampler.build(seed, file.space, Known(priors))
-    study = optuna.create_study(direction="maximize", sampler=sampler)
-    scheduler = StudyScheduler((make or file.study.scheduler.build)(epochs))
+    goal = file.goal
+    study = optuna.create_study(directions=["maximize"] * max(1, len(goal.tasks)), sampler=sampler)
+    scheduler = StudyScheduler(file.study.scheduler.build(epochs, goal.values))
     points = Points(
         study, file.space, total=ENDLESS, default_parameters=file.default_parameters,
-        first=first_points(file.space, priors),
+        first=first_points(file.space, priors), goal=goal,
     )  # fmt: skip
     searcher = OptunaSearcher(
         points, scheduler, pool=PoolAddress("pool", "virtual"), checkpoint_of=Path

@@ -16,6 +16,7 @@ import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,8 @@ TRAINERS, TRIALS = 4, 50
 SHARES = (0.05, 0.1, 0.2, 1 / 3, 0.5, 1.0)
 """Budgets that are looked at, of the largest."""
 RESAMPLES = 2000
+WORST = (0.5, 0.3)
+"""Scores of intent and slots from which hypervolumes are counted."""
 PROMOTING = "TPE + ASHA, promoting"
 OURS, THEIRS = "TPE + ASHA", "Ray's OptunaSearch + ASHA"
 RANDOM, NONE = {"kind": "random"}, {"kind": "none"}
@@ -72,6 +75,44 @@ def methods(reports: int) -> dict[str, Start]:
         "Optuna's TPE + HyperbandPruner": partial(optuna_hyperband, least=reports // 4),
         "the same from 0.1 epochs on (Optuna)": partial(optuna_hyperband, least=1),
     }
+
+
+def front_methods() -> dict[str, Start]:
+    """Returns name -> what begins a study of two objectives, the scores of the tasks."""
+    both = partial(ours, objective={"kind": "pareto"})
+    nsga2, halving = {"kind": "nsga2"}, {"kind": "pareto_asha"}
+    return {
+        "NSGA-II": partial(both, sampler=nsga2, scheduler=NONE),
+        "NSGA-II + pareto_asha": partial(both, sampler=nsga2, scheduler=halving),
+        "TPE + pareto_asha": partial(both, sampler=TPE, scheduler=halving),
+    }
+
+
+def hypervolumes(seen: Sequence[Seen], budgets: Sequence[float]) -> Floats:
+    """Returns the share of what lies above `WORST` that trials cover when budgets are spent.
+
+    Of each trial its best report counts, by the mean of the tasks as the study saw it, with what it
+    is worth without noise: (budgets,).
+    """
+    found = []
+    for budget in budgets:
+        best: dict[str, Seen] = {}
+        for one in seen[: round(budget / seen[0].epochs)]:
+            kept = best.setdefault(one.run_id, one)
+            if one.scores.mean() > kept.scores.mean():
+                best[one.run_id] = one
+        found.append(covered([one.truth for one in best.values()]))
+    return np.array(found)
+
+
+def covered(points: Sequence[Floats]) -> float:
+    """Returns the share of the rectangle from `WORST` to (1, 1) that points of two values cover."""
+    area, top = 0.0, WORST[1]
+    # From right to left: what stands higher than all to its right adds a slice.
+    for right, height in sorted(map(tuple, points), reverse=True):
+        if right > WORST[0] and height > top:
+            area, top = area + (right - WORST[0]) * (height - top), height
+    return float(area / ((1 - WORST[0]) * (1 - WORST[1])))
 
 
 def regrets(seen: Sequence[Seen], best: float, budgets: Sequence[float]) -> Floats:
@@ -122,9 +163,9 @@ def summary(values: Floats) -> tuple[float, float, float]:
     return float(np.median(values)), float(low), float(high)
 
 
-def show(found: Mapping[str, Floats], budgets: Sequence[float]) -> None:
-    """Prints the regret of every method at every budget, in hundredths: (seeds, budgets) each."""
-    table = Table("regret, in hundredths", *(f"{budget:g} epochs" for budget in budgets))
+def show(title: str, found: Mapping[str, Floats], budgets: Sequence[float]) -> None:
+    """Prints medians of every method at every budget, in hundredths: (seeds, budgets) each."""
+    table = Table(f"{title}, in hundredths", *(f"{budget:g} epochs" for budget in budgets))
     for name, values in found.items():
         cells = (summary(column) for column in values.T)
         table.add_row(name, *(f"{100 * m:.2f} [{100 * a:.2f}, {100 * b:.2f}]" for m, a, b in cells))
@@ -147,32 +188,45 @@ def rows(found: Mapping[str, Floats], budgets: Sequence[float]) -> list[Row]:
     ]
 
 
+def front_rows(covers: Mapping[str, Floats]) -> list[Row]:
+    """Returns what is to be reached with two objectives."""
+    third, whole = SHARES.index(1 / 3), len(SHARES) - 1
+    ours, theirs = covers["TPE + pareto_asha"][:, third], covers["NSGA-II"][:, whole]
+    what = "hypervolume: TPE + pareto_asha after a third of the epochs, NSGA-II after all of them"
+    mine, other = float(np.median(ours)), float(np.median(theirs))
+    return [Row.of(what, mine, other, "share", mine / max(other, 1e-4), 1.0)]
+
+
 def main() -> None:
     """Plays all methods and prints what they found."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=5, help="studies of each method")
     parser.add_argument("--table", type=Path, default=TABLE, help="table of curves")
-    parser.add_argument("--only", nargs="*", help="parts of the names of methods")
     options = command_line(parser)
     surrogate = Surrogate.of(read_table(options.table))
     whole = float(TRIALS * surrogate.epochs)
     budgets = [round(share * whole, 1) for share in SHARES]
-    chosen = {
-        name: start for name, start in methods(surrogate.reports).items()
-        if not options.only or any(part in name for part in options.only)
-    }  # fmt: skip
+    chosen = methods(surrogate.reports) | front_methods()
     jobs = [(start, seed) for start in chosen.values() for seed in range(options.seeds)]
     context = multiprocessing.get_context("spawn")
     with context.Pool(os.cpu_count(), begin_process, (surrogate, whole)) as pool:
-        played = pool.map(play_seed, jobs, chunksize=1)
-    best = max(optimum(surrogate), *(float(one.truth.mean()) for seen in played for one in seen))
-    values = np.array([regrets(seen, best, budgets) for seen in played])
-    split = values.reshape(len(chosen), options.seeds, len(budgets))
-    found = dict(zip(chosen, split, strict=True))
-    show(found, budgets)
-    if not options.only:
-        raw = {name: one.round(5).tolist() for name, one in found.items()}
-        write("search_quality", rows(found, budgets), options.json, raw)
+        played = iter(pool.map(play_seed, jobs, chunksize=1))
+    studies = {name: [next(played) for _ in range(options.seeds)] for name in chosen}
+    fronts = {name: studies.pop(name) for name in front_methods()}
+    reached = (float(one.truth.mean()) for every in studies.values() for one in chain(*every))
+    best = max(optimum(surrogate), *reached)
+    found = {
+        name: np.array([regrets(seen, best, budgets) for seen in every])
+        for name, every in studies.items()
+    }
+    covers = {
+        name: np.array([hypervolumes(seen, budgets) for seen in every])
+        for name, every in fronts.items()
+    }
+    show("regret", found, budgets)
+    show("hypervolume of two objectives", covers, budgets)
+    raw = {name: one.round(5).tolist() for name, one in (found | covers).items()}
+    write("search_quality", [*rows(found, budgets), *front_rows(covers)], options.json, raw)
 
 
 if __name__ == "__main__":

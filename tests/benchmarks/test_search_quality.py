@@ -160,3 +160,29 @@ def test_repeats_are_the_best_recipes_and_others(modules: dict[str, ModuleType])
     assert jobs[0].recipe == best[0].job.recipe
     assert len({(job.recipe, job.seed) for job in jobs}) == len(jobs) == 48
     assert {job.role for job in jobs} == {"repeat"}
+
+
+@pytest.mark.parametrize(
+    ("points", "share"),
+    [
+        ([], 0.0),
+        ([(1.0, 1.0)], 1.0),
+        ([(0.75, 0.65)], 0.25),
+        ([(0.75, 1.0), (1.0, 0.65)], 0.75),
+        ([(0.75, 1.0), (1.0, 0.65), (0.7, 0.6), (0.4, 1.0)], 0.75),
+    ],
+)
+def test_what_points_cover(
+    modules: dict[str, ModuleType], points: list[tuple[float, float]], share: float
+) -> None:
+    found = modules["search_quality"].covered([np.array(point) for point in points])
+    assert found == pytest.approx(share)
+
+
+def test_a_study_of_two_objectives_is_played(modules: dict[str, ModuleType]) -> None:
+    virtual, quality = modules["_virtual"], modules["search_quality"]
+    study = quality.front_methods()["TPE + pareto_asha"](0, 2)
+    seen = virtual.play(study, virtual.World(Grown(), 0), trainers=3, budget=10)
+    assert len(seen) == 100
+    few, many = quality.hypervolumes(seen, [4, 10])
+    assert 0 < few <= many <= 1
