@@ -174,7 +174,7 @@ def test_checkpoint_of_another_recipe_is_refused(
     is_refused(run_config(other), r"run\.optimizer\.head_lr = 0\.001, here it is 0\.002")
     other |= {"training.epochs": 5, "seed": 3}
     is_refused(run_config(other), r"run\.[a-z_.]+ = .*, here it is .* and 2 more")
-    is_refused(config, "objective.kind = mean, here it is minimum", Minimum())
+    is_refused(config, "objective.kind = mean, here it is minimum and 1 more", Minimum())
     labels = data / "train" / "label"
     labels.write_text("".join(reversed(labels.read_text().splitlines(keepends=True))))
     is_refused(config, "the content of data set 'corpus' has changed")
