@@ -27,6 +27,9 @@ LONGEST_SECONDS = 300.0
 _GONE_SECONDS = 60.0
 """In which the processes of a driver that ended have to be gone."""
 
+_INTERRUPTED = 130
+"""The exit code after Ctrl-C and SIGTERM."""
+
 _NOT_OURS = re.compile(r"^(\[20\d\d-|\*\*\* |[EWFI]\d{4} |\(raylet|\(autoscaler|\(pid=|SIG|Stack)")
 """How lines begin that C++ code of Ray writes to the console."""
 
@@ -223,6 +226,8 @@ class Attack:
         theirs = [line for line in said.splitlines() if _NOT_OURS.match(line)]
         if theirs:
             faults.append(f"{len(theirs)} lines of Ray on the console: {theirs[0][:100]}")
+        if self.driver.wait() == _INTERRUPTED and "The same command goes on" not in said:
+            faults.append("an interrupted driver does not say how to go on")
         with contextlib.suppress(StuckError):
             self.wait(lambda: not self.processes(), _GONE_SECONDS)
         for process in self.processes():

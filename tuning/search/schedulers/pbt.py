@@ -64,7 +64,7 @@ class PbtSection(SchedulerBase):
         here = f"study.scheduler.interval is {self.interval:g}"
         if max(self.interval, extent.report_epochs) >= extent.max_epochs * (1 - SLACK):
             yield (
-                f"{here}, and trials run {extent.max_epochs:g} epochs (training.epochs): none is "
+                f"{here}, and trials run {extent.max_epochs:g} epochs (run.training.epochs): none is "
                 "compared before its end"
             )
         if extent.trials < 2:
