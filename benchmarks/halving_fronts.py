@@ -31,7 +31,7 @@ from tuning.fronts import crowding, front_ranks, hypervolume, spread
 from tuning.records import run_id_of
 from tuning.search.schedulers.asha import AshaSection
 from tuning.search.schedulers.base import Scheduler
-from tuning.search.schedulers.pareto_asha import (
+from tuning.search.schedulers.front_halving import (
     FrontsFirst,
     PromotingParetoAsha,
     StoppingParetoAsha,

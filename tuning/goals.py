@@ -8,12 +8,9 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from mtl_core.number_types import KEPT
 from mtl_core.scores import main_scores
 from mtl_core.training.report import Report, best_report
-from tuning.fronts import front_ranks, knee
 from tuning.records import TrialRecord, order_of, rank
 
 FLOORS = "floors"
@@ -148,9 +145,19 @@ class Goal:
 
     def _front_ranks(self, records: Sequence[TrialRecord]) -> list[int]:
         points = self._points(records)
-        return list(map(int, front_ranks(np.array(points)))) if points else []
+        if not points:
+            return []
+        import numpy as np  # Here, as goals are also known where nothing is compared.
+
+        from tuning.fronts import front_ranks
+
+        return list(map(int, front_ranks(np.array(points))))
 
     def _chosen(self, front: Sequence[TrialRecord]) -> TrialRecord:
+        import numpy as np
+
+        from tuning.fronts import knee
+
         points = np.array(self._points(front))
         if not self.floors:
             return front[knee(points)]

@@ -19,7 +19,7 @@ ENDED: tuple[Status, ...] = ("complete", "stopped", "failed")
 """The statuses of trials that never go on."""
 
 
-EndedBy = Literal["trials", "hours", "epochs", "patience", "sampler"]
+EndedBy = Literal["trials", "hours", "total_epochs", "patience", "sampler"]
 """What ended a search: a limit in the `study` section, or a sampler that has no more points."""
 
 DEFAULT_ID = "0000"

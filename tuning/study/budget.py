@@ -37,8 +37,11 @@ class Budget(Limits):
         """Returns the limit by which trials that run end at their next report; None = none yet."""
         if self._study.hours is not None and self._seconds() >= self._study.hours * _HOUR:
             return "hours"
-        if self._study.epochs is not None and epochs_of(self._history) >= self._study.epochs:
-            return "epochs"
+        if (
+            self._study.total_epochs is not None
+            and epochs_of(self._history) >= self._study.total_epochs
+        ):
+            return "total_epochs"
         return None
 
     def over(self) -> EndedBy | None:

@@ -60,7 +60,7 @@ class Study(Section):
     hours: float | None = Field(default=None, gt=0)
     """Wall time of the study over all its sessions, after which no trial begins, and those that run
     end with their next report. null = any time."""
-    epochs: float | None = Field(default=None, gt=0)
+    total_epochs: float | None = Field(default=None, gt=0)
     """Epochs of all trials together, after which the search ends as it does by `hours`. null = any
     number."""
     patience: int | None = Field(default=None, ge=1)

@@ -15,7 +15,7 @@ _MAY_CHANGE = frozenset(
         "storage",
         "trials",
         "hours",
-        "epochs",
+        "total_epochs",
         "patience",
         "resources",
         "isolation",

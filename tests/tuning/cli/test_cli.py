@@ -135,7 +135,7 @@ def test_check_shows_rows_labels_and_space(workplace, mtl, corpus):
     assert outcome.code == 0
     assert re.search(r"corpus\W+train\W+60\b", outcome.out)
     assert re.search(rf"intent\W+classification\W+60\W+{num_intents}\b", outcome.out)
-    assert re.search(r"optimizer.head_lr\W+0.0001 to 0.01 \(log\)\W+0.001\b", outcome.out)
+    assert re.search(r"optimizer.head_lr\W+log_range\W+0.0001 to 0.01\W+0.001\b", outcome.out)
     assert "2 trials of up to 2 epochs" in outcome.out
 
 

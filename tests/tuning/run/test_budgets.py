@@ -15,7 +15,7 @@ PROMOTING = {"kind": "asha", "form": "promoting"}
 
 
 def limit(study: SimulatedStudy, **limits: float) -> SimulatedStudy:
-    """Sets limits of the study, as `--set study.epochs=20` does."""
+    """Sets limits of the study, as `--set study.total_epochs=20` does."""
     section = study.study.study.model_copy(update=limits)
     study.study = study.study.model_copy(update={"study": section})
     return study
@@ -33,19 +33,19 @@ def statuses(study: SimulatedStudy) -> list[str]:
 @pytest.mark.parametrize("trainers", [1, 2])
 def test_epochs_end_what_runs_with_its_next_report(tmp_path: Path, trainers: int) -> None:
     study = SimulatedStudy(tmp_path, scheduler=NONE, trials=8, epochs=9, trainers=trainers)
-    assert limit(study, epochs=20).run()
+    assert limit(study, total_epochs=20).run()
     # One report to notice it, and those of the trials beside it.
     assert 20 <= epochs_of(study.history) <= 20 + trainers
     assert statuses(study) == ["complete"] * 2 + ["stopped"] * trainers
-    assert ended_by(study) == "epochs"
+    assert ended_by(study) == "total_epochs"
 
 
 def test_a_budget_that_is_raised_lets_a_study_go_on(tmp_path: Path) -> None:
     whole = SimulatedStudy(tmp_path / "whole", scheduler=NONE, trials=4, epochs=3)
     assert whole.run()
     study = SimulatedStudy(tmp_path / "limited", scheduler=NONE, trials=4, epochs=3)
-    assert limit(study, epochs=6).run()
-    assert limit(study, epochs=100).run()
+    assert limit(study, total_epochs=6).run()
+    assert limit(study, total_epochs=100).run()
     assert ended_by(study) == "trials"
     assert [r.parameters for r in study.history] == [r.parameters for r in whole.history]
 
@@ -79,7 +79,7 @@ def test_what_is_paused_or_was_interrupted_ends_with_the_budget(tmp_path: Path) 
     assert not study.run(kill_at=150)
     assert any(not record.has_ended for record in study.history)
     trained = study.trained
-    assert limit(study, epochs=1).run()
+    assert limit(study, total_epochs=1).run()
     # Nothing is trained for a budget that is spent: what is open ends where it was.
     assert study.trained == trained
     assert all(record.has_ended for record in study.history)
@@ -89,9 +89,9 @@ def test_what_is_paused_or_was_interrupted_ends_with_the_budget(tmp_path: Path) 
 
 @pytest.mark.parametrize("kill_at", [7, 40, 90, 200])
 def test_a_kill_changes_nothing_in_what_epochs_allow(tmp_path: Path, kill_at: int) -> None:
-    whole = limit(SimulatedStudy(tmp_path / "a", scheduler=PROMOTING, epochs=9), epochs=25)
+    whole = limit(SimulatedStudy(tmp_path / "a", scheduler=PROMOTING, epochs=9), total_epochs=25)
     assert whole.run()
-    study = limit(SimulatedStudy(tmp_path / "b", scheduler=PROMOTING, epochs=9), epochs=25)
+    study = limit(SimulatedStudy(tmp_path / "b", scheduler=PROMOTING, epochs=9), total_epochs=25)
     assert not study.run(kill_at=kill_at)
     assert study.run()
     assert study.told() == whole.told()

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
-import numpy as np
 from pydantic import Field
 
 from mtl_core.training.report import Report
@@ -82,6 +81,9 @@ class StoppingAsha(Scheduler):
         return self._rungs.describe()
 
     def _cutoff(self, values: list[float]) -> float:
+        # Here, as in all of schedulers: study files are also read where no study is run.
+        import numpy as np
+
         return float(np.percentile(values, self._percentile))
 
 

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping
 from itertools import combinations
 from typing import Annotated, Literal
 
-import numpy as np
 from pydantic import Field
 
 from mtl_core.training.report import Report
@@ -137,6 +136,8 @@ def noise_of(curves: list[Curve], start: float) -> float | None:
     pairs = combinations(curves, 2)
     found = (_crossed_back(one, other, start) for one, other in pairs)
     distances = [distance for distance in found if distance is not None]
+    import numpy as np
+
     return float(np.percentile(distances, PERCENTILE)) if distances else None
 
 

@@ -64,8 +64,8 @@ class PbtSection(SchedulerBase):
         here = f"study.scheduler.interval is {self.interval:g}"
         if max(self.interval, extent.report_epochs) >= extent.max_epochs * (1 - SLACK):
             yield (
-                f"{here}, and trials run {extent.max_epochs:g} epochs (run.training.epochs): none is "
-                "compared before its end"
+                f"{here}, and trials run {extent.max_epochs:g} epochs (run.training.epochs): none "
+                "is compared before its end"
             )
         if extent.trials < 2:
             yield f"study.trials is {extent.trials}: a population of one has nobody to learn from"
