@@ -35,16 +35,19 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Runs the files of fast tests first, then those that start Ray, then the slow ones.
+    """Runs the files of fast tests first, then those with tests that start Ray or are slow.
 
     Whole files, as processes are handed whole files (`make test`): so what the tests of a file
-    share is made once.
+    share is made once. Of the slow ones those come first that may take the longest: a long one that
+    begins last would leave the other processes idle.
     """
-    costs: dict[Path, int] = {}
+    costs: dict[Path, float] = {}
     for item in items:
-        cost = 2 * ("slow" in item.keywords) + ("ray" in item.keywords)
-        costs[item.path] = max(cost, costs.get(item.path, 0))
-    items.sort(key=lambda item: costs[item.path])
+        limit = item.get_closest_marker("timeout")
+        seconds = float(limit.args[0]) if limit is not None else 0.0
+        is_fast = not {"ray", "slow"} & set(item.keywords)
+        costs[item.path] = min(0.0 if is_fast else -1.0 - seconds, costs.get(item.path, 0.0))
+    items.sort(key=lambda item: (costs[item.path] < 0, costs[item.path]))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -210,7 +210,10 @@ def test_what_is_no_model_of_mtl_is_not_fetched(hub: Hub, mtl: Mtl) -> None:
     assert not [asked for asked in hub.asked if "resolve" in asked]
 
 
-def test_a_misspelt_folder_is_looked_for_on_the_hub_and_told_of(hub: Hub, mtl: Mtl) -> None:
+def test_a_misspelt_folder_is_looked_for_on_the_hub_and_told_of(
+    hub: Hub, mtl: Mtl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # Here may be studies of the user.
     refused = mtl("predict", "runs/demmo", TEXT)
     assert refused.code == 2
     assert refused.err.startswith(

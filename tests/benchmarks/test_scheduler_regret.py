@@ -13,7 +13,7 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 @pytest.fixture
 def benchmark(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     monkeypatch.syspath_prepend(str(BENCHMARKS))
-    return importlib.import_module("schedulers")
+    return importlib.import_module("scheduler_regret")
 
 
 def test_without_a_scheduler_all_trials_run_to_their_end(benchmark: ModuleType) -> None:
