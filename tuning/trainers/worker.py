@@ -13,6 +13,7 @@ from mtl_core.config import RunConfig
 from mtl_core.errors import MtlError, TrainingError
 from mtl_core.full_disk import storage_error
 from mtl_core.study_file import override
+from mtl_core.training._torch import is_of_a_lost_worker
 from mtl_core.training.distributed import Place
 from mtl_core.training.loop import train
 from mtl_core.training.objectives.kinds import ObjectiveSection
@@ -123,6 +124,10 @@ class Worker:
             # The pool's answer was lost. The job has not failed: new workers get it again.
             raise
         except Exception as error:
+            if is_of_a_lost_worker(error):
+                # Killed, or it left with an error that it has told itself. The job of one that was
+                # killed has not failed: new workers get it again.
+                raise
             full = storage_error(error)
             if full is not None:
                 # Not of the job: it goes on from its checkpoint where, and when, there is room.

@@ -192,6 +192,7 @@ class UnexpectedError(Exception):
         (DataError("a.conll:3: no"), 2, ["DataError: a.conll:3: no"], True),
         (UnexpectedError("boom"), 2, ["UnexpectedError: boom"], True),
         (ActorUnavailableError("the answer was lost", None), 1, [], True),
+        (RuntimeError("[gloo/transport/tcp/pair.cc:553] Connection closed by peer"), 2, [], True),
     ],
 )
 def test_a_worker_whose_error_the_others_may_not_share_leaves_them(
