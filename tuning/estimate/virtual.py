@@ -102,6 +102,7 @@ class VirtualStudy:
 
     def _next(self, waiting: list[_Trial], running: Sequence[object]) -> _Trial | None:
         """Returns the trial for a free trainer; those that were paused first."""
+        # In the order of `OptunaSearcher.suggest`: a scheduler may count on it.
         named = self.scheduler.next_paused()
         if named is None and not waiting and not running:
             named = self.scheduler.last_paused()
@@ -116,6 +117,7 @@ class VirtualStudy:
     def _goes_on(self, trial: _Trial) -> bool:
         trial.reports += 1
         progress = trial.reports / self.reports_per_epoch
+        # Also of a last report, and of the recipe that always runs on: others are measured by them.
         decision = self.scheduler.decide(trial.id, _report(trial, progress))
         if progress >= trial.cost.epochs:
             return False

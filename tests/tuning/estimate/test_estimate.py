@@ -81,9 +81,8 @@ def test_a_study_is_estimated_and_told(run_config: RunConfigFactory) -> None:
     assert disk.endswith(" stay, and the model")
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="asks what is said where there is no GPU")
 def test_trainers_that_take_gpus_cannot_be_timed_without_one(run_config: RunConfigFactory) -> None:
-    if torch.cuda.is_available():
-        pytest.skip("there is one")
     study = StudyFile.model_validate(
         {
             "run": run_config().model_dump(mode="json"),
