@@ -139,6 +139,7 @@ class Leaf(Node):
 
     def to_drawn(self, shown: Parameters) -> Iterator[tuple[str, Value]]:
         """Yields what is drawn for the value, if it lies in the domain."""
+        # Optuna takes no value from outside of a distribution; of such a key it is told nothing.
         name, domain = self.parameter.name, self.parameter.domain
         if name in shown and domain.contains(shown[name]):
             yield name, domain.drawn(shown[name])
@@ -161,6 +162,7 @@ class Leaf(Node):
     def in_effect(self, section: Section, resolve: Resolve) -> Iterator[tuple[str, Value]]:
         """Yields the value if the section sets it; None counts only as an option."""
         del resolve
+        # Also from outside of the domain: the study file's own recipe is shown as it is.
         value = look_up(section, self.key)
         if isinstance(value, str | int | float):
             yield self.parameter.name, value
