@@ -8,7 +8,7 @@ docs/own_task.md has one that stands outside the package, and `mtl_core.testing`
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
@@ -25,6 +25,7 @@ from mtl_core.data.layouts.sentences import Sentences
 from mtl_core.data.source import Source
 from mtl_core.errors import ConfigError
 from mtl_core.section import Section
+from mtl_core.tasks.decoding.generate import Writing
 from mtl_core.tasks.head import HeadSection, Linear
 from mtl_core.tasks.hidden import Hidden, HiddenSize
 from mtl_core.tasks.outputs import Output, TextView, to_cell, to_plain
@@ -118,11 +119,14 @@ class Outcome:
             prediction has been compared with what is right already.
         source: The texts that the rows are pieces of, within one data set; None when each row is an
             example.
+        written: Row -> the texts that the model wrote for its targets, in their order, of a task
+            that writes; rows for which nothing was written are missing.
     """
 
     predicted: Sequence[Decoded]
     gold: Sequence[Gold] = ()
     source: Source | None = None
+    written: Mapping[int, Sequence[str]] = field(default_factory=dict)
 
     def is_right(self) -> npt.NDArray[np.bool_]:
         """Returns whether all labels of each row are right, (rows,); a row without labels is."""
@@ -180,6 +184,7 @@ class Task(ABC):
         main_score: The score that objectives combine; at most 1, higher is better.
         speaks: Whether it predicts something for a text; if not, predictors leave it out.
         fills_masks: Whether its head says which sub-words may stand in the place of a mask.
+        writing: How it writes texts, with the model's writer; None = it writes none.
         is_auxiliary: Whether objectives leave it out; set by `build_task`.
     """
 
@@ -188,6 +193,7 @@ class Task(ABC):
     main_score: str
     speaks: bool = True
     fills_masks: bool = False
+    writing: Writing | None = None
     is_auxiliary: bool = False
 
     @abstractmethod
