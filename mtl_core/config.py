@@ -148,6 +148,13 @@ class RunConfig(Section):
                 "for the others"
             )
 
+    def is_at_decoding(self, key: str) -> bool:
+        """Returns whether a dotted key of `run` is read when logits are decoded, and in no loss."""
+        section, _, inner = key.partition(".")
+        name, _, setting = inner.partition(".")
+        task = self.tasks.get(name) if section == "tasks" else None
+        return task is not None and setting.partition(".")[0] in task.at_decoding
+
     def columns(self, dataset: str) -> list[AnyColumn]:
         """Returns where the tasks on a data set find their labels."""
         return [task.column_in(dataset, name) for name, task in self._tasks_on(dataset)]

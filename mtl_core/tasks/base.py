@@ -64,6 +64,9 @@ class TaskSection(Section, ABC):
 
     takes_columns: ClassVar[bool] = False
     """Whether the kind takes a list of columns."""
+    at_decoding: ClassVar[tuple[str, ...]] = ()
+    """The settings that are read when logits are decoded, and in no loss: a model that is trained
+    can have others. A head that is made with others has the same parameters and saved buffers."""
 
     @model_validator(mode="after")
     def _check_column(self) -> "TaskSection":

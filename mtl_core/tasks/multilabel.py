@@ -1,4 +1,4 @@
-"""Multilabel: any number of labels per sentence, each with a threshold tuned on dev."""
+"""Multilabel: any number of labels per sentence, with thresholds tuned on dev or given."""
 
 from collections.abc import Sequence
 from typing import Annotated, ClassVar, Literal
@@ -24,10 +24,14 @@ class Multilabel(TaskSection):
     """A set of labels per sentence or pair; scored by micro and macro F1 and subset accuracy."""
 
     pipeline: ClassVar[str | None] = "text-classification"
+    at_decoding: ClassVar = ("thresholds",)
     kind: Literal["multilabel"] = "multilabel"
     main_score: Literal["micro_f1", "macro_f1", "accuracy"] = "micro_f1"
     """The score that objectives combine; accuracy = the whole set is right."""
 
+    thresholds: Literal["each", "shared"] | Annotated[float, Field(gt=0, lt=1)] = "each"
+    """From which probability on a label is predicted: `each` = one per label, that of its best F1
+    on dev; `shared` = one for all, that of the best micro F1 on dev; or a number for all."""
     names: Annotated[tuple[str, ...], Field(min_length=2)] | None = None
     """Names of the labels, where rows are multi-hot such as [1, 0, 0]; null = rows name them."""
     takes_columns: ClassVar = True
@@ -72,18 +76,30 @@ class MultilabelTask(Task):
         return MultilabelHead(self._section.head.build(size.hidden + size.features, count), count)
 
     def calibrate(self, head: Head, outcome: Outcome) -> None:
-        """Sets each label's threshold to the one with the highest F1 on dev.
+        """Sets each label's threshold to the one with the highest F1 on dev, or all to one.
 
         0.5 for a label that no row of dev carries.
         """
         predicted, gold = outcome.labelled()
-        if gold:
-            thresholds = best_thresholds(np.stack(predicted), np.stack(gold))
-            head.get_buffer("thresholds").copy_(torch.from_numpy(thresholds))
+        if not gold:
+            return
+        pair = np.stack(predicted), np.stack(gold)  # (rows, labels), (rows, at least labels)
+        if self._section.thresholds == "shared":
+            # Every label of every row is a yes or no of one label: its F1 is the micro F1 of all.
+            count = pair[0].shape[1]
+            pair = pair[0].reshape(-1, 1), pair[1][:, :count].reshape(-1, 1)
+        thresholds = torch.from_numpy(best_thresholds(*pair))
+        head.get_buffer("thresholds").copy_(thresholds)
+
+    def _thresholds(self, head: Head) -> torch.Tensor:
+        """Returns the threshold of each label, (labels,)."""
+        found = head.get_buffer("thresholds").cpu()
+        wanted = self._section.thresholds
+        return found if isinstance(wanted, str) else torch.full_like(found, wanted)
 
     def finish(self, head: Head, outcome: Outcome) -> Outcome:
         """Returns the outcome with 0 or 1 per label, also for labels that training never shows."""
-        thresholds = head.get_buffer("thresholds").cpu().numpy()
+        thresholds = self._thresholds(head).numpy()
         # Gold rows are as wide as all labels; those that are never trained are never predicted.
         unseen = np.zeros(len(self.labels.unseen), dtype=np.int64)
         predicted = [
@@ -110,7 +126,7 @@ class MultilabelTask(Task):
         self, head: Head, rows: Sequence[Decoded], texts: Sequence[TextView], source: Source | None
     ) -> list[Output]:
         """Returns the labels of each text that reach their thresholds."""
-        thresholds = head.get_buffer("thresholds").tolist()
+        thresholds = self._thresholds(head).tolist()
         return [
             tuple(
                 Label(label, share)

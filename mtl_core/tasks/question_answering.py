@@ -28,6 +28,7 @@ class QuestionAnswering(TaskSection):
     """Extractive answers with "no answer", from contexts of any length; scored as SQuAD 2.0."""
 
     pipeline: ClassVar[str | None] = "question-answering"
+    at_decoding: ClassVar = ("max_answer", "least_lead")
     kind: Literal["question_answering"] = "question_answering"
     column: str | dict[str, str] = "answers"
     """Column of the answers."""
@@ -35,6 +36,9 @@ class QuestionAnswering(TaskSection):
     """Tokens that neighbouring windows of a long context share."""
     max_answer: int = Field(default=30, ge=1)
     """Longest answer, in sub-words."""
+    least_lead: Literal["tuned"] | float = "tuned"
+    """How far an answer has to be ahead of "no answer", in log-likelihood; `tuned` = that of the
+    best F1 on dev."""
 
     def make_column(self, name: str, column: str) -> AnswersColumn:
         """Returns its column."""
@@ -87,9 +91,14 @@ class QuestionAnsweringTask(Task):
             least = best_threshold(lead[is_found], answered[is_found], silent[is_found])
             head.get_buffer("least_lead").fill_(least)
 
+    def _least_lead(self, head: Head) -> float:
+        """Returns how far an answer has to be ahead of "no answer"."""
+        wanted = self._section.least_lead
+        return least_lead(head) if isinstance(wanted, str) else wanted
+
     def finish(self, head: Head, outcome: Outcome) -> Outcome:
         """Returns one entry per question: (exact match, F1, whether it has an answer)."""
-        least = least_lead(head)
+        least = self._least_lead(head)
         return Outcome(
             [
                 np.array([exact, f1, has_answer] if lead > least else [silent, silent, has_answer])
@@ -123,7 +132,7 @@ class QuestionAnsweringTask(Task):
     ) -> Sequence[Output]:
         """Returns the answer to each question over all its windows, None = it has none."""
         assert source is not None
-        return best_answers(rows, source, least_lead(head))
+        return best_answers(rows, source, self._least_lead(head))
 
     def cells(self, output: Output) -> dict[str, str]:
         """Returns the answer, and in columns of their own where it stands and its probability."""
@@ -187,7 +196,7 @@ class QuestionAnsweringHead(Head):
 
 
 def least_lead(head: nn.Module) -> float:
-    """Returns how far an answer has to be ahead of "no answer"; see `best_answers`."""
+    """Returns the lead over "no answer" that was learnt from dev; see `best_answers`."""
     return float(head.get_buffer("least_lead"))
 
 

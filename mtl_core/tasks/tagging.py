@@ -30,6 +30,7 @@ class Tagging(TaskSection):
     """One tag per word; BIO tags are scored as whole spans, plain tags by accuracy."""
 
     pipeline: ClassVar[str | None] = "token-classification"
+    at_decoding: ClassVar = ("decoding",)
     kind: Literal["tagging"] = "tagging"
     scheme: Literal["bio", "plain"] = "bio"
     """`bio` = spans in IOB2; `plain` = any tags, such as parts of speech."""
