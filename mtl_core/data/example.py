@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from mtl_core.data.messages import Message
 from mtl_core.errors import DataError
 
 ColumnKind = str
@@ -47,7 +48,8 @@ class CharSpan(NamedTuple):
 
 
 LabelValue = str | float | tuple[str, ...] | tuple[Answer, ...]
-"""A label; a number; one tag per word or a set of labels; answers, none = there is no answer."""
+"""A label or text; a number; one tag per word, a set of labels or the replies of a dialogue; answers,
+none = there is no answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,7 @@ class Example:
         spans: Column name -> labelled spans of that text, none of which overlap. `cut_texts` makes
             tags of them.
         misfits: How many spans end inside a word. Behind the tags of the words stands one for each.
+        messages: The turns of a dialogue, whose words are those of all of them; () = it is none.
     """
 
     words: tuple[str, ...]
@@ -74,3 +77,4 @@ class Example:
     text: str = field(default="", compare=False)
     spans: dict[str, tuple[CharSpan, ...]] = field(default_factory=dict)
     misfits: int = 0
+    messages: tuple[Message, ...] = ()

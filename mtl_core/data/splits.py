@@ -110,7 +110,7 @@ def _with_filters(section: DatasetBase, columns: Columns) -> Columns:
     """Returns the columns with those that only filters look at, and that are taken out again."""
     wanted = dict(columns)
     for column in section.where:
-        if not COLUMNS[wanted.setdefault(column, LabelColumn.kind)].is_group:
+        if not COLUMNS[wanted.setdefault(column, LabelColumn.kind)].is_filter:
             raise DataError(f"where: column '{column}' does not hold one label per row")
     return wanted
 

@@ -40,7 +40,8 @@ class Column(ABC, Generic[NamesT, ArrayT]):
         holds: What such a column holds, for messages: "the column holds <holds>".
         label_type: What its labels are kept in.
         is_read: Whether files have such a column at all.
-        is_group: Whether it has one text per row, by which rows can be filtered and stratified.
+        is_group: Whether its texts make groups, by which splits are stratified.
+        is_filter: Whether it has one text per row, by which rows can be filtered.
         is_per_word: Whether it has a value for each word.
         may_be_empty: Whether an empty cell of a table is a value; if not, the label is missing.
         takes_features: Whether a head on it sees the extra dense numbers of a sentence.
@@ -55,6 +56,7 @@ class Column(ABC, Generic[NamesT, ArrayT]):
     label_type: ClassVar[type[Labels]]
     is_read: ClassVar[bool] = True
     is_group: ClassVar[bool] = False
+    is_filter: ClassVar[bool] = False
     is_per_word: ClassVar[bool] = False
     may_be_empty: ClassVar[bool] = False
     takes_features: ClassVar[bool] = True

@@ -23,6 +23,7 @@ class LabelColumn(IdColumn[LabelNames]):
     holds: ClassVar = "one label per sentence"
     label_type: ClassVar = LabelNames
     is_group: ClassVar = True
+    is_filter: ClassVar = True
 
     @classmethod
     def from_cell(cls, cell: Cell) -> str:

@@ -16,6 +16,7 @@ from mtl_core.data.formats.table_source import Row, TableSource
 from mtl_core.data.formats.tag_schemes import Schemes, with_iob2
 from mtl_core.data.formats.text_columns import TextColumns
 from mtl_core.data.formats.text_files import EmptyTextError, words_with_tags
+from mtl_core.data.messages import messages_in
 from mtl_core.data.notes import SplitNotes
 from mtl_core.data.schemes import Scheme
 from mtl_core.errors import DataError, did_you_mean
@@ -128,7 +129,10 @@ class _Maker:
         if isinstance(row, DataError):
             raise row
         layout = self._layout
-        words = self._words(row[layout.text], f"{where}: column '{layout.text}'")
+        place = f"{where}: column '{layout.text}'"
+        messages = messages_in(row[layout.text], place) or ()
+        text = "\n".join(turn.text for turn in messages) or row[layout.text]
+        words = self._words(text, place)
         if not words:
             raise EmptyTextError(f"{where}: empty sentence in column '{layout.text}'")
         second = "" if layout.pair is None else _text(row[layout.pair], where, layout.pair)
@@ -137,11 +141,11 @@ class _Maker:
         labels = self._labels(row, where, words, second)
         features = self._features(row, where)
         self.places.append(where)
-        return Example(words, labels, second, features, self._running(row, words))
+        running = self._running(text, words)
+        return Example(words, labels, second, features, running, messages=messages)
 
-    def _running(self, row: Mapping[str, object], words: Sequence[str]) -> str:
+    def _running(self, text: object, words: Sequence[str]) -> str:
         """Returns the text as it stands; "" where it came as a list of words, or with tags."""
-        text = row[self._layout.text]
         is_running = isinstance(text, str) and not self._has_tags and text.split() == list(words)
         return str(text) if is_running else ""
 

@@ -17,13 +17,15 @@ from mtl_core.data.columns.answers import AnswersColumn
 from mtl_core.data.columns.base import AnyColumn
 from mtl_core.data.columns.kinds import COLUMNS
 from mtl_core.data.columns.label import LabelColumn
-from mtl_core.data.columns.label_names import LabelNames, Moments
+from mtl_core.data.columns.label_names import LabelNames, Moments, NoLabels
 from mtl_core.data.columns.labels import LabelSetColumn
 from mtl_core.data.columns.number import NumberColumn
 from mtl_core.data.columns.tags import TagsColumn
+from mtl_core.data.columns.target import TargetColumn, run_lengths
 from mtl_core.data.columns.text import TextColumn
 from mtl_core.data.encoded import EncodedSplit, TaskLabels
 from mtl_core.data.example import Answer, Example
+from mtl_core.data.notes import SplitNotes
 from mtl_core.data.source import Source
 from mtl_core.errors import DataError
 
@@ -44,6 +46,7 @@ class Case:
         labelled: Rows with labels.
         scored: Things that are scored.
         source: What the rows are pieces of.
+        made: The labels, of columns whose layout makes them.
     """
 
     column: AnyColumn
@@ -54,6 +57,7 @@ class Case:
     labelled: int
     scored: int
     source: Source | None = None
+    made: Ragged | None = None
 
 
 def _source() -> Source:
@@ -100,6 +104,17 @@ CASES: dict[str, Case] = {
         1,
         _source(),
     ),
+    # Of the last row two texts, with a token between them that is none of theirs.
+    "target": Case(
+        TargetColumn("t", "c"),
+        ["x y", None, ("x", "y")],
+        [[MISSING, 5, 6], [MISSING] * 3, [7, MISSING, 8]],
+        [1, 0, 1],
+        [[5, 6], [], [7, 8]],
+        2,
+        3,
+        made=Ragged.from_rows([[MISSING, 5, 6], [MISSING], [7, MISSING, 8]]),
+    ),
     "text": Case(TextColumn("t", ""), [None] * 3, [0, 0, 0], [1, 1, 1], [[0], [0], [0]], 3, 3),
 }  # fmt: skip
 
@@ -125,7 +140,7 @@ def make(case: Case) -> Made:
         Example(WORDS, {} if value is None else {column.column: value}) for value in case.values
     ]
     labels = column.collect({"train": examples, "dev": examples}, where="data")
-    values = column.encode(examples, labels, case.source)
+    values = column.encode(examples, labels, case.source) if case.made is None else case.made
     ids = Ragged.from_rows([[1, 2, 3]] * 3)
     starts = Ragged.from_rows([[1, 2], [1, 2], [1, -1]])
     split = EncodedSplit(ids, starts, TaskLabels([(column, values)]), source=case.source)
@@ -229,3 +244,21 @@ def test_labelled_rows_are_counted() -> None:
     assert LabelSetColumn("t", "c").num_labelled(sets) == 1
     numbers = np.array([0.0, np.nan], dtype=np.float32)
     assert NumberColumn("t", "c").num_labelled(numbers) == 1
+
+
+def test_texts_to_write_end_with_their_rows() -> None:
+    rows = [[1, 2], [3], [MISSING], [], [MISSING, 4, MISSING, 5, 6], [7]]
+    assert run_lengths(Ragged.from_rows(rows)).tolist() == [2, 1, 1, 2, 1]
+    assert run_lengths(Ragged.from_rows([[MISSING], []])).tolist() == []
+
+
+def test_texts_that_are_missing_or_cut_are_told() -> None:
+    column = TargetColumn("t", "c", longest=2)
+    notes = SplitNotes("dev")
+    rows = [[5, 6], [MISSING], [7], [MISSING, 8, 9, MISSING, 8]]
+    column.inspect(Ragged.from_rows(rows), NoLabels(), notes)
+    assert [note.text for note in notes.found] == [
+        "task 't': 1 of 4 rows (25 %) have no text to write; they are neither learnt nor scored",
+        "task 't': 2 of 4 texts to write (50 %) reach 2 sub-words, where longer ones are cut "
+        "(run.tasks.t.target_length)",
+    ]
