@@ -48,8 +48,7 @@ class CharSpan(NamedTuple):
 
 
 LabelValue = str | float | tuple[str, ...] | tuple[Answer, ...]
-"""A label or text; a number; one tag per word, a set of labels, or the replies of a dialogue; answers
-(none = there is no answer)."""
+"""Label or text; number; a tag per word, a set of labels, replies; answers, none = no answer."""
 
 
 @dataclass(frozen=True, slots=True)
