@@ -63,7 +63,7 @@ class Decoding(Section, ABC):
             most: How many tokens the model has room for behind the prompt, at least 1.
         """
         # `do_sample` never: Transformers draws all rows of a batch from one generator, so that a
-        # text would depend on its neighbours. See `SeededDraw`.
+        # text would depend on its neighbours; nor `stop_strings`, which it finds in prompts, too.
         return {
             "do_sample": False,
             "num_beams": 1,
@@ -71,7 +71,6 @@ class Decoding(Section, ABC):
             "min_new_tokens": min(self.min_new_tokens, most),
             "repetition_penalty": self.repetition_penalty,
             "no_repeat_ngram_size": self.no_repeat_ngram,
-            "stop_strings": list(self.stop) or None,
             **self.own_settings(),
         }
 

@@ -1,0 +1,225 @@
+"""Writes texts with a model of Transformers: what all writers share in `Writer.write`.
+
+Transformers' `generate` does the work. Two things are added, so that the text of a row does not
+depend on the rows beside it: only prompts of one length stand in a batch, without padding, and
+where tokens are drawn, each row has a generator of its own.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import takewhile
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mtl_core.data.arrays import Int64Array
+from mtl_core.data.batching import Batch
+from mtl_core.tasks.decoding.base import Decoding
+
+if TYPE_CHECKING:
+    from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerFast
+
+_ROWS = 32
+"""Rows, or beams, that are written at once: each keeps its keys and values of all layers."""
+_OWN = (
+    "bos_token_id",
+    "decoder_start_token_id",
+    "forced_bos_token_id",
+    "bad_words_ids",
+    "suppress_tokens",
+    "begin_suppress_tokens",
+)
+"""What of a model's own generation settings says how its texts look, and not how they are found."""
+
+
+def write_texts(
+    whole: "PreTrainedModel",
+    tokenizer: "PreTrainedTokenizerFast",
+    prompts: Batch,
+    decoding: Decoding,
+    *,
+    seeds: Int64Array,
+) -> list[list[int]]:
+    """Returns the token ids that follow each prompt; see `Writer.write`.
+
+    Up to the rounding of sums, they depend on nothing but prompt, settings and seed of their row. A
+    prompt that leaves no room gets no token.
+
+    Args:
+        whole: A causal or sequence-to-sequence model, in evaluation mode.
+        tokenizer: Its tokenizer.
+        prompts: What is gone on from, or the sources.
+        decoding: How the next token is chosen.
+        seeds: The seed of each row, (batch,); they are read where tokens are drawn.
+    """
+    written: list[list[int]] = [[] for _ in range(len(prompts.token_ids))]
+    lengths = prompts.attention_mask.sum(dim=1).cpu().numpy()  # (batch,)
+    beams = decoding.settings(most=1)["num_beams"]
+    for length in np.unique(lengths):
+        # A decoder's text stands behind its prompt; that of an encoder-decoder begins anew.
+        start = 1 if whole.config.is_encoder_decoder else int(length)
+        if (most := _room(whole) - start) < 1:
+            continue
+        alike = np.flatnonzero(lengths == length)
+        for first in range(0, len(alike), max(1, _ROWS // beams)):
+            rows = alike[first : first + max(1, _ROWS // beams)]
+            token_ids = prompts.token_ids[torch.from_numpy(rows), :length]
+            found = _generate(
+                whole, tokenizer, token_ids, decoding, seeds=seeds[rows], start=start, most=most
+            )
+            for row, ids in zip(rows, found, strict=True):
+                written[row] = ids
+    return written
+
+
+def _generate(
+    whole: "PreTrainedModel",
+    tokenizer: "PreTrainedTokenizerFast",
+    token_ids: Tensor,
+    decoding: Decoding,
+    *,
+    seeds: Int64Array,
+    start: int,
+    most: int,
+) -> list[list[int]]:
+    """Returns the token ids that follow prompts of one length.
+
+    Args:
+        whole: The model.
+        tokenizer: Its tokenizer.
+        token_ids: The prompts, (rows, length).
+        decoding: How the next token is chosen.
+        seeds: The seed of each row, (rows,).
+        start: Where the text begins in what `generate` returns.
+        most: How many tokens there is room for.
+    """
+    from transformers import LogitsProcessorList, StoppingCriteriaList
+
+    ends = end_tokens(whole, tokenizer)
+    draws = [SeededDraw(seeds)] if decoding.is_drawn else []
+    stops = [_Stop(tokenizer, decoding, start)] if decoding.stop else []
+    with _settings_of(whole, _settings(whole, tokenizer, decoding, most=most)) as settings:
+        sequences: Tensor = whole.generate(  # type: ignore[operator]
+            token_ids,
+            attention_mask=torch.ones_like(token_ids),
+            generation_config=settings,
+            logits_processor=LogitsProcessorList([*decoding.warpers(), *draws]),
+            stopping_criteria=StoppingCriteriaList(stops),
+        )
+    return [_trimmed(row, ends, stops) for row in sequences[:, start:].tolist()]
+
+
+class SeededDraw:
+    """Makes the highest score a draw, from a generator for each row.
+
+    The token with the highest logit plus Gumbel noise is a draw from the softmax of the logits
+    (Gumbel 1954; Maddison et al. 2014, https://arxiv.org/abs/1411.0030). Here the noise is minus
+    the logarithm of exponential numbers, which is the same. Its rows have to stay in their places
+    from step to step, as they do where `generate` takes the highest score.
+    """
+
+    def __init__(self, seeds: Int64Array) -> None:
+        self._generators = [np.random.default_rng(int(seed)) for seed in seeds]
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        """Returns the scores with noise, (rows, vocabulary); a token with -inf keeps it."""
+        size, least = scores.shape[1], np.finfo(np.float32).tiny
+        noise = np.stack(
+            [one.standard_exponential(size, dtype=np.float32) for one in self._generators]
+        )
+        # It can be 0, whose logarithm would outdo all.
+        return scores - torch.from_numpy(noise).clamp_(min=float(least)).log_().to(scores.device)
+
+
+class _Stop:
+    """Ends a text as soon as one of the strings that end it stands in it.
+
+    Transformers' `StopStringCriteria` would look into the prompt, too, and works on the whole
+    vocabulary at every call.
+    """
+
+    def __init__(
+        self, tokenizer: "PreTrainedTokenizerFast", decoding: Decoding, start: int
+    ) -> None:
+        self._tokenizer, self._decoding, self._start = tokenizer, decoding, start
+
+    def __call__(self, input_ids: Tensor, scores: Any, **others: Any) -> Tensor:
+        """Returns which texts have ended, (rows,), bool."""
+        texts = self._tokenizer.batch_decode(input_ids[:, self._start :])
+        return torch.tensor([self._ends(text) for text in texts], device=input_ids.device)
+
+    def needed(self, ids: list[int]) -> list[int]:
+        """Returns the ids up to the first with which a string that ends the text is there."""
+
+        def has_ended(count: int) -> bool:
+            return self._ends(self._tokenizer.decode(ids[:count]))
+
+        return ids[: bisect_left(range(len(ids)), True, key=has_ended)]
+
+    def _ends(self, text: str) -> bool:
+        return len(self._decoding.cut(text)) < len(text)
+
+
+def end_tokens(whole: "PreTrainedModel", tokenizer: "PreTrainedTokenizerFast") -> list[int]:
+    """Returns the tokens that end a text: the tokenizer's, and others that the model names.
+
+    Those that are no special tokens are left out: where a tokenizer was made for the data, the
+    model's settings may name what is a word in it.
+    """
+    named = whole.generation_config.eos_token_id if whole.generation_config else None
+    listed = named if isinstance(named, list) else [named]
+    special = set(tokenizer.all_special_ids)
+    found = [tokenizer.eos_token_id, *(one for one in listed if one in special)]
+    return list(dict.fromkeys(one for one in found if one is not None))
+
+
+def _settings(
+    whole: "PreTrainedModel",
+    tokenizer: "PreTrainedTokenizerFast",
+    decoding: Decoding,
+    *,
+    most: int,
+) -> "GenerationConfig":
+    from transformers import GenerationConfig
+
+    ends = end_tokens(whole, tokenizer)
+    # What stands behind texts that have ended; nobody sees it.
+    padding = next((one for one in (tokenizer.pad_token_id, *ends) if one is not None), 0)
+    own = {name: getattr(whole.generation_config, name, None) for name in _OWN}
+    return GenerationConfig(
+        **{name: value for name, value in own.items() if value is not None},
+        **decoding.settings(most=most),
+        eos_token_id=ends or None,
+        pad_token_id=padding,
+        use_cache=True,
+    )
+
+
+@contextmanager
+def _settings_of(
+    whole: "PreTrainedModel", settings: "GenerationConfig"
+) -> "Iterator[GenerationConfig]":
+    """Gives a model settings in the place of its own, from which `generate` takes what is unset."""
+    # A model for summaries, for instance, has beams and a shortest length of its own there.
+    own = whole.generation_config
+    whole.generation_config = settings
+    try:
+        yield settings
+    finally:
+        whole.generation_config = own
+
+
+def _room(whole: "PreTrainedModel") -> int:
+    """Returns how many tokens the decoder has positions for."""
+    config = whole.config.get_text_config(decoder=True)
+    return getattr(config, "max_position_embeddings", None) or 2**31
+
+
+def _trimmed(ids: list[int], ends: Sequence[int], stops: Sequence[_Stop]) -> list[int]:
+    """Returns the tokens of a text, without its end token and what stands behind it."""
+    # Beam search without an end token fills up with -1.
+    text = list(takewhile(lambda one: one not in ends and one >= 0, ids))
+    return stops[0].needed(text) if stops else text
