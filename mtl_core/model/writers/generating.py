@@ -102,7 +102,7 @@ def _generate(
     draws = [SeededDraw(seeds)] if decoding.is_drawn else []
     stops = [_Stop(tokenizer, decoding, start)] if decoding.stop else []
     with _settings_of(whole, _settings(whole, tokenizer, decoding, most=most)) as settings:
-        sequences: Tensor = whole.generate(  # type: ignore[operator]
+        sequences: Tensor = whole.generate(
             token_ids,
             attention_mask=torch.ones_like(token_ids),
             generation_config=settings,
