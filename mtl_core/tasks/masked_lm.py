@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 from pydantic import Field
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, gelu
+from torch.nn.functional import gelu
 
 from mtl_core.data.arrays import NO_LABEL, Int64Array
 from mtl_core.data.batching import Batch
@@ -21,6 +21,7 @@ from mtl_core.errors import ConfigError
 from mtl_core.tasks.base import Decoded, Head, Outcome, Task, TaskSection
 from mtl_core.tasks.hidden import Hidden, HiddenSize, Vocabulary
 from mtl_core.tasks.outputs import Output, TextView
+from mtl_core.tasks.token_losses import row_means_summed, row_totals
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -197,28 +198,9 @@ class MaskedLmHead(Head):
         return self._project(vectors, self.bias)
 
     def loss_sum(self, logits: Tensor, labels: Tensor, batch: Batch) -> Tensor:
-        """Returns the mean loss of each row's hidden sub-words, summed over rows.
-
-        A row counts as one label however much of it is hidden, so that the sizes of batches are
-        known before anything is drawn.
-        """
-        is_hidden = labels != NO_LABEL
-        # (batch, seq) -> (hidden sub-words,): how many share the weight of their row
-        per_row = is_hidden.sum(dim=1, keepdim=True).expand_as(labels)[is_hidden]
-        losses = cross_entropy(logits.float(), labels[is_hidden], reduction="none")
-        return (losses / per_row).sum()
+        """Returns the mean loss of each row's hidden sub-words, summed over rows."""
+        return row_means_summed(logits, labels)
 
     def decode(self, logits: Tensor, batch: Batch) -> list[Decoded]:
         """Returns (summed loss, right, count) of each row's hidden sub-words, (3,), float64."""
-        labels = batch.labels[self._task_name]
-        is_hidden = labels != NO_LABEL
-        gold = labels[is_hidden]
-        parts = (
-            cross_entropy(logits.float(), gold, reduction="none"),
-            (logits.argmax(dim=-1) == gold).float(),
-            torch.ones_like(gold, dtype=torch.float32),
-        )
-        # (hidden sub-words, 3) -> (batch, seq, 3), as only the rows tell whose sub-words these are.
-        table = torch.zeros(*labels.shape, 3, device=logits.device)
-        table[is_hidden] = torch.stack(parts, dim=-1)
-        return list(table.sum(dim=1).double().cpu().numpy())
+        return row_totals(logits, batch.labels[self._task_name])
