@@ -40,7 +40,7 @@ from _chaos_study import (
 SHORT = (
     "second driver", "worker killed", "Tune actor killed", "driver: Ctrl-C", "controller killed",
     "driver killed at result.json", "worker: segfault", "worker stopped for a while",
-    "Tune actor killed", "damaged file",
+    "controller killed", "damaged file",
 )  # fmt: skip
 """The faults of the short version, which is a test."""
 
