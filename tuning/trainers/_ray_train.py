@@ -8,6 +8,7 @@ from typing import Any
 
 import ray
 from ray.train.torch import TorchTrainer
+from ray.train.v2._internal.callbacks.datasets import DatasetsCallback
 from ray.train.v2._internal.callbacks.placement_group_callback import PlacementGroupCleanerCallback
 from ray.train.v2._internal.execution.worker_group import worker_group
 from ray.train.v2.api import data_parallel_trainer as theirs
@@ -21,6 +22,16 @@ from ray.util.placement_group import (
 
 _LOOK_SECONDS = 0.2
 """How often a thread that waits for Ray looks whether it is to leave."""
+
+
+_LEFT_OUT = (
+    # Hands out data of Ray Data, which nothing here reads.
+    DatasetsCallback,
+    # Frees what a dead controller has reserved, if the dashboard says that it is dead; a Ray of
+    # one's own has none. `fit` does it.
+    PlacementGroupCleanerCallback,
+)
+"""Parts of Train that start a process beside each trainer, of half a second to some of a CPU."""
 
 
 class LeaveError(Exception):
@@ -97,10 +108,8 @@ class LeavableTrainer(TorchTrainer):  # type: ignore[misc]  # untyped in Ray
             raise
 
     def _create_default_callbacks(self) -> list[Any]:
-        # Without a process beside each controller that would free what it reserved: it asks the
-        # dashboard whether the controller is dead, which a Ray of one's own does not have.
         found = super()._create_default_callbacks()
-        return [one for one in found if not isinstance(one, PlacementGroupCleanerCallback)]
+        return [one for one in found if not isinstance(one, _LEFT_OUT)]
 
     def _initialize_and_run_controller(self, **controller: Any) -> Any:
         variables = theirs.get_env_vars_to_propagate()
