@@ -138,13 +138,11 @@ def with_precision(parser: argparse.ArgumentParser | None = None) -> argparse.Na
 
 def resolve(wanted: "Wanted") -> "Precision":
     """Returns what the bundled encoder computes in on this machine."""
-    from mtl_core.model.backbones.encoder import Encoder, load_configuration
+    from mtl_core.model.backbones.encoder import Encoder
     from mtl_core.training.distributed import Place
     from mtl_core.training.precision import choose
 
-    return choose(
-        wanted, Place.current().device, load_configuration(Encoder().name, None)
-    ).precision
+    return choose(wanted, Place.current().device, Encoder().configuration()).precision
 
 
 def write(

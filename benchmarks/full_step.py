@@ -83,14 +83,14 @@ def configure(precision: "Precision") -> "RunConfig":
 
 def run_ours(precision: "Precision") -> dict[str, Any]:
     """Trains with `mtl_core.train`."""
-    from mtl_core.model.backbones.encoder import load_encoder
+    from mtl_core.model.backbones.encoder import Encoder
     from mtl_core.model.layers import encoder_parts
     from mtl_core.training.loop import train
 
     config = configure(precision)
     assets = load(config)
     reports = list(train(config, assets=assets))
-    layers = encoder_parts(load_encoder(config.encoder.name)).layers
+    layers = encoder_parts(Encoder(name=config.encoder.name).load()).layers
     weights = sum(p.numel() for layer in layers for p in layer.parameters() if p.ndim == 2)
     seconds = sum(r.sentences_per_second**-1 for r in reports) * len(train_split(assets))
     speed = statistics.harmonic_mean([r.sentences_per_second for r in reports[1:]])

@@ -166,11 +166,11 @@ def resolved(run: dict[str, Any]) -> str:
     """Returns what `auto` computes in on this machine."""
     import torch
 
-    from mtl_core.model.backbones.encoder import load_configuration
+    from mtl_core.model.backbones.encoder import Encoder
     from mtl_core.training.precision import choose
 
     wanted = run["training"]["precision"]
-    configuration = load_configuration(run["encoder"]["name"], None)
+    configuration = Encoder(name=run["encoder"]["name"]).configuration()
     return choose(wanted, torch.device("cpu"), configuration).precision
 
 

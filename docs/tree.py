@@ -21,6 +21,7 @@ FAMILIES = {  # the folder that may ask for its own kinds -> files whose classes
     "mtl_core/tasks": "mtl_core/tasks/*.py",
     "mtl_core/weighting": "mtl_core/weighting/*.py",
     "mtl_core/model": "mtl_core/model/freezing.py",
+    "mtl_core/model/backbones": "mtl_core/model/backbones/*.py",
     "mtl_core/training": "mtl_core/training/mixing.py",
     "tuning/search": "tuning/search/*.py",
     "tuning/watch": "tuning/watch/*.py",

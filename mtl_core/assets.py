@@ -20,11 +20,8 @@ from mtl_core.data.unseen import with_leaks_between
 from mtl_core.errors import DataError
 from mtl_core.fetching.missing import check_fetched
 from mtl_core.files import hash_files
-from mtl_core.model.backbones.encoder import load_encoder
-from mtl_core.model.backbones.tokenizer import load_tokenizer
 from mtl_core.model.multitask import MultiTaskModel
 from mtl_core.model.outline import longest_input
-from mtl_core.model.pooling import Pooler
 from mtl_core.model.prefix_cache import PrefixCache, weights_hash
 from mtl_core.model.probe import facts_of
 from mtl_core.model.starting import StartingWeights
@@ -58,7 +55,7 @@ def load_data(config: RunConfig) -> Data:
         ConfigError: The encoder's tokenizer cannot be used.
         DataError: A data set cannot be used.
     """
-    tokenizer = load_tokenizer(config.encoder.name, revision=config.encoder.revision)
+    tokenizer = config.encoder.tokenizer()
     max_length = longest_input(tokenizer, config.encoder)
     return Data(tokenizer, load_datasets(config, tokenizer, max_length=max_length), max_length)
 
@@ -227,7 +224,7 @@ class Assets:
             DataError: A data set cannot be used.
         """
         data = load_data(config)
-        encoder = load_encoder(config.encoder.name, revision=config.encoder.revision)
+        encoder = config.encoder.encoder_of(config.encoder.load())
         return cls(assets_key(config), data, encoder.to(device), start)
 
     @cached_property
@@ -253,9 +250,7 @@ class Assets:
         self._encoder.requires_grad_(True)
         for parameter in self._encoder.parameters():
             parameter.grad = None
-        pooler = Pooler(
-            config.encoder.pooling, facts_of(self._encoder).width, config.encoder.normalize
-        )
+        pooler = config.encoder.pooler(facts_of(self._encoder).width)
         model = MultiTaskModel(
             self._encoder, tasks, pooler, num_features=count_features(config, self.data.datasets)
         )
@@ -287,7 +282,7 @@ def assets_key(config: RunConfig) -> str:
         # it.
         "tasks": {
             name: [
-                [task.layout().cache_key(), task.column_in(key, name).cache_key()]
+                [config.layout(key).cache_key(), task.column_in(key, name).cache_key()]
                 for key in task.datasets
             ]
             for name, task in config.tasks.items()

@@ -10,7 +10,6 @@ from pydantic import AfterValidator
 
 from mtl_core.config import RunConfig
 from mtl_core.data.notes import DataNote
-from mtl_core.model.backbones.encoder import public_name
 from mtl_core.scores import ScoreTree
 from mtl_core.section import Section
 from mtl_core.sentence_modules import makes_sentences
@@ -89,7 +88,7 @@ def card_data(facts: CardFacts) -> "ModelCardData":
         license=about.license,
         library_name="mtl",
         tags=_tags(config),
-        base_model=public_name(config.encoder),
+        base_model=config.encoder.public_name(),
         datasets=list(dict.fromkeys(filter(None, datasets))) or None,
         metrics=list(dict.fromkeys(result.metric_type for result in results)) or None,
         pipeline_tag=_pipeline(config),

@@ -10,6 +10,7 @@ from mtl_core.data.formats.kinds import DatasetSection
 from mtl_core.data.layouts.base import Layout
 from mtl_core.errors import did_you_mean
 from mtl_core.model.backbones.encoder import Encoder
+from mtl_core.model.backbones.kinds import BackboneSection
 from mtl_core.model.freezing import NoFreezing
 from mtl_core.model.kinds import FreezingSection
 from mtl_core.section import Section
@@ -72,8 +73,8 @@ class Training(Section):
 class RunConfig(Section):
     """One training run."""
 
-    encoder: Encoder = Encoder()
-    """The encoder that all tasks share."""
+    encoder: BackboneSection = Encoder()
+    """The pretrained model, whose encoder all tasks share."""
     datasets: dict[Name, DatasetSection] = Field(min_length=1)
     """Data sets by name."""
     tasks: dict[Name, AnyTaskSection] = Field(min_length=1)
@@ -96,6 +97,7 @@ class RunConfig(Section):
         # First that the data sets exist: all that follows looks tasks up by their data sets.
         for name, task in self.tasks.items():
             self._check_datasets(name, task)
+            self._check_backbone(name, task)
         for dataset in self.datasets:
             self._check_columns(dataset)
         for name in _TAKEN:
@@ -124,6 +126,19 @@ class RunConfig(Section):
             if isinstance(task.column, dict) and dataset not in task.column:
                 raise ValueError(f"tasks.{name}.column: there is no column for '{dataset}'")
 
+    def _check_backbone(self, name: str, task: TaskSection) -> None:
+        if task.writes and not self.encoder.writes:
+            raise ValueError(
+                f"tasks.{name}.kind: {task.kind} writes text, which encoder.kind "
+                f"{self.encoder.kind} does not; use encoder.kind decoder"
+            )
+        if task.looks_ahead and not self.encoder.looks_ahead:
+            raise ValueError(
+                f"tasks.{name}.kind: {task.kind} needs sub-words that see those behind them, and "
+                f"with encoder.kind {self.encoder.kind} they see those before them alone; use "
+                "encoder.kind encoder"
+            )
+
     def _check_columns(self, dataset: str) -> None:
         # Tasks may share a column, but it is read from the file once, as values of one type.
         kinds: dict[str, str] = {}
@@ -139,7 +154,7 @@ class RunConfig(Section):
                 )
         # Windows and chunks are rows of one task's own making: another task's labels would not be
         # theirs.
-        layouts = {name: task.layout() for name, task in self._tasks_on(dataset)}
+        layouts = {name: self._layout(task) for name, task in self._tasks_on(dataset)}
         alone = next((name for name, layout in layouts.items() if not layout.is_shared), None)
         if alone and len(columns) > 1:
             raise ValueError(
@@ -162,7 +177,14 @@ class RunConfig(Section):
     def layout(self, dataset: str) -> Layout:
         """Returns how the rows of a data set are made; its tasks all ask for the same."""
         # Any of them will do: `_check_columns` leaves a layout that is not shared to its only task.
-        return next(task.layout() for _, task in self._tasks_on(dataset))
+        return next(self._layout(task) for _, task in self._tasks_on(dataset))
+
+    def layout_of(self, task: str) -> Layout:
+        """Returns how the rows of a task are made, whichever of its data sets they are of."""
+        return self._layout(self.tasks[task])
+
+    def _layout(self, task: TaskSection) -> Layout:
+        return task.layout(reads_targets=self.encoder.reads_targets)
 
     def _tasks_on(self, dataset: str) -> Iterator[tuple[str, TaskSection]]:
         return ((name, task) for name, task in self.tasks.items() if dataset in task.datasets)

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from mtl_core.card_data import CardFacts, card_data, kind_name
 from mtl_core.config import RunConfig
 from mtl_core.markdown import code, plain
-from mtl_core.model.backbones.encoder import public_name
 from mtl_core.scores import ScoreTree, flatten, show_score
 from mtl_core.study_file import dump
 
@@ -90,7 +89,7 @@ def _describe(labels: tuple[str, ...], most: int = 12) -> str:
 
 def _encoder_name(config: RunConfig) -> str:
     # Of a local folder only its own name: the path says something about one machine alone.
-    return public_name(config.encoder) or config.encoder.name.rstrip("/").rpartition("/")[2]
+    return config.encoder.public_name() or config.encoder.name.rstrip("/").rpartition("/")[2]
 
 
 def _scores(facts: CardFacts) -> str:

@@ -195,7 +195,8 @@ class Predictor:
             if (has_second or 1 in parts) and num_features in (0, len(row.features)):
                 section = self.config.tasks[name]
                 as_trained = Cut.merge(self.cuts[dataset] for dataset in section.datasets)
-                wanted = Input(section.layout(), has_second, num_features, cut or as_trained)
+                layout = self.config.layout_of(name)
+                wanted = Input(layout, has_second, num_features, cut or as_trained)
                 inputs.setdefault(wanted, []).append(name)
         return inputs
 

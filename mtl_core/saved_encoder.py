@@ -13,7 +13,8 @@ from safetensors.torch import load_file
 from mtl_core.errors import ConfigError
 from mtl_core.model._transformers import LOADING
 from mtl_core.model._transformers_imports import import_modeling
-from mtl_core.model.backbones.encoder import names_in, place_in, token_encoder
+from mtl_core.model.backbones.base import names_in, place_in
+from mtl_core.model.backbones.encoder import token_encoder
 from mtl_core.model.bounds import at_most, check_depth, check_finite, check_fits
 from mtl_core.model_folder import CONFIG, WEIGHTS
 from mtl_core.printable import one_line, quoted

@@ -22,7 +22,6 @@ from mtl_core.model.autocast import Precision
 from mtl_core.model.backbones.tokenizer import check_tokenizer, telling_panics
 from mtl_core.model.bounds import at_most, check_finite
 from mtl_core.model.multitask import MultiTaskModel
-from mtl_core.model.pooling import Pooler
 from mtl_core.model.probe import facts_of
 from mtl_core.model_folder import (
     CARD,
@@ -205,7 +204,7 @@ def _build_model(
     """Returns the model with the weights of its heads."""
     settings = config.encoder
     with reading(folder / CONFIG):
-        pooler = Pooler(settings.pooling, facts_of(encoder).width, settings.normalize)
+        pooler = settings.pooler(facts_of(encoder).width)
     # What stands on the encoder is as large as these two files say, and as its weights are.
     with (
         reading(folder / HEADS),

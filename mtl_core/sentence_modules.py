@@ -3,22 +3,22 @@
 import json
 from pathlib import Path
 
-from mtl_core.model.backbones.encoder import Encoder
+from mtl_core.model.backbones.base import Backbone
 from mtl_core.model_folder import MODULE_ENCODER, MODULE_POOLING, MODULES
 
-_MODES = {"cls": "cls_token", "mean": "mean_tokens", "max": "max_tokens"}
+_MODES = {"cls": "cls_token", "mean": "mean_tokens", "max": "max_tokens", "last": "lasttoken"}
 """Pooling -> what sentence-transformers calls it; it has none with learnt weights."""
 _NORMALIZE = {"none": (), "l2": ("Normalize",)}
 """Normalization -> modules that do it; for `l1` it has none."""
 
 
-def makes_sentences(encoder: Encoder) -> bool:
+def makes_sentences(encoder: Backbone) -> bool:
     """Returns whether sentence-transformers has this pooling and normalization."""
     return encoder.pooling in _MODES and encoder.normalize in _NORMALIZE
 
 
 def write_sentence_modules(
-    folder: Path, encoder: Encoder, *, hidden_size: int, max_length: int
+    folder: Path, encoder: Backbone, *, hidden_size: int, max_length: int
 ) -> None:
     """Writes the files beside an encoder, where sentence-transformers has such a pooling.
 

@@ -82,7 +82,7 @@ class _Bench:
         _must(column.task_name == name, "make_column: the column has to carry the task's name")
         labels = column.collect({"train": examples, "dev": examples}, where="examples")
         tokenizer = _tokenizer(examples)
-        split = section.layout().encode(
+        split = section.layout(reads_targets=False).encode(
             examples, tokenizer, [column], {name: labels}, max_length=_MAX_LENGTH
         )
         task = build_task(name, section, labels)
@@ -185,7 +185,8 @@ def _check_scores(bench: _Bench) -> None:
 
 def _check_says(bench: _Bench, section: TaskSection, examples: Sequence[Example]) -> None:
     # As the predictor has them: without columns and labels.
-    split = section.layout().encode(examples, bench.tokenizer, (), {}, max_length=_MAX_LENGTH)
+    layout = section.layout(reads_targets=False)
+    split = layout.encode(examples, bench.tokenizer, (), {}, max_length=_MAX_LENGTH)
     batch = bench.collator(split, np.arange(len(split)), seed=())
     with torch.no_grad():
         logits = bench.logits(batch)

@@ -21,12 +21,7 @@ from torch import nn
 from mtl_core.checks import DamagedError, checked_json, read_checked
 from mtl_core.errors import ConfigError, StorageError
 from mtl_core.files import locked, remove, write_text
-from mtl_core.model.backbones.encoder import (
-    Encoder,
-    empty_encoder,
-    load_configuration,
-    low_encoder,
-)
+from mtl_core.model.backbones.base import Backbone
 from mtl_core.model.backbones.source import Source, find_source
 from mtl_core.model.probe import EncoderFacts, facts_of, keep_facts, longest_row, try_training
 from mtl_core.paths import cache_folder
@@ -58,21 +53,21 @@ class Outline:
     longest: int | None
 
 
-def encoder_outline(name: str, *, revision: str | None = None) -> Outline:
-    """Returns the outline of an encoder, which is run for it when there is none in the cache.
+def encoder_outline(backbone: Backbone) -> Outline:
+    """Returns the outline of a backbone's encoder, which is run when there is none in the cache.
 
     Raises:
         CacheError: There is no folder to keep it in.
         ConfigError: The encoder's configuration cannot be loaded, or the encoder does not run on
             texts, or cannot be trained on them.
     """
-    source, config = find_source(name, revision), load_configuration(name, revision)
-    shaped_by = [_FORMAT, version("transformers"), config.to_dict()]
+    source, config = find_source(backbone.name, backbone.revision), backbone.configuration()
+    shaped_by = [_FORMAT, backbone.kind, version("transformers"), config.to_dict()]
     key = hashlib.sha256(json.dumps(shaped_by, sort_keys=True, default=str).encode()).hexdigest()
     path = cache_folder() / "outlines" / f"{key}.json"
     found = _kept(path)
     if found is None:
-        found = _take(config, source)
+        found = _take(backbone, config, source)
         with suppress(OSError, StorageError):  # It costs the time again, no more.
             path.parent.mkdir(exist_ok=True)
             with locked(path):
@@ -96,27 +91,27 @@ def _kept(path: Path) -> dict[str, Any] | None:
     return found
 
 
-def longest_input(tokenizer: "PreTrainedTokenizerFast", encoder: Encoder) -> int:
+def longest_input(tokenizer: "PreTrainedTokenizerFast", backbone: Backbone) -> int:
     """Returns the longest row of a run, in sub-words, special tokens included.
 
     Raises:
         ConfigError: The encoder does not run, or not on all sub-words of its tokenizer; the study
             file asks for longer rows than it takes; or it gives no length, and nothing names one.
     """
-    outline = encoder_outline(encoder.name, revision=encoder.revision)
-    _check_words(tokenizer, outline.facts.words, encoder.name)
+    outline = encoder_outline(backbone)
+    _check_words(tokenizer, outline.facts.words, backbone.name)
     # A tokenizer without a limit of its own says 10^30.
     allowed = int(min(outline.longest or _NO_LIMIT, tokenizer.model_max_length))
-    if encoder.max_length is not None and encoder.max_length > allowed:
+    if backbone.max_length is not None and backbone.max_length > allowed:
         raise ConfigError(
-            f"run.encoder.max_length: expected at most {allowed}, what '{encoder.name}' takes; "
-            f"found {encoder.max_length}"
+            f"run.encoder.max_length: expected at most {allowed}, what '{backbone.name}' takes; "
+            f"found {backbone.max_length}"
         )
-    if encoder.max_length is None and allowed >= _NO_LIMIT:
+    if backbone.max_length is None and allowed >= _NO_LIMIT:
         raise ConfigError(
-            f"run.encoder.max_length: '{encoder.name}' names no longest input; give a number"
+            f"run.encoder.max_length: '{backbone.name}' names no longest input; give a number"
         )
-    return encoder.max_length or allowed
+    return backbone.max_length or allowed
 
 
 def _check_words(tokenizer: "PreTrainedTokenizerFast", rows: int | None, name: str) -> None:
@@ -130,14 +125,14 @@ def _check_words(tokenizer: "PreTrainedTokenizerFast", rows: int | None, name: s
         )
 
 
-def _take(config: "PreTrainedConfig", source: Source) -> dict[str, Any]:
+def _take(backbone: Backbone, config: "PreTrainedConfig", source: Source) -> dict[str, Any]:
     """Runs an encoder of this configuration; returns its outline as plain data."""
     name = source.name
     # First the one that takes no memory: it shows whether the other would take too much.
     with source.bounded("configuration"):
-        empty = empty_encoder(config, name)
-    source.check_fits(empty)
-    low = low_encoder(config, name)
+        whole = backbone.empty(config)
+    source.check_fits(whole)
+    empty, low = backbone.encoder_of(whole), backbone.encoder_of(backbone.low(config))
     facts = facts_of(low)
     try_training(low)
     named = getattr(config, "max_position_embeddings", None)
@@ -145,7 +140,7 @@ def _take(config: "PreTrainedConfig", source: Source) -> dict[str, Any]:
     longest = longest_row(low, named=named if named and named > 0 else None)
     # A trained model is saved with the configuration of the encoder itself, which for half of an
     # encoder-decoder may be one that nothing can load.
-    again = empty_encoder(empty.config, name)
+    again = backbone.encoder_of(backbone.empty(empty.config))
     if again.state_dict().keys() != empty.state_dict().keys():
         raise ConfigError(
             f"run.encoder.name: '{name}' could not be loaded again once it was saved: its "

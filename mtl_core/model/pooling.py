@@ -6,15 +6,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-PoolingKind = Literal["cls", "mean", "max", "attention"]
+PoolingKind = Literal["cls", "last", "mean", "max", "attention"]
 Normalization = Literal["none", "l1", "l2"]
 
 
 class Pooler(nn.Module):
     """Makes one vector per sentence.
 
-    `cls` is the hidden state of the first token; `mean` and `max` go over all tokens that are not
-    padding; `attention` is their mean weighted by a softmax over learnt scores (Lin et al. 2017,
+    `cls` is the hidden state of the first token, `last` that of the last one, which in a decoder
+    alone has seen all others; `mean` and `max` go over all tokens that are not padding;
+    `attention` is their mean weighted by a softmax over learnt scores (Lin et al. 2017,
     https://arxiv.org/abs/1703.03130, with one hop).
     """
 
@@ -35,6 +36,10 @@ class Pooler(nn.Module):
     def _pool(self, hidden: Tensor, attention_mask: Tensor) -> Tensor:
         if self._kind == "cls":
             return hidden[:, 0]
+        if self._kind == "last":
+            # (batch,): rows are padded behind their tokens.
+            last = attention_mask.sum(dim=1) - 1
+            return hidden[torch.arange(len(hidden), device=hidden.device), last]
         mask = attention_mask.unsqueeze(-1)  # (batch, seq, 1)
         if self._kind == "max":
             return hidden.masked_fill(mask == 0, float("-inf")).amax(dim=1)

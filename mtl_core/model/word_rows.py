@@ -21,6 +21,8 @@ class RowEmbedding(nn.Embedding):
         """Takes over the weights of another embedding."""
         size = (base.num_embeddings, base.embedding_dim)
         super().__init__(*size, padding_idx=base.padding_idx, _weight=base.weight)
+        # The parameter itself: an output layer may be tied to it.
+        self.weight = base.weight
         self._ids: Tensor | None = None
         self._rows: Tensor | None = None
         self._slots: Tensor | None = None

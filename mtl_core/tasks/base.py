@@ -67,6 +67,10 @@ class TaskSection(Section, ABC):
     at_decoding: ClassVar[tuple[str, ...]] = ()
     """The settings that are read when logits are decoded, and in no loss: a model that is trained
     can have others. A head that is made with others has the same parameters and saved buffers."""
+    writes: ClassVar[bool] = False
+    """Whether the kind writes text, for which its head needs `HiddenSize.writer`."""
+    looks_ahead: ClassVar[bool] = False
+    """Whether the kind makes no sense where sub-words see those before them alone."""
 
     @model_validator(mode="after")
     def _check_column(self) -> "TaskSection":
@@ -99,8 +103,13 @@ class TaskSection(Section, ABC):
     def build(self, name: str, labels: Any) -> "Task":
         """Builds the task for its labels: what the `collect` of its column returns."""
 
-    def layout(self) -> Layout:
-        """Returns how the rows of its data sets are made."""
+    def layout(self, *, reads_targets: bool) -> Layout:
+        """Returns how the rows of its data sets are made.
+
+        Args:
+            reads_targets: Of kinds that write: whether source and target stand in one row, as
+                `Writer.reads_targets` has it.
+        """
         return Sentences()
 
     def batch_change(self, name: str, tokenizer: "PreTrainedTokenizerFast") -> BatchChange | None:

@@ -114,6 +114,10 @@ def _check_column(section: TaskSection) -> None:
         column = section.make_column("task", "column")
     except Exception as error:
         raise ValueError(f"kind: '{section.kind}': make_column failed: {error}") from error
+    try:
+        section.layout(reads_targets=False)
+    except Exception as error:
+        raise ValueError(f"kind: '{section.kind}': layout failed: {error}") from error
     if not isinstance(column, Column) or column.kind not in COLUMNS:
         raise ValueError(
             f"kind: make_column of '{section.kind}' returns {type(column).__name__}; expected one "

@@ -31,6 +31,7 @@ class MaskedLm(TaskSection):
     """Predicts masked words of running text; scored by accuracy and perplexity of sub-words."""
 
     pipeline: ClassVar[str | None] = "fill-mask"
+    looks_ahead: ClassVar[bool] = True
     kind: Literal["masked_lm"] = "masked_lm"
     column: Literal[""] = ""
     """The text is its own label; there is no column."""
@@ -45,7 +46,7 @@ class MaskedLm(TaskSection):
         """Returns the column of the text itself."""
         return TextColumn(name, column)
 
-    def layout(self) -> Chunks:
+    def layout(self, *, reads_targets: bool) -> Chunks:
         """Returns the text in chunks."""
         return Chunks(self.chunk)
 

@@ -44,7 +44,7 @@ class QuestionAnswering(TaskSection):
         """Returns its column."""
         return AnswersColumn(name, column)
 
-    def layout(self) -> Windows:
+    def layout(self, *, reads_targets: bool) -> Windows:
         """Returns windows over the contexts."""
         return Windows(self.overlap)
 

@@ -7,6 +7,7 @@ from typing import Any
 from mtl_core.config import Training
 from mtl_core.data.formats.base import without_places
 from mtl_core.differences import differing, told
+from mtl_core.model.backbones.kinds import BACKBONE
 
 RunInputs = Mapping[str, str]
 """Settings as JSON (`run`, `objective`), and what they only name (data, code of tasks, weights to
@@ -46,5 +47,6 @@ def _settings(inputs: RunInputs) -> dict[str, Any]:
         places = {name: without_places(one) for name, one in run["datasets"].items()}
         # Runs of versions without a setting did what is its default now.
         training = Training().model_dump(mode="json") | run["training"]
-        found["run"] = run | {"datasets": places, "training": training}
+        encoder = BACKBONE.validate_python(run["encoder"]).model_dump(mode="json")
+        found["run"] = run | {"datasets": places, "training": training, "encoder": encoder}
     return found

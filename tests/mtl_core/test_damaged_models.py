@@ -24,7 +24,7 @@ from token_encoders import random_model
 
 from mtl_core.assets import Assets, build_tasks
 from mtl_core.errors import ConfigError
-from mtl_core.model.backbones.encoder import load_encoder
+from mtl_core.model.backbones.encoder import Encoder
 from mtl_core.predictor import Predictor
 
 TEXTS = ["play some jazz by miles davis in paris", "book a table for two"]
@@ -113,7 +113,7 @@ def test_what_is_in_no_weight_is_bounded_too(family: str, key: str, tmp_path: Pa
     written = json.loads((tmp_path / "config.json").read_text())[key]
     absurd(key, [10**5] * len(written) if isinstance(written, list) else 10**5)(tmp_path)
     with pytest.raises(ConfigError, match=rf"{key}.*: expected at most 8,192, found 100,000"):
-        load_encoder(str(tmp_path))
+        Encoder(name=str(tmp_path)).load()
 
 
 @pytest.mark.parametrize("form", [form for form in HUGE if form != "a head"])
@@ -124,10 +124,10 @@ def test_an_encoder_is_bounded_as_a_model_is(form: str, tiny_encoder: Path, tmp_
     from mtl_core.model.outline import encoder_outline
 
     with pytest.raises(ConfigError, match=r"^run\.encoder\.name: cannot load the ") as told:
-        encoder_outline(str(folder))
+        encoder_outline(Encoder(name=str(folder)))
     assert said in str(told.value)
     with pytest.raises(ConfigError):
-        load_encoder(str(folder))
+        Encoder(name=str(folder)).load()
 
 
 def test_weights_that_an_encoder_lacks_are_not_drawn_anew(
@@ -139,7 +139,7 @@ def test_weights_that_an_encoder_lacks_are_not_drawn_anew(
     weights["padding"] = torch.zeros(10_000)
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(ConfigError, match=r"they lack 'encoder\.layer\.1\.output\.dense\.bias', "):
-        load_encoder(str(folder))
+        Encoder(name=str(folder)).load()
 
 
 @pytest.mark.parametrize(
@@ -164,12 +164,12 @@ def test_weights_in_several_files_lie_beside_each_other(
     index["weight_map"] = {name: file for file, inside in shards.items() for name in inside}
     (folder / "model.safetensors").unlink()
     (folder / "model.safetensors.index.json").write_text(json.dumps(index))
-    loaded = load_encoder(str(folder)).state_dict()
+    loaded = Encoder(name=str(folder)).load().state_dict()
     assert all(torch.equal(loaded[name], weights[name]) for name in loaded)
     index["weight_map"][names[0]] = target
     (folder / "model.safetensors.index.json").write_text(json.dumps(index))
     with pytest.raises(ConfigError) as told:
-        load_encoder(str(folder))
+        Encoder(name=str(folder)).load()
     assert said in str(told.value)
 
 
@@ -177,12 +177,12 @@ def test_outputs_that_a_configuration_asks_for_do_no_harm(
     tiny_encoder: Path, tmp_path: Path
 ) -> None:
     folder = shutil.copytree(tiny_encoder, tmp_path / "encoder")
-    plain = load_encoder(str(folder))
+    plain = Encoder(name=str(folder)).load()
     settings("config.json", output_attentions=True, output_hidden_states=True, return_dict=False)(
         folder
     )
     ids = torch.tensor([[5, 6, 7]])
-    found = load_encoder(str(folder))(input_ids=ids)
+    found = Encoder(name=str(folder)).load()(input_ids=ids)
     assert torch.equal(found.last_hidden_state, plain(input_ids=ids).last_hidden_state)
     assert found.attentions is None
 

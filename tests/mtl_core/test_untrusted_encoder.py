@@ -10,7 +10,7 @@ from conftest import Mtl
 from strangers import MARK, PAYLOAD, Spoil, both, pickled_weights, settings, text
 
 from mtl_core.errors import ConfigError
-from mtl_core.model.backbones.encoder import load_configuration, load_encoder
+from mtl_core.model.backbones.encoder import Encoder
 from mtl_core.model.backbones.tokenizer import load_tokenizer
 
 OWN_CODE = {"AutoConfig": "evil.EvilConfig", "AutoModel": "evil.EvilModel"}
@@ -70,7 +70,11 @@ def was_run(encoder: Path) -> bool:
 def test_an_encoder_that_leads_to_code_is_refused(form: str, encoder: Path) -> None:
     spoil, message = REFUSED[form]
     spoil(encoder)
-    for load in (load_tokenizer, load_encoder, lambda name: load_configuration(name, None)):
+    for load in (
+        load_tokenizer,
+        lambda name: Encoder(name=name).load(),
+        lambda name: Encoder(name=name).configuration(),
+    ):
         with pytest.raises(ConfigError) as refused:
             load(str(encoder))
         assert str(refused.value).startswith("run.encoder.name: ")
@@ -84,13 +88,13 @@ def test_an_adapter_beside_the_weights_is_refused(encoder: Path) -> None:
     with pytest.raises(
         ConfigError, match=r"there is an adapter_config\.json beside them, .* first$"
     ):
-        load_encoder(str(encoder))
+        Encoder(name=str(encoder)).load()
 
 
 def test_code_of_an_encoder_that_transformers_knows_itself_is_passed_over(encoder: Path) -> None:
     settings("config.json", auto_map=OWN_CODE)(encoder)
     settings("tokenizer_config.json", auto_map=OWN_TOKENIZER)(encoder)
-    assert type(load_encoder(str(encoder))).__module__.startswith("transformers.models.bert")
+    assert type(Encoder(name=str(encoder)).load()).__module__.startswith("transformers.models.bert")
     assert load_tokenizer(str(encoder)).is_fast
     assert not was_run(encoder)
 

@@ -35,7 +35,7 @@ def show_check(study: StudyFile, data: Data) -> None:
 
         for line in known_of(study, facts).lines():
             console.print(line, soft_wrap=True)
-    encoder = encoder_outline(study.run.encoder.name, revision=study.run.encoder.revision).encoder
+    encoder = encoder_outline(study.run.encoder).encoder
     trained = describe_encoder(encoder, study.run.freezing, epoch=study.run.training.epochs)
     console.print(f"{study.run.encoder.name}: {trained}")
     console.print(_precision(study), soft_wrap=True)

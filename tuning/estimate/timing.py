@@ -15,7 +15,6 @@ from mtl_core.assets import Assets, Data, assets_key, load_data
 from mtl_core.config import RunConfig
 from mtl_core.data.encoded import EncodedSplit
 from mtl_core.data.store import EncodedDataset
-from mtl_core.model.backbones.encoder import load_encoder
 from mtl_core.training.distributed import Place
 from mtl_core.training.loader import build_loader
 from mtl_core.training.loop import train
@@ -135,7 +134,7 @@ class Stopwatch:
             or self._rows != rows
         ):
             self._whole, self._rows = load_data(config), rows
-            encoder = load_encoder(config.encoder.name, revision=config.encoder.revision)
+            encoder = config.encoder.encoder_of(config.encoder.load())
             self._assets = Assets(key, _sample(self._whole, rows), encoder.to(self._device))
         return self._whole, self._assets
 

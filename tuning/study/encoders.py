@@ -51,24 +51,24 @@ class _Check:
     """Checks recipes; what it has loaded for one serves the next."""
 
     def __init__(self, run: RunConfig, data: Data) -> None:
-        default = (run.encoder.name, run.encoder.revision)
-        self._outline = cache(lambda name, revision: encoder_outline(name, revision=revision))
+        default = run.encoder.loaded_by
+        self._outline = cache(encoder_outline)
         self._tokenizers = {default: data.tokenizer}
-        # Name, revision and longest row of what is known to be fine.
-        self._lengths = {(*default, run.encoder.max_length)}
+        # What is loaded, and the longest row, of what is known to be fine.
+        self._lengths = {(default, run.encoder.max_length)}
 
     def __call__(self, config: RunConfig) -> None:
         check_installed(config.weighting.modules, what="run.weighting.kind")
-        name = (config.encoder.name, config.encoder.revision)
-        outline = self._outline(*name).encoder
+        loaded_by = config.encoder.loaded_by
+        outline = self._outline(config.encoder).encoder
         config.freezing.check(outline)
         if config.optimizer.layer_decay < 1:
             separate_layers(outline, "run.optimizer.layer_decay")
-        if name not in self._tokenizers:
-            self._tokenizers[name] = load_data(config).tokenizer
-        length = (*name, config.encoder.max_length)
+        if loaded_by not in self._tokenizers:
+            self._tokenizers[loaded_by] = load_data(config).tokenizer
+        length = (loaded_by, config.encoder.max_length)
         if length not in self._lengths:
-            longest_input(self._tokenizers[name], config.encoder)
+            longest_input(self._tokenizers[loaded_by], config.encoder)
             self._lengths.add(length)
 
 

@@ -70,7 +70,7 @@ def _likely(study: StudyFile, shipped: Iterable[KnownPrior]) -> list[dict[str, V
 
 def _setting(study: StudyFile, data: DataFacts) -> Setting:
     run = study.run
-    outline = encoder_outline(run.encoder.name, revision=run.encoder.revision)
+    outline = encoder_outline(run.encoder)
     rows = [one.lengths.rows for one in data.splits if one.split == "train"]
     batches = sum(ceil(one / run.training.batch_size) for one in rows)
     recipe = run.model_dump(mode="json")

@@ -13,7 +13,6 @@ from pydantic import ValidationError
 from mtl_core.assets import Data, build_tasks, load_data
 from mtl_core.config import RunConfig
 from mtl_core.errors import ConfigError
-from mtl_core.model.backbones.encoder import load_configuration
 from mtl_core.study_file import (
     Document,
     override,
@@ -117,7 +116,7 @@ def precision_here(study: StudyFile) -> PrecisionChoice | None:
     takes_gpus = study.study.resources.gpus > 0
     if takes_gpus and not torch.cuda.is_available():
         return None
-    encoder = load_configuration(study.run.encoder.name, study.run.encoder.revision)
+    encoder = study.run.encoder.configuration()
     return choose(
         study.run.training.precision, torch.device("cuda" if takes_gpus else "cpu"), encoder
     )

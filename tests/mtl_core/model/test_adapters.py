@@ -10,7 +10,7 @@ from mtl_core.assets import Assets, build_tasks
 from mtl_core.data.batching import make_batch
 from mtl_core.errors import ConfigError
 from mtl_core.export import export_best
-from mtl_core.model.backbones.encoder import load_encoder
+from mtl_core.model.backbones.encoder import Encoder
 from mtl_core.scoring import evaluate_model
 from mtl_core.training.loop import train
 
@@ -33,13 +33,13 @@ def test_saved_model_holds_the_sum_of_weights_and_adapters(
         }
     )
     assets = Assets.load(config, device=CPU)
-    names = set(load_encoder(config.encoder.name).state_dict())
+    names = set(Encoder(name=config.encoder.name).load().state_dict())
     reports = list(train(config, checkpoint=tmp_path / "run", assets=assets))
     report = reports[reports[-1].best_number - 1]
     export_best(
         tmp_path / "run", tmp_path / "model", config=config, assets=assets, dev={}, test=None
     )
-    assert set(load_encoder(str(tmp_path / "model")).state_dict()) == names
+    assert set(Encoder(name=str(tmp_path / "model")).load().state_dict()) == names
     found = evaluate_model(tmp_path / "model", split="dev")
     for task, scores in report.dev.items():
         assert found.scores[task] == pytest.approx(scores, abs=1e-6)

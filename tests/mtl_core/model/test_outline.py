@@ -11,9 +11,10 @@ from torch import nn
 from transformers import AutoModel
 
 from mtl_core.errors import ConfigError
+from mtl_core.model.backbones.encoder import Encoder
 from mtl_core.model.kinds import FreezingSection
 from mtl_core.model.layers import separate_layers
-from mtl_core.model.outline import encoder_outline, from_outline, take_outline
+from mtl_core.model.outline import Outline, encoder_outline, from_outline, take_outline
 from mtl_core.model.trained import describe_encoder
 from mtl_core.paths import cache_folder
 
@@ -30,6 +31,10 @@ FREEZING: list[dict[str, object]] = [
     {"kind": "lora", "rank": 2},
     {"kind": "lora", "targets": ["nowhere"]},
 ]
+
+
+def outline(name: str) -> Outline:
+    return encoder_outline(Encoder(name=name))
 
 
 def saved(folder: Path, encoder: nn.Module) -> str:
@@ -60,11 +65,11 @@ def test_freezing_says_the_same_of_an_outline(family: str, tmp_path: Path):
     name = saved(tmp_path / "encoder", tiny(family))
     for kind in FREEZING:
         for _ in range(2):  # Taken from the encoder, and read from the file.
-            assert verdict(encoder_outline(name).encoder, kind) == verdict(tiny(family), kind)
+            assert verdict(outline(name).encoder, kind) == verdict(tiny(family), kind)
     shapes = {key: p.shape for key, p in tiny(family).named_parameters()}
-    assert {key: p.shape for key, p in encoder_outline(name).encoder.named_parameters()} == shapes
+    assert {key: p.shape for key, p in outline(name).encoder.named_parameters()} == shapes
     if family not in ("albert", "t5"):
-        assert len(separate_layers(encoder_outline(name).encoder, "key").layers) == 3
+        assert len(separate_layers(outline(name).encoder, "key").layers) == 3
 
 
 def test_what_is_described_stays_as_it_is():
@@ -81,11 +86,11 @@ def test_what_is_described_stays_as_it_is():
 def test_weights_with_two_names_count_once():
     # T5 has one table of words for its encoder and its decoder.
     whole = AutoModel.from_config(tiny("t5").config)
-    outline = from_outline(take_outline(whole))
-    words = outline.get_parameter("encoder.embed_tokens.weight")
-    assert words is outline.get_parameter("decoder.embed_tokens.weight")
+    read = from_outline(take_outline(whole))
+    words = read.get_parameter("encoder.embed_tokens.weight")
+    assert words is read.get_parameter("decoder.embed_tokens.weight")
     count = sum(p.numel() for p in whole.parameters())
-    assert sum(p.numel() for p in outline.parameters()) == count
+    assert sum(p.numel() for p in read.parameters()) == count
 
 
 @pytest.mark.parametrize("broken", ["", "[]", '{"modules": [], "parameters": []}'])
@@ -97,19 +102,19 @@ def test_broken_file_is_taken_anew(
 ):
     monkeypatch.setenv("MTL_CACHE", str(tmp_path / "cache"))
     name = saved(tmp_path / "encoder", tiny("bert"))
-    count = len(list(encoder_outline(name).encoder.parameters()))
+    count = len(list(outline(name).encoder.parameters()))
     (file,) = (cache_folder() / "outlines").glob("*.json")
     whole = file.read_text()
     file.write_text(broken)
-    assert len(list(encoder_outline(name).encoder.parameters())) == count
+    assert len(list(outline(name).encoder.parameters())) == count
     assert [line for line in caplog.messages if "damaged: " in line and str(file) in line]
     assert file.read_text() == whole
     assert {path for path in file.parent.iterdir() if path.suffix != ".lock"} == {file}
 
 
 def test_other_configuration_has_another_outline(tmp_path: Path):
-    before = encoder_outline(saved(tmp_path / "encoder", tiny("bert"))).encoder
-    after = encoder_outline(saved(tmp_path / "encoder", tiny("bert", num_hidden_layers=1))).encoder
+    before = outline(saved(tmp_path / "encoder", tiny("bert"))).encoder
+    after = outline(saved(tmp_path / "encoder", tiny("bert", num_hidden_layers=1))).encoder
     assert len(separate_layers(before, "key").layers) == 3
     assert len(separate_layers(after, "key").layers) == 1
 
@@ -117,8 +122,10 @@ def test_other_configuration_has_another_outline(tmp_path: Path):
 def test_second_time_imports_no_code_of_the_family(tmp_path: Path):
     name = saved(tmp_path / "encoder", tiny("bert"))
     code = (
-        "import sys; from mtl_core.model.outline import encoder_outline;"
-        f"encoder_outline({name!r}); print('transformers.modeling_utils' in sys.modules)"
+        "import sys; from mtl_core.model.backbones.encoder import Encoder;"
+        "from mtl_core.model.outline import encoder_outline;"
+        f"encoder_outline(Encoder(name={name!r}));"
+        "print('transformers.modeling_utils' in sys.modules)"
     )
     run = [sys.executable, "-c", code]
     said = [subprocess.run(run, capture_output=True, text=True, check=True).stdout for _ in "12"]

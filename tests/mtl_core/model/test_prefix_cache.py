@@ -17,7 +17,7 @@ from mtl_core.assets import Assets
 from mtl_core.config import RunConfig
 from mtl_core.data.store import EncodedDataset
 from mtl_core.model import prefix_cache
-from mtl_core.model.backbones.encoder import load_encoder
+from mtl_core.model.backbones.encoder import Encoder
 from mtl_core.model.prefix_cache import PrefixCache, PrefixSettings
 from mtl_core.training.loop import train
 
@@ -81,7 +81,7 @@ def states(config: RunConfig, assets: Assets, budget: int = GIB) -> dict[str, En
 
 
 def encoder_of(config: RunConfig) -> PreTrainedModel:
-    return load_encoder(config.encoder.name)
+    return Encoder(name=config.encoder.name).load()
 
 
 @pytest.fixture

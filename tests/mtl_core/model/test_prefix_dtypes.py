@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from mtl_core.assets import Assets
 from mtl_core.errors import TrainingError
 from mtl_core.model.autocast import Precision
-from mtl_core.model.backbones.encoder import load_encoder
+from mtl_core.model.backbones.encoder import Encoder
 from mtl_core.model.prefix_cache import PrefixSettings
 from mtl_core.training import state
 from mtl_core.training.loop import train
@@ -35,7 +35,7 @@ def test_files_may_have_any_dtype(
     """Their numbers are those of the computation, rounded."""
     config = run_config()
     assets = Assets.load(config, device=CPU)
-    encoder = load_encoder(config.encoder.name)
+    encoder = Encoder(name=config.encoder.name).load()
 
     def use(kept: Precision) -> torch.Tensor:
         settings = PrefixSettings(depth=2, precision=computed_in, dtype=kept, budget=2**30)

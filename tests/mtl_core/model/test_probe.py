@@ -38,7 +38,7 @@ def test_longest_input_is_what_the_model_takes(
             return False
         return True
 
-    found = encoder_outline(str(tmp_path)).longest
+    found = encoder_outline(Encoder(name=str(tmp_path))).longest
     assert longest_input(tokenizer, Encoder(name=str(tmp_path))) == (found or 10_000)
     assert runs(found or 300)
     # Where more would run, the configuration says that the model was not made for more, or all

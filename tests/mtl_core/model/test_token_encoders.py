@@ -18,7 +18,7 @@ from mtl_core.config import RunConfig
 from mtl_core.data.batching import Batch, make_batch
 from mtl_core.data.example import Example
 from mtl_core.errors import ConfigError
-from mtl_core.model.backbones.encoder import load_encoder
+from mtl_core.model.backbones.encoder import Encoder
 from mtl_core.model.layers import encoder_parts
 from mtl_core.model.probe import facts_of
 from mtl_core.predictor import Predictor
@@ -150,7 +150,7 @@ def test_lower_layers_stay_as_they_are_and_upper_ones_train(
         return seen[0], last
 
     before = states(assets.new_model(config, build_tasks(config, assets.data.datasets)).encoder)
-    weights = load_encoder(str(tmp_path)).state_dict()
+    weights = Encoder(name=str(tmp_path)).load().state_dict()
     [report] = train(config, assets=assets, checkpoint=tmp_path / "run")
     counts = {name: n for name, n in report.trained.items() if name.startswith("encoder.")}
     assert set(counts) <= {"encoder.layer_1", "encoder.norm"}
@@ -271,7 +271,7 @@ def test_half_is_saved_once_and_without_the_decoder(
         assert not [name for name in file.keys() if "decoder" in name]  # noqa: SIM118
     # sentence-transformers would read a decoder's output.
     assert not (tmp_path / "model" / "modules.json").exists()
-    encoder = load_encoder(str(tmp_path / "encoder"))
+    encoder = Encoder(name=str(tmp_path / "encoder")).load()
     assert sum(torch.Size(size).numel() for size in sizes) == sum(
         parameter.numel() for parameter in encoder.parameters()
     )

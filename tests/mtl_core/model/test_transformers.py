@@ -15,7 +15,7 @@ from mtl_core.model._transformers import (
     sdpa,
     without_weights,
 )
-from mtl_core.model.backbones.encoder import load_encoder
+from mtl_core.model.backbones.encoder import Encoder
 
 
 def test_the_version_is_the_one_whose_private_parts_are_known() -> None:
@@ -73,6 +73,6 @@ def test_threads_that_load_at_once_leave_the_classes_of_transformers_as_they_wer
     """Tied weights would stay apart, without data, in every model that is loaded later."""
     before = PreTrainedModel.tie_weights
     with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(lambda _: load_encoder(str(tiny_encoder)), range(24)))
+        found = list(pool.map(lambda _: Encoder(name=str(tiny_encoder)).load(), range(24)))
     assert PreTrainedModel.tie_weights is before
     assert not any(weight.is_meta for encoder in found for weight in encoder.parameters())

