@@ -25,7 +25,8 @@ from mtl_core.model.outline import longest_input
 from mtl_core.model.prefix_cache import PrefixCache, weights_hash
 from mtl_core.model.probe import facts_of
 from mtl_core.model.starting import StartingWeights
-from mtl_core.tasks.base import Task, build_task
+from mtl_core.tasks.base import Task
+from mtl_core.tasks.building import build_task
 from mtl_core.tasks.kinds import outside_code
 
 if TYPE_CHECKING:

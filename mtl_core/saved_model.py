@@ -39,7 +39,8 @@ from mtl_core.saved_encoder import read_encoder, reading, write_encoder
 from mtl_core.saved_meta import SavedMeta, read_meta
 from mtl_core.sentence_modules import write_sentence_modules
 from mtl_core.study_file import dump
-from mtl_core.tasks.base import Task, build_task
+from mtl_core.tasks.base import Task
+from mtl_core.tasks.building import build_task
 from mtl_core.tasks.kinds import outside_kinds
 from mtl_core.untrusted import check_model
 from mtl_core.validation import validate

@@ -19,7 +19,8 @@ from mtl_core.data.splits import read_file
 from mtl_core.data.store import EncodedDataset
 from mtl_core.errors import DataError, did_you_mean
 from mtl_core.predictor import Predictor
-from mtl_core.tasks.base import Task, build_task
+from mtl_core.tasks.base import Task
+from mtl_core.tasks.building import build_task
 from mtl_core.training.distributed import Place
 from mtl_core.training.evaluation import Evaluation, evaluate
 

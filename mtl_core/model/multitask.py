@@ -13,7 +13,8 @@ from mtl_core.model.pooling import Pooler
 from mtl_core.model.prefix import as_inputs, run_suffix
 from mtl_core.model.probe import EncoderFacts, facts_of
 from mtl_core.model.word_rows import RowEmbedding, use_row_embedding
-from mtl_core.tasks.base import Head, Task, telling_what_lacks
+from mtl_core.tasks.base import Head, Task
+from mtl_core.tasks.building import telling_what_lacks
 from mtl_core.tasks.hidden import Hidden, HiddenSize, Vocabulary
 
 if TYPE_CHECKING:

@@ -6,8 +6,7 @@ docs/own_task.md has one that stands outside the package, and `mtl_core.testing`
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
@@ -23,7 +22,6 @@ from mtl_core.data.columns.label_names import Labels
 from mtl_core.data.layouts.base import Layout
 from mtl_core.data.layouts.sentences import Sentences
 from mtl_core.data.source import Source
-from mtl_core.errors import ConfigError
 from mtl_core.section import Section
 from mtl_core.tasks.decoding.generate import Writing
 from mtl_core.tasks.head import HeadSection, Linear
@@ -198,6 +196,7 @@ class Task(ABC):
         fills_masks: Whether its head says which sub-words may stand in the place of a mask.
         writing: How it writes texts, with the model's writer; None = it writes none.
         is_auxiliary: Whether objectives leave it out; set by `build_task`.
+        writes: Whether its head uses the writer, in batches of its own; set by `build_task`.
     """
 
     name: str
@@ -207,6 +206,7 @@ class Task(ABC):
     fills_masks: bool = False
     writing: Writing | None = None
     is_auxiliary: bool = False
+    writes: bool = False
 
     @abstractmethod
     def make_head(self, size: HiddenSize) -> Head:
@@ -264,37 +264,6 @@ class Task(ABC):
         The columns are the same for every output, also for None.
         """
         return {"": to_cell(to_plain(output))}
-
-
-@contextmanager
-def telling_what_lacks(kind: str, name: str) -> Iterator[None]:
-    """Tells in one line what a part of a task's kind lacks: those from outside the package may.
-
-    Raises:
-        ConfigError: A class without all methods of the contract was to be made.
-    """
-    try:
-        yield
-    except TypeError as error:
-        if "abstract" not in str(error):
-            raise
-        raise ConfigError(
-            f"run.tasks.{name}.kind: '{kind}' is not whole: {error}; see docs/own_task.md"
-        ) from error
-
-
-def build_task(name: str, section: TaskSection, labels: Labels) -> Task:
-    """Builds a task for its labels."""
-    with telling_what_lacks(section.kind, name):
-        task = section.build(name, labels)
-    if lacking := [part for part in ("name", "labels", "main_score") if not hasattr(task, part)]:
-        raise ConfigError(
-            f"run.tasks.{name}.kind: the task of '{section.kind}' lacks {', '.join(lacking)}; see "
-            "docs/own_task.md"
-        )
-    # Here and not in `build`, which every kind writes anew and could forget.
-    task.is_auxiliary = section.auxiliary
-    return task
 
 
 def by_label(names: Sequence[str], values: Sequence[float], score: str) -> Mapping[str, float]:

@@ -14,7 +14,8 @@ from mtl_core.config import RunConfig
 from mtl_core.data.columns.label_names import LabelNames
 from mtl_core.export import export_best
 from mtl_core.model.multitask import MultiTaskModel
-from mtl_core.tasks.base import TaskSection, build_task
+from mtl_core.tasks.base import TaskSection
+from mtl_core.tasks.building import build_task
 from mtl_core.tasks.classification import Classification
 from mtl_core.tasks.regression import Regression
 from mtl_core.training.distributed import Place
