@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import Tensor, nn
 
 from mtl_core.data.batching import Batch
@@ -55,7 +56,7 @@ class MultiTaskModel(nn.Module):
         self._vocabulary = Vocabulary(table) if isinstance(table, nn.Embedding) else None
         self.heads = nn.ModuleDict()
         for name, task in tasks.items():
-            size = HiddenSize(self._facts.width, num_features.get(name, 0), self._vocabulary)
+            size = self._size(num_features.get(name, 0))
             with telling_what_lacks(type(task).__name__, name):
                 self.heads[_module_name(name)] = task.make_head(size)
         self.num_features = dict(num_features)
@@ -88,6 +89,26 @@ class MultiTaskModel(nn.Module):
     def head(self, task_name: str) -> Head:
         """Returns the head of a task."""
         return self.heads[_module_name(task_name)]  # type: ignore[return-value]
+
+    def head_for(self, name: str, task: Task) -> Head:
+        """Returns a head with the weights of a task's own, made for other settings of decoding.
+
+        Args:
+            name: The task.
+            task: The same task with others of the settings that are read at decoding alone.
+        """
+        own = self.head(name)
+        with torch.random.fork_rng(devices=[]):  # What is drawn for it is overwritten.
+            head = task.make_head(self._size(self.num_features.get(name, 0)))
+        head.load_state_dict(own.state_dict())
+        return head.to(self.encoder.device).train(own.training)
+
+    def set_head(self, name: str, head: Head) -> None:
+        """Puts another head in the place of a task's own."""
+        self.heads[_module_name(name)] = head
+
+    def _size(self, features: int) -> HiddenSize:
+        return HiddenSize(self._facts.width, features, self._vocabulary)
 
     def freeze(self, modules: Sequence[nn.Module], parameters: Collection[nn.Parameter]) -> None:
         """Sets anew what of the encoder trains.

@@ -12,7 +12,7 @@ from mtl_core.data.encoded import EncodedSplit
 from mtl_core.data.store import EncodedDataset
 from mtl_core.model.autocast import Precision, autocast
 from mtl_core.model.multitask import MultiTaskModel
-from mtl_core.tasks.base import Decoded, Outcome, Task
+from mtl_core.tasks.base import Decoded, Head, Outcome, Task
 from mtl_core.training.distributed import Place
 from mtl_core.training.report import Scores
 
@@ -85,23 +85,39 @@ def _finish(
     finished: dict[str, dict[str, Outcome]] = {name: {} for name in outcomes}
     scores: Scores = {}
     for name, task in tasks.items():
-        carriers = {
-            dataset: task.collect(found[name])
-            for dataset, found in outcomes.items()
-            if name in found
-        }
-        if not carriers:
-            continue
-        # On all data sets together: the head has one set of thresholds. Before `finish`, which
-        # applies them; on every worker alike, as all have the same outcomes.
-        if calibrates:
-            task.calibrate(model.head(name), _join(list(carriers.values())))
-        for dataset, outcome in carriers.items():
-            finished[dataset][name] = task.finish(model.head(name), outcome)
-        found = _scores(task, {dataset: finished[dataset][name] for dataset in carriers})
-        # The main score comes first: it is the one that tables show.
-        scores[name] = {task.main_score: found[task.main_score]} | found
+        carriers = {dataset: one[name] for dataset, one in outcomes.items() if name in one}
+        if carriers:
+            scores[name], found = score_task(
+                task, model.head(name), carriers, calibrates=calibrates
+            )
+            for dataset, outcome in found.items():
+                finished[dataset][name] = outcome
     return scores, finished
+
+
+def score_task(
+    task: Task, head: Head, carriers: Mapping[str, Outcome], *, calibrates: bool
+) -> tuple[dict[str, float], dict[str, Outcome]]:
+    """Scores what a head has decoded.
+
+    Args:
+        task: The task.
+        head: Its head.
+        carriers: Data set name -> what the head decoded of its rows; at least one.
+        calibrates: Whether the head learns from them first, as from dev.
+
+    Returns:
+        The scores, the main score first; and data set name -> the outcome as it was scored.
+    """
+    collected = {dataset: task.collect(outcome) for dataset, outcome in carriers.items()}
+    # On all data sets together: the head has one set of thresholds. Before `finish`, which
+    # applies them; on every worker alike, as all have the same outcomes.
+    if calibrates:
+        task.calibrate(head, _join(list(collected.values())))
+    finished = {dataset: task.finish(head, one) for dataset, one in collected.items()}
+    found = _scores(task, finished)
+    # The main score comes first: it is the one that tables show.
+    return {task.main_score: found[task.main_score]} | found, finished
 
 
 def predict_split(
@@ -124,12 +140,24 @@ def predict_split(
             for name, logits in model(batch, names).items():
                 predicted = model.head(name).decode(logits, batch)
                 local[name].update(zip(numbers.tolist(), predicted, strict=True))
+    return gathered(local, rows, place)
+
+
+def gathered(
+    local: Mapping[str, Mapping[int, Decoded]], rows: EncodedSplit, place: Place
+) -> dict[str, Outcome]:
+    """Returns task name -> predictions and gold labels of all rows, in order.
+
+    Args:
+        local: Task name -> row -> what this worker's heads decoded of its share.
+        rows: The split.
+        place: All workers come here once per split, also one that had no batch.
+    """
     # By row number: how many workers there are must not change the order of what is scored.
-    # All workers come here once per data set, also one that had no batch.
-    gathered = place.gather(local)
+    parts = place.gather(local)
     outcomes = {}
-    for name in names:
-        by_row = {row: found for part in gathered for row, found in part[name].items()}
+    for name in local:
+        by_row = {row: found for part in parts for row, found in part[name].items()}
         predicted = [by_row[row] for row in range(len(rows))]
         outcomes[name] = Outcome(predicted, rows.gold(name), rows.source)
     return outcomes

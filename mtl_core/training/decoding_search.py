@@ -1,0 +1,153 @@
+"""Searches settings that need no training: on a trained model, over logits that are kept.
+
+Such settings (`TaskSection.at_decoding`) change what is read off logits, and no weight. One half of
+dev chooses among them, the other half judges what was chosen: the best of many flatters itself on
+the rows that chose it.
+"""
+
+import math
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from mtl_core.training.decoded import Decoded, Scalar, Tried
+from mtl_core.training.dev_half import DevHalf, ScoredHalf, TrainedModel, halves
+from mtl_core.training.evaluation import Evaluation, evaluate
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """Settings to try.
+
+    Attributes:
+        settings: Dotted key of `run` -> value.
+        parameters: Name -> value, as people are shown it.
+        point: Name -> value as it was drawn.
+    """
+
+    settings: Mapping[str, object]
+    parameters: Mapping[str, Scalar]
+    point: Mapping[str, Scalar]
+
+
+class Proposals(ABC):
+    """What is tried on one model, one after the other."""
+
+    @abstractmethod
+    def ask(self) -> Proposal | None:
+        """Returns what to try next; None = there is nothing left."""
+
+    @abstractmethod
+    def tell(self, proposal: Proposal, gain: float) -> None:
+        """Says what came of the last one; NaN = it was no number."""
+
+
+class Proposer(ABC):
+    """A space of such settings; goes from the driver to the workers.
+
+    Attributes:
+        space: What is searched, as a hash.
+    """
+
+    space: str
+
+    @abstractmethod
+    def proposals(self, known: Sequence[Tried], *, seed: int) -> Proposals:
+        """Begins with a model.
+
+        Args:
+            known: What was tried on other models.
+            seed: Of what is drawn.
+        """
+
+
+def search_decoding(
+    trained: TrainedModel,
+    proposer: Proposer,
+    *,
+    number: int,
+    known: Sequence[Tried] = (),
+    limit_s: float = math.inf,
+) -> Decoded:
+    """Searches the settings of a model that are read at decoding alone.
+
+    The run's own settings are scored first, whatever the space holds. Others are taken only when
+    the half of dev that did not choose them likes them better, too. The model stays as it is: see
+    `decode_with`. All workers call this together.
+
+    Args:
+        trained: The model.
+        proposer: The space.
+        number: The report that the model is of.
+        known: What was tried on other models.
+        limit_s: Seconds after which nothing more is begun; one proposal is tried in any case.
+    """
+    start = time.perf_counter()
+    proposals = proposer.proposals(known, seed=trained.config.seed)
+    choosing, judging = halves(trained)
+    half = DevHalf(trained, choosing)
+    tried: list[Tried] = []
+    best: tuple[float, Proposal, ScoredHalf] | None = None
+    while (proposal := proposals.ask()) is not None:
+        found = half.scored(trained.with_settings(proposal.settings))
+        gain = found.combined - half.own.combined
+        proposals.tell(proposal, gain)
+        tried.append(Tried(dict(proposal.point), gain))
+        if gain > (best[0] if best else 0.0):
+            best = gain, proposal, found
+        is_late = time.perf_counter() - start > limit_s
+        # Clocks of two workers differ: one that is late ends the search for all.
+        if any(trained.place.gather(is_late)):
+            break
+    result = Decoded(number=number, space=proposer.space, tried=tuple(tried))
+    if best is not None:
+        _, proposal, found = best
+        other = trained.with_settings(proposal.settings)
+        # With what was learnt from the half that chose: this one is only looked at.
+        judge = DevHalf(trained, judging, heads=half.own.heads)
+        after = judge.scored(other, found.heads).combined
+        result = replace(result, rows=judge.rows, before=judge.own.combined, after=after)
+        if result.after > result.before:
+            result = _taken(result, other, proposal)
+    return replace(result, seconds=time.perf_counter() - start)
+
+
+def _taken(result: Decoded, trained: TrainedModel, proposal: Proposal) -> Decoded:
+    own = {name: trained.model.head(name) for name in trained.config.tasks}
+    try:
+        found = decode_with(trained)
+    finally:
+        for name, head in own.items():
+            trained.model.set_head(name, head)
+    return replace(
+        result,
+        settings=dict(proposal.settings),
+        parameters=dict(proposal.parameters),
+        dev=found.scores,
+        joint_accuracy=found.joint_accuracy,
+        combined=trained.combined(found.main, found.joint_accuracy),
+    )
+
+
+def decode_with(trained: TrainedModel) -> Evaluation:
+    """Gives a model heads for its configuration; they learn from dev what is learnt there.
+
+    Args:
+        trained: The model, whose heads were made for other settings of decoding.
+
+    Returns:
+        The scores on dev.
+    """
+    tasks = trained.tasks
+    for name, task in tasks.items():
+        trained.model.set_head(name, trained.model.head_for(name, task))
+    return evaluate(
+        trained.model,
+        tasks,
+        trained.datasets,
+        split="dev",
+        place=trained.place,
+        precision=trained.precision,
+        collator=trained.collator,
+    )
