@@ -1,8 +1,7 @@
 """What a search over the settings that are read at decoding alone has found for a trained model."""
 
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from mtl_core.number_types import KEPT, Count, Score, Seconds
 
@@ -27,6 +26,44 @@ class Tried:
     gain: Score
 
 
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What the half of dev that did not choose says of the best settings of the other half.
+
+    Attributes:
+        rows: Its examples.
+        before: The objective there with the run's own settings.
+        after: The objective there with the best ones.
+    """
+
+    __pydantic_config__ = KEPT
+
+    rows: Count
+    before: Score
+    after: Score
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Settings that take the place of the run's own.
+
+    Attributes:
+        settings: Dotted key of `run` -> value.
+        parameters: Name -> value, as people are shown it.
+        dev: The scores on all of dev with them.
+        joint_accuracy: The joint accuracy, likewise.
+        combined: The objective, likewise.
+    """
+
+    __pydantic_config__ = KEPT
+
+    settings: Mapping[str, object]
+    parameters: Mapping[str, Scalar]
+    dev: dict[str, dict[str, Score]]
+    joint_accuracy: Score
+    combined: Score
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decoded:
     """What a search over settings of decoding has found; see `search_decoding`.
@@ -35,14 +72,9 @@ class Decoded:
         number: The report whose model it was searched on.
         space: What was searched, as a hash.
         tried: All that was tried, in order.
-        settings: Dotted key of `run` -> value that is taken; {} = the run's own stay.
-        parameters: Name -> the same, as people are shown it.
-        rows: Examples of the half of dev that judges.
-        before: The objective there with the run's own settings.
-        after: The objective there with the best ones of the other half.
-        dev: The scores on all of dev with what is taken; {} where the run's own stay.
-        joint_accuracy: The joint accuracy, likewise.
-        combined: The objective, likewise.
+        judged: What was said of the best that was tried; None = nothing was better than the run's
+            own settings on the half that chooses.
+        taken: The settings that are taken; None = the run's own stay.
         seconds: Wall time of the search.
     """
 
@@ -50,18 +82,7 @@ class Decoded:
 
     number: Count
     space: str
-    tried: tuple[Tried, ...]
-    settings: Mapping[str, object] = field(default_factory=dict)
-    parameters: Mapping[str, Scalar] = field(default_factory=dict)
-    rows: Count = 0
-    before: Score = math.nan
-    after: Score = math.nan
-    dev: dict[str, dict[str, Score]] = field(default_factory=dict)
-    joint_accuracy: Score = math.nan
-    combined: Score = math.nan
+    tried: tuple[Tried, ...] = ()
+    judged: Judged | None = None
+    taken: Taken | None = None
     seconds: Seconds = 0.0
-
-    @property
-    def is_taken(self) -> bool:
-        """Whether other settings than the run's own are taken."""
-        return bool(self.settings)

@@ -9,9 +9,9 @@ import math
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from mtl_core.training.decoded import Decoded, Scalar, Tried
+from mtl_core.training.decoded import Decoded, Judged, Scalar, Taken, Tried
 from mtl_core.training.dev_half import DevHalf, ScoredHalf, TrainedModel, halves
 from mtl_core.training.evaluation import Evaluation, evaluate
 
@@ -87,46 +87,68 @@ def search_decoding(
     proposals = proposer.proposals(known, seed=trained.config.seed)
     choosing, judging = halves(trained)
     half = DevHalf(trained, choosing)
+    tried, best = _chosen(half, trained, proposals, until=start + limit_s)
+    judged = taken = None
+    if best is not None:
+        other = trained.with_settings(best.proposal.settings)
+        # With what was learnt from the half that chose: this one is only looked at.
+        judge = DevHalf(trained, judging, heads=half.own.heads)
+        after = judge.scored(other, best.half.heads).combined
+        judged = Judged(judge.rows, judge.own.combined, after)
+        taken = _taken(other, best.proposal) if judged.after > judged.before else None
+    return Decoded(
+        number=number, space=proposer.space, tried=tuple(tried), judged=judged, taken=taken,
+        seconds=time.perf_counter() - start,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Best:
+    """The best settings so far.
+
+    Attributes:
+        gain: How much better they are than the run's own, above 0.
+        proposal: The settings.
+        half: The half that chooses, as it was scored with them.
+    """
+
+    gain: float
+    proposal: Proposal
+    half: ScoredHalf
+
+
+def _chosen(
+    half: DevHalf, trained: TrainedModel, proposals: Proposals, *, until: float
+) -> tuple[list[Tried], _Best | None]:
+    """Returns what was tried, and the best of it; None = the run's own settings are."""
     tried: list[Tried] = []
-    best: tuple[float, Proposal, ScoredHalf] | None = None
+    best: _Best | None = None
     while (proposal := proposals.ask()) is not None:
         found = half.scored(trained.with_settings(proposal.settings))
         gain = found.combined - half.own.combined
         proposals.tell(proposal, gain)
         tried.append(Tried(dict(proposal.point), gain))
-        if gain > (best[0] if best else 0.0):
-            best = gain, proposal, found
-        is_late = time.perf_counter() - start > limit_s
+        if gain > (best.gain if best else 0.0):
+            best = _Best(gain, proposal, found)
         # Clocks of two workers differ: one that is late ends the search for all.
-        if any(trained.place.gather(is_late)):
+        if any(trained.place.gather(time.perf_counter() > until)):
             break
-    result = Decoded(number=number, space=proposer.space, tried=tuple(tried))
-    if best is not None:
-        _, proposal, found = best
-        other = trained.with_settings(proposal.settings)
-        # With what was learnt from the half that chose: this one is only looked at.
-        judge = DevHalf(trained, judging, heads=half.own.heads)
-        after = judge.scored(other, found.heads).combined
-        result = replace(result, rows=judge.rows, before=judge.own.combined, after=after)
-        if result.after > result.before:
-            result = _taken(result, other, proposal)
-    return replace(result, seconds=time.perf_counter() - start)
+    return tried, best
 
 
-def _taken(result: Decoded, trained: TrainedModel, proposal: Proposal) -> Decoded:
+def _taken(trained: TrainedModel, proposal: Proposal) -> Taken:
     own = {name: trained.model.head(name) for name in trained.config.tasks}
     try:
         found = decode_with(trained)
     finally:
         for name, head in own.items():
             trained.model.set_head(name, head)
-    return replace(
-        result,
-        settings=dict(proposal.settings),
-        parameters=dict(proposal.parameters),
-        dev=found.scores,
-        joint_accuracy=found.joint_accuracy,
-        combined=trained.combined(found.main, found.joint_accuracy),
+    return Taken(
+        dict(proposal.settings),
+        dict(proposal.parameters),
+        found.scores,
+        found.joint_accuracy,
+        trained.combined(found.main, found.joint_accuracy),
     )
 
 

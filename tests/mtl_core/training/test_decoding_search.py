@@ -164,21 +164,24 @@ def test_what_both_halves_like_is_taken_and_scored_on_all_of_dev(trained: Traine
     heads = [trained.model.head(name) for name in trained.config.tasks]
     listed = Listed({THRESHOLDS: 0.98}, {THRESHOLDS: "shared"}, VITERBI)
     found = search_decoding(trained, listed, number=7)
-    assert found.is_taken
-    assert (found.settings, found.number, found.space) == ({THRESHOLDS: "shared"}, 7, "listed")
+    assert found.taken is not None
+    assert found.judged is not None
+    assert (found.number, found.space) == (7, "listed")
+    assert found.taken.settings == found.taken.parameters == {THRESHOLDS: "shared"}
     assert [one.gain for one in found.tried] == listed.told
     assert listed.told[0] == 0 < listed.told[1]
-    assert 0 <= found.before < found.after
-    assert found.rows == 12 + 12  # of both data sets, `corpus` and `rows`
+    assert 0 <= found.judged.before < found.judged.after
+    assert found.judged.rows == 12 + 12  # of both data sets, `corpus` and `rows`
     # The model is left as it was.
     assert [trained.model.head(name) for name in trained.config.tasks] == heads
     for name, value in trained.model.state_dict().items():
         assert torch.equal(value, before[name])
-    other = trained.with_settings(found.settings)
+    other = trained.with_settings(found.taken.settings)
     for _ in with_heads(other):
         whole = evaluated(other)
-    assert (found.dev, found.joint_accuracy) == (whole.scores, whole.joint_accuracy)
-    assert found.combined == Mean().combine(whole.main, whole.joint_accuracy)
+    taken = found.taken
+    assert (taken.dev, taken.joint_accuracy) == (whole.scores, whole.joint_accuracy)
+    assert taken.combined == Mean().combine(whole.main, whole.joint_accuracy)
 
 
 @pytest.mark.parametrize(
@@ -202,9 +205,11 @@ def test_settings_are_taken_only_when_the_other_half_likes_them_better(
     listed = Listed({THRESHOLDS: 0.4}, {THRESHOLDS: 0.5})
     found = search_decoding(replace(trained, objective=objective), listed, number=1)
     assert objective.numbers == []
-    assert found.is_taken == (taken is not None)
-    if taken is not None:
-        assert (found.combined, found.settings) == (taken, {THRESHOLDS: 0.5})
+    if taken is None:
+        assert found.taken is None
+    else:
+        assert found.taken is not None
+        assert (found.taken.combined, found.taken.settings) == (taken, {THRESHOLDS: 0.5})
     np.testing.assert_equal(listed.told, [one - numbers[0] for one in numbers[1:3]])
 
 
@@ -258,4 +263,4 @@ def test_a_run_without_dev_rows_of_a_task_keeps_its_settings(run_config: RunConf
     collator = build_collator(config, assets.data.tokenizer)
     trained = TrainedModel(config, model, assets.data.datasets, Mean(), CPU, "fp32", collator)
     found = search_decoding(trained, Listed(VITERBI), number=1)
-    assert not found.is_taken
+    assert found.taken is None
