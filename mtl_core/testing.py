@@ -7,22 +7,24 @@ examples, and random vectors for its sub-words.
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mtl_core.data.arrays import Int64Array
+from mtl_core.data.arrays import NO_LABEL, Int64Array
 from mtl_core.data.batching import Batch
 from mtl_core.data.collate import Collator
 from mtl_core.data.encoded import EncodedSplit
 from mtl_core.data.example import Example
+from mtl_core.data.layouts.base import Layout
 from mtl_core.data.words import Cut
 from mtl_core.tasks.base import Decoded, Head, Outcome, Task, TaskSection
 from mtl_core.tasks.building import build_task
 from mtl_core.tasks.hidden import Hidden, HiddenSize, Vocabulary
 from mtl_core.tasks.outputs import TextView, to_plain, to_text
+from mtl_core.tasks.writer import Writer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -47,12 +49,14 @@ def check_task(section: TaskSection, examples: Sequence[Example], *, name: str =
     # The caller's random numbers stay as they were, and every call draws the same weights.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        bench = _Bench.of(section, examples, name)
-        _check_loss(bench)
-        _check_decode(bench)
-        _check_scores(bench)
-        if bench.task.speaks:
-            _check_says(bench, section, examples)
+        # What writes has to do so for decoders as well as for encoder-decoders.
+        for writer in (_Answers, _GoesOn) if section.writes else (None,):
+            bench = _Bench.of(section, examples, name, writer)
+            _check_loss(bench)
+            _check_decode(bench)
+            _check_scores(bench)
+            if bench.task.speaks:
+                _check_says(bench, examples)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,7 @@ class _Bench:
     Attributes:
         task: The task.
         head: Its head.
+        layout: How the examples become rows.
         split: The examples.
         collator: Makes batches.
         tokenizer: The tokenizer.
@@ -71,6 +76,7 @@ class _Bench:
 
     task: Task
     head: Head
+    layout: Layout
     split: EncodedSplit
     collator: Collator
     tokenizer: "PreTrainedTokenizerFast"
@@ -78,14 +84,19 @@ class _Bench:
     size: HiddenSize
 
     @classmethod
-    def of(cls, section: TaskSection, examples: Sequence[Example], name: str) -> "_Bench":
+    def of(
+        cls,
+        section: TaskSection,
+        examples: Sequence[Example],
+        name: str,
+        writer: "type[_Answers | _GoesOn] | None",
+    ) -> "_Bench":
         column = section.column_in(section.datasets[0], name)
         _must(column.task_name == name, "make_column: the column has to carry the task's name")
         labels = column.collect({"train": examples, "dev": examples}, where="examples")
         tokenizer = _tokenizer(examples)
-        split = section.layout(reads_targets=False).encode(
-            examples, tokenizer, [column], {name: labels}, max_length=_MAX_LENGTH
-        )
+        layout = section.layout(reads_targets=writer is not None and writer.reads_targets)
+        split = layout.encode(examples, tokenizer, [column], {name: labels}, max_length=_MAX_LENGTH)
         task = build_task(name, section, labels)
         _must(task.name == name, "build: the task has to have the name that it is given")
         _must(bool(task.main_score), "main_score: the task has to name the score that counts")
@@ -93,8 +104,10 @@ class _Bench:
         collator = Collator(tokenizer.pad_token_id or 0, {} if change is None else {name: change})
         table = nn.Embedding(len(tokenizer), _WIDTH)
         features = 0 if split.features is None else split.features.shape[1]
-        size = HiddenSize(_WIDTH, features * column.takes_features, Vocabulary(table))
-        return cls(task, task.make_head(size).eval(), split, collator, tokenizer, table, size)
+        writes = None if writer is None else writer(table, tokenizer)
+        size = HiddenSize(_WIDTH, features * column.takes_features, Vocabulary(table), writes)
+        head = task.make_head(size).eval()
+        return cls(task, head, layout, split, collator, tokenizer, table, size)
 
     def batch(self, rows: Int64Array) -> Batch:
         return self.collator(self.split, rows, seed=(0,))
@@ -184,10 +197,9 @@ def _check_scores(bench: _Bench) -> None:
     )
 
 
-def _check_says(bench: _Bench, section: TaskSection, examples: Sequence[Example]) -> None:
+def _check_says(bench: _Bench, examples: Sequence[Example]) -> None:
     # As the predictor has them: without columns and labels.
-    layout = section.layout(reads_targets=False)
-    split = layout.encode(examples, bench.tokenizer, (), {}, max_length=_MAX_LENGTH)
+    split = bench.layout.encode(examples, bench.tokenizer, (), {}, max_length=_MAX_LENGTH)
     batch = bench.collator(split, np.arange(len(split)), seed=())
     with torch.no_grad():
         logits = bench.logits(batch)
@@ -211,6 +223,37 @@ def _decoded(bench: _Bench, head: Head) -> list[Decoded]:
     count = len(bench.split)
     _must(len(found) == count, f"decode: expected one entry per row, {count}, found {len(found)}")
     return found
+
+
+class _GoesOn(Writer):
+    """Stands for a decoder: foresees a token by the vector of the one before it."""
+
+    reads_targets: ClassVar[bool] = True
+
+    def __init__(self, table: nn.Embedding, tokenizer: "PreTrainedTokenizerFast") -> None:
+        super().__init__(table, tokenizer)  # type: ignore[arg-type]
+        self._table = (table,)
+
+    def logits(self, hidden: Hidden, labels: Tensor) -> Tensor:
+        chosen = hidden.tokens[:, :-1][labels[:, 1:] != NO_LABEL]
+        return chosen @ self._table[0].weight.T
+
+
+class _Answers(Writer):
+    """Stands for an encoder-decoder: the mean of the source, and the token before."""
+
+    reads_targets: ClassVar[bool] = False
+
+    def __init__(self, table: nn.Embedding, tokenizer: "PreTrainedTokenizerFast") -> None:
+        super().__init__(table, tokenizer)  # type: ignore[arg-type]
+        self._table = (table,)
+
+    def logits(self, hidden: Hidden, labels: Tensor) -> Tensor:
+        [table] = self._table
+        before = labels.roll(1, dims=1).clamp(min=0)
+        before[:, 0] = 0
+        source = _mean(hidden.tokens, hidden.batch.attention_mask).unsqueeze(1)
+        return (table(before) + source)[labels != NO_LABEL] @ table.weight.T
 
 
 def _mean(tokens: Tensor, mask: Tensor) -> Tensor:

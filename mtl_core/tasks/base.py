@@ -69,6 +69,9 @@ class TaskSection(Section, ABC):
     """Whether the kind writes text, for which its head needs `HiddenSize.writer`."""
     looks_ahead: ClassVar[bool] = False
     """Whether the kind makes no sense where sub-words see those before them alone."""
+    has_layers: ClassVar[bool] = True
+    """Whether its head has layers of its own, for which `head`, `learning_rate` and `freeze_head`
+    are settings."""
 
     @model_validator(mode="after")
     def _check_column(self) -> "TaskSection":
@@ -77,6 +80,16 @@ class TaskSection(Section, ABC):
                 f"column: expected one column for kind {self.kind}, found a list of "
                 f"{len(self.column)}; kind multilabel takes one for each label"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _check_layers(self) -> "TaskSection":
+        for key in () if self.has_layers else ("head", "learning_rate", "freeze_head"):
+            if getattr(self, key) != TaskSection.model_fields[key].default:
+                raise ValueError(
+                    f"{key}: kind {self.kind} has no layers of its own, the model's own write; "
+                    "leave it out"
+                )
         return self
 
     @property

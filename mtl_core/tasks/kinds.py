@@ -16,6 +16,7 @@ from mtl_core.errors import ConfigError
 from mtl_core.imported import imported
 from mtl_core.printable import one_line
 from mtl_core.tasks.base import Task, TaskSection
+from mtl_core.tasks.causal_lm import CausalLm
 from mtl_core.tasks.classification import Classification
 from mtl_core.tasks.masked_lm import MaskedLm
 from mtl_core.tasks.multilabel import Multilabel
@@ -144,6 +145,7 @@ AnyTaskSection = Annotated[
     | Annotated[Tagging, Tag("tagging")]
     | Annotated[QuestionAnswering, Tag("question_answering")]
     | Annotated[MaskedLm, Tag("masked_lm")]
+    | Annotated[CausalLm, Tag("causal_lm")]
     | Annotated[
         SerializeAsAny[TaskSection],
         PlainValidator(imported_section),

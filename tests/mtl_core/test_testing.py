@@ -66,6 +66,7 @@ CASES: dict[str, tuple[dict[str, Any], list[Example]]] = {
     "tagging plain": ({"scheme": "plain"}, tags("NAME")),
     "question_answering": ({"overlap": 2}, asked("paris", "", None, "a table")),
     "masked_lm": ({"chunk": 8, "column": ""}, texts(*[None] * 6)),
+    "causal_lm": ({"chunk": 8, "column": ""}, texts(*[None] * 6)),
 }
 
 

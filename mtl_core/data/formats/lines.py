@@ -11,7 +11,7 @@ from mtl_core.data.notes import SplitNotes
 
 
 class Lines(FilesBase):
-    """A text file with one text per line, without labels, for `masked_lm`."""
+    """A text file with one text per line, without labels, for `masked_lm` and `causal_lm`."""
 
     kind: Literal["lines"] = "lines"
     encoding: Encoding = "utf-8"

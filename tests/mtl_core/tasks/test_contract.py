@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 from torch import Tensor
 
 from mtl_core.data.formats.kinds import DatasetSection
+from mtl_core.errors import ConfigError
 from mtl_core.model.backbones.encoder import Encoder
 from mtl_core.model.kinds import FreezingSection
 from mtl_core.prediction import Text
@@ -32,6 +33,10 @@ TASKS: dict[str, dict[str, Any]] = {
     "head mlp": {**INTENT, "head": {"kind": "mlp", "hidden_size": 16, "dropout": 0.1}},
     "head linear": {**INTENT, "head": {"kind": "linear", "dropout": 0.2}},
 }
+WRITING: dict[str, dict[str, Any]] = {
+    "causal_lm": {"kind": "causal_lm", "dataset": "lines", "chunk": 16, "auxiliary": False},
+}
+"""Those that a model has to write for."""
 FORMAT_TASKS: dict[str, dict[str, Any]] = {
     "conll": SLOTS,
     "conllu": {**SLOTS, "scheme": "plain", "column": "upos"},
@@ -120,7 +125,8 @@ def test_every_kind_is_here() -> None:
     assert {section["kind"] for section in MIXING} == kinds_of(MixingSection)
     assert {section["kind"] for section in FREEZING} == kinds_of(FreezingSection)
     assert {section["kind"] for section in WEIGHTING} == kinds_of(WeightingSection)
-    assert {section["kind"] for section in TASKS.values()} == kinds_of(AnyTaskSection)
+    tasks = [*TASKS.values(), *WRITING.values()]
+    assert {section["kind"] for section in tasks} == kinds_of(AnyTaskSection)
     assert FORMATS.keys() == kinds_of(DatasetSection)
 
 
@@ -146,6 +152,19 @@ def test_questions_of_two_data_sets(life: Life) -> None:
     changes = {"datasets": {"questions": source, "more": source}, "tasks": {"one": task}}
     predictor = life(changes, text=("where is it", "in paris now"))
     assert predictor.outputs_of() == ["one"]
+
+
+@pytest.mark.parametrize("name", WRITING)
+def test_an_encoder_alone_writes_nothing(name: str, life: Life) -> None:
+    with pytest.raises(
+        ConfigError, match=rf"tasks\.one\.kind: {WRITING[name]['kind']} writes text"
+    ):
+        life(
+            {
+                "tasks": {"one": WRITING[name]},
+                "datasets": {"lines": {"kind": "lines", **FORMATS["lines"]}},
+            }
+        )
 
 
 @pytest.mark.parametrize("kind", FORMATS)
