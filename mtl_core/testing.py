@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import linear
 
 from mtl_core.data.arrays import NO_LABEL, Int64Array
 from mtl_core.data.batching import Batch
@@ -226,34 +227,25 @@ def _decoded(bench: _Bench, head: Head) -> list[Decoded]:
 
 
 class _GoesOn(Writer):
-    """Stands for a decoder: foresees a token by the vector of the one before it."""
+    """Stands for a decoder, whose whole is the table: foresees a token by the one before it."""
 
     reads_targets: ClassVar[bool] = True
 
-    def __init__(self, table: nn.Embedding, tokenizer: "PreTrainedTokenizerFast") -> None:
-        super().__init__(table, tokenizer)  # type: ignore[arg-type]
-        self._table = (table,)
-
     def logits(self, hidden: Hidden, labels: Tensor) -> Tensor:
         chosen = hidden.tokens[:, :-1][labels[:, 1:] != NO_LABEL]
-        return chosen @ self._table[0].weight.T
+        return linear(chosen, self.whole.weight)
 
 
 class _Answers(Writer):
-    """Stands for an encoder-decoder: the mean of the source, and the token before."""
+    """Stands for an encoder-decoder: foresees a token by the one before it and the source."""
 
     reads_targets: ClassVar[bool] = False
 
-    def __init__(self, table: nn.Embedding, tokenizer: "PreTrainedTokenizerFast") -> None:
-        super().__init__(table, tokenizer)  # type: ignore[arg-type]
-        self._table = (table,)
-
     def logits(self, hidden: Hidden, labels: Tensor) -> Tensor:
-        [table] = self._table
         before = labels.roll(1, dims=1).clamp(min=0)
         before[:, 0] = 0
         source = _mean(hidden.tokens, hidden.batch.attention_mask).unsqueeze(1)
-        return (table(before) + source)[labels != NO_LABEL] @ table.weight.T
+        return linear((self.whole(before) + source)[labels != NO_LABEL], self.whole.weight)
 
 
 def _mean(tokens: Tensor, mask: Tensor) -> Tensor:

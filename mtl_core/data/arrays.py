@@ -79,7 +79,7 @@ class Ragged:
         return table, lengths
 
     @classmethod
-    def from_rows(cls, rows: Sequence[Sequence[int]]) -> "Ragged":
+    def from_rows(cls, rows: Sequence[Sequence[int] | Int32Array]) -> "Ragged":
         """Joins rows of ids that fit into int32."""
         offsets = np.zeros(len(rows) + 1, dtype=np.int64)
         np.cumsum([len(row) for row in rows], out=offsets[1:])
