@@ -100,6 +100,7 @@ def longest_input(tokenizer: "PreTrainedTokenizerFast", backbone: Backbone) -> i
     """
     outline = encoder_outline(backbone)
     _check_words(tokenizer, outline.facts.words, backbone.name)
+    backbone.check(outline.encoder, tokenizer)
     # A tokenizer without a limit of its own says 10^30.
     allowed = int(min(outline.longest or _NO_LIMIT, tokenizer.model_max_length))
     if backbone.max_length is not None and backbone.max_length > allowed:

