@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
-from mtl_core.data.arrays import NO_LABEL
+from mtl_core.data.arrays import NO_LABEL, Int64Array
+from mtl_core.data.batching import Batch
 from mtl_core.errors import ConfigError
 from mtl_core.model.writers.beside import Beside
+from mtl_core.model.writers.generating import write_texts
+from mtl_core.tasks.decoding.base import Decoding
 from mtl_core.tasks.states import Hidden
 from mtl_core.tasks.writer import Writer
 
@@ -70,6 +73,10 @@ class CrossWriter(Writer):
                 use_cache=False,
             ).logits
         return found
+
+    def write(self, prompts: Batch, decoding: Decoding, *, seeds: Int64Array) -> list[list[int]]:
+        """Returns the token ids that are written for sources; see `Writer.write`."""
+        return write_texts(self.whole, self.tokenizer, prompts, decoding, seeds=seeds)
 
     def new_parameters(self) -> Iterator[nn.Parameter]:
         """Yields what no pretrained model has; see `Writer`."""

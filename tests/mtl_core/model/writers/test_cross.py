@@ -3,9 +3,11 @@
 import copy
 import pickle
 
+import numpy as np
 import pytest
 import torch
 from seq2seq_models import FAMILIES, tiny_seq2seq
+from small_writers import WORDS, small_writer_tokenizer
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 from transformers import PreTrainedModel
@@ -14,6 +16,7 @@ from mtl_core.data.arrays import NO_LABEL
 from mtl_core.data.batching import Batch, WordPlaces
 from mtl_core.errors import ConfigError
 from mtl_core.model.writers.cross import CrossWriter, shifted
+from mtl_core.tasks.decoding.greedy import Greedy
 from mtl_core.tasks.states import Hidden
 
 VOCABULARY = 60
@@ -27,12 +30,15 @@ def sources() -> tuple[Tensor, Tensor]:
     return ids, (ids != 0).long()
 
 
+def batch_of(ids: Tensor, mask: Tensor) -> Batch:
+    nothing = torch.zeros(len(ids), 0, dtype=torch.long)
+    return Batch(ids, mask, WordPlaces(nothing, nothing, nothing.bool(), nothing.sum(1)), {})
+
+
 def hidden_of(encoder: PreTrainedModel) -> Hidden:
     ids, mask = sources()
-    nothing = torch.zeros(3, 0, dtype=torch.long)
-    batch = Batch(ids, mask, WordPlaces(nothing, nothing, nothing.bool(), nothing.sum(1)), {})
     states = encoder(input_ids=ids, attention_mask=mask).last_hidden_state
-    return Hidden(states, batch, lambda tokens, mask: tokens[:, 0])
+    return Hidden(states, batch_of(ids, mask), lambda tokens, mask: tokens[:, 0])
 
 
 def parts(family: str) -> tuple[PreTrainedModel, PreTrainedModel, CrossWriter]:
@@ -110,6 +116,22 @@ def test_copies_are_whole(again) -> None:
             parameter.zero_()
     torch.testing.assert_close(writer.logits(hidden_of(encoder), LABELS), expected)
     assert not other.logits(hidden_of(other_encoder), LABELS).any()
+
+
+@pytest.mark.parametrize("family", ["t5", "bart", "encoder-decoder"])
+def test_texts_are_those_of_generate(family: str) -> None:
+    whole = tiny_seq2seq(family, vocabulary=WORDS)
+    tokenizer = small_writer_tokenizer(sep_token="<s>")
+    writer = CrossWriter(whole, whole.get_encoder(), tokenizer)
+    ids, mask = sources()
+    found = writer.write(
+        batch_of(ids, mask), Greedy(max_new_tokens=5, min_new_tokens=5), seeds=np.zeros(3)
+    )
+    ends = {"eos_token_id": 1, "pad_token_id": 0}
+    for row, text in enumerate(found):
+        one = ids[row : row + 1, : mask[row].sum()]
+        expected = whole.generate(one, max_new_tokens=5, min_new_tokens=5, **ends)
+        assert text == expected[0, 1:].tolist()
 
 
 def test_targets_are_shifted_by_one() -> None:
