@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
 
 from mtl_core.config import RunConfig
 from mtl_core.data.collate import BATCH_SIZE, Collator
@@ -20,9 +19,11 @@ from mtl_core.data.unseen import with_leaks_between
 from mtl_core.errors import DataError
 from mtl_core.fetching.missing import check_fetched
 from mtl_core.files import hash_files
+from mtl_core.model.checkpointing import use_checkpointing
 from mtl_core.model.multitask import MultiTaskModel
 from mtl_core.model.outline import longest_input
 from mtl_core.model.prefix_cache import PrefixCache, weights_hash
+from mtl_core.model.pristine import Pristine
 from mtl_core.model.probe import facts_of
 from mtl_core.model.starting import StartingWeights
 from mtl_core.tasks.base import Task
@@ -185,9 +186,10 @@ def _num_features(dataset: EncodedDataset) -> int:
 class Assets:
     """Tokenizer, data and encoder of a run, kept for the next run that needs the same.
 
-    Only one run at a time may use them: all runs share the one encoder, whose pretrained weights
-    are copied back by `new_model` at the start of each. Call `new_model`, train, and then perhaps
-    `merge_adapters`; the next `new_model` makes the model before unusable.
+    Only one run at a time may use them: all runs share the one encoder. `new_model` puts back, at
+    the start of each, those of its pretrained weights that the run before may have changed. Call
+    `new_model`, train, and then perhaps `merge_adapters`; the next `new_model` makes the model
+    before unusable.
     """
 
     def __init__(
@@ -202,12 +204,9 @@ class Assets:
         self.start = start
         self._encoder = encoder
         self._adapters: Adapters | None = None
-        # Copies: optimisers change the encoder's parameters in place.
-        self._pristine: dict[str, Tensor] = {
-            name: value.detach().clone() for name, value in encoder.state_dict().items()
-        }
+        self._pristine = Pristine(encoder)
         if start is not None:
-            self._pristine = start.encoder(self._pristine)
+            self._pristine.replace(start.encoder(self._pristine.weights))
 
     @classmethod
     def load(
@@ -231,7 +230,7 @@ class Assets:
     @cached_property
     def prefix_cache(self) -> PrefixCache:
         """What frozen layers of this encoder compute, kept on disk; see `PrefixCache`."""
-        return PrefixCache(weights_hash(self._pristine))
+        return PrefixCache(weights_hash(self._pristine.weights))
 
     def new_model(self, config: RunConfig, tasks: Mapping[str, Task]) -> MultiTaskModel:
         """Returns a model with pretrained encoder weights and new heads, or the starting weights.
@@ -239,26 +238,31 @@ class Assets:
         Heads, pooling and adapters draw from torch's global generator: seed it first.
 
         Raises:
-            ConfigError: The encoder has no place for the adapters.
+            ConfigError: The encoder has no place for the adapters, its device no kernels for them,
+                or it cannot compute layers again.
         """
         if self._adapters is not None:
             self._adapters.remove()
             self._adapters = None
-        # Only after that: adapters take the place of some modules, and while they are in, the names
-        # of the encoder's weights are not those of the pristine ones.
-        self._encoder.load_state_dict(self._pristine)
+        # Only after that: layers that stand aside for adapters may lie on another device.
+        self._pristine.restore()
         # What the run before has frozen, and the gradients that it left, must not reach this one.
         self._encoder.requires_grad_(True)
         for parameter in self._encoder.parameters():
             parameter.grad = None
+        use_checkpointing(self._encoder, is_on=config.training.gradient_checkpointing)
         pooler = config.encoder.pooler(facts_of(self._encoder).width)
         model = MultiTaskModel(
             self._encoder, tasks, pooler, num_features=count_features(config, self.data.datasets)
         )
         if self.start is not None:
             self.start.fill(model, tasks)
+        config.freezing.check_device(self._encoder.device)
         # After the heads: they draw the same numbers, adapters or not.
         self._adapters = config.freezing.add_adapters(self._encoder)
+        # What is not frozen in the last epoch is all that can change.
+        frozen = config.freezing.frozen_parameters(self._encoder, epoch=config.training.epochs)
+        self._pristine.keep(set(self._encoder.parameters()) - frozen)
         for name, section in config.tasks.items():
             # A task of weight 0 gives its head no gradient, and DistributedDataParallel would wait
             # for one of every parameter that trains.
@@ -268,6 +272,7 @@ class Assets:
     def merge_adapters(self) -> None:
         """Adds the adapters of the last model, if it has any, to its encoder's weights."""
         if self._adapters is not None:
+            self._pristine.keep(self._adapters.merged_into)
             self._adapters.merge()
             self._adapters = None
 

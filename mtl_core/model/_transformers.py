@@ -1,4 +1,4 @@
-"""Undocumented parts of Transformers 5.23: attention, encoders without weights, GGUF."""
+"""Parts of Transformers 5.23 that are undocumented, or called otherwise before; GGUF."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -41,6 +41,22 @@ def register_attention(name: str, attention: Callable[..., tuple[Tensor, None]])
     AttentionInterface.register(name, attention)
     # Without a mask function under its name an attention gets no mask at all, and sees padding.
     AttentionMaskInterface.register(name, sdpa_mask)
+
+
+def compute_again(model: "PreTrainedModel", *, is_on: bool) -> None:
+    """Sets whether a model's layers keep their inputs alone in training, and compute again.
+
+    Raises:
+        ValueError: The family has no layers that can.
+    """
+    # Called gradient checkpointing before; that name warns now.
+    new, old = "activation_checkpointing", "gradient_checkpointing"
+    name = new if hasattr(model, f"{new}_enable") else old
+    if is_on:
+        # Not the reentrant one, which wants inputs with a gradient: frozen embeddings have none.
+        getattr(model, f"{name}_enable")({"use_reentrant": False})
+    else:
+        getattr(model, f"{name}_disable")()
 
 
 @contextmanager

@@ -1,85 +1,198 @@
-"""Low-rank adapters (LoRA) in a shared encoder: put in for a run, merged or taken out after it."""
+"""Low-rank adapters in a shared model: put in for a run, merged or taken out after it."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
-from mtl_core.errors import ConfigError, did_you_mean
+from mtl_core.model.fewer_bits import Bits, with_fewer_bits, write_back
+from mtl_core.model.targets import linear_layers
 
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+_NAME = "default"
+_ROOT = "model."
+"""What peft's names begin with, before those of the parts."""
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterSettings:
+    """What adapters are like.
+
+    Attributes:
+        rank: Rank of the update of each matrix.
+        alpha: The update is scaled by alpha / rank, or alpha / sqrt(rank) where `rslora`.
+        dropout: Dropout of the adapters' input.
+        dora: Whether direction and magnitude of each row of a matrix are updated apart.
+        rslora: See `alpha`.
+        bits: Bits of each weight of the frozen linear layers.
+    """
+
+    rank: int
+    alpha: float
+    dropout: float = 0.0
+    dora: bool = False
+    rslora: bool = False
+    bits: Bits = 32
 
 
 class Adapters:
-    """LoRA adapters by peft in an encoder, drawn from torch's global generator.
+    """LoRA adapters by peft in the parts of a model, drawn from torch's global generator.
 
-    At the end call `merge` or `remove`, once: the encoder then has its own modules again.
+    At the end call `merge` or `remove`, once: the parts then have their own modules again.
     """
 
     def __init__(
         self,
-        encoder: "PreTrainedModel",
-        *,
-        rank: int,
-        alpha: float,
-        dropout: float,
-        targets: Sequence[str] | None,
+        parts: Mapping[str, nn.Module],
+        targets: Mapping[str, Sequence[str]],
+        settings: AdapterSettings,
     ) -> None:
         """Puts adapters in.
 
         Args:
-            encoder: The encoder; changed in place.
-            rank: Rank of each update.
-            alpha: The updates are scaled by alpha / rank.
-            dropout: Dropout of the adapters' input.
-            targets: Ends of the names of the linear layers that get them; None = all.
+            parts: Name -> part of the model; changed in place.
+            targets: Name of a part -> full names of its linear layers that get adapters.
+            settings: What they are like.
+
+        """
+        self._parts = nn.ModuleDict(parts)
+        self._targets = {name: list(found) for name, found in targets.items()}
+        self._settings = settings
+        # Name -> a linear layer that stands aside while one of fewer bits is in its place.
+        self._aside: dict[str, nn.Module] = {}
+        is_outline = any(p.is_meta for p in self._parts.parameters())
+        if settings.bits < 32 and not is_outline:
+            self._reduce()
+        self._lora = self._put_in()
+
+    @property
+    def merged_into(self) -> list[nn.Parameter]:
+        """The weights that `merge` changes."""
+        layers = {name: self._parts.get_submodule(name) for name in self._full_names()}
+        bases = [getattr(layer, "base_layer", layer) for layer in layers.values()]
+        own = [base for name, base in zip(layers, bases, strict=True) if name not in self._aside]
+        return [p for layer in (*own, *self._aside.values()) for p in layer.parameters()]
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """What peft's `adapter_config.json` says of the adapters, their base aside."""
+        found: dict[str, Any] = self._lora.peft_config[_NAME].to_dict()
+        return found
+
+    @property
+    def names(self) -> Mapping[str, Sequence[str]]:
+        """Name of a part -> names of its layers that have adapters."""
+        return self._targets
+
+    def weights(self) -> dict[str, Tensor]:
+        """Returns the adapters' weights, detached, by the names that peft saves them under.
+
+        Each begins with the name of its part and a dot.
+        """
+        from peft import get_peft_model_state_dict
+
+        found = get_peft_model_state_dict(self._lora, save_embedding_layers=False)
+        return {name.removeprefix(_ROOT): value.detach() for name, value in found.items()}
+
+    def load(self, weights: Mapping[str, Tensor]) -> None:
+        """Takes over weights as `weights` returns them.
 
         Raises:
-            ConfigError: A target names no linear layer of the encoder.
+            ValueError: Some are missing, some are no adapter's, or shapes differ.
         """
+        from peft import set_peft_model_state_dict
+
+        own = self.weights()
+        expected = {name: tuple(value.shape) for name, value in own.items()}
+        found = {name: tuple(value.shape) for name, value in weights.items()}
+        for name in sorted(expected.keys() | found.keys()):
+            if expected.get(name) != found.get(name):
+                raise ValueError(
+                    f"{name}: expected {expected.get(name, 'nothing')}, "
+                    f"found {found.get(name, 'nothing')}"
+                )
+        set_peft_model_state_dict(
+            self._lora, {f"{_ROOT}{name}": value.clone() for name, value in weights.items()}
+        )
+
+    def merge(self) -> None:
+        """Adds the adapters to the weights that they were trained on, and takes them out."""
+        if self._aside:
+            weights, made = self.weights(), self._made()
+            self.remove()
+            layers = linear_layers(self._parts)
+            for name, reduced in made.items():
+                write_back(reduced, layers[name])
+            self._lora = self._put_in()
+            self.load(weights)
+        with _quiet():
+            self._lora.merge_and_unload()
+
+    def remove(self) -> None:
+        """Takes the adapters out; all weights are those from before them."""
+        self._lora.unload()
+        for name, layer in self._aside.items():
+            device = next(self._parts.get_submodule(name).parameters()).device
+            self._parts.set_submodule(name, layer.to(device))
+        self._aside = {}
+
+    def _put_in(self) -> Any:
         from peft import LoraConfig, LoraModel
 
         config = LoraConfig(
-            r=rank,
-            lora_alpha=alpha,  # type: ignore[arg-type]
-            lora_dropout=dropout,
-            target_modules=find_targets(encoder, targets),
+            r=self._settings.rank,
+            lora_alpha=self._settings.alpha,  # type: ignore[arg-type]
+            lora_dropout=self._settings.dropout,
+            use_dora=self._settings.dora,
+            use_rslora=self._settings.rslora,
+            target_modules=self._full_names(),
         )
-        # It sets `requires_grad` of all other parameters off; `MultiTaskModel.freeze` has the last
-        # word on them.
-        self._lora = LoraModel(encoder, config, "default")
+        # By these peft knows layers of bitsandbytes.
+        for bits in (4, 8):
+            is_so = bool(self._aside) and self._settings.bits == bits
+            setattr(self._parts, f"is_loaded_in_{bits}bit", is_so)
+        with _quiet():
+            # It sets `requires_grad` of all other parameters off; `MultiTaskModel.freeze` has the
+            # last word on them.
+            lora = LoraModel(self._parts, config, _NAME)
+        for parameter in lora.parameters():
+            # Adapters of layers in bf16 are in bf16, too, which loses small updates.
+            if parameter.requires_grad:
+                parameter.data = parameter.data.float()
+        return lora
 
-    def merge(self) -> None:
-        """Adds the adapters to the encoder's weights and takes them out."""
-        self._lora.merge_and_unload()
+    def _full_names(self) -> list[str]:
+        return [f"{part}.{name}" for part, names in self._targets.items() for name in names]
 
-    def remove(self) -> None:
-        """Takes the adapters out; the encoder's weights are those from before them."""
-        self._lora.unload()
+    def _reduce(self) -> None:
+        """Puts layers of fewer bits in the place of all linear layers in a list of layers."""
+        for name, layer in _in_layers(self._parts).items():
+            self._parts.set_submodule(name, with_fewer_bits(layer, self._settings.bits))
+            # The GPU's memory is what fewer bits are for.
+            self._aside[name] = layer.to("cpu")
+
+    def _made(self) -> dict[str, nn.Module]:
+        """Returns name -> layer of fewer bits, without its adapter."""
+        found = {name: self._parts.get_submodule(name) for name in self._aside}
+        return {name: getattr(layer, "base_layer", layer) for name, layer in found.items()}
 
 
-def find_targets(encoder: nn.Module, targets: Sequence[str] | None) -> list[str]:
-    """Returns the full names of the linear layers that get adapters.
-
-    Raises:
-        ConfigError: There are none, or a target names none of them.
-    """
-    linear = [name for name, m in encoder.named_modules() if isinstance(m, nn.Linear)]
-    if not linear:  # GPT-2 and SqueezeBERT have convolutions in their place.
-        raise ConfigError("run.freezing.kind: this encoder has no linear layers for adapters")
-    if targets is None:
-        return linear
-    # Whole parts of a name, so that "query" does not take in "subquery".
-    found = {
-        target: [name for name in linear if f".{name}".endswith(f".{target}")] for target in targets
+def _in_layers(parts: nn.Module) -> dict[str, nn.Module]:
+    """Returns name -> plain linear layer within a list of layers, each under one name."""
+    return {
+        name: layer
+        for name, layer in linear_layers(parts).items()
+        if any(part.isdigit() for part in name.split("."))
+        # Subclasses do something else, and a table that is tied must stay one.
+        and type(layer).__name__ in ("Linear", "Conv1D")
     }
-    for target, names in found.items():
-        if not names:
-            ends = list(dict.fromkeys(name.rpartition(".")[2] for name in linear))
-            raise ConfigError(
-                f"run.freezing.targets: the encoder has no linear layer '{target}'; linear "
-                f"layers: {', '.join(ends)}.{did_you_mean(target, ends)}"
-            )
-    # Each once, where several targets name the same layer.
-    return list(dict.fromkeys(name for names in found.values() for name in names))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps peft from warnings on what is meant here, such as a base without a configuration."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        yield

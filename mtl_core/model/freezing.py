@@ -2,11 +2,12 @@
 
 from typing import Literal
 
+import torch
 from pydantic import Field
 from torch import nn
 
 from mtl_core.errors import ConfigError
-from mtl_core.model.adapters import Adapters, find_targets
+from mtl_core.model.adapters import Adapters
 from mtl_core.model.layers import encoder_parts, separate_layers
 from mtl_core.model.prefix import WHOLE
 from mtl_core.section import Section
@@ -15,8 +16,8 @@ from mtl_core.section import Section
 class Freezing(Section):
     """Base of all kinds; without an override nothing is frozen.
 
-    The order of calls: `check` before a study, `add_adapters` when a model is made, then per epoch
-    `changes_at`, `frozen_modules`, `frozen_parameters` and `frozen_depth`.
+    The order of calls: `check` and `check_device` before a study, `add_adapters` when a model is
+    made, then per epoch `changes_at`, `frozen_modules`, `frozen_parameters` and `frozen_depth`.
     """
 
     def frozen_modules(self, encoder: nn.Module, *, epoch: int) -> list[nn.Module]:
@@ -55,12 +56,20 @@ class Freezing(Section):
         """
         self.frozen_parameters(encoder, epoch=1)
 
+    def check_device(self, device: torch.device) -> None:
+        """Refuses a device that this kind cannot train on.
+
+        Raises:
+            ConfigError: It cannot.
+        """
+        return
+
     def changes_at(self, epoch: int) -> bool:
         """Returns whether less is frozen in an epoch than in the one before."""
         return False
 
-    def add_adapters(self, encoder: nn.Module) -> Adapters | None:
-        """Puts trainable adapters into the encoder, when this kind has some."""
+    def add_adapters(self, encoder: nn.Module, writer: nn.Module | None = None) -> Adapters | None:
+        """Puts trainable adapters into the encoder and its writer, when this kind has some."""
         return None
 
 
@@ -175,44 +184,6 @@ class BiasOnly(Freezing):
         if len(frozen) == len(list(encoder.parameters())):
             raise ConfigError("run.freezing.kind: this encoder has no biases, so none can train")
         return frozen
-
-
-class Lora(Freezing):
-    """Low-rank adapters in linear layers train; the encoder keeps its weights.
-
-    Hu et al. 2022, https://arxiv.org/abs/2106.09685, by peft. A saved model holds the sum of
-    both, so that it runs without adapters.
-    """
-
-    kind: Literal["lora"] = "lora"
-    rank: int = Field(default=8, ge=1)
-    """Rank of the update of each matrix."""
-    alpha: float = Field(default=16.0, gt=0)
-    """The update is scaled by alpha / rank."""
-    dropout: float = Field(default=0.0, ge=0, lt=1)
-    """Dropout of the adapters' input."""
-    targets: tuple[str, ...] | None = Field(default=None, min_length=1)
-    """Ends of the names of the linear layers that get adapters; null = all of them."""
-
-    def frozen_parameters(self, encoder: nn.Module, *, epoch: int) -> set[nn.Parameter]:
-        """Returns everything but the adapters."""
-        # By name, as peft calls what it adds.
-        return {p for name, p in encoder.named_parameters() if ".lora_" not in name}
-
-    def check(self, encoder: nn.Module) -> None:
-        """Refuses names of layers that the encoder does not have."""
-        # The adapters that `frozen_parameters` asks for are not there yet.
-        find_targets(encoder, self.targets)
-
-    def add_adapters(self, encoder: nn.Module) -> Adapters:
-        """Puts the adapters into the encoder."""
-        return Adapters(
-            encoder,
-            rank=self.rank,
-            alpha=self.alpha,
-            dropout=self.dropout,
-            targets=self.targets,
-        )
 
 
 def _depth(encoder: nn.Module, layers: int) -> int:

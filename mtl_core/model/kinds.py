@@ -11,9 +11,9 @@ from mtl_core.model.freezing import (
     FreezeLowerLayers,
     FreezeUpperLayers,
     Gradual,
-    Lora,
     NoFreezing,
 )
+from mtl_core.model.lora import Lora
 
 FreezingSection = Annotated[
     NoFreezing

@@ -9,8 +9,10 @@ import hashlib
 import json
 import logging
 import os
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_FORMAT = 5
+_FORMAT = 6
 """Counts up when the files change, so that old ones are taken anew."""
 _NO_LIMIT = 2**30
 """Tokenizers without a limit of their own name a larger number."""
@@ -43,7 +45,7 @@ class Outline:
 
     Attributes:
         encoder: Its modules by their names, with parameters on "meta" and its `config`. Linear
-            layers are `nn.Linear`; all others are bare modules, and none can run.
+            layers are what they are; all others are bare modules, and none can run.
         facts: What it takes and gives.
         longest: Sub-words of the longest row that it takes; None = any number.
     """
@@ -164,7 +166,7 @@ def take_outline(encoder: nn.Module) -> dict[str, Any]:
     parameters: dict[nn.Parameter, str] = {}
     return {
         "modules": [
-            [name, modules.setdefault(module, name), isinstance(module, nn.Linear)]
+            [name, modules.setdefault(module, name), _kind_of(module)]
             for name, module in encoder.named_modules(remove_duplicate=False)
         ],
         "parameters": [
@@ -174,11 +176,34 @@ def take_outline(encoder: nn.Module) -> dict[str, Any]:
     }
 
 
+def _bare_conv1d() -> nn.Module:
+    from transformers.pytorch_utils import Conv1D
+
+    with torch.device("meta"):
+        made: nn.Module = Conv1D(1, 1)
+    made.register_parameter("bias", None)
+    return made
+
+
+_MADE: Mapping[str, Callable[[], nn.Module]] = {
+    "linear": partial(nn.Linear, 1, 1, bias=False, device="meta"),
+    "conv1d": _bare_conv1d,
+    "": nn.Module,
+}
+"""Kind of module -> what makes one; of the kinds that adapters are put into, else "". """
+
+
+def _kind_of(module: nn.Module) -> str:
+    if isinstance(module, nn.Linear):
+        return "linear"
+    return "conv1d" if type(module).__name__ == "Conv1D" else ""
+
+
 def from_outline(outline: dict[str, Any]) -> nn.Module:
     """Returns the modules of an outline."""
     modules: dict[str, nn.Module] = {}
-    for name, first, is_linear in outline["modules"]:
-        made = nn.Linear(1, 1, bias=False, device="meta") if is_linear else nn.Module()
+    for name, first, kind in outline["modules"]:
+        made = _MADE[kind]()
         # Parents come before children, so the place to put it into is there.
         modules[name] = modules.get(first, made)
         if name:

@@ -4,15 +4,19 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from mtl_core.config import Training
 from mtl_core.data.formats.base import without_places
 from mtl_core.differences import differing, told
 from mtl_core.model.backbones.kinds import BACKBONE
+from mtl_core.model.kinds import FreezingSection
 
 RunInputs = Mapping[str, str]
 """Settings as JSON (`run`, `objective`), and what they only name (data, code of tasks, weights to
 begin with) -> a hash of its content."""
 
+_FREEZING: TypeAdapter[FreezingSection] = TypeAdapter(FreezingSection)
 _SETTINGS = ("run", "objective")
 
 
@@ -47,6 +51,16 @@ def _settings(inputs: RunInputs) -> dict[str, Any]:
         places = {name: without_places(one) for name, one in run["datasets"].items()}
         # Runs of versions without a setting did what is its default now.
         training = Training().model_dump(mode="json") | run["training"]
-        encoder = BACKBONE.validate_python(run["encoder"]).model_dump(mode="json")
-        found["run"] = run | {"datasets": places, "training": training, "encoder": encoder}
+        encoder = _spelt_out(BACKBONE, run["encoder"])
+        freezing = _spelt_out(_FREEZING, run["freezing"])
+        changed = {"datasets": places, "training": training, "encoder": encoder}
+        found["run"] = run | changed | {"freezing": freezing}
     return found
+
+
+def _spelt_out(kinds: TypeAdapter[Any], section: dict[str, Any]) -> dict[str, Any]:
+    """Returns a section with the defaults of the settings that it lacks."""
+    try:
+        return dict(kinds.validate_python(section).model_dump(mode="json"))
+    except ValidationError:  # Of a version that knows more: it differs.
+        return section

@@ -4,16 +4,19 @@ from collections.abc import Iterator
 from functools import cache
 from itertools import combinations
 
+import torch
+
 from mtl_core.assets import Data, load_data
 from mtl_core.config import RunConfig
 from mtl_core.errors import ConfigError, DataError
 from mtl_core.extras import check_installed
+from mtl_core.model.checkpointing import check_checkpointing
 from mtl_core.model.layers import separate_layers
 from mtl_core.model.outline import encoder_outline, longest_input
 from mtl_core.study_file import override
 from tuning.study.config import StudyFile
 
-_TOGETHER = ("encoder", "freezing", "optimizer.layer_decay")
+_TOGETHER = ("encoder", "freezing", "optimizer.layer_decay", "training.gradient_checkpointing")
 """Settings that an encoder may allow or not: options of two of them are also tried together."""
 
 
@@ -33,7 +36,9 @@ def check_encoders(study: StudyFile, data: Data) -> None:
         DataError: The data cannot be used with an encoder of the search.
     """
     raw = study.run.model_dump(mode="json")
-    check = _Check(study.run, data)
+    # Where trainers get no GPU, `mtl train` may still find one here.
+    has_gpus = study.study.resources.gpus > 0 or torch.cuda.is_available()
+    check = _Check(study.run, data, torch.device("cuda" if has_gpus else "cpu"))
     found: dict[str, str] = {}  # What is wrong -> the first recipe in which it is.
     for where, overrides in [("run", {}), *_recipes(study)]:
         config = RunConfig.model_validate(override(raw, overrides))
@@ -50,7 +55,8 @@ def check_encoders(study: StudyFile, data: Data) -> None:
 class _Check:
     """Checks recipes; what it has loaded for one serves the next."""
 
-    def __init__(self, run: RunConfig, data: Data) -> None:
+    def __init__(self, run: RunConfig, data: Data, device: torch.device) -> None:
+        self._device = device
         default = run.encoder.loaded_by
         self._outline = cache(encoder_outline)
         self._tokenizers = {default: data.tokenizer}
@@ -62,6 +68,9 @@ class _Check:
         loaded_by = config.encoder.loaded_by
         outline = self._outline(config.encoder).encoder
         config.freezing.check(outline)
+        config.freezing.check_device(self._device)
+        if config.training.gradient_checkpointing:
+            check_checkpointing(outline.config)
         if config.optimizer.layer_decay < 1:
             separate_layers(outline, "run.optimizer.layer_decay")
         if loaded_by not in self._tokenizers:

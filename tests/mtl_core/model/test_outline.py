@@ -30,6 +30,7 @@ FREEZING: list[dict[str, object]] = [
     {"kind": "bias_only"},
     {"kind": "lora", "rank": 2},
     {"kind": "lora", "targets": ["nowhere"]},
+    {"kind": "lora", "targets": "attention", "from_layer": 1, "dora": True, "bits": 4},
 ]
 
 
@@ -60,7 +61,7 @@ def verdict(encoder: nn.Module, kind: dict[str, object]) -> str | list[object]:
         return str(error)
 
 
-@pytest.mark.parametrize("family", [*FAMILIES, "t5"])
+@pytest.mark.parametrize("family", [*FAMILIES, "t5", "gpt2"])
 def test_freezing_says_the_same_of_an_outline(family: str, tmp_path: Path):
     name = saved(tmp_path / "encoder", tiny(family))
     for kind in FREEZING:

@@ -30,6 +30,7 @@ KINDS: list[Settings] = [
     {"kind": "lower_layers", "layers": 3},
     {"kind": "encoder"},
     {"kind": "gradual", "every": 1},
+    {"kind": "lora", "from_layer": 2},
 ]
 
 

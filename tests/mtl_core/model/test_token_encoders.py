@@ -250,7 +250,7 @@ def test_other_libraries_give_a_pair_the_segments_that_it_was_trained_with(
     assert not has_segments or any(inputs["token_type_ids"])
 
 
-@pytest.mark.parametrize("family", ["gpt2", "ibert", "squeezebert"])
+@pytest.mark.parametrize("family", ["ibert", "squeezebert"])
 def test_adapters_need_linear_layers(
     family: str, make_config: MakeConfig, sample: dict[str, list[Example]], tmp_path: Path
 ) -> None:

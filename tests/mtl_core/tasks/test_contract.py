@@ -62,6 +62,7 @@ FREEZING = [
     {"kind": "gradual", "every": 1},
     {"kind": "bias_only"},
     {"kind": "lora", "rank": 2, "dropout": 0.1},
+    {"kind": "lora", "rank": 2, "targets": "ffn", "from_layer": 1, "dora": True, "bits": 16},
 ]
 WEIGHTING: list[dict[str, Any]] = [
     {"kind": "fixed"},
