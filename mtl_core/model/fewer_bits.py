@@ -5,7 +5,8 @@ https://arxiv.org/abs/2305.14314, section 3. In 8 bits: Dettmers et al. 2022,
 https://arxiv.org/abs/2208.07339.
 """
 
-from typing import Literal, cast
+from importlib import import_module
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -67,8 +68,7 @@ def with_fewer_bits(layer: nn.Module, bits: Bits) -> nn.Module:
         if bias is not None:
             made.bias = nn.Parameter(bias.detach().bfloat16(), requires_grad=False)
         return made
-    import bitsandbytes.nn as few
-
+    few: Any = import_module("bitsandbytes.nn")
     # The package makes fewer bits of a weight on its way to the GPU.
     if bits == 8:
         made = few.Linear8bitLt(inputs, outputs, bias is not None, has_fp16_weights=False)
