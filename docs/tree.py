@@ -20,13 +20,13 @@ FAMILIES = {  # the folder that may ask for its own kinds -> files whose classes
     "mtl_core/data/formats": "mtl_core/data/formats/*.py",
     "mtl_core/tasks": "mtl_core/tasks/*.py",
     "mtl_core/weighting": "mtl_core/weighting/*.py",
-    "mtl_core/model": "mtl_core/model/freezing.py",
+    "mtl_core/model": "mtl_core/model/*.py",
     "mtl_core/model/backbones": "mtl_core/model/backbones/*.py",
     "mtl_core/training": "mtl_core/training/mixing.py",
     "tuning/search": "tuning/search/*.py",
     "tuning/watch": "tuning/watch/*.py",
 }
-SETTINGS = ("Section", "BaseModel", "NamedTuple")
+SETTINGS = ("Section", "BaseModel", "NamedTuple", "Freezing")
 MEASURED = {"Report", "Result"}
 
 
