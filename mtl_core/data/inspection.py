@@ -37,13 +37,22 @@ class Inspector:
         texts: Split name -> a hash of each example's text; see `Rows`.
     """
 
-    def __init__(self, labels: Mapping[str, Labels], max_length: int) -> None:
-        """Begins a data set with these labels of its tasks, whose rows are cut at `max_length`."""
+    def __init__(
+        self, labels: Mapping[str, Labels], max_length: int, cut: str = "are cut after"
+    ) -> None:
+        """Begins a data set.
+
+        Args:
+            labels: The labels of its tasks.
+            max_length: Longest row, in sub-words.
+            cut: What becomes of longer ones; see `Layout`.
+        """
         self.notes: list[DataNote] = []
         self.lengths: dict[str, Lengths] = {}
         self.texts: dict[str, Int64Array] = {}
         self._labels = labels
         self._max_length = max_length
+        self._cut = cut
         self._rows: dict[str, Rows] = {}
 
     def look_at(
@@ -72,7 +81,7 @@ class Inspector:
         self.texts[split] = rows.texts
         _note_unreadable(notes, encoded, unknown)
         _note_contradictions(notes, rows)
-        _note_cuts(notes, encoded, lengths, self._max_length)
+        _note_cuts(notes, encoded, lengths, self._max_length, self._cut)
         for task, column in encoded.labels.columns.items():
             column.inspect(encoded.labels[task], self._labels[task], notes)
         self.notes += notes.found
@@ -202,7 +211,7 @@ def _note_contradictions(notes: SplitNotes, rows: Rows) -> None:
 
 
 def _note_cuts(
-    notes: SplitNotes, encoded: EncodedSplit, lengths: Int64Array, max_length: int
+    notes: SplitNotes, encoded: EncodedSplit, lengths: Int64Array, max_length: int, cut: str
 ) -> None:
     """Notes how many rows are longer than the encoder takes, and how many words are lost.
 
@@ -211,6 +220,7 @@ def _note_cuts(
         encoded: The rows.
         lengths: What each row would have if none were cut, in sub-words, (rows,).
         max_length: Longest row.
+        cut: What becomes of longer ones.
     """
     rows = int((lengths > max_length).sum())
     if rows:
@@ -220,7 +230,7 @@ def _note_cuts(
             lost += ", and spans or tags on them count as missed"
         notes.add(
             "cut",
-            f"{rows:,} of {len(encoded):,} rows ({percent(rows, len(encoded))}) are cut after "
+            f"{rows:,} of {len(encoded):,} rows ({percent(rows, len(encoded))}) {cut} "
             f"{max_length} sub-words{lost * bool(is_lost.any())} (run.encoder.max_length; the "
             f"longest has {int(lengths.max()):,})",
             level="warning" if rows > _MOST_CUT * len(encoded) else "hint",

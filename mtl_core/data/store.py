@@ -147,14 +147,14 @@ def _build(
             raise DataError(f"{where}: split '{split}' is empty{filtered}")
     # Over all splits and before any is encoded: an id is the place of a label among all of them.
     labels = {column.task_name: column.collect(examples, where=where) for column in columns}
-    inspector = Inspector(labels, max_length)
+    inspector = Inspector(labels, max_length, layout.cut)
     for split, rows in examples.items():
         try:
             encoded = layout.encode(rows, tokenizer, columns, labels, max_length=max_length)
         except DataError as error:
             raise DataError(f"{where}: split '{split}': {error}") from error
         write_split(folder, split, encoded)
-        lengths = layout.uncut_lengths(rows, tokenizer, encoded)
+        lengths = layout.uncut_lengths(rows, tokenizer, encoded, max_length=max_length)
         inspector.look_at(split, rows, encoded, lengths, tokenizer.unk_token_id)
     meta = {task: found.to_json() for task, found in labels.items()}
     content = {"labels": meta, "splits": list(examples)}

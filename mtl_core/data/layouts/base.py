@@ -25,10 +25,13 @@ class Layout(ABC):
     Attributes:
         rows: What the rows are, for messages.
         is_shared: Whether several tasks can use the same rows.
+        cut: What becomes of rows that are longer than the encoder takes; a number of sub-words
+            follows.
     """
 
     rows: ClassVar[str]
     is_shared: ClassVar[bool]
+    cut: ClassVar[str] = "are cut after"
 
     @abstractmethod
     def encode(
@@ -58,6 +61,8 @@ class Layout(ABC):
         examples: Sequence[Example],
         tokenizer: "PreTrainedTokenizerFast",
         encoded: EncodedSplit,
+        *,
+        max_length: int,
     ) -> Int64Array:
         """Returns how long each row would be if none were cut, in sub-words, (rows,).
 
@@ -65,6 +70,7 @@ class Layout(ABC):
             examples: What was encoded.
             tokenizer: What it was encoded with.
             encoded: What `encode` returned for them.
+            max_length: Longest row that it was to make.
         """
         return encoded.token_ids.lengths()
 

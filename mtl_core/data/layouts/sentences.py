@@ -63,6 +63,8 @@ class Sentences(Layout):
         examples: Sequence[Example],
         tokenizer: "PreTrainedTokenizerFast",
         encoded: EncodedSplit,
+        *,
+        max_length: int,
     ) -> Int64Array:
         """Returns the lengths by the sub-words of single words; see `Layout.uncut_lengths`."""
         lengths = encoded.token_ids.lengths()
