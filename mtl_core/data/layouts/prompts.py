@@ -205,9 +205,7 @@ class _ChatTemplate:
     Few templates say where replies stand, so it is found out by what each turn adds.
     """
 
-    def __init__(
-        self, tokenizer: "PreTrainedTokenizerFast", messages: Sequence[Message]
-    ) -> None:
+    def __init__(self, tokenizer: "PreTrainedTokenizerFast", messages: Sequence[Message]) -> None:
         if not tokenizer.chat_template:
             raise DataError(
                 "chat: the encoder's tokenizer has no chat template; `chat: false` writes turns as "

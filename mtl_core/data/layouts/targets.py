@@ -134,12 +134,8 @@ class Targets(Layout):
             pieces = []
             for number in chunk:
                 try:
-                    pieces.append(
-                        self.prompt.pieces(examples[number], targets[number], tokenizer)
-                    )
+                    pieces.append(self.prompt.pieces(examples[number], targets[number], tokenizer))
                 except DataError as error:
                     raise DataError(f"row {number + 1}: {error}") from error
             for number, rows in zip(chunk, maker.rows(pieces), strict=True):
                 yield from ((number, row) for row in rows)
-
-

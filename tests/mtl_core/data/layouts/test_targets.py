@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from letter_tokenizers import CHAT, framed, letters, spaced, spelt
+from letter_tokenizers import BEGIN, CHAT, framed, letters, spaced, spelt
 from transformers import GPT2Config, GPT2Model, PreTrainedTokenizerFast
 
 from mtl_core.data.columns.label_names import NoLabels
@@ -203,8 +203,15 @@ def test_a_long_dialogue_is_several_rows_that_learn_each_reply_once(most: int) -
 def test_a_text_that_is_too_long_to_be_written_is_cut_and_still_ends() -> None:
     assert labels(encode([text("a", "abcdefgh")], length=4)) == ["__abc<end>"]
     assert labels(encode([text("a", "abcdefgh")], length=4, chat=True))[0].endswith("_abc<|stop|>")
-    apart = encode([text("a", "abcdefgh")], length=4, joint=False, tokenizer=framed())
-    assert labels(apart) == ["<|begin|>ab<end>"] or labels(apart) == ["abc<end>"]
+    options: dict[str, Any] = {"length": 4, "joint": False}
+    assert labels(encode([text("a", "abcdefgh")], tokenizer=framed(), **options)) == ["abc<end>"]
+
+
+def test_a_text_begins_with_the_begin_that_its_tokenizer_has_for_texts() -> None:
+    tokenizer = framed()
+    tokenizer.bos_token = BEGIN
+    split = encode([text("a", "abcdefgh")], tokenizer=tokenizer, joint=False, length=4)
+    assert labels(split) == ["<|begin|>ab<end>"]
 
 
 def test_what_looks_like_a_special_token_is_text() -> None:
@@ -223,18 +230,18 @@ def test_a_tokenizer_without_line_ends_has_the_end_token_in_their_place(tiny_enc
 def test_pieces_are_the_tokens_that_transformers_makes_of_the_whole(
     make: Callable[[], PreTrainedTokenizerFast], tmp_path: Path
 ) -> None:
-        whole = "user: a  room\nassistant:"
-        tokenizer = make()
-        model = GPT2Config(vocab_size=300, n_embd=4, n_layer=1, n_head=1)
-        GPT2Model(model).save_pretrained(tmp_path)
-        tokenizer.save_pretrained(tmp_path)
-        ids = tokenizer(whole, add_special_tokens=False)["input_ids"]
-        # As it is, and as a run loads it, which reads words with it.
-        for one in (tokenizer, load_tokenizer(str(tmp_path))):
-            pieces = PieceIds(one)
-            assert pieces.of([whole])[0] == ids
-            parts = pieces.of(["user:"])[0] + pieces.of([" a  room\n", "assistant:"], is_first=False)[0]
-            assert ids[: len(parts)] == parts
+    whole = "user: a  room\nassistant:"
+    tokenizer = make()
+    model = GPT2Config(vocab_size=300, n_embd=4, n_layer=1, n_head=1)
+    GPT2Model(model).save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    ids = tokenizer(whole, add_special_tokens=False)["input_ids"]
+    # As it is, and as a run loads it, which reads words with it.
+    for one in (tokenizer, load_tokenizer(str(tmp_path))):
+        pieces = PieceIds(one)
+        assert pieces.of([whole])[0] == ids
+        parts = pieces.of(["user:"])[0] + pieces.of([" a  room\n", "assistant:"], is_first=False)[0]
+        assert ids[: len(parts)] == parts
 
 
 @pytest.mark.parametrize(
