@@ -1,4 +1,4 @@
-"""Pieces of text as token ids, exactly as they stand: for prompts, and for what is to be written."""
+"""Pieces of text as token ids, exactly as they stand: of prompts and of what is to be written."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -58,8 +58,8 @@ class PieceIds:
         Args:
             texts: The texts.
             is_first: Whether they begin rows; else they go on where other pieces end.
-            has_specials: Whether special tokens may be spelt out in them, as chat templates do; else
-                what looks like one is text.
+            has_specials: Whether special tokens may be spelt out in them, as chat templates do;
+                else what looks like one is text.
         """
         tokenizer = self._first if is_first else self._next
         tokenizer.encode_special_tokens = not has_specials

@@ -167,7 +167,7 @@ def _plain_text(turns: Sequence[_Turn]) -> list[Piece]:
 
 
 def _plain_turns(turns: Sequence[_Turn]) -> list[Piece]:
-    """Returns a line for each turn; what is written ends with the end token, in the past as well."""
+    """Returns a line for each turn; each reply ends with the end token, in the past as well."""
     pieces = []
     for number, ((role, text), is_target) in enumerate(turns):
         if role == WRITES:
@@ -182,7 +182,7 @@ def _plain_turns(turns: Sequence[_Turn]) -> list[Piece]:
 
 
 def _chat_pieces(turns: Sequence[_Turn], tokenizer: "PreTrainedTokenizerFast") -> list[Piece]:
-    """Returns what the tokenizer's chat template makes of turns, cut where targets begin and end."""
+    """Returns what a tokenizer's chat template makes of turns, cut where targets begin and end."""
     template = _ChatTemplate(tokenizer, [turn.message for turn in turns])
     whole = template.text(len(turns), opens=not turns[-1].is_target)
     kept = template.instruction(whole)

@@ -192,7 +192,7 @@ class _Strip:
 
 
 def _joined(head: _Strip, body: _Strip, begin: int, end: int, first: int) -> TargetRow:
-    """Returns the head with a part of the body, in which targets count from the place `first` on."""
+    """Returns the head with a part of the body, whose targets count from the place `first` on."""
     ids = head.ids + body.ids[begin:end]
     labels = [NO_LABEL] * len(ids)
     for start, stop in body.targets:

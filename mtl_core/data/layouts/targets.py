@@ -1,4 +1,4 @@
-"""Targets: texts and dialogues with what is to be written, in one row, or source and target apart."""
+"""Targets: texts and dialogues with what is to be written, both in one row, or apart."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 _CHUNK = 1000
-"""Examples per call of the tokenizer: it works on many at once, and needs memory for all of them."""
+"""Examples per call of the tokenizer: it works on many at once, and needs memory for them."""
 
 
 @dataclass(frozen=True, slots=True)
