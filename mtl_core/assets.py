@@ -20,12 +20,12 @@ from mtl_core.errors import DataError
 from mtl_core.fetching.missing import check_fetched
 from mtl_core.files import hash_files
 from mtl_core.model.checkpointing import use_checkpointing
-from mtl_core.model.multitask import MultiTaskModel
+from mtl_core.model.multitask import MultiTaskModel, build_model
 from mtl_core.model.outline import longest_input
 from mtl_core.model.prefix_cache import PrefixCache, weights_hash
 from mtl_core.model.pristine import Pristine
-from mtl_core.model.probe import facts_of
 from mtl_core.model.starting import StartingWeights
+from mtl_core.model.trained import frozen_in
 from mtl_core.tasks.base import Task
 from mtl_core.tasks.building import build_task
 from mtl_core.tasks.kinds import outside_code
@@ -196,27 +196,27 @@ class Assets:
         self,
         key: str,
         data: Data,
-        encoder: "PreTrainedModel",
+        kept: "PreTrainedModel",
         start: StartingWeights | None = None,
     ) -> None:
         self.key = key
         self.data = data
         self.start = start
-        self._encoder = encoder
+        self._kept = kept
         self._adapters: Adapters | None = None
-        self._pristine = Pristine(encoder)
+        self._pristine = Pristine(kept)
         if start is not None:
-            self._pristine.replace(start.encoder(self._pristine.weights))
+            self._pristine.replace(start.whole(self._pristine.weights))
 
     @classmethod
     def load(
         cls, config: RunConfig, *, device: torch.device, start: StartingWeights | None = None
     ) -> "Assets":
-        """Loads tokenizer, data and encoder; the encoder goes to `device`.
+        """Loads tokenizer, data and backbone; the backbone goes to `device`.
 
         Args:
             config: The run.
-            device: Where the encoder goes.
+            device: Where the backbone goes.
             start: Weights to begin with; None = the pretrained ones, and new heads.
 
         Raises:
@@ -224,8 +224,8 @@ class Assets:
             DataError: A data set cannot be used.
         """
         data = load_data(config)
-        encoder = config.encoder.encoder_of(config.encoder.load())
-        return cls(assets_key(config), data, encoder.to(device), start)
+        kept = config.encoder.load()
+        return cls(assets_key(config), data, kept.to(device), start)
 
     @cached_property
     def prefix_cache(self) -> PrefixCache:
@@ -247,27 +247,30 @@ class Assets:
         # Only after that: layers that stand aside for adapters may lie on another device.
         self._pristine.restore()
         # What the run before has frozen, and the gradients that it left, must not reach this one.
-        self._encoder.requires_grad_(True)
-        for parameter in self._encoder.parameters():
+        self._kept.requires_grad_(True)
+        for parameter in self._kept.parameters():
             parameter.grad = None
-        use_checkpointing(self._encoder, is_on=config.training.gradient_checkpointing)
-        pooler = config.encoder.pooler(facts_of(self._encoder).width)
-        model = MultiTaskModel(
-            self._encoder, tasks, pooler, num_features=count_features(config, self.data.datasets)
+        use_checkpointing(self._kept, is_on=config.training.gradient_checkpointing)
+        model = build_model(
+            config.encoder,
+            self._kept,
+            self.data.tokenizer,
+            tasks,
+            num_features=count_features(config, self.data.datasets),
         )
         if self.start is not None:
             self.start.fill(model, tasks)
-        config.freezing.check_device(self._encoder.device)
+        config.freezing.check_device(self._kept.device)
         # After the heads: they draw the same numbers, adapters or not.
-        self._adapters = config.freezing.add_adapters(self._encoder)
+        self._adapters = config.freezing.add_adapters(model.encoder)
         # What is not frozen in the last epoch is all that can change.
-        frozen = config.freezing.frozen_parameters(self._encoder, epoch=config.training.epochs)
-        self._pristine.keep(set(self._encoder.parameters()) - frozen)
+        frozen = frozen_in(model, config.freezing, epoch=config.training.epochs)
+        self._pristine.keep(set(self._kept.parameters()) - frozen)
         for name, section in config.tasks.items():
             # A task of weight 0 gives its head no gradient, and DistributedDataParallel would wait
             # for one of every parameter that trains.
             model.head(name).requires_grad_(section.weight > 0 and not section.freeze_head)
-        return model.to(self._encoder.device)  # heads were drawn on the CPU, alike for any device
+        return model.to(self._kept.device)  # heads were drawn on the CPU, alike for any device
 
     def merge_adapters(self) -> None:
         """Adds the adapters of the last model, if it has any, to its encoder's weights."""

@@ -7,11 +7,14 @@ META = "mtl.json"
 RUN = "run.yaml"
 """The run that trained it."""
 WEIGHTS = "model.safetensors"
-"""The encoder's weights, under the names and beside the configuration that Transformers wants."""
+"""The weights of encoder and writer, under the names and beside the configuration that
+Transformers wants."""
 HEADS = "heads.safetensors"
-"""The weights of all that stands on the encoder: heads, learnt pooling."""
+"""The weights of all that is not in that file: heads, learnt pooling."""
 CONFIG = "config.json"
 """The encoder's configuration, as Transformers writes it."""
+GENERATION = "generation_config.json"
+"""How a model that writes begins and ends its texts, as Transformers writes it."""
 TOKENIZER = "tokenizer.json"
 TOKENIZER_CONFIG = "tokenizer_config.json"
 CARD = "README.md"
@@ -22,5 +25,5 @@ MODULE_ENCODER = "sentence_bert_config.json"
 MODULE_POOLING = "1_Pooling/config.json"
 FILES = (META, RUN, WEIGHTS, HEADS, CONFIG, TOKENIZER, TOKENIZER_CONFIG)
 """What a model needs."""
-EXTRA_FILES = (CARD, MODULES, MODULE_ENCODER, MODULE_POOLING)
+EXTRA_FILES = (CARD, GENERATION, MODULES, MODULE_ENCODER, MODULE_POOLING)
 """What other tools and people read; not all models have all of them."""

@@ -1,4 +1,4 @@
-"""The encoder of a saved model, in the layout in which Transformers itself writes and reads it."""
+"""The backbone of a saved model, in the layout in which Transformers itself writes and reads it."""
 
 import warnings
 from collections.abc import Iterator
@@ -13,12 +13,17 @@ from safetensors.torch import load_file
 from mtl_core.errors import ConfigError
 from mtl_core.model._transformers import LOADING
 from mtl_core.model._transformers_imports import import_modeling
-from mtl_core.model.backbones.base import names_in, place_in
-from mtl_core.model.backbones.encoder import token_encoder
+from mtl_core.model.backbones.base import Backbone, names_in, place_in
 from mtl_core.model.bounds import at_most, check_depth, check_finite, check_fits
-from mtl_core.model_folder import CONFIG, WEIGHTS
+from mtl_core.model.writers.generating import ends_of_texts
+from mtl_core.model_folder import CONFIG, GENERATION, WEIGHTS
 from mtl_core.printable import one_line, quoted
-from mtl_core.untrusted import MOST_BESIDE, check_numbers, largest_number, read_settings
+from mtl_core.untrusted import (
+    MOST_BESIDE,
+    check_numbers,
+    largest_number,
+    read_settings,
+)
 from mtl_core.weight_sizes import WeightSizes, read_sizes
 
 if TYPE_CHECKING:
@@ -30,62 +35,66 @@ _ONE_FILE = 2**62
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """Where Transformers keeps an encoder.
+    """Where Transformers keeps what a backbone uses of a model.
 
     Attributes:
-        whole: The model that `AutoModel` makes of its configuration, without weights.
-        inside: What precedes the encoder's names in it; "" = the whole is the encoder.
-        names: Names of the encoder's weights in the whole.
+        whole: The model that Transformers makes of its configuration, without weights.
+        kept: The part that is used: the whole itself, or its encoder.
+        inside: What precedes the names of that part in the whole; "" = it is the whole.
+        names: Names of its weights in the whole.
     """
 
     whole: "PreTrainedModel"
+    kept: "PreTrainedModel"
     inside: str
     names: frozenset[str]
 
 
-def outline_of(config: "PreTrainedConfig") -> Outline:
-    """Returns where the encoder of a configuration is kept.
+def outline_of(backbone: Backbone, config: "PreTrainedConfig") -> Outline:
+    """Returns where the backbone of a configuration is kept.
 
     Raises:
         Exception: Transformers cannot build one of this configuration, with errors of many kinds.
     """
-    from transformers import AutoModel
-
     with torch.device("meta"):
-        whole = AutoModel.from_config(config, trust_remote_code=False)
-    encoder = token_encoder(whole)
-    return Outline(whole, place_in(whole, encoder), names_in(whole, encoder))
+        whole = backbone.auto_class().from_config(config, trust_remote_code=False)
+    kept = backbone.kept(whole)
+    return Outline(whole, kept, place_in(whole, kept), names_in(whole, kept))
 
 
-def write_encoder(folder: Path, encoder: "PreTrainedModel") -> None:
-    """Writes configuration and weights as Transformers' `AutoModel` finds them.
+def write_backbone(folder: Path, backbone: Backbone, kept: "PreTrainedModel") -> None:
+    """Writes configuration and weights as the classes of Transformers find them.
 
     Args:
         folder: Folder of the model.
-        encoder: The encoder, without adapters.
+        backbone: How it was loaded.
+        kept: What was loaded, without adapters.
     """
-    outline = outline_of(encoder.config)
-    # Of an encoder-decoder only the encoder was trained; it has the names that it has in the whole.
-    weights = {f"{outline.inside}{name}": value for name, value in encoder.state_dict().items()}
+    outline = outline_of(backbone, kept.config)
+    # Of an encoder-decoder the encoder alone may be used; its names are those in the whole.
+    weights = {f"{outline.inside}{name}": value for name, value in kept.state_dict().items()}
+    # How a model that writes begins and ends its texts, which no configuration says.
+    outline.whole.generation_config = ends_of_texts(kept.generation_config)
     with _quiet_transformers():
         outline.whole.save_pretrained(folder, state_dict=weights, max_shard_size=_ONE_FILE)
 
 
-def read_encoder(folder: Path) -> "PreTrainedModel":
-    """Returns the encoder with its weights, on the CPU, in single precision.
+def read_backbone(folder: Path, backbone: Backbone) -> "PreTrainedModel":
+    """Returns what a backbone uses, with its weights, on the CPU, in single precision.
 
     Nothing is built that is larger than the weights in the folder.
 
     Args:
         folder: Folder of the model, whose weights are known to be a file of safetensors.
+        backbone: How it was loaded when it was trained.
 
     Raises:
-        ConfigError: The configuration is broken, or the weights are not those of an encoder of this
+        ConfigError: The configuration is broken, or the weights are not those of a model of this
             configuration.
     """
     import_modeling()
     path, sizes = folder / CONFIG, read_sizes(folder / WEIGHTS)
-    outline = _read_outline(path, sizes)
+    outline = _read_outline(path, sizes, backbone)
     with reading(folder / WEIGHTS), _quiet_transformers(), LOADING:
         # From these weights alone: given the folder, it would look for other files in it as well.
         model, found = type(outline.whole).from_pretrained(
@@ -102,13 +111,18 @@ def read_encoder(folder: Path) -> "PreTrainedModel":
     if missing or unexpected:
         said = f"it lacks {quoted(missing[0])}" if missing else f"found {quoted(unexpected[0])}"
         raise ConfigError(f"{folder}: {WEIGHTS} does not fit {CONFIG}: {said}")
-    encoder = token_encoder(model)
-    check_finite(encoder, where=str(folder / WEIGHTS))
-    return encoder
+    kept = backbone.kept(model)
+    check_finite(kept, where=str(folder / WEIGHTS))
+    # Files of models that came over the hub may lack it, and its part in `config.json` be enough.
+    if kept.generation_config is not None and (folder / GENERATION).is_file():
+        with reading(folder / GENERATION):
+            settings = type(kept.generation_config)(**read_settings(folder / GENERATION))
+        kept.generation_config = ends_of_texts(settings)
+    return kept
 
 
-def _read_outline(path: Path, sizes: WeightSizes) -> Outline:
-    """Returns where the encoder of a configuration is kept, when that is of the size of weights."""
+def _read_outline(path: Path, sizes: WeightSizes, backbone: Backbone) -> Outline:
+    """Returns where the backbone of a configuration is kept, if that is as large as the weights."""
     from transformers import AutoConfig
 
     settings = read_settings(path)
@@ -117,8 +131,8 @@ def _read_outline(path: Path, sizes: WeightSizes) -> Outline:
         config = AutoConfig.from_pretrained(path.parent, trust_remote_code=False)
         check_depth(config, sizes, where=str(path))
         with at_most(sizes, asked_by=f"{path}: {largest_number(settings)}"):
-            outline = outline_of(config)
-        check_fits(token_encoder(outline.whole), sizes, where=str(path))
+            outline = outline_of(backbone, config)
+        check_fits(outline.kept, sizes, where=str(path))
     return outline
 
 

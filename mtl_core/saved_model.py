@@ -21,7 +21,7 @@ from mtl_core.files import whole_folder
 from mtl_core.model.autocast import Precision
 from mtl_core.model.backbones.tokenizer import check_tokenizer, telling_panics
 from mtl_core.model.bounds import at_most, check_finite
-from mtl_core.model.multitask import MultiTaskModel
+from mtl_core.model.multitask import MultiTaskModel, build_model
 from mtl_core.model.probe import facts_of
 from mtl_core.model_folder import (
     CARD,
@@ -35,7 +35,7 @@ from mtl_core.model_folder import (
     WEIGHTS,
 )
 from mtl_core.printable import one_line
-from mtl_core.saved_encoder import read_encoder, reading, write_encoder
+from mtl_core.saved_encoder import read_backbone, reading, write_backbone
 from mtl_core.saved_meta import SavedMeta, read_meta
 from mtl_core.sentence_modules import write_sentence_modules
 from mtl_core.study_file import dump
@@ -48,9 +48,6 @@ from mtl_core.weight_sizes import read_sizes
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
-
-_ENCODER = "encoder."
-"""What the names of the encoder's weights begin with in a `MultiTaskModel`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +83,16 @@ def write_model(folder: Path, saved: SavedModel, *, precision: Precision, card: 
         card: Its model card, as markdown.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
+    whole = saved.model.whole_names()
     heads = {
         # Safetensors refuses views that are not contiguous.
         name: value.cpu().contiguous()
         for name, value in saved.model.state_dict().items()
-        if not name.startswith(_ENCODER)
+        if name not in whole
     }
     facts = facts_of(saved.model.encoder)
     with whole_folder(folder) as scratch:
-        write_encoder(scratch, saved.model.encoder)
+        write_backbone(scratch, saved.config.encoder, saved.model.whole)
         save_file(heads, scratch / HEADS, metadata={"format": "pt"})
         # A configuration from the hub may name code of its own, which `check_model` refuses. What
         # was trained is always a class of Transformers, so the reference is not needed.
@@ -140,9 +138,9 @@ def load_model(folder: Path, *, trust_code: bool) -> SavedModel:
             for name, section in config.tasks.items()
         }
         cuts = {name: Cut.from_json(cut.model_dump()) for name, cut in meta.cuts.items()}
-    encoder, tokenizer = _load_encoder(folder)
-    model = _build_model(folder, config, tasks, meta, encoder)
-    _check_lengths(folder, meta, encoder, tokenizer)
+    kept, tokenizer = _load_backbone(folder, config)
+    model = _build_model(folder, config, tasks, meta, kept, tokenizer)
+    _check_lengths(folder, meta, model.encoder, tokenizer)
     parts = {name: task.parts for name, task in meta.tasks.items()}
     return SavedModel(config, model, tasks, tokenizer, meta.max_length, parts, cuts)
 
@@ -182,9 +180,11 @@ def _change(path: Path, **changes: str | list[str] | None) -> None:
     path.write_text(json.dumps(kept, indent=2) + "\n", encoding="utf-8")
 
 
-def _load_encoder(folder: Path) -> "tuple[PreTrainedModel, PreTrainedTokenizerFast]":
-    """Returns the encoder and the tokenizer."""
-    encoder = read_encoder(folder)
+def _load_backbone(
+    folder: Path, config: RunConfig
+) -> "tuple[PreTrainedModel, PreTrainedTokenizerFast]":
+    """Returns what the backbone uses, and the tokenizer."""
+    kept = read_backbone(folder, config.encoder)
     with reading(folder / TOKENIZER):
         from transformers import PreTrainedTokenizerFast
 
@@ -192,7 +192,7 @@ def _load_encoder(folder: Path) -> "tuple[PreTrainedModel, PreTrainedTokenizerFa
         with telling_panics():
             tokenizer = PreTrainedTokenizerFast.from_pretrained(folder, trust_remote_code=False)
         check_tokenizer(tokenizer)
-        return encoder, tokenizer
+        return kept, tokenizer
 
 
 def _build_model(
@@ -200,30 +200,31 @@ def _build_model(
     config: RunConfig,
     tasks: Mapping[str, Task],
     meta: SavedMeta,
-    encoder: "PreTrainedModel",
+    kept: "PreTrainedModel",
+    tokenizer: "PreTrainedTokenizerFast",
 ) -> MultiTaskModel:
     """Returns the model with the weights of its heads."""
-    settings = config.encoder
     with reading(folder / CONFIG):
-        pooler = settings.pooler(facts_of(encoder).width)
+        facts_of(config.encoder.encoder_of(kept))
     # What stands on the encoder is as large as these two files say, and as its weights are.
     with (
         reading(folder / HEADS),
         at_most(read_sizes(folder / HEADS), asked_by=f"{folder}: {RUN} and {META}"),
     ):
         num_features = {name: task.features for name, task in meta.tasks.items()}
-        model = MultiTaskModel(encoder, tasks, pooler, num_features=num_features)
+        model = build_model(config.encoder, kept, tokenizer, tasks, num_features=num_features)
     _load_heads(model, folder)
     return model
 
 
 def _load_heads(model: MultiTaskModel, folder: Path) -> None:
-    encoder = {f"{_ENCODER}{name}": value for name, value in model.encoder.state_dict().items()}
+    names = model.whole_names()
+    whole = {name: value for name, value in model.state_dict().items() if name in names}
     with reading(folder / HEADS):
         heads = load_file(folder / HEADS)
         try:
-            # Strict, which wants all weights of the model: those of the encoder stay what they are.
-            model.load_state_dict(heads | encoder)
+            # Strict, which wants all weights of the model: pretrained ones stay what they are.
+            model.load_state_dict(heads | whole)
         except RuntimeError as error:
             # The last line says which names.
             reason = one_line(str(error).strip().splitlines()[-1].strip()[:200])

@@ -40,6 +40,13 @@ class Freezing(Section):
         frozen = self.frozen_modules(encoder, epoch=epoch)
         return {parameter for module in frozen for parameter in module.parameters()}
 
+    def frozen_in_writer(self, writer: nn.Module) -> set[nn.Parameter]:
+        """Returns the parameters of a pretrained writer that keep their weights; none, mostly.
+
+        Freezing is of the encoder. What the writer has in common with it stays with the encoder.
+        """
+        return set()
+
     def frozen_depth(self, encoder: nn.Module, *, epoch: int) -> int | None:
         """Returns how many of the lowest layers compute the same all through an epoch.
 
@@ -124,6 +131,10 @@ class FreezeUpperLayers(Freezing):
         _check_layers(self.layers, len(parts.layers))
         return [*parts.layers[-self.layers :], *parts.above]
 
+    def frozen_in_writer(self, writer: nn.Module) -> set[nn.Parameter]:
+        """Returns all: the writer stands above the highest layers."""
+        return set(writer.parameters())
+
 
 class FreezeEncoder(Freezing):
     """The whole encoder keeps its weights; only heads train."""
@@ -184,6 +195,10 @@ class BiasOnly(Freezing):
         if len(frozen) == len(list(encoder.parameters())):
             raise ConfigError("run.freezing.kind: this encoder has no biases, so none can train")
         return frozen
+
+    def frozen_in_writer(self, writer: nn.Module) -> set[nn.Parameter]:
+        """Returns everything but biases."""
+        return {p for name, p in writer.named_parameters() if not name.endswith("bias")}
 
 
 def _depth(encoder: nn.Module, layers: int) -> int:

@@ -75,6 +75,10 @@ class Lora(Freezing):
         # By name, as peft calls what it adds.
         return {p for name, p in encoder.named_parameters() if ".lora_" not in name}
 
+    def frozen_in_writer(self, writer: nn.Module) -> set[nn.Parameter]:
+        """Returns everything but the adapters."""
+        return {p for name, p in writer.named_parameters() if ".lora_" not in name}
+
     def frozen_depth(self, encoder: nn.Module, *, epoch: int) -> int | None:
         """Returns the number of layers below the first one with adapters."""
         return self.from_layer or None

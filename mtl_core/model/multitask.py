@@ -1,4 +1,4 @@
-"""The multi-task model: one shared encoder, one head per task."""
+"""The multi-task model: one shared encoder, one head per task, one writer for those that write."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from mtl_core.data.batching import Batch
 from mtl_core.model.attention import register_fast_attention, use_fast_attention
+from mtl_core.model.backbones.base import Backbone
 from mtl_core.model.dropout import use_fast_dropout
 from mtl_core.model.forward_pass import word_table
 from mtl_core.model.pooling import Pooler
@@ -17,9 +18,10 @@ from mtl_core.model.word_rows import RowEmbedding, use_row_embedding
 from mtl_core.tasks.base import Head, Task
 from mtl_core.tasks.building import telling_what_lacks
 from mtl_core.tasks.hidden import Hidden, HiddenSize, Vocabulary
+from mtl_core.tasks.writer import Writer
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 
 class MultiTaskModel(nn.Module):
@@ -36,6 +38,7 @@ class MultiTaskModel(nn.Module):
         pooler: Pooler,
         *,
         num_features: Mapping[str, int],
+        writer: Writer | None = None,
     ) -> None:
         """Makes new heads, drawn from torch's global generator.
 
@@ -44,16 +47,19 @@ class MultiTaskModel(nn.Module):
             tasks: Task name -> task.
             pooler: Makes the vectors of sentences.
             num_features: Task name -> extra dense numbers of its sentences.
+            writer: Makes text of hidden states; None = the backbone has nothing that does.
         """
         super().__init__()
         self.encoder = encoder
         self.pooler = pooler
-        self._facts = facts_of(encoder)
+        # Behind the encoder: what both have in common keeps its name there.
+        self.writer = writer
+        self._writing = frozenset(name for name, task in tasks.items() if task.writes)
         # Before the heads, which may be tied to this very table.
-        table = _word_table(encoder, self._facts)
-        # In a tuple, so that it is not registered here as well as in the encoder.
-        self._embeddings = (table,)
+        table = _word_table(encoder, facts_of(encoder))
         self._vocabulary = Vocabulary(table) if isinstance(table, nn.Embedding) else None
+        if self._vocabulary is not None and self._writing and _is_tied(writer, self._vocabulary):
+            self._vocabulary.tie()
         self.heads = nn.ModuleDict()
         for name, task in tasks.items():
             size = self._size(num_features.get(name, 0))
@@ -76,15 +82,33 @@ class MultiTaskModel(nn.Module):
 
         None when they are frozen, when a head is tied to them, or when they are more than a table.
         """
-        embedding = self._embeddings[0]
-        if not isinstance(embedding, RowEmbedding) or not embedding.weight.requires_grad:
+        if self._vocabulary is None or self._vocabulary.is_tied:
             return None
-        return None if self._vocabulary is None or self._vocabulary.is_tied else embedding
+        table = self._vocabulary.table
+        return table if isinstance(table, RowEmbedding) and table.weight.requires_grad else None
 
     @property
     def uses_encoder(self) -> bool:
         """Whether the hidden states of a text depend on all weights of the encoder."""
-        return self._facts.uses_all
+        return facts_of(self.encoder).uses_all
+
+    @property
+    def whole(self) -> "PreTrainedModel":
+        """The model of Transformers that is trained and saved: encoder, and writer if any."""
+        return self.encoder if self.writer is None else self.writer.whole
+
+    def whole_names(self) -> frozenset[str]:
+        """Returns the names in `state_dict` of what stands in `whole`, too."""
+        # By identity: what encoder and writer have in common has two names here.
+        there = {id(value) for value in self.whole.state_dict(keep_vars=True).values()}
+        own = self.state_dict(keep_vars=True)
+        return frozenset(name for name, value in own.items() if id(value) in there)
+
+    def writer_parameters(self) -> list[nn.Parameter]:
+        """Returns the parameters of the writer that are none of the encoder's."""
+        encoder = set(self.encoder.parameters())
+        found = () if self.writer is None else self.writer.parameters()
+        return [parameter for parameter in found if parameter not in encoder]
 
     def head(self, task_name: str) -> Head:
         """Returns the head of a task."""
@@ -108,33 +132,36 @@ class MultiTaskModel(nn.Module):
         self.heads[_module_name(name)] = head
 
     def _size(self, features: int) -> HiddenSize:
-        return HiddenSize(self._facts.width, features, self._vocabulary)
+        width = facts_of(self.encoder).width
+        return HiddenSize(width, features, self._vocabulary, self.writer)
 
     def freeze(self, modules: Sequence[nn.Module], parameters: Collection[nn.Parameter]) -> None:
-        """Sets anew what of the encoder trains.
+        """Sets anew what of encoder and writer trains.
 
         Args:
             modules: Run in evaluation mode, without dropout.
-            parameters: Keep their weights; all others of the encoder train.
+            parameters: Keep their weights; all others train, the writer's where a task writes.
         """
         frozen = set(parameters)
         for parameter in self.encoder.parameters():
             parameter.requires_grad_(parameter not in frozen)
+        for parameter in self.writer_parameters():
+            parameter.requires_grad_(bool(self._writing) and parameter not in frozen)
         self._frozen = list(modules)
         # Modules that were frozen until now take the mode of the model again.
         self.train(self.training)
 
     def shared_parameters(self) -> Iterator[Tensor]:
         """Yields what trains now in front of all heads; of word embeddings the picked rows."""
-        embedding = self._embeddings[0]
-        for module in (self.encoder, self.pooler):
-            for parameter in module.parameters():
-                if not parameter.requires_grad:
-                    continue
-                if isinstance(embedding, RowEmbedding) and parameter is embedding.weight:
-                    yield parameter if embedding.rows is None else embedding.rows
-                else:
-                    yield parameter
+        embedding = self.row_embedding
+        writer = self.writer_parameters()
+        for parameter in (*self.encoder.parameters(), *self.pooler.parameters(), *writer):
+            if not parameter.requires_grad:
+                continue
+            if embedding is not None and parameter is embedding.weight:
+                yield parameter if embedding.rows is None else embedding.rows
+            else:
+                yield parameter
 
     def train(self, mode: bool = True) -> "MultiTaskModel":
         """Sets training mode; frozen modules keep evaluation mode."""
@@ -145,7 +172,7 @@ class MultiTaskModel(nn.Module):
 
     def forward(self, batch: Batch, task_names: Sequence[str]) -> dict[str, Tensor]:
         """Returns task name -> logits, in the shape of the task's head."""
-        inputs = as_inputs(batch, self._facts)
+        inputs = as_inputs(batch, facts_of(self.encoder))
         if (frozen := batch.frozen) is None:
             states = self.encoder(**inputs).last_hidden_state  # (batch, seq, hidden)
         else:
@@ -161,6 +188,33 @@ class MultiTaskModel(nn.Module):
         return logits
 
 
+def build_model(
+    backbone: Backbone,
+    kept: "PreTrainedModel",
+    tokenizer: "PreTrainedTokenizerFast",
+    tasks: Mapping[str, Task],
+    *,
+    num_features: Mapping[str, int],
+) -> MultiTaskModel:
+    """Returns a model on what a backbone has loaded, with new heads.
+
+    Args:
+        backbone: The settings of the backbone.
+        kept: What it has loaded.
+        tokenizer: Its tokenizer.
+        tasks: Task name -> task.
+        num_features: Task name -> extra dense numbers of its sentences.
+    """
+    encoder = backbone.encoder_of(kept)
+    return MultiTaskModel(
+        encoder,
+        tasks,
+        backbone.pooler(facts_of(encoder).width),
+        num_features=num_features,
+        writer=backbone.writer_of(kept, tokenizer),
+    )
+
+
 def _word_table(encoder: "PreTrainedModel", facts: EncoderFacts) -> nn.Module | None:
     """Returns an encoder's word embeddings, which train by rows where that is possible."""
     table = word_table(encoder)
@@ -170,6 +224,12 @@ def _word_table(encoder: "PreTrainedModel", facts: EncoderFacts) -> nn.Module | 
         # The encoder is shared: a run before may have broken off with some rows picked.
         table.drop()
     return table
+
+
+def _is_tied(writer: Writer | None, vocabulary: Vocabulary) -> bool:
+    """Returns whether a writer has the word embeddings as its own weights, too."""
+    found = () if writer is None else writer.parameters()
+    return any(parameter is vocabulary.table.weight for parameter in found)
 
 
 def _module_name(task_name: str) -> str:

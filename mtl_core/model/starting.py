@@ -24,13 +24,13 @@ class StartingWeights:
     model: MultiTaskModel
     tasks: Mapping[str, Task]
 
-    def encoder(self, pretrained: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Returns the encoder's weights, by the names and shapes of a pretrained one.
+    def whole(self, pretrained: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Returns the weights of encoder and writer, by the names and shapes of pretrained ones.
 
         Raises:
             ConfigError: The model has another encoder.
         """
-        own = self.model.encoder.state_dict()
+        own = self.model.whole.state_dict()
         for name, weight in pretrained.items():
             if name not in own or own[name].shape != weight.shape:
                 found = tuple(own[name].shape) if name in own else "nothing"

@@ -11,6 +11,19 @@ from mtl_core.model.layers import encoder_parts
 from mtl_core.model.multitask import MultiTaskModel
 
 
+def frozen_in(model: MultiTaskModel, freezing: Freezing, *, epoch: int) -> set[nn.Parameter]:
+    """Returns the parameters of encoder and writer that keep their weights in an epoch (from 1).
+
+    Raises:
+        ConfigError: The encoder does not allow this kind of freezing.
+    """
+    frozen = freezing.frozen_parameters(model.encoder, epoch=epoch)
+    if model.writer is None:
+        return frozen
+    # What is new has no weights that could be kept.
+    return frozen | (freezing.frozen_in_writer(model.writer) - set(model.writer.new_parameters()))
+
+
 def trained_parameters(model: MultiTaskModel, tasks: Sequence[str]) -> dict[str, int]:
     """Returns the part of a model -> its parameters that train now, parts without any left out.
 
@@ -20,10 +33,11 @@ def trained_parameters(model: MultiTaskModel, tasks: Sequence[str]) -> dict[str,
 
     Returns:
         Counts of "encoder.embeddings", "encoder.layer_0" ... ("encoder" where the family is not
-        known), "pooling" and "head.<task>"; adapters count where they stand.
+        known), "writer", "pooling" and "head.<task>"; adapters count where they stand.
     """
     parts = {
         **dict(_encoder_parts(model.encoder)),
+        "writer": [] if model.writer is None else [model.writer],
         "pooling": [model.pooler],
         **{f"head.{task}": [model.head(task)] for task in tasks},
     }

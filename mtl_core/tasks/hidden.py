@@ -34,13 +34,14 @@ class Vocabulary:
     As long as no head takes them, a step trains only the embeddings of the words that it reads.
 
     Attributes:
+        table: The embeddings; heads take them by `tie`.
         size: Number of sub-words.
         width: Numbers per sub-word.
         is_tied: Whether a head has taken them.
     """
 
     def __init__(self, table: nn.Embedding) -> None:
-        self._table = table
+        self.table = table
         self.size, self.width = table.num_embeddings, table.embedding_dim
         self.is_tied = False
 
@@ -51,7 +52,7 @@ class Vocabulary:
         https://arxiv.org/abs/1608.05859).
         """
         self.is_tied = True
-        return TiedProjection(self._table)
+        return TiedProjection(self.table)
 
 
 @dataclass(frozen=True, slots=True)

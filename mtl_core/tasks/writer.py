@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 from torch import Tensor, nn
 
+from mtl_core.data.arrays import Int64Array
+from mtl_core.data.batching import Batch
+from mtl_core.tasks.decoding.base import Decoding
 from mtl_core.tasks.states import Hidden
 
 if TYPE_CHECKING:
@@ -66,6 +69,18 @@ class Writer(nn.Module, ABC):
             hidden: The encoder's output for the batch.
             labels: What is to be predicted; a row of logits for each entry that is not `NO_LABEL`,
                 in row-major order.
+        """
+
+    @abstractmethod
+    def write(self, prompts: Batch, decoding: Decoding, *, seeds: Int64Array) -> list[list[int]]:
+        """Returns the token ids that follow each prompt, the end token left out.
+
+        They do not depend on the other rows of the batch.
+
+        Args:
+            prompts: Rows that end where the text is to begin.
+            decoding: How the next token is chosen.
+            seeds: Where it is drawn: the seed of each row, (batch,).
         """
 
     def new_parameters(self) -> Iterator[nn.Parameter]:

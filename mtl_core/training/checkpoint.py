@@ -1,6 +1,6 @@
 """Checkpoints of a run: the latest state to go on from, and the weights of the best report.
 
-They hold heads, pooling and those parameters of the encoder that train in some epoch; all others
+They hold heads, pooling and those parameters of the backbone that train in some epoch; all others
 are the pretrained ones, which every run loads anyway.
 
 The state is written first. So, whenever a process dies, either both files belong together, or the
@@ -228,18 +228,16 @@ def trained_weights(run: RunState) -> dict[str, Tensor]:
     """
     # The optimiser holds what trains in any epoch; `requires_grad` only tells of the current one.
     trained = {p for group in run.optimizer.param_groups for p in group["params"]}
-    encoder = {
-        f"encoder.{name}": parameter
-        for name, parameter in run.model.encoder.named_parameters()
-        if parameter in trained
+    whole = run.model.whole_names()
+    # Not from `state_dict`, in which tied weights stand twice.
+    pretrained = {
+        name: parameter
+        for name, parameter in run.model.named_parameters()
+        if name in whole and parameter in trained
     }
-    others = {
-        name: value
-        for name, value in run.model.state_dict().items()
-        if not name.startswith("encoder.")
-    }
+    others = {name: value for name, value in run.model.state_dict().items() if name not in whole}
     # Safetensors refuses tensors that are not contiguous.
-    return {name: t.detach().cpu().contiguous() for name, t in (encoder | others).items()}
+    return {name: t.detach().cpu().contiguous() for name, t in (pretrained | others).items()}
 
 
 def _look(folder: Path, inputs: RunInputs) -> _Seen:

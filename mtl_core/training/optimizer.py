@@ -1,7 +1,7 @@
 """The optimiser: AdamW with learning rates per layer and head, warm-up and a schedule."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from typing import Literal
 
@@ -52,17 +52,21 @@ def build_optimizer(
 
     Returns:
         An optimiser whose groups carry a `name`: "encoder" (or "encoder.embeddings",
-        "encoder.layer_0" ... with layer decay), "pooling", "head.<task>" and "weighting".
+        "encoder.layer_0" ... with layer decay), "writer" (and "writer.new"), "pooling",
+        "head.<task>" and "weighting".
     """
     groups = [
         *_encoder_groups(model.encoder, settings),
-        *_split("pooling", model.pooler, settings.head_lr, settings.weight_decay),
+        *_writer_groups(model, settings),
+        *_split("pooling", model.pooler.parameters(), settings.head_lr, settings.weight_decay),
         *(
             group
             for task, rate in head_rates.items()
-            for group in _split(f"head.{task}", model.head(task), rate, settings.weight_decay)
+            for group in _split(
+                f"head.{task}", model.head(task).parameters(), rate, settings.weight_decay
+            )
         ),
-        *_split("weighting", weighting, settings.head_lr, 0.0),
+        *_split("weighting", weighting.parameters(), settings.head_lr, 0.0),
     ]
     # Fused: one pass over all parameters, which also divides by `grad_scale`; see `RowAdamW`.
     return AdamW(groups, fused=True)
@@ -103,7 +107,7 @@ def learning_rates(optimizer: AdamW) -> dict[str, float]:
 def _encoder_groups(encoder: nn.Module, settings: Optimizer) -> Iterator[dict[str, object]]:
     rate, decay = settings.encoder_lr, settings.layer_decay
     if decay == 1.0:
-        yield from _split("encoder", encoder, rate, settings.weight_decay)
+        yield from _split("encoder", encoder.parameters(), rate, settings.weight_decay)
         return
     parts = separate_layers(encoder, "run.optimizer.layer_decay")
     # rate_l = encoder_lr layer_decay^(L - l), l = 0 being the embeddings and L the top layer. What
@@ -112,21 +116,33 @@ def _encoder_groups(encoder: nn.Module, settings: Optimizer) -> Iterator[dict[st
     for number, layer in enumerate(parts.layers):
         modules = nn.ModuleList([layer, *parts.above] if number == top else [layer])
         factor = decay ** (top - number)
-        yield from _split(f"encoder.layer_{number}", modules, rate * factor, settings.weight_decay)
+        name, parameters = f"encoder.layer_{number}", modules.parameters()
+        yield from _split(name, parameters, rate * factor, settings.weight_decay)
     lowest = rate * decay ** len(parts.layers)
     below = nn.ModuleList(parts.below)
-    yield from _split("encoder.embeddings", below, lowest, settings.weight_decay)
+    yield from _split("encoder.embeddings", below.parameters(), lowest, settings.weight_decay)
+
+
+def _writer_groups(model: MultiTaskModel, settings: Optimizer) -> Iterator[dict[str, object]]:
+    """Yields the writer's own parameters, which stand above the top layer of the encoder."""
+    new = set() if model.writer is None else set(model.writer.new_parameters())
+    own = model.writer_parameters()
+    for name, parameters, rate in (
+        ("writer", [p for p in own if p not in new], settings.encoder_lr),
+        ("writer.new", [p for p in own if p in new], settings.head_lr),
+    ):
+        yield from _split(name, parameters, rate, settings.weight_decay)
 
 
 def _split(
-    name: str, module: nn.Module, rate: float, weight_decay: float
+    name: str, parameters: Iterable[nn.Parameter], rate: float, weight_decay: float
 ) -> Iterator[dict[str, object]]:
     """Yields a group with weight decay (matrices) and one without (biases, norms)."""
     # Decay pulls towards 0, which for the scale of a norm is no neutral value.
-    trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
-    for decay, parameters in (
+    trained = [parameter for parameter in parameters if parameter.requires_grad]
+    for decay, chosen in (
         (weight_decay, [p for p in trained if p.ndim > 1]),
         (0.0, [p for p in trained if p.ndim <= 1]),
     ):
-        if parameters:
-            yield {"name": name, "params": parameters, "lr": rate, "weight_decay": decay}
+        if chosen:
+            yield {"name": name, "params": chosen, "lr": rate, "weight_decay": decay}

@@ -14,6 +14,7 @@ from mtl_core.errors import ConfigError
 from mtl_core.model.autocast import Precision
 from mtl_core.model.freezing import Freezing
 from mtl_core.model.multitask import MultiTaskModel
+from mtl_core.model.trained import frozen_in
 from mtl_core.tasks.base import Task
 from mtl_core.training.distributed import Place
 from mtl_core.training.loss_scale import LossScale
@@ -89,15 +90,13 @@ def new_state(
 
 
 def set_frozen(model: MultiTaskModel, freezing: Freezing, *, epoch: int) -> None:
-    """Sets which parameters of the encoder train in an epoch (from 1).
+    """Sets which parameters of encoder and writer train in an epoch (from 1).
 
     Raises:
         ConfigError: The encoder does not allow this kind of freezing.
     """
-    model.freeze(
-        freezing.frozen_modules(model.encoder, epoch=epoch),
-        freezing.frozen_parameters(model.encoder, epoch=epoch),
-    )
+    modules = freezing.frozen_modules(model.encoder, epoch=epoch)
+    model.freeze(modules, frozen_in(model, freezing, epoch=epoch))
 
 
 def seed_torch(*parts: int | str) -> None:

@@ -134,8 +134,8 @@ class Stopwatch:
             or self._rows != rows
         ):
             self._whole, self._rows = load_data(config), rows
-            encoder = config.encoder.encoder_of(config.encoder.load())
-            self._assets = Assets(key, _sample(self._whole, rows), encoder.to(self._device))
+            kept = config.encoder.load()
+            self._assets = Assets(key, _sample(self._whole, rows), kept.to(self._device))
         return self._whole, self._assets
 
 

@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from mtl_core.data.arrays import NO_LABEL
+from mtl_core.data.arrays import NO_LABEL, Int64Array
+from mtl_core.data.batching import Batch
 from mtl_core.model.forward_pass import beside
+from mtl_core.model.writers.generating import write_texts
+from mtl_core.tasks.decoding.base import Decoding
 from mtl_core.tasks.states import Hidden
 from mtl_core.tasks.writer import Writer
 
@@ -48,6 +51,10 @@ class CausalWriter(Writer):
             ids = torch.zeros(1, len(chosen), dtype=torch.long, device=chosen.device)
             found: Tensor = self.whole(input_ids=ids, use_cache=False).logits
         return found.squeeze(0)  # (1, targets, vocabulary) -> (targets, vocabulary)
+
+    def write(self, prompts: Batch, decoding: Decoding, *, seeds: Int64Array) -> list[list[int]]:
+        """Returns the token ids that follow each prompt; see `Writer.write`."""
+        return write_texts(self.whole, self.tokenizer, prompts, decoding, seeds=seeds)
 
 
 @contextmanager
