@@ -73,8 +73,9 @@ def write_backbone(folder: Path, backbone: Backbone, kept: "PreTrainedModel") ->
     outline = outline_of(backbone, kept.config)
     # Of an encoder-decoder the encoder alone may be used; its names are those in the whole.
     weights = {f"{outline.inside}{name}": value for name, value in kept.state_dict().items()}
-    # How a model that writes begins and ends its texts, which no configuration says.
-    outline.whole.generation_config = ends_of_texts(kept.generation_config)
+    if kept.can_generate():
+        # How its texts begin and end, which no configuration says.
+        outline.whole.generation_config = ends_of_texts(kept.generation_config)
     with _quiet_transformers():
         outline.whole.save_pretrained(folder, state_dict=weights, max_shard_size=_ONE_FILE)
 
@@ -114,7 +115,7 @@ def read_backbone(folder: Path, backbone: Backbone) -> "PreTrainedModel":
     kept = backbone.kept(model)
     check_finite(kept, where=str(folder / WEIGHTS))
     # Files of models that came over the hub may lack it, and its part in `config.json` be enough.
-    if kept.generation_config is not None and (folder / GENERATION).is_file():
+    if kept.can_generate() and (folder / GENERATION).is_file():
         with reading(folder / GENERATION):
             settings = type(kept.generation_config)(**read_settings(folder / GENERATION))
         kept.generation_config = ends_of_texts(settings)

@@ -32,7 +32,7 @@ def save_decoder(folder: Path, family: str, examples: list[Example], **settings:
     """Saves a random model of a family, without dropout, and a tokenizer."""
     logging.disable_progress_bar()
     special = {"pad_token_id": 0, "bos_token_id": 2, "eos_token_id": 3}
-    dropout = {name: 0.0 for name in ("attn_pdrop", "embd_pdrop", "resid_pdrop")}
+    dropout = dict.fromkeys(("attn_pdrop", "embd_pdrop", "resid_pdrop"), 0.0)
     sizes = {"vocab_size": save_tokenizer(folder, examples), **special, **dropout}
     config = AutoConfig.for_model(family, **(sizes | FAMILIES[family] | settings))
     torch.manual_seed(0)

@@ -176,13 +176,11 @@ def end_tokens(whole: "PreTrainedModel", tokenizer: "PreTrainedTokenizerFast") -
     return list(dict.fromkeys(one for one in found if one is not None))
 
 
-def ends_of_texts(found: "GenerationConfig | None") -> "GenerationConfig | None":
+def ends_of_texts(found: "GenerationConfig") -> "GenerationConfig":
     """Returns what of a model's own settings says how its texts begin and end, and look.
 
     How they are found is left out: decoding says so, and Transformers refuses to save some of it.
     """
-    if found is None:
-        return None
     names = (*_OWN, "eos_token_id", "pad_token_id")
     return type(found)(**{name: getattr(found, name, None) for name in names})
 
