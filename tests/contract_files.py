@@ -8,6 +8,7 @@ from typing import Any
 import datasets
 import numpy as np
 from conftest import write_seq_in_out
+from dialogues import write_21
 
 from mtl_core.data.example import Example
 
@@ -26,6 +27,7 @@ FORMATS: dict[str, dict[str, Any]] = {
     "spans_json": {"splits": {"train": "spans.json", "dev": 0.25}},
     "clinc": {"path": "clinc.json", "splits": {"dev": 0.25, "test": None}},
     "lines": {"splits": {"train": "lines.txt", "dev": 0.25}},
+    "multiwoz": {"rows": "turns", "splits": {"train": "dialogues.jsonl", "dev": 0.25}},
     "sample": {"limit": 24},
 }
 
@@ -80,6 +82,7 @@ def write_formats(folder: Path) -> None:
     pairs = [[text, row["intent"]] for text, row in zip(texts, rows, strict=True)]
     (folder / "clinc.json").write_text(json.dumps({"train": pairs}))
     (folder / "lines.txt").write_text("\n".join(texts))
+    write_21(folder / "dialogues.jsonl", 4)
 
 
 def make_rows() -> Iterator[dict[str, Any]]:

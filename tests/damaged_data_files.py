@@ -120,6 +120,7 @@ SOURCES = (
         {"spans": "tagging", "mood": "classification"},
     ),
     Source("clinc", _table("clinc"), {"intent": "classification"}),
+    Source("multiwoz", _table("multiwoz"), {"acts": "multilabel", "spans": "tagging"}),
     Source("lines", _table("lines"), {"": {"kind": "masked_lm", "auxiliary": False}}),
 )
 """All formats of files, those with several forms more than once."""

@@ -9,7 +9,7 @@ import numpy as np
 from mtl_core.data.columns.cells import whole_number
 from mtl_core.data.columns.kinds import COLUMNS
 from mtl_core.data.columns.label import LabelColumn
-from mtl_core.data.example import Example
+from mtl_core.data.example import Example, LabelValue
 from mtl_core.data.formats.base import Columns, DatasetBase, Limits, SplitName
 from mtl_core.data.formats.label_rules import LabelRules
 from mtl_core.data.notes import DataNote, SplitNotes
@@ -36,7 +36,7 @@ def read_splits(
     Raises:
         DataError: A file cannot be used, or a column is not there or does not fit.
     """
-    wanted = _with_filters(section, columns)
+    wanted = _with_group(section, _with_filters(section, columns))
     stratum = next((column for column, kind in columns.items() if COLUMNS[kind].is_group), None)
     found: Splits = {}
     for split in section.splits.given():
@@ -50,14 +50,15 @@ def read_splits(
     _rename(section.labels, columns, found)
     # Filter, cut, limit, in this order: a cut counts the rows that are left, and the same rows are
     # dev and test whatever the limit of train.
-    found |= _cut(found["train"], section.splits.fractions(), stratum, section.split_seed)
-    filters = section.where.keys() - columns.keys()
+    fractions = section.splits.fractions()
+    found |= _cut(found["train"], fractions, stratum, section.split_seed, section.group)
+    looked_at = wanted.keys() - columns.keys()
     splits: Splits = {}
     for split in (name for name in _ORDER if name in found):
         rows, most = found[split], _limit(section, split)
         if most is not None and most < len(rows):
             rows = _cut(rows, {"kept": most / len(rows)}, stratum, section.split_seed)["kept"]
-        splits[split] = [_without(row, filters) for row in rows] if filters else list(rows)
+        splits[split] = [_without(row, looked_at) for row in rows] if looked_at else list(rows)
     return splits
 
 
@@ -113,6 +114,13 @@ def _with_filters(section: DatasetBase, columns: Columns) -> Columns:
         if not COLUMNS[wanted.setdefault(column, LabelColumn.kind)].is_filter:
             raise DataError(f"where: column '{column}' does not hold one label per row")
     return wanted
+
+
+def _with_group(section: DatasetBase, columns: Columns) -> Columns:
+    """Returns the columns with that of the groups which cuts keep whole, where something is cut."""
+    if section.group is None or not section.splits.fractions():
+        return columns
+    return {section.group: LabelColumn.kind, **columns}
 
 
 def _check_filters(where: Mapping[str, str | tuple[str, ...]], splits: Splits) -> None:
@@ -192,11 +200,21 @@ def _rename_rows(
 
 
 def _cut(
-    rows: Sequence[Example], fractions: Mapping[str, float], stratum: str | None, seed: int
+    rows: Sequence[Example],
+    fractions: Mapping[str, float],
+    stratum: str | None,
+    seed: int,
+    group: str | None = None,
 ) -> dict[str, list[Example]]:
-    strata = [str(row.labels.get(stratum, "")) if stratum else "" for row in rows]
+    # Groups stay whole. Data sets with the same groups are cut alike, whatever their rows are.
+    units: dict[LabelValue | int, list[Example]] = {}
+    for number, row in enumerate(rows):
+        units.setdefault(row.labels.get(group, number) if group else number, []).append(row)
+    whole = list(units.values())
+    strata = [str(unit[0].labels.get(stratum, "")) if stratum else "" for unit in whole]
     cut = cut_rows(strata, fractions, seed=seed)
-    return {split: [rows[number] for number in numbers] for split, numbers in cut.items()}
+    return {split: [row for unit in numbers for row in whole[unit]]
+            for split, numbers in cut.items()}  # fmt: skip
 
 
 def _is_kept(row: Example, where: Mapping[str, str | tuple[str, ...]]) -> bool:

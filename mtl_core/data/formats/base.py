@@ -108,8 +108,8 @@ class Limits(Section):
     """Most rows for the final scores."""
 
 
-_PLACES = frozenset({"path", "name"})
-"""Keys of a data set that say where it lies."""
+_PLACES = frozenset({"path", "name", "goals", "acts"})
+"""Keys of a data set that say where it lies, or what belongs to it."""
 
 
 def without_places(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -129,12 +129,21 @@ class DatasetBase(Section, ABC):
     splits: SplitNames | SplitFiles
     split_seed: int = Field(default=0, ge=0)
     """Seed of the choice of rows, where a split is a share of train or has a limit."""
+    group: str | None = None
+    """Column of what rows are pieces of, such as a document: a share of train has whole ones."""
     where: dict[str, str | tuple[str, ...]] = Field(default_factory=dict)
     """Keeps the rows whose column, read as text, is the value or one of the values."""
     labels: LabelRules = LabelRules()
     """How labels are written alike: `strip`, `lower`, `map`; `where` sees them as they stand."""
     limit: Annotated[int, Field(ge=1)] | Limits | None = None
     """Most rows, of every split or as `{train: 1000}`; a sample, drawn by `split_seed`."""
+
+    @model_validator(mode="after")
+    def _check_group(self) -> "DatasetBase":
+        is_given = self.group != type(self).model_fields["group"].default
+        if is_given and not self.splits.fractions():
+            raise ValueError("group: no split is a share of train, so that none is cut")
+        return self
 
     @abstractmethod
     def read_split(self, split: str, columns: Columns, notes: SplitNotes) -> list[Example]:

@@ -12,6 +12,7 @@ from mtl_core.data.formats.conll import Conll
 from mtl_core.data.formats.conllu import Conllu
 from mtl_core.data.formats.hub import Hub
 from mtl_core.data.formats.lines import Lines
+from mtl_core.data.formats.multiwoz import MultiWoz
 from mtl_core.data.formats.sample import Sample
 from mtl_core.data.formats.seq_in_out import SeqInOut
 from mtl_core.data.formats.spans_json import SpansJson
@@ -19,6 +20,6 @@ from mtl_core.data.formats.squad import Squad
 from mtl_core.data.formats.tables import Table
 
 DatasetSection = Annotated[
-    SeqInOut | Table | Hub | Conll | Conllu | Squad | SpansJson | Clinc | Lines | Sample,
+    SeqInOut | Table | Hub | Conll | Conllu | Squad | SpansJson | Clinc | MultiWoz | Lines | Sample,
     Field(discriminator="kind"),
 ]

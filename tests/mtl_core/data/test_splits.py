@@ -136,3 +136,19 @@ def test_a_cut_with_another_seed_is_another_data_set(run_config: RunConfigFactor
         return dev.token_ids.values.tolist()
 
     assert first(0) != first(1)
+
+
+def test_groups_are_cut_whole_and_are_no_label(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    rows = [f"w{number},{label},d{number // 5}" for number, label in enumerate(LABELS)]
+    path.write_text("\n".join(["text,label,document", *rows]), encoding="utf-8")
+    found = read(path, group="document")
+    numbers = {split: {int(text[1:]) // 5 for text in texts(of)} for split, of in found.items()}
+    assert {split: len(of) for split, of in numbers.items()} == {"train": 14, "dev": 4, "test": 2}
+    assert sum(map(len, numbers.values())) == len(set.union(*numbers.values())) == 20
+    assert all(row.labels.keys() == {"label"} for of in found.values() for row in of)
+
+
+def test_a_group_where_nothing_is_cut_is_refused(path: Path) -> None:
+    with pytest.raises(ValidationError, match="group: no split is a share of train"):
+        read(path, group="parity", splits={"dev": path, "test": path})

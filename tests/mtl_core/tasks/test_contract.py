@@ -43,6 +43,7 @@ FORMAT_TASKS: dict[str, dict[str, Any]] = {
     "squad": {"kind": "question_answering", "dataset": "rows", "overlap": 2},
     "spans_json": {**SLOTS, "column": "spans"},
     "lines": {"kind": "masked_lm", "dataset": "rows", "auxiliary": False},
+    "multiwoz": {"kind": "multilabel", "dataset": "rows", "column": "acts"},
 }
 MIXING = [
     {"kind": "proportional"},
