@@ -109,6 +109,12 @@ class Attack:
         """What all drivers printed."""
         return self.place / "console.txt"
 
+    @property
+    def last_line(self) -> str:
+        """The last line that a driver printed."""
+        lines = self.console.read_text(encoding="utf-8", errors="replace").split("\n")
+        return next((line for line in reversed(lines) if line.strip()), "")[:300]
+
     def launch(self, output: Path) -> psutil.Popen:
         """Starts `mtl tune` with its output in a file, in a session of its own."""
         with output.open("ab") as file:

@@ -133,7 +133,7 @@ def gone_on(
         if code == 0:
             return
         if code not in codes:
-            entry.faults.append(f"exit code {code}")
+            entry.faults.append(f"exit code {code}: {attack.last_line}")
         starts += 1
         if starts > _MOST_STARTS:
             raise StuckError(f"{starts} starts without progress")
