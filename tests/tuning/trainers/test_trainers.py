@@ -232,12 +232,19 @@ def test_what_is_no_trial_gives_the_numbers_of_a_trial(bench: Bench) -> None:
     assert list(found.values()) == [expected, expected]
 
 
-@pytest.mark.parametrize("settings", [{"is_fresh": True}, {"memory_growth_bytes": 1}])
-def test_recycled_workers_lose_no_trial(start: StartTrainers, settings: dict[str, object]) -> None:
-    with start(**settings) as bench:
+@pytest.mark.parametrize(
+    ("settings", "frozen"),
+    [
+        ({"is_fresh": True}, ["none", "none"]),
         # Heads alone take the least memory, so the second trial makes the worker grow.
-        run_ids = [bench.submit({"freezing": {"kind": kind}}) for kind in ("encoder", "none")]
-        run_ids.append(bench.submit({}))
+        ({"memory_growth_bytes": 1}, ["encoder", "none", "none"]),
+    ],
+)
+def test_recycled_workers_lose_no_trial(
+    start: StartTrainers, settings: dict[str, object], frozen: list[str]
+) -> None:
+    with start(**settings) as bench:
+        run_ids = [bench.submit({"freezing": {"kind": kind}}) for kind in frozen]
         for run_id in run_ids:
             assert isinstance(bench.rest(run_id)[-1], Report)
         assert bench.starts() >= 2
