@@ -29,6 +29,7 @@ def write_split(folder: Path, name: str, split: EncodedSplit) -> None:
         columns["question/of_row"] = source.of_row
         columns["question/char_starts"] = source.char_starts
         columns["question/char_ends"] = source.char_ends
+        columns["question/shares"] = source.shares
         texts = {"contexts": list(source.texts), "answers": list(source.answers)}
         said = json.dumps(texts, allow_nan=False)
         (folder / f"{name}.questions.json").write_text(said, encoding="utf-8")
@@ -60,6 +61,7 @@ def open_split(folder: Path, name: str, columns: Iterable[AnyColumn]) -> Encoded
             arrays["question/char_ends"],
             texts["contexts"],
             texts["answers"],
+            arrays.get("question/shares"),
         )
     return EncodedSplit(
         arrays["token_ids"],

@@ -18,6 +18,8 @@ class Source:
         char_ends: Per token, where it ends in the text; -1 outside the text.
         texts: The texts, of questions their contexts.
         answers: Right answers in each text; empty = there is none, None = it is not known.
+        shares: How many of the answers belong to each row, one row after the other, (rows,); None =
+            all of its text.
     """
 
     of_row: Int32Array
@@ -25,9 +27,22 @@ class Source:
     char_ends: Ragged
     texts: Sequence[str]
     answers: Sequence[Sequence[str] | None]
+    shares: Int32Array | None = None
 
     def __len__(self) -> int:
         return len(self.texts)
+
+    def answers_of_rows(self) -> list[tuple[str, ...]]:
+        """Returns the answers that belong to each row."""
+        every = [tuple(self.answers[number] or ()) for number in self.of_row]
+        if self.shares is None:
+            return every
+        ends = np.cumsum(self.shares)
+        # Of the first row of each text, where the count over all rows stood before it.
+        first = (ends - self.shares)[np.searchsorted(self.of_row, self.of_row)]
+        begins = (ends - self.shares - first).tolist()
+        shares = zip(every, begins, self.shares.tolist(), strict=True)
+        return [found[begin : begin + share] for found, begin, share in shares]
 
     def rows_of(self, number: int) -> Int64Array:
         """Returns the numbers of the rows that a text was cut into."""
@@ -42,6 +57,7 @@ class Source:
             self.char_ends.take(rows),
             [self.texts[number] for number in texts],
             [self.answers[number] for number in texts],
+            None if self.shares is None else self.shares[rows],
         )
 
     def span(self, row: int, first: int, last: int) -> tuple[int, int]:

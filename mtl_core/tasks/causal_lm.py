@@ -6,20 +6,17 @@ from typing import ClassVar, Literal
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
-from torch import Tensor
 
-from mtl_core.data.batching import Batch
 from mtl_core.data.columns.label_names import NoLabels
 from mtl_core.data.columns.target import TargetColumn
 from mtl_core.data.layouts.running_text import RunningText
 from mtl_core.data.source import Source
 from mtl_core.errors import ConfigError
 from mtl_core.tasks.base import Decoded, Head, Outcome, Task, TaskSection
-from mtl_core.tasks.hidden import Hidden, HiddenSize
+from mtl_core.tasks.hidden import HiddenSize
 from mtl_core.tasks.outputs import Output, TextView
 from mtl_core.tasks.text_scores import score_tokens
-from mtl_core.tasks.token_losses import row_means_summed, row_totals
-from mtl_core.tasks.writer import Writer
+from mtl_core.tasks.writer_head import WriterHead
 
 
 class CausalLm(TaskSection):
@@ -67,7 +64,7 @@ class CausalLmTask(Task):
         """
         if size.writer is None:
             raise ConfigError(f"run.tasks.{self.name}.kind: causal_lm needs a model that writes")
-        return CausalLmHead(size.writer, self.name)
+        return WriterHead(size.writer, self.name)
 
     def score(self, outcome: Outcome) -> dict[str, float]:
         """Returns the accuracy of sub-words, and perplexity: exp of their mean loss."""
@@ -84,26 +81,3 @@ class CausalLmTask(Task):
     ) -> list[Output]:
         """Returns nothing: a text to predict stands there already."""
         return [None] * len(texts)
-
-
-class CausalLmHead(Head):
-    """No layers of its own: the model's writer says which token comes next."""
-
-    def __init__(self, writer: Writer, task_name: str) -> None:
-        super().__init__()
-        # In a tuple, so that it is not registered: its parameters are the model's.
-        self._writer = (writer,)
-        self._task_name = task_name
-
-    def forward(self, hidden: Hidden) -> Tensor:
-        """Returns logits of the sub-words to foresee, (sub-words, vocabulary)."""
-        [writer] = self._writer
-        return writer.logits(hidden, hidden.batch.labels[self._task_name])
-
-    def loss_sum(self, logits: Tensor, labels: Tensor, batch: Batch) -> Tensor:
-        """Returns the mean loss of each row's sub-words, summed over rows."""
-        return row_means_summed(logits, labels)
-
-    def decode(self, logits: Tensor, batch: Batch) -> list[Decoded]:
-        """Returns (summed loss, right, count) of each row's sub-words, (3,), float64."""
-        return row_totals(logits, batch.labels[self._task_name])

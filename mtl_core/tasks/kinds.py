@@ -18,6 +18,7 @@ from mtl_core.printable import one_line
 from mtl_core.tasks.base import Task, TaskSection
 from mtl_core.tasks.causal_lm import CausalLm
 from mtl_core.tasks.classification import Classification
+from mtl_core.tasks.generation import Generation
 from mtl_core.tasks.masked_lm import MaskedLm
 from mtl_core.tasks.multilabel import Multilabel
 from mtl_core.tasks.question_answering import QuestionAnswering
@@ -145,6 +146,7 @@ AnyTaskSection = Annotated[
     | Annotated[Tagging, Tag("tagging")]
     | Annotated[QuestionAnswering, Tag("question_answering")]
     | Annotated[MaskedLm, Tag("masked_lm")]
+    | Annotated[Generation, Tag("generation")]
     | Annotated[CausalLm, Tag("causal_lm")]
     | Annotated[
         SerializeAsAny[TaskSection],

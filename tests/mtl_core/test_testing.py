@@ -67,6 +67,10 @@ CASES: dict[str, tuple[dict[str, Any], list[Example]]] = {
     "question_answering": ({"overlap": 2}, asked("paris", "", None, "a table")),
     "masked_lm": ({"chunk": 8, "column": ""}, texts(*[None] * 6)),
     "causal_lm": ({"chunk": 8, "column": ""}, texts(*[None] * 6)),
+    "generation": (
+        {"prompt": "Say {text}", "target_length": 12, "label_smoothing": 0.1},
+        texts("play", "book now", "play jazz", None, "rain", "jazz"),
+    ),
 }
 
 

@@ -18,12 +18,14 @@ class TargetRow(NamedTuple):
         labels: What is to be written; see `TargetColumn`.
         texts: Where tokens of texts stand, and no special ones.
         uncut: How many tokens it would have if it had its whole beginning.
+        num_targets: How many texts are to be written in it.
     """
 
     ids: list[int]
     labels: list[int]
     texts: list[int]
     uncut: int
+    num_targets: int
 
 
 class RowMaker:
@@ -144,7 +146,12 @@ class RowMaker:
         room = self._max_length - len(head.ids) - len(tail)
         self._check_room(room, head)
         row = _joined(head, body, max(0, len(body.ids) - room), len(body.ids), len(body.ids))
-        return row._replace(ids=row.ids + tail, labels=labels, uncut=row.uncut + len(tail))
+        return row._replace(
+            ids=row.ids + tail,
+            labels=labels,
+            uncut=row.uncut + len(tail),
+            num_targets=int(labels != [NO_LABEL]),
+        )
 
     def _cut(self, piece: Piece, ids: list[int]) -> list[int]:
         """Returns a target with its end, cut where it is too long."""
@@ -195,13 +202,13 @@ def _joined(head: _Strip, body: _Strip, begin: int, end: int, first: int) -> Tar
     """Returns the head with a part of the body, whose targets count from the place `first` on."""
     ids = head.ids + body.ids[begin:end]
     labels = [NO_LABEL] * len(ids)
-    for start, stop in body.targets:
-        if first <= start and stop <= end:
-            place = start - begin + len(head.ids)
-            labels[place : place + stop - start] = body.ids[start:stop]
+    targets = [(start, stop) for start, stop in body.targets if first <= start and stop <= end]
+    for start, stop in targets:
+        place = start - begin + len(head.ids)
+        labels[place : place + stop - start] = body.ids[start:stop]
     is_text = head.is_text + body.is_text[begin:end]
     texts = [place for place, is_in in enumerate(is_text) if is_in]
-    return TargetRow(ids, labels, texts, len(head.ids) + end)
+    return TargetRow(ids, labels, texts, len(head.ids) + end, len(targets))
 
 
 def _is_last(pieces: Sequence[Piece], place: int) -> bool:

@@ -76,6 +76,7 @@ class Targets(Layout):
             nothing,
             [""] * len(examples),
             [texts or None for texts in written],
+            np.array([row.num_targets for row in rows], dtype=np.int32),
         )
         return EncodedSplit(
             Ragged.from_rows([row.ids for row in rows]),

@@ -35,6 +35,7 @@ TASKS: dict[str, dict[str, Any]] = {
 }
 WRITING: dict[str, dict[str, Any]] = {
     "causal_lm": {"kind": "causal_lm", "dataset": "lines", "chunk": 16, "auxiliary": False},
+    "generation": {"kind": "generation", "dataset": "lines", "column": "intent"},
 }
 """Those that a model has to write for."""
 FORMAT_TASKS: dict[str, dict[str, Any]] = {
