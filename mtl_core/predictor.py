@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,14 +13,17 @@ from mtl_core.config import RunConfig
 from mtl_core.data.batching import Batch, make_batch, rows_by_length
 from mtl_core.data.collate import BATCH_SIZE
 from mtl_core.data.encoded import EncodedSplit
-from mtl_core.data.formats.text_files import with_whole_characters
+from mtl_core.data.messages import messages_in
 from mtl_core.data.words import Cut, Words, has_unspaced
+from mtl_core.decoding_settings import with_settings
 from mtl_core.errors import ConfigError, DataError
 from mtl_core.hub import find_model
 from mtl_core.model.multitask import MultiTaskModel
-from mtl_core.prediction import Input, Prediction, Row, Text
+from mtl_core.model.writers.texts import write_rows
+from mtl_core.prediction import GUESS, UNFIT, Input, OnText, Prediction, Row, Text, check_numbers
 from mtl_core.saved_model import load_model
 from mtl_core.tasks.base import Decoded, Task
+from mtl_core.tasks.outputs import Output
 from mtl_core.training.distributed import find_device
 
 if TYPE_CHECKING:
@@ -78,6 +81,7 @@ class Predictor:
         trust_code: bool = False,
         device: str | None = None,
         revision: str | None = None,
+        settings: Mapping[str, object] | None = None,
     ) -> "Predictor":
         """Loads a model; runs no code from it, so it may come from elsewhere.
 
@@ -87,13 +91,17 @@ class Predictor:
             device: Where it computes, such as "cpu", "cuda:1" or "mps"; None = a GPU when there is
                 one.
             revision: Branch, tag or commit on the hub; None = its main branch.
+            settings: Those that need no training, in the place of the model's own: dotted key ->
+                value, such as {"tasks.reply.decoding.kind": "beam"}.
 
         Raises:
             ConfigError: The folder holds no model, one of another format, or one that names code;
-                or there is no such device, or no such model on the hub, or no way to it.
+                there is no such device, or no such model on the hub, or no way to it; or a setting
+                is none, or one that needs training.
         """
         place = find_device(device)  # first, as it takes no time
         saved = load_model(find_model(folder, revision=revision), trust_code=trust_code)
+        saved = with_settings(saved, settings or {})
         return cls(
             saved.config,
             saved.model.to(place),
@@ -109,39 +117,63 @@ class Predictor:
         texts: Text | Sequence[Text],
         *,
         features: Sequence[Sequence[float]] = (),
+        columns: Sequence[Mapping[str, object]] = (),
         batch_size: int = BATCH_SIZE,
         words: Words | None = None,
+        on_text: OnText | None = None,
     ) -> list[Prediction]:
         """Predicts all tasks for every text; returns predictions in the order of the texts.
 
         Args:
             texts: One text or a list; a pair (text, second) is a pair of sentences, or a question
-                and its context. Half a surrogate pair is read as U+FFFD.
+                and its context; a list of turns with `role` and `content` is a dialogue. Half a
+                surrogate pair is read as U+FFFD.
             features: The extra dense numbers of every text, for models trained with some.
+            columns: What else stands in the row of every text: column -> value, for tasks whose
+                prompt is made of several columns.
             batch_size: Texts per batch.
             words: Where words end; None = where they do in training. `whitespace` takes texts that
                 are tokenised already exactly as they are.
+            on_text: Is told of what tasks write while they do, where there is one text and its
+                words are final as they come, as beam search has them not.
 
         Raises:
-            DataError: An entry is neither a text nor a pair of texts, the number of features is
-                not the model's, or there are pairs and it was trained without.
+            DataError: An entry is neither a text nor a pair of texts nor a dialogue, the number of
+                features or of rows of columns is not right, or there are pairs and the model was
+                trained without.
         """
-        listed = [texts] if isinstance(texts, str | tuple) else list(texts)
-        pairs = [_pair(text) for text in listed]
-        self._check_features(features, len(pairs))
-        if not self.takes_pairs and any(second for _, second in pairs):
-            raise DataError("texts: the model takes single texts, it was trained without pairs")
-        numbers = [tuple(row) for row in features] or [()] * len(pairs)
-        unknown = dict.fromkeys(self.outputs_of())
-        rows = [Row(*pair, row, {**unknown}) for pair, row in zip(pairs, numbers, strict=True)]
+        rows = self._rows(texts, features, columns)
         filled = [row for row in rows if row.text.strip()]
         # Pairs and single texts apart: a layout wants all rows with a second part or none, and what
         # is said of a text must not hang on the others.
         for has_second in (False, True):
             chosen = [row for row in filled if row.has_second == has_second]
             if chosen:
-                self._predict(chosen, batch_size, None if words is None else Cut(words))
+                told = on_text if len(rows) == 1 else None
+                self._predict(chosen, batch_size, None if words is None else Cut(words), told)
         return [Prediction(row.text, row.second, row.outputs) for row in rows]
+
+    def _rows(
+        self,
+        texts: Text | Sequence[Text],
+        features: Sequence[Sequence[float]],
+        columns: Sequence[Mapping[str, object]],
+    ) -> list[Row]:
+        """Returns what is to be predicted, checked."""
+        is_one = isinstance(texts, str | tuple) or messages_in(texts, "texts") is not None
+        listed = [texts] if is_one else list(texts)
+        sizes = {self.model.num_features[name] for name in self.outputs_of()}
+        check_numbers(features, sizes, columns, num_texts=len(listed))
+        unknown = dict.fromkeys(self.outputs_of())
+        rows = [
+            Row.of(text, numbers, cells, {**unknown})
+            for text, numbers, cells in zip(
+                listed, features or [()] * len(listed), columns or [{}] * len(listed), strict=True
+            )
+        ]
+        if not self.takes_pairs and any(row.second for row in rows):
+            raise DataError("texts: the model takes single texts, it was trained without pairs")
+        return rows
 
     @property
     def device(self) -> torch.device:
@@ -153,17 +185,24 @@ class Predictor:
         """Whether a task reads pairs, or questions with their contexts."""
         return any(2 in parts for parts in self._parts.values())
 
+    @property
+    def writes(self) -> bool:
+        """Whether a task writes texts."""
+        return any(task.writing is not None for task in self.tasks.values())
+
     def outputs_of(self) -> list[str]:
         """Returns the tasks that say something of a text, in the order of the study file."""
         return [name for name, task in self.tasks.items() if task.speaks]
 
-    def _predict(self, rows: Sequence[Row], batch_size: int, cut: Cut | None) -> None:
+    def _predict(
+        self, rows: Sequence[Row], batch_size: int, cut: Cut | None, on_text: OnText | None
+    ) -> None:
         """Fills in what the tasks say; the rows all have a second part, or none has."""
         for wanted, names in self._inputs(rows[0], cut).items():
             # Tasks that read the same of a text share one pass of the encoder.
             sizes = {"max_length": self.max_length}
             if wanted.cut.is_guess and any(has_unspaced(row.text) for row in rows):
-                _warn_of_guess()
+                _warn_once(GUESS)
             cut_rows = [(row, row.view(wanted.cut)) for row in rows]
             triples = [(row, view, row.example(view, wanted)) for row, view in cut_rows]
             fitting = [
@@ -171,6 +210,8 @@ class Predictor:
                 for row, view, example in triples
                 if wanted.layout.fits(example, self.tokenizer, **sizes)
             ]
+            if self.writes and len(fitting) < len(triples):
+                _warn_once(UNFIT)
             if not fitting:
                 continue
             examples = [example for _, _, example in fitting]
@@ -179,9 +220,14 @@ class Predictor:
             # rows than texts.
             split = wanted.layout.encode(examples, self.tokenizer, (), {}, **sizes)
             views = [view for _, view, _ in fitting]
-            for name, read in self._read(split, names, batch_size).items():
-                said = self.tasks[name].says(self.model.head(name), read, views, split.source)
-                for (row, _, _), output in zip(fitting, said, strict=True):
+            reading = [name for name in names if self.tasks[name].writing is None]
+            said: dict[str, Sequence[Output]] = {
+                name: self._write(split, name, on_text) for name in names if name not in reading
+            }
+            for name, read in self._read(split, reading, batch_size).items():
+                said[name] = self.tasks[name].says(self.model.head(name), read, views, split.source)
+            for name, outputs in said.items():
+                for (row, _, _), output in zip(fitting, outputs, strict=True):
                     row.outputs[name] = output
 
     def _inputs(self, row: Row, cut: Cut | None) -> Mapping[Input, list[str]]:
@@ -213,6 +259,14 @@ class Predictor:
                 read[name].update(zip(numbers, found, strict=True))
         return {name: [found[row] for row in range(len(split))] for name, found in read.items()}
 
+    def _write(self, split: EncodedSplit, name: str, on_text: OnText | None) -> list[str]:
+        """Returns what a task writes for each row, which ends where the text is to begin."""
+        writer, writing = self.model.writer, self.tasks[name].writing
+        assert writer is not None
+        assert writing is not None
+        on_piece = None if on_text is None else partial(on_text, name)
+        return write_rows(writer, split.token_ids, writing.decoding, on_piece=on_piece)
+
     def _batches(
         self, rows: EncodedSplit, names: Sequence[str], batch_size: int
     ) -> Iterator[tuple[list[int], Batch, dict[str, Tensor]]]:
@@ -240,35 +294,7 @@ class Predictor:
                 )
         return found  # type: ignore[no-any-return]
 
-    def _check_features(self, features: Sequence[Sequence[float]], num_texts: int) -> None:
-        # Features are optional as soon as one task does without them: the others then say nothing.
-        wanted = {self.model.num_features[name] for name in self.outputs_of()}
-        if not features and (0 in wanted or not wanted):
-            return
-        sizes = {len(row) for row in features}
-        if len(features) != num_texts or len(sizes) > 1 or not sizes <= wanted - {0}:
-            allowed = " or ".join(map(str, sorted(wanted - {0}))) or "0"
-            raise DataError(
-                f"features: the model takes {allowed} numbers for each of the {num_texts} texts; "
-                f"found {len(features)} rows of {sorted(sizes)} numbers"
-            )
-
 
 @cache
-def _warn_of_guess() -> None:
-    """Warns, once, that words of a text may not be those that training would have."""
-    logger.warning(
-        "texts without spaces are cut into the longest words that training had, which is a guess; "
-        "better cut them as training was, and say `words: whitespace`"
-    )
-
-
-def _pair(text: object) -> tuple[str, str]:
-    """Returns a text and its second part, "" when there is none."""
-    if isinstance(text, str):
-        return with_whole_characters(text), ""
-    parts = text if isinstance(text, tuple | list) else ()
-    match [with_whole_characters(part) for part in parts if isinstance(part, str)]:
-        case [first, second] if len(parts) == 2:
-            return first, second
-    raise DataError(f"texts: expected strings or pairs (text, second) of them, found {text!r}")
+def _warn_once(text: str) -> None:
+    logger.warning("%s", text)

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 from mtl_core.data.columns.cells import items_of, number_of
 from mtl_core.data.formats.text_columns import Dialect, TextColumns
 from mtl_core.data.formats.text_files import LONGEST, marked_encoding, parse_json
+from mtl_core.data.messages import messages_in
 from mtl_core.errors import DataError, did_you_mean
 from mtl_core.text_streams import BLOCK, decoded_lines, open_texts
 
 if TYPE_CHECKING:
-    from mtl_core.prediction import Text
+    from mtl_core.prediction import Text, Turns
     from mtl_core.predictor import Predictor
 
 CSV = {".csv": ",", ".tsv": "\t"}
@@ -31,7 +32,7 @@ class TextRow:
     """A text to predict.
 
     Attributes:
-        text: The text, or a pair of texts.
+        text: The text, a pair of texts, or a dialogue.
         features: Its dense numbers.
         columns: The whole row that it stands in; None = it came without columns.
     """
@@ -240,17 +241,25 @@ def _text_row(
     row: Mapping[str, object], names: tuple[str, str | None, str | None], where: str
 ) -> TextRow:
     text, pair, features = names
-    first = _text(row, text, where)
+    first = _first(row, text, where)
     numbers: Iterable[object] = ()
     place = f"{where}: column '{features}'"
     value = None if features is None else row.get(features)
     if value is not None:
         numbers = [value] if isinstance(value, int | float) else items_of(value, place)
     return TextRow(
-        first if pair is None else (first, _text(row, pair, where)),
+        (first, _text(row, pair, where)) if pair is not None and isinstance(first, str) else first,
         tuple(number_of(item, place) for item in numbers),
         row,
     )
+
+
+def _first(row: Mapping[str, object], column: str, where: str) -> "str | Turns":
+    """Returns the text of a cell, or the dialogue that stands in it."""
+    turns = messages_in(row.get(column), f"{where}: column '{column}'")
+    if turns is None:
+        return _text(row, column, where)
+    return [{"role": turn.role, "content": turn.text} for turn in turns]
 
 
 def _text(row: Mapping[str, object], column: str, where: str) -> str:

@@ -42,11 +42,32 @@ def drawn_examples(split: EncodedSplit, rows: int, *, seed: int) -> Int64Array:
     Of each task the first `rows` that have its label, in one random order for all: where examples
     have the labels of all tasks, the sample has `rows` examples.
     """
-    order = np.random.default_rng(seed).permutation(split.num_examples)
     is_drawn = np.zeros(split.num_examples, dtype=bool)
     for task in split.labels:
-        is_drawn[order[_is_labelled(split, task)[order]][:rows]] = True
+        is_drawn[_drawn(split, task, rows, seed=seed)] = True
     return np.flatnonzero(is_drawn)
+
+
+def drawn_rows(split: EncodedSplit, task: str, examples: int | None, *, seed: int) -> Int64Array:
+    """Returns the numbers of the rows of a sample of a task's labelled examples, (n,), rising.
+
+    Args:
+        split: The rows.
+        task: The task.
+        examples: Of how many examples, of which a row may be a piece; None = of all.
+        seed: Of the draw; more examples with the same seed are those of fewer, and others.
+    """
+    drawn = _drawn(split, task, examples, seed=seed)
+    if split.source is None:
+        return np.sort(drawn)
+    return np.flatnonzero(np.isin(split.source.of_row, drawn))
+
+
+def _drawn(split: EncodedSplit, task: str, examples: int | None, *, seed: int) -> Int64Array:
+    """Returns the first labelled examples of a random order, (n,)."""
+    order = np.random.default_rng(seed).permutation(split.num_examples)
+    found: Int64Array = order[_is_labelled(split, task)[order]][:examples]
+    return found
 
 
 def _is_labelled(split: EncodedSplit, task: str) -> BoolArray:

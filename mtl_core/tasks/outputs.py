@@ -60,8 +60,8 @@ class FoundAnswer:
         return f"{quoted(self.text)} [{self.start}:{self.end}] ({self.probability:.3f})"
 
 
-Output = Label | tuple[Label, ...] | tuple[Span, ...] | FoundAnswer | float | None
-"""Of classification, multilabel, tagging, question answering and regression, in this order.
+Output = Label | tuple[Label, ...] | tuple[Span, ...] | FoundAnswer | float | str | None
+"""Of classification, multilabel, tagging, question answering, regression and tasks that write.
 
 None stands for a text without words, a question without an answer in its context, and where the
 text lacks the second part or the features that the task was trained with.
@@ -81,6 +81,8 @@ def to_text(output: Output) -> str:
         return ", ".join(map(str, output)) or "-"
     if isinstance(output, float):
         return f"{output:.4g}"
+    if isinstance(output, str):
+        return one_line(output)
     return "-" if output is None else str(output)
 
 

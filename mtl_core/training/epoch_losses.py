@@ -2,10 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from mtl_core.errors import TrainingError
+from mtl_core.model.autocast import Precision
 from mtl_core.training.distributed import Place
+from mtl_core.training.optimizer import Optimizer
 
 
 class EpochLosses:
@@ -63,3 +67,27 @@ class EpochLosses:
             if self._place.rank == 0:
                 self._sums[self._positions[name]] = total
             self._counts[name] = count
+
+
+def check_finite(
+    losses: Mapping[str, float], rates: Optimizer, precision: Precision, *, where: str
+) -> None:
+    """Refuses losses that are no numbers.
+
+    Args:
+        losses: Task name -> mean loss.
+        rates: What is to be lowered.
+        precision: What the run computes in.
+        where: Epoch and step.
+
+    Raises:
+        TrainingError: One of them is not finite.
+    """
+    advice = "; fp16 ends at 65504, so try training.precision=fp32" if precision == "fp16" else ""
+    for name, loss in losses.items():
+        if not np.isfinite(loss):
+            raise TrainingError(
+                f"{where}: the loss of task '{name}' is {loss}; lower optimizer.encoder_lr "
+                f"({rates.encoder_lr:g}) or optimizer.head_lr ({rates.head_lr:g}), or clip "
+                f"gradients{advice}"
+            )

@@ -1,7 +1,7 @@
 """Evaluation: predictions for a split, and the scores of every task over it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from mtl_core.model.multitask import MultiTaskModel
 from mtl_core.tasks.base import Decoded, Head, Outcome, Task
 from mtl_core.training.distributed import Place
 from mtl_core.training.report import Scores
+from mtl_core.training.writing import write_split
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,10 @@ class Evaluation:
     joint_accuracy: float
     rows: int
 
+    def counted(self, tasks: Mapping[str, Task]) -> dict[str, float]:
+        """Returns the main scores that an objective combines: those of no auxiliary task."""
+        return {name: score for name, score in self.main.items() if not tasks[name].is_auxiliary}
+
 
 def evaluate(
     model: MultiTaskModel,
@@ -48,7 +53,8 @@ def evaluate(
 ) -> Evaluation:
     """Scores a model on a split of all data sets; every worker gets the same result.
 
-    On "dev", thresholds are chosen for heads that have some; "test" uses them as they are.
+    On "dev", thresholds are chosen for heads that have some; "test" uses them as they are. Texts
+    are written for as many examples as `Task.writing` says; their scores are NaN where none are.
 
     Args:
         model: The model.
@@ -140,7 +146,8 @@ def predict_split(
             for name, logits in model(batch, names).items():
                 predicted = model.head(name).decode(logits, batch)
                 local[name].update(zip(numbers.tolist(), predicted, strict=True))
-    return gathered(local, rows, place)
+    outcomes = gathered(local, rows, place)
+    return with_texts(outcomes, model, rows, tasks, place=place, precision=precision)
 
 
 def gathered(
@@ -161,6 +168,33 @@ def gathered(
         predicted = [by_row[row] for row in range(len(rows))]
         outcomes[name] = Outcome(predicted, rows.gold(name), rows.source)
     return outcomes
+
+
+def with_texts(
+    outcomes: Mapping[str, Outcome],
+    model: MultiTaskModel,
+    rows: EncodedSplit,
+    tasks: Mapping[str, Task],
+    *,
+    place: Place,
+    precision: Precision,
+) -> dict[str, Outcome]:
+    """Returns task name -> outcome, with texts for those tasks that write.
+
+    Args:
+        outcomes: Task name -> what was read off the logits.
+        model: The model, in evaluation mode.
+        rows: The split.
+        tasks: Task name -> task, which says how texts are written, and for how many examples.
+        place: All workers come here once per split; they share the prompts.
+        precision: What is computed in.
+    """
+    found = dict(outcomes)
+    for name, outcome in outcomes.items():
+        if (writing := tasks[name].writing) is not None:
+            written = write_split(model, rows, name, writing, place=place, precision=precision)
+            found[name] = replace(outcome, written=written)
+    return found
 
 
 def joint_accuracy(tasks: Mapping[str, Task], outcomes: Sequence[Mapping[str, Outcome]]) -> float:
@@ -197,7 +231,13 @@ def _join(outcomes: Sequence[Outcome]) -> Outcome:
     """Returns the rows of several data sets as one outcome."""
     if len(outcomes) == 1:
         return outcomes[0]
+    firsts = np.cumsum([0, *(len(outcome.predicted) for outcome in outcomes)]).tolist()
     return Outcome(
         [row for outcome in outcomes for row in outcome.predicted],
         [row for outcome in outcomes for row in outcome.gold],
+        written={
+            first + row: texts
+            for first, outcome in zip(firsts, outcomes, strict=False)
+            for row, texts in outcome.written.items()
+        },
     )

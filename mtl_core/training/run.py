@@ -10,11 +10,12 @@ import numpy as np
 
 from mtl_core.assets import Assets, build_tasks
 from mtl_core.config import RunConfig
-from mtl_core.errors import TrainingError
 from mtl_core.model.autocast import Precision
 from mtl_core.model.trained import trained_parameters
 from mtl_core.training.diagnostics import GradientDiagnostics
 from mtl_core.training.distributed import Place
+from mtl_core.training.earlier_texts import as_due, with_earlier_texts
+from mtl_core.training.epoch_losses import check_finite
 from mtl_core.training.evaluation import Evaluation, evaluate
 from mtl_core.training.forward import Losses, MicroBatch, with_labels
 from mtl_core.training.loader import build_loader
@@ -205,28 +206,36 @@ class Run:
             sentences += batch.num_rows
             progress.step(batch.num_rows)
             if number % _CHECK_EVERY == 0:
-                self._check(totals.losses.means(), f"epoch {epoch}, step {number}")
+                self._check(totals.losses.means(), epoch, number)
         assert self.stage is not None
         # Scoring and the checkpoint read the whole matrix of word embeddings.
         self.stage.optimizer.settle()
         losses = totals.losses.means()
-        self._check(losses, f"epoch {epoch}, step {number}")
+        self._check(losses, epoch, number)
         return Training(losses, totals.gradients.means(), sentences)
 
-    def _score(self, *, is_end: bool) -> tuple[Evaluation, bool]:
-        """Scores dev, or the sample of it within an epoch; returns whether it was the sample."""
+    def _score(self, *, is_end: bool, is_last: bool) -> tuple[Evaluation, float, bool]:
+        """Scores dev, or the sample of it within an epoch.
+
+        Returns:
+            The scores, the objective, and whether they are of the sample.
+        """
         assert self.stage is not None
         sampled = None if is_end else self.stage.sampled
+        is_sample = sampled is not None
+        before = [report for report in self.state.reports if report.is_sample == is_sample]
         result = evaluate(
             self.state.model,
-            self.tasks,
+            as_due(self.tasks, before, is_last=is_last),
             sampled or self.loader.datasets,
             split="dev",
             place=self.place,
             precision=self.state.precision,
             collator=self.loader.collator,
         )
-        return result, sampled is not None
+        result, is_new = with_earlier_texts(result, self.tasks, before)
+        combined = self.objective.combine(result.counted(self.tasks), result.joint_accuracy)
+        return result, combined if is_new else before[-1].combined, is_sample
 
     def ms_per_sentence(self) -> float:
         """Returns how long a prediction takes here, see `mtl_core.training.speed`."""
@@ -243,10 +252,8 @@ class Run:
     def _report(self, epoch: int, step: int, training: Training, *, is_end: bool) -> Report:
         """Returns the report after a step of an epoch, still without times."""
         state, steps = self.state, self.loader.plan.steps_per_epoch
-        result, is_sample = self._score(is_end=is_end)
-        counted = {name: score for name, score in result.main.items()
-                   if not self.config.tasks[name].auxiliary}  # fmt: skip
-        combined = self.objective.combine(counted, result.joint_accuracy)
+        is_last = is_end and epoch == self.config.training.epochs
+        result, combined, is_sample = self._score(is_end=is_end, is_last=is_last)
         number = len(state.reports) + 1
         best_number, best_combined = best_so_far(
             state.reports, number, combined, is_sample=is_sample
@@ -281,15 +288,6 @@ class Run:
         return {name: report.dev[name][task.main_score] for name, task in self.tasks.items()
                 if name in report.dev}  # fmt: skip
 
-    def _check(self, losses: Mapping[str, float], where: str) -> None:
-        """Raises a TrainingError where a loss is not finite."""
-        rates = self.config.optimizer
-        is_fp16 = self.state.precision == "fp16"
-        advice = "; fp16 ends at 65504, so try training.precision=fp32" if is_fp16 else ""
-        for name, loss in losses.items():
-            if not np.isfinite(loss):
-                raise TrainingError(
-                    f"{where}: the loss of task '{name}' is {loss}; lower optimizer.encoder_lr "
-                    f"({rates.encoder_lr:g}) or optimizer.head_lr ({rates.head_lr:g}), or clip "
-                    f"gradients{advice}"
-                )
+    def _check(self, losses: Mapping[str, float], epoch: int, step: int) -> None:
+        where = f"epoch {epoch}, step {step}"
+        check_finite(losses, self.config.optimizer, self.state.precision, where=where)

@@ -105,7 +105,7 @@ def test_predictions_become_json(trained: tuple[Path, Report]) -> None:
 
 @pytest.mark.parametrize("wrong", [5, ("a",), ["a", "b", "c"], ("a", 5), None])
 def test_what_is_no_text_is_refused(trained: tuple[Path, Report], wrong: object) -> None:
-    with pytest.raises(DataError, match=r"^texts: expected strings or pairs .*, found "):
+    with pytest.raises(DataError, match=r"^texts: expected strings, pairs .*, found "):
         Predictor.load(trained[0])(["fine", wrong])  # type: ignore[list-item]
 
 

@@ -16,7 +16,7 @@ from mtl_core.printable import one_line
 from tuning.cli.options import BatchSize, Device, Model, TrustCode
 
 if TYPE_CHECKING:
-    from mtl_core.prediction import Prediction
+    from mtl_core.prediction import Prediction, Turns
     from mtl_core.predictions_out import Writer
     from mtl_core.predictor import Predictor
     from mtl_core.texts_in import ColumnChoice, TextRow
@@ -49,6 +49,14 @@ WordEnds = Annotated[
         "are.",
     ),
 ]
+Decoded = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Replaces a setting that needs no training: tasks.reply.decoding.kind=beam.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 
 
@@ -65,15 +73,17 @@ def predict(
     device: Device = None,
     batch_size: BatchSize = None,
     trust_code: TrustCode = False,
+    overrides: Decoded = None,
 ) -> None:
     """Predict all tasks for texts, for a file, or for what comes in on stdin.
 
     A tab parts the sentences of a pair, or a question from its context. Lines come out as they
-    are done; the columns of a table are kept.
+    are done, on a terminal word by word where a task writes; the columns of a table are kept.
     """
     _check(texts or (), file, {"--text": text, "--text-pair": text_pair, "--features": features})
     from tuning.cli.arguments import model_folder
 
+    settings = _settings(overrides or ())
     folder = model_folder(model, trust_code=trust_code)
     from mtl_core.predictions_out import check_output
     from mtl_core.texts_in import ColumnChoice
@@ -83,7 +93,7 @@ def predict(
     with waiting("loading the model"):
         from mtl_core.predictor import Predictor
 
-        predictor = Predictor.load(folder, trust_code=trust_code, device=device)
+        predictor = Predictor.load(folder, trust_code=trust_code, device=device, settings=settings)
     if not predictor.outputs_of():
         raise ConfigError(f"{folder}: no task of the model says something of a text")
     choice = ColumnChoice.of(predictor, text=text, pair=text_pair, features=features)
@@ -113,6 +123,16 @@ def _check(texts: Sequence[str], file: Path | None, columns: Mapping[str, str | 
         open_texts(file).close()  # for its errors
 
 
+def _settings(assignments: Sequence[str]) -> dict[str, object]:
+    """Returns dotted key of the model's run -> value."""
+    from mtl_core.study_file import parse_assignment
+
+    # A model has a run and no study around it.
+    return dict(
+        parse_assignment(text, roots=("tasks",), default_root="tasks") for text in assignments
+    )
+
+
 def _predict(
     predictor: "Predictor",
     chunks: "Iterable[Sequence[TextRow]]",
@@ -126,6 +146,9 @@ def _predict(
     from mtl_core.data.collate import BATCH_SIZE
     from mtl_core.predictions_out import LinesWriter, json_line, open_output, writer_of
 
+    if predictor.writes and output is None and not as_json and sys.stdout.isatty():
+        show_while_written(predictor, chunks, words=words)
+        return
     count = 0
     with _progress(output) as tell, nullcontext() if output is None else open_output(output) as to:
         writer: Writer = (
@@ -138,6 +161,7 @@ def _predict(
             predictions = predictor(
                 [row.text for row in rows],
                 features=[row.features for row in rows] if has_features else (),
+                columns=[row.columns or {} for row in rows],
                 batch_size=batch_size or BATCH_SIZE,
                 words=words,
             )
@@ -171,7 +195,10 @@ def _chunks(
         return
 
     def of_lines(lines: Sequence[str]) -> "list[TextRow]":
-        # For a model of single sentences a tab is a character like others.
+        # For a model of single sentences a tab is a character like others, and for one that does
+        # not write, a list of turns is text.
+        if predictor.writes:
+            return [TextRow(_dialogue(line) or line) for line in lines]
         return [TextRow(pair(line) if predictor.takes_pairs else line) for line in lines]
 
     if texts:
@@ -196,3 +223,53 @@ def readable(prediction: "Prediction") -> str:
     lines = (f"  {task}: {to_text(output)}" for task, output in prediction.items())
     texts = [one_line(text) for text in (prediction.text, prediction.text_pair) if text]
     return "\n".join(["\t".join(texts), *lines])
+
+
+def show_while_written(
+    predictor: "Predictor", chunks: "Iterable[Sequence[TextRow]]", *, words: Words | None
+) -> None:
+    """Prints what tasks write while they do, text by text, and then what other tasks say."""
+    for row in (row for rows in chunks for row in rows):
+        shown = _Shown(row)
+        # One at a time: a batch would have all its texts written at once.
+        [prediction] = predictor(
+            [row.text],
+            features=[row.features] if row.features else (),
+            columns=[row.columns or {}],
+            words=words,
+            on_text=shown.piece,
+        )
+        shown.end(prediction)
+
+
+class _Shown:
+    """A prediction on the terminal, as `readable` has it, while it is made."""
+
+    def __init__(self, row: "TextRow") -> None:
+        parts = [row.text] if isinstance(row.text, str) else row.text
+        texts = [part if isinstance(part, str) else part["content"] for part in parts]
+        self._told: list[str] = []
+        sys.stdout.write("\t".join(map(one_line, texts)))
+
+    def piece(self, task: str, piece: str) -> None:
+        if task not in self._told:
+            self._told.append(task)
+            sys.stdout.write(f"\n  {task}: ")
+        sys.stdout.write(one_line(piece))
+        sys.stdout.flush()
+
+    def end(self, prediction: "Prediction") -> None:
+        lines = readable(prediction).splitlines()[1:]
+        left = [
+            line for task, line in zip(prediction, lines, strict=True) if task not in self._told
+        ]
+        sys.stdout.write("".join(f"\n{line}" for line in left) + "\n")
+        sys.stdout.flush()
+
+
+def _dialogue(line: str) -> "Turns | None":
+    """Returns the dialogue that a line writes as a list of turns; None = it is a text."""
+    from mtl_core.data.messages import messages_in
+
+    turns = messages_in(line, "texts")
+    return [{"role": turn.role, "content": turn.text} for turn in turns or ()] or None

@@ -1,4 +1,4 @@
-"""Writes texts with a model of Transformers: what all writers share in `Writer.write`.
+"""Writes texts with a model of Transformers, whichever writer it has.
 
 Transformers' `generate` does the work. Two things are added, so that the text of a row does not
 depend on the rows beside it: only prompts of one length stand in a batch, without padding, and
@@ -9,7 +9,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import takewhile
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
@@ -22,7 +22,7 @@ from mtl_core.tasks.decoding.base import Decoding
 if TYPE_CHECKING:
     from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerFast
 
-_ROWS = 32
+ROWS = 32
 """Rows, or beams, that are written at once: each keeps its keys and values of all layers."""
 _OWN = (
     "bos_token_id",
@@ -35,6 +35,16 @@ _OWN = (
 """What of a model's own generation settings says how its texts look, and not how they are found."""
 
 
+class Stream(Protocol):
+    """Takes the tokens of a text as they are written, as `generate` hands them out."""
+
+    def put(self, value: Tensor) -> None:
+        """Takes tokens: first those that the text stands behind, then one at a time."""
+
+    def end(self) -> None:
+        """Is called behind the last one."""
+
+
 def write_texts(
     whole: "PreTrainedModel",
     tokenizer: "PreTrainedTokenizerFast",
@@ -42,8 +52,9 @@ def write_texts(
     decoding: Decoding,
     *,
     seeds: Int64Array,
+    stream: Stream | None = None,
 ) -> list[list[int]]:
-    """Returns the token ids that follow each prompt; see `Writer.write`.
+    """Returns the token ids that follow each prompt, the end token left out.
 
     Up to the rounding of sums, they depend on nothing but prompt, settings and seed of their row. A
     prompt that leaves no room gets no token.
@@ -54,21 +65,19 @@ def write_texts(
         prompts: What is gone on from, or the sources.
         decoding: How the next token is chosen.
         seeds: The seed of each row, (batch,); they are read where tokens are drawn.
+        stream: Takes the tokens of a single prompt; not where tokens are taken back, as in beam
+            search.
     """
     written: list[list[int]] = [[] for _ in range(len(prompts.token_ids))]
     lengths = prompts.attention_mask.sum(dim=1).cpu().numpy()  # (batch,)
-    beams = decoding.settings(most=1)["num_beams"]
+    size = max(1, ROWS // decoding.width)
     for length in np.unique(lengths):
-        # A decoder's text stands behind its prompt; that of an encoder-decoder begins anew.
-        start = 1 if whole.config.is_encoder_decoder else int(length)
-        if (most := _room(whole) - start) < 1:
-            continue
         alike = np.flatnonzero(lengths == length)
-        for first in range(0, len(alike), max(1, _ROWS // beams)):
-            rows = alike[first : first + max(1, _ROWS // beams)]
+        for first in range(0, len(alike), size):
+            rows = alike[first : first + size]
             token_ids = prompts.token_ids[torch.from_numpy(rows), :length]
             found = _generate(
-                whole, tokenizer, token_ids, decoding, seeds=seeds[rows], start=start, most=most
+                whole, tokenizer, token_ids, decoding, seeds=seeds[rows], stream=stream
             )
             for row, ids in zip(rows, found, strict=True):
                 written[row] = ids
@@ -82,22 +91,15 @@ def _generate(
     decoding: Decoding,
     *,
     seeds: Int64Array,
-    start: int,
-    most: int,
+    stream: Stream | None,
 ) -> list[list[int]]:
-    """Returns the token ids that follow prompts of one length.
-
-    Args:
-        whole: The model.
-        tokenizer: Its tokenizer.
-        token_ids: The prompts, (rows, length).
-        decoding: How the next token is chosen.
-        seeds: The seed of each row, (rows,).
-        start: Where the text begins in what `generate` returns.
-        most: How many tokens there is room for.
-    """
+    """Returns the token ids that follow prompts of one length, (rows, length)."""
     from transformers import LogitsProcessorList, StoppingCriteriaList
 
+    # A decoder's text stands behind its prompt; that of an encoder-decoder begins anew.
+    start = 1 if whole.config.is_encoder_decoder else token_ids.shape[1]
+    if (most := _room(whole) - start) < 1:
+        return [[] for _ in token_ids]
     ends = end_tokens(whole, tokenizer)
     draws = [SeededDraw(seeds)] if decoding.is_drawn else []
     stops = [_Stop(tokenizer, decoding, start)] if decoding.stop else []
@@ -108,6 +110,7 @@ def _generate(
             generation_config=settings,
             logits_processor=LogitsProcessorList([*decoding.warpers(), *draws]),
             stopping_criteria=StoppingCriteriaList(stops),
+            streamer=stream if decoding.width == 1 else None,
         )
     return [_trimmed(row, ends, stops) for row in sequences[:, start:].tolist()]
 
@@ -164,15 +167,18 @@ class _Stop:
 
 
 def end_tokens(whole: "PreTrainedModel", tokenizer: "PreTrainedTokenizerFast") -> list[int]:
-    """Returns the tokens that end a text: the tokenizer's, and others that the model names.
+    """Returns the tokens that end a text.
 
-    Those that are no special tokens are left out: where a tokenizer was made for the data, the
-    model's settings may name what is a word in it.
+    They are the tokenizer's own end token, or what stands between texts where it has none, as with
+    encoders; the one that ends a reply in its chat template; and others that the model names. Of
+    these last, words are left out: where a tokenizer was made for the data, the model's settings
+    are of another one.
     """
     named = whole.generation_config.eos_token_id if whole.generation_config else None
-    listed = named if isinstance(named, list) else [named]
     special = set(tokenizer.all_special_ids)
-    found = [tokenizer.eos_token_id, *(one for one in listed if one in special)]
+    own = tokenizer.sep_token_id if tokenizer.eos_token_id is None else tokenizer.eos_token_id
+    others = [named] if isinstance(named, int) else named or []
+    found = [own, _reply_end(tokenizer), *(one for one in others if one in special)]
     return list(dict.fromkeys(one for one in found if one is not None))
 
 
@@ -183,6 +189,22 @@ def ends_of_texts(found: "GenerationConfig") -> "GenerationConfig":
     """
     names = (*_OWN, "eos_token_id", "pad_token_id")
     return type(found)(**{name: getattr(found, name, None) for name in names})
+
+
+def _reply_end(tokenizer: "PreTrainedTokenizerFast") -> int | None:
+    """Returns the special token that a reply ends with in a tokenizer's chat template."""
+    from jinja2 import TemplateError
+
+    if not tokenizer.chat_template:
+        return None
+    turns = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
+    try:
+        text: str = tokenizer.apply_chat_template(turns, tokenize=False)
+    except TemplateError:  # Whoever uses it is told by the layout.
+        return None
+    ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+    special = set(tokenizer.all_special_ids)
+    return next((one for one in reversed(ids) if one in special), None)
 
 
 def _settings(

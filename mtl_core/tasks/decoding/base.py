@@ -39,6 +39,11 @@ class Decoding(Section, ABC):
     is_drawn: ClassVar[bool] = False
     """Whether tokens are drawn at random, from generators that the seeds of the rows start."""
 
+    @property
+    def width(self) -> int:
+        """How many texts are written side by side for each prompt."""
+        return 1
+
     @model_validator(mode="after")
     def _check_lengths(self) -> "Decoding":
         if self.min_new_tokens > self.max_new_tokens:

@@ -17,6 +17,11 @@ class Beam(Decoding):
     length_penalty: float = 1.0
     """Power of the length by which the log-probability of a text is divided; above 1 = longer."""
 
+    @property
+    def width(self) -> int:
+        """The number of beams."""
+        return self.beams
+
     def own_settings(self) -> Mapping[str, Any]:
         """Returns the number of beams and how finished texts are compared."""
         # Not `early_stopping`: it would end at the first `beams` finished texts, good or not.

@@ -1,6 +1,6 @@
 """How much is written while a run trains: decoding costs far more than reading a text."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pydantic import Field
 
@@ -22,19 +22,23 @@ class Generate(Section):
     Reports between have the scores of the texts before, and none of them is a run's best.
     """
 
-    def is_due(self, number: int, *, is_last: bool) -> bool:
-        """Returns whether texts are written for a report; the first has number 1."""
-        return is_last or (number - 1) % self.every == 0
-
 
 @dataclass(frozen=True, slots=True)
 class Writing:
-    """What a task that writes says of how its texts are written.
+    """How a task writes texts, and for how many examples.
 
     Attributes:
         decoding: How the next token is chosen.
         generate: How much is written while a run trains.
+        examples: For how many labelled examples of each data set an evaluation has texts written;
+            None = for all.
     """
 
     decoding: Decoding
     generate: Generate
+    examples: int | None = None
+
+    def for_report(self, number: int, *, is_last: bool) -> "Writing":
+        """Returns what is written for a report of a run; the first has number 1."""
+        is_due = is_last or (number - 1) % self.generate.every == 0
+        return replace(self, examples=self.generate.rows if is_due else 0)

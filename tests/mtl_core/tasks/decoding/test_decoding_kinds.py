@@ -9,7 +9,7 @@ from mtl_core.errors import ConfigError
 from mtl_core.section import Section
 from mtl_core.tasks.decoding.base import Decoding
 from mtl_core.tasks.decoding.beam import Beam
-from mtl_core.tasks.decoding.generate import Generate
+from mtl_core.tasks.decoding.generate import Generate, Writing
 from mtl_core.tasks.decoding.greedy import Greedy
 from mtl_core.tasks.decoding.kinds import DecodingSection
 from mtl_core.tasks.decoding.sample import Sample
@@ -106,5 +106,11 @@ def test_only_sampling_changes_scores_and_in_the_order_of_generate() -> None:
     assert names == [f"{name}LogitsWarper" for name in ("Temperature", "TopK", "TopP", "MinP")]
 
 
-def test_texts_are_due_first_then_every_so_often_and_last() -> None:
-    assert [n for n in range(1, 9) if Generate(every=3).is_due(n, is_last=n == 8)] == [1, 4, 7, 8]
+def test_texts_are_written_for_the_first_report_every_so_often_and_last() -> None:
+    writing = Writing(Greedy(), Generate(rows=5, every=3))
+    found = [writing.for_report(n, is_last=n == 8).examples for n in range(1, 9)]
+    assert found == [5, 0, 0, 5, 0, 0, 5, 5]
+
+
+def test_elsewhere_texts_are_written_for_all_examples() -> None:
+    assert Writing(Greedy(), Generate(rows=5)).examples is None
