@@ -80,9 +80,9 @@ def version_21(name: str = "MUL1", **more: Any) -> dict[str, Any]:
     return {"id": name, "goal": GOAL, "turns": TURNS, **more}
 
 
-def write_21(path: Path, count: int = 1) -> Path:
+def write_21(path: Path, count: int = 1, *, first: int = 0) -> Path:
     """Writes the dialogue under several names, as JSON lines."""
-    lines = [json.dumps(version_21(f"MUL{number}")) for number in range(count)]
+    lines = [json.dumps(version_21(f"MUL{number}")) for number in range(first, first + count)]
     path.write_text("\n".join(lines), encoding="utf-8")
     return path
 

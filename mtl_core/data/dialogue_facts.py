@@ -1,6 +1,5 @@
-"""What is known of a task-oriented dialogue beside its words: goal, states, bookings."""
+"""What scores of a task-oriented dialogue know of it beside its words."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
@@ -8,8 +7,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
-State = Mapping[str, Mapping[str, str]]
-"""Domain -> slot -> value; `a|b` stands for values of which either is right."""
+FACTS = "facts"
+"""The column that holds the facts of each dialogue, as JSON."""
+Venues = tuple[int, ...]
+"""Numbers of venues, which compare within one domain of one dialogue alone: venues that fit the
+same of its states and goals share one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,40 +19,30 @@ class Wish:
     """What a user wants of one domain.
 
     Attributes:
-        wanted: Slot -> value that the venue has to have.
-        asked: Slots that the system has to tell, `reference` for a booking.
+        venues: The venues that fit; None = any, as none is to be found.
+        asked: Slots that the system has to tell, by the names of placeholders in replies.
+        needs_offer: Whether a venue has to be offered at all.
     """
 
-    wanted: dict[str, str]
+    venues: Venues | None
     asked: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class FactsOfTurn:
-    """What is known at one turn of the system.
-
-    Attributes:
-        state: What the user has said so far, by domain.
-        domains: The domains that the turn is about.
-    """
-
-    state: dict[str, dict[str, str]]
-    domains: tuple[str, ...]
+    needs_offer: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class DialogueFacts:
-    """What scores of a dialogue need to know of it.
+    """What scores of a dialogue know of it.
 
     Attributes:
         goal: Domain -> what the user wants of it.
         booked: Domains that were booked in the dialogue as it was held.
-        turns: One entry for each turn of the system.
+        turns: For each turn of the system: domain that it is about -> the venues that fit what the
+            user has said so far.
     """
 
     goal: dict[str, Wish]
     booked: tuple[str, ...]
-    turns: tuple[FactsOfTurn, ...]
+    turns: tuple[dict[str, Venues], ...]
 
     def to_json(self) -> str:
         """Returns the facts as JSON, by which they are kept beside encoded rows."""
@@ -58,7 +50,11 @@ class DialogueFacts:
 
     @classmethod
     def from_json(cls, text: str) -> "DialogueFacts":
-        """Reads what `to_json` wrote."""
+        """Reads what `to_json` wrote.
+
+        Raises:
+            ValueError: It is something else.
+        """
         return _adapter().validate_json(text)
 
 
@@ -67,20 +63,3 @@ def _adapter() -> "TypeAdapter[DialogueFacts]":
     from pydantic import TypeAdapter
 
     return TypeAdapter(DialogueFacts)
-
-
-def active_domains(states: Sequence[State]) -> list[tuple[str, ...]]:
-    """Returns the domains that each turn is about: those whose state has changed.
-
-    Where nothing has changed they are those of the turn before.
-
-    Args:
-        states: The state at each turn of the system.
-    """
-    found: list[tuple[str, ...]] = []
-    before: State = {}
-    for state in states:
-        changed = tuple(domain for domain in state if state[domain] != before.get(domain))
-        found.append(changed or (found[-1] if found else ()))
-        before = state
-    return found

@@ -108,7 +108,7 @@ class Limits(Section):
     """Most rows for the final scores."""
 
 
-_PLACES = frozenset({"path", "name", "goals", "acts"})
+_PLACES = frozenset({"path", "name", "goals", "acts", "databases"})
 """Keys of a data set that say where it lies, or what belongs to it."""
 
 

@@ -1,7 +1,8 @@
 """The format of MultiWOZ 2.1 and 2.2: task-oriented dialogues, or their single turns."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,15 +12,18 @@ from mtl_core.data.columns.label import LabelColumn
 from mtl_core.data.columns.labels import LabelSetColumn
 from mtl_core.data.columns.tags import TagsColumn
 from mtl_core.data.columns.target import TargetColumn
+from mtl_core.data.dialogue_facts import FACTS
 from mtl_core.data.example import ColumnKind, Example, LabelValue
 from mtl_core.data.formats.base import Columns, FilesBase, TextRowsSection, check_columns
 from mtl_core.data.formats.json_files import find
+from mtl_core.data.formats.multiwoz_databases import FILES, Databases, database_files
+from mtl_core.data.formats.multiwoz_facts import facts_of
 from mtl_core.data.formats.multiwoz_files import (
     Acts,
+    Row,
     WozTurn,
     acts_beside,
     acts_for,
-    facts_of,
     name_of,
     read_dialogues,
     read_object,
@@ -35,15 +39,18 @@ from mtl_core.errors import DataError
 from mtl_core.files import hash_files
 from mtl_core.section import DataPath
 
-_NAME, _REPLIES, _FACTS, _ACTS, _SPANS = "dialogue", "replies", "facts", "acts", "spans"
+_NAME, _REPLIES, _ACTS, _SPANS = "dialogue", "replies", "acts", "spans"
 _OFFERED: Mapping[str, Mapping[str, ColumnKind]] = {
     "dialogues": {
-        _NAME: LabelColumn.kind, _REPLIES: TargetColumn.kind, _FACTS: TargetColumn.kind,
+        _NAME: LabelColumn.kind, _REPLIES: TargetColumn.kind, FACTS: TargetColumn.kind,
     },
     "turns": {_NAME: LabelColumn.kind, _ACTS: LabelSetColumn.kind, _SPANS: TagsColumn.kind},
 }  # fmt: skip
 """What the rows are -> their columns."""
-_OF_ROWS = {"dialogues": ("delexicalised", "goals"), "turns": ("speaker", "history")}
+_OF_ROWS = {
+    "dialogues": ("delexicalised", "goals", "databases"),
+    "turns": ("speaker", "history"),
+}
 """What the rows are -> the settings that say something of these alone."""
 _NOTHING = "-"
 """The history of a turn that has none: pairs of texts need a second one in every row."""
@@ -66,6 +73,9 @@ class MultiWoz(TextRowsSection, FilesBase):
     """Whether replies, in lower case, have [name], [phone] and the like in place of values."""
     goals: DataPath | None = None
     """JSON file {dialogue: goal}, such as `data.json` of 2.1; null = the dialogues have theirs."""
+    databases: DataPath | None = None
+    """Folder of the databases, four files such as `hotel_db.json` in `db/` of MultiWOZ, by which
+    inform and success are scored."""
     speaker: Literal["user", "system", "both"] = "both"
     """Whose turns are rows."""
     history: int = Field(default=1, ge=0)
@@ -86,14 +96,19 @@ class MultiWoz(TextRowsSection, FilesBase):
     def check_files(self, where: str) -> None:
         """Refuses files that are not there; see `DatasetBase.check_files`."""
         super().check_files(where)
-        for setting, path in (("goals", self.goals), ("acts", self.acts)):
-            if path is not None and not path.is_file():
-                raise DataError(f"{where}.{setting}: {path}: there is no such file")
+        lines = [
+            f"{where}.{setting}: {path}: there is no such file"
+            for setting, paths in self._other_files().items()
+            for path in paths
+            if not path.is_file()
+        ]
+        if lines:
+            raise DataError(*lines)
 
     def fingerprint(self) -> str:
         """Returns a hash of the content of all files."""
-        beside = sorted({*self._acts_files(), *([] if self.goals is None else [self.goals])})
-        content = super().fingerprint() + hash_files(beside)
+        others = [path for paths in self._other_files().values() for path in paths]
+        content = super().fingerprint() + hash_files(others)
         return hashlib.sha256(content.encode()).hexdigest()
 
     def read_split(self, split: str, columns: Columns, notes: SplitNotes) -> list[Example]:
@@ -108,15 +123,7 @@ class MultiWoz(TextRowsSection, FilesBase):
         rows = read_dialogues(path)
         acts = acts_for(path, rows, self.acts)
         if self.rows == "dialogues":
-            goals = {} if self.goals is None else read_object(self.goals)
-            return read_rows(
-                rows,
-                lambda row, where: dialogue_example(
-                    row, where, acts, goals, columns, delexicalised=self.delexicalised
-                ),
-                on_empty=self.on_empty,
-                notes=notes,
-            )
+            return self._dialogues(path, rows, acts, columns, notes)
         turns = [
             (f"{where}: turns[{number}]", (row, number))
             for where, row in rows
@@ -130,32 +137,77 @@ class MultiWoz(TextRowsSection, FilesBase):
             notes=notes,
         )
 
-    def _acts_files(self) -> list[Path]:
-        """Returns the files that acts come from, where dialogues do not have them."""
-        if self.acts is not None:
-            return [self.acts]
-        paths = [path for split in self.splits.given() for path in self.splits.files(split)]
-        return [found for path in paths if (found := acts_beside(path)) is not None]
+    def _dialogues(
+        self, path: Path, rows: Sequence[Row], acts: Acts, columns: Columns, notes: SplitNotes
+    ) -> list[Example]:
+        goals = {} if self.goals is None else read_object(self.goals)
+        databases = self._read_databases(path, rows, goals) if FACTS in columns else None
+
+        def make(row: Any, where: str) -> Example:
+            example = dialogue_example(row, where, acts, delexicalised=self.delexicalised)
+            found = dict(example.labels)
+            goal = goal_of(row, goals)
+            if databases is not None and goal is not None:
+                found[FACTS] = facts_of(row, goal, acts, databases, where).to_json()
+            kept = {column: value for column, value in found.items() if column in columns}
+            return replace(example, labels=kept)
+
+        return read_rows(rows, make, on_empty=self.on_empty, notes=notes)
+
+    def _read_databases(
+        self, path: Path, rows: Sequence[Row], goals: Mapping[str, Any]
+    ) -> Databases:
+        """Returns the databases, where dialogues are to be held against them.
+
+        Raises:
+            DataError: They are not given or cannot be read, or no dialogue has a goal.
+        """
+        if self.databases is None:
+            raise DataError(
+                f"{path}: inform and success need `databases: FOLDER`, with {FILES} as `db/` of "
+                "MultiWOZ has them"
+            )
+        if all(goal_of(row, goals) is None for _, row in rows):
+            raise DataError(
+                f"{path}: inform and success need the goals of the dialogues, which have none; "
+                "`goals: data.json` takes them from MultiWOZ 2.1"
+            )
+        return Databases.read(self.databases)
+
+    def _other_files(self) -> dict[str, list[Path]]:
+        """Returns setting -> the files that are read for it."""
+        acts = [] if self.acts is None else [self.acts]
+        if self.acts is None:
+            paths = [path for split in self.splits.given() for path in self.splits.files(split)]
+            acts = sorted({found for path in paths if (found := acts_beside(path)) is not None})
+        databases = [] if self.databases is None else database_files(self.databases)
+        return {
+            "goals": [] if self.goals is None else [self.goals],
+            "acts": acts,
+            "databases": databases,
+        }
 
 
-def dialogue_example(
-    row: Any,
-    where: str,
-    acts: Acts,
-    goals: Mapping[str, Any],
-    columns: Columns,
-    *,
-    delexicalised: bool,
-) -> Example:
+def goal_of(row: Any, goals: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Returns what the user of a dialogue wants; None where it is not known.
+
+    Args:
+        row: The dialogue.
+        goals: Dialogue -> its goal, or an object with the goal at `goal`; where it is missing, the
+            dialogue may have it itself.
+    """
+    other = goals.get(name_of(row)) or goals.get(f"{name_of(row)}.json")
+    goal = find(other, "goal") or other or find(row, "goal")
+    return goal if isinstance(goal, Mapping) else None
+
+
+def dialogue_example(row: Any, where: str, acts: Acts, *, delexicalised: bool) -> Example:
     """Returns a dialogue as an example: its turns as messages, those of the system as replies.
 
     Args:
         row: The dialogue.
         where: What errors begin with.
         acts: See `acts_for`.
-        goals: Dialogue -> its goal, or an object with the goal at `goal`; those that are missing
-            stand in the dialogue itself.
-        columns: The columns to read.
         delexicalised: Whether replies have placeholders in place of values.
 
     Raises:
@@ -169,14 +221,8 @@ def dialogue_example(
     replies = tuple(message.text for message in said if message.role == WRITES)
     if not replies:
         raise DataError(f"{where}: expected turns of the system, found none")
-    name = name_of(row) or where
-    other = goals.get(name) or goals.get(f"{name}.json")
-    facts = facts_of(row, find(other, "goal") or other or find(row, "goal"), acts, where)
-    found: dict[str, LabelValue] = {_NAME: name, _REPLIES: replies}
-    if facts is not None:
-        found[_FACTS] = facts.to_json()
-    labels = {column: value for column, value in found.items() if column in columns}
     text = "\n".join(message.text for message in said)
+    labels: dict[str, LabelValue] = {_NAME: name_of(row) or where, _REPLIES: replies}
     return Example(cut_words(text, where), labels, text=text, messages=said)
 
 

@@ -10,7 +10,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
-from mtl_core.data.dialogue_facts import DialogueFacts, FactsOfTurn, Wish, active_domains
 from mtl_core.data.example import CharSpan
 from mtl_core.data.formats.json_files import find, get_key, short, sound_rows
 from mtl_core.data.formats.spans import check_spans
@@ -41,6 +40,8 @@ Others are called the same, in lower case.
 """
 ACTS_FILE = "dialog_acts.json"
 """Where 2.2 keeps the acts of all its dialogues, in the folder of the folders of the splits."""
+Row = tuple[str, Any]
+"""Place and content of a dialogue."""
 Acts = Mapping[str, Any]
 """Dialogue -> number of a turn -> its acts and spans, as in `ACTS_FILE`."""
 
@@ -62,7 +63,7 @@ class WozTurn:
     spans: tuple[CharSpan, ...]
 
 
-def read_dialogues(path: Path) -> list[tuple[str, Any]]:
+def read_dialogues(path: Path) -> list[Row]:
     """Returns place and content of the dialogues of a file, of which each has a list of turns.
 
     Raises:
@@ -74,7 +75,7 @@ def read_dialogues(path: Path) -> list[tuple[str, Any]]:
     return rows
 
 
-def acts_for(path: Path, rows: Sequence[tuple[str, Any]], given: Path | None) -> Acts:
+def acts_for(path: Path, rows: Sequence[Row], given: Path | None) -> Acts:
     """Returns the acts of the dialogues of a file that does not have them itself, as in 2.2.
 
     Args:
@@ -177,32 +178,19 @@ def turn_at(row: Any, number: int, acts: Acts, where: str) -> WozTurn:
     return WozTurn(speaker, text, names, check_spans(text, sound, overlaps="longest"))
 
 
-def facts_of(row: Any, goal: Any, acts: Acts, where: str) -> DialogueFacts | None:
-    """Returns what is known of a dialogue beside its words; None where its goal is not known.
-
-    Args:
-        row: The dialogue.
-        goal: What its user wants, as MultiWOZ 2.1 has it; None = it is not known.
-        acts: See `acts_for`.
-        where: What errors begin with.
-
-    Raises:
-        DataError: A turn cannot be read.
-    """
-    if not isinstance(goal, Mapping):
-        return None
-    numbers = [n for n, turn in enumerate(row["turns"]) if speaker_of(turn, where) == "system"]
-    states = [_state_at(row, number) for number in numbers]
-    domains = active_domains(states)
-    booked: set[str] = set()
-    for number, active in zip(numbers, domains, strict=True):
-        for act in turn_at(row, number, acts, where).acts:
-            # Bookings of hotels and restaurants do not say of what they are; those of trains do.
-            booked |= {*active} if act == "Booking-Book" else set()
-            booked |= {act.partition("-")[0].lower()} if act.endswith("-OfferBooked") else set()
-    turns = map(FactsOfTurn, states, domains)
-    wishes = {domain: _wish(of) for domain, of in goal.items() if _is_wish(of)}
-    return DialogueFacts(wishes, tuple(sorted(booked)), tuple(turns))
+def state_at(row: Any, number: int) -> dict[str, dict[str, str]]:
+    """Returns the state at a turn of the system: domain -> slot -> value."""
+    turns = row["turns"]
+    flat: dict[str, Any] = dict(find(turns[number], "state") or {})
+    if _is_version_22(row) and number:
+        for frame in find(turns[number - 1], "frames") or []:
+            flat |= find(frame, "state.slot_values") or {}
+    state: dict[str, dict[str, str]] = {}
+    for key, value in flat.items():
+        domain, _, slot = key.partition("-")
+        values = value if isinstance(value, list) else [value]
+        state.setdefault(domain, {})[slot] = "|".join(map(str, values))
+    return state
 
 
 def _is_version_22(row: Any) -> bool:
@@ -234,29 +222,3 @@ def _word_spans(spans: Sequence[Any], text: str, where: str) -> Iterator[CharSpa
 def slot_of(name: str) -> str:
     """Returns what a slot of an act is called here; see `SLOTS`."""
     return SLOTS.get(name, name.lower())
-
-
-def _state_at(row: Any, number: int) -> dict[str, dict[str, str]]:
-    """Returns the state at a turn of the system: domain -> slot -> value."""
-    turns = row["turns"]
-    flat: dict[str, Any] = dict(find(turns[number], "state") or {})
-    if _is_version_22(row) and number:
-        for frame in find(turns[number - 1], "frames") or []:
-            flat |= find(frame, "state.slot_values") or {}
-    state: dict[str, dict[str, str]] = {}
-    for key, value in flat.items():
-        domain, _, slot = key.partition("-")
-        values = value if isinstance(value, list) else [value]
-        state.setdefault(domain, {})[slot] = "|".join(map(str, values))
-    return state
-
-
-def _is_wish(value: Any) -> bool:
-    return isinstance(value, dict) and bool(value.keys() & {"info", "reqt"})
-
-
-def _wish(value: Any) -> Wish:
-    asked = [str(slot) for slot in find(value, "reqt") or []]
-    booking = ["reference"] if find(value, "book") else []
-    wanted = {slot: str(of) for slot, of in (find(value, "info") or {}).items()}
-    return Wish(wanted, (*asked, *booking))

@@ -5,17 +5,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dialogues import GOAL, REPLIES, TURNS, version_21, write_21, write_22
+from dialogues import REPLIES, TURNS, version_21, write_21, write_22
 from formats import SECTIONS, read
 from pydantic import ValidationError
 
-from mtl_core.data.dialogue_facts import DialogueFacts, active_domains
-from mtl_core.data.example import ColumnKind, Example
+from mtl_core.data.example import ColumnKind
 from mtl_core.data.messages import Message
 from mtl_core.data.splits import read_splits
 from mtl_core.errors import DataError
 
-REPLIES_OF: dict[str, ColumnKind] = {"replies": "target", "facts": "target"}
+REPLIES_OF: dict[str, ColumnKind] = {"replies": "target"}
 TURNS_OF: dict[str, ColumnKind] = {"acts": "labels", "spans": "tags"}
 
 
@@ -37,37 +36,12 @@ def test_replies_may_stay_as_they_were_said(tmp_path: Path) -> None:
 
 
 def test_both_versions_say_the_same(tmp_path: Path) -> None:
-    old, new = write_21(tmp_path / "val.jsonl"), write_22(tmp_path / "MultiWOZ_2.2")
-    goals = new.parent.parent / "data.json"
-    [first] = read(old, "multiwoz", REPLIES_OF)
-    [second] = read(new, "multiwoz", REPLIES_OF, goals=goals)
-    assert second.messages == first.messages
-    read_facts = [str(row.labels["facts"]) for row in (first, second)]
-    old_facts, facts = map(DialogueFacts.from_json, read_facts)
-    assert facts.goal == old_facts.goal
-    assert facts.booked == old_facts.booked == ("hotel", "train")
-    assert facts.turns[1].state["hotel"]["area"] == "centre|Centre"
+    new = write_22(tmp_path / "MultiWOZ_2.2")
+    old = write_21(tmp_path / "val.jsonl", first=1)
+    [first], [second] = (read(path, "multiwoz", REPLIES_OF) for path in (old, new))
+    assert second == first
     turns = [read(path, "multiwoz", TURNS_OF, rows="turns") for path in (old, new)]
     assert turns[0] == turns[1]
-
-
-def test_facts_are_the_goal_and_the_state_at_each_turn(tmp_path: Path) -> None:
-    [found] = read(write_21(tmp_path / "val.jsonl"), "multiwoz", REPLIES_OF)
-    facts = DialogueFacts.from_json(str(found.labels["facts"]))
-    assert {domain: wish.wanted for domain, wish in facts.goal.items()} == {
-        "hotel": GOAL["hotel"]["info"], "train": GOAL["train"]["info"],  # type: ignore[index]
-    }  # fmt: skip
-    assert facts.goal["hotel"].asked == ("phone", "reference")
-    assert [turn.domains for turn in facts.turns] == [("hotel",), ("hotel", "train")]
-    assert facts.turns[1].state["train"] == {"destination": "ely", "leaveat": "09:30"}
-    assert DialogueFacts.from_json(facts.to_json()) == facts
-
-
-def test_where_no_state_changes_a_turn_is_about_what_the_one_before_was() -> None:
-    hotel, train = {"hotel": {"area": "north"}}, {"train": {"day": "monday"}}
-    both = hotel | train
-    found = active_domains([{}, hotel, hotel, both, both, both | {"hotel": {"area": "south"}}])
-    assert found == [(), ("hotel",), ("hotel",), ("train",), ("train",), ("hotel",)]
 
 
 def test_turns_have_acts_and_the_tags_of_their_spans(tmp_path: Path) -> None:
@@ -199,8 +173,3 @@ def test_missing_files_and_columns_are_told(tmp_path: Path) -> None:
         SECTIONS.validate_python(raw).check_files("run.datasets.d")
     with pytest.raises(DataError, match=r"rows: dialogues: there is no column 'acts'; .* replies"):
         read(path, "multiwoz", {"acts": "labels"})
-
-
-def test_a_dialogue_without_a_goal_has_no_facts(tmp_path: Path) -> None:
-    [found] = read(write_22(tmp_path / "22"), "multiwoz", REPLIES_OF)
-    assert found == Example(found.words, {"replies": REPLIES}, messages=found.messages)

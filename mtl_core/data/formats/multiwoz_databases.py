@@ -1,14 +1,16 @@
 """The databases of MultiWOZ: which venues have what a user wants."""
 
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from mtl_core.data.formats.text_files import read_json
 from mtl_core.errors import DataError
 
 DOMAINS = ("restaurant", "hotel", "attraction", "train")
-"""Domains with a database: `<domain>_db.json`."""
+"""Domains with a database."""
+FILES = ", ".join(f"{domain}_db.json" for domain in DOMAINS)
+"""The files of the databases, for messages."""
 _ANY = frozenset({"", "dontcare", "notmentioned", "none", "any", "donotcare"})
 """Values that every venue has; written as `_squeezed` returns them."""
 _SPELLINGS = {
@@ -49,7 +51,7 @@ class Databases:
         Raises:
             DataError: A file is missing, or is no list of objects.
         """
-        return cls({domain: _read(folder / f"{domain}_db.json") for domain in DOMAINS})
+        return cls(dict(zip(DOMAINS, map(_read, database_files(folder)), strict=True)))
 
     def matching(self, domain: str, wanted: Mapping[str, str]) -> frozenset[int]:
         """Returns the numbers of the venues that have what is wanted.
@@ -92,22 +94,18 @@ class _Table:
         return set[int]().union(*(of for value, of in places if value == _UNKNOWN or is_fit(value)))
 
 
+def database_files(folder: Path) -> list[Path]:
+    """Returns where the files of the databases are, in the order of `DOMAINS`."""
+    return [folder / f"{domain}_db.json" for domain in DOMAINS]
+
+
 def slot_name(slot: str) -> str:
     """Returns a slot as all files agree on it: `leaveAt`, `leave at` and `leaveat` are one."""
     return slot.lower().replace(" ", "").replace("-", "")
 
 
 def _read(path: Path) -> list[Venue]:
-    try:
-        venues = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        wanted = ", ".join(f"{domain}_db.json" for domain in DOMAINS)
-        raise DataError(
-            f"{path}: there is no such file; the folder of the databases needs {wanted}, as `db/` "
-            "of MultiWOZ has them"
-        ) from error
-    except (OSError, ValueError, RecursionError) as error:
-        raise DataError(f"{path}: expected JSON, found {type(error).__name__}: {error}") from error
+    venues = read_json(path)
     if not isinstance(venues, list) or not all(isinstance(venue, dict) for venue in venues):
         raise DataError(f"{path}: expected a list of objects, one for each venue")
     return venues
