@@ -5,6 +5,23 @@ from transformers import AutoConfig, AutoModel, PreTrainedModel
 
 from mtl_core.model.backbones.encoder import token_encoder
 
+_BART: dict[str, object] = {
+    "encoder_layers": 3,
+    "decoder_layers": 1,
+    "encoder_attention_heads": 2,
+    "decoder_attention_heads": 2,
+    "encoder_ffn_dim": 48,
+    "decoder_ffn_dim": 48,
+    "vocab_size": 300,
+    "pad_token_id": 1,
+}
+_T5: dict[str, object] = {
+    "d_kv": 16,
+    "d_ff": 48,
+    "num_decoder_layers": 1,
+    "vocab_size": 300,
+    "decoder_start_token_id": 0,
+}
 FAMILIES: dict[str, dict[str, object]] = {
     "bert": {},
     "roberta": {"max_position_embeddings": 66, "pad_token_id": 1},
@@ -23,6 +40,16 @@ FAMILIES: dict[str, dict[str, object]] = {
     "albert": {"embedding_size": 16},
     "modernbert": {"pad_token_id": 0, "bos_token_id": 2, "eos_token_id": 3},
 }
+HALVES: dict[str, dict[str, object]] = {
+    "bart": _BART,
+    "marian": _BART | {"scale_embedding": True},
+    "mbart": _BART | {"scale_embedding": True},
+    "m2m_100": _BART,
+    "mt5": _T5,
+    "pegasus": _BART | {"scale_embedding": True},
+    "t5": _T5,
+}
+"""Encoder-decoders, of which `tiny` returns the encoder."""
 SEPARATE = [family for family in FAMILIES if family != "albert"]
 """Those whose layers have their own weights."""
 
@@ -35,6 +62,8 @@ def tiny(family: str, **settings: object) -> PreTrainedModel:
         "intermediate_size": 48,
         "max_position_embeddings": 64,
     }
-    config = AutoConfig.for_model(family, **(sizes | FAMILIES.get(family, {}) | settings))
+    config = AutoConfig.for_model(
+        family, **(sizes | (FAMILIES | HALVES).get(family, {}) | settings)
+    )
     torch.manual_seed(0)
     return token_encoder(AutoModel.from_config(config))

@@ -168,6 +168,10 @@ class MultiTaskModel(nn.Module):
         super().train(mode)
         for module in self._frozen:
             module.eval()
+        # The encoder's own code, too, may drop out of what its embeddings give, as BART's does.
+        table = word_table(self.encoder)
+        if any(one is table for module in self._frozen for one in module.modules()):
+            self.encoder.training = False
         return self
 
     def forward(self, batch: Batch, task_names: Sequence[str]) -> dict[str, Tensor]:

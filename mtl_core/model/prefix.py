@@ -1,7 +1,7 @@
 """Runs the lower part of an encoder apart from the upper one, so that its output can be kept."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
@@ -85,23 +85,55 @@ class _Given(nn.Module):
 @contextmanager
 def _without_prefix(encoder: "PreTrainedModel", depth: int, hidden: Tensor) -> Iterator[None]:
     family = FAMILIES[str(encoder.config.model_type)]
-    first, *others = family.before
-    put_back = [_replace(encoder, first, _Given(hidden))]
-    # The states have gone through these already.
-    put_back += [_replace(encoder, name, nn.Identity()) for name in others]
-    if depth:
-        name = layers_name(encoder)
-        # Before anything is put in its place, as the list is looked up by name.
-        above = nn.ModuleList(encoder_parts(encoder).layers[depth:])
-        put_back.append(_replace(encoder, name, above))
-        # It would otherwise run behind the first of the layers that are left.
-        if family.after_first:
-            put_back.append(_replace(encoder, family.after_first, None))
-    try:
+    parts = encoder_parts(encoder)
+    with ExitStack() as put_back:  # The last that was put in is taken out first.
+        if family.before:
+            first, *others = family.before
+            put_back.callback(_replace(encoder, first, _Given(hidden)))
+            # The states have gone through these already.
+            for name in others:
+                put_back.callback(_replace(encoder, name, nn.Identity()))
+        else:
+            layer = (*parts.layers, *parts.above)[depth]
+            put_back.callback(_give(layer, hidden))
+        if 0 < depth < len(parts.layers) and family.handed_on:
+            put_back.callback(_hand_on(parts.layers[0], parts.layers[depth], family.handed_on))
+        if depth:
+            name, above = layers_name(encoder), nn.ModuleList(parts.layers[depth:])
+            put_back.callback(_replace(encoder, name, above))
+            # It would otherwise run behind the first of the layers that are left.
+            if family.after_first:
+                put_back.callback(_replace(encoder, family.after_first, None))
         yield
-    finally:
-        for undo in put_back:
-            undo()
+
+
+def _give(layer: nn.Module, hidden: Tensor) -> Callable[[], None]:
+    """Gives hidden states to a layer, whatever it is called with; returns what ends that."""
+
+    def give(
+        _: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        if args:
+            return (hidden, *args[1:]), kwargs
+        return args, {**kwargs, "hidden_states": hidden}
+
+    return layer.register_forward_pre_hook(give, with_kwargs=True).remove
+
+
+def _hand_on(first: nn.Module, layer: nn.Module, name: str) -> Callable[[], None]:
+    """Gives a layer what only the first one has; returns what takes it away again."""
+    path, _, last = name.rpartition(".")
+    source, target = first.get_submodule(path), layer.get_submodule(path)
+    # As T5 has it: without the flag its attention would not look.
+    flag = f"has_{last}"
+    target.add_module(last, source.get_submodule(last))
+    setattr(target, flag, True)
+
+    def undo() -> None:
+        delattr(target, last)
+        setattr(target, flag, False)
+
+    return undo
 
 
 def _replace(encoder: nn.Module, name: str, module: nn.Module | None) -> Callable[[], None]:

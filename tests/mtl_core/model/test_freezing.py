@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import RunConfigFactory, save_tokenizer
-from encoders import FAMILIES, SEPARATE, tiny
+from encoders import FAMILIES, HALVES, SEPARATE, tiny
 from pydantic import TypeAdapter
 from token_encoders import random_model
 from torch import Tensor, nn
@@ -111,7 +111,7 @@ def test_just_the_expected_parameters_move(
         assert len(linear) == plain
 
 
-@pytest.mark.parametrize("family", SEPARATE)
+@pytest.mark.parametrize("family", [*SEPARATE, *HALVES])
 def test_what_is_below_the_first_trained_layer_never_changes(family: str) -> None:
     encoder = tiny(family)  # with the dropout of its family
     section = KINDS.validate_python({"kind": "lower_layers", "layers": 2})
@@ -169,7 +169,7 @@ def test_layer_decay_of_shared_layers_is_refused(
 
 
 def test_every_family_is_tested_here() -> None:
-    assert {*families.FAMILIES} == {*FAMILIES}
+    assert {*families.FAMILIES} == {*FAMILIES, *HALVES}
 
 
 def test_layers_that_are_not_one_list_cannot_be_frozen_by_themselves() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from encoders import FAMILIES, SEPARATE, tiny
+from encoders import FAMILIES, HALVES, SEPARATE, tiny
 from torch import Tensor
 
 from mtl_core.model.freezing import FreezeLowerLayers, Gradual
@@ -13,13 +13,15 @@ INPUTS = {"input_ids": IDS, "attention_mask": (IDS < 25).long()}  # the second r
 
 
 def depths(family: str) -> list[int]:
-    return [0, WHOLE] if family == "albert" else [0, 1, 2, 3 if family == "modernbert" else WHOLE]
+    # With all layers below, a norm is left above in some.
+    has_norm = family in ("m2m_100", "mbart", "modernbert", "mt5", "pegasus", "t5")
+    return [0, WHOLE] if family == "albert" else [0, 1, 2, 3 if has_norm else WHOLE]
 
 
 @pytest.mark.parametrize(
     ("family", "settings"),
     [
-        *((family, {}) for family in FAMILIES),
+        *((family, {}) for family in (*FAMILIES, *HALVES)),
         ("deberta-v2", {"conv_kernel_size": 0}),  # as DeBERTa-v3 is
         ("electra", {"embedding_size": 32}),  # which projects nothing
     ],
@@ -38,7 +40,7 @@ def test_prefix_and_suffix_are_the_encoder(family: str, settings: dict[str, obje
         assert [name for name, _ in encoder.named_modules()] == names
 
 
-@pytest.mark.parametrize("family", SEPARATE)
+@pytest.mark.parametrize("family", [*SEPARATE, *HALVES])
 def test_gradients_above_are_those_of_the_whole(family: str) -> None:
     encoder = tiny(family).eval()
     section = FreezeLowerLayers(layers=1)
