@@ -83,12 +83,10 @@ def write_model(folder: Path, saved: SavedModel, *, precision: Precision, card: 
         card: Its model card, as markdown.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    whole = saved.model.whole_names()
     heads = {
         # Safetensors refuses views that are not contiguous.
         name: value.cpu().contiguous()
-        for name, value in saved.model.state_dict().items()
-        if name not in whole
+        for name, value in saved.model.own_weights().items()
     }
     facts = facts_of(saved.model.encoder)
     with whole_folder(folder) as scratch:
@@ -218,13 +216,14 @@ def _build_model(
 
 
 def _load_heads(model: MultiTaskModel, folder: Path) -> None:
-    names = model.whole_names()
-    whole = {name: value for name, value in model.state_dict().items() if name in names}
+    own = model.own_weights()
+    others = {name: value for name, value in model.state_dict().items() if name not in own}
     with reading(folder / HEADS):
         heads = load_file(folder / HEADS)
         try:
-            # Strict, which wants all weights of the model: pretrained ones stay what they are.
-            model.load_state_dict(heads | whole)
+            # Strict, which wants all weights of the model: pretrained ones stay what they are, and
+            # other names of a weight give it what it has got by its first one.
+            model.load_state_dict(heads | others)
         except RuntimeError as error:
             # The last line says which names.
             reason = one_line(str(error).strip().splitlines()[-1].strip()[:200])

@@ -1,6 +1,9 @@
 """Small random sequence-to-sequence models of several families."""
 
+from pathlib import Path
+
 import torch
+from conftest import save_tokenizer
 from transformers import (
     AutoConfig,
     AutoModelForSeq2SeqLM,
@@ -8,6 +11,9 @@ from transformers import (
     EncoderDecoderConfig,
     PreTrainedModel,
 )
+from transformers.utils import logging
+
+from mtl_core.data.example import Example
 
 _BART: dict[str, object] = {
     "d_model": 24,
@@ -73,3 +79,9 @@ def tiny_seq2seq(family: str, *, vocabulary: int = 60) -> PreTrainedModel:
         for parameter in model.parameters():
             parameter.mul_(3.0 if parameter.ndim > 1 else 1.0)
     return model
+
+
+def save_seq2seq(folder: Path, family: str, examples: list[Example]) -> None:
+    """Saves a random model of a family with a tokenizer for the words of examples."""
+    logging.disable_progress_bar()
+    tiny_seq2seq(family, vocabulary=save_tokenizer(folder, examples)).save_pretrained(folder)

@@ -94,8 +94,9 @@ class MultiTaskModel(nn.Module):
 
     @property
     def whole(self) -> "PreTrainedModel":
-        """The model of Transformers that is trained and saved: encoder, and writer if any."""
-        return self.encoder if self.writer is None else self.writer.whole
+        """The model of Transformers that was loaded, and is saved: encoder, and writer if any."""
+        is_alone = self.writer is None or not self.writer.is_loaded
+        return self.encoder if is_alone else self.writer.whole  # type: ignore[union-attr]
 
     def whole_names(self) -> frozenset[str]:
         """Returns the names in `state_dict` of what stands in `whole`, too."""
@@ -103,6 +104,15 @@ class MultiTaskModel(nn.Module):
         there = {id(value) for value in self.whole.state_dict(keep_vars=True).values()}
         own = self.state_dict(keep_vars=True)
         return frozenset(name for name, value in own.items() if id(value) in there)
+
+    def own_weights(self) -> dict[str, Tensor]:
+        """Returns name -> weight of what does not stand in `whole`: heads, and a new writer.
+
+        What has several names, as tied weights have, is there once, under the first.
+        """
+        whole, own = self.whole_names(), self.state_dict(keep_vars=True)
+        once = {id(value): name for name, value in reversed(own.items()) if name not in whole}
+        return {name: value.detach() for name, value in own.items() if once.get(id(value)) == name}
 
     def writer_parameters(self) -> list[nn.Parameter]:
         """Returns the parameters of the writer that are none of the encoder's."""

@@ -143,7 +143,7 @@ def _take(backbone: Backbone, config: "PreTrainedConfig", source: Source) -> dic
     longest = longest_row(low, named=named if named and named > 0 else None)
     # A trained model is saved with the configuration of the encoder itself, which for half of an
     # encoder-decoder may be one that nothing can load.
-    again = backbone.encoder_of(backbone.empty(empty.config))
+    again = backbone.encoder_of(backbone.empty(whole.config))
     if again.state_dict().keys() != empty.state_dict().keys():
         raise ConfigError(
             f"run.encoder.name: '{name}' could not be loaded again once it was saved: its "

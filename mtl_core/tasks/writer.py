@@ -83,6 +83,11 @@ class Writer(nn.Module, ABC):
             seeds: Where it is drawn: the seed of each row, (batch,).
         """
 
+    @property
+    def is_loaded(self) -> bool:
+        """Whether it was loaded with the encoder, as one model; a new one is saved as heads are."""
+        return True
+
     def new_parameters(self) -> Iterator[nn.Parameter]:
         """Yields what no pretrained model has, which trains at the rate of heads."""
         yield from ()

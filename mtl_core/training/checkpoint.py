@@ -235,7 +235,7 @@ def trained_weights(run: RunState) -> dict[str, Tensor]:
         for name, parameter in run.model.named_parameters()
         if name in whole and parameter in trained
     }
-    others = {name: value for name, value in run.model.state_dict().items() if name not in whole}
+    others = run.model.own_weights()
     # Safetensors refuses tensors that are not contiguous.
     return {name: t.detach().cpu().contiguous() for name, t in (pretrained | others).items()}
 

@@ -78,6 +78,11 @@ class CrossWriter(Writer):
         """Returns the token ids that are written for sources; see `Writer.write`."""
         return write_texts(self.whole, self.tokenizer, prompts, decoding, seeds=seeds)
 
+    @property
+    def is_loaded(self) -> bool:
+        """Whether it was loaded with the encoder; see `Writer`."""
+        return not self._new
+
     def new_parameters(self) -> Iterator[nn.Parameter]:
         """Yields what no pretrained model has; see `Writer`."""
         yield from self._new

@@ -1,0 +1,107 @@
+"""Runs on encoder-decoders and on encoders with a small decoder: trained, saved, loaded."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import RunConfigFactory
+from saved_models import train_and_export
+from seq2seq_models import save_seq2seq
+from transformers import AutoModelForSeq2SeqLM
+
+from mtl_core.assets import Assets, build_tasks
+from mtl_core.config import RunConfig
+from mtl_core.data.example import Example
+from mtl_core.predictor import Predictor
+from mtl_core.saved_model import load_model
+from mtl_core.training.best import load_best
+from mtl_core.training.loop import train
+
+CPU = torch.device("cpu")
+WITH_TEXT: dict[str, object] = {
+    "tasks": {
+        "intent": {"kind": "classification", "dataset": "corpus", "column": "intent"},
+        "words": {"kind": "causal_lm", "dataset": "running", "column": "", "chunk": 16},
+    },
+    "training.epochs": 1,
+}
+
+
+@pytest.fixture(scope="module")
+def with_text(
+    run_config: RunConfigFactory,
+    sample: dict[str, list[Example]],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> RunConfigFactory:
+    """Makes a run of an intent and of running text, which the model learns to write."""
+    folder = tmp_path_factory.mktemp("running")
+    splits = {}
+    for split, size in (("train", 24), ("dev", 8)):
+        path = folder / f"{split}.txt"
+        path.write_text("".join(f"{' '.join(one.words)}\n" for one in sample[split][:size]))
+        splits[split] = str(path)
+    corpus = run_config().model_dump(mode="json")["datasets"]["corpus"]
+    datasets = {"corpus": corpus | {"limit": 24}, "running": {"kind": "lines", "splits": splits}}
+
+    def make(overrides: dict[str, object] | None = None) -> RunConfig:
+        return run_config(WITH_TEXT | {"datasets": datasets} | (overrides or {}))
+
+    return make
+
+
+@pytest.fixture(params=["t5", "bart", "encoder-decoder", "small"])
+def config(
+    request: pytest.FixtureRequest,
+    with_text: RunConfigFactory,
+    sample: dict[str, list[Example]],
+    tmp_path: Path,
+) -> RunConfig:
+    if request.param == "small":
+        return with_text({"encoder.decoder": {"layers": 1}})
+    save_seq2seq(tmp_path / "pretrained", request.param, sample["train"])
+    encoder = {"kind": "encoder_decoder", "name": str(tmp_path / "pretrained")}
+    return with_text({"encoder": encoder})
+
+
+def test_a_trained_model_is_what_is_loaded(config: RunConfig, tmp_path: Path) -> None:
+    assets = Assets.load(config, device=CPU)
+    [report] = train(config, assets=assets, checkpoint=tmp_path / "checkpoint")
+    assert {"head.intent", "writer"} <= {*report.trained}
+    best = train_and_export(config, tmp_path)
+    assert best.dev["words"]["perplexity"] > 1
+    saved = load_model(tmp_path / "model", trust_code=False)
+    # What the checkpoint holds of the best report is what the folder of the model has.
+    again = Assets.load(config, device=CPU)
+    model = again.new_model(config, build_tasks(config, again.data.datasets))
+    load_best(tmp_path / "checkpoint", model)
+    expected = model.state_dict()
+    assert saved.model.state_dict().keys() == expected.keys()
+    for name, value in saved.model.state_dict().items():
+        torch.testing.assert_close(value, expected[name])
+    words = ("play", "some", "music")
+    assert Predictor.load(tmp_path / "model")(" ".join(words))[0]["intent"] is not None
+
+
+def test_transformers_reads_a_trained_encoder_decoder(
+    with_text: RunConfigFactory, sample: dict[str, list[Example]], tmp_path: Path
+) -> None:
+    save_seq2seq(tmp_path / "pretrained", "t5", sample["train"])
+    encoder = {"kind": "encoder_decoder", "name": str(tmp_path / "pretrained")}
+    train_and_export(with_text({"encoder": encoder}), tmp_path)
+    read = AutoModelForSeq2SeqLM.from_pretrained(tmp_path / "model")
+    pretrained = AutoModelForSeq2SeqLM.from_pretrained(tmp_path / "pretrained")
+    own = load_model(tmp_path / "model", trust_code=False).model.whole.state_dict()
+    moved = set()
+    for name, value in read.state_dict().items():
+        torch.testing.assert_close(value, own[name])
+        if not torch.equal(value, pretrained.state_dict()[name]):
+            moved.add(name.partition(".")[0])
+    assert moved >= {"encoder", "decoder", "shared"}
+
+
+def test_a_second_run_on_the_same_assets_begins_anew(config: RunConfig, tmp_path: Path) -> None:
+    assets = Assets.load(config, device=CPU)
+    first = list(train(config, assets=assets, checkpoint=tmp_path / "a"))
+    second = list(train(config, assets=assets, checkpoint=tmp_path / "b"))
+    assert first[-1].losses == second[-1].losses
+    assert first[-1].dev == second[-1].dev
