@@ -42,11 +42,9 @@ class StartingWeights:
 
     def fill(self, model: MultiTaskModel, tasks: Mapping[str, Task]) -> None:
         """Copies what stands above the encoder, as far as `kept` says, into a new model."""
-        if _fits(self.model.pooler.state_dict(), model.pooler.state_dict()):
-            model.pooler.load_state_dict(self.model.pooler.state_dict())
-        old, new = self.model.writer, model.writer
-        if old is not None and new is not None and not new.is_loaded:
-            if _fits(old.state_dict(), new.state_dict()):
+        pairs = ((self.model.pooler, model.pooler), (self.model.writer, model.writer))
+        for old, new in pairs:
+            if old and new and _fits(old.state_dict(), new.state_dict()):
                 new.load_state_dict(old.state_dict())
         for name in self.kept(model, tasks):
             model.head(name).load_state_dict(self.model.head(name).state_dict())
