@@ -9,7 +9,10 @@ from mtl_core.number_types import Score
 ScoreTree = Mapping[str, Score | Mapping[str, Score]]
 """{"combined": x, "<task>": {"<score>": x}}, as `result.json` holds it."""
 
-_NOT_SHARES = {"mse", "perplexity"}
+_NOT_SHARES = {
+    "mse", "perplexity", "entropy", "conditional_entropy", "length", "unigrams", "bigrams",
+    "trigrams",
+}  # fmt: skip
 
 
 def flatten(scores: ScoreTree | None, separator: str = " ") -> dict[str, float]:

@@ -30,7 +30,11 @@ def write_split(folder: Path, name: str, split: EncodedSplit) -> None:
         columns["question/char_starts"] = source.char_starts
         columns["question/char_ends"] = source.char_ends
         columns["question/shares"] = source.shares
-        texts = {"contexts": list(source.texts), "answers": list(source.answers)}
+        texts = {
+            "contexts": list(source.texts),
+            "answers": list(source.answers),
+            "facts": list(source.facts),
+        }
         said = json.dumps(texts, allow_nan=False)
         (folder / f"{name}.questions.json").write_text(said, encoding="utf-8")
     table = pa.table({key: _to_arrow(array) for key, array in columns.items() if array is not None})
@@ -62,6 +66,7 @@ def open_split(folder: Path, name: str, columns: Iterable[AnyColumn]) -> Encoded
             texts["contexts"],
             texts["answers"],
             arrays.get("question/shares"),
+            texts["facts"],
         )
     return EncodedSplit(
         arrays["token_ids"],

@@ -20,6 +20,7 @@ class Source:
         answers: Right answers in each text; empty = there is none, None = it is not known.
         shares: How many of the answers belong to each row, one row after the other, (rows,); None =
             all of its text.
+        facts: What scores know of each text beside its answers, "" = nothing; () = of none.
     """
 
     of_row: Int32Array
@@ -28,6 +29,7 @@ class Source:
     texts: Sequence[str]
     answers: Sequence[Sequence[str] | None]
     shares: Int32Array | None = None
+    facts: Sequence[str] = ()
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -58,6 +60,7 @@ class Source:
             [self.texts[number] for number in texts],
             [self.answers[number] for number in texts],
             None if self.shares is None else self.shares[rows],
+            [self.facts[number] for number in texts] if self.facts else (),
         )
 
     def span(self, row: int, first: int, last: int) -> tuple[int, int]:

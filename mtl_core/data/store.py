@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 _TEXTS = "{}.texts.npy"
 """The file of the hashes of the texts of a split."""
-_FORMAT = 15
+_FORMAT = 16
 """Counts up when the files or how data are read change, so that old ones are built again."""
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from string import Formatter
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 
 from mtl_core.data.columns.label_names import NoLabels
 from mtl_core.data.columns.target import TargetColumn
+from mtl_core.data.dialogue_facts import FACTS
 from mtl_core.data.layouts.prompts import PAIR, TEXT, Prompt, names_in
 from mtl_core.data.layouts.targets import Targets
 from mtl_core.data.source import Source
@@ -19,6 +20,7 @@ from mtl_core.tasks.base import Decoded, Head, Outcome, Task, TaskSection
 from mtl_core.tasks.decoding.generate import Generate, Writing
 from mtl_core.tasks.decoding.greedy import Greedy
 from mtl_core.tasks.decoding.kinds import DecodingSection
+from mtl_core.tasks.dialogue_scores.scores import GoalScore, judged, score_goals
 from mtl_core.tasks.hidden import HiddenSize
 from mtl_core.tasks.outputs import Output, TextView
 from mtl_core.tasks.text_scores import TextScore, score_writing
@@ -55,8 +57,14 @@ class Generation(TaskSection):
     """How text is written; can be changed on a trained model."""
     generate: Generate = Generate()
     """How much is written while training."""
-    scores: tuple[TextScore, ...] = Field(default=("bleu", "chrf", "rouge_l"), min_length=1)
-    """Scores, the main one first; those of tokens are always there."""
+    scores: tuple[TextScore | GoalScore, ...] = Field(
+        default=("bleu", "chrf", "rouge_l"), min_length=1
+    )
+    """Scores, the main one first; those of tokens are always there.
+
+    `inform`, `success`, `combined` and `richness` are of dialogues of MultiWOZ, whose data set then
+    needs `databases`.
+    """
 
     @model_validator(mode="after")
     def _check_prompt(self) -> "Generation":
@@ -81,6 +89,8 @@ class Generation(TaskSection):
             raise ValueError("column: expected the column of the text to write, found none")
         if len(set(self.scores)) < len(self.scores):
             raise ValueError(f"scores: each can be there once; found {', '.join(self.scores)}")
+        if self.scores[0] == "richness":
+            raise ValueError("scores: richness has no highest value, and cannot be the main score")
         return self
 
     @property
@@ -88,16 +98,23 @@ class Generation(TaskSection):
         """The columns of the text to write, one for each data set or one for all."""
         return tuple(self.column.values()) if isinstance(self.column, dict) else (str(self.column),)
 
+    @property
+    def goal_scores(self) -> tuple[GoalScore, ...]:
+        """The scores that hold dialogues against the goals of their users."""
+        return tuple(name for name in get_args(GoalScore) if name in self.scores)
+
     def make_column(self, name: str, column: str) -> TargetColumn:
         """Returns its column, with those that the prompt names."""
         named = (part[1] for part in Formatter().parse(self.prompt or ""))
         sources = tuple(dict.fromkeys(one for one in named if one not in (None, TEXT, PAIR)))
-        return TargetColumn(name, column, sources=sources, longest=self.target_length)
+        facts = (FACTS,) if self.goal_scores else ()
+        return TargetColumn(name, column, (*sources, *facts), self.target_length)
 
     def layout(self, *, reads_targets: bool) -> Targets:
         """Returns rows with what is to be written."""
         prompt = Prompt(self.prompt or "", self.instruction, self.chat)
-        return Targets(reads_targets, prompt, self.target_length)
+        facts = FACTS if self.goal_scores else ""
+        return Targets(reads_targets, prompt, self.target_length, facts)
 
     def build(self, name: str, labels: NoLabels) -> "GenerationTask":
         """Builds the task."""
@@ -129,13 +146,24 @@ class GenerationTask(Task):
         # Not those that the token ids spell: what a tokenizer drops is missing there.
         source = outcome.source
         assert source is not None, "rows with texts to write know their examples"
-        return replace(outcome, gold=[np.array(one) for one in source.answers_of_rows()])
+        gold = [np.array(one) for one in source.answers_of_rows()]
+        if not self._section.goal_scores:
+            return replace(outcome, gold=gold)
+        # Now, as dialogues are known within one data set alone: (rows, 3) -> (rows, 6).
+        goals = judged(source, outcome.written, self.name)
+        return replace(outcome, gold=gold, predicted=[*np.hstack([outcome.predicted, goals])])
 
     def score(self, outcome: Outcome) -> dict[str, float]:
         """Returns the scores over all texts that were written, and over the tokens of all rows."""
         written = [text for texts in outcome.written.values() for text in texts]
         gold = [text for row in outcome.written for text in outcome.gold[row]]
-        return score_writing(self._section.scores, written, gold, outcome.predicted)
+        tokens, goals = [row[:3] for row in outcome.predicted], self._section.goal_scores
+        names = [name for name in self._section.scores if name not in goals]
+        found = score_writing(names, written, gold, tokens)  # type: ignore[arg-type]
+        if goals:
+            found |= score_goals(goals, [row[3:] for row in outcome.predicted], written, gold)
+        first = {name: found[name] for name in self._section.scores if name in found}
+        return first | found
 
     def is_right(self, outcome: Outcome) -> npt.NDArray[np.bool_] | None:
         """Returns None: a text can be good in other words."""

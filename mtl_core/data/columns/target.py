@@ -27,7 +27,8 @@ class TargetColumn(Column[NoLabels, Ragged]):
     row, each of its labels belongs to the token at the same place; see `Writer.reads_targets`.
 
     Attributes:
-        sources: Columns that the prompt is made of, beside those of the text.
+        sources: Other columns that are read: those that the prompt is made of, beside those of the
+            text, and what scores know of a row.
         longest: Sub-words that a text is cut at; 0 = none is.
     """
 

@@ -39,11 +39,13 @@ class Targets(Layout):
         prompt: How a row looks.
         target_length: Longest text to write, in sub-words, its end included; so many are left free
             behind every prompt of a joint row.
+        facts: Column of what scores know of each example beside its texts; "" = nothing.
     """
 
     is_joint: bool
     prompt: Prompt
     target_length: int
+    facts: str = ""
 
     rows: ClassVar = "texts with what is to be written"
     is_shared: ClassVar = False
@@ -77,6 +79,7 @@ class Targets(Layout):
             [""] * len(examples),
             [texts or None for texts in written],
             np.array([row.num_targets for row in rows], dtype=np.int32),
+            [str(one.labels.get(self.facts, "")) for one in examples] if self.facts else (),
         )
         return EncodedSplit(
             Ragged.from_rows([row.ids for row in rows]),

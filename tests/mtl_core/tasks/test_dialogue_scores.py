@@ -1,17 +1,28 @@
 """Inform, success and richness: dialogues worked by hand, and the public ones where they lie."""
 
 import math
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from dialogues import REPLIES, write_21, write_databases
 from formats import read
+from letter_tokenizers import letters
 
+from mtl_core.data.arrays import Ragged
+from mtl_core.data.arrow_files import open_split, write_split
+from mtl_core.data.columns.label_names import NoLabels
 from mtl_core.data.dialogue_facts import DialogueFacts, Wish
 from mtl_core.data.example import ColumnKind
+from mtl_core.data.source import Source
+from mtl_core.errors import DataError
+from mtl_core.tasks.base import Outcome
 from mtl_core.tasks.dialogue_scores.goals import reached
 from mtl_core.tasks.dialogue_scores.richness import richness
+from mtl_core.tasks.dialogue_scores.scores import GoalScore, judged, score_goals
+from mtl_core.tasks.generation import Generation
 
 SHARED = Path(__file__).parents[4] / "shared" / "data"
 # Two venues in the centre, of which the first is a hotel; one in the north.
@@ -87,6 +98,61 @@ def test_a_train_has_to_be_offered_where_it_is_asked_for() -> None:
 def test_replies_of_a_dialogue_that_was_cut_are_its_last() -> None:
     found = facts(WISH, {"hotel": VAGUE}, {"hotel": HOTEL})
     assert reached(found, ["[name] [phone]"]) == (True, True)
+
+
+def source_of(*known: DialogueFacts | None, of_row: Sequence[int]) -> Source:
+    nothing = Ragged.from_rows([[]] * len(of_row))
+    facts = ["" if one is None else one.to_json() for one in known]
+    numbers = np.array(of_row, dtype=np.int32)
+    return Source(numbers, nothing, nothing, facts, [None] * len(facts), facts=facts)
+
+
+def test_dialogues_are_judged_as_a_whole_and_where_all_is_written() -> None:
+    """Of five dialogues in seven rows, the first in three."""
+    found = facts(WISH, {"hotel": VAGUE}, {"hotel": HOTEL}, {"hotel": HOTEL})
+    short = facts(WISH, {"hotel": HOTEL})
+    source = source_of(found, short, short, None, short, of_row=[0, 0, 0, 1, 2, 3, 4])
+    written = {0: ["[name]"], 1: ["[name]"], 2: ["[phone]"], 3: ["[name]"], 5: ["a"], 6: ["b"]}
+    expected = np.zeros((7, 3))
+    expected[[0, 3, 6]] = (1, 1, 1), (1, 1, 0), (1, 0, 0)
+    assert (judged(source, written, "t") == expected).all()
+    scores = score_goals(
+        ["inform", "success", "combined"], list(expected), ["a b c d"], ["a b c d"]
+    )
+    assert scores == pytest.approx({"inform": 2 / 3, "success": 1 / 3, "combined": 1 / 4 + 1 / 2})
+    # Both halves of dialogue 0 alone judge nothing.
+    assert not judged(source, {0: ["[name]"], 1: ["[name]"]}, "t").any()
+    nothing = score_goals(["inform", "combined"], [np.zeros(3)], [], [])
+    assert np.isnan(list(nothing.values())).all()
+
+
+def test_facts_that_are_none_are_told() -> None:
+    source = replace(source_of(None, of_row=[0]), facts=["{}"])
+    with pytest.raises(DataError, match=r"^run\.tasks\.t\.scores: expected facts of a dialogue in"):
+        judged(source, {0: ["a"]}, "t")
+
+
+def test_replies_of_a_data_set_are_scored_by_its_task(tmp_path: Path) -> None:
+    section = Generation.model_validate(
+        {"dataset": "d", "column": "replies", "scores": ["success", "richness", "combined"]}
+    )
+    column = section.column_in("d", "t")
+    path, databases = write_21(tmp_path / "val.jsonl", 2), write_databases(tmp_path / "db")
+    rows = read(path, "multiwoz", column.reads, databases=databases)
+    for reads_targets in (True, False):
+        layout = section.layout(reads_targets=reads_targets)
+        split = layout.encode(rows, letters(), [column], {"t": NoLabels()}, max_length=400)
+        write_split(tmp_path, "dev", split)
+        split = open_split(tmp_path, "dev", [column])
+        replies = REPLIES if reads_targets else None
+        written = {row: replies or (REPLIES[row % 2],) for row in range(len(split))}
+        written[len(split) - 1] = ("no", "no") if reads_targets else ("no",)
+        task = section.build("t", NoLabels())
+        outcome = Outcome([np.ones(3)] * len(split), split.gold("t"), split.source, written)
+        found = task.score(task.collect(outcome))
+        assert list(found)[:2] == ["success", "combined"]
+        assert {"entropy", "token_accuracy"} < found.keys()
+        assert found["success"] == 0.5
 
 
 def test_richness_of_a_hand_worked_case() -> None:

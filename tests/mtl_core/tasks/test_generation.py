@@ -110,6 +110,7 @@ def test_its_prompt_reads_columns_of_the_data() -> None:
         ({"column": {"d": "x", "e": ""}}, "column: expected the column of the text to write"),
         ({"scores": ["bleu", "bleu"]}, "scores: each can be there once; found bleu, bleu"),
         ({"scores": []}, "scores\n"),
+        ({"scores": ["richness", "bleu"]}, "scores: richness has no highest value"),
         ({"head": {"kind": "mlp"}}, "head: kind generation has no layers of its own"),
     ],
 )
