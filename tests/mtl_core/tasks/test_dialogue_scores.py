@@ -116,9 +116,8 @@ def test_dialogues_are_judged_as_a_whole_and_where_all_is_written() -> None:
     expected = np.zeros((7, 3))
     expected[[0, 3, 6]] = (1, 1, 1), (1, 1, 0), (1, 0, 0)
     assert (judged(source, written, "t") == expected).all()
-    scores = score_goals(
-        ["inform", "success", "combined"], list(expected), ["a b c d"], ["a b c d"]
-    )
+    names: tuple[GoalScore, ...] = ("inform", "success", "combined")
+    scores = score_goals(names, list(expected), ["a b c d"], ["a b c d"])
     assert scores == pytest.approx({"inform": 2 / 3, "success": 1 / 3, "combined": 1 / 4 + 1 / 2})
     # Both halves of dialogue 0 alone judge nothing.
     assert not judged(source, {0: ["[name]"], 1: ["[name]"]}, "t").any()
