@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from mtl_core.model.fewer_bits import Bits, with_fewer_bits, write_back
-from mtl_core.model.targets import linear_layers
+from mtl_core.model.targets import is_in_layer, linear_layers
 
 _NAME = "default"
 _ROOT = "model."
@@ -57,7 +57,7 @@ class Adapters:
             settings: What they are like.
 
         """
-        self._parts = nn.ModuleDict(parts)
+        self._parts = nn.ModuleDict(dict(parts))
         self._targets = {name: list(found) for name, found in targets.items()}
         self._settings = settings
         # Name -> a linear layer that stands aside while one of fewer bits is in its place.
@@ -164,7 +164,7 @@ class Adapters:
         return lora
 
     def _full_names(self) -> list[str]:
-        return [f"{part}.{name}" for part, names in self._targets.items() for name in names]
+        return [f"{part}.{name}" for part in self._parts for name in self._targets[part]]
 
     def _reduce(self) -> None:
         """Puts layers of fewer bits in the place of all linear layers in a list of layers."""
@@ -184,7 +184,7 @@ def _in_layers(parts: nn.Module) -> dict[str, nn.Module]:
     return {
         name: layer
         for name, layer in linear_layers(parts).items()
-        if any(part.isdigit() for part in name.split("."))
+        if is_in_layer(name)
         # Subclasses do something else, and a table that is tied must stay one.
         and type(layer).__name__ in ("Linear", "Conv1D")
     }

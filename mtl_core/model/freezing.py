@@ -11,6 +11,7 @@ from mtl_core.model.adapters import Adapters
 from mtl_core.model.layers import encoder_parts, separate_layers
 from mtl_core.model.prefix import WHOLE
 from mtl_core.section import Section
+from mtl_core.tasks.writer import Writer
 
 
 class Freezing(Section):
@@ -75,7 +76,7 @@ class Freezing(Section):
         """Returns whether less is frozen in an epoch than in the one before."""
         return False
 
-    def add_adapters(self, encoder: nn.Module, writer: nn.Module | None = None) -> Adapters | None:
+    def add_adapters(self, encoder: nn.Module, writer: Writer | None = None) -> Adapters | None:
         """Puts trainable adapters into the encoder and its writer, when this kind has some."""
         return None
 

@@ -12,7 +12,8 @@ from mtl_core.model.adapters import Adapters, AdapterSettings
 from mtl_core.model.fewer_bits import Bits, check_bits
 from mtl_core.model.freezing import Freezing
 from mtl_core.model.layers import separate_layers
-from mtl_core.model.targets import find_targets
+from mtl_core.model.targets import find_targets, is_in_layer, linear_layers
+from mtl_core.tasks.writer import Writer
 
 
 def _as_named_now(value: Any) -> Any:
@@ -92,10 +93,12 @@ class Lora(Freezing):
         """Refuses fewer bits than the device has kernels for."""
         check_bits(self.bits, device)
 
-    def add_adapters(self, encoder: nn.Module, writer: nn.Module | None = None) -> Adapters:
-        """Puts the adapters into the encoder, and into the layers of a decoder."""
-        parts = {"encoder": encoder}
-        targets = {"encoder": find_targets(encoder, self.targets, without=self._below(encoder))}
+    def add_adapters(self, encoder: nn.Module, writer: Writer | None = None) -> Adapters:
+        """Puts the adapters into the encoder, and into the layers of a pretrained decoder."""
+        parts, own = {"encoder": encoder}, []
+        if writer is not None:
+            parts["decoder"], own = writer, _pretrained_layers(writer)
+        targets = find_targets(encoder, self.targets, without=self._below(encoder), decoder=own)
         settings = AdapterSettings(
             rank=self.rank,
             alpha=self.alpha,
@@ -116,3 +119,13 @@ class Lora(Freezing):
                 f"of the encoder, counted from 0; found {self.from_layer}"
             )
         return [*parts.below, *parts.layers[: self.from_layer]]
+
+
+def _pretrained_layers(writer: Writer) -> list[str]:
+    """Returns the names of linear layers in lists of layers; the output layer is in none."""
+    new = set(writer.new_parameters())
+    return [
+        name
+        for name, layer in linear_layers(writer).items()
+        if is_in_layer(name) and new.isdisjoint(layer.parameters())
+    ]

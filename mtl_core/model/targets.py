@@ -1,7 +1,8 @@
 """Targets of adapters: which linear layers of a model get some, by what is said of them."""
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from typing import Literal
 
 from torch import nn
@@ -31,82 +32,101 @@ def linear_layers(model: nn.Module) -> dict[str, nn.Module]:
     }
 
 
+def is_in_layer(name: str) -> bool:
+    """Returns whether a module of this name stands in a list of layers."""
+    return _IN_LAYER.search(name) is not None
+
+
 def find_targets(
-    model: nn.Module, targets: Targets, *, without: Collection[nn.Module] = ()
-) -> list[str]:
-    """Returns the full names of the linear layers that get adapters, in the model's order.
+    encoder: nn.Module,
+    targets: Targets,
+    *,
+    without: Collection[nn.Module] = (),
+    decoder: Collection[str] = (),
+) -> dict[str, list[str]]:
+    """Returns "encoder", "decoder" -> full names of its linear layers that get adapters.
 
     Args:
-        model: The encoder, or another part of a model; its weights may be on "meta".
+        encoder: The encoder; its weights may be on "meta".
         targets: What is said of them.
-        without: Modules in which nothing gets adapters.
+        without: Modules of it in which nothing gets adapters.
+        decoder: Names of a decoder's linear layers that may get some, too.
 
     Raises:
         ConfigError: There are no linear layers, or none, outside of `without`, that is meant.
     """
-    linear = linear_layers(model)
+    linear = linear_layers(encoder)
     if not linear:  # SqueezeBERT and CANINE have convolutions in their place.
         raise ConfigError("run.freezing.kind: this encoder has no linear layers for adapters")
     left_out = {inner for module in without for inner in module.modules()}
     names = [name for name, module in linear.items() if module not in left_out]
-    if isinstance(targets, str):
-        found = _in_group(names, targets)
-        if found is None:
-            found = _matching(names, targets, linear)
-        return found
-    # Whole parts of a name, so that "query" does not take in "subquery".
-    ends = {target: {name for name in names if f".{name}".endswith(f".{target}")}
-            for target in targets}  # fmt: skip
-    for target, ending in ends.items():
-        if not ending:
-            raise ConfigError(
-                f"{_KEY}: {_none_of(linear, names)} '{target}'; linear layers: "
-                f"{_told(linear)}.{did_you_mean(target, _last_parts(linear))}"
-            )
-    # Each once, where several targets name the same layer.
-    return [name for name in names if any(name in ending for ending in ends.values())]
-
-
-def _in_group(names: Sequence[str], group: str) -> list[str] | None:
-    """Returns the names of a group; None = the text names none."""
-    # What stands outside of the layers (a projection of the embeddings) is neither of the two.
-    in_layers = [name for name in names if _IN_LAYER.search(name)]
-    attention = [name for name in in_layers if _ATTENTION.search(name.rpartition(".")[0])]
-    groups = {
-        "all": list(names),
-        "attention": attention,
-        "ffn": [name for name in in_layers if name not in attention],
+    every = [*names, *decoder]
+    wanted = _wanted(targets)
+    for told, means in wanted.items():
+        if not any(means(name) for name in every):
+            raise _refusal(targets, told, list(linear), every)
+    return {
+        part: [name for name in own if any(means(name) for means in wanted.values())]
+        for part, own in (("encoder", names), ("decoder", decoder))
     }
-    found = groups.get(group)
-    if found == []:  # XLNet's attention is made of parameters alone.
-        raise ConfigError(
-            f"{_KEY}: this encoder has no linear layers of the group '{group}'; linear layers: "
+
+
+def _wanted(targets: Targets) -> Mapping[str, Callable[[str], bool]]:
+    """Returns what is said of targets, part by part -> whether it means a name."""
+    groups: dict[str, Callable[[str], bool]] = {
+        "all": lambda name: True,
+        # What stands outside of the layers (a projection of the embeddings) is neither of the two.
+        "attention": lambda name: is_in_layer(name) and _is_attention(name),
+        "ffn": lambda name: is_in_layer(name) and not _is_attention(name),
+    }
+    if isinstance(targets, str):
+        means = groups.get(targets) or partial(_matches, targets)
+        return {targets: means}
+    return {end: partial(_ends_with, end) for end in targets}
+
+
+def _is_attention(name: str) -> bool:
+    return _ATTENTION.search(name.rpartition(".")[0]) is not None
+
+
+def _matches(pattern: str, name: str) -> bool:
+    return re.fullmatch(pattern, name) is not None
+
+
+def _ends_with(end: str, name: str) -> bool:
+    # Whole parts of a name, so that "query" does not take in "subquery".
+    return f".{name}".endswith(f".{end}")
+
+
+def _refusal(targets: Targets, told: str, linear: list[str], names: list[str]) -> ConfigError:
+    """Returns the error of a target that means no layer.
+
+    Args:
+        targets: All that was said.
+        told: The part of it that means none.
+        linear: All linear layers of the encoder.
+        names: Those that may get adapters.
+    """
+    ends = _last_parts(linear)
+    if told in ("all", "attention", "ffn"):  # XLNet's attention is made of parameters alone.
+        return ConfigError(
+            f"{_KEY}: this encoder has no linear layers of the group '{told}'; linear layers: "
             f"{', '.join(_last_parts(names)) or 'none'}"
         )
-    return found
-
-
-def _matching(names: Sequence[str], pattern: str, linear: Collection[str]) -> list[str]:
-    found = [name for name in names if re.fullmatch(pattern, name)]
-    if not found:
-        example = next(iter(linear))
-        raise ConfigError(
-            f"{_KEY}: no linear layer's whole name, such as '{example}', matches the regular "
-            f"expression '{pattern}'; expected all, attention, ffn, a regular expression, or a "
-            f"list of ends of names: {_told(linear)}."
-            f"{did_you_mean(pattern, ['all', 'attention', 'ffn', *_last_parts(linear)])}"
+    if isinstance(targets, str):
+        return ConfigError(
+            f"{_KEY}: no linear layer's whole name, such as '{linear[0]}', matches the regular "
+            f"expression '{told}'; expected all, attention, ffn, a regular expression, or a list "
+            f"of ends of names: {', '.join(ends)}."
+            f"{did_you_mean(told, ['all', 'attention', 'ffn', *ends])}"
         )
-    return found
-
-
-def _none_of(linear: Collection[str], names: Collection[str]) -> str:
-    above = "" if len(names) == len(linear) else " from this layer on"
-    return f"the encoder has{above} no linear layer"
+    is_below = any(_ends_with(told, name) for name in linear)
+    where = " from this layer on" if is_below else ""
+    return ConfigError(
+        f"{_KEY}: the encoder has{where} no linear layer '{told}'; linear layers: "
+        f"{', '.join(ends)}.{did_you_mean(told, ends)}"
+    )
 
 
 def _last_parts(names: Collection[str]) -> list[str]:
     return list(dict.fromkeys(name.rpartition(".")[2] for name in names))
-
-
-def _told(linear: Collection[str]) -> str:
-    return ", ".join(_last_parts(linear))

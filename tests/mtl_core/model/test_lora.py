@@ -47,7 +47,7 @@ def put_in(encoder: nn.Module, targets: list[str] | str = "all", **settings: obj
     found = find_targets(encoder, targets)
     return Adapters(
         {"encoder": encoder},
-        {"encoder": found},
+        found,
         AdapterSettings(4, 8.0, **settings),  # type: ignore[arg-type]
     )
 
@@ -58,7 +58,7 @@ def put_in(encoder: nn.Module, targets: list[str] | str = "all", **settings: obj
 def test_merged_weights_are_those_of_the_papers(family: str, dora: bool, rslora: bool) -> None:
     encoder = random_model(family, vocab_size=60)
     target = "attention.self.query" if family == "bert" else "attn.c_attn"
-    [name, _] = find_targets(encoder, [target])
+    [name, _] = find_targets(encoder, [target])["encoder"]
     old = encoder.get_parameter(f"{name}.weight").detach().clone()
     adapters = put_in(encoder, [target], dora=dora, rslora=rslora)
     draw(encoder)
@@ -132,7 +132,10 @@ def test_layers_below_the_first_adapted_one_stay_as_they_are(
     ("settings", "message"),
     [
         ({"from_layer": 3}, r"from_layer: expected at most 2, the top layer .*; found 3"),
-        ({"from_layer": 1, "targets": ["pooler"]}, r"has from this layer on no linear layer"),
+        (
+            {"from_layer": 1, "targets": ["layer.0.output.dense"]},
+            r"has from this layer on no linear",
+        ),
     ],
 )
 def test_impossible_targets_are_refused(settings: dict[str, object], message: str) -> None:

@@ -6,7 +6,8 @@ from token_encoders import half, random_model
 from torch import nn
 
 from mtl_core.errors import ConfigError
-from mtl_core.model.targets import find_targets, linear_layers
+from mtl_core.model.targets import Targets, linear_layers
+from mtl_core.model.targets import find_targets as find
 
 EXPECTED = {
     # Read off the papers' and the libraries' own drawings of the layers: attention, feed-forward.
@@ -24,6 +25,10 @@ EXPECTED = {
     "marian": ("q_proj k_proj v_proj out_proj", "fc1 fc2"),
     "xlm": ("q_lin k_lin v_lin out_lin", "lin1 lin2"),
 }
+
+
+def find_targets(encoder: nn.Module, targets: Targets, **others: object) -> list[str]:
+    return find(encoder, targets, **others)["encoder"]  # type: ignore[arg-type]
 
 
 def encoder_of(family: str) -> nn.Module:
@@ -80,3 +85,15 @@ def test_whole_names_match_an_expression_and_ends_match_a_list() -> None:
 def test_what_names_nothing_is_refused(targets: str | list[str], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         find_targets(encoder_of("llama"), targets)
+
+
+def test_a_decoder_is_asked_together_with_its_encoder() -> None:
+    decoder = ["layers.0.encoder_attn.q_proj", "layers.0.fc1"]
+    for targets, expected in (
+        ("attention", decoder[:1]),
+        ("ffn", decoder[1:]),
+        ("all", decoder),
+        (r".*encoder_attn.*", decoder[:1]),
+        (["fc1", "encoder_attn.q_proj"], decoder),
+    ):
+        assert find(encoder_of("bart"), targets, decoder=decoder)["decoder"] == expected
