@@ -262,7 +262,7 @@ class Assets:
             self.start.fill(model, tasks)
         config.freezing.check_device(self._kept.device)
         # After the heads: they draw the same numbers, adapters or not.
-        self._adapters = config.freezing.add_adapters(model.encoder)
+        self._adapters = config.freezing.add_adapters(model.encoder, model.writer)
         # What is not frozen in the last epoch is all that can change.
         frozen = frozen_in(model, config.freezing, epoch=config.training.epochs)
         self._pristine.keep(set(self._kept.parameters()) - frozen)

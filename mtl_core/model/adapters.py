@@ -1,7 +1,7 @@
 """Low-rank adapters in a shared model: put in for a run, merged or taken out after it."""
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -48,6 +48,8 @@ class Adapters:
         parts: Mapping[str, nn.Module],
         targets: Mapping[str, Sequence[str]],
         settings: AdapterSettings,
+        *,
+        new: Collection[nn.Parameter] = (),
     ) -> None:
         """Puts adapters in.
 
@@ -55,6 +57,7 @@ class Adapters:
             parts: Name -> part of the model; changed in place.
             targets: Name of a part -> full names of its linear layers that get adapters.
             settings: What they are like.
+            new: Weights that train and so have all their bits.
 
         """
         self._parts = nn.ModuleDict(dict(parts))
@@ -64,7 +67,7 @@ class Adapters:
         self._aside: dict[str, nn.Module] = {}
         is_outline = any(p.is_meta for p in self._parts.parameters())
         if settings.bits < 32 and not is_outline:
-            self._reduce()
+            self._reduce(frozenset(new))
         self._lora = self._put_in()
 
     @property
@@ -166,9 +169,11 @@ class Adapters:
     def _full_names(self) -> list[str]:
         return [f"{part}.{name}" for part in self._parts for name in self._targets[part]]
 
-    def _reduce(self) -> None:
+    def _reduce(self, new: frozenset[nn.Parameter]) -> None:
         """Puts layers of fewer bits in the place of all linear layers in a list of layers."""
         for name, layer in _in_layers(self._parts).items():
+            if not new.isdisjoint(layer.parameters()):
+                continue
             self._parts.set_submodule(name, with_fewer_bits(layer, self._settings.bits))
             # The GPU's memory is what fewer bits are for.
             self._aside[name] = layer.to("cpu")

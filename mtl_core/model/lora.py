@@ -95,10 +95,12 @@ class Lora(Freezing):
 
     def add_adapters(self, encoder: nn.Module, writer: Writer | None = None) -> Adapters:
         """Puts the adapters into the encoder, and into the layers of a pretrained decoder."""
-        parts, own = {"encoder": encoder}, []
+        parts: dict[str, nn.Module] = {"encoder": encoder}
+        new, decoder = set[nn.Parameter](), list[str]()
         if writer is not None:
-            parts["decoder"], own = writer, _pretrained_layers(writer)
-        targets = find_targets(encoder, self.targets, without=self._below(encoder), decoder=own)
+            new = set(writer.new_parameters())
+            parts["decoder"], decoder = writer, _layers_without(new, writer)
+        targets = find_targets(encoder, self.targets, without=self._below(encoder), decoder=decoder)
         settings = AdapterSettings(
             rank=self.rank,
             alpha=self.alpha,
@@ -107,7 +109,7 @@ class Lora(Freezing):
             rslora=self.rslora,
             bits=self.bits,
         )
-        return Adapters(parts, targets, settings)
+        return Adapters(parts, targets, settings, new=new)
 
     def _below(self, encoder: nn.Module) -> list[nn.Module]:
         if not self.from_layer:
@@ -121,9 +123,8 @@ class Lora(Freezing):
         return [*parts.below, *parts.layers[: self.from_layer]]
 
 
-def _pretrained_layers(writer: Writer) -> list[str]:
+def _layers_without(new: set[nn.Parameter], writer: nn.Module) -> list[str]:
     """Returns the names of linear layers in lists of layers; the output layer is in none."""
-    new = set(writer.new_parameters())
     return [
         name
         for name, layer in linear_layers(writer).items()
