@@ -16,9 +16,10 @@ from mtl_core.data.merge import merge_labels
 from mtl_core.data.notes import DataNote, by_importance
 from mtl_core.data.store import EncodedDataset, load_dataset
 from mtl_core.data.unseen import with_leaks_between
-from mtl_core.errors import DataError
+from mtl_core.errors import ConfigError, DataError
 from mtl_core.fetching.missing import check_fetched
 from mtl_core.files import hash_files
+from mtl_core.model.adapters import Adapters, AdaptersAlone
 from mtl_core.model.checkpointing import use_checkpointing
 from mtl_core.model.multitask import MultiTaskModel, build_model
 from mtl_core.model.outline import longest_input
@@ -32,8 +33,6 @@ from mtl_core.tasks.kinds import outside_code
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
-
-    from mtl_core.model.adapters import Adapters
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,6 +259,12 @@ class Assets:
         )
         if self.start is not None:
             self.start.fill(model, tasks)
+            if config.freezing.saves_adapters:
+                raise ConfigError(
+                    f"run.freezing.saved: adapters alone belong to the weights of "
+                    f"'{config.encoder.name}', and this run begins with those of "
+                    f"{self.start.name}; use merged"
+                )
         config.freezing.check_device(self._kept.device)
         # After the heads: they draw the same numbers, adapters or not.
         self._adapters = config.freezing.add_adapters(model.encoder, model.writer)
@@ -278,6 +283,12 @@ class Assets:
             self._pristine.keep(self._adapters.merged_into)
             self._adapters.merge()
             self._adapters = None
+
+    def adapters_alone(self) -> AdaptersAlone | None:
+        """Returns the adapters of the last model, as they are saved; None = it has none."""
+        if self._adapters is None:
+            return None
+        return AdaptersAlone(self._adapters, weights_hash(self._pristine.weights))
 
 
 def assets_key(config: RunConfig) -> str:

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit, urlunsplit
 from mtl_core.addresses import not_local
 from mtl_core.any_path import is_file, is_folder
 from mtl_core.errors import ConfigError, MtlError, NotReadyError
-from mtl_core.model_folder import EXTRA_FILES, FILES, META, RUN
+from mtl_core.model_folder import EVERY_FILE, META, RUN, files_of
 from mtl_core.model_places import inner_folder, instead_of, models_below
 from mtl_core.printable import one_line
 from mtl_core.section import is_address
@@ -94,7 +94,7 @@ def push_model(
     if get_token() is None:
         raise ConfigError(f"{repo}: nobody is logged in to the hub; {_LOGIN}")
     files: dict[str, Path | bytes] = {
-        name: folder / name for name in (*FILES, *EXTRA_FILES) if (folder / name).is_file()
+        name: folder / name for name in EVERY_FILE if (folder / name).is_file()
     }
     files[RUN] = dump(without_places(document.data)).encode()
     api = _api()
@@ -131,7 +131,7 @@ def _commit(
         api.create_branch(repo, branch=revision, exist_ok=True)
     there = {file.rfilename for file in api.model_info(repo, revision=revision).siblings or ()}
     # What a model before had and this one has not would be read as this one's.
-    stale = sorted(there & {*FILES, *EXTRA_FILES} - files.keys())
+    stale = sorted(there & {*EVERY_FILE} - files.keys())
     operations: list[CommitOperationAdd | CommitOperationDelete] = [
         CommitOperationAdd(name, content) for name, content in files.items()
     ]
@@ -197,13 +197,14 @@ def _fetch(repo: str, revision: str | None) -> Path:
             logger.warning("%s: from the cache; %s", repo, _reason(error, api))
         return kept
     names = {file.rfilename for file in info.siblings or ()}
-    for name in FILES:
+    needed = files_of(names)
+    for name in needed:
         # Before gigabytes of another library's weights are fetched.
         if name not in names:
             raise ConfigError(f"{repo}: no model of mtl on the hub, there is no {name} in it")
     try:
         # By the name of the branch, which the cache then knows when the hub is out of reach.
-        return Path(snapshot_download(repo, revision=revision, allow_patterns=list(FILES)))
+        return Path(snapshot_download(repo, revision=revision, allow_patterns=list(needed)))
     except Exception as error:
         raise _not_fetched(error, api, repo) from error
 
@@ -213,7 +214,7 @@ def _cached(repo: str, revision: str | None) -> Path | None:
 
     try:
         kept = snapshot_download(
-            repo, revision=revision, allow_patterns=list(FILES), local_files_only=True
+            repo, revision=revision, allow_patterns=list(EVERY_FILE), local_files_only=True
         )
         return Path(kept)
     except (OSError, ValueError):  # It is not there, or is no name that a hub has.

@@ -1,5 +1,7 @@
 """Names of the files in the folder of a saved model; `saved_model` writes and reads them."""
 
+from collections.abc import Container
+
 FORMAT = 5
 """Version of the folder, which stands in `mtl.json`; any other is refused."""
 META = "mtl.json"
@@ -23,7 +25,20 @@ MODULES = "modules.json"
 """What sentence-transformers makes of a sentence, one module after the other."""
 MODULE_ENCODER = "sentence_bert_config.json"
 MODULE_POOLING = "1_Pooling/config.json"
+ADAPTERS = "adapter_model.safetensors"
+"""Adapters in place of weights, under the names that peft gives them."""
+ADAPTER_CONFIG = "adapter_config.json"
+"""What the adapters are like, and their base, as peft writes it; nothing is read from it."""
 FILES = (META, RUN, WEIGHTS, HEADS, CONFIG, TOKENIZER, TOKENIZER_CONFIG)
 """What a model needs."""
+ADAPTER_FILES = (META, RUN, ADAPTERS, HEADS, ADAPTER_CONFIG, TOKENIZER, TOKENIZER_CONFIG)
+"""What a model needs that holds adapters in place of weights."""
 EXTRA_FILES = (CARD, GENERATION, MODULES, MODULE_ENCODER, MODULE_POOLING)
 """What other tools and people read; not all models have all of them."""
+EVERY_FILE = tuple(dict.fromkeys((*FILES, *ADAPTER_FILES, *EXTRA_FILES)))
+"""What any model may have."""
+
+
+def files_of(names: Container[str]) -> tuple[str, ...]:
+    """Returns the files that a model needs, by the names of those that it has."""
+    return ADAPTER_FILES if ADAPTER_CONFIG in names and CONFIG not in names else FILES

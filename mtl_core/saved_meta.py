@@ -99,6 +99,8 @@ class SavedMeta(_Part):
     """Task name -> what is known of it."""
     cuts: dict[Name, SavedCut]
     """Data set name -> how its texts are cut into words."""
+    base: str | None = None
+    """Hash of the weights that adapters belong to; None = the model has weights of its own."""
 
 
 def read_meta(folder: Path, config: RunConfig) -> SavedMeta:

@@ -18,6 +18,7 @@ from mtl_core.config import RunConfig
 from mtl_core.data.words import Cut
 from mtl_core.errors import ConfigError
 from mtl_core.files import whole_folder
+from mtl_core.model.adapters import AdaptersAlone
 from mtl_core.model.autocast import Precision
 from mtl_core.model.backbones.tokenizer import check_tokenizer, telling_panics
 from mtl_core.model.bounds import at_most, check_finite
@@ -35,6 +36,7 @@ from mtl_core.model_folder import (
     WEIGHTS,
 )
 from mtl_core.printable import one_line
+from mtl_core.saved_adapters import merge_saved, read_base, write_adapters
 from mtl_core.saved_encoder import read_backbone, reading, write_backbone
 from mtl_core.saved_meta import SavedMeta, read_meta
 from mtl_core.sentence_modules import write_sentence_modules
@@ -42,7 +44,7 @@ from mtl_core.study_file import dump
 from mtl_core.tasks.base import Task
 from mtl_core.tasks.building import build_task
 from mtl_core.tasks.kinds import outside_kinds
-from mtl_core.untrusted import check_model
+from mtl_core.untrusted import check_model, files_in
 from mtl_core.validation import validate
 from mtl_core.weight_sizes import read_sizes
 
@@ -62,6 +64,8 @@ class SavedModel:
         max_length: Longest row, in sub-words, special tokens included.
         parts: Task name -> parts that the texts of its data sets had; see `count_parts`.
         cuts: Data set name -> how texts are cut into words, as its own are.
+        alone: Its adapters, where these are saved in place of weights; None = the weights hold
+            all, and so it is with a model that was loaded.
     """
 
     config: RunConfig
@@ -71,6 +75,7 @@ class SavedModel:
     max_length: int
     parts: Mapping[str, Sequence[int]]
     cuts: Mapping[str, Cut]
+    alone: AdaptersAlone | None = None
 
 
 def write_model(folder: Path, saved: SavedModel, *, precision: Precision, card: str) -> None:
@@ -78,7 +83,7 @@ def write_model(folder: Path, saved: SavedModel, *, precision: Precision, card: 
 
     Args:
         folder: Where it goes; a model that stands there is replaced as a whole.
-        saved: The model, adapters merged.
+        saved: The model.
         precision: What the run computed in.
         card: Its model card, as markdown.
     """
@@ -90,11 +95,15 @@ def write_model(folder: Path, saved: SavedModel, *, precision: Precision, card: 
     }
     facts = facts_of(saved.model.encoder)
     with whole_folder(folder) as scratch:
-        write_backbone(scratch, saved.config.encoder, saved.model.whole)
+        if saved.alone is None:
+            write_backbone(scratch, saved.config.encoder, saved.model.whole)
+            # A configuration from the hub may name code of its own, which `check_model` refuses.
+            # What was trained is always a class of Transformers, so the reference is not needed.
+            _change(scratch / CONFIG, auto_map=None)
+        else:
+            adapters = saved.alone.adapters
+            write_adapters(scratch, saved.config.encoder, saved.model, adapters)
         save_file(heads, scratch / HEADS, metadata={"format": "pt"})
-        # A configuration from the hub may name code of its own, which `check_model` refuses. What
-        # was trained is always a class of Transformers, so the reference is not needed.
-        _change(scratch / CONFIG, auto_map=None)
         save_tokenizer(scratch, saved.tokenizer)
         # Other libraries give an encoder just what its tokenizer names.
         has_pairs = any(2 in parts for parts in saved.parts.values())
@@ -106,7 +115,7 @@ def write_model(folder: Path, saved: SavedModel, *, precision: Precision, card: 
         (scratch / RUN).write_text(dump(saved.config), encoding="utf-8")
         (scratch / CARD).write_text(card, encoding="utf-8")
         # Of an encoder-decoder sentence-transformers would take the output of the decoder.
-        if not saved.model.encoder.config.is_encoder_decoder:
+        if saved.alone is None and not saved.model.encoder.config.is_encoder_decoder:
             write_sentence_modules(
                 scratch, saved.config.encoder, hidden_size=facts.width, max_length=saved.max_length
             )
@@ -136,8 +145,15 @@ def load_model(folder: Path, *, trust_code: bool) -> SavedModel:
             for name, section in config.tasks.items()
         }
         cuts = {name: Cut.from_json(cut.model_dump()) for name, cut in meta.cuts.items()}
-    kept, tokenizer = _load_backbone(folder, config)
+    has_weights = CONFIG in files_in(folder)
+    backbone = config.encoder
+    kept = (
+        read_backbone(folder, backbone) if has_weights else read_base(folder, backbone, meta.base)
+    )
+    tokenizer = _load_tokenizer(folder)
     model = _build_model(folder, config, tasks, meta, kept, tokenizer)
+    if not has_weights:
+        merge_saved(folder, backbone, config.freezing, model)
     _check_lengths(folder, meta, model.encoder, tokenizer)
     parts = {name: task.parts for name, task in meta.tasks.items()}
     return SavedModel(config, model, tasks, tokenizer, meta.max_length, parts, cuts)
@@ -161,6 +177,7 @@ def _meta(saved: SavedModel, precision: Precision) -> dict[str, object]:
         "precision": precision,
         "tasks": tasks,
         "cuts": {name: cut.to_json() for name, cut in saved.cuts.items()},
+        "base": None if saved.alone is None else saved.alone.base,
     }
 
 
@@ -178,11 +195,7 @@ def _change(path: Path, **changes: str | list[str] | None) -> None:
     path.write_text(json.dumps(kept, indent=2) + "\n", encoding="utf-8")
 
 
-def _load_backbone(
-    folder: Path, config: RunConfig
-) -> "tuple[PreTrainedModel, PreTrainedTokenizerFast]":
-    """Returns what the backbone uses, and the tokenizer."""
-    kept = read_backbone(folder, config.encoder)
+def _load_tokenizer(folder: Path) -> "PreTrainedTokenizerFast":
     with reading(folder / TOKENIZER):
         from transformers import PreTrainedTokenizerFast
 
@@ -190,7 +203,7 @@ def _load_backbone(
         with telling_panics():
             tokenizer = PreTrainedTokenizerFast.from_pretrained(folder, trust_remote_code=False)
         check_tokenizer(tokenizer)
-        return kept, tokenizer
+        return tokenizer
 
 
 def _build_model(

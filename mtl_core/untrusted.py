@@ -13,16 +13,13 @@ from pathlib import Path
 
 from mtl_core.errors import ConfigError
 from mtl_core.model_folder import (
-    CONFIG,
+    EVERY_FILE,
     EXTRA_FILES,
-    FILES,
     FORMAT,
-    HEADS,
     META,
     RUN,
     TOKENIZER,
-    TOKENIZER_CONFIG,
-    WEIGHTS,
+    files_of,
 )
 from mtl_core.printable import one_line, quoted
 from mtl_core.study_file import Document, read_document
@@ -81,7 +78,8 @@ def check_model(folder: Path, *, trust_code: bool) -> Document:
     for name, kind in () if trust_code else _outside_kinds(document):
         place = document.place(("tasks", name, "kind")).text
         raise ConfigError(f"{place}: tasks.{one_line(name)}.kind: {quoted(kind)} {OUTSIDE}")
-    for name in (CONFIG, TOKENIZER_CONFIG):
+    files = files_in(folder)
+    for name in (one for one in files if one.endswith("config.json")):
         path = _file(folder, name)
         check_settings(read_settings(path), where=str(path))
     # Before files that other versions may not have had.
@@ -93,11 +91,16 @@ def check_model(folder: Path, *, trust_code: bool) -> Document:
             "the checkpoint"
         )
     _file(folder, TOKENIZER)
-    for name in (WEIGHTS, HEADS):
+    for name in (one for one in files if one.endswith(".safetensors")):
         read_sizes(_file(folder, name))
     # Libraries look for more files than those.
     check_files(folder)
     return document
+
+
+def files_in(folder: Path) -> tuple[str, ...]:
+    """Returns the names of the files that the model in a folder needs."""
+    return files_of([name for name in EVERY_FILE if os.path.lexists(folder / name)])
 
 
 def check_extras(folder: Path) -> None:
@@ -113,7 +116,7 @@ def check_extras(folder: Path) -> None:
             path = _file(folder, name)
             if path.suffix == ".json":
                 _read_json(path)
-    for name in (*FILES, *EXTRA_FILES):
+    for name in EVERY_FILE:
         path = folder / name
         if path.exists() and not path.resolve().is_relative_to(folder.resolve()):
             raise ConfigError(f"{path}: it is a link to {path.resolve()}, outside of the model")

@@ -1,5 +1,6 @@
 """Low-rank adapters in a shared model: put in for a run, merged or taken out after it."""
 
+import copy
 import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -79,15 +80,13 @@ class Adapters:
         return [p for layer in (*own, *self._aside.values()) for p in layer.parameters()]
 
     @property
-    def config(self) -> dict[str, Any]:
-        """What peft's `adapter_config.json` says of the adapters, their base aside."""
-        found: dict[str, Any] = self._lora.peft_config[_NAME].to_dict()
-        return found
+    def layers(self) -> list[str]:
+        """Names of the layers that have adapters, each behind the name of its part and a dot."""
+        return self._full_names()
 
-    @property
-    def names(self) -> Mapping[str, Sequence[str]]:
-        """Name of a part -> names of its layers that have adapters."""
-        return self._targets
+    def config(self) -> Any:
+        """Returns a new `LoraConfig` of peft that says what the adapters are like."""
+        return copy.copy(self._lora.peft_config[_NAME])
 
     def weights(self) -> dict[str, Tensor]:
         """Returns the adapters' weights, detached, by the names that peft saves them under.
@@ -182,6 +181,19 @@ class Adapters:
         """Returns name -> layer of fewer bits, without its adapter."""
         found = {name: self._parts.get_submodule(name) for name in self._aside}
         return {name: getattr(layer, "base_layer", layer) for name, layer in found.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class AdaptersAlone:
+    """Adapters that are saved without their base.
+
+    Attributes:
+        adapters: The adapters, still in the model.
+        base: Hash of the weights of the base; see `mtl_core.model.prefix_cache`.
+    """
+
+    adapters: Adapters
+    base: str
 
 
 def _in_layers(parts: nn.Module) -> dict[str, nn.Module]:

@@ -1,5 +1,6 @@
 """Freezing: which parameters of the shared encoder keep their pretrained weights, and when."""
 
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import torch
@@ -76,8 +77,26 @@ class Freezing(Section):
         """Returns whether less is frozen in an epoch than in the one before."""
         return False
 
-    def add_adapters(self, encoder: nn.Module, writer: Writer | None = None) -> Adapters | None:
-        """Puts trainable adapters into the encoder and its writer, when this kind has some."""
+    @property
+    def saves_adapters(self) -> bool:
+        """Whether a saved model holds adapters, and not the weights that they belong to."""
+        return False
+
+    def add_adapters(
+        self,
+        encoder: nn.Module,
+        writer: Writer | None = None,
+        *,
+        targets: Mapping[str, Sequence[str]] | None = None,
+    ) -> Adapters | None:
+        """Puts trainable adapters into the encoder and its writer, when this kind has some.
+
+        Args:
+            encoder: The encoder.
+            writer: Its writer, if it has one.
+            targets: "encoder", "decoder" -> names of the layers that get them; None = what the
+                section says.
+        """
         return None
 
 

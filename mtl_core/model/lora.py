@@ -1,6 +1,7 @@
 """Freezing of the kind `lora`: low-rank adapters train, and the model keeps its weights."""
 
 import re
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import torch
@@ -93,14 +94,27 @@ class Lora(Freezing):
         """Refuses fewer bits than the device has kernels for."""
         check_bits(self.bits, device)
 
-    def add_adapters(self, encoder: nn.Module, writer: Writer | None = None) -> Adapters:
+    @property
+    def saves_adapters(self) -> bool:
+        """Whether a saved model holds the adapters alone."""
+        return self.saved == "adapters"
+
+    def add_adapters(
+        self,
+        encoder: nn.Module,
+        writer: Writer | None = None,
+        *,
+        targets: Mapping[str, Sequence[str]] | None = None,
+    ) -> Adapters:
         """Puts the adapters into the encoder, and into the layers of a pretrained decoder."""
         parts: dict[str, nn.Module] = {"encoder": encoder}
         new, decoder = set[nn.Parameter](), list[str]()
         if writer is not None:
             new = set(writer.new_parameters())
             parts["decoder"], decoder = writer, _layers_without(new, writer)
-        targets = find_targets(encoder, self.targets, without=self._below(encoder), decoder=decoder)
+        found = targets or find_targets(
+            encoder, self.targets, without=self._below(encoder), decoder=decoder
+        )
         settings = AdapterSettings(
             rank=self.rank,
             alpha=self.alpha,
@@ -109,7 +123,7 @@ class Lora(Freezing):
             rslora=self.rslora,
             bits=self.bits,
         )
-        return Adapters(parts, targets, settings, new=new)
+        return Adapters(parts, found, settings, new=new)
 
     def _below(self, encoder: nn.Module) -> list[nn.Module]:
         if not self.from_layer:
