@@ -19,14 +19,12 @@ from mtl_core.data.unseen import with_leaks_between
 from mtl_core.errors import ConfigError, DataError
 from mtl_core.fetching.missing import check_fetched
 from mtl_core.files import hash_files
-from mtl_core.model.adapters import Adapters, AdaptersAlone
-from mtl_core.model.checkpointing import use_checkpointing
+from mtl_core.model.adapters import AdaptersAlone
 from mtl_core.model.multitask import MultiTaskModel, build_model
 from mtl_core.model.outline import longest_input
 from mtl_core.model.prefix_cache import PrefixCache, weights_hash
-from mtl_core.model.pristine import Pristine
+from mtl_core.model.shared import SharedBackbone
 from mtl_core.model.starting import StartingWeights
-from mtl_core.model.trained import frozen_in
 from mtl_core.tasks.base import Task
 from mtl_core.tasks.building import build_task
 from mtl_core.tasks.kinds import outside_code
@@ -185,7 +183,7 @@ def _num_features(dataset: EncodedDataset) -> int:
 class Assets:
     """Tokenizer, data and encoder of a run, kept for the next run that needs the same.
 
-    Only one run at a time may use them: all runs share the one encoder. `new_model` puts back, at
+    Only one run at a time may use them: all runs share the one backbone. `new_model` puts back, at
     the start of each, those of its pretrained weights that the run before may have changed. Call
     `new_model`, train, and then perhaps `merge_adapters`; the next `new_model` makes the model
     before unusable.
@@ -201,11 +199,7 @@ class Assets:
         self.key = key
         self.data = data
         self.start = start
-        self._kept = kept
-        self._adapters: Adapters | None = None
-        self._pristine = Pristine(kept)
-        if start is not None:
-            self._pristine.replace(start.whole(self._pristine.weights))
+        self._backbone = SharedBackbone(kept, start)
 
     @classmethod
     def load(
@@ -229,7 +223,7 @@ class Assets:
     @cached_property
     def prefix_cache(self) -> PrefixCache:
         """What frozen layers of this encoder compute, kept on disk; see `PrefixCache`."""
-        return PrefixCache(weights_hash(self._pristine.weights))
+        return PrefixCache(weights_hash(self._backbone.weights))
 
     def new_model(self, config: RunConfig, tasks: Mapping[str, Task]) -> MultiTaskModel:
         """Returns a model with pretrained encoder weights and new heads, or the starting weights.
@@ -240,55 +234,38 @@ class Assets:
             ConfigError: The encoder has no place for the adapters, its device no kernels for them,
                 or it cannot compute layers again.
         """
-        if self._adapters is not None:
-            self._adapters.remove()
-            self._adapters = None
-        # Only after that: layers that stand aside for adapters may lie on another device.
-        self._pristine.restore()
-        # What the run before has frozen, and the gradients that it left, must not reach this one.
-        self._kept.requires_grad_(True)
-        for parameter in self._kept.parameters():
-            parameter.grad = None
-        use_checkpointing(self._kept, is_on=config.training.gradient_checkpointing)
+        if self.start is not None and config.freezing.saves_adapters:
+            raise ConfigError(
+                f"run.freezing.saved: adapters alone belong to the weights of "
+                f"'{config.encoder.name}', and this run begins with those of {self.start.name}; "
+                "use merged"
+            )
+        training = config.training
+        kept = self._backbone.begin(is_checkpointing=training.gradient_checkpointing)
         model = build_model(
             config.encoder,
-            self._kept,
+            kept,
             self.data.tokenizer,
             tasks,
             num_features=count_features(config, self.data.datasets),
         )
         if self.start is not None:
             self.start.fill(model, tasks)
-            if config.freezing.saves_adapters:
-                raise ConfigError(
-                    f"run.freezing.saved: adapters alone belong to the weights of "
-                    f"'{config.encoder.name}', and this run begins with those of "
-                    f"{self.start.name}; use merged"
-                )
-        config.freezing.check_device(self._kept.device)
         # After the heads: they draw the same numbers, adapters or not.
-        self._adapters = config.freezing.add_adapters(model.encoder, model.writer)
-        # What is not frozen in the last epoch is all that can change.
-        frozen = frozen_in(model, config.freezing, epoch=config.training.epochs)
-        self._pristine.keep(set(self._kept.parameters()) - frozen)
+        self._backbone.adapt(model, config.freezing, epochs=training.epochs)
         for name, section in config.tasks.items():
             # A task of weight 0 gives its head no gradient, and DistributedDataParallel would wait
             # for one of every parameter that trains.
             model.head(name).requires_grad_(section.weight > 0 and not section.freeze_head)
-        return model.to(self._kept.device)  # heads were drawn on the CPU, alike for any device
+        return model.to(self._backbone.device)  # heads were drawn on the CPU, alike for any device
 
     def merge_adapters(self) -> None:
         """Adds the adapters of the last model, if it has any, to its encoder's weights."""
-        if self._adapters is not None:
-            self._pristine.keep(self._adapters.merged_into)
-            self._adapters.merge()
-            self._adapters = None
+        self._backbone.merge()
 
     def adapters_alone(self) -> AdaptersAlone | None:
         """Returns the adapters of the last model, as they are saved; None = it has none."""
-        if self._adapters is None:
-            return None
-        return AdaptersAlone(self._adapters, weights_hash(self._pristine.weights))
+        return self._backbone.alone()
 
 
 def assets_key(config: RunConfig) -> str:

@@ -8,7 +8,6 @@ from mtl_core.card_data import About, CardFacts, Rows
 from mtl_core.config import RunConfig
 from mtl_core.data.notes import leaks
 from mtl_core.data.store import EncodedDataset
-from mtl_core.model.adapters import AdaptersAlone
 from mtl_core.model.autocast import Precision
 from mtl_core.model.multitask import MultiTaskModel
 from mtl_core.model_card import render_card
@@ -45,10 +44,6 @@ def export_best(
     model = assets.new_model(config, tasks)
     # A checkpoint holds only what trained: the rest is the pretrained encoder that the model has.
     precision = load_best(checkpoint, model)
-    alone = assets.adapters_alone() if config.freezing.saves_adapters else None
-    if alone is None:
-        # The updates of adapters become part of the weights.
-        assets.merge_adapters()
     labels = {name: task.labels.trained for name, task in tasks.items()}
     rows = count_rows(config, assets.data.datasets)
     notes = assets.data.notes
@@ -56,9 +51,7 @@ def export_best(
     card = render_card(
         CardFacts(config, labels, rows, precision, dev=dev, test=test, about=about, leaks=found)
     )
-    save_model(
-        folder, model, config=config, assets=assets, precision=precision, card=card, alone=alone
-    )
+    save_model(folder, model, config=config, assets=assets, precision=precision, card=card)
 
 
 def save_model(
@@ -69,9 +62,12 @@ def save_model(
     assets: Assets,
     precision: Precision,
     card: str,
-    alone: AdaptersAlone | None = None,
 ) -> None:
     """Saves a model: weights, tokenizer, configuration, labels and card; see `export_best`."""
+    alone = assets.adapters_alone() if config.freezing.saves_adapters else None
+    if alone is None:
+        # The updates of adapters become part of the weights.
+        assets.merge_adapters()
     tasks = build_tasks(config, assets.data.datasets)
     parts = count_parts(config, assets.data.datasets)
     data = assets.data

@@ -95,14 +95,7 @@ def write_model(folder: Path, saved: SavedModel, *, precision: Precision, card: 
     }
     facts = facts_of(saved.model.encoder)
     with whole_folder(folder) as scratch:
-        if saved.alone is None:
-            write_backbone(scratch, saved.config.encoder, saved.model.whole)
-            # A configuration from the hub may name code of its own, which `check_model` refuses.
-            # What was trained is always a class of Transformers, so the reference is not needed.
-            _change(scratch / CONFIG, auto_map=None)
-        else:
-            adapters = saved.alone.adapters
-            write_adapters(scratch, saved.config.encoder, saved.model, adapters)
+        _write_weights(scratch, saved)
         save_file(heads, scratch / HEADS, metadata={"format": "pt"})
         save_tokenizer(scratch, saved.tokenizer)
         # Other libraries give an encoder just what its tokenizer names.
@@ -119,6 +112,18 @@ def write_model(folder: Path, saved: SavedModel, *, precision: Precision, card: 
             write_sentence_modules(
                 scratch, saved.config.encoder, hidden_size=facts.width, max_length=saved.max_length
             )
+
+
+def _write_weights(folder: Path, saved: SavedModel) -> None:
+    """Writes the weights of encoder and writer, or the adapters in their place."""
+    backbone = saved.config.encoder
+    if saved.alone is not None:
+        write_adapters(folder, backbone, saved.model, saved.alone.adapters)
+        return
+    write_backbone(folder, backbone, saved.model.whole)
+    # A configuration from the hub may name code of its own, which `check_model` refuses. What was
+    # trained is always a class of Transformers, so the reference is not needed.
+    _change(folder / CONFIG, auto_map=None)
 
 
 def load_model(folder: Path, *, trust_code: bool) -> SavedModel:
