@@ -15,6 +15,7 @@ from mtl_core.data.label_notes import check_known_labels, with_label_notes
 from mtl_core.data.merge import merge_labels
 from mtl_core.data.notes import DataNote, by_importance
 from mtl_core.data.store import EncodedDataset, load_dataset
+from mtl_core.data.training_texts import TrainingTexts
 from mtl_core.data.unseen import with_leaks_between
 from mtl_core.errors import ConfigError, DataError
 from mtl_core.fetching.missing import check_fetched
@@ -54,7 +55,8 @@ def load_data(config: RunConfig) -> Data:
         ConfigError: The encoder's tokenizer cannot be used.
         DataError: A data set cannot be used.
     """
-    tokenizer = config.encoder.tokenizer()
+    texts = TrainingTexts(config.datasets, {name: config.columns(name) for name in config.datasets})
+    tokenizer = config.encoder.load_tokenizer(texts)
     max_length = longest_input(tokenizer, config.encoder)
     return Data(tokenizer, load_datasets(config, tokenizer, max_length=max_length), max_length)
 

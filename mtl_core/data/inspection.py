@@ -248,6 +248,8 @@ def _note_unreadable(notes: SplitNotes, encoded: EncodedSplit, unknown: int | No
         unknown: Id of the unknown token; None = the tokenizer has none, and knows all.
     """
     ids, starts = encoded.token_ids, encoded.word_starts
+    if not len(starts.values):  # Texts that are written to an empty source.
+        return
     # Row of every word that was read; in it, whether its first sub-word is a known one.
     row_of = np.repeat(np.arange(len(starts)), starts.lengths())
     is_read = starts.values >= 0

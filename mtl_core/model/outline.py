@@ -24,7 +24,7 @@ from mtl_core.checks import DamagedError, checked_json, read_checked
 from mtl_core.errors import ConfigError, StorageError
 from mtl_core.files import locked, remove, write_text
 from mtl_core.model.backbones.base import Backbone
-from mtl_core.model.backbones.source import Source, find_source
+from mtl_core.model.backbones.source import Source
 from mtl_core.model.probe import EncoderFacts, facts_of, keep_facts, longest_row, try_training
 from mtl_core.paths import cache_folder
 
@@ -63,7 +63,7 @@ def encoder_outline(backbone: Backbone) -> Outline:
         ConfigError: The encoder's configuration cannot be loaded, or the encoder does not run on
             texts, or cannot be trained on them.
     """
-    source, config = find_source(backbone.name, backbone.revision), backbone.configuration()
+    source, config = backbone.source(), backbone.configuration()
     shaped_by = [_FORMAT, backbone.kind, version("transformers"), config.to_dict()]
     key = hashlib.sha256(json.dumps(shaped_by, sort_keys=True, default=str).encode()).hexdigest()
     path = cache_folder() / "outlines" / f"{key}.json"

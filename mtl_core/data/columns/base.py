@@ -169,6 +169,10 @@ class Column(ABC, Generic[NamesT, ArrayT]):
         """Returns what an example has in the column, None when it lacks it."""
         return example.labels.get(self.column)
 
+    def texts(self, example: Example) -> Sequence[str]:
+        """Returns what an example has to write, where a kind writes; of other labels nothing."""
+        return ()
+
     def cache_key(self) -> dict[str, Any]:
         """Returns all settings that shape the encoding, as plain values; see `Layout.cache_key`."""
         # With the kind: two kinds may have the same fields and encode the same column differently.

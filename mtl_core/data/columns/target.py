@@ -115,6 +115,11 @@ class TargetColumn(Column[NoLabels, Ragged]):
         rows = (values.row(number) for number in range(len(values)))
         return [np.array(row[row != NO_LABEL], dtype=np.int64) for row in rows]
 
+    def texts(self, example: Example) -> Sequence[str]:
+        """Returns the text to write, or the replies of a dialogue."""
+        found = self.value(example) if self.column else None
+        return (found,) if isinstance(found, str) else found or ()  # type: ignore[return-value]
+
     def inspect(self, values: Ragged, labels: NoLabels, notes: SplitNotes) -> None:
         """Notes rows without a text, where they are fewer than half, and texts that are cut."""
         whole, missing = len(values), len(values) - self.num_labelled(values)

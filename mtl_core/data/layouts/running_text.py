@@ -57,13 +57,14 @@ class RunningText(Layout):
             rows = [np.concatenate([begin, piece]) for piece in pieces]
             # Nothing stands before the first token of a row that could foresee it.
             targets = [_without_first(row, max(1, len(begin))) for row in rows]
+            words = [np.arange(len(begin), len(row), dtype=np.int32) for row in rows]
         else:
             targets = _cut(tokens, length)
-            rows = [empty] * len(targets)
+            rows, words = [empty] * len(targets), [empty[:0]] * len(targets)
         found = Ragged.from_rows(targets)
         return EncodedSplit(
             Ragged.from_rows(rows),
-            Ragged.from_rows([[]] * len(rows)),  # No task on these rows asks for words.
+            Ragged.from_rows(words),  # Each token counts as a word.
             TaskLabels((column, found) for column in columns),
         )
 

