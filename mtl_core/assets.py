@@ -55,8 +55,7 @@ def load_data(config: RunConfig) -> Data:
         ConfigError: The encoder's tokenizer cannot be used.
         DataError: A data set cannot be used.
     """
-    texts = TrainingTexts(config.datasets, {name: config.columns(name) for name in config.datasets})
-    tokenizer = config.encoder.load_tokenizer(texts)
+    tokenizer = config.encoder.load_tokenizer(TrainingTexts(config.datasets, config.columns))
     max_length = longest_input(tokenizer, config.encoder)
     return Data(tokenizer, load_datasets(config, tokenizer, max_length=max_length), max_length)
 
@@ -277,8 +276,7 @@ def assets_key(config: RunConfig) -> str:
         "datasets": {
             name: section.model_dump(mode="json") for name, section in config.datasets.items()
         },
-        # Of a task only what shapes the encoded data: trials that differ in losses or heads share
-        # it.
+        # Of a task only what shapes the encoded data: trials with other losses or heads share it.
         "tasks": {
             name: [
                 [config.layout(key).cache_key(), task.column_in(key, name).cache_key()]

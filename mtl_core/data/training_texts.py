@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mtl_core.data.columns.base import AnyColumn
@@ -18,11 +18,11 @@ class TrainingTexts:
 
     Attributes:
         datasets: Data set name -> its section.
-        columns: Data set name -> the columns of its tasks.
+        columns: Returns the columns of the tasks on a data set, by its name.
     """
 
     datasets: Mapping[str, DatasetSection]
-    columns: Mapping[str, Sequence[AnyColumn]]
+    columns: Callable[[str], Sequence[AnyColumn]]
 
     @property
     def key(self) -> str:
@@ -52,8 +52,8 @@ class TrainingTexts:
                 yield " ".join(row.words)
                 if row.second:
                     yield row.second
-                for column in self.columns[name]:
+                for column in self.columns(name):
                     yield from column.texts(row)
 
     def _reads(self, name: str) -> dict[str, str]:
-        return {key: kind for column in self.columns[name] for key, kind in column.reads.items()}
+        return {key: kind for column in self.columns(name) for key, kind in column.reads.items()}
