@@ -1,6 +1,6 @@
 """The `run` part of a study file: all that shapes one training run."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -15,6 +15,7 @@ from mtl_core.model.freezing import NoFreezing
 from mtl_core.model.kinds import FreezingSection
 from mtl_core.section import Section
 from mtl_core.tasks.base import TaskSection
+from mtl_core.tasks.decoding.base import Decoding
 from mtl_core.tasks.kinds import AnyTaskSection
 from mtl_core.training.mixing import MixingSection, Proportional
 from mtl_core.training.optimizer import Optimizer
@@ -172,6 +173,21 @@ class RunConfig(Section):
         name, _, setting = inner.partition(".")
         task = self.tasks.get(name) if section == "tasks" else None
         return task is not None and setting.partition(".")[0] in task.at_decoding
+
+    def plain_for(self, settings: Mapping[str, object]) -> dict[str, object]:
+        """Returns the run as plain data, in which settings of decoding are to be replaced.
+
+        Where another kind of decoding is among them, what only the present one has is left out.
+
+        Args:
+            settings: Dotted key of `run` -> value.
+        """
+        plain = self.model_dump(mode="json")
+        for name, task in plain["tasks"].items():
+            section, shared = task.get("decoding"), Decoding.model_fields
+            if f"tasks.{name}.decoding.kind" in settings and isinstance(section, dict):
+                task["decoding"] = {key: section[key] for key in section if key in shared}
+        return plain
 
     def columns(self, dataset: str) -> list[AnyColumn]:
         """Returns where the tasks on a data set find their labels."""

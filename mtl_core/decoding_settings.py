@@ -8,7 +8,6 @@ from mtl_core.errors import ConfigError, did_you_mean
 from mtl_core.saved_model import SavedModel
 from mtl_core.study_file import Document, Origin
 from mtl_core.tasks.building import build_task
-from mtl_core.tasks.decoding.base import Decoding
 from mtl_core.validation import validate
 
 
@@ -36,7 +35,7 @@ def with_settings(saved: SavedModel, settings: Mapping[str, object]) -> SavedMod
                 f"{', '.join(allowed) or 'this one has none'}.{did_you_mean(key, allowed)}"
             )
     place = Origin(is_override=False, line=0, text="run.yaml")
-    own = Document(_without_other_kinds(saved.config, settings), {(): place})
+    own = Document(saved.config.plain_for(settings), {(): place})
     config = validate(own.with_overrides(settings), RunConfig)
     tasks = dict(saved.tasks)
     for name, section in config.tasks.items():
@@ -44,15 +43,3 @@ def with_settings(saved: SavedModel, settings: Mapping[str, object]) -> SavedMod
             tasks[name] = build_task(name, section, saved.tasks[name].labels)
             saved.model.set_head(name, saved.model.head_for(name, tasks[name]))
     return replace(saved, config=config, tasks=tasks)
-
-
-def _without_other_kinds(config: RunConfig, settings: Mapping[str, object]) -> dict[str, object]:
-    """Returns the settings of a run, without those of a kind of decoding that is replaced."""
-    plain = config.model_dump(mode="json")
-    for name, task in plain["tasks"].items():
-        section = task.get("decoding")
-        if f"tasks.{name}.decoding.kind" in settings and isinstance(section, dict):
-            task["decoding"] = {
-                key: section[key] for key in section if key in Decoding.model_fields
-            }
-    return plain

@@ -20,6 +20,7 @@ from mtl_core.tasks.base import Decoded, Head, Outcome, Task
 from mtl_core.training.distributed import Place
 from mtl_core.training.evaluation import gathered, joint_accuracy, score_task
 from mtl_core.training.objectives.base import Objective
+from mtl_core.training.report_texts import with_texts_of_a_report
 
 _KEPT_BYTES = 2**29
 """Logits of a half that a worker keeps; others are computed again for all that is tried."""
@@ -56,7 +57,7 @@ class TrainedModel:
         Raises:
             ConfigError: They do not go together with the others.
         """
-        run = override(self.config.model_dump(mode="json"), settings)
+        run = override(self.config.plain_for(settings), settings)
         return replace(self, config=RunConfig.model_validate(run))
 
     def combined(self, main: Mapping[str, float], joint_accuracy: float) -> float:
@@ -165,7 +166,8 @@ class DevHalf:
         self._shares: list[_Share] = []
         own = dict(heads) if heads else _heads(trained, trained.tasks)
         with torch.inference_mode(), autocast(trained.place.device, trained.precision):
-            decoded = self._first_pass(own)
+            self._read = self._first_pass(own)
+        decoded = self._with_texts(trained, self._read)
         self.own = self._scored(trained, own, decoded, None, calibrates=heads is None)
 
     @property
@@ -183,13 +185,18 @@ class DevHalf:
         before, now = self._trained.config.tasks, trained.config.tasks
         changed = {name: task for name, task in trained.tasks.items() if before[name] != now[name]}
         found = heads or {**self.own.heads, **_heads(trained, changed)}
+        read = {name: found[name] for name, task in changed.items() if task.writing is None}
         with torch.inference_mode(), autocast(trained.place.device, trained.precision):
-            decoded = self._decoded({name: found[name] for name in changed})
+            decoded = self._decoded(read)
+        kept = {name: self._read[name] for name in changed if name not in read}
+        decoded = self._with_texts(trained, {**decoded, **kept})
         return self._scored(trained, found, decoded, self.own, calibrates=heads is None)
 
     def _first_pass(self, heads: Mapping[str, Head]) -> Outcomes:
         """Decodes all tasks, and keeps what settings of decoding are tried on."""
         trained, left = self._trained, _KEPT_BYTES
+        # Texts hang on settings, and what a task that writes reads off its logits does not.
+        keeps = {name for name, task in trained.tasks.items() if task.writing is None}
         local: dict[str, dict[str, dict[int, Decoded]]] = {}
         for dataset, names, rows in self._batches():
             split = self._datasets[dataset].splits["dev"]
@@ -201,11 +208,18 @@ class DevHalf:
                 predicted = heads[name].decode(logits, on_device)
                 _add(local, dataset, name, rows, predicted)
                 size = logits.nbytes
-                if trained.config.tasks[name].at_decoding and size <= left:
+                if trained.config.tasks[name].at_decoding and name in keeps and size <= left:
                     left -= size
                     kept[name] = logits.cpu()
             self._shares.append(_Share(dataset, rows, batch, kept))
         return self._gathered(local, list(heads))
+
+    def _with_texts(self, trained: TrainedModel, outcomes: Outcomes) -> Outcomes:
+        splits = {name: dataset.splits["dev"] for name, dataset in self._datasets.items()}
+        place, precision = trained.place, trained.precision
+        return with_texts_of_a_report(
+            outcomes, trained.model, splits, trained.tasks, place=place, precision=precision
+        )
 
     def _batches(self) -> Iterator[tuple[str, list[str], Int64Array]]:
         place, size = self._trained.place, self._trained.collator.batch_size
@@ -216,7 +230,6 @@ class DevHalf:
                 yield name, names, rows
 
     def _decoded(self, heads: Mapping[str, Head]) -> Outcomes:
-        """Decodes some tasks with other heads."""
         trained = self._trained
         local: dict[str, dict[str, dict[int, Decoded]]] = {}
         for share in self._shares:

@@ -14,7 +14,6 @@ from mtl_core.model.autocast import Precision
 from mtl_core.model.trained import trained_parameters
 from mtl_core.training.diagnostics import GradientDiagnostics
 from mtl_core.training.distributed import Place
-from mtl_core.training.earlier_texts import as_due, with_earlier_texts
 from mtl_core.training.epoch_losses import check_finite
 from mtl_core.training.evaluation import Evaluation, evaluate
 from mtl_core.training.forward import Losses, MicroBatch, with_labels
@@ -25,6 +24,7 @@ from mtl_core.training.optimizer import learning_rates
 from mtl_core.training.plan import GlobalBatch, parts_of
 from mtl_core.training.progress import EpochProgress, Listener
 from mtl_core.training.report import Report, best_so_far
+from mtl_core.training.report_texts import as_due, with_earlier_texts
 from mtl_core.training.so_far import EpochTotals
 from mtl_core.training.speed import ms_per_sentence
 from mtl_core.training.stage import Stage, begin_stage

@@ -28,9 +28,9 @@ from mtl_core.tasks.decoding.sample import Sample
 from mtl_core.tasks.hidden import HiddenSize
 from mtl_core.tasks.outputs import Output, TextView
 from mtl_core.training.distributed import Place
-from mtl_core.training.earlier_texts import as_due, with_earlier_texts
 from mtl_core.training.evaluation import Evaluation, evaluate
 from mtl_core.training.report import Report
+from mtl_core.training.report_texts import as_due, with_earlier_texts
 from mtl_core.training.writing import Written, write_split
 
 N = NO_LABEL

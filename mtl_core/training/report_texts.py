@@ -1,12 +1,16 @@
-"""Reports for which no texts are written: they stand on those of an earlier one; see `Generate`."""
+"""The texts of a report: for how many examples they are written, and what stands where none are."""
 
 import math
 from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 
-from mtl_core.tasks.base import Task
-from mtl_core.training.evaluation import Evaluation
+from mtl_core.data.encoded import EncodedSplit
+from mtl_core.model.autocast import Precision
+from mtl_core.model.multitask import MultiTaskModel
+from mtl_core.tasks.base import Outcome, Task
+from mtl_core.training.distributed import Place
+from mtl_core.training.evaluation import Evaluation, with_texts
 from mtl_core.training.report import Report, Scores
 
 
@@ -27,6 +31,35 @@ def as_due(
             due[name] = copy(task)
             due[name].writing = task.writing.for_report(len(before) + 1, is_last=is_last)
     return due
+
+
+def with_texts_of_a_report(
+    outcomes: Mapping[str, Mapping[str, Outcome]],
+    model: MultiTaskModel,
+    splits: Mapping[str, EncodedSplit],
+    tasks: Mapping[str, Task],
+    *,
+    place: Place,
+    precision: Precision,
+) -> dict[str, dict[str, Outcome]]:
+    """Returns outcomes with texts, for as many examples as in a report that has its own.
+
+    Args:
+        outcomes: Task name -> data set -> what was read off the logits of a split.
+        model: The model, in evaluation mode.
+        splits: Data set -> the split.
+        tasks: Task name -> task.
+        place: All workers call this together.
+        precision: What is computed in.
+    """
+    due = as_due(tasks, (), is_last=True)
+    found: dict[str, dict[str, Outcome]] = {name: {} for name in outcomes}
+    for key, split in splits.items():
+        own = {name: one[key] for name, one in outcomes.items() if key in one}
+        written = with_texts(own, model, split, due, place=place, precision=precision)
+        for name, outcome in written.items():
+            found[name][key] = outcome
+    return found
 
 
 def with_earlier_texts(
