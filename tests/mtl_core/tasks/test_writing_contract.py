@@ -1,0 +1,83 @@
+"""Kinds that write, over every backbone: trains, resumes, is saved, scored and predicts, from YAML."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from contract_files import FORMATS, make_rows, write_formats
+from conftest import save_tokenizer
+from lives import INTENT, live
+from seq2seq_models import tiny_seq2seq
+from small_decoders import save_decoder
+
+from mtl_core.data.example import Example
+
+TASKS: dict[str, dict[str, Any]] = {
+    "generation": {
+        "kind": "generation", "column": "topic", "prompt": "{text} in {place}",
+        "target_length": 8, "label_smoothing": 0.1, "scores": ["chrf", "bleu"],
+        "generate": {"rows": None}, "decoding": {"max_new_tokens": 5},
+    },
+    "dialogues": {
+        "kind": "generation", "column": "talk", "instruction": "be kind", "target_length": 8,
+        "generate": {"rows": None}, "decoding": {"kind": "sample", "max_new_tokens": 5},
+    },
+    "causal_lm": {"kind": "causal_lm", "column": "", "chunk": 16, "auxiliary": False},
+}  # fmt: skip
+BACKBONES: dict[str, dict[str, Any]] = {
+    "decoder": {"kind": "decoder"},
+    "encoder_decoder": {"kind": "encoder_decoder"},
+    "encoder": {"decoder": {"layers": 1}},
+}
+
+
+@pytest.fixture(scope="module")
+def folder(
+    tmp_path_factory: pytest.TempPathFactory, tiny_encoder: Path, sample: dict[str, list[Example]]
+) -> Path:
+    """A folder with a small model for each backbone, and data for each task."""
+    folder = tmp_path_factory.mktemp("writers")
+    write_formats(folder)
+    rows = [
+        {
+            "text": " ".join(row["text"]),
+            "topic": row["intent"],
+            "place": "paris",
+            "talk": [
+                {"role": role, "content": word}
+                for word in row["text"][:2]
+                for role in ("user", "assistant")
+            ],
+        }
+        for row in make_rows()
+    ]
+    lines = "\n".join(json.dumps(row) for row in rows)
+    (folder / "written.jsonl").write_text(lines, encoding="utf-8")
+    save_decoder(folder / "decoder", "llama", sample["train"])
+    size = save_tokenizer(folder / "encoder_decoder", sample["train"])
+    tiny_seq2seq("t5", vocabulary=size).save_pretrained(folder / "encoder_decoder")
+    (folder / "encoder").symlink_to(tiny_encoder)
+    return folder
+
+
+@pytest.mark.parametrize("backbone", BACKBONES)
+@pytest.mark.parametrize("name", TASKS)
+def test_its_whole_life(name: str, backbone: str, folder: Path, tmp_path: Path) -> None:
+    text = "talk" if name == "dialogues" else "text"
+    splits = {"train": "written.jsonl", "dev": 0.25, "test": 0.25}
+    changes = {
+        "encoder": {"name": backbone, "max_length": 60, **BACKBONES[backbone]},
+        "datasets": {
+            "written": {"kind": "jsonl", "text": text, "splits": splits},
+            "rows": {"kind": "jsonl", **FORMATS["jsonl"]},
+        },
+        "tasks": {"one": {**TASKS[name], "dataset": "written"}, "intent": INTENT},
+        "training": {"epochs": 2, "batch_size": 6, "precision": "fp32"},
+    }
+    predictor = live(folder, folder / backbone, tmp_path, changes)
+    [prediction] = predictor(["play jazz"], columns=[{"place": "oslo"}])
+    if name == "causal_lm":
+        assert predictor.outputs_of() == ["intent"]
+    else:
+        assert isinstance(prediction["one"], str)
