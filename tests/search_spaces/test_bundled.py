@@ -5,6 +5,8 @@ from pathlib import Path
 import datasets
 import pytest
 from conftest import Mtl
+from letter_tokenizers import letters
+from transformers import LlamaConfig, LlamaForCausalLM
 
 from tuning.study.load import load_study
 
@@ -184,3 +186,31 @@ def test_ewt_passes_its_check_in_the_forms_of_its_sources(tmp_path: Path, mtl: M
     outcome = mtl("check", "ewt", *sets(**keys))
     assert (outcome.code, outcome.err) == (0, "")
     assert "B-LOC" in outcome.out
+
+
+def test_summary_passes_its_check_in_the_forms_of_its_sources(tmp_path: Path, mtl: Mtl) -> None:
+    rows: list[dict[str, object]] = [
+        {"id": str(n), "dialogue": f"#Person1#: How many cats?\n#Person2#: {n}.",
+         "summary": f"#Person2# has {n} cats.", "topic": "cats"}
+        for n in range(40)
+    ]  # fmt: skip
+    keys: dict[str, object] = {"run.datasets.dialogsum.name": hub_folder(tmp_path / "sums", rows)}
+    # In the place of the built-in model, which is large: one that has its chat template as well.
+    decoder = tmp_path / "decoder"
+    tokenizer = letters()
+    tokenizer.save_pretrained(decoder)
+    sizes = dict.fromkeys(("hidden_size", "intermediate_size"), 24) | {"num_hidden_layers": 2}
+    config = LlamaConfig(vocab_size=300, num_attention_heads=2, eos_token_id=256, **sizes)
+    LlamaForCausalLM(config).save_pretrained(decoder)
+    keys["run.encoder.name"] = decoder
+    outcome = mtl("check", "summary", *sets(**keys))
+    assert (outcome.code, outcome.err) == (0, "")
+    table = tmp_path / "train.csv"
+    lines = [f'"#Person1#: Hi {n}!\nAnd you?","Hi {n}."' for n in range(40)]
+    table.write_text("\n".join(["dialogue,summary", *lines]), encoding="utf-8")
+    del keys["run.datasets.dialogsum.name"]
+    splits = f'{{"train": "{table}", "dev": 0.1, "test": "{table}"}}'
+    keys["run.datasets.dialogsum"] = f'{{"kind": "csv", "text": "dialogue", "splits": {splits}}}'
+    outcome = mtl("check", "summary", *sets(**keys))
+    assert (outcome.code, outcome.err) == (0, "")
+    assert "summary" in outcome.out

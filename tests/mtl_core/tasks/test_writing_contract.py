@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from contract_files import FORMATS, make_rows, write_formats
 from conftest import save_tokenizer
+from contract_files import FORMATS, make_rows, write_formats
 from lives import INTENT, live
 from seq2seq_models import tiny_seq2seq
 from small_decoders import save_decoder
@@ -17,11 +17,11 @@ TASKS: dict[str, dict[str, Any]] = {
     "generation": {
         "kind": "generation", "column": "topic", "prompt": "{text} in {place}",
         "target_length": 8, "label_smoothing": 0.1, "scores": ["chrf", "bleu"],
-        "generate": {"rows": None}, "decoding": {"max_new_tokens": 5},
+        "generate": {"rows": None}, "decoding": {"max_new_tokens": 3},
     },
     "dialogues": {
         "kind": "generation", "column": "talk", "instruction": "be kind", "target_length": 8,
-        "generate": {"rows": None}, "decoding": {"kind": "sample", "max_new_tokens": 5},
+        "generate": {"rows": None}, "decoding": {"kind": "sample", "max_new_tokens": 3},
     },
     "causal_lm": {"kind": "causal_lm", "column": "", "chunk": 16, "auxiliary": False},
 }  # fmt: skip
@@ -66,10 +66,11 @@ def folder(
 def test_its_whole_life(name: str, backbone: str, folder: Path, tmp_path: Path) -> None:
     text = "talk" if name == "dialogues" else "text"
     splits = {"train": "written.jsonl", "dev": 0.25, "test": 0.25}
+    limit = {"train": 12, "dev": 4, "test": 1}
     changes = {
         "encoder": {"name": backbone, "max_length": 60, **BACKBONES[backbone]},
         "datasets": {
-            "written": {"kind": "jsonl", "text": text, "splits": splits},
+            "written": {"kind": "jsonl", "text": text, "splits": splits, "limit": limit},
             "rows": {"kind": "jsonl", **FORMATS["jsonl"]},
         },
         "tasks": {"one": {**TASKS[name], "dataset": "written"}, "intent": INTENT},
