@@ -1,4 +1,4 @@
-"""Kinds that write, over every backbone: trains, resumes, is saved, scored and predicts, from YAML."""
+"""Kinds that write, over every backbone: from YAML to a saved model that predicts."""
 
 import json
 from pathlib import Path
