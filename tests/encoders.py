@@ -22,6 +22,8 @@ _T5: dict[str, object] = {
     "vocab_size": 300,
     "decoder_start_token_id": 0,
 }
+_LLAMA: dict[str, object] = {"num_key_value_heads": 1, "head_dim": 16, "pad_token_id": 0}
+_LLAMA |= {"bos_token_id": 2, "eos_token_id": 3}
 FAMILIES: dict[str, dict[str, object]] = {
     "bert": {},
     "roberta": {"max_position_embeddings": 66, "pad_token_id": 1},
@@ -50,6 +52,27 @@ HALVES: dict[str, dict[str, object]] = {
     "t5": _T5,
 }
 """Encoder-decoders, of which `tiny` returns the encoder."""
+DECODERS: dict[str, dict[str, object]] = {
+    "gemma": _LLAMA,
+    "gpt2": {"n_embd": 32, "n_inner": 48, "n_positions": 64},
+    "gpt_neox": {"hidden_dropout": 0.1},
+    "llama": _LLAMA,
+    "qwen2": _LLAMA,
+    "qwen3": _LLAMA,
+}
+LIKE_LLAMA: dict[str, dict[str, object]] = {
+    # Of three layers one sees all before it, the others four alone.
+    "gemma2": _LLAMA | {"sliding_window": 4, "layer_types": [
+        "sliding_attention", "full_attention", "sliding_attention"]},
+    "gemma3_text": _LLAMA | {"sliding_window": 4, "layer_types": [
+        "sliding_attention", "full_attention", "sliding_attention"]},
+    "mistral": _LLAMA | {"sliding_window": 4},
+    "olmo2": _LLAMA,
+    "phi3": _LLAMA,
+    "smollm3": _LLAMA,
+}  # fmt: skip
+"""Those whose records are that of llama; they are tested where that could be wrong."""
+FAMILIES |= DECODERS
 SEPARATE = [family for family in FAMILIES if family != "albert"]
 """Those whose layers have their own weights."""
 
@@ -63,7 +86,7 @@ def tiny(family: str, **settings: object) -> PreTrainedModel:
         "max_position_embeddings": 64,
     }
     config = AutoConfig.for_model(
-        family, **(sizes | (FAMILIES | HALVES).get(family, {}) | settings)
+        family, **(sizes | (FAMILIES | HALVES | LIKE_LLAMA).get(family, {}) | settings)
     )
     torch.manual_seed(0)
     return token_encoder(AutoModel.from_config(config))

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_FORMAT = 6
+_FORMAT = 7
 """Counts up when the files change, so that old ones are taken anew."""
 _NO_LIMIT = 2**30
 """Tokenizers without a limit of their own name a larger number."""

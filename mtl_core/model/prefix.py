@@ -27,7 +27,7 @@ class _ReachedError(Exception):
     """Ends a forward pass at the layer where the prefix ends."""
 
 
-def run_prefix(encoder: "PreTrainedModel", depth: int, inputs: dict[str, Tensor]) -> Tensor:
+def run_prefix(encoder: "PreTrainedModel", depth: int, inputs: dict[str, Any]) -> Tensor:
     """Returns the hidden states (batch, seq, hidden) that the layer `depth` gets.
 
     Args:
@@ -58,7 +58,7 @@ def run_prefix(encoder: "PreTrainedModel", depth: int, inputs: dict[str, Tensor]
 
 
 def run_suffix(
-    encoder: "PreTrainedModel", depth: int, hidden: Tensor, inputs: dict[str, Tensor]
+    encoder: "PreTrainedModel", depth: int, hidden: Tensor, inputs: dict[str, Any]
 ) -> Tensor:
     """Returns the last hidden states (batch, seq, hidden) from those of the layer `depth` on.
 
@@ -99,6 +99,7 @@ def _without_prefix(encoder: "PreTrainedModel", depth: int, hidden: Tensor) -> I
         if 0 < depth < len(parts.layers) and family.handed_on:
             put_back.callback(_hand_on(parts.layers[0], parts.layers[depth], family.handed_on))
         if depth:
+            put_back.callback(_shift_types(encoder, depth))
             name, above = layers_name(encoder), nn.ModuleList(parts.layers[depth:])
             put_back.callback(_replace(encoder, name, above))
             # It would otherwise run behind the first of the layers that are left.
@@ -118,6 +119,18 @@ def _give(layer: nn.Module, hidden: Tensor) -> Callable[[], None]:
         return args, {**kwargs, "hidden_states": hidden}
 
     return layer.register_forward_pre_hook(give, with_kwargs=True).remove
+
+
+def _shift_types(encoder: "PreTrainedModel", depth: int) -> Callable[[], None]:
+    """Takes lower layers out of the list of what mask each layer wants; returns what undoes that.
+
+    Some models look it up by the place of a layer among the layers.
+    """
+    config, types = encoder.config, getattr(encoder.config, "layer_types", None)
+    if types is None:
+        return lambda: None
+    config.layer_types = types[depth:]
+    return lambda: setattr(config, "layer_types", types)
 
 
 def _hand_on(first: nn.Module, layer: nn.Module, name: str) -> Callable[[], None]:
@@ -148,9 +161,14 @@ def _replace(encoder: nn.Module, name: str, module: nn.Module | None) -> Callabl
     return lambda: parent.register_module(last, before)
 
 
-def as_inputs(batch: Batch, facts: EncoderFacts) -> dict[str, Tensor]:
+def as_inputs(batch: Batch, facts: EncoderFacts) -> dict[str, Any]:
     """Returns the arguments of an encoder's forward pass; segments for encoders that know them."""
-    inputs = {"input_ids": batch.token_ids, "attention_mask": batch.attention_mask}
+    inputs: dict[str, Any] = {
+        "input_ids": batch.token_ids,
+        "attention_mask": batch.attention_mask,
+    }
+    if facts.has_cache:  # Keys and values of all layers, for tokens to come.
+        inputs["use_cache"] = False
     if batch.token_types is not None and facts.takes_segments:
         inputs["token_type_ids"] = batch.token_types
     return inputs

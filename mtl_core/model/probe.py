@@ -37,6 +37,7 @@ class EncoderFacts:
         layers: Name of the list of its transformer layers, from the input up; "" = it has several
             such lists, or none.
         above: Names of the modules with weights that run after the last layer.
+        has_cache: Whether it can keep keys and values for tokens to come.
         uses_all: Whether its output depends on all of its weights. Some families have parts for
             other inputs (entities, contacts), or send each sub-word to some of several experts.
     """
@@ -48,6 +49,7 @@ class EncoderFacts:
     reads_token_ids: bool
     layers: str
     above: tuple[str, ...]
+    has_cache: bool
     uses_all: bool
 
 
@@ -154,6 +156,7 @@ def _find_facts(encoder: "PreTrainedModel") -> EncoderFacts:
         reads_token_ids=seen.reads_words_for(ids),
         layers=layers,
         above=above,
+        has_cache="use_cache" in taken,
         uses_all=used >= {p for p in encoder.parameters() if p.requires_grad},
     )
 

@@ -1,0 +1,99 @@
+"""Lets the highest layers of a decoder see all sub-words of a text, not only those before.
+
+What a decoder has learnt stays of use when its masks are taken away for tasks that label texts
+(BehnamGhader et al. 2024, https://arxiv.org/abs/2404.05961; Duki\u0107 and \u0160najder 2024,
+https://arxiv.org/abs/2401.14556, who unmask some of the layers).
+"""
+
+import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor, nn
+
+from mtl_core.model.layers import layers_name
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+
+@contextmanager
+def looking_ahead(
+    encoder: "PreTrainedModel", attention_mask: Tensor, *, layers: int
+) -> Iterator[None]:
+    """Within the block, sub-words see all others in the highest layers of an encoder.
+
+    Args:
+        encoder: The encoder, of a family that `families` knows as looking back.
+        attention_mask: 1 for sub-words, 0 for padding, (batch, seq).
+        layers: How many of the highest layers; 0 = none.
+    """
+    if not layers:
+        yield
+        return
+    found = encoder.get_submodule(layers_name(encoder))
+    assert isinstance(found, nn.ModuleList)
+    own = list(found)[-layers:]
+    first = len(found) - layers
+    mask = _Mask(encoder, attention_mask)
+    for number, layer in enumerate(own, first):
+        found[number] = _Ahead(layer, mask)
+    try:
+        yield
+    finally:
+        for number, layer in enumerate(own, first):
+            found[number] = layer
+
+
+class _Mask:
+    """The mask of a batch in which all sub-words are seen, made by the first layer that asks."""
+
+    def __init__(self, encoder: "PreTrainedModel", attention_mask: Tensor) -> None:
+        self._encoder, self._attention_mask = encoder, attention_mask
+        self._made: Tensor | None = None
+
+    def of(self, hidden: Tensor) -> Tensor:
+        """Returns it in the form that the encoder's attention wants."""
+        if self._made is None:
+            from transformers.masking_utils import create_bidirectional_mask
+
+            self._made = create_bidirectional_mask(
+                config=self._encoder.config,
+                inputs_embeds=hidden,
+                attention_mask=self._attention_mask,
+                # None in place of a mask would have the attention look back.
+                allow_is_bidirectional_skip=False,
+            )
+        assert self._made is not None
+        return self._made
+
+
+class _Ahead(nn.Module):
+    """A layer that is given another mask than that of its model.
+
+    In the place of the layer and no hook of it: with gradient checkpointing it runs again in the
+    backward pass, with the arguments that it was called with.
+    """
+
+    def __init__(self, layer: nn.Module, mask: _Mask) -> None:
+        super().__init__()
+        # In a tuple, so that it is not registered: weights keep their names.
+        self._layer, self._mask = (layer,), mask
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return super().__getattr__(name)
+        except AttributeError:  # Some models ask their layers which mask they want.
+            return getattr(self._layer[0], name)
+
+    def forward(self, hidden_states: Tensor, *args: Any, **kwargs: Any) -> Any:
+        """Runs the layer."""
+        [layer] = self._layer
+        mask = self._mask.of(hidden_states)
+        place = list(inspect.signature(layer.forward).parameters).index("attention_mask") - 1
+        if place < len(args):
+            args = (*args[:place], mask, *args[place + 1 :])
+        else:
+            kwargs["attention_mask"] = mask
+        return layer(hidden_states, *args, **kwargs)
