@@ -6,8 +6,9 @@ https://arxiv.org/abs/2401.14556, who unmask some of the layers).
 """
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
@@ -16,6 +17,23 @@ from mtl_core.model.layers import layers_name
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What the sub-words of a batch see, which its tasks decide.
+
+    Attributes:
+        writing: Names of the tasks that write: each token is predicted from those before it.
+        layers: In batches of others, how many of the highest layers look ahead.
+    """
+
+    writing: frozenset[str]
+    layers: int = 0
+
+    def layers_ahead(self, task_names: Iterable[str]) -> int:
+        """Returns how many of the highest layers look ahead in a batch of these tasks."""
+        return self.layers if self.writing.isdisjoint(task_names) else 0
 
 
 @contextmanager

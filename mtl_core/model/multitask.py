@@ -11,6 +11,7 @@ from mtl_core.model.attention import register_fast_attention, use_fast_attention
 from mtl_core.model.backbones.base import Backbone
 from mtl_core.model.dropout import use_fast_dropout
 from mtl_core.model.forward_pass import word_table
+from mtl_core.model.looking_ahead import Sight, looking_ahead
 from mtl_core.model.pooling import Pooler
 from mtl_core.model.prefix import as_inputs, run_suffix
 from mtl_core.model.probe import EncoderFacts, facts_of
@@ -39,6 +40,7 @@ class MultiTaskModel(nn.Module):
         *,
         num_features: Mapping[str, int],
         writer: Writer | None = None,
+        layers_ahead: int = 0,
     ) -> None:
         """Makes new heads, drawn from torch's global generator.
 
@@ -48,17 +50,21 @@ class MultiTaskModel(nn.Module):
             pooler: Makes the vectors of sentences.
             num_features: Task name -> extra dense numbers of its sentences.
             writer: Makes text of hidden states; None = the backbone has nothing that does.
+            layers_ahead: In batches of tasks that do not write, how many of the highest layers let
+                sub-words see those behind them, too.
         """
         super().__init__()
         self.encoder = encoder
         self.pooler = pooler
         # Behind the encoder: what both have in common keeps its name there.
         self.writer = writer
-        self._writing = frozenset(name for name, task in tasks.items() if task.writes)
+        self.sight = Sight(
+            frozenset(name for name, task in tasks.items() if task.writes), layers_ahead
+        )
         # Before the heads, which may be tied to this very table.
         table = _word_table(encoder, facts_of(encoder))
         self._vocabulary = Vocabulary(table) if isinstance(table, nn.Embedding) else None
-        if self._vocabulary is not None and self._writing and _is_tied(writer, self._vocabulary):
+        if self.sight.writing and self._vocabulary and _is_tied(writer, self._vocabulary):
             self._vocabulary.tie()
         self.heads = nn.ModuleDict()
         for name, task in tasks.items():
@@ -156,7 +162,7 @@ class MultiTaskModel(nn.Module):
         for parameter in self.encoder.parameters():
             parameter.requires_grad_(parameter not in frozen)
         for parameter in self.writer_parameters():
-            parameter.requires_grad_(bool(self._writing) and parameter not in frozen)
+            parameter.requires_grad_(bool(self.sight.writing) and parameter not in frozen)
         self._frozen = list(modules)
         # Modules that were frozen until now take the mode of the model again.
         self.train(self.training)
@@ -187,11 +193,13 @@ class MultiTaskModel(nn.Module):
     def forward(self, batch: Batch, task_names: Sequence[str]) -> dict[str, Tensor]:
         """Returns task name -> logits, in the shape of the task's head."""
         inputs = as_inputs(batch, facts_of(self.encoder))
-        if (frozen := batch.frozen) is None:
-            states = self.encoder(**inputs).last_hidden_state  # (batch, seq, hidden)
-        else:
-            # Files may hold half precision, which layers do not take where autocast is off.
-            states = run_suffix(self.encoder, frozen.depth, frozen.values.float(), inputs)
+        ahead = self.sight.layers_ahead(task_names)
+        with looking_ahead(self.encoder, batch.attention_mask, layers=ahead):
+            if (frozen := batch.frozen) is None:
+                states = self.encoder(**inputs).last_hidden_state  # (batch, seq, hidden)
+            else:
+                # Files may hold half precision, which layers do not take where autocast is off.
+                states = run_suffix(self.encoder, frozen.depth, frozen.values.float(), inputs)
         hidden = Hidden(states, batch, self.pooler)
         logits: dict[str, Tensor] = {name: self.head(name)(hidden) for name in task_names}
         if self.training and any(p.requires_grad for p in self.pooler.parameters()):
@@ -226,6 +234,7 @@ def build_model(
         backbone.pooler(facts_of(encoder).width),
         num_features=num_features,
         writer=backbone.writer_of(kept, tokenizer),
+        layers_ahead=backbone.layers_ahead,
     )
 
 

@@ -23,6 +23,13 @@ def can_run_apart(encoder: "PreTrainedModel", depth: int) -> bool:
     return depth == WHOLE or encoder.config.model_type in FAMILIES
 
 
+def looks_below(encoder: "PreTrainedModel", depth: int, layers: int) -> bool:
+    """Returns whether any of the highest layers, so many of them, stands below a depth."""
+    if not layers:
+        return False
+    return depth == WHOLE or depth > len(encoder_parts(encoder).layers) - layers
+
+
 class _ReachedError(Exception):
     """Ends a forward pass at the layer where the prefix ends."""
 

@@ -25,6 +25,7 @@ from mtl_core.data.store import EncodedDataset
 from mtl_core.errors import TrainingError
 from mtl_core.full_disk import take_room
 from mtl_core.model.autocast import DTYPES, Precision, autocast
+from mtl_core.model.looking_ahead import looking_ahead
 from mtl_core.model.prefix import as_inputs, run_prefix
 from mtl_core.model.probe import evaluating, facts_of
 from mtl_core.paths import cache_folder
@@ -51,12 +52,14 @@ class PrefixSettings:
         precision: What the states are computed in.
         dtype: What the files hold.
         budget: Bytes that all hidden states on this machine may take.
+        layers_ahead: How many of the highest layers look ahead; 0 where all of those are above.
     """
 
     depth: int
     precision: Precision
     dtype: Precision
     budget: int
+    layers_ahead: int = 0
 
 
 class PrefixCache:
@@ -124,6 +127,7 @@ class PrefixCache:
             sorted({str(parameter.dtype) for parameter in encoder.parameters()}),
             importlib.metadata.version("transformers"),
             settings.depth,
+            settings.layers_ahead,
             settings.precision,
             settings.dtype,
         )
@@ -205,7 +209,9 @@ def build_states(
     with evaluating(encoder), autocast(encoder.device, settings.precision):
         for rows in rows_by_length(split, batch_size=_BATCH):
             batch = make_batch(split, rows, pad_token_id=0).to(encoder.device)
-            hidden = run_prefix(encoder, settings.depth, as_inputs(batch, facts_of(encoder)))
+            inputs = as_inputs(batch, facts_of(encoder))
+            with looking_ahead(encoder, batch.attention_mask, layers=settings.layers_ahead):
+                hidden = run_prefix(encoder, settings.depth, inputs)
             is_token = batch.attention_mask.bool()  # (batch, seq)
             # Where each token of the batch stands in the file, (batch, seq); padding is masked out.
             places = split.token_ids.offsets[rows][:, None] + np.arange(is_token.shape[1])

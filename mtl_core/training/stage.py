@@ -1,13 +1,13 @@
 """What makes the updates of a run, built anew whenever other parameters train."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mtl_core.assets import Assets
 from mtl_core.config import RunConfig
 from mtl_core.data.dev_sample import sample_of_dev
 from mtl_core.data.store import EncodedDataset
-from mtl_core.model.prefix import can_run_apart
+from mtl_core.model.prefix import can_run_apart, looks_below
 from mtl_core.model.prefix_cache import PrefixSettings
 from mtl_core.training.distributed import Place
 from mtl_core.training.forward import ForwardPass, TaskLosses
@@ -96,5 +96,11 @@ def _with_frozen_states(
     # Where a task changes its batches (masking), frozen layers see other words in each epoch.
     changed = {dataset for name in loader.collator.changes
                for dataset in config.tasks[name].datasets}  # fmt: skip
-    fixed = {name: dataset for name, dataset in every.items() if name not in changed}
-    return {**every, **assets.prefix_cache.apply(fixed, encoder, settings)}
+    found = dict(every)
+    for name, dataset in every.items():
+        if name in changed:
+            continue
+        ahead = state.model.sight.layers_ahead(dataset.labels)
+        own = replace(settings, layers_ahead=ahead if looks_below(encoder, depth, ahead) else 0)
+        found |= assets.prefix_cache.apply({name: dataset}, encoder, own)
+    return found

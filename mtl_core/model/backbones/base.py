@@ -54,6 +54,11 @@ class Backbone(Origin, ABC):
     def looks_ahead(self) -> bool:
         """Whether sub-words see those behind them, in batches of tasks that do not write."""
 
+    @property
+    def layers_ahead(self) -> int:
+        """How many of the highest layers of a decoder look ahead in such batches; 0 = none."""
+        return 0
+
     @abstractmethod
     def auto_class(self) -> Any:
         """Returns the class of Transformers that makes the whole, such as `AutoModel`."""
