@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor, nn
 
 from mtl_core.model.layers import layers_name
+from mtl_core.model.stand_in import Arguments, StandIn
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -56,7 +57,7 @@ def looking_ahead(
     first = len(found) - layers
     mask = _Mask(encoder, attention_mask)
     for number, layer in enumerate(own, first):
-        found[number] = _Ahead(layer, mask)
+        found[number] = _with_mask(layer, mask)
     try:
         yield
     finally:
@@ -87,31 +88,16 @@ class _Mask:
         return self._made
 
 
-class _Ahead(nn.Module):
-    """A layer that is given another mask than that of its model.
+def _with_mask(layer: nn.Module, mask: _Mask) -> StandIn:
+    """Returns what gives a layer a mask in the place of its model's."""
+    # Some models give masks by their place.
+    names = list(inspect.signature(layer.forward).parameters)
+    place = names.index("attention_mask")
 
-    In the place of the layer and no hook of it: with gradient checkpointing it runs again in the
-    backward pass, with the arguments that it was called with.
-    """
-
-    def __init__(self, layer: nn.Module, mask: _Mask) -> None:
-        super().__init__()
-        # In a tuple, so that it is not registered: weights keep their names.
-        self._layer, self._mask = (layer,), mask
-
-    def __getattr__(self, name: str) -> Any:
-        try:
-            return super().__getattr__(name)
-        except AttributeError:  # Some models ask their layers which mask they want.
-            return getattr(self._layer[0], name)
-
-    def forward(self, hidden_states: Tensor, *args: Any, **kwargs: Any) -> Any:
-        """Runs the layer."""
-        [layer] = self._layer
-        mask = self._mask.of(hidden_states)
-        place = list(inspect.signature(layer.forward).parameters).index("attention_mask") - 1
+    def change(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Arguments:
+        made = mask.of(args[0] if args else kwargs["hidden_states"])
         if place < len(args):
-            args = (*args[:place], mask, *args[place + 1 :])
-        else:
-            kwargs["attention_mask"] = mask
-        return layer(hidden_states, *args, **kwargs)
+            return (*args[:place], made, *args[place + 1 :]), kwargs
+        return args, {**kwargs, "attention_mask": made}
+
+    return StandIn(layer, change)

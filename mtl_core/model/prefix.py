@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from mtl_core.data.batching import Batch
 from mtl_core.model.families import FAMILIES
 from mtl_core.model.layers import encoder_parts, layers_name
-from mtl_core.model.probe import EncoderFacts
+from mtl_core.model.probe import EncoderFacts, facts_of
+from mtl_core.model.stand_in import Arguments, StandIn
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -20,7 +21,11 @@ WHOLE = -1
 
 def can_run_apart(encoder: "PreTrainedModel", depth: int) -> bool:
     """Returns whether what is above a depth runs without what is below; see `run_suffix`."""
-    return depth == WHOLE or encoder.config.model_type in FAMILIES
+    if depth == WHOLE:
+        return True
+    family = FAMILIES.get(str(encoder.config.model_type))
+    # What is handed on would not be there when a layer is computed again in the backward pass.
+    return family is not None and not (family.handed_on and encoder.is_gradient_checkpointing)
 
 
 def looks_below(encoder: "PreTrainedModel", depth: int, layers: int) -> bool:
@@ -93,6 +98,7 @@ class _Given(nn.Module):
 def _without_prefix(encoder: "PreTrainedModel", depth: int, hidden: Tensor) -> Iterator[None]:
     family = FAMILIES[str(encoder.config.model_type)]
     parts = encoder_parts(encoder)
+    left = list(parts.layers[depth:])
     with ExitStack() as put_back:  # The last that was put in is taken out first.
         if family.before:
             first, *others = family.before
@@ -100,32 +106,28 @@ def _without_prefix(encoder: "PreTrainedModel", depth: int, hidden: Tensor) -> I
             # The states have gone through these already.
             for name in others:
                 put_back.callback(_replace(encoder, name, nn.Identity()))
+        elif left:
+            left[0] = _given(left[0], hidden)
         else:
-            layer = (*parts.layers, *parts.above)[depth]
-            put_back.callback(_give(layer, hidden))
+            name = facts_of(encoder).above[0]
+            put_back.callback(_replace(encoder, name, _given(parts.above[0], hidden)))
         if 0 < depth < len(parts.layers) and family.handed_on:
             put_back.callback(_hand_on(parts.layers[0], parts.layers[depth], family.handed_on))
-        if depth:
-            put_back.callback(_shift_types(encoder, depth))
-            name, above = layers_name(encoder), nn.ModuleList(parts.layers[depth:])
-            put_back.callback(_replace(encoder, name, above))
-            # It would otherwise run behind the first of the layers that are left.
-            if family.after_first:
-                put_back.callback(_replace(encoder, family.after_first, None))
+        put_back.callback(_shift_types(encoder, depth))
+        put_back.callback(_replace(encoder, layers_name(encoder), nn.ModuleList(left)))
+        # It would otherwise run behind the first of the layers that are left.
+        if depth and family.after_first:
+            put_back.callback(_replace(encoder, family.after_first, None))
         yield
 
 
-def _give(layer: nn.Module, hidden: Tensor) -> Callable[[], None]:
-    """Gives hidden states to a layer, whatever it is called with; returns what ends that."""
+def _given(layer: nn.Module, hidden: Tensor) -> StandIn:
+    """Returns what calls a layer with these hidden states, whatever it is called with itself."""
 
-    def give(
-        _: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        if args:
-            return (hidden, *args[1:]), kwargs
-        return args, {**kwargs, "hidden_states": hidden}
+    def change(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Arguments:
+        return ((hidden, *args[1:]), kwargs) if args else (args, kwargs | {"hidden_states": hidden})
 
-    return layer.register_forward_pre_hook(give, with_kwargs=True).remove
+    return StandIn(layer, change)
 
 
 def _shift_types(encoder: "PreTrainedModel", depth: int) -> Callable[[], None]:

@@ -5,11 +5,12 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import RunConfigFactory, save_tokenizer
-from encoders import FAMILIES, HALVES, SEPARATE, tiny
+from encoders import DECODERS, FAMILIES, HALVES, LIKE_LLAMA, SEPARATE, tiny
 from pydantic import TypeAdapter
 from token_encoders import random_model
 from torch import Tensor, nn
 from transformers import PreTrainedModel
+from transformers.pytorch_utils import Conv1D
 
 from mtl_core.assets import Assets, build_tasks
 from mtl_core.data.batching import make_batch
@@ -26,13 +27,15 @@ from mtl_core.training.loop import train
 
 CPU = torch.device("cpu")
 KINDS: TypeAdapter[FreezingSection] = TypeAdapter(FreezingSection)
-LAYERS = {"distilbert": "transformer.layer.", "modernbert": "layers."}
+LAYERS = {"distilbert": "transformer.layer.", "gpt2": "h.", "modernbert": "layers."}
+LAYERS |= {family: "layers." for family in DECODERS if family != "gpt2"}
+ABOVE = ("final_norm", "final_layer_norm", "ln_f", "norm.")
 
 
 def layer_of(family: str, name: str) -> int | None:
     """Returns the layer that a parameter stands in, 3 = above all, None = below."""
     prefix = LAYERS.get(family, "encoder.layer.")
-    if name.startswith("final_norm"):
+    if name.startswith(ABOVE):
         return 3
     return int(name.removeprefix(prefix)[0]) if name.startswith(prefix) else None
 
@@ -84,7 +87,7 @@ def test_just_the_expected_parameters_move(
         with pytest.raises(ConfigError, match=r"layers of a 'albert' encoder share their weights"):
             moved_by_a_step(encoder, kind, epoch)
         return
-    if family == "modernbert" and name == "bias_only":
+    if name == "bias_only" and family in ("gemma", "llama", "modernbert", "qwen3"):
         with pytest.raises(ConfigError, match=r"has no biases"):
             moved_by_a_step(encoder, kind, epoch)
         return
@@ -107,7 +110,7 @@ def test_just_the_expected_parameters_move(
             for n in linear
             for side in "AB"
         }
-        plain = sum(isinstance(m, nn.Linear) for m in tiny(family).modules())
+        plain = sum(isinstance(m, nn.Linear | Conv1D) for m in tiny(family).modules())
         assert len(linear) == plain
 
 
@@ -169,7 +172,7 @@ def test_layer_decay_of_shared_layers_is_refused(
 
 
 def test_every_family_is_tested_here() -> None:
-    assert {*families.FAMILIES} == {*FAMILIES, *HALVES}
+    assert {*families.FAMILIES} == {*FAMILIES, *HALVES, *LIKE_LLAMA}
 
 
 def test_layers_that_are_not_one_list_cannot_be_frozen_by_themselves() -> None:
