@@ -58,14 +58,10 @@ class MultiTaskModel(nn.Module):
         self.pooler = pooler
         # Behind the encoder: what both have in common keeps its name there.
         self.writer = writer
-        self.sight = Sight(
-            frozenset(name for name, task in tasks.items() if task.writes), layers_ahead
-        )
+        writing = frozenset(name for name, task in tasks.items() if task.writes)
+        self.sight = Sight(writing, layers_ahead)
         # Before the heads, which may be tied to this very table.
-        table = _word_table(encoder, facts_of(encoder))
-        self._vocabulary = Vocabulary(table) if isinstance(table, nn.Embedding) else None
-        if self.sight.writing and self._vocabulary and _is_tied(writer, self._vocabulary):
-            self._vocabulary.tie()
+        self._vocabulary = _vocabulary(encoder, writer if writing else None)
         self.heads = nn.ModuleDict()
         for name, task in tasks.items():
             size = self._size(num_features.get(name, 0))
@@ -249,10 +245,15 @@ def _word_table(encoder: "PreTrainedModel", facts: EncoderFacts) -> nn.Module | 
     return table
 
 
-def _is_tied(writer: Writer | None, vocabulary: Vocabulary) -> bool:
-    """Returns whether a writer has the word embeddings as its own weights, too."""
-    found = () if writer is None else writer.parameters()
-    return any(parameter is vocabulary.table.weight for parameter in found)
+def _vocabulary(encoder: "PreTrainedModel", writer: Writer | None) -> Vocabulary | None:
+    """Returns the word embeddings; they are tied where a writer has them as its own, too."""
+    table = _word_table(encoder, facts_of(encoder))
+    if not isinstance(table, nn.Embedding):
+        return None
+    vocabulary = Vocabulary(table)
+    if writer is not None and any(one is table.weight for one in writer.parameters()):
+        vocabulary.tie()
+    return vocabulary
 
 
 def _module_name(task_name: str) -> str:
