@@ -114,6 +114,8 @@ class RunConfig(Section):
             raise ValueError("tasks: the weights of all tasks are 0; at least one has to train")
         if all(task.auxiliary for task in self.tasks.values()):
             raise ValueError("tasks: all tasks are auxiliary; at least one has to count")
+        if self.encoder.adds_writer and not any(task.writes for task in self.tasks.values()):
+            raise ValueError("encoder.decoder: no task writes text, so it has no effect")
         return self
 
     def _check_datasets(self, name: str, task: TaskSection) -> None:
@@ -134,7 +136,8 @@ class RunConfig(Section):
         if task.writes and not self.encoder.writes:
             raise ValueError(
                 f"tasks.{name}.kind: {task.kind} writes text, which encoder.kind "
-                f"{self.encoder.kind} does not; use encoder.kind decoder"
+                f"{self.encoder.kind} does not; use encoder.kind decoder or encoder_decoder, or "
+                "give it a decoder (encoder.decoder)"
             )
         if task.looks_ahead and not self.encoder.looks_ahead:
             raise ValueError(

@@ -1,13 +1,16 @@
 """The bundled studies: all load; those of the hub pass their check on files in its formats."""
 
+import json
 from pathlib import Path
 
 import datasets
 import pytest
 from conftest import Mtl
 from letter_tokenizers import letters
+from seq2seq_models import save_seq2seq
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from mtl_core.data.example import Example
 from tuning.study.load import load_study
 
 BUNDLED = Path(__file__).parents[2] / "search_spaces"
@@ -214,3 +217,51 @@ def test_summary_passes_its_check_in_the_forms_of_its_sources(tmp_path: Path, mt
     outcome = mtl("check", "summary", *sets(**keys))
     assert (outcome.code, outcome.err) == (0, "")
     assert "summary" in outcome.out
+
+
+def t5_folder(folder: Path) -> Path:
+    """Saves a small random T5 with a tokenizer."""
+    folder.mkdir()
+    save_seq2seq(folder, "t5", [Example((*WORDS, "translate", "vols", "de", "vers"), {})])
+    return folder
+
+
+def test_translation_passes_its_check_in_the_hubs_format(tmp_path: Path, mtl: Mtl) -> None:
+    folder = tmp_path / "tatoeba"
+    (folder / "en-fr").mkdir(parents=True)
+    for split in ("train", "dev"):
+        rows = [
+            {"english": f"{' '.join(WORDS)} {split} {n}", "non_english": f"vols de {n}"}
+            for n in range(40)
+        ]
+        datasets.Dataset.from_list(rows).to_parquet(str(folder / "en-fr" / f"{split}.parquet"))
+    files = "".join(
+        f"      - split: {split}\n        path: en-fr/{split}*\n" for split in ("train", "dev")
+    )
+    card = f"---\nconfigs:\n  - config_name: en-fr\n    data_files:\n{files}---\n"
+    (folder / "README.md").write_text(card, encoding="utf-8")
+    keys = {"run.datasets.tatoeba.name": folder, "run.encoder.name": t5_folder(tmp_path / "t5")}
+    outcome = mtl("check", "translation", *sets(**keys))
+    assert (outcome.code, outcome.err) == (0, "")
+    assert "generation" in outcome.out
+
+
+def test_translation_passes_its_check_on_local_files_with_a_small_decoder(
+    tmp_path: Path, tiny_encoder: Path, mtl: Mtl
+) -> None:
+    for split in ("train", "test"):
+        rows = [
+            {"english": f"{split} {n} {WORDS[n % 6]}", "non_english": "vols"} for n in range(40)
+        ]
+        lines = "".join(f"{json.dumps(row)}\n" for row in rows)
+        (tmp_path / f"{split}.jsonl").write_text(lines, encoding="utf-8")
+    source = (
+        '{"kind": "jsonl", "text": "english", "splits": '
+        f'{{"train": "{tmp_path}/train.jsonl", "dev": 0.1, "test": "{tmp_path}/test.jsonl"}}}}'
+    )
+    keys = {
+        "run.datasets.tatoeba": source,
+        "run.encoder": f'{{"name": "{tiny_encoder}", "decoder": {{"layers": 2}}}}',
+    }
+    outcome = mtl("check", "translation", *sets(**keys))
+    assert (outcome.code, outcome.err) == (0, "")

@@ -50,6 +50,11 @@ class Backbone(Origin, ABC):
         """Whether it has a writer."""
 
     @property
+    def adds_writer(self) -> bool:
+        """Whether the writer is a new one, which the section asks for."""
+        return False
+
+    @property
     @abstractmethod
     def looks_ahead(self) -> bool:
         """Whether sub-words see those behind them, in batches of tasks that do not write."""

@@ -27,6 +27,11 @@ class Encoder(Backbone):
     @property
     def writes(self) -> bool:
         """Whether it has a writer: the small decoder."""
+        return self.adds_writer
+
+    @property
+    def adds_writer(self) -> bool:
+        """Whether the section asks for a small decoder."""
         return self.decoder is not None
 
     @property

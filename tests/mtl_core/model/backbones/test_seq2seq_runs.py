@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import RunConfigFactory
+from pydantic import ValidationError
 from saved_models import train_and_export
 from seq2seq_models import save_seq2seq
 from transformers import AutoModelForSeq2SeqLM
@@ -12,6 +13,7 @@ from transformers import AutoModelForSeq2SeqLM
 from mtl_core.assets import Assets, build_tasks
 from mtl_core.config import RunConfig
 from mtl_core.data.example import Example
+from mtl_core.errors import ConfigError
 from mtl_core.predictor import Predictor
 from mtl_core.saved_model import load_model
 from mtl_core.training.best import load_best
@@ -105,3 +107,22 @@ def test_a_second_run_on_the_same_assets_begins_anew(config: RunConfig, tmp_path
     second = list(train(config, assets=assets, checkpoint=tmp_path / "b"))
     assert first[-1].losses == second[-1].losses
     assert first[-1].dev == second[-1].dev
+
+
+def test_a_small_decoder_that_nothing_writes_with_is_refused(run_config: RunConfigFactory) -> None:
+    with pytest.raises(ValidationError, match=r"encoder\.decoder: no task writes text"):
+        run_config({"encoder.decoder": {"layers": 1}})
+
+
+def test_an_encoder_alone_does_not_write(with_text: RunConfigFactory) -> None:
+    with pytest.raises(
+        ValidationError, match=r"tasks\.words\.kind: causal_lm writes text.*decoder"
+    ):
+        with_text()
+
+
+def test_a_decoder_that_the_encoder_cannot_have_is_refused_before_a_run(
+    with_text: RunConfigFactory,
+) -> None:
+    with pytest.raises(ConfigError, match=r"encoder\.decoder\.layers: expected at most 3"):
+        Assets.load(with_text({"encoder.decoder": {"layers": 9}}), device=CPU)
