@@ -1,6 +1,7 @@
 """Export: makes a saved model, with its card, from the checkpoint of a run."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from mtl_core.assets import Assets, build_tasks, count_parts
@@ -40,17 +41,57 @@ def export_best(
     Raises:
         ConfigError: The checkpoint was written by another version.
     """
-    tasks = build_tasks(config, assets.data.datasets)
-    model = assets.new_model(config, tasks)
+    model = assets.new_model(config, build_tasks(config, assets.data.datasets))
     # A checkpoint holds only what trained: the rest is the pretrained encoder that the model has.
     precision = load_best(checkpoint, model)
+    said = Said(dev, test, about)
+    export_model(folder, model, said, config=config, assets=assets, precision=precision)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What the card of a model tells beside its run.
+
+    Attributes:
+        dev: Dev scores.
+        test: Test scores; None when there are none.
+        about: What its owner says of it, if anything.
+    """
+
+    dev: ScoreTree
+    test: ScoreTree | None = None
+    about: About | None = None
+
+
+def export_model(
+    folder: Path,
+    model: MultiTaskModel,
+    said: Said,
+    *,
+    config: RunConfig,
+    assets: Assets,
+    precision: Precision,
+) -> None:
+    """Saves a model with its card; its adapters become part of its weights, or stay alone.
+
+    Args:
+        folder: Where it goes; a model that stands there is replaced as a whole.
+        model: The last model that was made of the assets.
+        said: What its card tells.
+        config: Its run.
+        assets: Its data and encoder.
+        precision: What the run computed in.
+    """
+    tasks = build_tasks(config, assets.data.datasets)
     labels = {name: task.labels.trained for name, task in tasks.items()}
     rows = count_rows(config, assets.data.datasets)
     notes = assets.data.notes
     found = [*leaks(notes, "test"), *leaks(notes, "dev")]
-    card = render_card(
-        CardFacts(config, labels, rows, precision, dev=dev, test=test, about=about, leaks=found)
-    )
+    facts = CardFacts(
+        config, labels, rows, precision, dev=said.dev, test=said.test, about=said.about,
+        leaks=found,
+    )  # fmt: skip
+    card = render_card(facts)
     save_model(folder, model, config=config, assets=assets, precision=precision, card=card)
 
 

@@ -2,9 +2,10 @@
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from mtl_core.training.decoded import Decoded, Taken
 from mtl_core.training.report import Report, best_report
 
 Value = str | int | float | bool | None
@@ -24,6 +25,10 @@ EndedBy = Literal["trials", "hours", "total_epochs", "patience", "sampler"]
 
 DEFAULT_ID = "0000"
 """Run id of trial 0, the study file's own recipe."""
+
+
+DECODED = "+decoding"
+"""Behind the run id of a trial: its model as it is decoded with settings that were found for it."""
 
 
 def run_id_of(number: int) -> str:
@@ -127,6 +132,29 @@ class TrialRecord:
     def best_on_sample(self) -> Report | None:
         """The best report on a sample of dev; says nothing beside scores on all of it."""
         return best_report(self.reports, is_sample=True)
+
+    @property
+    def decoded(self) -> Decoded | None:
+        """What was found on its model without training; None = nothing was searched."""
+        return self.reports[-1].decoded if self.reports else None
+
+    @property
+    def taken(self) -> Taken | None:
+        """The settings of decoding that took the place of its recipe's own, if any did."""
+        return self.decoded.taken if self.decoded is not None else None
+
+    @property
+    def scored_as(self) -> str:
+        """What its scores on test are known by: those with its recipe's own settings by its id."""
+        return self.id if self.taken is None else f"{self.id}{DECODED}"
+
+    @property
+    def as_trained(self) -> "TrialRecord":
+        """The same trial with its recipe's own settings of decoding."""
+        if self.decoded is None:
+            return self
+        *before, last = self.reports
+        return replace(self, reports=(*before, replace(last, decoded=None)))
 
     @property
     def recipe(self) -> Recipe:

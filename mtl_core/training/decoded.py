@@ -1,6 +1,6 @@
 """What a search over the settings that are read at decoding alone has found for a trained model."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mtl_core.number_types import KEPT, Count, Score, Seconds
@@ -50,6 +50,7 @@ class Taken:
     Attributes:
         settings: Dotted key of `run` -> value.
         parameters: Name -> value, as people are shown it.
+        own: The run's own settings, as people are shown them.
         dev: The scores on all of dev with them.
         joint_accuracy: The joint accuracy, likewise.
         combined: The objective, likewise.
@@ -59,6 +60,7 @@ class Taken:
 
     settings: Mapping[str, object]
     parameters: Mapping[str, Scalar]
+    own: Mapping[str, Scalar]
     dev: dict[str, dict[str, Score]]
     joint_accuracy: Score
     combined: Score
@@ -70,7 +72,7 @@ class Decoded:
 
     Attributes:
         number: The report whose model it was searched on.
-        space: What was searched, as a hash.
+        searched: What was searched, as a hash.
         tried: All that was tried, in order.
         judged: What was said of the best that was tried; None = nothing was better than the run's
             own settings on the half that chooses.
@@ -81,8 +83,13 @@ class Decoded:
     __pydantic_config__ = KEPT
 
     number: Count
-    space: str
-    tried: tuple[Tried, ...] = ()
+    searched: str
+    tried: Sequence[Tried] = ()
     judged: Judged | None = None
     taken: Taken | None = None
     seconds: Seconds = 0.0
+
+
+def as_tree(taken: Taken) -> dict[str, float | Mapping[str, float]]:
+    """Returns the scores on all of dev as `result.json` has them."""
+    return {"combined": taken.combined, "joint_accuracy": taken.joint_accuracy, **taken.dev}

@@ -47,10 +47,12 @@ class Proposer(ABC):
     """A space of such settings; goes from the driver to the workers.
 
     Attributes:
-        space: What is searched, as a hash.
+        searched: What is searched, as a hash.
+        own: The run's own settings, as people are shown them.
     """
 
-    space: str
+    searched: str
+    own: Mapping[str, Scalar]
 
     @abstractmethod
     def proposals(self, known: Sequence[Tried], *, seed: int) -> Proposals:
@@ -67,27 +69,30 @@ def search_decoding(
     proposer: Proposer,
     *,
     number: int,
+    combined: float = -math.inf,
     known: Sequence[Tried] = (),
     limit_s: float = math.inf,
 ) -> Decoded:
     """Searches the settings of a model that are read at decoding alone.
 
     The run's own settings are scored first, whatever the space holds. Others are taken only when
-    the half of dev that did not choose them likes them better, too. The model stays as it is: see
-    `decode_with`. All workers call this together.
+    the half of dev that did not choose them likes them better, too, and all of dev not worse. The
+    model stays as it is: see `decode_with`. All workers call this together.
 
     Args:
         trained: The model.
         proposer: The space.
         number: The report that the model is of.
+        combined: Its objective on all of dev, with the run's own settings.
         known: What was tried on other models.
-        limit_s: Seconds after which nothing more is begun; one proposal is tried in any case.
+        limit_s: Seconds of trying after which nothing more is begun; one proposal is tried in any
+            case. The passes over dev before and behind are those of two reports.
     """
     start = time.perf_counter()
     proposals = proposer.proposals(known, seed=trained.config.seed)
     choosing, judging = halves(trained)
     half = DevHalf(trained, choosing)
-    tried, best = _chosen(half, trained, proposals, until=start + limit_s)
+    tried, best = _chosen(half, trained, proposals, limit_s)
     judged = taken = None
     if best is not None:
         other = trained.with_settings(best.proposal.settings)
@@ -95,9 +100,11 @@ def search_decoding(
         judge = DevHalf(trained, judging, heads=half.own.heads)
         after = judge.scored(other, best.half.heads).combined
         judged = Judged(judge.rows, judge.own.combined, after)
-        taken = _taken(other, best.proposal) if judged.after > judged.before else None
+        if judged.after > judged.before:
+            found = _taken(other, best.proposal, proposer.own)
+            taken = found if found.combined >= combined else None
     return Decoded(
-        number=number, space=proposer.space, tried=tuple(tried), judged=judged, taken=taken,
+        number=number, searched=proposer.searched, tried=tried, judged=judged, taken=taken,
         seconds=time.perf_counter() - start,
     )  # fmt: skip
 
@@ -118,10 +125,10 @@ class _Best:
 
 
 def _chosen(
-    half: DevHalf, trained: TrainedModel, proposals: Proposals, *, until: float
+    half: DevHalf, trained: TrainedModel, proposals: Proposals, limit_s: float
 ) -> tuple[list[Tried], _Best | None]:
     """Returns what was tried, and the best of it; None = the run's own settings are."""
-    tried: list[Tried] = []
+    start, tried = time.perf_counter(), list[Tried]()
     best: _Best | None = None
     while (proposal := proposals.ask()) is not None:
         found = half.scored(trained.with_settings(proposal.settings))
@@ -131,12 +138,12 @@ def _chosen(
         if gain > (best.gain if best else 0.0):
             best = _Best(gain, proposal, found)
         # Clocks of two workers differ: one that is late ends the search for all.
-        if any(trained.place.gather(time.perf_counter() > until)):
+        if any(trained.place.gather(time.perf_counter() - start > limit_s)):
             break
     return tried, best
 
 
-def _taken(trained: TrainedModel, proposal: Proposal) -> Taken:
+def _taken(trained: TrainedModel, proposal: Proposal, own_settings: Mapping[str, Scalar]) -> Taken:
     own = {name: trained.model.head(name) for name in trained.config.tasks}
     try:
         found = decode_with(trained)
@@ -146,6 +153,7 @@ def _taken(trained: TrainedModel, proposal: Proposal) -> Taken:
     return Taken(
         dict(proposal.settings),
         dict(proposal.parameters),
+        dict(own_settings),
         found.scores,
         found.joint_accuracy,
         trained.combined(found.main, found.joint_accuracy),

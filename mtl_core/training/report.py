@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 from mtl_core.kept import as_kept
 from mtl_core.number_types import KEPT, Count, Score, Seconds
 from mtl_core.scores import main_scores, only_finite
+from mtl_core.training.decoded import Decoded
 
 Scores = dict[str, dict[str, Score]]
 """Task name -> score name -> value, for instance {"intent": {"accuracy": 0.98}}."""
@@ -49,6 +50,8 @@ class Report:
             the study limits them.
         precision: What the run computes in, `auto` resolved; empty in reports of old versions.
         is_sample: Whether its scores are those of a sample of dev.
+        decoded: What was found on the model of the best report, once the run has ended; see
+            `mtl_core.training.decoding_search`. None = nothing was searched.
     """
 
     __pydantic_config__ = KEPT
@@ -73,6 +76,7 @@ class Report:
     ms_per_sentence: Seconds | None = None
     precision: str = ""
     is_sample: bool = False
+    decoded: Decoded | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -102,18 +106,33 @@ def best_report(reports: Iterable[Report], *, is_sample: bool = False) -> Report
     """Returns the report with the highest finite `combined`, the first one among equals.
 
     None when there is none. The one rule for "best": `max` alone would keep a NaN that comes
-    first, since no number compares greater.
+    first, since no number compares greater. Where other settings of decoding were taken for its
+    model, it has the scores with these.
 
     Args:
         reports: Of one run.
         is_sample: Which are looked at: those on a sample of dev, or those on all of it.
     """
+    found = list(reports)
     scored = (
         report
-        for report in reports
+        for report in found
         if report.is_sample == is_sample and math.isfinite(report.combined)
     )
-    return max(scored, key=lambda report: report.combined, default=None)
+    best = max(scored, key=lambda report: report.combined, default=None)
+    return best if best is None else _as_decoded(best, found)
+
+
+def _as_decoded(best: Report, reports: Iterable[Report]) -> Report:
+    """Returns the best report with the scores that its model has as it is decoded in the end."""
+    for report in reports:
+        decoded = report.decoded
+        if decoded is not None and decoded.taken is not None and decoded.number == best.number:
+            taken = decoded.taken
+            return dataclasses.replace(
+                best, dev=taken.dev, joint_accuracy=taken.joint_accuracy, combined=taken.combined
+            )
+    return best
 
 
 def is_best(report: Report) -> bool:

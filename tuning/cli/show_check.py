@@ -9,7 +9,7 @@ from mtl_core.model.outline import encoder_outline
 from mtl_core.model.trained import describe_encoder
 from mtl_core.printable import one_line
 from mtl_core.training.precision import describe
-from tuning.cli.show_space import first_points, space_table
+from tuning.cli.show_space import decoding_lines, first_points, space_table
 from tuning.cluster.planner import plan_trainers, this_machine
 from tuning.report.data import rows_of
 from tuning.study.config import StudyFile
@@ -26,8 +26,10 @@ def show_check(study: StudyFile, data: Data) -> None:
     for note in facts.notes:
         # Unwrapped, so that a line can be searched for.
         console.print(f"{note.level}: {note.line}", soft_wrap=True)
-    if study.search:
+    if study.space:
         console.print(space_table(study))
+    for line in decoding_lines(study):
+        console.print(line, soft_wrap=True)
     for line in first_points(study):
         console.print(line, soft_wrap=True)
     if study.knows_something:

@@ -41,6 +41,12 @@ def space_table(study: StudyFile) -> Table:
     return table
 
 
+def decoding_lines(study: StudyFile) -> Iterator[str]:
+    """Yields a line for each parameter that is searched on trained models."""
+    for one in study.decoding_space.shown:
+        yield f"searched without training, when a trial ends: {one.name}: {one.domain}"
+
+
 def first_points(study: StudyFile) -> Iterator[str]:
     """Yields a line for each point that is tried first."""
     for number, point in enumerate(study.given_points[1:], start=1):

@@ -12,6 +12,7 @@ from mtl_core.scores import flatten, main_scores, show_difference, show_score
 from mtl_core.training.report import epochs_text
 from tuning.records import ENDED, Status, TrialRecord, keys_of_all
 from tuning.report.data import data_section
+from tuning.report.decoding import decoding_section
 from tuning.report.front import front_section, limit_section
 from tuning.report.known import FROM_NOTHING, Beforehand, known_section
 from tuning.report.lineage import lineage_section, replay_note
@@ -57,6 +58,7 @@ def render_report(
         _headline(summary, openings),
         [f"## Best recipe{so_far}", _recipe_table(best, default)] if best else [],
         ["## Scores, in percent", _score_table(best, default)] if best else [],
+        decoding_section(best, summary.records),
         front_section(summary.result.goal),
         limit_section(summary.result),
         ["## Data", *data_section(summary.data)] if summary.data else [],
@@ -104,7 +106,7 @@ def _opened(opening: Opening) -> str:
 def _comparison(best: FinalScores, default: FinalScores, result: Result) -> list[str]:
     """Returns a paragraph with both scores on dev and test, and how sure their difference is."""
     # Of several objectives the verdict compares each.
-    if best.trial == default.trial or result.goal.aim.tasks:
+    if best.scored_as == default.scored_as or result.goal.aim.tasks:
         return []
     sentences = [against("dev", combined(best.dev), combined(default.dev))]
     if has_combined(best.test) and has_combined(default.test):

@@ -16,6 +16,8 @@ def replay_overrides(precision: str, best: TrialRecord | None) -> dict[str, obje
         best: The trial; None = the study file's own recipe.
     """
     overrides = dict(best.best_recipe[0]) if best is not None else {}
+    if best is not None and best.taken is not None:
+        overrides |= best.taken.settings
     # What the trial was computed in, not what it would be now; empty in reports of older versions.
     computed = best.reports[-1].precision if best is not None and best.reports else ""
     if computed and precision == "auto":

@@ -39,9 +39,11 @@ def verdict(result: Result) -> str:
         return front_verdict(result)
     if default is None:
         return f"The best recipe is trial {best.trial}; the default has no score to compare."
-    if best.trial == default.trial:
+    if best.scored_as == default.scored_as:
         return f"No trial beats the default recipe, trial {default.trial}, on dev: keep it."
     subject = f"The best recipe, trial {best.trial},"
+    if best.trial == default.trial:
+        subject = f"The default recipe, trial {best.trial}, decoded with settings that were found,"
     # A default that failed after an epoch with a score is not the best, though it may be higher.
     # Chosen by dev, the best looks better there than it is; test, which chose nothing, may differ.
     beats_on_dev = combined(best.dev) > combined(default.dev)

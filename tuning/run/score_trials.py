@@ -18,7 +18,7 @@ from mtl_core.training.best import has_best
 from mtl_core.training.distributed import Place, find_device
 from mtl_core.training.objectives.kinds import ObjectiveSection
 from mtl_core.validation import validate
-from tuning.records import order_of
+from tuning.records import DEFAULT_ID, order_of
 from tuning.study.folder import StudyFolder
 from tuning.study.openings import Opening, add_opening, read_openings
 from tuning.trainers.scoring import score_best
@@ -87,12 +87,20 @@ def _scores(
             objective,
             place=Place(0, 1, device),
             split=split,
+            decoding=_found_for(folder, run_id),
         )
         if scores is None:
             known = {name: None for one in assets.data.datasets.values() for name in one.splits}
             raise DataError(f"--split: the data has no '{split}'; there are {', '.join(known)}")
         found[run_id] = scores
     return found
+
+
+def _found_for(folder: StudyFolder, run_id: str) -> Mapping[str, object]:
+    """Returns the settings of decoding that were found for a trial; none for the default recipe."""
+    reports = folder.read_reports(run_id) if run_id != DEFAULT_ID else ()
+    decoded = reports[-1].decoded if reports else None
+    return decoded.taken.settings if decoded is not None and decoded.taken is not None else {}
 
 
 def _kept(folder: StudyFolder, *, trust_code: bool) -> Mapping[str, RunConfig]:

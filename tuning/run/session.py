@@ -1,18 +1,27 @@
 """The session of a study on a running cluster: its stages in their order, and its result."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 
 from mtl_core.errors import StorageError, TrainingError
 from mtl_core.files import write_text
+from mtl_core.training.decoded import Tried
 from mtl_core.training.donors import hand_over
+from tuning.records import TrialRecord
 from tuning.report.known import read_beforehand
 from tuning.report.render import render_report
 from tuning.report.summary import summarise
 from tuning.run.logbook import Logbook
-from tuning.run.stages.finals import has_whole_model, result_of, score_finals, unscored
+from tuning.run.stages.finals import (
+    FinalSearch,
+    has_whole_model,
+    result_of,
+    score_finals,
+    unscored,
+)
 from tuning.run.stages.search import SearchParts, search
+from tuning.search.decoding import SpaceProposer
 from tuning.search.points import Points
 from tuning.search.searcher import OptunaSearcher
 from tuning.search.study_scheduler import StudyScheduler
@@ -26,12 +35,12 @@ from tuning.study.history import read_history
 from tuning.study.journal import open_optuna, read_order
 from tuning.study.known import KnownFacts, write_known
 from tuning.study.openings import read_openings
-from tuning.study.recorder import Recorder
+from tuning.study.recorder import Recorder, note_decoded
 from tuning.study.result import Result, StudyResult, read_result, write_result
 from tuning.trainers.decisions import Pause
 from tuning.trainers.messages import Scored
 from tuning.trainers.trainers import Trainers, start_trainers
-from tuning.trainers.worker import WorkerSettings
+from tuning.trainers.worker import WorkerSettings, decoding_limit
 from tuning.watch.watcher import Watcher
 
 
@@ -89,7 +98,7 @@ class Session:
         ended, total = self.history.ended, self.study.trials
         is_there = has_whole_model(self.folder)
         is_over = len(ended) == len(self.history) and self.budget.over() is not None
-        if is_over and not unscored(self.history, before, has_model=is_there):
+        if is_over and not self._unscored(before, has_model=is_there):
             # Nothing to do, so no trainers start: they take longer than all that is shown.
             return self._write(before, {}, seconds=before.seconds or self.clock.stop())
         # At least one: with all trials ended there is still test to score.
@@ -105,9 +114,12 @@ class Session:
                 search(parts, count=count, scratch=self.folder.scratch, verbose=verbose)
             watcher.stage("scoring on test")
             # Only now: the search has found who is the best.
-            wanted = unscored(self.history, before, has_model=is_there)
+            wanted = self._unscored(before, has_model=is_there)
             best, about = self.history.best, self.study.study.card
-            scored = score_finals(wanted, best, trainers, self.folder, about)
+            scored = score_finals(wanted, best, trainers, self.folder, about, self._final_search)
+            for run_id, one in scored.items():
+                if one.decoded is not None:
+                    note_decoded(self.folder, self.history, run_id, one.decoded)
         # Stopped here and not in `close`, which comes when the report is written already.
         return self._write(before, scored, seconds=self.clock.stop())
 
@@ -127,6 +139,7 @@ class Session:
             is_fresh=study.isolation == "fresh",
             times_predictions=study.constraints.ms_per_sentence is not None,
             trial_timeout_s=study.trial_timeout_s,
+            decoding=self.proposer,
         )
         # `scratch` holds what Ray Train writes; the checkpoints of trials lie in their own folders.
         return start_trainers(
@@ -170,10 +183,35 @@ class Session:
                 pool=trainers.address,
                 checkpoint_of=self.folder.checkpoint,
                 hand_over=self._hand_over,
+                known=self._known_decodings,
             ),
             scheduler,
             Logbook(recorder, trainers, watcher, self.clock, scheduler),
         )
+
+    @property
+    def proposer(self) -> SpaceProposer | None:
+        """What is searched on trained models without training; None = nothing."""
+        entries, tries = self.study.decoding_entries, self.study.study.decoding_tries
+        if not entries:
+            return None
+        return SpaceProposer(entries, own=self.study.own_decoding, tries=tries)
+
+    def _known_decodings(self) -> Sequence[Tried]:
+        proposer = self.proposer
+        return [] if proposer is None else self.history.tried_on_models(proposer.searched)
+
+    @property
+    def _final_search(self) -> FinalSearch | None:
+        """What is searched on the best model, where its own trial did not: it was stopped, say."""
+        proposer = self.proposer
+        if proposer is None:
+            return None
+        seconds = decoding_limit(sum(record.seconds for record in self.history))
+        return FinalSearch(proposer.searched, tuple(self._known_decodings()), seconds)
+
+    def _unscored(self, before: Result, *, has_model: bool) -> list[TrialRecord]:
+        return unscored(self.history, before, has_model=has_model, search=self._final_search)
 
     def _hand_over(self, donor: str, run_id: str, *, reports: int) -> None:
         folder = self.folder

@@ -13,7 +13,7 @@ import optuna
 from optuna.trial import TrialState
 
 from mtl_core.training.donors import may_differ
-from mtl_core.training.report import Report, why_no_number
+from mtl_core.training.report import Report, best_report, why_no_number
 from tuning.goals import Goal
 from tuning.records import (
     Recipe,
@@ -261,7 +261,10 @@ class OpenTrial:
             if name not in known:
                 self._trial.set_constraint(name, missed)
         if last is not None and last.is_last and best is not None:
-            study.tell(self._trial, self._goal.values(best))
+            # As the trial is ranked: with the settings of decoding that were found for its model.
+            # Its reports before, and stopped trials, are compared as they were trained.
+            ranked = best_report(self._reports) or best
+            study.tell(self._trial, self._goal.values(ranked))
         else:
             study.tell(self._trial, state=TrialState.PRUNED)
 

@@ -1,11 +1,12 @@
 """The searcher of a study as Ray Tune sees it: hands Tune the points, and hears how they end."""
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from ray.tune.search import Searcher
 
+from mtl_core.training.decoded import Tried
 from tuning.search.ending import ending_the_search
 from tuning.search.points import OpenTrial, Points
 from tuning.search.study_scheduler import StudyScheduler
@@ -29,6 +30,7 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # Ray carries no types
         pool: PoolAddress,
         checkpoint_of: Callable[[str], Path],
         hand_over: Callable[..., None] | None = None,
+        known: Callable[[], Sequence[Tried]] = tuple,
     ) -> None:
         """Starts where the study stands.
 
@@ -41,6 +43,7 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # Ray carries no types
             hand_over: Lets a trial go on from the state of another, given the run id of that, its
                 own and what both have reported; see `mtl_core.training.donors`. None = the
                 scheduler has none do so.
+            known: Returns what settings of decoding were tried on the models of trials so far.
         """
         super().__init__(metric=METRIC, mode="max")
         self._points = points
@@ -48,6 +51,7 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # Ray carries no types
         self._pool = pool
         self._checkpoint_of = checkpoint_of
         self._hand_over = hand_over
+        self._known = known
         # Trials of an earlier driver that neither paused nor were stopped by their last report.
         self._interrupted = deque(self._decided(GoOn))
         # By Tune's trial ids, which mean nothing outside this session; points know their run ids.
@@ -65,7 +69,12 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # Ray carries no types
             return None if self._running else str(Searcher.FINISHED)
         self._running[trial_id] = point
         config = TrialConfig(
-            spec=TrialSpec(point.id, point.overrides, self._checkpoint_of(point.id)),
+            spec=TrialSpec(
+                point.id,
+                point.overrides,
+                self._checkpoint_of(point.id),
+                known=tuple(self._known()),
+            ),
             parameters=point.parameters,
             delivered=point.num_reports,
             pool=self._pool,

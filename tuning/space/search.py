@@ -1,5 +1,6 @@
 """The part `search` of a study file: what to try for each key, and the points to try first."""
 
+from collections.abc import Callable
 from typing import Literal
 
 from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
@@ -21,10 +22,6 @@ class Search(Section):
     one leaves out is drawn. `auto` = some that priors make likely, your own or what is known to
     work."""
 
-    def __bool__(self) -> bool:
-        """Whether there is anything to search."""
-        return bool(self.entries)
-
     @property
     def listed(self) -> tuple[dict[str, object], ...]:
         """The points to try first, as far as the study file lists them."""
@@ -40,9 +37,20 @@ class Search(Section):
         """Dotted key of `run`, or a name for several -> what to try there."""
         return self.__pydantic_extra__
 
+    def split(self, belongs: Callable[[str], bool]) -> tuple[dict[str, Entry], dict[str, Entry]]:
+        """Returns the entries of which all keys that they set belong to a part, and the others.
+
+        Args:
+            belongs: Whether a dotted key of `run` does.
+        """
+        parts: tuple[dict[str, Entry], dict[str, Entry]] = {}, {}
+        for key, entry in self.entries.items():
+            parts[not all(map(belongs, entry.build(key, key).targets()))][key] = entry
+        return parts
+
     @property
     def space(self) -> Space:
-        """The search space, built anew at each call."""
+        """All that is searched, built anew at each call."""
         return Space(self.entries)
 
     @model_serializer(mode="wrap")

@@ -40,6 +40,15 @@ class Space:
         self.shown = [column for node in self._nodes.values() for column in node.shown()]
         """Every parameter that trials may be shown with, in the order of the study file."""
 
+    def __bool__(self) -> bool:
+        """Whether there is anything to draw."""
+        return bool(self._nodes)
+
+    @property
+    def targets(self) -> list[str]:
+        """The keys of `run` that it sets."""
+        return [key for node in self._nodes.values() for key in node.targets()]
+
     def _check_apart(self) -> None:
         """Refuses keys of which one would replace what the other has set."""
         # Overrides are applied one after the other.
@@ -133,11 +142,11 @@ class Space:
                 with the key.
         """
         point = override({}, overrides)
-        targets = [key for node in self._nodes.values() for key in node.targets()]
-        for key in _set_keys(point, targets, ""):
-            if key not in targets:
-                near = did_you_mean(key, targets)
-                raise ConfigError(f"{key}: is not searched; allowed: {', '.join(targets)}.{near}")
+        for key in _set_keys(point, self.targets, ""):
+            if key not in self.targets:
+                near = did_you_mean(key, self.targets)
+                allowed = ", ".join(self.targets)
+                raise ConfigError(f"{key}: is not searched; allowed: {allowed}.{near}")
         return {k: v for node in self._nodes.values() for k, v in node.given(point, resolve)}
 
     def overrides_of(self, point: Parameters) -> dict[str, object] | None:

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field
 
 from mtl_core.card_data import About
 from mtl_core.config import RunConfig
+from mtl_core.errors import ConfigError
 from mtl_core.section import DataPath, Section
 from mtl_core.study_file import override
 from mtl_core.training.objectives.kinds import ObjectiveSection
@@ -21,7 +22,7 @@ from tuning.search.samplers.tpe import TpeSection
 from tuning.search.schedulers.asha import AshaSection
 from tuning.search.schedulers.kinds import SchedulerSection
 from tuning.space.search import Search
-from tuning.space.space import Space
+from tuning.space.space import Entry, Space
 from tuning.study.constraints import Constraints
 
 LONGEST_NAME = 150
@@ -90,6 +91,9 @@ class Study(Section):
     trial_timeout_s: float | None = Field(default=None, gt=0)
     """Seconds that all epochs of a trial may take together, over all sessions; then it has failed.
     null = any time."""
+    decoding_tries: int = Field(default=16, ge=1)
+    """Settings of decoding that are tried on a trained model when its trial ends; fewer where they
+    would take more than 5 % of its time. See `search`."""
     keep_checkpoints: int = Field(default=1, ge=1)
     """How many of the best trials keep their checkpoint; trial 0 keeps its own as well."""
     card: About = About()
@@ -104,14 +108,16 @@ class StudyFile(Section):
     run: RunConfig
     """One training run: the default recipe."""
     search: Search = Search()
-    """What varies; nothing = only the default recipe is run."""
+    """What varies; nothing = only the default recipe is run. What is read at decoding alone, such
+    as `tasks.X.decoding` or thresholds, is no part of the trials' recipes: it is searched on the
+    trained model when a trial ends."""
     study: Study
     """How the search is run."""
 
     @property
     def trials(self) -> int:
         """Trials of the study: with nothing to search just one, of the default recipe."""
-        if not self.search:
+        if not self.space:
             return 1
         points = self.study.sampler.every_point(self.space)
         if points is None:
@@ -124,7 +130,7 @@ class StudyFile(Section):
         """Whether it is to know anything beforehand, beside the priors of its entries."""
         section = self.study
         asked = section.prior != "none" or section.warm_start or self.search.tries_likely
-        return bool(self.search and asked)
+        return bool(self.space and asked)
 
     @property
     def given_points(self) -> list[dict[str, Value]]:
@@ -144,12 +150,32 @@ class StudyFile(Section):
         Raises:
             ConfigError: It lies outside the space; the text begins with the key.
         """
+        for key in filter(self.run.is_at_decoding, overrides):
+            raise ConfigError(
+                f"{key}: is searched without training, on the model of each trial; leave it out"
+            )
         return self.space.point_of(overrides, self._resolve)
 
     @property
     def space(self) -> Space:
-        """The search space, built anew at each call."""
-        return self.search.space
+        """What trials differ in, built anew at each call."""
+        return Space(self.search.split(self.run.is_at_decoding)[1])
+
+    @property
+    def decoding_entries(self) -> dict[str, Entry]:
+        """What is searched on trained models, without training: key or name -> what to try."""
+        return self.search.split(self.run.is_at_decoding)[0]
+
+    @property
+    def decoding_space(self) -> Space:
+        """The space of `decoding_entries`, built anew at each call."""
+        return Space(self.decoding_entries)
+
+    @property
+    def own_decoding(self) -> dict[str, Value]:
+        """Parameter of `decoding_space` -> its value in the study file's own recipe."""
+        run = self.run.model_dump(mode="json")
+        return self.decoding_space.default_parameters(run, self._resolve)
 
     @property
     def goal(self) -> Goal:

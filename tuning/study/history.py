@@ -7,6 +7,7 @@ from dataclasses import replace
 from optuna import Study as OptunaStudy
 from optuna.trial import FrozenTrial, TrialState
 
+from mtl_core.training.decoded import Tried
 from tuning.goals import Goal
 from tuning.records import (
     DEFAULT_ID,
@@ -29,6 +30,10 @@ _STATUS: Mapping[TrialState, Status] = {
     TrialState.PRUNED: "stopped",
     TrialState.FAIL: "failed",
 }
+
+
+_MOST_TRIED = 200
+"""What the next trial is told of; more would teach it little, and goes with every trial."""
 
 
 class History:
@@ -64,8 +69,9 @@ class History:
 
     @property
     def default(self) -> TrialRecord | None:
-        """The trial of the study file's own recipe; None before it began."""
-        return self._records.get(DEFAULT_ID)
+        """The trial of the study file's own recipe, decoded as that says; None before it began."""
+        found = self._records.get(DEFAULT_ID)
+        return None if found is None else found.as_trained
 
     @property
     def ended(self) -> list[TrialRecord]:
@@ -86,6 +92,17 @@ class History:
     def best_so_far(self) -> TrialRecord | None:
         """The best trial of a study that still runs: also one that has not ended."""
         return self.goal.best(self)
+
+    def tried_on_models(self, searched: str) -> list[Tried]:
+        """Returns what settings of decoding were tried on the models of trials, the latest ones.
+
+        Args:
+            searched: Of what search, as a hash.
+        """
+        found = [record.decoded for record in self if record.decoded is not None]
+        return [one for decoded in found if decoded.searched == searched for one in decoded.tried][
+            -_MOST_TRIED:
+        ]
 
     def losers(self, keep: int) -> list[TrialRecord]:
         """Returns the ended trials whose checkpoints nobody will read.
@@ -134,8 +151,8 @@ def read_history(
     history = History(records, goal)
     # Optuna takes no value from outside of a parameter's domain, so the default's own values are
     # missing there, and are known from the study file.
-    if default_parameters is not None and history.default is not None:
-        history.note(replace(history.default, parameters=dict(default_parameters)))
+    if default_parameters is not None and (own := history.get(DEFAULT_ID)) is not None:
+        history.note(replace(own, parameters=dict(default_parameters)))
     return history
 
 

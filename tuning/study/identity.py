@@ -22,6 +22,7 @@ _MAY_CHANGE = frozenset(
         "max_attempts",
         "report_timeout_s",
         "trial_timeout_s",
+        "decoding_tries",
         "keep_checkpoints",
         "memory_growth_gib",
         "card",
@@ -53,6 +54,9 @@ def _identity(study: "StudyFile") -> dict[str, Any]:
 
     # Dumped with all defaults filled in: a file that spells one out is the same study.
     data = study.model_dump(mode="json")
+    # What is read at decoding alone shapes no trial: it may be searched afterwards, or otherwise.
+    for key in study.decoding_entries:
+        del data["search"][key]
     data["study"] = {key: value for key, value in data["study"].items() if key not in _MAY_CHANGE}
     datasets = data["run"]["datasets"]
     data["run"]["datasets"] = {name: without_places(one) for name, one in datasets.items()}

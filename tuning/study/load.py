@@ -63,19 +63,32 @@ def load_study(study: str, assignments: Sequence[str] = ()) -> StudyFile:
     document = _with_absolute_options(document, loaded)
     # Validated twice: which options are paths only a valid document tells.
     loaded = validate(document, StudyFile)
-    # As it was written: the schema's own default is for studies that search.
-    trials = _section(document, "study").get("trials", 1)
-    if not loaded.search and trials != 1:
-        where = document.place(("study", "trials")).text
-        raise ConfigError(
-            f"{where}: study.trials: with nothing to search only the default recipe is run; "
-            f"expected 1, found {trials}"
-        )
     errors = [*goal_errors(document, loaded), *space_errors(document, loaded)]
-    errors = errors or [*point_errors(document, loaded), *search_errors(document, loaded)]
+    errors = errors or [
+        *_trials_errors(document, loaded),
+        *point_errors(document, loaded),
+        *search_errors(document, loaded),
+    ]
     if errors:
         raise ConfigError("\n".join(errors))
     return loaded
+
+
+def _trials_errors(document: Document, study: StudyFile) -> Iterator[str]:
+    """Yields that there is nothing in which several trials could differ."""
+    # As it was written: the schema's own default is for studies that search.
+    trials = _section(document, "study").get("trials", 1)
+    if not study.space and trials != 1:
+        where = document.place(("study", "trials")).text
+        what = (
+            "with nothing to search"
+            if not study.search.entries
+            else ("with nothing to search but what is searched without training")
+        )
+        yield (
+            f"{where}: study.trials: {what} only the default recipe is run; expected 1, found "
+            f"{trials}"
+        )
 
 
 def check_data(study: StudyFile) -> Data:

@@ -7,10 +7,27 @@ from pydantic import ValidationError
 
 from mtl_core.config import RunConfig
 from mtl_core.study_file import override
+from mtl_core.training.decoded import Decoded
 from mtl_core.training.report import Report, why_no_number
 from tuning.records import DEFAULT_ID, Status, TakenOver, TrialRecord, Value
 from tuning.study.folder import StudyFolder
 from tuning.study.history import History
+
+
+def note_decoded(folder: StudyFolder, history: History, run_id: str, found: Decoded) -> None:
+    """Writes down what was found on the model of a trial that had ended before.
+
+    Args:
+        folder: The study folder, open.
+        history: Gets the trial as it is now.
+        run_id: The trial.
+        found: What was found.
+    """
+    record = history[run_id]
+    *before, last = record.reports
+    reports = (*before, replace(last, decoded=found))
+    folder.write_reports(run_id, reports)
+    history.note(replace(record, reports=reports))
 
 
 class Recorder:

@@ -1,7 +1,7 @@
 """The result of a study: `result.json` as a typed value, and what a notebook gets back."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -10,9 +10,10 @@ from pydantic import BaseModel
 from mtl_core.data.notes import DataNote
 from mtl_core.files import write_json
 from mtl_core.kept import read_kept
-from mtl_core.number_types import KEPT, Count, Seconds
-from mtl_core.scores import ScoreTree
-from tuning.records import EndedBy, TrialRecord, Value
+from mtl_core.number_types import KEPT, Count, Score, Seconds
+from mtl_core.scores import ScoreTree, only_finite
+from mtl_core.training.decoded import Judged
+from tuning.records import DECODED, EndedBy, TrialRecord, Value
 from tuning.study.folder import StudyFolder
 from tuning.study.history import History
 from tuning.study.reached import Reached
@@ -27,6 +28,33 @@ Tests = Mapping[str, ScoreTree | None]
 
 
 @dataclass(frozen=True, slots=True)
+class FinalDecoding:
+    """Settings of decoding that were found for the model of a trial, and what they change.
+
+    Attributes:
+        settings: Dotted key of `run` -> value.
+        parameters: Name -> the same, as people are shown it.
+        own: The recipe's own settings, likewise.
+        judged: The objective on the half of dev that did not choose them.
+        dev: The objective on all of dev with the recipe's own settings.
+        test: Scores on test with the recipe's own settings; None when they are not known.
+        tried: How many others were tried on the model.
+        seconds: How long that took.
+    """
+
+    __pydantic_config__ = KEPT
+
+    settings: Mapping[str, object]
+    parameters: Mapping[str, Value]
+    own: Mapping[str, Value]
+    judged: Judged
+    dev: Score
+    test: ScoreTree | None
+    tried: Count
+    seconds: Seconds
+
+
+@dataclass(frozen=True, slots=True)
 class FinalScores:
     """A recipe and its scores; `result.json` has one for the best and one for the default.
 
@@ -38,6 +66,7 @@ class FinalScores:
         precision: What it was computed in; empty when that is not known.
         unseen: Scores on the rows of test that do not stand in train; None when no more rows stand
             there than by chance, or all.
+        decoding: The settings of decoding that all these scores are with; None = the recipe's own.
     """
 
     __pydantic_config__ = KEPT
@@ -48,6 +77,12 @@ class FinalScores:
     test: ScoreTree | None = None
     precision: str = ""
     unseen: ScoreTree | None = None
+    decoding: FinalDecoding | None = None
+
+    @property
+    def scored_as(self) -> str:
+        """What its scores on test are known by, see `TrialRecord.scored_as`."""
+        return self.trial if self.decoding is None else f"{self.trial}{DECODED}"
 
     def to_json(self) -> dict[str, object]:
         """Returns what `result.json` holds of the recipe."""
@@ -58,6 +93,7 @@ class FinalScores:
             "dev": self.dev,
             "test": self.test,
             "unseen": self.unseen,
+            "decoding": None if self.decoding is None else only_finite(asdict(self.decoding)),
         }
 
 
@@ -103,7 +139,7 @@ class Result:
         """The test scores of all trials that were scored."""
         # The scores of these two stand with their recipes; `earlier_tests` has all others.
         finals = [final for final in (self.best, self.default) if final is not None]
-        return {**self.earlier_tests, **{final.trial: final.test for final in finals}}
+        return {**self.earlier_tests, **{final.scored_as: final.test for final in finals}}
 
     def to_json(self) -> dict[str, object]:
         """Returns the content of `result.json`."""
@@ -145,12 +181,12 @@ class _Kept(BaseModel):
 
 def unseen_of(*finals: FinalScores | None) -> Tests:
     """Returns the scores of recipes on the rows of test that do not stand in train."""
-    return {final.trial: final.unseen for final in finals if final is not None}
+    return {final.scored_as: final.unseen for final in finals if final is not None}
 
 
 def tests_of_others(tests: Tests, *finals: FinalScores | None) -> Tests:
     """Returns the test scores of all trials but these."""
-    ours = {final.trial for final in finals if final is not None}
+    ours = {final.scored_as for final in finals if final is not None}
     return {run_id: scores for run_id, scores in tests.items() if run_id not in ours}
 
 
@@ -271,7 +307,24 @@ def final_scores(
         record.id,
         dict(record.best_recipe[1]),
         dev_scores(record),
-        tests.get(record.id),
+        tests.get(record.scored_as),
         record.best.precision,
-        (unseen or {}).get(record.id),
+        (unseen or {}).get(record.scored_as),
+        _decoding(record, tests),
+    )
+
+
+def _decoding(record: TrialRecord, tests: Tests) -> FinalDecoding | None:
+    found, own = record.decoded, record.as_trained.best
+    if found is None or found.taken is None or found.judged is None or own is None:
+        return None
+    return FinalDecoding(
+        found.taken.settings,
+        found.taken.parameters,
+        found.taken.own,
+        found.judged,
+        own.combined,
+        tests.get(record.id),
+        len(found.tried),
+        found.seconds,
     )

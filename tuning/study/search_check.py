@@ -16,12 +16,13 @@ def search_errors(document: Document, study: StudyFile) -> Iterator[str]:
     """Yields what keeps sampler or scheduler from working in the space, with its place."""
     yield from _sampler_errors(document, study)
     yield from _scheduler_errors(document, study)
+    yield from _decoding_errors(document, study)
 
 
 def _sampler_errors(document: Document, study: StudyFile) -> Iterator[str]:
     """Yields what keeps the sampler from sampling the space, with its place in the study file."""
     yield from _unused_knowledge(document, study)
-    if not study.search:
+    if not study.space:
         return
     sampler = study.study.sampler
     try:
@@ -35,12 +36,24 @@ def _sampler_errors(document: Document, study: StudyFile) -> Iterator[str]:
 def _scheduler_errors(document: Document, study: StudyFile) -> Iterator[str]:
     """Yields why the scheduler has nothing to do in this space, with its place."""
     scheduler = study.study.scheduler
-    if study.search and scheduler.changes_recipes and not study.space.changeable(may_differ):
+    if study.space and scheduler.changes_recipes and not study.space.changeable(may_differ):
         yield (
             f"{document.place(('study', 'scheduler')).text}: study.scheduler: '{scheduler.kind}' "
             "changes rates and weights of tasks while trials train, and none of them is searched; "
             f"search one of {', '.join(MAY_DIFFER)}, or set another study.scheduler"
         )
+
+
+def _decoding_errors(document: Document, study: StudyFile) -> Iterator[str]:
+    """Yields why settings of decoding cannot be searched, or would not count, with their place."""
+    for key in study.decoding_space.targets:
+        task = key.split(".")[1]
+        if study.run.tasks[task].auxiliary:
+            where = document.place(("search", key)).text
+            yield (
+                f"{where}: search.{key}: the task '{task}' is auxiliary, so how it is decoded does "
+                "not count in the objective; leave it out"
+            )
 
 
 def _unused_knowledge(document: Document, study: StudyFile) -> Iterator[str]:
@@ -52,7 +65,7 @@ def _unused_knowledge(document: Document, study: StudyFile) -> Iterator[str]:
         (("study", "warm_start"), bool(section.warm_start), sampler.uses_earlier),
     ):
         where = f"{document.place(path).text}: {'.'.join(path)}"
-        if is_set and not study.search:
+        if is_set and not study.space:
             yield f"{where}: with nothing to search it has no effect; leave it out"
         elif is_set and not is_used:
             yield (
@@ -63,7 +76,7 @@ def _unused_knowledge(document: Document, study: StudyFile) -> Iterator[str]:
 
 def tell_doubts(study: StudyFile) -> None:
     """Logs what sampler and scheduler could not do in this study; once per command."""
-    if not study.search:
+    if not study.space:
         return
     if study.trials < study.study.trials:
         message = "study.trials is %d; after %d there is nothing left to try, and the study ends"

@@ -19,7 +19,7 @@ from tuning.study.config import StudyFile
 def space_errors(document: Document, study: StudyFile) -> list[str]:
     """Returns a line for each thing in the space that cannot be drawn or is of no use."""
     try:
-        corners = list(study.space.corners())
+        corners = list(study.search.space.corners())
     except ConfigError as error:
         key = str(error).partition(": ")[0]
         return [f"{document.place(split_key(key)).text}: {error}"]
@@ -32,7 +32,7 @@ def space_errors(document: Document, study: StudyFile) -> list[str]:
     # Between the ends only where both are fine: a range of fractions for whole numbers may have
     # whole ends. Keys that are refused already would be told of twice.
     bad = set(lines.values())
-    for key, point in study.space.between():
+    for key, point in study.search.space.between():
         if key not in bad:
             lines |= dict.fromkeys(_corner_errors(document, study, key, point), key)
     return list(lines) or list(_unused_priors(document, study))
@@ -82,8 +82,13 @@ def _text(point: Mapping[str, Value]) -> str:
 
 
 def _unused_priors(document: Document, study: StudyFile) -> Iterator[str]:
-    """Yields a line for every key with a prior where the sampler makes no use of priors."""
+    """Yields a line for every key with a prior where what draws it makes no use of priors."""
     sampler = study.study.sampler
+    for key in study.decoding_space.with_priors():
+        yield (
+            f"{document.place(('search', key)).text}: search.{one_line(key)}: found a prior, of "
+            "which no use is made where a key is searched without training; leave it out"
+        )
     for key in () if sampler.uses_priors else study.space.with_priors():
         yield (
             f"{document.place(('search', key)).text}: search.{one_line(key)}: found a prior, of "

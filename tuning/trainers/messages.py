@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mtl_core.training.decoded import Decoded, Tried
 from mtl_core.training.progress import Progress
 from mtl_core.training.report import Report
 
@@ -25,6 +26,7 @@ class TrialSpec:
         epochs: Budget: the run ends after this many epochs, or after those of its recipe if they
             are fewer; None = after those of its recipe. The learning rate's schedule always goes
             by the recipe.
+        known: What settings of decoding were tried on the models of other trials.
 
     Raises:
         ValueError: The id could not be the path of a folder.
@@ -34,6 +36,7 @@ class TrialSpec:
     overrides: dict[str, object]
     checkpoint: Path
     epochs: int | None = None
+    known: tuple[Tried, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuses an id that would leave the study folder."""
@@ -67,6 +70,9 @@ class ScoreJob:
         about: What its owner says of the model, for its card.
         number: Its number: where its weights are damaged or lost, the run is trained again.
             None = whichever the checkpoint holds.
+        decoding: Settings of decoding that were found for its model: dotted key of `run` -> value.
+        search_s: Seconds for which such settings are searched first, in the place of `decoding`;
+            None = they are not searched.
     """
 
     spec: TrialSpec
@@ -74,6 +80,8 @@ class ScoreJob:
     dev: dict[str, float | Mapping[str, float]]
     about: "About | None" = None
     number: int | None = None
+    decoding: Mapping[str, object] = field(default_factory=dict)
+    search_s: float | None = None
 
 
 # Compared by value: so the pool tells a job that is submitted again, after a lost answer, from
@@ -105,11 +113,16 @@ class Scored:
             scored apart, the worth of those.
         unseen: Scores on the rows of test that do not stand in train; None when no more rows stand
             there than by chance, or all.
+        own: What `scores` are with the recipe's own settings of decoding, where others were found;
+            else None.
+        decoded: What a search for such settings found, where there was one.
     """
 
     scores: dict[str, float | Mapping[str, float]] | None
     worth_in_rows: int
     unseen: dict[str, float | Mapping[str, float]] | None = None
+    own: dict[str, float | Mapping[str, float]] | None = None
+    decoded: Decoded | None = None
 
     @property
     def is_last(self) -> bool:

@@ -1,21 +1,25 @@
 """Scores on test: the best report of a run, its model, and how sure its score is."""
 
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from mtl_core.assets import Assets, build_collator, build_tasks
 from mtl_core.config import RunConfig
 from mtl_core.data.store import EncodedDataset
 from mtl_core.data.unseen import unseen_rows
-from mtl_core.export import export_best
-from mtl_core.model.autocast import Precision
-from mtl_core.model.multitask import MultiTaskModel
+from mtl_core.export import Said, export_model
+from mtl_core.scores import flatten
 from mtl_core.tasks.base import Task
 from mtl_core.training.best import load_best
+from mtl_core.training.decoded import Decoded, as_tree
+from mtl_core.training.decoding_search import Proposer, decode_with, search_decoding
+from mtl_core.training.dev_half import TrainedModel
 from mtl_core.training.distributed import Place
 from mtl_core.training.evaluation import Evaluation, evaluate
 from mtl_core.training.loop import recover_best
-from mtl_core.training.objectives.base import counted_tasks
+from mtl_core.training.objectives.base import Objective, counted_tasks
 from mtl_core.training.objectives.kinds import ObjectiveSection
 from tuning.trainers.messages import Scored, ScoreJob
 
@@ -23,7 +27,12 @@ _Scores = dict[str, float | Mapping[str, float]]
 
 
 def score_on_test(
-    job: ScoreJob, config: RunConfig, assets: Assets, objective: ObjectiveSection, place: Place
+    job: ScoreJob,
+    config: RunConfig,
+    assets: Assets,
+    objective: ObjectiveSection,
+    place: Place,
+    proposer: Proposer | None = None,
 ) -> Scored:
     """Scores the best report of a run on test; the first worker writes its model when asked to.
 
@@ -33,47 +42,81 @@ def score_on_test(
         assets: Of that recipe.
         objective: The study's.
         place: This worker's; all workers of a trainer call this together.
+        proposer: Settings of decoding, where the job asks for a search; None = there are none.
 
     Raises:
         MtlError: The checkpoint cannot be had again, or a task cannot be scored.
     """
-    tasks = build_tasks(config, assets.data.datasets)
-    model, precision = _best_model(job, config, assets, objective)
-    collator = build_collator(config, assets.data.tokenizer)
-
-    def scored(datasets: Mapping[str, EncodedDataset]) -> _Scores | None:
-        if not any("test" in dataset.splits for dataset in datasets.values()):
-            return None
-        # All workers take part, each with its share of the rows; all get the same result.
-        result = evaluate(
-            model, tasks, datasets, split="test", place=place, precision=precision,
-            collator=collator,
-        )  # fmt: skip
-        return _with_combined(result, tasks, objective)
-
-    scores, rest = scored(assets.data.datasets), unseen_rows(assets.data.datasets, "test")
-    unseen = scored(rest)
-    if job.export is not None and place.rank == 0:  # last: it fills the one encoder anew
-        export_best(
-            job.spec.checkpoint, job.export, config=config, assets=assets, dev=job.dev,
-            test=scores, about=job.about,
+    trained = best_of_run(
+        job.spec.checkpoint, config, assets, objective, place=place, number=job.number
+    )
+    decoded = _searched(job, trained, proposer)
+    taken = decoded.taken if decoded is not None else None
+    settings = taken.settings if taken is not None else job.decoding if decoded is None else {}
+    own = None
+    if settings:
+        # Test is looked at with either, so that the report can say what the search has gained.
+        own = _scored(trained, "test")
+        trained = trained.with_settings(settings)
+        decode_with(trained)
+    scores, rest = _scored(trained, "test"), unseen_rows(assets.data.datasets, "test")
+    unseen = _scored(replace(trained, datasets=rest), "test")
+    if job.export is not None and place.rank == 0:  # Last: it merges adapters into the encoder.
+        said = Said(job.dev if taken is None else as_tree(taken), scores, job.about)
+        export_model(
+            job.export, trained.model, said, config=trained.config, assets=assets,
+            precision=trained.precision,
         )  # fmt: skip
     compared = rest if unseen is not None and "combined" in unseen else assets.data.datasets
-    rows = _test_rows(config, compared, counted_tasks(objective, tasks))
-    return Scored(scores, objective.worth_in_rows(rows), unseen)
+    rows = _test_rows(config, compared, counted_tasks(objective, trained.tasks))
+    return Scored(scores, objective.worth_in_rows(rows), unseen, own, decoded)
 
 
-def _best_model(
-    job: ScoreJob, config: RunConfig, assets: Assets, objective: ObjectiveSection
-) -> tuple[MultiTaskModel, Precision]:
-    """Returns the model at the best report, trained again where its weights are lost."""
-    checkpoint, number = job.spec.checkpoint, job.number
+def best_of_run(
+    checkpoint: Path,
+    config: RunConfig,
+    assets: Assets,
+    objective: ObjectiveSection,
+    *,
+    place: Place,
+    number: int | None,
+) -> TrainedModel:
+    """Returns the model at the best report of a run, trained again where its weights are lost.
+
+    Args:
+        checkpoint: The run's checkpoint folder.
+        config: Its recipe.
+        assets: Of that recipe; models made of them before become unusable.
+        objective: The study's.
+        place: This worker's; all workers of a trainer call this together.
+        number: Number of the report; None = whichever the checkpoint holds.
+
+    Raises:
+        MtlError: The checkpoint cannot be had again.
+    """
     if number is not None:
         number = recover_best(
             config, objective=objective, checkpoint=checkpoint, assets=assets, number=number
         )
-    model = assets.new_model(config, build_tasks(config, assets.data.datasets))
-    return model, load_best(checkpoint, model, number=number)
+    datasets = assets.data.datasets
+    model = assets.new_model(config, build_tasks(config, datasets))
+    precision = load_best(checkpoint, model, number=number)
+    collator = build_collator(config, assets.data.tokenizer)
+    return TrainedModel(config, model.eval(), datasets, objective, place, precision, collator)
+
+
+def _searched(job: ScoreJob, trained: TrainedModel, proposer: Proposer | None) -> Decoded | None:
+    """Returns what is found on the model without training; None = the job asks for no search."""
+    if proposer is None or job.search_s is None:
+        return None
+    return search_decoding(
+        trained,
+        proposer,
+        number=job.number or 0,
+        combined=flatten(job.dev).get("combined", -math.inf),
+        known=job.spec.known,
+        limit_s=job.search_s,
+    )
 
 
 def score_best(
@@ -84,6 +127,7 @@ def score_best(
     *,
     place: Place,
     split: str,
+    decoding: Mapping[str, object] | None = None,
 ) -> _Scores | None:
     """Returns the scores of the best report of a run on a split; None = the data lacks it.
 
@@ -94,26 +138,32 @@ def score_best(
         objective: The study's.
         place: This worker's.
         split: "dev" or "test".
+        decoding: Settings of decoding that were found for its model; None = those of the recipe.
 
     Raises:
         MtlError: The checkpoint cannot be read, or a task cannot be scored.
     """
-    datasets = assets.data.datasets
-    if not any(split in dataset.splits for dataset in datasets.values()):
+    trained = best_of_run(checkpoint, config, assets, objective, place=place, number=None)
+    if decoding:
+        trained = trained.with_settings(decoding)
+        decode_with(trained)
+    return _scored(trained, split)
+
+
+def _scored(trained: TrainedModel, split: str) -> _Scores | None:
+    """Returns the scores on a split; None = the data lacks it."""
+    if not any(split in dataset.splits for dataset in trained.datasets.values()):
         return None
-    tasks = build_tasks(config, datasets)
-    model = assets.new_model(config, tasks)
-    precision = load_best(checkpoint, model)
-    collator = build_collator(config, assets.data.tokenizer)
+    tasks = trained.tasks
+    # All workers take part, each with its share of the rows; all get the same result.
     result = evaluate(
-        model, tasks, datasets, split=split, place=place, precision=precision, collator=collator
-    )
-    return _with_combined(result, tasks, objective)
+        trained.model, tasks, trained.datasets, split=split, place=trained.place,
+        precision=trained.precision, collator=trained.collator,
+    )  # fmt: skip
+    return _with_combined(result, tasks, trained.objective)
 
 
-def _with_combined(
-    result: Evaluation, tasks: Mapping[str, Task], objective: ObjectiveSection
-) -> _Scores:
+def _with_combined(result: Evaluation, tasks: Mapping[str, Task], objective: Objective) -> _Scores:
     """Returns scores as `result.json` has them, with the combined one where no task lacks it."""
     scores: _Scores = {"joint_accuracy": result.joint_accuracy, **result.scores}
     if not result.main.keys() >= set(counted_tasks(objective, tasks)):

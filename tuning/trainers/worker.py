@@ -4,7 +4,7 @@ import gc
 import traceback
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import psutil
 import torch
@@ -14,9 +14,12 @@ from mtl_core.errors import MtlError, TrainingError
 from mtl_core.full_disk import storage_error
 from mtl_core.study_file import override
 from mtl_core.training._torch import is_of_a_lost_worker
+from mtl_core.training.decoded import Decoded
+from mtl_core.training.decoding_search import Proposer, search_decoding
 from mtl_core.training.distributed import Place
 from mtl_core.training.loop import train
 from mtl_core.training.objectives.kinds import ObjectiveSection
+from mtl_core.training.report import Report
 from mtl_core.validation import validate_data
 from tuning.cluster.deaths import LOST
 from tuning.trainers.channel import Channel
@@ -30,8 +33,17 @@ from tuning.trainers.messages import (
     TrainJob,
     TrialSpec,
 )
-from tuning.trainers.scoring import score_on_test
+from tuning.trainers.scoring import best_of_run, score_on_test
 from tuning.trainers.shelf import Shelf
+
+_DECODING_SHARE, _LEAST_DECODING_S = 0.05, 1.0
+"""Share of the time of a run that may be spent on trying settings of decoding on its model, and
+seconds that may be in any case: most are tried in milliseconds, on logits that are kept."""
+
+
+def decoding_limit(seconds: float) -> float:
+    """Returns the seconds for which settings of decoding may be tried after so many of training."""
+    return max(_LEAST_DECODING_S, _DECODING_SHARE * seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +58,7 @@ class WorkerSettings:
         is_fresh: Whether they start anew after every job.
         times_predictions: Whether reports say how long a prediction takes.
         trial_timeout_s: Seconds that all epochs of a run may take; None = any time.
+        decoding: What is searched on a trained model without training; None = nothing.
     """
 
     run: Mapping[str, object]
@@ -55,6 +68,7 @@ class WorkerSettings:
     is_fresh: bool
     times_predictions: bool = False
     trial_timeout_s: float | None = None
+    decoding: Proposer | None = None
 
 
 def work(settings: WorkerSettings, pool: PoolAddress, trainer: int) -> None:
@@ -153,21 +167,42 @@ class Worker:
             on_progress=self._channel.tell if self._place.rank == 0 else None,
             times_predictions=self._settings.times_predictions,
         )
-        seconds = 0.0
+        seconds, ended = 0.0, None
         # Closed even when it is left early, so that the run lets go of its files and memory now.
         with closing(reports):
             for report in reports:
                 seconds += report.seconds
-                is_last = report.progress >= last
                 # `train` yields the reports of its checkpoint once more; they were decided on
                 # before. The last one says that the run is over, which its driver, killed as it
                 # came, may not have written down.
-                if report.number <= job.delivered and not is_last:
+                if report.progress >= last:
+                    ended = report
+                    break
+                if report.number <= job.delivered:
                     continue
-                decision = self._channel.send(Reported(report, is_last))
-                if is_last or isinstance(decision, Stop):
+                if isinstance(self._channel.send(Reported(report, is_last=False)), Stop):
                     break
                 self._check_time(seconds)
+        if ended is not None:
+            # Only now: the run has let go of the one encoder, which its best model is made of.
+            found = self._decoded(job, config, ended, seconds)
+            self._channel.send(Reported(replace(ended, decoded=found), is_last=True))
+
+    def _decoded(
+        self, job: TrainJob, config: RunConfig, last: Report, seconds: float
+    ) -> Decoded | None:
+        """Returns what is found on the best model of a run without training."""
+        proposer = self._settings.decoding
+        if proposer is None or last.best_number == 0:
+            return None
+        trained = best_of_run(
+            job.spec.checkpoint, config, self._shelf.assets_for(config), self._settings.objective,
+            place=self._place, number=last.best_number,
+        )  # fmt: skip
+        return search_decoding(
+            trained, proposer, number=last.best_number, combined=last.best_combined,
+            known=job.spec.known, limit_s=decoding_limit(seconds),
+        )  # fmt: skip
 
     def _check_time(self, seconds: float) -> None:
         limit = self._settings.trial_timeout_s
@@ -181,7 +216,8 @@ class Worker:
         config = self._config(job.spec)
         assets = self._shelf.assets_for(config)
         objective = self._settings.objective
-        self._channel.send(score_on_test(job, config, assets, objective, self._place))
+        proposer = self._settings.decoding
+        self._channel.send(score_on_test(job, config, assets, objective, self._place, proposer))
 
     def _config(self, spec: TrialSpec) -> RunConfig:
         # The space was checked key by key; values of two keys may not go together.

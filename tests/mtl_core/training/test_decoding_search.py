@@ -39,7 +39,8 @@ VITERBI = {"tasks.slots.decoding": "viterbi"}
 class Listed(Proposer, Proposals):
     """Proposes what a test lists, and takes note of what comes of it."""
 
-    space = "listed"
+    searched = "listed"
+    own: Mapping[str, object] = {THRESHOLDS: 0.99}  # type: ignore[assignment]
 
     def __init__(self, *settings: Mapping[str, object]) -> None:
         self.left = list(settings)
@@ -166,7 +167,7 @@ def test_what_both_halves_like_is_taken_and_scored_on_all_of_dev(trained: Traine
     found = search_decoding(trained, listed, number=7)
     assert found.taken is not None
     assert found.judged is not None
-    assert (found.number, found.space) == (7, "listed")
+    assert (found.number, found.searched) == (7, "listed")
     assert found.taken.settings == found.taken.parameters == {THRESHOLDS: "shared"}
     assert [one.gain for one in found.tried] == listed.told
     assert listed.told[0] == 0 < listed.told[1]
@@ -180,6 +181,7 @@ def test_what_both_halves_like_is_taken_and_scored_on_all_of_dev(trained: Traine
     for _ in with_heads(other):
         whole = evaluated(other)
     taken = found.taken
+    assert taken.own == {THRESHOLDS: 0.99}
     assert (taken.dev, taken.joint_accuracy) == (whole.scores, whole.joint_accuracy)
     assert taken.combined == Mean().combine(whole.main, whole.joint_accuracy)
 

@@ -2,12 +2,14 @@
 
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from mtl_core.card_data import About
 from mtl_core.errors import ConfigError, TrainingError
 from mtl_core.reasons import reason_in
+from mtl_core.training.decoded import Tried
 from mtl_core.untrusted import check_model
-from tuning.records import TrialRecord
+from tuning.records import DECODED, TrialRecord
 from tuning.study.folder import StudyFolder
 from tuning.study.history import History
 from tuning.study.reached import reached
@@ -18,7 +20,28 @@ from tuning.trainers.trainers import Trainers
 logger = logging.getLogger(__name__)
 
 
-def unscored(history: History, result: Result, *, has_model: bool) -> list[TrialRecord]:
+@dataclass(frozen=True, slots=True)
+class FinalSearch:
+    """A search for settings of decoding on the best model, where none was made for its trial.
+
+    Attributes:
+        searched: What is searched, as a hash.
+        known: What was tried on the models of other trials.
+        seconds: How long it may take.
+    """
+
+    searched: str
+    known: tuple[Tried, ...]
+    seconds: float
+
+    def lacks(self, record: TrialRecord) -> bool:
+        """Whether nothing like it was searched on the model of a trial."""
+        return record.decoded is None or record.decoded.searched != self.searched
+
+
+def unscored(
+    history: History, result: Result, *, has_model: bool, search: FinalSearch | None = None
+) -> list[TrialRecord]:
     """Returns the trials whose test scores are wanted and not known: best and default.
 
     Args:
@@ -26,18 +49,32 @@ def unscored(history: History, result: Result, *, has_model: bool) -> list[Trial
         result: What is known of earlier sessions.
         has_model: Whether the model that `result` names is there; the best is scored again to
             make it anew.
+        search: What is searched on the model of the best; None = nothing.
     """
-    best = history.best
-    # By id: when the default is the best, one look at test serves both. The best comes first, so
-    # that its model stands even if the default cannot be scored.
-    wanted = {record.id: record for record in (best, history.default) if record and record.best}
-    # `best/` may hold the model of a trial that was the best before more trials were run.
-    is_exported = best is not None and has_model and result.model == best.id
-    return [
-        record
-        for record in wanted.values()
-        if record.id not in result.tests or (record is best and not is_exported)
-    ]
+    best, default = history.best, history.default
+    wanted = []
+    # The best comes first, so that its model stands even if the default cannot be scored.
+    if best is not None and (
+        not is_exported(best, result, has_model=has_model)
+        or not result.tests.keys() >= {best.id, best.scored_as}
+        or (search is not None and search.lacks(best))
+    ):
+        wanted.append(best)
+    # When the default is the best, one look at test serves both.
+    if default is not None and default.best and (best is None or default.id != best.id):
+        wanted += [default] if default.id not in result.tests else []
+    return wanted
+
+
+def is_exported(best: TrialRecord, result: Result, *, has_model: bool) -> bool:
+    """Returns whether best/ holds the model of the best, decoded as it is now.
+
+    It may hold that of a trial that was the best before more trials were run.
+    """
+    if result.best is None or not has_model or result.model != best.id:
+        return False
+    before, now = result.best.decoding, best.taken
+    return (before.settings if before else None) == (now.settings if now else None)
 
 
 def has_whole_model(folder: StudyFolder) -> bool:
@@ -59,6 +96,7 @@ def score_finals(
     trainers: Trainers,
     folder: StudyFolder,
     about: About,
+    search: FinalSearch | None = None,
 ) -> dict[str, Scored]:
     """Scores trials on test, each once in the life of the study, and exports the best.
 
@@ -68,20 +106,17 @@ def score_finals(
         trainers: Score them.
         folder: Of the study.
         about: What the owner says of the model.
+        search: What is searched on the model of the best; None = nothing.
 
     Raises:
         TrainingError: One could not be scored, or no trainer can work.
     """
     scored = {}
     for record in records:
-        job = ScoreJob(
-            # Only best and default are certain to have kept their checkpoints.
-            TrialSpec(record.id, dict(record.best_recipe[0]), folder.checkpoint(record.id)),
-            export=folder.best if record is best else None,
-            dev=dev_scores(record),
-            about=about,
-            number=record.best.number if record.best else None,
-        )
+        is_best = best is not None and record.id == best.id
+        # Only best and default are certain to have kept their checkpoints.
+        job = _job(record, folder, search if is_best and search and search.lacks(record) else None)
+        job = replace(job, export=folder.best if is_best else None, about=about)
         message = trainers.score(job)
         if isinstance(message, Failed):
             logger.info("scoring trial %s: %s", record.id, message.error)
@@ -90,6 +125,24 @@ def score_finals(
         assert isinstance(message, Scored)
         scored[record.id] = message
     return scored
+
+
+def _job(record: TrialRecord, folder: StudyFolder, search: FinalSearch | None) -> ScoreJob:
+    # A search begins with the settings that the model was trained with.
+    shown = record if search is None else record.as_trained
+    return ScoreJob(
+        TrialSpec(
+            record.id,
+            dict(record.best_recipe[0]),
+            folder.checkpoint(record.id),
+            known=search.known if search is not None else (),
+        ),
+        export=None,
+        dev=dev_scores(shown),
+        number=record.best.number if record.best else None,
+        decoding=shown.taken.settings if shown.taken is not None else {},
+        search_s=search.seconds if search is not None else None,
+    )
 
 
 def result_of(
@@ -103,7 +156,7 @@ def result_of(
     """Returns the result of a study.
 
     Args:
-        history: All trials.
+        history: All trials, with what was found on their models as they were scored.
         before: The result of an earlier session.
         scored: What was scored in this one.
         objective: Kind of the objective.
@@ -111,21 +164,30 @@ def result_of(
     """
     # Scores of this session win; those of trials that were the best once are kept, since test is
     # opened once for each trial.
-    tests = {**before.tests, **{run_id: one.scores for run_id, one in scored.items()}}
-    unseen = {
-        **unseen_of(before.best, before.default),
-        **{run_id: one.unseen for run_id, one in scored.items()},
-    }
-    finals = (history.best, history.default)
-    best, default = (final_scores(record, tests, unseen) for record in finals)
+    best = history.best
+    tests = dict(before.tests)
+    unseen = dict(unseen_of(before.best, before.default))
+    for run_id, one in scored.items():
+        record = history[run_id]
+        if one.decoded is not None:  # What was found before is of other settings.
+            tests.pop(f"{run_id}{DECODED}", None)
+        # The default is decoded as the study file says, whatever was found for it.
+        is_best = best is not None and run_id == best.id
+        as_scored = record if is_best else record.as_trained
+        if as_scored.taken is not None:
+            tests[run_id] = one.own
+        tests[as_scored.scored_as] = one.scores
+        unseen[as_scored.scored_as] = one.unseen
+    finals = (best, history.default)
+    best_scores, default_scores = (final_scores(one, tests, unseen) for one in finals)
     # All scored trials have the same test data; when none was scored now, the figure is known.
     rows = max((one.worth_in_rows for one in scored.values()), default=0)
     return Result(
         trials=history.counts,
         seconds=seconds,
-        best=best,
-        default=default,
+        best=best_scores,
+        default=default_scores,
         test_rows=rows or before.test_rows,
-        earlier_tests=tests_of_others(tests, best, default),
+        earlier_tests=tests_of_others(tests, best_scores, default_scores),
         goal=reached(history, objective),
     )
