@@ -27,12 +27,13 @@ from tuning.study.clock import StudyClock
 from tuning.study.config import StudyFile
 from tuning.study.data_facts import data_facts
 from tuning.study.facts import facts_of, write_facts
+from tuning.study.final_scores import dev_scores
 from tuning.study.folder import StudyFolder
 from tuning.study.history import History
 from tuning.study.journal import open_optuna
 from tuning.study.load import load_study
 from tuning.study.recorder import Recorder
-from tuning.study.result import Result, dev_scores, write_result
+from tuning.study.result import Result, write_result
 from tuning.trainers.messages import ScoreJob, TrialSpec
 from tuning.trainers.scoring import score_on_test
 from tuning.trainers.tune_values import TrialResult

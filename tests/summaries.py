@@ -3,8 +3,9 @@
 from mtl_core.training.report import Report
 from tuning.records import TrialRecord
 from tuning.report.summary import StudySummary
+from tuning.study.final_scores import FinalScores
 from tuning.study.reached import Reached
-from tuning.study.result import FinalScores, Result
+from tuning.study.result import Result
 
 
 def epoch_report(epoch: int, accuracy: float, f1: float) -> Report:

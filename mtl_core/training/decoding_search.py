@@ -100,9 +100,8 @@ def search_decoding(
         judge = DevHalf(trained, judging, heads=half.own.heads)
         after = judge.scored(other, best.half.heads).combined
         judged = Judged(judge.rows, judge.own.combined, after)
-        if judged.after > judged.before:
-            found = _taken(other, best.proposal, proposer.own)
-            taken = found if found.combined >= combined else None
+        taken = _taken(other, best.proposal, proposer.own) if after > judged.before else None
+        taken = taken if taken and taken.combined >= combined else None
     return Decoded(
         number=number, searched=proposer.searched, tried=tried, judged=judged, taken=taken,
         seconds=time.perf_counter() - start,

@@ -10,7 +10,8 @@ from tuning.report.verdict import UNSEEN, against, cautions, on_test, verdict
 from tuning.watch.console import plain_console
 
 if TYPE_CHECKING:
-    from tuning.study.result import FinalScores, Result, StudyResult
+    from tuning.study.final_scores import FinalScores
+    from tuning.study.result import Result, StudyResult
 
 
 def show_result(result: "StudyResult") -> None:

@@ -6,7 +6,7 @@ from mtl_core.markdown import code
 from tuning.records import TrialRecord, keys_of_all
 from tuning.report.markdown import parameter_cell, percent, points, table
 from tuning.report.verdict import combined, has_combined
-from tuning.study.result import FinalDecoding, FinalScores
+from tuning.study.final_scores import FinalDecoding, FinalScores
 
 
 def decoding_section(best: FinalScores | None, records: Sequence[TrialRecord]) -> list[str]:

@@ -28,8 +28,9 @@ from tuning.report.verdict import (
     on_test,
     verdict,
 )
+from tuning.study.final_scores import FinalScores
 from tuning.study.openings import Opening
-from tuning.study.result import FinalScores, Result
+from tuning.study.result import Result
 
 _ON_SAMPLE = (
     "`~` = on a sample of dev, as the trial ended within its first epoch: not to be compared with "

@@ -14,10 +14,11 @@ from tuning.report.replay import replay_command, replay_overrides
 from tuning.space.simplex import entry_name
 from tuning.study.data_facts import DataFacts
 from tuning.study.facts import StudyFacts
+from tuning.study.final_scores import final_scores, unseen_of
 from tuning.study.folder import StudyFolder
 from tuning.study.history import History
 from tuning.study.reached import reached
-from tuning.study.result import Result, final_scores, unseen_of
+from tuning.study.result import Result
 from tuning.study.status import StudyStatus
 
 _LEAST_TRIALS = 20

@@ -11,7 +11,8 @@ from mtl_core.scores import ScoreTree, flatten
 from tuning.report.front import front_verdict, limit_cautions
 from tuning.report.markdown import percent as in_percent
 from tuning.report.markdown import points
-from tuning.study.result import FinalScores, Result
+from tuning.study.final_scores import FinalScores
+from tuning.study.result import Result
 
 UNSEEN = "the rows of test that do not stand in train"
 

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -204,10 +204,6 @@ class StudyFolder:
         path = self.reports(run_id)
         with whole_append(path), path.open("a", encoding="utf-8") as file:
             file.write(report.to_json() + "\n")
-
-    def write_reports(self, run_id: str, reports: Iterable[Report]) -> None:
-        """Writes all reports of a trial anew."""
-        write_text(self.reports(run_id), "".join(f"{one.to_json()}\n" for one in reports))
 
     def read_reports(self, run_id: str) -> tuple[Report, ...]:
         """Returns the reports of a trial, see `tuning.study.reports`."""

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pydantic import ValidationError
 
 from mtl_core.config import RunConfig
+from mtl_core.files import write_text
 from mtl_core.study_file import override
 from mtl_core.training.decoded import Decoded
 from mtl_core.training.report import Report, why_no_number
@@ -26,7 +27,7 @@ def note_decoded(folder: StudyFolder, history: History, run_id: str, found: Deco
     record = history[run_id]
     *before, last = record.reports
     reports = (*before, replace(last, decoded=found))
-    folder.write_reports(run_id, reports)
+    write_text(folder.reports(run_id), "".join(f"{one.to_json()}\n" for one in reports))
     history.note(replace(record, reports=reports))
 
 

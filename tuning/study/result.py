@@ -1,7 +1,7 @@
 """The result of a study: `result.json` as a typed value, and what a notebook gets back."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -10,10 +10,10 @@ from pydantic import BaseModel
 from mtl_core.data.notes import DataNote
 from mtl_core.files import write_json
 from mtl_core.kept import read_kept
-from mtl_core.number_types import KEPT, Count, Score, Seconds
-from mtl_core.scores import ScoreTree, only_finite
-from mtl_core.training.decoded import Judged
-from tuning.records import DECODED, EndedBy, TrialRecord, Value
+from mtl_core.number_types import KEPT, Count, Seconds
+from mtl_core.scores import ScoreTree
+from tuning.records import EndedBy
+from tuning.study.final_scores import FinalScores, Tests, tests_of_others
 from tuning.study.folder import StudyFolder
 from tuning.study.history import History
 from tuning.study.reached import Reached
@@ -22,79 +22,6 @@ if TYPE_CHECKING:
     import pandas
 
     from mtl_core.predictor import Predictor
-
-Tests = Mapping[str, ScoreTree | None]
-"""Run id -> scores on the test split; None where there is no test split."""
-
-
-@dataclass(frozen=True, slots=True)
-class FinalDecoding:
-    """Settings of decoding that were found for the model of a trial, and what they change.
-
-    Attributes:
-        settings: Dotted key of `run` -> value.
-        parameters: Name -> the same, as people are shown it.
-        own: The recipe's own settings, likewise.
-        judged: The objective on the half of dev that did not choose them.
-        dev: The objective on all of dev with the recipe's own settings.
-        test: Scores on test with the recipe's own settings; None when they are not known.
-        tried: How many others were tried on the model.
-        seconds: How long that took.
-    """
-
-    __pydantic_config__ = KEPT
-
-    settings: Mapping[str, object]
-    parameters: Mapping[str, Value]
-    own: Mapping[str, Value]
-    judged: Judged
-    dev: Score
-    test: ScoreTree | None
-    tried: Count
-    seconds: Seconds
-
-
-@dataclass(frozen=True, slots=True)
-class FinalScores:
-    """A recipe and its scores; `result.json` has one for the best and one for the default.
-
-    Attributes:
-        trial: Id of the trial.
-        parameters: Dotted key of `run` -> value in effect.
-        dev: Scores on the dev split, at the best epoch.
-        test: Scores on the test split; None when it was not scored.
-        precision: What it was computed in; empty when that is not known.
-        unseen: Scores on the rows of test that do not stand in train; None when no more rows stand
-            there than by chance, or all.
-        decoding: The settings of decoding that all these scores are with; None = the recipe's own.
-    """
-
-    __pydantic_config__ = KEPT
-
-    trial: str
-    parameters: Mapping[str, Value]
-    dev: ScoreTree
-    test: ScoreTree | None = None
-    precision: str = ""
-    unseen: ScoreTree | None = None
-    decoding: FinalDecoding | None = None
-
-    @property
-    def scored_as(self) -> str:
-        """What its scores on test are known by, see `TrialRecord.scored_as`."""
-        return self.trial if self.decoding is None else f"{self.trial}{DECODED}"
-
-    def to_json(self) -> dict[str, object]:
-        """Returns what `result.json` holds of the recipe."""
-        return {
-            "trial": self.trial,
-            "parameters": dict(self.parameters),
-            "precision": self.precision,
-            "dev": self.dev,
-            "test": self.test,
-            "unseen": self.unseen,
-            "decoding": None if self.decoding is None else only_finite(asdict(self.decoding)),
-        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,17 +104,6 @@ class _Kept(BaseModel):
     model: str | None = None
     tests: dict[str, ScoreTree | None] = {}
     goal: Reached | None = None
-
-
-def unseen_of(*finals: FinalScores | None) -> Tests:
-    """Returns the scores of recipes on the rows of test that do not stand in train."""
-    return {final.scored_as: final.unseen for final in finals if final is not None}
-
-
-def tests_of_others(tests: Tests, *finals: FinalScores | None) -> Tests:
-    """Returns the test scores of all trials but these."""
-    ours = {final.scored_as for final in finals if final is not None}
-    return {run_id: scores for run_id, scores in tests.items() if run_id not in ours}
 
 
 def read_result(folder: StudyFolder) -> Result:
@@ -277,54 +193,3 @@ class StudyResult:
 
         # The study was run here, with the code of its own kinds of tasks: it is the user's own.
         return Predictor.load(self.folder / "best", trust_code=True)
-
-
-def dev_scores(record: TrialRecord) -> dict[str, float | Mapping[str, float]]:
-    """Returns the dev scores of a trial at its best epoch, as `result.json` holds them."""
-    report = record.best
-    assert report is not None
-    # `combined` first: readers take the first score for the one that counts.
-    return {
-        "combined": report.combined,
-        "joint_accuracy": report.joint_accuracy,
-        **report.dev,
-    }
-
-
-def final_scores(
-    record: TrialRecord | None, tests: Tests, unseen: Tests | None = None
-) -> FinalScores | None:
-    """Returns the scores of a trial, with its test scores when they are known.
-
-    Args:
-        record: The trial; None = there is none.
-        tests: Scores on test.
-        unseen: Scores on the rows of test that do not stand in train.
-    """
-    if record is None or record.best is None:
-        return None
-    return FinalScores(
-        record.id,
-        dict(record.best_recipe[1]),
-        dev_scores(record),
-        tests.get(record.scored_as),
-        record.best.precision,
-        (unseen or {}).get(record.scored_as),
-        _decoding(record, tests),
-    )
-
-
-def _decoding(record: TrialRecord, tests: Tests) -> FinalDecoding | None:
-    found, own = record.decoded, record.as_trained.best
-    if found is None or found.taken is None or found.judged is None or own is None:
-        return None
-    return FinalDecoding(
-        found.taken.settings,
-        found.taken.parameters,
-        found.taken.own,
-        found.judged,
-        own.combined,
-        tests.get(record.id),
-        len(found.tried),
-        found.seconds,
-    )

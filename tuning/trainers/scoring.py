@@ -53,12 +53,9 @@ def score_on_test(
     decoded = _searched(job, trained, proposer)
     taken = decoded.taken if decoded is not None else None
     settings = taken.settings if taken is not None else job.decoding if decoded is None else {}
-    own = None
-    if settings:
-        # Test is looked at with either, so that the report can say what the search has gained.
-        own = _scored(trained, "test")
-        trained = trained.with_settings(settings)
-        decode_with(trained)
+    # Test is looked at with either, so that the report can say what the search has gained.
+    own = _scored(trained, "test") if settings else None
+    trained = _as_found(trained, settings)
     scores, rest = _scored(trained, "test"), unseen_rows(assets.data.datasets, "test")
     unseen = _scored(replace(trained, datasets=rest), "test")
     if job.export is not None and place.rank == 0:  # Last: it merges adapters into the encoder.
@@ -144,10 +141,15 @@ def score_best(
         MtlError: The checkpoint cannot be read, or a task cannot be scored.
     """
     trained = best_of_run(checkpoint, config, assets, objective, place=place, number=None)
-    if decoding:
-        trained = trained.with_settings(decoding)
+    return _scored(_as_found(trained, decoding or {}), split)
+
+
+def _as_found(trained: TrainedModel, settings: Mapping[str, object]) -> TrainedModel:
+    """Returns the model with settings of decoding that were found, and what they learn from dev."""
+    if settings:
+        trained = trained.with_settings(settings)
         decode_with(trained)
-    return _scored(trained, split)
+    return trained
 
 
 def _scored(trained: TrainedModel, split: str) -> _Scores | None:

@@ -215,8 +215,9 @@ def test_watching_ends_with_the_driver(folder: Path, mtl: Mtl) -> None:
 def test_a_report_of_an_unfinished_study_says_just_that(folder: Path) -> None:
     from tuning.report.render import render_report
     from tuning.report.summary import StudySummary, Unfinished
+    from tuning.study.final_scores import FinalScores
     from tuning.study.reached import Reached
-    from tuning.study.result import FinalScores, Result
+    from tuning.study.result import Result
 
     best = FinalScores("0001", {"seed": 1}, {"combined": 0.6, "intent": {"accuracy": 0.6}})
     text = render_report(

@@ -11,7 +11,7 @@ from mtl_core.data.notes import DataNote
 from tuning.report.render import render_report
 from tuning.report.statistics import difference_interval
 from tuning.report.summary import StudySummary, Unfinished
-from tuning.study.result import FinalScores
+from tuning.study.final_scores import FinalScores
 from tuning.watch.trials_csv import trials_frame
 
 

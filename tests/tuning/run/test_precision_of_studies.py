@@ -15,8 +15,9 @@ from tuning.report.render import render_report
 from tuning.report.summary import StudySummary
 from tuning.run import tune as study_module
 from tuning.study.config import StudyFile
+from tuning.study.final_scores import final_scores
 from tuning.study.reached import Reached
-from tuning.study.result import Result, final_scores
+from tuning.study.result import Result
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,11 @@ from mtl_core.data.notes import DataNote
 from mtl_core.scores import flatten
 from mtl_core.training.report import best_report
 from tuning.goals import Goal
+from tuning.study.final_scores import FinalScores
 from tuning.study.folder import StudyFolder
 from tuning.study.history import History
 from tuning.study.reached import Reached
-from tuning.study.result import FinalScores, Result, read_result, write_result
+from tuning.study.result import Result, read_result, write_result
 
 NAN, INF = math.nan, math.inf
 

@@ -7,13 +7,15 @@ from dataclasses import dataclass, replace
 from mtl_core.card_data import About
 from mtl_core.errors import ConfigError, TrainingError
 from mtl_core.reasons import reason_in
+from mtl_core.scores import ScoreTree
 from mtl_core.training.decoded import Tried
 from mtl_core.untrusted import check_model
 from tuning.records import DECODED, TrialRecord
+from tuning.study.final_scores import dev_scores, final_scores, tests_of_others, unseen_of
 from tuning.study.folder import StudyFolder
 from tuning.study.history import History
 from tuning.study.reached import reached
-from tuning.study.result import Result, dev_scores, final_scores, tests_of_others, unseen_of
+from tuning.study.result import Result
 from tuning.trainers.messages import Failed, Scored, ScoreJob, TrialSpec
 from tuning.trainers.trainers import Trainers
 
@@ -162,6 +164,26 @@ def result_of(
         objective: Kind of the objective.
         seconds: Wall time of the whole study, as its journal holds it.
     """
+    tests, unseen = _tests(history, before, scored)
+    finals = (history.best, history.default)
+    best_scores, default_scores = (final_scores(one, tests, unseen) for one in finals)
+    # All scored trials have the same test data; when none was scored now, the figure is known.
+    rows = max((one.worth_in_rows for one in scored.values()), default=0)
+    return Result(
+        trials=history.counts,
+        seconds=seconds,
+        best=best_scores,
+        default=default_scores,
+        test_rows=rows or before.test_rows,
+        earlier_tests=tests_of_others(tests, best_scores, default_scores),
+        goal=reached(history, objective),
+    )
+
+
+def _tests(
+    history: History, before: Result, scored: Mapping[str, Scored]
+) -> tuple[dict[str, ScoreTree | None], dict[str, ScoreTree | None]]:
+    """Returns all scores on test, and on the rows of test that do not stand in train."""
     # Scores of this session win; those of trials that were the best once are kept, since test is
     # opened once for each trial.
     best = history.best
@@ -178,16 +200,4 @@ def result_of(
             tests[run_id] = one.own
         tests[as_scored.scored_as] = one.scores
         unseen[as_scored.scored_as] = one.unseen
-    finals = (best, history.default)
-    best_scores, default_scores = (final_scores(one, tests, unseen) for one in finals)
-    # All scored trials have the same test data; when none was scored now, the figure is known.
-    rows = max((one.worth_in_rows for one in scored.values()), default=0)
-    return Result(
-        trials=history.counts,
-        seconds=seconds,
-        best=best_scores,
-        default=default_scores,
-        test_rows=rows or before.test_rows,
-        earlier_tests=tests_of_others(tests, best_scores, default_scores),
-        goal=reached(history, objective),
-    )
+    return tests, unseen

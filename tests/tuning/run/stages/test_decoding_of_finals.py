@@ -12,9 +12,10 @@ from tuning.records import TrialRecord
 from tuning.report.decoding import decoding_section
 from tuning.report.replay import replay_overrides
 from tuning.run.stages.finals import FinalSearch, result_of, unscored
+from tuning.study.final_scores import final_scores
 from tuning.study.history import History
 from tuning.study.recorder import note_decoded
-from tuning.study.result import Result, final_scores, read_result, write_result
+from tuning.study.result import Result, read_result, write_result
 from tuning.trainers.messages import Scored
 from tuning.trainers.tune_values import TrialResult
 

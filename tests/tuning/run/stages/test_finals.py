@@ -3,8 +3,9 @@
 from trials import record
 
 from tuning.run.stages.finals import result_of, unscored
+from tuning.study.final_scores import FinalScores
 from tuning.study.history import History
-from tuning.study.result import FinalScores, Result
+from tuning.study.result import Result
 from tuning.trainers.messages import Scored
 
 
