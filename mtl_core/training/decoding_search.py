@@ -95,13 +95,11 @@ def search_decoding(
     tried, best = _chosen(half, trained, proposals, limit_s)
     judged = taken = None
     if best is not None:
-        other = trained.with_settings(best.proposal.settings)
         # With what was learnt from the half that chose: this one is only looked at.
         judge = DevHalf(trained, judging, heads=half.own.heads)
-        after = judge.scored(other, best.half.heads).combined
-        judged = Judged(judge.rows, judge.own.combined, after)
-        taken = _taken(other, best.proposal, proposer.own) if after > judged.before else None
-        taken = taken if taken and taken.combined >= combined else None
+        judged = _judged(judge, trained, best)
+        if judged.after > judged.before:
+            taken = _taken(trained, best.proposal, proposer.own, least=combined)
     return Decoded(
         number=number, searched=proposer.searched, tried=tried, judged=judged, taken=taken,
         seconds=time.perf_counter() - start,
@@ -142,20 +140,33 @@ def _chosen(
     return tried, best
 
 
-def _taken(trained: TrainedModel, proposal: Proposal, own_settings: Mapping[str, Scalar]) -> Taken:
-    own = {name: trained.model.head(name) for name in trained.config.tasks}
+def _judged(judge: DevHalf, trained: TrainedModel, best: _Best) -> Judged:
+    other = trained.with_settings(best.proposal.settings)
+    after = judge.scored(other, best.half.heads).combined
+    return Judged(judge.rows, judge.own.combined, after)
+
+
+def _taken(
+    trained: TrainedModel, proposal: Proposal, own: Mapping[str, Scalar], *, least: float
+) -> Taken | None:
+    """Returns settings with what they reach on all of dev; None where that is less than `least`."""
+    other = trained.with_settings(proposal.settings)
+    heads = {name: trained.model.head(name) for name in trained.config.tasks}
     try:
-        found = decode_with(trained)
+        found = decode_with(other)
     finally:
-        for name, head in own.items():
+        for name, head in heads.items():
             trained.model.set_head(name, head)
+    combined = other.combined(found.main, found.joint_accuracy)
+    if not combined >= least:
+        return None
     return Taken(
         dict(proposal.settings),
         dict(proposal.parameters),
-        dict(own_settings),
+        dict(own),
         found.scores,
         found.joint_accuracy,
-        trained.combined(found.main, found.joint_accuracy),
+        combined,
     )
 
 

@@ -60,13 +60,17 @@ def score_on_test(
     unseen = _scored(replace(trained, datasets=rest), "test")
     if job.export is not None and place.rank == 0:  # Last: it merges adapters into the encoder.
         said = Said(job.dev if taken is None else as_tree(taken), scores, job.about)
-        export_model(
-            job.export, trained.model, said, config=trained.config, assets=assets,
-            precision=trained.precision,
-        )  # fmt: skip
+        _export(job.export, trained, assets, said)
     compared = rest if unseen is not None and "combined" in unseen else assets.data.datasets
     rows = _test_rows(config, compared, counted_tasks(objective, trained.tasks))
     return Scored(scores, objective.worth_in_rows(rows), unseen, own, decoded)
+
+
+def _export(folder: Path, trained: TrainedModel, assets: Assets, said: Said) -> None:
+    export_model(
+        folder, trained.model, said, config=trained.config, assets=assets,
+        precision=trained.precision,
+    )  # fmt: skip
 
 
 def best_of_run(
