@@ -87,6 +87,28 @@ def write_21(path: Path, count: int = 1, *, first: int = 0) -> Path:
     return path
 
 
+def write_log(path: Path) -> Path:
+    """Writes the dialogue as `data.json` of 2.1 and ConvLab-2 have it."""
+    log = []
+    for turn in TURNS:
+        metadata: dict[str, Any] = {}
+        for key, value in turn.get("state", {}).items():
+            domain, _, slot = key.partition("-")
+            of = metadata.setdefault(domain, {"semi": {"name": ""}, "book": {"booked": []}})
+            part = "book" if slot.startswith("book ") else "semi"
+            of[part][slot.removeprefix("book ")] = value
+        log.append(
+            {
+                "text": turn["text"],
+                "dialog_act": turn["acts"],
+                "span_info": turn["spans"],
+                "metadata": metadata,
+            }
+        )
+    path.write_text(json.dumps({"MUL1.json": {"goal": GOAL, "log": log}}), encoding="utf-8")
+    return path
+
+
 def write_22(folder: Path) -> Path:
     """Writes the dialogue as 2.2 has it, with its acts; returns its file."""
     acts: dict[str, Any] = {}

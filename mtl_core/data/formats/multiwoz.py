@@ -57,7 +57,7 @@ _NOTHING = "-"
 
 
 class MultiWoz(TextRowsSection, FilesBase):
-    """Dialogues of MultiWOZ 2.1 (JSON lines) or 2.2 (`dialogues_NNN.json`, `dialog_acts.json`).
+    """Dialogues of MultiWOZ 2.1 (`data.json`, or JSON lines) or 2.2 (`dialogues_NNN.json`).
 
     Rows are `dialogues`, whose column is `replies` (what the system says), or `turns`, whose
     columns are `acts` (a set of labels such as Hotel-Inform) and `spans` (values of slots, as

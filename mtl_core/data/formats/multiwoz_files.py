@@ -1,6 +1,7 @@
 """The files of MultiWOZ: turns with acts, spans and states, whichever version wrote them.
 
-JSON lines of 2.1 have it all in each dialogue; spans count words. 2.2 keeps dialogues in
+2.1 has it all in each dialogue, in one object {dialogue: {goal, log}} (`data.json`, and `val.json`
+of ConvLab-2), or as JSON lines with `turns`; spans count words. 2.2 keeps dialogues in
 `dialogues_NNN.json`, and acts in `dialog_acts.json`; spans count characters.
 """
 
@@ -40,6 +41,8 @@ Others are called the same, in lower case.
 """
 ACTS_FILE = "dialog_acts.json"
 """Where 2.2 keeps the acts of all its dialogues, in the folder of the folders of the splits."""
+_NOT_SAID = ("", "not mentioned", "none")
+"""What logs of 2.1 have at slots that nobody has said."""
 Row = tuple[str, Any]
 """Place and content of a dialogue."""
 Acts = Mapping[str, Any]
@@ -70,9 +73,41 @@ def read_dialogues(path: Path) -> list[Row]:
         DataError: The file cannot be read, or a row of it is no dialogue.
     """
     rows = sound_rows(path)
+    if len(rows) == 1 and _is_of_logs(rows[0][1]):
+        rows = [(f"{path}: {name}", _with_turns(name, of)) for name, of in rows[0][1].items()]
     for where, row in rows:
         get_key(row, "turns", list, where)
     return rows
+
+
+def _is_of_logs(row: Any) -> bool:
+    return isinstance(row, dict) and bool(row) and all(find(one, "log") for one in row.values())
+
+
+def _with_turns(name: str, dialogue: Any) -> dict[str, Any]:
+    """Returns a dialogue of 2.1 that has a log as one that has turns."""
+    # The user begins, and both take turns: the log does not say who speaks.
+    turns = [
+        {
+            "speaker": "system" if number % 2 else "user",
+            "text": find(turn, "text"),
+            "acts": find(turn, "dialog_act"),
+            "spans": find(turn, "span_info"),
+            "state": dict(_slots_of(find(turn, "metadata"))),
+        }
+        for number, turn in enumerate(get_key(dialogue, "log", list, name))
+    ]
+    return {"id": name, "goal": find(dialogue, "goal"), "turns": turns}
+
+
+def _slots_of(metadata: Any) -> Iterator[tuple[str, str]]:
+    """Yields slot and value of a state as the logs of 2.1 have it."""
+    for domain, parts in metadata.items() if isinstance(metadata, dict) else ():
+        for part, prefix in (("semi", ""), ("book", "book ")):
+            for slot, value in (find(parts, part) or {}).items():
+                # At `booked` is what was booked, and no wish.
+                if isinstance(value, str) and value not in _NOT_SAID:
+                    yield f"{domain}-{prefix}{slot.lower()}", value
 
 
 def acts_for(path: Path, rows: Sequence[Row], given: Path | None) -> Acts:

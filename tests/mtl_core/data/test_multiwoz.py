@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dialogues import REPLIES, TURNS, version_21, write_21, write_22
+from dialogues import REPLIES, TURNS, version_21, write_21, write_22, write_log
 from formats import SECTIONS, read
 from pydantic import ValidationError
 
@@ -35,13 +35,16 @@ def test_replies_may_stay_as_they_were_said(tmp_path: Path) -> None:
     assert found.labels["replies"] == tuple(turn["text"] for turn in TURNS[1::2])
 
 
-def test_both_versions_say_the_same(tmp_path: Path) -> None:
-    new = write_22(tmp_path / "MultiWOZ_2.2")
-    old = write_21(tmp_path / "val.jsonl", first=1)
-    [first], [second] = (read(path, "multiwoz", REPLIES_OF) for path in (old, new))
-    assert second == first
-    turns = [read(path, "multiwoz", TURNS_OF, rows="turns") for path in (old, new)]
-    assert turns[0] == turns[1]
+def test_all_versions_say_the_same(tmp_path: Path) -> None:
+    paths = [
+        write_21(tmp_path / "val.jsonl", first=1),
+        write_log(tmp_path / "data.json"),
+        write_22(tmp_path / "MultiWOZ_2.2"),
+    ]
+    first, *others = (read(path, "multiwoz", REPLIES_OF) for path in paths)
+    assert all(found == first for found in others)
+    first, *others = (read(path, "multiwoz", TURNS_OF, rows="turns") for path in paths)
+    assert all(found == first for found in others)
 
 
 def test_turns_have_acts_and_the_tags_of_their_spans(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dialogues import GOAL, VENUES, version_21, write_21, write_22, write_databases
+from dialogues import GOAL, VENUES, version_21, write_21, write_22, write_databases, write_log
 from formats import SECTIONS, read
 
 from mtl_core.data.dialogue_facts import DialogueFacts, Wish
@@ -62,13 +62,13 @@ def test_where_no_state_changes_a_turn_is_about_what_the_one_before_was() -> Non
     assert found == [(), ("hotel",), ("hotel",), ("train",), ("train",), ("hotel",)]
 
 
-def test_both_versions_have_the_same_facts(tmp_path: Path) -> None:
+def test_all_versions_have_the_same_facts(tmp_path: Path) -> None:
     databases = write_databases(tmp_path / "db")
-    old, new = write_21(tmp_path / "val.jsonl"), write_22(tmp_path / "MultiWOZ_2.2")
-    goals = tmp_path / "MultiWOZ_2.2" / "data.json"
-    [first] = read(old, "multiwoz", COLUMNS, databases=databases)
-    [second] = read(new, "multiwoz", COLUMNS, databases=databases, goals=goals)
-    assert first.labels == second.labels
+    first = read(write_21(tmp_path / "val.jsonl"), "multiwoz", COLUMNS, databases=databases)
+    logs = write_log(tmp_path / "data.json")
+    assert read(logs, "multiwoz", COLUMNS, databases=databases) == first
+    new = write_22(tmp_path / "MultiWOZ_2.2")
+    assert read(new, "multiwoz", COLUMNS, databases=databases, goals=logs) == first
 
 
 def test_facts_need_databases_and_goals(tmp_path: Path) -> None:
