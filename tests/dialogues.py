@@ -87,8 +87,8 @@ def write_21(path: Path, count: int = 1, *, first: int = 0) -> Path:
     return path
 
 
-def write_log(path: Path) -> Path:
-    """Writes the dialogue as `data.json` of 2.1 and ConvLab-2 have it."""
+def write_log(path: Path, count: int = 1) -> Path:
+    """Writes the dialogue under several names, as `data.json` of 2.1 has it."""
     log = []
     for turn in TURNS:
         metadata: dict[str, Any] = {}
@@ -105,7 +105,8 @@ def write_log(path: Path) -> Path:
                 "metadata": metadata,
             }
         )
-    path.write_text(json.dumps({"MUL1.json": {"goal": GOAL, "log": log}}), encoding="utf-8")
+    every = {f"MUL{number}.json": {"goal": GOAL, "log": log} for number in range(1, 1 + count)}
+    path.write_text(json.dumps(every), encoding="utf-8")
     return path
 
 
