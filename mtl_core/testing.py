@@ -23,6 +23,7 @@ from mtl_core.data.layouts.base import Layout
 from mtl_core.data.words import Cut
 from mtl_core.tasks.base import Decoded, Head, Outcome, Task, TaskSection
 from mtl_core.tasks.building import build_task
+from mtl_core.tasks.decoding.base import Decoding
 from mtl_core.tasks.hidden import Hidden, HiddenSize, Vocabulary
 from mtl_core.tasks.outputs import TextView, to_plain, to_text
 from mtl_core.tasks.writer import Writer
@@ -56,7 +57,6 @@ def check_task(section: TaskSection, examples: Sequence[Example], *, name: str =
             _check_loss(bench)
             _check_decode(bench)
             _check_scores(bench)
-            # What is written is the writer's.
             if bench.task.speaks and bench.task.writing is None:
                 _check_says(bench, examples)
 
@@ -91,7 +91,7 @@ class _Bench:
         section: TaskSection,
         examples: Sequence[Example],
         name: str,
-        writer: "type[_Answers | _GoesOn] | None",
+        writer: "type[_Table] | None",
     ) -> "_Bench":
         column = section.column_in(section.datasets[0], name)
         _must(column.task_name == name, "make_column: the column has to carry the task's name")
@@ -106,8 +106,8 @@ class _Bench:
         collator = Collator(tokenizer.pad_token_id or 0, {} if change is None else {name: change})
         table = nn.Embedding(len(tokenizer), _WIDTH)
         features = 0 if split.features is None else split.features.shape[1]
-        writes = None if writer is None else writer(table, tokenizer)
-        size = HiddenSize(_WIDTH, features * column.takes_features, Vocabulary(table), writes)
+        made = None if writer is None else writer(table, tokenizer)
+        size = HiddenSize(_WIDTH, features * column.takes_features, Vocabulary(table), made)
         head = task.make_head(size).eval()
         return cls(task, head, layout, split, collator, tokenizer, table, size)
 
@@ -229,8 +229,15 @@ def _decoded(bench: _Bench, head: Head) -> list[Decoded]:
     return found
 
 
-class _GoesOn(Writer):
-    """Stands for a decoder, whose whole is the table: foresees a token by the one before it."""
+class _Table(Writer):
+    """Stands for what writes; its whole is the table."""
+
+    def write(self, prompts: Batch, decoding: Decoding, *, seeds: Int64Array) -> list[list[int]]:
+        return [[] for _ in prompts.token_ids]  # What a kind learns is checked, not what it writes.
+
+
+class _GoesOn(_Table):
+    """Stands for a decoder: foresees a token by the one before it."""
 
     reads_targets: ClassVar[bool] = True
 
@@ -239,7 +246,7 @@ class _GoesOn(Writer):
         return linear(chosen, self.whole.weight)
 
 
-class _Answers(Writer):
+class _Answers(_Table):
     """Stands for an encoder-decoder: foresees a token by the one before it and the source."""
 
     reads_targets: ClassVar[bool] = False
@@ -271,8 +278,7 @@ def _tokenizer(examples: Sequence[Example]) -> "PreTrainedTokenizerFast":
     words = sorted({word for text in texts for word in text.split()})
     letters = sorted({letter for word in words for letter in word})
     # Every letter is a piece, alone and inside a word: so any word of the same letters has ids. The
-    # special tokens come first, so that padding has the id 0. A dict keeps the order and drops
-    # doubles.
+    # special tokens come first: padding has the id 0. A dict keeps the order, and drops doubles.
     pieces = dict.fromkeys([*_SPECIALS, *letters, *(f"##{one}" for one in letters), *words])
     ids = {piece: number for number, piece in enumerate(pieces)}
     tokenizer = Tokenizer(models.WordPiece(ids, unk_token="[UNK]"))

@@ -1,6 +1,7 @@
 """Causal language modelling: running text without labels, each token foreseen from those before."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -47,7 +48,7 @@ class CausalLm(TaskSection):
 
 
 class CausalLmTask(Task):
-    """Accuracy and perplexity of sub-words; see `Task`."""
+    """Accuracy and perplexity of sub-words, bits per byte; see `Task`."""
 
     main_score = "accuracy"
     speaks = False
@@ -66,11 +67,28 @@ class CausalLmTask(Task):
             raise ConfigError(f"run.tasks.{self.name}.kind: causal_lm needs a model that writes")
         return WriterHead(size.writer, self.name)
 
+    def finish(self, head: Head, outcome: Outcome) -> Outcome:
+        """Returns (summed loss, right, count, bytes of text) of each row, (4,), float64."""
+        assert isinstance(head, WriterHead)
+        texts = head.tokenizer.batch_decode(list(outcome.gold))
+        pairs = zip(outcome.predicted, texts, strict=True)
+        rows = [np.append(row, len(text.encode())) for row, text in pairs]
+        return replace(outcome, predicted=rows)
+
     def score(self, outcome: Outcome) -> dict[str, float]:
-        """Returns the accuracy of sub-words, and perplexity: exp of their mean loss."""
+        """Returns accuracy and perplexity (exp of the mean loss) of sub-words, and bits per byte.
+
+        The last one compares models whatever their sub-words are (Gao et al. 2020,
+        https://arxiv.org/abs/2101.00027, section 3.1): what is foreseen of a text of so many bytes.
+        """
         # Over sub-words, unlike the loss, in which every row weighs the same.
-        scores = score_tokens(outcome.predicted)
-        return {"accuracy": scores["token_accuracy"], "perplexity": scores["perplexity"]}
+        scores = score_tokens([row[:3] for row in outcome.predicted])
+        loss, _, _, size = np.sum(outcome.predicted, axis=0)  # (rows, 4) -> (4,)
+        return {
+            "accuracy": scores["token_accuracy"],
+            "perplexity": scores["perplexity"],
+            "bits_per_byte": float(loss / (np.log(2) * size)) if size else float("nan"),
+        }
 
     def is_right(self, outcome: Outcome) -> npt.NDArray[np.bool_] | None:
         """Returns None: a piece of a text is nothing to get right."""

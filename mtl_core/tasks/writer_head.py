@@ -1,5 +1,7 @@
 """The head of tasks that write, which has no layers: the model's writer does its work."""
 
+from typing import TYPE_CHECKING
+
 from torch import Tensor
 
 from mtl_core.data.batching import Batch
@@ -7,6 +9,9 @@ from mtl_core.tasks.base import Decoded, Head
 from mtl_core.tasks.hidden import Hidden
 from mtl_core.tasks.token_losses import row_means_summed, row_totals
 from mtl_core.tasks.writer import Writer
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
 
 
 class WriterHead(Head):
@@ -18,6 +23,11 @@ class WriterHead(Head):
         self._writer = (writer,)
         self._task_name = task_name
         self._label_smoothing = label_smoothing
+
+    @property
+    def tokenizer(self) -> "PreTrainedTokenizerFast":
+        """The tokenizer of the model."""
+        return self._writer[0].tokenizer
 
     def forward(self, hidden: Hidden) -> Tensor:
         """Returns logits of what is to be written, (targets, vocabulary)."""

@@ -47,9 +47,13 @@ def test_loss_and_scores_are_those_of_transformers(
     torch.testing.assert_close(head.loss_sum(logits, batch.labels["lm"], batch), means.sum())
     counts = torch.tensor([row.shape[1] - 1 for row in rows])
     assert len(counts.unique()) == 2
-    scores = task.score(Outcome(head.decode(logits, batch)))
+    outcome = Outcome(head.decode(logits, batch), split.gold("lm"))
+    scores = task.score(task.finish(head, outcome))
     perplexity = math.exp(((means * counts).sum() / counts.sum()).item())
     assert scores["perplexity"] == pytest.approx(perplexity, rel=1e-5)
+    text = sum(len(tokenizer.decode(row[0, 1:]).encode()) for row in rows)
+    bits = (means * counts).sum().item() / math.log(2)
+    assert scores["bits_per_byte"] == pytest.approx(bits / text, rel=1e-5)
     guesses = [model(row).logits[0, :-1].argmax(-1) == row[0, 1:] for row in rows]
     assert scores["accuracy"] == pytest.approx(torch.cat(guesses).float().mean().item())
 
