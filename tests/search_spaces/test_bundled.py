@@ -8,6 +8,7 @@ import pytest
 from conftest import Mtl
 from letter_tokenizers import letters
 from seq2seq_models import save_seq2seq
+from small_decoders import save_decoder
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from mtl_core.data.example import Example
@@ -138,6 +139,27 @@ def test_mlm_passes_its_check_in_the_hubs_format(tmp_path: Path, mtl: Mtl) -> No
     keys = {"run.datasets.mr.name": films, "run.datasets.reviews.name": reviews}
     outcome = mtl("check", "mlm", *sets(**keys))
     assert (outcome.code, outcome.err) == (0, "")
+
+
+def test_lm_passes_its_check_in_the_hubs_format(
+    tmp_path: Path, sample: dict[str, list[Example]], mtl: Mtl
+) -> None:
+    (tmp_path / "llama").mkdir()
+    save_decoder(tmp_path / "llama", "llama", sample["train"])
+    rows: list[dict[str, object]] = [
+        {"text": "" if n % 2 else "play some jazz in paris now " * 9} for n in range(40)
+    ]
+    small = {"kind": "decoder", "name": str(tmp_path / "llama"), "max_length": 64}
+    sizes = {"weights": "random", "architecture": {"num_hidden_layers": 2}}
+    keys = {
+        "run.datasets.text.name": hub_folder(tmp_path / "wikitext", rows),
+        "run.datasets.text.config": "null",
+        "run.encoder": json.dumps(small),
+        "search.encoder": json.dumps({"choice": [small, small | sizes]}),
+    }
+    outcome = mtl("check", "lm", *sets(**keys))
+    assert (outcome.code, outcome.err) == (0, "")
+    assert "20" in outcome.out  # Rows without a text are left out.
 
 
 def test_qa_passes_its_check_in_the_hubs_format(tmp_path: Path, mtl: Mtl) -> None:

@@ -1,10 +1,10 @@
 """Every recipe of a study against its encoder and what is installed, which no schema knows."""
 
 from collections.abc import Iterator
-from functools import cache
 from itertools import combinations
 
 import torch
+from torch import nn
 
 from mtl_core.assets import Data, load_data
 from mtl_core.config import RunConfig
@@ -58,7 +58,7 @@ class _Check:
     def __init__(self, run: RunConfig, data: Data, device: torch.device) -> None:
         self._device = device
         default = run.encoder.loaded_by
-        self._outline = cache(encoder_outline)
+        self._outlines: dict[str, nn.Module] = {}
         self._tokenizers = {default: data.tokenizer}
         # What is loaded, and the longest row, of what is known to be fine.
         self._lengths = {(default, run.encoder.max_length)}
@@ -66,7 +66,9 @@ class _Check:
     def __call__(self, config: RunConfig) -> None:
         check_installed(config.weighting.modules, what="run.weighting.kind")
         loaded_by = config.encoder.loaded_by
-        outline = self._outline(config.encoder).encoder
+        if loaded_by not in self._outlines:
+            self._outlines[loaded_by] = encoder_outline(config.encoder).encoder
+        outline = self._outlines[loaded_by]
         config.freezing.check(outline)
         config.freezing.check_device(self._device)
         if config.training.gradient_checkpointing:

@@ -9,10 +9,8 @@ import torch
 from contract_files import FORMATS, write_formats
 from lives import EPOCHS, INTENT, SLOTS, kinds_of, live
 from pydantic import TypeAdapter
-from small_decoders import save_decoder
 from torch import Tensor
 
-from mtl_core.data.example import Example
 from mtl_core.data.formats.kinds import DatasetSection
 from mtl_core.errors import ConfigError
 from mtl_core.model.backbones.encoder import Encoder
@@ -39,7 +37,7 @@ WRITING: dict[str, dict[str, Any]] = {
     "causal_lm": {"kind": "causal_lm", "dataset": "lines", "chunk": 16, "auxiliary": False},
     "generation": {"kind": "generation", "dataset": "lines", "column": "intent"},
 }
-"""Those that a model has to write for."""
+"""Those that a model has to write for; see `test_writing_contract.py`."""
 FORMAT_TASKS: dict[str, dict[str, Any]] = {
     "conll": SLOTS,
     "conllu": {**SLOTS, "scheme": "plain", "column": "upos"},
@@ -96,16 +94,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the same rows in every format."""
     folder = tmp_path_factory.mktemp("formats")
     write_formats(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def tiny_decoder(
-    sample: dict[str, list[Example]], tmp_path_factory: pytest.TempPathFactory
-) -> Path:
-    """A random Llama of 3 layers, with its tokenizer."""
-    folder = tmp_path_factory.mktemp("decoder")
-    save_decoder(folder, "llama", sample["train"])
     return folder
 
 
@@ -167,18 +155,6 @@ def test_questions_of_two_data_sets(life: Life) -> None:
     changes = {"datasets": {"questions": source, "more": source}, "tasks": {"one": task}}
     predictor = life(changes, text=("where is it", "in paris now"))
     assert predictor.outputs_of() == ["one"]
-
-
-@pytest.mark.parametrize("name", WRITING)
-def test_writing_task(name: str, life: Life, tiny_decoder: Path) -> None:
-    encoder = {"kind": "decoder", "name": str(tiny_decoder)}
-    sources = {
-        "rows": {"kind": "jsonl", **FORMATS["jsonl"]},
-        "lines": {"kind": "lines", **FORMATS["lines"]},
-    }
-    tasks = {"one": WRITING[name], "intent": INTENT}
-    predictor = life({"encoder": encoder, "datasets": sources, "tasks": tasks})
-    assert predictor.outputs_of() == [task for task in tasks if predictor.tasks[task].speaks]
 
 
 @pytest.mark.parametrize("name", WRITING)
