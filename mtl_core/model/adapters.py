@@ -142,6 +142,7 @@ class Adapters:
 
     def _put_in(self) -> Any:
         from peft import LoraConfig, LoraModel
+        from peft.tuners.lora import LoraLayer
 
         config = LoraConfig(
             r=self._settings.rank,
@@ -159,6 +160,10 @@ class Adapters:
             # It sets `requires_grad` of all other parameters off; `MultiTaskModel.freeze` has the
             # last word on them.
             lora = LoraModel(self._parts, config, _NAME)
+        for layer in lora.modules():
+            # Autocast casts what it has to; copies in fp32 of each layer's input only take memory.
+            if isinstance(layer, LoraLayer):
+                layer.cast_input_dtype_enabled = False
         for parameter in lora.parameters():
             # Adapters of layers in bf16 are in bf16, too, which loses small updates.
             if parameter.requires_grad:

@@ -18,6 +18,7 @@ from mtl_core.assets import Assets
 from mtl_core.config import RunConfig
 from mtl_core.errors import ConfigError
 from mtl_core.export import export_best
+from mtl_core.merging import merge_model
 from mtl_core.predictor import Predictor
 from mtl_core.scoring import evaluate_model
 from mtl_core.training.loop import train
@@ -75,6 +76,23 @@ def test_peft_puts_them_on_the_base(alone: Path, tiny_encoder: Path) -> None:
     said = json.loads((alone / "adapter_config.json").read_text())
     assert said["base_model_name_or_path"] == str(tiny_encoder)
     assert said["task_type"] == "FEATURE_EXTRACTION"
+
+
+def test_merged_model_is_one_that_transformers_reads(alone: Path, tmp_path: Path) -> None:
+    ours = Predictor.load(alone, device="cpu").model.encoder
+    merge_model(alone, tmp_path / "merged")
+    theirs = AutoModel.from_pretrained(tmp_path / "merged")
+    assert not (tmp_path / "merged" / "adapter_config.json").exists()
+    ids = torch.arange(5, 25).reshape(2, 10)
+    with torch.no_grad():
+        found = [one(input_ids=ids).last_hidden_state for one in (ours, theirs)]
+    torch.testing.assert_close(*found)
+    again = Predictor.load(tmp_path / "merged", device="cpu")
+    assert again.config == Predictor.load(alone, device="cpu").config
+    with pytest.raises(ConfigError, match="holds all its weights; there is nothing to merge"):
+        merge_model(tmp_path / "merged", tmp_path / "more")
+    with pytest.raises(ConfigError, match="expected another folder than that of the adapters"):
+        merge_model(alone, alone)
 
 
 def test_a_base_of_other_weights_is_refused(

@@ -20,6 +20,7 @@ from tuning.cli.evaluate import evaluate
 from tuning.cli.fetch import fetch
 from tuning.cli.fill_mask import fill_mask
 from tuning.cli.init import init
+from tuning.cli.merge import merge
 from tuning.cli.predict import predict
 from tuning.cli.push import push
 from tuning.cli.report import report
@@ -75,6 +76,7 @@ for _command in (
     evaluate,
     predict,
     fill_mask,
+    merge,
     push,
     report,
     clean,
