@@ -104,7 +104,9 @@ def check_fits(encoder: nn.Module, sizes: WeightSizes, *, where: str) -> None:
     for name, parameter in encoder.named_parameters():
         shape = tuple(parameter.shape)
         numbers += math.prod(shape)
-        found = [sizes.shapes[name]] if name in sizes.shapes else known.get(name, [])
+        # The file may hold all but what stands on the model, whose names are a part shorter then.
+        same = next((one for one in (name, name.partition(".")[2]) if one in sizes.shapes), None)
+        found = known.get(name, []) if same is None else [sizes.shapes[same]]
         if not found:
             unknown[name] = shape
         # Some are turned when they are read.

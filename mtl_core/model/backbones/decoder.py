@@ -105,10 +105,14 @@ def _check_decoder(whole: "PreTrainedModel") -> None:
     Raises:
         ValueError: It is one.
     """
-    from transformers import MODEL_FOR_MASKED_LM_MAPPING
+    from transformers import (
+        MODEL_FOR_MASKED_LM_MAPPING,
+        MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING,
+    )
 
     config = whole.config
-    if config.is_encoder_decoder:
+    # Of those, Transformers would take the decoder alone, which has learnt to look at an encoder.
+    if type(config) in MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING:
         raise ValueError("it is an encoder-decoder; use run.encoder.kind encoder_decoder")
     # Those are the families that are trained to fill masks.
     if type(config) in MODEL_FOR_MASKED_LM_MAPPING and not getattr(config, "is_decoder", False):

@@ -15,6 +15,7 @@ import pytest
 import torch
 import torch.distributed as dist
 from conftest import RunConfigFactory, write_seq_in_out
+from small_decoders import save_decoder
 from token_encoders import save_family
 from torch import multiprocessing
 
@@ -92,6 +93,27 @@ CASES: dict[str, dict[str, object]] = {
         "training.batch_size": 7,
         "tasks.words": {"kind": "masked_lm", "dataset": "text", "chunk": 16, **NO_DROPOUT},
     },
+    **{
+        f"words to write, {name}": {
+            "training.batch_size": 7,
+            "encoder": {"kind": "decoder", "name": family, "bidirectional_layers": 1},
+            "tasks.words": {"kind": "causal_lm", "dataset": "text", "chunk": 16},
+            **more,
+        }
+        for name, family, more in (
+            ("tied", "llama", {}),
+            (
+                "joint, accumulation",
+                "gpt_neox",
+                {
+                    "mixing.kind": "joint",
+                    "training.accumulation": 2,
+                    "tasks.slots.dataset": "other",
+                },
+            ),
+            ("gradients", "gpt_neox", {"weighting.kind": "upgrad", "mixing.kind": "joint"}),
+        )
+    },
     "questions": {
         "training.batch_size": 9,
         "encoder.max_length": 24,  # several windows a context
@@ -154,6 +176,8 @@ def configure(name: str, run_config: RunConfigFactory, corpus: Path, sparse: Pat
     case = dict(CASES[name])
     if "tasks.slots.dataset" in case:
         case["datasets.other"] = {"kind": "seq_in_out", "path": str(corpus)}
+    if isinstance(encoder := case.get("encoder"), dict):
+        case["encoder"] = encoder | {"name": str(sparse / encoder["name"])}
     if "encoder.name" in case:
         case["encoder.name"] = str(sparse / "luke")
     if "datasets.corpus.path" in case:
@@ -181,6 +205,8 @@ def sparse(sample: dict[str, list[Example]], tmp_path_factory: pytest.TempPathFa
         write_seq_in_out(folder / split, rows)
     no_dropout = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
     save_family(folder / "luke", "luke", sample["train"], **no_dropout)
+    for family in ("gpt_neox", "llama"):
+        save_decoder(folder / family, family, sample["train"])
     paragraphs = []
     for number in range(0, 30, 3):
         context = " ".join(word for row in rows[number : number + 3] for word in row.words)
