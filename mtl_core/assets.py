@@ -172,8 +172,10 @@ def count_parts(config: RunConfig, datasets: Mapping[str, EncodedDataset]) -> di
 
 
 def _num_parts(dataset: EncodedDataset) -> int:
-    # Layouts write segments only for rows of two parts.
-    return 1 if dataset.splits["train"].token_types is None else 2
+    # Layouts write segments only for rows of two parts; a prompt makes one of them.
+    train = dataset.splits["train"]
+    is_pair = train.source is not None and any(train.source.texts)
+    return 2 if is_pair or train.token_types is not None else 1
 
 
 def _num_features(dataset: EncodedDataset) -> int:

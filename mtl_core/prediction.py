@@ -81,12 +81,14 @@ class Input:
         has_second: Whether they read its second part.
         num_features: How many dense numbers they read.
         cut: How the text is cut into words.
+        names: What data sets call the text and its second part, for prompts that name columns.
     """
 
     layout: Layout
     has_second: bool
     num_features: int
     cut: Cut
+    names: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,13 +143,20 @@ class Row:
 
     def example(self, view: TextView, wanted: Input) -> Example:
         """Returns what is encoded of the text, as it was cut for tasks that read the same."""
+        parts = (self.text, self.second if wanted.has_second else "")
+        named = {
+            name: part
+            for names in wanted.names
+            for name, part in zip(names, parts, strict=True)
+            if part
+        }
         return Example(
             tuple(self.text[start:end] for start, end in view.words),
             # What the task was not trained on is left out, so that rows look as they did in
             # training.
             second=self.second if wanted.has_second else "",
             features=self.features if wanted.num_features else (),
-            labels=dict(self.columns),
+            labels={**named, **self.columns},
             text=self.text,
             messages=self.messages,
         )

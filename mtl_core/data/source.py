@@ -16,7 +16,7 @@ class Source:
         of_row: Number of the text that a row is cut from, (rows,); rising.
         char_starts: Per token, where it begins in the text; -1 outside the text.
         char_ends: Per token, where it ends in the text; -1 outside the text.
-        texts: The texts, of questions their contexts.
+        texts: The texts, of questions their contexts; of pairs that are made one row the second.
         answers: Right answers in each text; empty = there is none, None = it is not known.
         shares: How many of the answers belong to each row, one row after the other, (rows,); None =
             all of its text.

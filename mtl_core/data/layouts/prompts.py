@@ -101,6 +101,11 @@ class Prompt:
         if target is None or isinstance(target, str):
             last = [_Turn(Message(WRITES, target), True)] if target is not None else []
             return [_Turn(message, False) for message in messages] + last
+        if not example.messages:
+            raise DataError(
+                "the column holds dialogues, and the text of the row is none; `text` of the data "
+                "set has to name the same column"
+            )
         count = sum(message.role == WRITES for message in messages)
         if count != len(target):
             raise DataError(

@@ -76,7 +76,7 @@ class Targets(Layout):
             np.array([number for number, _ in made], dtype=np.int32),
             nothing,
             nothing,
-            [""] * len(examples),
+            [one.second for one in examples],
             [texts or None for texts in written],
             np.array([row.num_targets for row in rows], dtype=np.int32),
             [str(one.labels.get(self.facts, "")) for one in examples] if self.facts else (),

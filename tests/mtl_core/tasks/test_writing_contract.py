@@ -12,10 +12,11 @@ from seq2seq_models import tiny_seq2seq
 from small_decoders import save_decoder
 
 from mtl_core.data.example import Example
+from mtl_core.prediction import Text
 
 TASKS: dict[str, dict[str, Any]] = {
     "generation": {
-        "kind": "generation", "column": "topic", "prompt": "{text} in {place}",
+        "kind": "generation", "column": "topic", "prompt": "{words} in {place} {more}",
         "target_length": 8, "label_smoothing": 0.1, "scores": ["chrf", "bleu"],
         "generate": {"rows": None}, "decoding": {"max_new_tokens": 3},
     },
@@ -41,7 +42,8 @@ def folder(
     write_formats(folder)
     rows = [
         {
-            "text": " ".join(row["text"]),
+            "words": " ".join(row["text"]),
+            "more": row["second"],
             "topic": row["intent"],
             "place": "paris",
             "talk": [
@@ -64,20 +66,23 @@ def folder(
 @pytest.mark.parametrize("backbone", BACKBONES)
 @pytest.mark.parametrize("name", TASKS)
 def test_its_whole_life(name: str, backbone: str, folder: Path, tmp_path: Path) -> None:
-    text = "talk" if name == "dialogues" else "text"
+    texts: dict[str, str] = {"text": "talk" if name == "dialogues" else "words"}
+    text: Text = "play some jazz"
+    if name == "generation":
+        texts, text = {**texts, "text_pair": "more"}, (text, "now")
     splits = {"train": "written.jsonl", "dev": 0.25, "test": 0.25}
     limit = {"train": 12, "dev": 4, "test": 1}
     changes = {
         "encoder": {"name": backbone, "max_length": 60, **BACKBONES[backbone]},
         "datasets": {
-            "written": {"kind": "jsonl", "text": text, "splits": splits, "limit": limit},
+            "written": {"kind": "jsonl", **texts, "splits": splits, "limit": limit},
             "rows": {"kind": "jsonl", **FORMATS["jsonl"]},
         },
         "tasks": {"one": {**TASKS[name], "dataset": "written"}, "intent": INTENT},
         "training": {"epochs": 2, "batch_size": 6, "precision": "fp32"},
     }
-    predictor = live(folder, folder / backbone, tmp_path, changes)
-    [prediction] = predictor(["play jazz"], columns=[{"place": "oslo"}])
+    predictor = live(folder, folder / backbone, tmp_path, changes, text=text)
+    [prediction] = predictor([text], columns=[{"place": "oslo"}])
     if name == "causal_lm":
         assert predictor.outputs_of() == ["intent"]
     else:
