@@ -92,7 +92,10 @@ def test_a_split_without_any_text_to_write_is_refused(tmp_path: Path, decoder: P
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        (["a", "b"], r"rows\.jsonl:1: column 'summary': expected a text, or a dialogue as a list o"),
+        (
+            ["a", "b"],
+            r"rows\.jsonl:1: column 'summary': expected a text, or a dialogue as a li",
+        ),
         ({"a": 1}, r"rows\.jsonl:1: column 'summary': expected a text, or a dialogue"),
         (
             [{"role": "bot", "content": "x"}],
@@ -100,7 +103,7 @@ def test_a_split_without_any_text_to_write_is_refused(tmp_path: Path, decoder: P
         ),
         (
             [{"role": "user", "content": "x"}],
-            r"rows\.jsonl:1: column 'summary': expected a dialogue with turns of the role assistant",
+            r"rows\.jsonl:1: column 'summary': expected a dialogue with turns of the role as",
         ),
     ],
 )

@@ -1,18 +1,25 @@
 """Kinds that write, over every backbone: from YAML to a saved model that predicts."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 from conftest import save_tokenizer
 from contract_files import FORMATS, make_rows, write_formats
 from lives import INTENT, live
 from seq2seq_models import tiny_seq2seq
 from small_decoders import save_decoder
+from weightings import ALL_KINDS
 
+from mtl_core.assets import Assets
+from mtl_core.config import RunConfig
 from mtl_core.data.example import Example
 from mtl_core.prediction import Text
+from mtl_core.training.loop import train
 
 TASKS: dict[str, dict[str, Any]] = {
     "generation": {
@@ -63,16 +70,11 @@ def folder(
     return folder
 
 
-@pytest.mark.parametrize("backbone", BACKBONES)
-@pytest.mark.parametrize("name", TASKS)
-def test_its_whole_life(name: str, backbone: str, folder: Path, tmp_path: Path) -> None:
-    texts: dict[str, str] = {"text": "talk" if name == "dialogues" else "words"}
-    text: Text = "play some jazz"
-    if name == "generation":
-        texts, text = {**texts, "text_pair": "more"}, (text, "now")
+def settings_of(name: str, backbone: str, texts: Mapping[str, str]) -> dict[str, Any]:
+    """Returns a run of a task that writes and of one that does not."""
     splits = {"train": "written.jsonl", "dev": 0.25, "test": 0.25}
     limit = {"train": 12, "dev": 4, "test": 1}
-    changes = {
+    return {
         "encoder": {"name": backbone, "max_length": 60, **BACKBONES[backbone]},
         "datasets": {
             "written": {"kind": "jsonl", **texts, "splits": splits, "limit": limit},
@@ -81,9 +83,42 @@ def test_its_whole_life(name: str, backbone: str, folder: Path, tmp_path: Path) 
         "tasks": {"one": {**TASKS[name], "dataset": "written"}, "intent": INTENT},
         "training": {"epochs": 2, "batch_size": 6, "precision": "fp32"},
     }
+
+
+@pytest.mark.parametrize("backbone", BACKBONES)
+@pytest.mark.parametrize("name", TASKS)
+def test_its_whole_life(name: str, backbone: str, folder: Path, tmp_path: Path) -> None:
+    texts: dict[str, str] = {"text": "talk" if name == "dialogues" else "words"}
+    text: Text = "play some jazz"
+    if name == "generation":
+        texts, text = {**texts, "text_pair": "more"}, (text, "now")
+    changes = settings_of(name, backbone, texts)
     predictor = live(folder, folder / backbone, tmp_path, changes, text=text)
     [prediction] = predictor([text], columns=[{"place": "oslo"}])
     if name == "causal_lm":
         assert predictor.outputs_of() == ["intent"]
     else:
         assert isinstance(prediction["one"], str)
+
+
+@pytest.fixture(scope="module")
+def assets(folder: Path) -> tuple[dict[str, Any], Assets]:
+    """A decoder that writes beside a label task, for one epoch."""
+    plain = settings_of("dialogues", "decoder", {"text": "talk"})
+    plain["training"] = {**plain["training"], "epochs": 1, "batch_size": 12}
+    plain["tasks"]["one"]["generate"] = {"rows": 1}
+    plain["encoder"]["name"] = str(folder / "decoder")
+    for source in plain["datasets"].values():
+        source["splits"] = {**source["splits"], "train": str(folder / source["splits"]["train"])}
+    return plain, Assets.load(RunConfig.model_validate(plain), device=torch.device("cpu"))
+
+
+@pytest.mark.parametrize("kind", ALL_KINDS)
+def test_every_weighting_weighs_a_task_that_writes(
+    kind: str, assets: tuple[dict[str, Any], Assets]
+) -> None:
+    plain, loaded = assets
+    config = RunConfig.model_validate({**plain, "weighting": {"kind": kind}})
+    [report] = train(config, assets=loaded)
+    assert np.isfinite(list(report.losses.values())).all()
+    assert report.weights.keys() == {"one", "intent"}
