@@ -205,6 +205,16 @@ class RunConfig(Section):
         """Returns how the rows of a task are made, whichever of its data sets they are of."""
         return self._layout(self.tasks[task])
 
+    def names_of_texts(self, task: str) -> tuple[tuple[str, str], ...]:
+        """Returns what the data sets of a task call text and second text, for prompts that name it.
+
+        None of a task that has no prompt: such tasks are to share what they read of a text.
+        """
+        section = self.tasks[task]
+        sources = section.datasets if section.writes else ()
+        columns = (self.datasets[dataset].text_columns() for dataset in sources)
+        return tuple(dict.fromkeys((one.text, one.pair) for one in columns))
+
     def _layout(self, task: TaskSection) -> Layout:
         return task.layout(reads_targets=self.encoder.reads_targets)
 

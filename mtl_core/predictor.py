@@ -242,10 +242,7 @@ class Predictor:
                 section = self.config.tasks[name]
                 as_trained = Cut.merge(self.cuts[dataset] for dataset in section.datasets)
                 layout = self.config.layout_of(name)
-                # Only prompts name columns; other tasks are to share what they read.
-                sources = section.datasets if section.writes else ()
-                named = (self.config.datasets[dataset].text_columns() for dataset in sources)
-                names = tuple(dict.fromkeys((one.text, one.pair) for one in named))
+                names = self.config.names_of_texts(name)
                 wanted = Input(layout, has_second, num_features, cut or as_trained, names)
                 inputs.setdefault(wanted, []).append(name)
         return inputs
