@@ -241,9 +241,8 @@ class Predictor:
             if (has_second or 1 in parts) and num_features in (0, len(row.features)):
                 section = self.config.tasks[name]
                 as_trained = Cut.merge(self.cuts[dataset] for dataset in section.datasets)
-                layout = self.config.layout_of(name)
-                names = self.config.names_of_texts(name)
-                wanted = Input(layout, has_second, num_features, cut or as_trained, names)
+                layout, called = self.config.layout_of(name), self.config.names_of_texts(name)
+                wanted = Input(layout, has_second, num_features, cut or as_trained, called)
                 inputs.setdefault(wanted, []).append(name)
         return inputs
 
