@@ -1,5 +1,6 @@
 """Settings that are read at decoding only: a trained head takes others as it is."""
 
+from dataclasses import replace
 from typing import Any, get_args
 
 import numpy as np
@@ -11,13 +12,33 @@ from task_cases import SIZE, TAGS, batch_of, build
 from torch import Tensor
 
 from mtl_core.config import RunConfig
+from mtl_core.data.arrays import NO_LABEL
 from mtl_core.data.columns.label_names import LabelNames, NoLabels
 from mtl_core.tasks.base import Outcome, TaskSection
+from mtl_core.tasks.generation import Generation
 from mtl_core.tasks.hidden import Hidden
 from mtl_core.tasks.kinds import AnyTaskSection
 from mtl_core.tasks.multilabel import Multilabel
 from mtl_core.tasks.question_answering import QuestionAnswering
 from mtl_core.tasks.tagging import Tagging
+from mtl_core.tasks.writer import Writer
+
+
+class Says(Writer):
+    """Scores of five tokens at each place where one is to be written."""
+
+    reads_targets = True
+
+    def __init__(self) -> None:
+        super().__init__(None, None)  # type: ignore[arg-type]  # nothing is written here
+        self.layer = torch.nn.Linear(SIZE.hidden, 5)
+
+    def logits(self, hidden: Hidden, labels: Tensor) -> Tensor:
+        return self.layer(hidden.tokens[labels != NO_LABEL])  # type: ignore[no-any-return]
+
+    def write(self, *_: object, **__: object) -> list[list[int]]:
+        raise AssertionError
+
 
 CASES: dict[str, tuple[type[TaskSection], Any, dict[str, tuple[object, object]], Tensor]] = {
     "multilabel": (
@@ -38,6 +59,12 @@ CASES: dict[str, tuple[type[TaskSection], Any, dict[str, tuple[object, object]],
         {"max_answer": (30, 1), "least_lead": ("tuned", -1.5)},
         torch.tensor([[1, 2], [0, 0]]),
     ),
+    "generation": (
+        Generation,
+        NoLabels(),
+        {"decoding": ({"kind": "greedy"}, {"kind": "beam", "beams": 3})},
+        torch.tensor([[-100, -100, 3, 4, 1], [-100, 2, 1, -100, -100]]),
+    ),
 }
 """Kind -> section, labels, setting -> two values, labels of two rows."""
 
@@ -53,13 +80,14 @@ def test_every_setting_that_is_read_at_decoding_has_a_case() -> None:
 @pytest.mark.parametrize("kind", CASES)
 def test_a_head_with_other_settings_takes_the_weights_and_has_the_same_loss(kind: str) -> None:
     section, labels, settings, gold = CASES[kind]
-    batch = batch_of([[True, True, True], [True, True, False]])
+    batch = replace(batch_of([[True, True, True], [True, True, False]]), labels={"task": gold})
+    size = replace(SIZE, writer=Says())
     hidden = Hidden(torch.randn(2, 5, SIZE.hidden), batch, lambda states, _: states.mean(1))
     before = {key: pair[0] for key, pair in settings.items()}
-    first = build(section, labels, **before).make_head(SIZE).eval()
+    first = build(section, labels, **before).make_head(size).eval()
     expected = first(hidden)
     for key, (_, other) in settings.items():
-        head = build(section, labels, **{**before, key: other}).make_head(SIZE).eval()
+        head = build(section, labels, **{**before, key: other}).make_head(size).eval()
         head.load_state_dict(first.state_dict())  # strict: nothing is missing, nothing left over
         logits = head(hidden)
         assert torch.equal(logits, expected)
