@@ -15,7 +15,7 @@ from urllib.parse import urlsplit, urlunsplit
 from mtl_core.addresses import not_local
 from mtl_core.any_path import is_file, is_folder
 from mtl_core.errors import ConfigError, MtlError, NotReadyError
-from mtl_core.model_folder import EVERY_FILE, META, RUN, files_of
+from mtl_core.model_folder import EVERY_FILE, GENERATION, META, RUN, files_of
 from mtl_core.model_places import inner_folder, instead_of, models_below
 from mtl_core.printable import one_line
 from mtl_core.section import is_address
@@ -204,7 +204,8 @@ def _fetch(repo: str, revision: str | None) -> Path:
             raise ConfigError(f"{repo}: no model of mtl on the hub, there is no {name} in it")
     try:
         # By the name of the branch, which the cache then knows when the hub is out of reach.
-        return Path(snapshot_download(repo, revision=revision, allow_patterns=list(needed)))
+        wanted = [*needed, GENERATION]  # Models that write have it.
+        return Path(snapshot_download(repo, revision=revision, allow_patterns=wanted))
     except Exception as error:
         raise _not_fetched(error, api, repo) from error
 
