@@ -63,7 +63,7 @@ FAMILIES: dict[str, dict[str, object]] = {
 """Families that write: `model_type` -> settings of a small one; BERT2BERT is "encoder-decoder"."""
 
 
-def tiny_seq2seq(family: str, *, vocabulary: int = 60) -> PreTrainedModel:
+def tiny_seq2seq(family: str, *, vocabulary: int = 60, **settings: object) -> PreTrainedModel:
     """Returns a model with an output layer, in evaluation mode; its end token is 3."""
     torch.manual_seed(0)
     if family == "encoder-decoder":
@@ -72,7 +72,8 @@ def tiny_seq2seq(family: str, *, vocabulary: int = 60) -> PreTrainedModel:
         config = EncoderDecoderConfig.from_encoder_decoder_configs(BertConfig(**sizes), decoder)
         config.decoder_start_token_id, config.eos_token_id, config.pad_token_id = 2, 3, 0
     else:
-        config = AutoConfig.for_model(family, **FAMILIES[family], vocab_size=vocabulary)
+        sizes = FAMILIES[family] | {"vocab_size": vocabulary} | settings
+        config = AutoConfig.for_model(family, **sizes)
     model = AutoModelForSeq2SeqLM.from_config(config).eval()
     # Its first output layer is so small that it knows no favourite: what it writes says more.
     with torch.no_grad():
@@ -81,7 +82,8 @@ def tiny_seq2seq(family: str, *, vocabulary: int = 60) -> PreTrainedModel:
     return model
 
 
-def save_seq2seq(folder: Path, family: str, examples: list[Example]) -> None:
+def save_seq2seq(folder: Path, family: str, examples: list[Example], **settings: object) -> None:
     """Saves a random model of a family with a tokenizer for the words of examples."""
     logging.disable_progress_bar()
-    tiny_seq2seq(family, vocabulary=save_tokenizer(folder, examples)).save_pretrained(folder)
+    size = save_tokenizer(folder, examples)
+    tiny_seq2seq(family, vocabulary=size, **settings).save_pretrained(folder)

@@ -15,6 +15,7 @@ import pytest
 import torch
 import torch.distributed as dist
 from conftest import RunConfigFactory, write_seq_in_out
+from seq2seq_models import save_seq2seq
 from small_decoders import save_decoder
 from token_encoders import save_family
 from torch import multiprocessing
@@ -114,6 +115,25 @@ CASES: dict[str, dict[str, object]] = {
             ("gradients", "gpt_neox", {"weighting.kind": "upgrad", "mixing.kind": "joint"}),
         )
     },
+    **{
+        f"words written by {name}": {
+            "training.batch_size": 7,
+            "tasks.words": {"kind": "causal_lm", "dataset": "text", "column": "", "chunk": 16},
+            **case,
+        }
+        for name, case in {
+            "an encoder-decoder": {"encoder": {"kind": "encoder_decoder", "name": "t5"}},
+            "an encoder-decoder, pcgrad": {
+                "encoder": {"kind": "encoder_decoder", "name": "t5"},
+                "weighting.kind": "pcgrad",
+            },
+            "a small decoder": {"encoder.decoder": {"layers": 1}},
+            "a small decoder on a frozen encoder": {
+                "encoder.decoder": {"layers": 1},
+                "freezing.kind": "encoder",
+            },
+        }.items()
+    },
     "questions": {
         "training.batch_size": 9,
         "encoder.max_length": 24,  # several windows a context
@@ -179,7 +199,7 @@ def configure(name: str, run_config: RunConfigFactory, corpus: Path, sparse: Pat
     if isinstance(encoder := case.get("encoder"), dict):
         case["encoder"] = encoder | {"name": str(sparse / encoder["name"])}
     if "encoder.name" in case:
-        case["encoder.name"] = str(sparse / "luke")
+        case["encoder.name"] = str(sparse / str(case["encoder.name"]))
     if "datasets.corpus.path" in case:
         case["datasets.corpus.path"] = str(sparse)
     if "tasks.words" in case:
@@ -207,6 +227,7 @@ def sparse(sample: dict[str, list[Example]], tmp_path_factory: pytest.TempPathFa
     save_family(folder / "luke", "luke", sample["train"], **no_dropout)
     for family in ("gpt_neox", "llama"):
         save_decoder(folder / family, family, sample["train"])
+    save_seq2seq(folder / "t5", "t5", sample["train"], dropout_rate=0.0)
     paragraphs = []
     for number in range(0, 30, 3):
         context = " ".join(word for row in rows[number : number + 3] for word in row.words)
