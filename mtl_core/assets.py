@@ -22,7 +22,7 @@ from mtl_core.fetching.missing import check_fetched
 from mtl_core.files import hash_files
 from mtl_core.model.adapters import AdaptersAlone
 from mtl_core.model.multitask import MultiTaskModel, build_model
-from mtl_core.model.outline import longest_input
+from mtl_core.model.outline import check_targets, longest_input
 from mtl_core.model.prefix_cache import PrefixCache, weights_hash
 from mtl_core.model.shared import SharedBackbone
 from mtl_core.model.starting import StartingWeights
@@ -57,6 +57,7 @@ def load_data(config: RunConfig) -> Data:
     """
     tokenizer = config.encoder.load_tokenizer(TrainingTexts(config.datasets, config.columns))
     max_length = longest_input(tokenizer, config.encoder)
+    check_targets(config.encoder, {name: config.layout(name) for name in config.datasets})
     return Data(tokenizer, load_datasets(config, tokenizer, max_length=max_length), max_length)
 
 

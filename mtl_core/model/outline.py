@@ -21,6 +21,7 @@ import torch
 from torch import nn
 
 from mtl_core.checks import DamagedError, checked_json, read_checked
+from mtl_core.data.layouts.base import Layout
 from mtl_core.errors import ConfigError, StorageError
 from mtl_core.files import locked, remove, write_text
 from mtl_core.model.backbones.base import Backbone
@@ -115,6 +116,28 @@ def longest_input(tokenizer: "PreTrainedTokenizerFast", backbone: Backbone) -> i
             f"run.encoder.max_length: '{backbone.name}' names no longest input; give a number"
         )
     return backbone.max_length or allowed
+
+
+def check_targets(backbone: Backbone, layouts: Mapping[str, Layout]) -> None:
+    """Refuses texts to write that are longer than a decoder beside the encoder has places for.
+
+    Args:
+        backbone: The backbone.
+        layouts: Data set name -> how its rows are made.
+
+    Raises:
+        ConfigError: A data set has some.
+    """
+    lengths = {name: layout.longest_target for name, layout in layouts.items()}
+    if not any(lengths.values()):
+        return
+    most = backbone.longest_target(encoder_outline(backbone).facts)
+    for name, length in lengths.items():
+        if most is not None and length is not None and length > most:
+            raise ConfigError(
+                f"run.tasks: target_length of the task on data set '{name}': expected at most "
+                f"{most}, what the decoder of '{backbone.name}' can write; found {length}"
+            )
 
 
 def _check_words(tokenizer: "PreTrainedTokenizerFast", rows: int | None, name: str) -> None:

@@ -33,6 +33,11 @@ class Layout(ABC):
     is_shared: ClassVar[bool]
     cut: ClassVar[str] = "are cut after"
 
+    @property
+    def longest_target(self) -> int | None:
+        """Sub-words of the longest text that is written apart from its row; None = no text is."""
+        return None
+
     @abstractmethod
     def encode(
         self,

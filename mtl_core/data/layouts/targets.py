@@ -51,6 +51,11 @@ class Targets(Layout):
     is_shared: ClassVar = False
     cut: ClassVar = "lose their beginning, to fit into"
 
+    @property
+    def longest_target(self) -> int | None:
+        """Sub-words of the longest text to write; None where it stands in the row."""
+        return None if self.is_joint else self.target_length
+
     def encode(
         self,
         examples: Sequence[Example],

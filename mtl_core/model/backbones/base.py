@@ -18,6 +18,7 @@ from mtl_core.model.backbones.origin import Origin
 from mtl_core.model.backbones.source import check_published, loading
 from mtl_core.model.bounds import check_finite
 from mtl_core.model.pooling import Normalization, Pooler, PoolingKind
+from mtl_core.model.probe import EncoderFacts
 from mtl_core.model_folder import CONFIG, WEIGHTS
 from mtl_core.printable import quoted
 from mtl_core.tasks.writer import Writer
@@ -104,6 +105,14 @@ class Backbone(Origin, ABC):
         Raises:
             ConfigError: A setting is not allowed.
         """
+
+    def longest_target(self, facts: EncoderFacts) -> int | None:
+        """Returns how many sub-words a decoder beside the encoder can write; None = any number.
+
+        Args:
+            facts: Those of the encoder.
+        """
+        return None
 
     def load(self) -> "PreTrainedModel":
         """Loads what is kept, with its weights, in single precision.

@@ -7,6 +7,7 @@ from torch import nn
 
 from mtl_core.model.backbones.base import Backbone, without_extras
 from mtl_core.model.backbones.small_decoder import SmallDecoder
+from mtl_core.model.probe import EncoderFacts
 from mtl_core.model.writers.cross import CrossWriter
 from mtl_core.section import IdOrFolder
 
@@ -43,6 +44,10 @@ class Encoder(Backbone):
         """Refuses a small decoder that the encoder or its tokenizer cannot have."""
         if self.decoder is not None:
             self.decoder.check(encoder, tokenizer)
+
+    def longest_target(self, facts: EncoderFacts) -> int | None:
+        """Returns the positions of the small decoder."""
+        return None if self.decoder is None else self.decoder.longest_target(facts)
 
     def auto_class(self) -> Any:
         """Returns `AutoModel`."""

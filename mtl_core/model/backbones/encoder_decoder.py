@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from mtl_core.model.backbones.base import Backbone
 from mtl_core.model.backbones.encoder import token_encoder
+from mtl_core.model.probe import EncoderFacts
 from mtl_core.model.writers.cross import CrossWriter
 
 if TYPE_CHECKING:
@@ -25,6 +26,11 @@ class EncoderDecoder(Backbone):
     def looks_ahead(self) -> bool:
         """Whether sub-words see those behind them."""
         return True
+
+    def longest_target(self, facts: EncoderFacts) -> int | None:
+        """Returns the positions of the decoder; T5, for instance, has none."""
+        decoder = self.configuration().get_text_config(decoder=True)
+        return getattr(decoder, "max_position_embeddings", None)
 
     def auto_class(self) -> Any:
         """Returns `AutoModelForSeq2SeqLM`."""

@@ -9,7 +9,7 @@ from torch import nn
 
 from mtl_core.errors import ConfigError
 from mtl_core.model._transformers import without_weights
-from mtl_core.model.probe import facts_of
+from mtl_core.model.probe import EncoderFacts, facts_of
 from mtl_core.model.writers.cross import CrossWriter
 from mtl_core.section import Section
 
@@ -68,6 +68,11 @@ class SmallDecoder(Section):
         """
         _special_tokens(tokenizer)
         self._configuration(encoder)
+
+    def longest_target(self, facts: EncoderFacts) -> int | None:
+        """Returns how many sub-words it can write; None = any number."""
+        # Copied layers come with the encoder's embeddings, those of positions among them.
+        return facts.positions if self.init == "encoder" else _POSITIONS
 
     def _configuration(self, encoder: nn.Module) -> "PreTrainedConfig":
         if self.init == "encoder":

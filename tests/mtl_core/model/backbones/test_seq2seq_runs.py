@@ -10,7 +10,7 @@ from saved_models import train_and_export
 from seq2seq_models import save_seq2seq
 from transformers import AutoModelForSeq2SeqLM
 
-from mtl_core.assets import Assets, build_tasks
+from mtl_core.assets import Assets, build_tasks, load_data
 from mtl_core.config import RunConfig
 from mtl_core.data.example import Example
 from mtl_core.errors import ConfigError
@@ -126,3 +126,21 @@ def test_a_decoder_that_the_encoder_cannot_have_is_refused_before_a_run(
 ) -> None:
     with pytest.raises(ConfigError, match=r"encoder\.decoder\.layers: expected at most 3"):
         Assets.load(with_text({"encoder.decoder": {"layers": 9}}), device=CPU)
+
+
+@pytest.mark.parametrize(("init", "most"), [("encoder", 64), ("random", 512)])
+def test_longer_targets_than_the_decoder_has_places_for_are_refused_before_a_run(
+    init: str, most: int, run_config: RunConfigFactory, tmp_path: Path
+) -> None:
+    rows = "".join(f'{{"en": "one {n}", "pt": "um {n}"}}\n' for n in range(8))
+    (tmp_path / "rows.jsonl").write_text(rows)
+    splits = {"train": str(tmp_path / "rows.jsonl"), "dev": 0.5}
+    overrides = {
+        "encoder.decoder": {"layers": 1, "init": init},
+        "datasets": {"pairs": {"kind": "jsonl", "text": "en", "splits": splits}},
+        "tasks": {"pt": {"kind": "generation", "dataset": "pairs", "column": "pt"}},
+    }
+    load_data(run_config(overrides | {"tasks.pt.target_length": most}))
+    message = rf"'pairs': expected at most {most},.*found {most + 1}"
+    with pytest.raises(ConfigError, match=message):
+        load_data(run_config(overrides | {"tasks.pt.target_length": most + 1}))
