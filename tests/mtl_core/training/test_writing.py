@@ -20,13 +20,13 @@ from mtl_core.model.multitask import MultiTaskModel
 from mtl_core.model.pooling import Pooler
 from mtl_core.model.writers.causal import CausalWriter
 from mtl_core.tasks.base import Decoded, Head, Outcome, Task
-from mtl_core.tasks.causal_lm import CausalLmHead
 from mtl_core.tasks.decoding.base import Decoding
 from mtl_core.tasks.decoding.generate import Generate, Writing
 from mtl_core.tasks.decoding.greedy import Greedy
 from mtl_core.tasks.decoding.sample import Sample
 from mtl_core.tasks.hidden import HiddenSize
 from mtl_core.tasks.outputs import Output, TextView
+from mtl_core.tasks.writer_head import WriterHead
 from mtl_core.training.distributed import Place
 from mtl_core.training.evaluation import Evaluation, evaluate
 from mtl_core.training.report import Report
@@ -57,7 +57,7 @@ class Reply(Task):
 
     def make_head(self, size: HiddenSize) -> Head:
         assert size.writer is not None
-        return CausalLmHead(size.writer, self.name)
+        return WriterHead(size.writer, self.name)
 
     def score(self, outcome: Outcome) -> dict[str, float]:
         self.seen = outcome
