@@ -12,9 +12,11 @@ from mtl_core.data.store import EncodedDataset
 from mtl_core.model.autocast import Precision
 from mtl_core.model.multitask import MultiTaskModel
 from mtl_core.model_card import render_card
+from mtl_core.samples import Samples
 from mtl_core.saved_model import SavedModel, write_model
 from mtl_core.scores import ScoreTree
 from mtl_core.training.best import load_best
+from mtl_core.training.sampling import written_samples
 
 
 def export_best(
@@ -83,6 +85,7 @@ def export_model(
         precision: What the run computed in.
     """
     tasks = build_tasks(config, assets.data.datasets)
+    samples = written_samples(model, tasks, assets.data.datasets, precision=precision)
     labels = {name: task.labels.trained for name, task in tasks.items()}
     rows = count_rows(config, assets.data.datasets)
     notes = assets.data.notes
@@ -91,8 +94,11 @@ def export_model(
         config, labels, rows, precision, dev=said.dev, test=said.test, about=said.about,
         leaks=found,
     )  # fmt: skip
-    card = render_card(facts)
-    save_model(folder, model, config=config, assets=assets, precision=precision, card=card)
+    card = render_card(facts, samples)
+    save_model(
+        folder, model, config=config, assets=assets, precision=precision, card=card,
+        samples=samples,
+    )  # fmt: skip
 
 
 def save_model(
@@ -103,6 +109,7 @@ def save_model(
     assets: Assets,
     precision: Precision,
     card: str,
+    samples: Samples | None = None,
 ) -> None:
     """Saves a model: weights, tokenizer, configuration, labels and card; see `export_best`."""
     alone = assets.adapters_alone() if config.freezing.saves_adapters else None
@@ -114,7 +121,7 @@ def save_model(
     data = assets.data
     cuts = {name: dataset.cut for name, dataset in data.datasets.items()}
     saved = SavedModel(config, model, tasks, data.tokenizer, data.max_length, parts, cuts, alone)
-    write_model(folder, saved, precision=precision, card=card)
+    write_model(folder, saved, precision=precision, card=card, samples=samples)
 
 
 def count_rows(config: RunConfig, datasets: Mapping[str, EncodedDataset]) -> Rows:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from mtl_core.card_data import CardFacts, card_data, kind_name
 from mtl_core.config import RunConfig
 from mtl_core.markdown import code, plain
+from mtl_core.samples import samples_table
 from mtl_core.scores import ScoreTree, flatten, show_score
 from mtl_core.study_file import dump
 
@@ -59,7 +60,7 @@ One encoder ({code(_encoder_name(config))}) with one head per task:
 
 {_scores(facts)}
 
-## Data
+{_samples(facts)}## Data
 
 {_data(facts)}
 
@@ -114,6 +115,15 @@ def _score_table(dev: ScoreTree, test: ScoreTree | None) -> str:
         for name, value in flat_dev.items()
     ]
     return "\n".join(["| score, shares in % | dev | test |", "|---|---|---|", *rows])
+
+
+def _samples(facts: CardFacts) -> str:
+    """Returns the section with what the model writes; "" of a model that does not write."""
+    tables = [
+        f"Task {code(name)}, on rows of dev:\n\n{samples_table(found)}\n\n"
+        for name, found in facts.samples.items()
+    ]
+    return "".join(["## Samples\n\n", *tables]) if tables else ""
 
 
 def _data(facts: CardFacts) -> str:

@@ -21,6 +21,8 @@ TOKENIZER = "tokenizer.json"
 TOKENIZER_CONFIG = "tokenizer_config.json"
 CARD = "README.md"
 """The model card; nothing is read from it."""
+SAMPLES = "samples.json"
+"""What the model writes for some rows of dev, beside what is right; read by reports alone."""
 MODULES = "modules.json"
 """What sentence-transformers makes of a sentence, one module after the other."""
 MODULE_ENCODER = "sentence_bert_config.json"
@@ -33,7 +35,7 @@ FILES = (META, RUN, WEIGHTS, HEADS, CONFIG, TOKENIZER, TOKENIZER_CONFIG)
 """What a model needs."""
 ADAPTER_FILES = (META, RUN, ADAPTERS, HEADS, ADAPTER_CONFIG, TOKENIZER, TOKENIZER_CONFIG)
 """What a model needs that holds adapters in place of weights."""
-EXTRA_FILES = (CARD, GENERATION, MODULES, MODULE_ENCODER, MODULE_POOLING)
+EXTRA_FILES = (CARD, SAMPLES, GENERATION, MODULES, MODULE_ENCODER, MODULE_POOLING)
 """What other tools and people read; not all models have all of them."""
 EVERY_FILE = tuple(dict.fromkeys((*FILES, *ADAPTER_FILES, *EXTRA_FILES)))
 """What any model may have."""

@@ -36,6 +36,7 @@ from mtl_core.model_folder import (
     WEIGHTS,
 )
 from mtl_core.printable import one_line
+from mtl_core.samples import Samples, write_samples
 from mtl_core.saved_adapters import merge_saved, read_base, write_adapters
 from mtl_core.saved_encoder import read_backbone, reading, write_backbone
 from mtl_core.saved_meta import SavedMeta, read_meta
@@ -78,7 +79,14 @@ class SavedModel:
     alone: AdaptersAlone | None = None
 
 
-def write_model(folder: Path, saved: SavedModel, *, precision: Precision, card: str) -> None:
+def write_model(
+    folder: Path,
+    saved: SavedModel,
+    *,
+    precision: Precision,
+    card: str,
+    samples: Samples | None = None,
+) -> None:
     """Writes the folder of a model.
 
     Args:
@@ -86,6 +94,7 @@ def write_model(folder: Path, saved: SavedModel, *, precision: Precision, card: 
         saved: The model.
         precision: What the run computed in.
         card: Its model card, as markdown.
+        samples: What it writes, for people.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     heads = {
@@ -107,6 +116,7 @@ def write_model(folder: Path, saved: SavedModel, *, precision: Precision, card: 
         (scratch / META).write_text(meta, encoding="utf-8")
         (scratch / RUN).write_text(dump(saved.config), encoding="utf-8")
         (scratch / CARD).write_text(card, encoding="utf-8")
+        write_samples(scratch, samples or {})
         # Of an encoder-decoder sentence-transformers would take the output of the decoder.
         if saved.alone is None and not saved.model.encoder.config.is_encoder_decoder:
             write_sentence_modules(

@@ -8,6 +8,7 @@ from typing import get_args
 
 from mtl_core.data.notes import leaks
 from mtl_core.markdown import code, plain
+from mtl_core.samples import NO_SAMPLES, Samples, samples_table
 from mtl_core.scores import flatten, main_scores, show_difference, show_score
 from mtl_core.training.report import epochs_text
 from tuning.records import ENDED, Status, TrialRecord, keys_of_all
@@ -42,6 +43,7 @@ def render_report(
     summary: StudySummary,
     openings: Sequence[Opening] = (),
     beforehand: Beforehand = FROM_NOTHING,
+    samples: Samples = NO_SAMPLES,
 ) -> str:
     """Returns the text of `report.md`: Markdown without HTML, scores in percent.
 
@@ -51,6 +53,7 @@ def render_report(
         summary: What it shows.
         openings: When test was opened for more trials than best and default.
         beforehand: What was known before the first trial.
+        samples: What the best model writes for rows of dev.
     """
     best, default = summary.result.best, summary.result.default
     so_far = " so far" if summary.unfinished is not None else ""
@@ -62,6 +65,8 @@ def render_report(
         decoding_section(best, summary.records),
         front_section(summary.result.goal),
         limit_section(summary.result),
+        # Of an unfinished study the model that lies there may be of an earlier best trial.
+        _samples_section(samples) if summary.unfinished is None else [],
         ["## Data", *data_section(summary.data)] if summary.data else [],
         known_section(beforehand),
         ["## Trials by status", _status_table(summary.records)],
@@ -209,6 +214,16 @@ def _compare_cells(name: str, ours: float | None, theirs: float | None) -> list[
     difference = None if ours is None or theirs is None else ours - theirs
     shown = [show_score(name, value) for value in (ours, theirs)]
     return [*shown, show_difference(name, difference)]
+
+
+def _samples_section(samples: Samples) -> list[str]:
+    """Returns the parts of the section on what the best model writes; [] where it does not."""
+    tables = [
+        part
+        for task, found in samples.items()
+        for part in (f"Of task {code(task)}, on rows of dev:", samples_table(found))
+    ]
+    return ["## Samples", *tables] if tables else []
 
 
 def _status_table(records: Sequence[TrialRecord]) -> str:

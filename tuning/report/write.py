@@ -4,6 +4,7 @@ from pathlib import Path
 
 from mtl_core.errors import ConfigError
 from mtl_core.files import write_text
+from mtl_core.samples import read_samples
 from tuning.report.known import read_beforehand
 from tuning.report.render import render_report
 from tuning.report.summary import so_far, summarise
@@ -45,4 +46,4 @@ def _report(folder: StudyFolder) -> str:
     if status.state in ("running", "interrupted"):
         summary = so_far(summary, status, facts, folder, history)
     beforehand = read_beforehand(folder, optuna_study)
-    return render_report(summary, read_openings(folder), beforehand)
+    return render_report(summary, read_openings(folder), beforehand, read_samples(folder.best))

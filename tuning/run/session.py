@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from mtl_core.errors import StorageError, TrainingError
 from mtl_core.files import write_text
+from mtl_core.samples import read_samples
 from mtl_core.training.decoded import Tried
 from mtl_core.training.donors import hand_over
 from tuning.records import TrialRecord
@@ -251,7 +252,8 @@ class Session:
         write_result(self.folder, result)
         summary = summarise(self.facts, self.folder, self.optuna_study, self.history, result)
         beforehand = read_beforehand(self.folder, self.optuna_study)
-        text = render_report(summary, read_openings(self.folder), beforehand)
+        samples = read_samples(self.folder.best)
+        text = render_report(summary, read_openings(self.folder), beforehand, samples)
         write_text(self.folder.report, text)
         if result.best is None:
             # One of them is enough: where all trials fail they mostly fail alike.

@@ -9,6 +9,9 @@ from writing_runs import ROWS, writing_run
 
 from mtl_core.assets import Assets, build_collator, build_tasks
 from mtl_core.config import RunConfig
+from mtl_core.export import export_best
+from mtl_core.predictor import Predictor
+from mtl_core.samples import read_samples, samples_table
 from mtl_core.training.dev_half import DevHalf, TrainedModel, halves
 from mtl_core.training.distributed import Place
 from mtl_core.training.evaluation import evaluate
@@ -85,3 +88,22 @@ def test_a_search_writes_for_as_many_examples_as_a_report(folder: Path) -> None:
     )  # fmt: skip
     assert DevHalf(trained, choosing).own.scores == few.scores
     assert few.rows == len(ROWS) / 2
+
+
+def test_a_saved_model_has_samples_beside_what_is_right(folder: Path, tmp_path: Path) -> None:
+    config = writing_run(folder)
+    assets = Assets.load(config, device=CPU.device)
+    for _ in train(config, checkpoint=tmp_path / "run", assets=assets):
+        pass
+    model = tmp_path / "model"
+    export_best(tmp_path / "run", model, config=config, assets=assets, dev={}, test=None)
+    found = read_samples(model)["reply"]
+    right = {row["text"]: row["reply"] for row in ROWS}
+    assert len({one.source for one in found}) == 5
+    for one in found:
+        assert one.gold == right[one.source.strip()]
+    # The saved model writes the same, and its card shows it.
+    texts = [one.source.strip() for one in found]
+    said = Predictor.load(model)(texts)
+    assert [one["reply"] for one in said] == [one.written for one in found]
+    assert samples_table(found) in (model / "README.md").read_text()

@@ -8,6 +8,7 @@ from hostile import MARKUP
 from summaries import BEST, DEFAULT, RECORDS, SUMMARY, epoch_report
 
 from mtl_core.data.notes import DataNote
+from mtl_core.samples import Sample
 from tuning.report.render import render_report
 from tuning.report.statistics import difference_interval
 from tuning.report.summary import StudySummary, Unfinished
@@ -269,3 +270,16 @@ def test_a_study_in_which_everything_failed_has_a_report() -> None:
 )
 def test_the_headline_says_what_ended_the_search(ended_by: str | None, words: str) -> None:
     assert words in render_report(changed(ended_by=ended_by))
+
+
+def test_what_the_best_model_writes_stands_beside_what_is_right() -> None:
+    samples = {"reply": (Sample("a room ?", "which *area* ?", "how many nights ?"),)}
+    text = render_report(SUMMARY, samples=samples)
+    assert "## Samples\n\nOf task `reply`, on rows of dev:\n\n" in text
+    assert "| `which *area* ?` | `how many nights ?` | `a room ?` |" in text
+    # Of an unfinished study the model may be that of an earlier best.
+    unfinished = Unfinished(ended=1, trials=3, state="interrupted", go_on="mtl tune x")
+    assert "## Samples" not in render_report(
+        replace(SUMMARY, unfinished=unfinished), samples=samples
+    )
+    assert "## Samples" not in render_report(SUMMARY)
