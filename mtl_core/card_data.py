@@ -3,14 +3,13 @@
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AfterValidator
 
 from mtl_core.config import RunConfig
 from mtl_core.data.notes import DataNote
-from mtl_core.samples import Samples
 from mtl_core.scores import ScoreTree
 from mtl_core.section import Section
 from mtl_core.sentence_modules import makes_sentences
@@ -65,7 +64,6 @@ class CardFacts:
         test: Test scores; None when they were not computed.
         about: What its owner says of it, if anything.
         leaks: Notes that rows of dev or test stand in train, too.
-        samples: What it writes for rows of dev.
     """
 
     config: RunConfig
@@ -76,7 +74,6 @@ class CardFacts:
     test: ScoreTree | None
     about: About | None = None
     leaks: Sequence[DataNote] = ()
-    samples: Samples = field(default_factory=dict)
 
 
 def card_data(facts: CardFacts) -> "ModelCardData":

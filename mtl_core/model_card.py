@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from mtl_core.card_data import CardFacts, card_data, kind_name
 from mtl_core.config import RunConfig
 from mtl_core.markdown import code, plain
-from mtl_core.samples import samples_table
+from mtl_core.samples import NO_SAMPLES, Samples, samples_table
 from mtl_core.scores import ScoreTree, flatten, show_score
 from mtl_core.study_file import dump
 
@@ -42,8 +42,13 @@ words beyond get no span. Only labels of the training data can be predicted.
 """
 
 
-def render_card(facts: CardFacts) -> str:
-    """Returns the card as Markdown, with its metadata in front."""
+def render_card(facts: CardFacts, samples: Samples = NO_SAMPLES) -> str:
+    """Returns the card as Markdown, with its metadata in front.
+
+    Args:
+        facts: What it tells.
+        samples: What the model writes for rows of dev.
+    """
     config = facts.config
     return f"""---
 {card_data(facts).to_yaml()}
@@ -60,7 +65,7 @@ One encoder ({code(_encoder_name(config))}) with one head per task:
 
 {_scores(facts)}
 
-{_samples(facts)}## Data
+{_samples(samples)}## Data
 
 {_data(facts)}
 
@@ -117,11 +122,11 @@ def _score_table(dev: ScoreTree, test: ScoreTree | None) -> str:
     return "\n".join(["| score, shares in % | dev | test |", "|---|---|---|", *rows])
 
 
-def _samples(facts: CardFacts) -> str:
+def _samples(samples: Samples) -> str:
     """Returns the section with what the model writes; "" of a model that does not write."""
     tables = [
         f"Task {code(name)}, on rows of dev:\n\n{samples_table(found)}\n\n"
-        for name, found in facts.samples.items()
+        for name, found in samples.items()
     ]
     return "".join(["## Samples\n\n", *tables]) if tables else ""
 
