@@ -107,11 +107,7 @@ def write_model(
         _write_weights(scratch, saved)
         save_file(heads, scratch / HEADS, metadata={"format": "pt"})
         save_tokenizer(scratch, saved.tokenizer)
-        # Other libraries give an encoder just what its tokenizer names.
-        has_pairs = any(2 in parts for parts in saved.parts.values())
-        segments = ["token_type_ids"] if has_pairs and facts.takes_segments else []
-        inputs = ["input_ids", *segments, "attention_mask"]
-        _change(scratch / TOKENIZER_CONFIG, model_input_names=inputs)
+        _name_inputs(scratch, saved)
         meta = json.dumps(_meta(saved, precision), indent=2, allow_nan=False) + "\n"
         (scratch / META).write_text(meta, encoding="utf-8")
         (scratch / RUN).write_text(dump(saved.config), encoding="utf-8")
@@ -122,6 +118,14 @@ def write_model(
             write_sentence_modules(
                 scratch, saved.config.encoder, hidden_size=facts.width, max_length=saved.max_length
             )
+
+
+def _name_inputs(folder: Path, saved: SavedModel) -> None:
+    """Has a tokenizer name what the encoder reads: other libraries give it just that."""
+    has_pairs = any(2 in parts for parts in saved.parts.values())
+    takes_segments = has_pairs and facts_of(saved.model.encoder).takes_segments
+    inputs = ["input_ids", *["token_type_ids"] * takes_segments, "attention_mask"]
+    _change(folder / TOKENIZER_CONFIG, model_input_names=inputs)
 
 
 def _write_weights(folder: Path, saved: SavedModel) -> None:
