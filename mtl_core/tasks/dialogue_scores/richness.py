@@ -51,7 +51,7 @@ def _entropy(counts: Counter[Any]) -> float:
     if not counts:
         return float("nan")
     shares = np.array(list(counts.values())) / counts.total()
-    return float(-(shares * np.log2(shares)).sum())
+    return float((shares * np.log2(1 / shares)).sum())  # one word alone: 0, and not -0
 
 
 def _type_token_ratio(words: Sequence[str]) -> float:
