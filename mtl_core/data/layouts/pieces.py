@@ -38,8 +38,7 @@ class PieceIds:
         self._first = _tokenizer(_without_space(state, of_all=False))
         self._next = _tokenizer(_without_space(state, of_all=True))
         self.end = _end_of(tokenizer)
-        added = tokenizer.added_tokens_decoder.items()
-        self.specials = frozenset(number for number, token in added if token.special)
+        self.specials = special_ids(tokenizer)
         self.before, self.after = _specials(tokenizer("a", return_special_tokens_mask=True))
         written = tokenizer(text_target="a", return_special_tokens_mask=True)
         self._target_before, self._target_after = _specials(written)
@@ -70,6 +69,14 @@ class PieceIds:
         """Returns a whole text to be written, cut to fit, with the special tokens around it."""
         room = longest - len(self._target_before) - len(self._target_after)
         return [*self._target_before, *ids[: max(0, room)], *self._target_after]
+
+
+def special_ids(tokenizer: "PreTrainedTokenizerFast") -> frozenset[int]:
+    """Returns the special tokens of a tokenizer, those without a role of their own among them."""
+    added = tokenizer.added_tokens_decoder.items()
+    return frozenset(
+        {number for number, one in added if one.special} | {*tokenizer.all_special_ids}
+    )
 
 
 def _end_of(tokenizer: "PreTrainedTokenizerFast") -> int:

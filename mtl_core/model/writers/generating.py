@@ -17,6 +17,7 @@ from torch import Tensor
 
 from mtl_core.data.arrays import Int64Array
 from mtl_core.data.batching import Batch
+from mtl_core.data.layouts.pieces import special_ids
 from mtl_core.tasks.decoding.base import Decoding
 
 if TYPE_CHECKING:
@@ -175,7 +176,7 @@ def end_tokens(whole: "PreTrainedModel", tokenizer: "PreTrainedTokenizerFast") -
     are of another one.
     """
     named = whole.generation_config.eos_token_id if whole.generation_config else None
-    special = set(tokenizer.all_special_ids)
+    special = special_ids(tokenizer)
     own = tokenizer.sep_token_id if tokenizer.eos_token_id is None else tokenizer.eos_token_id
     others = [named] if isinstance(named, int) else named or []
     found = [own, _reply_end(tokenizer), *(one for one in others if one in special)]
@@ -203,7 +204,7 @@ def _reply_end(tokenizer: "PreTrainedTokenizerFast") -> int | None:
     except TemplateError:  # Whoever uses it is told by the layout.
         return None
     ids = tokenizer(text, add_special_tokens=False)["input_ids"]
-    special = set(tokenizer.all_special_ids)
+    special = special_ids(tokenizer)
     return next((one for one in reversed(ids) if one in special), None)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from letter_tokenizers import letters
+from letter_tokenizers import STOP, letters
 from pydantic import ValidationError
 from sacrebleu.metrics.bleu import BLEU
 from torch import Tensor
@@ -20,6 +20,7 @@ from mtl_core.data.example import Example
 from mtl_core.data.messages import Message
 from mtl_core.errors import ConfigError
 from mtl_core.model.writers.causal import CausalWriter
+from mtl_core.model.writers.generating import end_tokens
 from mtl_core.tasks.base import Head, Outcome
 from mtl_core.tasks.generation import Generation
 from mtl_core.tasks.hidden import Hidden, HiddenSize
@@ -91,6 +92,15 @@ def test_scores_are_of_the_texts_as_they_stand_in_the_data(model: GPT2LMHeadMode
     loss = sum(row[0] for row in outcome.predicted) / sum(row[2] for row in outcome.predicted)
     assert scores["perplexity"] == pytest.approx(np.exp(loss))
     assert task.is_right(outcome) is None
+
+
+def test_the_end_of_a_reply_in_the_chat_template_ends_a_text(model: GPT2LMHeadModel) -> None:
+    tokenizer = letters()
+    stop = tokenizer.convert_tokens_to_ids(STOP)
+    assert stop not in tokenizer.all_special_ids  # as with Qwen's base models, whose end is another
+    split, *_ = made(model, chat=True)
+    assert split.gold("t")[0][-1] == stop
+    assert {stop, tokenizer.eos_token_id} <= set(end_tokens(model, tokenizer))
 
 
 def test_its_prompt_reads_columns_of_the_data() -> None:
