@@ -4,10 +4,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from letter_tokenizers import BEGIN, CHAT, framed, letters, spaced, spelt
 from transformers import GPT2Config, GPT2Model, PreTrainedTokenizerFast
 
+from mtl_core.data.arrow_files import open_split, write_split
 from mtl_core.data.columns.label_names import NoLabels
 from mtl_core.data.columns.target import TargetColumn
 from mtl_core.data.encoded import EncodedSplit
@@ -266,3 +268,22 @@ def test_pieces_are_the_tokens_that_transformers_makes_of_the_whole(
 def test_what_cannot_be_encoded_is_told(options: dict[str, Any], message: str) -> None:
     with pytest.raises(DataError, match=message):
         encode([dialogue()], **options)
+
+
+def test_each_row_knows_which_replies_are_its_own_also_on_disk_and_in_a_sample(
+    tmp_path: Path,
+) -> None:
+    turns = [
+        Message(role, f"{role[0]}{number}") for number in range(9) for role in ("user", "assistant")
+    ]
+    split = encode([text("a", "b"), dialogue(turns), text("c", None)], length=8, most=60)
+    write_split(tmp_path, "dev", split)
+    opened = open_split(tmp_path, "dev", [COLUMN])
+    for one in (split, opened, opened.take(np.array([1, 2]))):
+        assert one.source is not None
+        answers = one.source.answers_of_rows()
+        learnt = [row.strip("_").split("<end>")[:-1] for row in labels(one)]
+        assert [list(row) for row in answers] == [
+            [reply.lstrip("_ ") for reply in row] for row in learnt
+        ]
+        assert max(map(len, answers)) > 1
