@@ -20,7 +20,7 @@ from mtl_core.tasks.base import Decoded, Head, Outcome, Task
 from mtl_core.training.distributed import Place
 from mtl_core.training.evaluation import gathered, joint_accuracy, score_task
 from mtl_core.training.objectives.base import Objective
-from mtl_core.training.report_texts import with_texts_of_a_report
+from mtl_core.training.report_texts import with_texts_of_a_half
 
 _KEPT_BYTES = 2**29
 """Logits of a half that a worker keeps; others are computed again for all that is tried."""
@@ -217,7 +217,7 @@ class DevHalf:
     def _with_texts(self, trained: TrainedModel, outcomes: Outcomes) -> Outcomes:
         splits = {name: dataset.splits["dev"] for name, dataset in self._datasets.items()}
         place, precision = trained.place, trained.precision
-        return with_texts_of_a_report(
+        return with_texts_of_a_half(
             outcomes, trained.model, splits, trained.tasks, place=place, precision=precision
         )
 

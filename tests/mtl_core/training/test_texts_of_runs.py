@@ -79,11 +79,12 @@ def test_other_decoding_is_scored_on_a_half_as_an_evaluation_would(
     assert half.own.scores["reply"]["chrf"] != found.scores["reply"]["chrf"]
 
 
-def test_a_search_writes_for_as_many_examples_as_a_report(folder: Path) -> None:
-    trained = trained_model(writing_run(folder, {"tasks.reply.generate": {"rows": 3}}))
+def test_a_half_writes_for_half_as_many_examples_as_a_report(folder: Path) -> None:
+    trained = trained_model(writing_run(folder, {"tasks.reply.generate": {"rows": 5}}))
     choosing, _ = halves(trained)
+    fewer = trained.with_settings({"tasks.reply.generate": {"rows": 3}})
     few = evaluate(
-        trained.model, as_due(trained.tasks, (), is_last=True), choosing, split="dev",
+        trained.model, as_due(fewer.tasks, (), is_last=True), choosing, split="dev",
         place=CPU, precision="fp32", collator=trained.collator,
     )  # fmt: skip
     assert DevHalf(trained, choosing).own.scores == few.scores
