@@ -83,6 +83,8 @@ class Attack:
         self.repeated = 0.0
         # Puts back a file that was damaged, for a driver that refuses it.
         self.give_back: Callable[[], object] | None = None
+        # Trials that had ended, whose reports were damaged for good.
+        self.damaged: set[str] = set()
         self._memory = psutil.virtual_memory()
 
     def _environment(self) -> dict[str, str]:

@@ -166,8 +166,12 @@ def _damage(attack: Attack) -> str:
     kept = attack.place / "kept"
     shutil.copyfile(path, kept)
     kind = _damage_one(path, attack.rng)
+    run_id = path.parent.name
+    if path.name == "reports.jsonl" and run_id in ended_of(attack.folder):
+        attack.damaged.add(run_id)
 
     def give_back() -> None:
+        attack.damaged.discard(run_id)
         # Only a driver that refused is followed by another one.
         with contextlib.suppress(OSError):
             path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()

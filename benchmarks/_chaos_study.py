@@ -178,6 +178,16 @@ def without_trials(essence: Mapping[str, Any], run_ids: set[str]) -> dict[str, A
     }
 
 
+def without_reports(essence: Mapping[str, Any], run_ids: set[str]) -> dict[str, Any]:
+    """Returns a study without the reports of some trials, and what is known by them alone."""
+    left = {key: value for key, value in essence["reports"].items() if key not in run_ids}
+    result = {**essence.get("result", {})}
+    for name in ("best", "default"):
+        if result.get(name, {}).get("trial") in run_ids:
+            result[name] = {**result[name], "precision": None}
+    return {**essence, "reports": left, "result": result}
+
+
 def lost(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
     """Returns the trials that a study lacks, or that failed in it alone."""
     return [

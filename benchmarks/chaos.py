@@ -34,6 +34,7 @@ from _chaos_study import (
     half_written,
     lost,
     told_twice,
+    without_reports,
     without_trials,
 )
 
@@ -155,11 +156,10 @@ def judged(attack: Attack, wanted: dict[str, Any], *, failing: int) -> Entry:
             entry.faults.append(f"lost {sorted(replaced)}: {failing} were to fail")
         found, wanted = (without_trials(one, replaced) for one in (found, wanted))
     entry.faults += [f"lost {run_id}" for run_id in lost(found, wanted)]
-    places = differences(found, wanted)
+    places = differences(*(without_reports(one, attack.damaged) for one in (found, wanted)))
     if places:
         entry.faults.append(f"differs in {len(places)} places: {', '.join(places[:4])}")
-    left = attack.sessions_left()
-    if left:
+    if left := attack.sessions_left():
         entry.faults.append(f"sessions: Ray left {left / 2**20:.1f} MiB")
     return entry
 
