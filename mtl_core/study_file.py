@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -56,15 +56,21 @@ class Document:
         written = (path[:length] for length in range(len(path), 0, -1))
         return self.places[next((at for at in written if at in self.places), ())]
 
-    def with_overrides(self, assignments: Mapping[str, object]) -> "Document":
+    def with_overrides(
+        self,
+        assignments: Mapping[str, object],
+        *,
+        where: Callable[[str, object], str] | None = None,
+    ) -> "Document":
         """Returns the document with dotted keys replaced; see `override`."""
+        where = where or _as_typed
         places = dict(self.places)
         for key, value in assignments.items():
             path = split_key(key)
             # What stood below the key is gone, so no message may name its lines.
             places = {at: place for at, place in places.items() if at[: len(path)] != path}
-            places[path] = Origin(is_override=True, line=0, text=_as_typed(key, value))
-        return Document(override(self.data, assignments), places)
+            places[path] = Origin(is_override=True, line=0, text=where(key, value))
+        return Document(override(self.data, assignments, where=where), places)
 
 
 def read_document(path: Path) -> Document:
@@ -112,7 +118,18 @@ def parse_assignment(
     return ".".join(names if names[0] in roots else [default_root, *names]), value
 
 
-def override(raw: Mapping[str, object], assignments: Mapping[str, object]) -> dict[str, object]:
+def _as_typed(key: str, value: object) -> str:
+    """Returns an assignment as it is typed; JSON is YAML too."""
+    text = value if isinstance(value, str) else json.dumps(value, default=str)
+    return f"--set {key.removeprefix(f'{DEFAULT_ROOT}.')}={text}"
+
+
+def override(
+    raw: Mapping[str, object],
+    assignments: Mapping[str, object],
+    *,
+    where: Callable[[str, object], str] = _as_typed,
+) -> dict[str, object]:
     """Returns `raw` with dotted keys replaced; `raw` itself stays as it is.
 
     Sections on the way are created; a mapping as value replaces the whole section.
@@ -120,6 +137,7 @@ def override(raw: Mapping[str, object], assignments: Mapping[str, object]) -> di
     Args:
         raw: Plain data: a whole study file, or one section.
         assignments: Dotted key -> value; see `split_key`.
+        where: Returns what an error about an assignment begins with.
 
     Raises:
         ConfigError: A key leads into something that is not a section.
@@ -133,7 +151,7 @@ def override(raw: Mapping[str, object], assignments: Mapping[str, object]) -> di
             inner = target.get(name)
             if inner is not None and not isinstance(inner, Mapping):
                 raise ConfigError(
-                    f"{_as_typed(key, value)}: expected a section at "
+                    f"{where(key, value)}: expected a section at "
                     f"'{'.'.join(sections[:depth])}', found {describe(inner)}"
                 )
             # Only sections on the way are copied: this runs for every sampled trial.
@@ -217,9 +235,3 @@ def _read_text(path: Path) -> str:
         raise ConfigError(
             f"{path}:{line}: not UTF-8: byte 0x{content[error.start]:02x} at offset {error.start}"
         ) from error
-
-
-def _as_typed(key: str, value: object) -> str:
-    """Returns an assignment as it is typed; JSON is YAML too."""
-    text = value if isinstance(value, str) else json.dumps(value, default=str)
-    return f"--set {key.removeprefix(f'{DEFAULT_ROOT}.')}={text}"

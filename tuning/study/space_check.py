@@ -111,7 +111,12 @@ def _corner_errors(
     if unknown:
         yield from (f"{where}: {text}" for text in unknown)
         return
-    tried = document.with_overrides({f"run.{key}": value for key, value in corner.items()})
+    assignments = {f"run.{key}": value for key, value in corner.items()}
+    try:
+        tried = document.with_overrides(assignments, where=lambda *_: where)
+    except ConfigError as error:
+        yield str(error)
+        return
     places = dict(tried.places)
     # The corner was written nowhere; what is wrong with it is to be mended where the space stands.
     for path in (split_key(f"run.{key}") for key in corner):

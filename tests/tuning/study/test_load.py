@@ -92,6 +92,11 @@ def test_a_space_inside_the_schema_is_taken_as_it_stands(write_study):
             "search.optimizer.head_lr: expected a number greater than 0, found -1.0",
         ),
         (
+            "tasks.intent.column.of: {range: [1, 2]}",
+            "search.tasks.intent.column.of: expected a section at 'run.tasks.intent.column', "
+            "found 'intent'",
+        ),
+        (
             "optimizer.warmup: {range: [0, 1]}",
             "search.optimizer.warmup: expected a number less than 1, found 1.0",
         ),
