@@ -50,7 +50,7 @@ def test_a_bundled_study_is_found_by_name_and_fits_the_schema(name, tmp_path, mo
 
 def test_a_name_that_is_neither_file_nor_bundled(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    message = r"\Adem: .* bundled: atis, demo, .*, snips\. Did you mean 'demo'\?\Z"
+    message = r"\Adem: .* bundled: atis, demo, .*, translation\. Did you mean 'demo'\?\Z"
     with pytest.raises(ConfigError, match=message):
         find_study("dem")
 
