@@ -232,7 +232,7 @@ def _decoded(bench: _Bench, head: Head) -> list[Decoded]:
 class _Table(Writer):
     """Stands for what writes; its whole is the table."""
 
-    def write(self, prompts: Batch, decoding: Decoding, *, seeds: Int64Array) -> list[list[int]]:
+    def write(self, prompts: Batch, decoding: Decoding, **others: object) -> list[list[int]]:
         return [[] for _ in prompts.token_ids]  # What a kind learns is checked, not what it writes.
 
 

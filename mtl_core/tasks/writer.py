@@ -6,7 +6,7 @@ decoder of an encoder-decoder. Implementations stand in `mtl_core/model/writers/
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from torch import Tensor, nn
 
@@ -17,6 +17,16 @@ from mtl_core.tasks.states import Hidden
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+
+class Stream(Protocol):
+    """Takes the tokens of a text as they are written, as `generate` hands them out."""
+
+    def put(self, value: Tensor) -> None:
+        """Takes tokens: first those that the text stands behind, then one at a time."""
+
+    def end(self) -> None:
+        """Is called behind the last one."""
 
 
 class Writer(nn.Module, ABC):
@@ -72,7 +82,14 @@ class Writer(nn.Module, ABC):
         """
 
     @abstractmethod
-    def write(self, prompts: Batch, decoding: Decoding, *, seeds: Int64Array) -> list[list[int]]:
+    def write(
+        self,
+        prompts: Batch,
+        decoding: Decoding,
+        *,
+        seeds: Int64Array,
+        stream: Stream | None = None,
+    ) -> list[list[int]]:
         """Returns the token ids that follow each prompt, the end token left out.
 
         They do not depend on the other rows of the batch.
@@ -81,6 +98,8 @@ class Writer(nn.Module, ABC):
             prompts: Rows that end where the text is to begin.
             decoding: How the next token is chosen.
             seeds: Where it is drawn: the seed of each row, (batch,).
+            stream: Takes the tokens of a single prompt; not where tokens are taken back, as in beam
+                search.
         """
 
     @property

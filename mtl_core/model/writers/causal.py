@@ -13,7 +13,7 @@ from mtl_core.model.forward_pass import beside
 from mtl_core.model.writers.generating import write_texts
 from mtl_core.tasks.decoding.base import Decoding
 from mtl_core.tasks.states import Hidden
-from mtl_core.tasks.writer import Writer
+from mtl_core.tasks.writer import Stream, Writer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
@@ -52,9 +52,18 @@ class CausalWriter(Writer):
             found: Tensor = self.whole(input_ids=ids, use_cache=False).logits
         return found.squeeze(0)  # (1, targets, vocabulary) -> (targets, vocabulary)
 
-    def write(self, prompts: Batch, decoding: Decoding, *, seeds: Int64Array) -> list[list[int]]:
+    def write(
+        self,
+        prompts: Batch,
+        decoding: Decoding,
+        *,
+        seeds: Int64Array,
+        stream: Stream | None = None,
+    ) -> list[list[int]]:
         """Returns the token ids that follow each prompt; see `Writer.write`."""
-        return write_texts(self.whole, self.tokenizer, prompts, decoding, seeds=seeds)
+        return write_texts(
+            self.whole, self.tokenizer, prompts, decoding, seeds=seeds, stream=stream
+        )
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from mtl_core.model.writers.beside import Beside
 from mtl_core.model.writers.generating import write_texts
 from mtl_core.tasks.decoding.base import Decoding
 from mtl_core.tasks.states import Hidden
-from mtl_core.tasks.writer import Writer
+from mtl_core.tasks.writer import Stream, Writer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
@@ -74,9 +74,18 @@ class CrossWriter(Writer):
             ).logits
         return found
 
-    def write(self, prompts: Batch, decoding: Decoding, *, seeds: Int64Array) -> list[list[int]]:
+    def write(
+        self,
+        prompts: Batch,
+        decoding: Decoding,
+        *,
+        seeds: Int64Array,
+        stream: Stream | None = None,
+    ) -> list[list[int]]:
         """Returns the token ids that are written for sources; see `Writer.write`."""
-        return write_texts(self.whole, self.tokenizer, prompts, decoding, seeds=seeds)
+        return write_texts(
+            self.whole, self.tokenizer, prompts, decoding, seeds=seeds, stream=stream
+        )
 
     @property
     def is_loaded(self) -> bool:

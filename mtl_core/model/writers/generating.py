@@ -9,7 +9,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import takewhile
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from mtl_core.data.arrays import Int64Array
 from mtl_core.data.batching import Batch
 from mtl_core.data.layouts.pieces import special_ids
 from mtl_core.tasks.decoding.base import Decoding
+from mtl_core.tasks.writer import Stream
 
 if TYPE_CHECKING:
     from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerFast
@@ -34,16 +35,6 @@ _OWN = (
     "begin_suppress_tokens",
 )
 """What of a model's own generation settings says how its texts look, and not how they are found."""
-
-
-class Stream(Protocol):
-    """Takes the tokens of a text as they are written, as `generate` hands them out."""
-
-    def put(self, value: Tensor) -> None:
-        """Takes tokens: first those that the text stands behind, then one at a time."""
-
-    def end(self) -> None:
-        """Is called behind the last one."""
 
 
 def write_texts(

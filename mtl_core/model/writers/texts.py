@@ -9,7 +9,7 @@ from torch import Tensor
 from mtl_core.data.arrays import Int64Array, Ragged
 from mtl_core.data.batching import make_batch
 from mtl_core.data.prompt_rows import Prompts
-from mtl_core.model.writers.generating import ROWS, write_texts
+from mtl_core.model.writers.generating import ROWS
 from mtl_core.tasks.decoding.base import Decoding
 from mtl_core.tasks.writer import Writer
 
@@ -36,9 +36,7 @@ def write_prompts(
     """
     tokenizer = writer.tokenizer
     batch = make_batch(prompts.rows, numbers, pad_token_id=tokenizer.pad_token_id or 0)
-    found = write_texts(
-        writer.whole,
-        tokenizer,
+    found = writer.write(
         batch.to(writer.whole.device),
         decoding,
         seeds=prompts.seeds()[numbers],
