@@ -25,7 +25,7 @@ def can_run_apart(encoder: "PreTrainedModel", depth: int) -> bool:
         return True
     family = FAMILIES.get(str(encoder.config.model_type))
     # What is handed on would not be there when a layer is computed again in the backward pass.
-    return family is not None and not (family.handed_on and encoder.is_gradient_checkpointing)
+    return family is not None and not (family.handed_on and encoder.is_activation_checkpointing)
 
 
 def looks_below(encoder: "PreTrainedModel", depth: int, layers: int) -> bool:

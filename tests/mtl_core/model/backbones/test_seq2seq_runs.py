@@ -144,3 +144,20 @@ def test_longer_targets_than_the_decoder_has_places_for_are_refused_before_a_run
     message = rf"'pairs': expected at most {most},.*found {most + 1}"
     with pytest.raises(ConfigError, match=message):
         load_data(run_config(overrides | {"tasks.pt.target_length": most + 1}))
+
+
+@pytest.mark.parametrize("family", ["t5", "bart"])
+def test_adapters_reach_the_decoder(
+    family: str, with_text: RunConfigFactory, sample: dict[str, list[Example]], tmp_path: Path
+) -> None:
+    save_seq2seq(tmp_path / "pretrained", family, sample["train"])
+    encoder = {"kind": "encoder_decoder", "name": str(tmp_path / "pretrained")}
+    config = with_text({"encoder": encoder, "freezing": {"kind": "lora", "rank": 2}})
+    train_and_export(config, tmp_path)
+    pretrained = AutoModelForSeq2SeqLM.from_pretrained(tmp_path / "pretrained").state_dict()
+    trained = AutoModelForSeq2SeqLM.from_pretrained(tmp_path / "model").state_dict()
+    moved = {name for name, value in trained.items() if not torch.equal(value, pretrained[name])}
+    # Merged: linear layers of both halves have changed, norms and embeddings have not.
+    assert any("encoder." in name for name in moved)
+    assert any("decoder." in name for name in moved)
+    assert not any("norm" in name or "embed" in name or "shared" in name for name in moved)
