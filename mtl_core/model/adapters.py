@@ -1,6 +1,7 @@
 """Low-rank adapters in a shared model: put in for a run, merged or taken out after it."""
 
 import copy
+import logging
 import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -141,6 +142,8 @@ class Adapters:
         self._aside = {}
 
     def _put_in(self) -> Any:
+        # Where bitsandbytes is installed, peft imports it, and on a CPU it misses a package then.
+        logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
         from peft import LoraConfig, LoraModel
         from peft.tuners.lora import LoraLayer
 

