@@ -161,3 +161,17 @@ def test_adapters_reach_the_decoder(
     assert any("encoder." in name for name in moved)
     assert any("decoder." in name for name in moved)
     assert not any("norm" in name or "embed" in name or "shared" in name for name in moved)
+
+
+def test_states_that_are_kept_give_the_same_run(
+    with_text: RunConfigFactory, sample: dict[str, list[Example]], tmp_path: Path
+) -> None:
+    save_seq2seq(tmp_path / "pretrained", "t5", sample["train"])
+    encoder = {"kind": "encoder_decoder", "name": str(tmp_path / "pretrained")}
+    frozen = {"encoder": encoder, "freezing": {"kind": "lower_layers", "layers": 1}}
+    kept, computed = (
+        list(train(with_text(frozen | {"training.prefix_cache": cache})))[-1]
+        for cache in ("fp32", "off")
+    )
+    assert kept.losses == pytest.approx(computed.losses, rel=1e-5)
+    assert kept.dev["words"] == pytest.approx(computed.dev["words"], rel=1e-5)
