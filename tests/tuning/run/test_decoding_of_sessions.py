@@ -1,0 +1,174 @@
+"""A study that searches what needs no training, and one that adds it once it has ended; no Ray."""
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import ClassVar
+
+import pytest
+import yaml
+from conftest import RunConfigFactory
+
+from mtl_core.config import RunConfig
+from mtl_core.study_file import read_document
+from mtl_core.training.distributed import Place
+from mtl_core.validation import validate
+from tuning.run import session
+from tuning.run.session import Session
+from tuning.run.stages.search import SearchParts
+from tuning.study.folder import StudyFolder
+from tuning.study.known import KnownFacts
+from tuning.study.load import load_study
+from tuning.study.result import StudyResult
+from tuning.trainers.decisions import Decision, GoOn
+from tuning.trainers.messages import (
+    Job,
+    Message,
+    PoolAddress,
+    Reported,
+    ScoreJob,
+    TrainJob,
+)
+from tuning.trainers.tune_values import TrialConfig, TrialResult
+from tuning.trainers.worker import Worker, WorkerSettings
+from tuning.watch.watcher import Watcher
+
+KEY = "tasks.topics.thresholds"
+
+
+class Trainer:
+    """A trainer in this process: does a job and returns what it sends."""
+
+    address = PoolAddress("pool", "tests")
+    jobs: ClassVar[list[Job]] = []
+    """Of all sessions."""
+    running: ClassVar[list["Trainer"]] = []
+    """The last one is that of the session that runs."""
+
+    def __init__(self, settings: WorkerSettings) -> None:
+        self._sent: list[Message] = []
+        self._worker = Worker(settings, self, Place.current())  # type: ignore[arg-type]
+
+    def send(self, message: Message) -> Decision:
+        self._sent.append(message)
+        return GoOn()
+
+    report = send
+
+    def tell(self, progress: object) -> None:
+        """Has no pool to tell."""
+
+    def do(self, job: Job) -> list[Message]:
+        self.jobs.append(job)
+        self._sent.clear()
+        self._worker.do(job)
+        return list(self._sent)
+
+    def score(self, job: ScoreJob) -> Message:
+        [message] = self.do(job)
+        return message
+
+
+@contextmanager
+def start_trainers(settings: WorkerSettings, *_: object, **__: object) -> Iterator[Trainer]:
+    Trainer.running.append(Trainer(settings))
+    yield Trainer.running[-1]
+
+
+def search(parts: SearchParts, **_: object) -> None:
+    """Runs trials one after the other, in the order of Tune's calls."""
+    number = 0
+    while isinstance(config := parts.searcher.suggest(str(number)), dict):
+        found = TrialConfig.of(config)
+        trial = SimpleNamespace(
+            trial_id=str(number), config=config, last_result={}, local_path="/no"
+        )
+        parts.scheduler.on_trial_add(None, trial)
+        parts.logbook.on_trial_start(0, [], trial)
+        trainer: Trainer = parts.logbook._trainers  # type: ignore[assignment]
+        for message in trainer.do(TrainJob(found.spec, found.delivered)):
+            assert isinstance(message, Reported)
+            result = TrialResult.of_message(message).for_tune()
+            if not message.is_last:
+                parts.scheduler.on_trial_result(None, trial, result)
+                parts.searcher.on_trial_result(trial.trial_id, result)
+            trial.last_result = result
+            parts.logbook.on_trial_result(0, [], trial, result)
+        parts.scheduler.on_trial_complete(None, trial, result)
+        parts.searcher.on_trial_complete(trial.trial_id, result)
+        parts.logbook.on_trial_complete(0, [], trial)
+        number += 1
+
+
+@pytest.fixture
+def document(run_config: RunConfigFactory, tmp_path: Path) -> dict[str, dict[str, object]]:
+    """A study whose topics are hardly ever predicted, as their threshold is high."""
+    rows = [
+        {"text": f"play {n} songs by band {n % 5}", "topics": ["even", "third"][n % 2 : 2 - n % 3]}
+        for n in range(24)
+    ]
+    data = tmp_path / "rows.jsonl"
+    data.write_text("\n".join(map(json.dumps, rows)))
+    topics = {"kind": "multilabel", "dataset": "rows", "column": "topics", "thresholds": 0.999}
+    splits = dict.fromkeys(("train", "dev", "test"), str(data))
+    datasets = {"rows": {"kind": "jsonl", "splits": splits}}
+    run = run_config({"datasets": datasets, "tasks": {"topics": topics}})
+    study = {"storage": str(tmp_path / "runs"), "trials": 2, "scheduler": {"kind": "none"}}
+    rate = {"optimizer.head_lr": {"log_range": [1e-3, 1e-2]}}
+    return {"run": run.model_dump(mode="json"), "search": rate, "study": study}
+
+
+def run(path: Path, document: Mapping[str, object]) -> StudyResult:
+    path.write_text(yaml.safe_dump(document))
+    study = load_study(str(path))
+    with StudyFolder.opened(study, {}) as folder:
+        one = Session(study, folder, None, known=KnownFacts(), start=time.monotonic())
+        return one.run(1, Watcher(), verbose=False)
+
+
+def thresholds_in(folder: Path) -> object:
+    saved = validate(read_document(folder / "best" / "run.yaml"), RunConfig)
+    return saved.tasks["topics"].model_dump()["thresholds"]
+
+
+def test_a_study_finds_settings_of_decoding_and_once_it_has_ended_others(
+    document: dict[str, dict[str, object]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "start_trainers", start_trainers)
+    monkeypatch.setattr(session, "search", search)
+    monkeypatch.setattr(Trainer, "jobs", [])
+    path = tmp_path / "topics.yaml"
+    rate = document["search"]
+    document["search"] = {**rate, KEY: {"choice": [0.998, 0.4]}}
+    first = run(path, document)
+    assert first.best is not None
+    assert first.best.decoding is not None
+    assert first.best.decoding.settings == {KEY: 0.4}
+    assert first.best.test is not None
+    assert first.best.decoding.test is not None
+    assert first.best.test["combined"] == first.best.dev["combined"]  # the same rows here
+    assert thresholds_in(first.folder) == 0.4
+    second = [job for job in Trainer.jobs if isinstance(job, TrainJob)][1]
+    assert [one.point for one in second.spec.known] == [{KEY: 0.998}, {KEY: 0.4}]
+    assert "## Settings of decoding" in (first.folder / "report.md").read_text(encoding="utf-8")
+
+    # Others are searched alone, on the best model.
+    Trainer.jobs.clear()
+    document["search"] = {**rate, KEY: {"choice": ["each", "shared"]}}
+    again = run(path, document)
+    [job] = Trainer.jobs
+    assert isinstance(job, ScoreJob)
+    assert job.search_s is not None
+    assert again.best is not None
+    assert again.best.decoding is not None
+    assert again.best.trial == first.best.trial
+    assert again.best.decoding.settings[KEY] in ("each", "shared")
+    assert thresholds_in(again.folder) in ("each", "shared")
+
+    # A third time there is nothing to do.
+    Trainer.jobs.clear()
+    assert run(path, document).result == again.result
+    assert Trainer.jobs == []
