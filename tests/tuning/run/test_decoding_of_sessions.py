@@ -88,8 +88,7 @@ def search(parts: SearchParts, **_: object) -> None:
         )
         parts.scheduler.on_trial_add(None, trial)
         parts.logbook.on_trial_start(0, [], trial)
-        trainer: Trainer = parts.logbook._trainers  # type: ignore[assignment]
-        for message in trainer.do(TrainJob(found.spec, found.delivered)):
+        for message in Trainer.running[-1].do(TrainJob(found.spec, found.delivered)):
             assert isinstance(message, Reported)
             result = TrialResult.of_message(message).for_tune()
             if not message.is_last:
