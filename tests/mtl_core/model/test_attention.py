@@ -23,6 +23,7 @@ from mtl_core.model.dropout import draw_bits
 SHORT_AND_LONG = [5, 15, 16, 33]
 CALLING = [
     "bert", "roberta", "camembert", "xlm-roberta", "distilbert", "electra", "albert", "modernbert",
+    "gpt2", "gpt_neox",
 ]  # fmt: skip
 """Families whose layers call attention through Transformers; the others have their own."""
 
@@ -159,6 +160,8 @@ def test_families_compute_the_same(family: str, length: int, calls: list[int]) -
         "attention_dropout": 0.0,
         "attention_probs_dropout_prob": 0.0,
         "hidden_dropout_prob": 0.0,
+        "hidden_dropout": 0.0,
+        **dict.fromkeys(("attn_pdrop", "resid_pdrop", "embd_pdrop"), 0.0),
     }
     encoder = tiny(family, **off, dropout=0.0).train()
     ids = torch.randint(4, 90, (3, length), generator=torch.Generator().manual_seed(0))
