@@ -23,9 +23,10 @@ from mtl_core.files import hash_files
 from mtl_core.model.adapters import AdaptersAlone
 from mtl_core.model.multitask import MultiTaskModel, build_model
 from mtl_core.model.outline import check_targets, longest_input
-from mtl_core.model.prefix_cache import PrefixCache, weights_hash
+from mtl_core.model.prefix_cache import PrefixCache
 from mtl_core.model.shared import SharedBackbone
 from mtl_core.model.starting import StartingWeights
+from mtl_core.model.weights_hash import weights_hash
 from mtl_core.tasks.base import Task
 from mtl_core.tasks.building import build_task
 from mtl_core.tasks.kinds import outside_code

@@ -17,7 +17,7 @@ from mtl_core.model.backbones.base import Backbone
 from mtl_core.model.bounds import at_most, check_finite
 from mtl_core.model.freezing import Freezing
 from mtl_core.model.multitask import MultiTaskModel
-from mtl_core.model.prefix_cache import weights_hash
+from mtl_core.model.weights_hash import weights_hash
 from mtl_core.model_folder import ADAPTERS, META, RUN
 from mtl_core.saved_encoder import outline_of, reading
 from mtl_core.weight_sizes import WeightSizes, read_sizes

@@ -141,16 +141,6 @@ class PrefixCache:
         return digest.hexdigest()[:32]
 
 
-def weights_hash(weights: Mapping[str, Tensor]) -> str:
-    """Returns a hash of weights and their names."""
-    digest = hashlib.sha256()
-    # As bytes: numpy has no bf16.
-    for name, value in weights.items():
-        digest.update(name.encode())
-        digest.update(value.detach().cpu().contiguous().view(torch.uint8).numpy().data)
-    return digest.hexdigest()
-
-
 def _computed_with(encoder: "PreTrainedModel") -> str:
     """Returns the part of an encoder's configuration that shapes what it computes, as JSON."""
     config = json.loads(encoder.config.to_json_string(use_diff=False))

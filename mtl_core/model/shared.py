@@ -10,10 +10,10 @@ from mtl_core.model.adapters import Adapters, AdaptersAlone
 from mtl_core.model.checkpointing import use_checkpointing
 from mtl_core.model.freezing import Freezing
 from mtl_core.model.multitask import MultiTaskModel
-from mtl_core.model.prefix_cache import weights_hash
 from mtl_core.model.pristine import Pristine
 from mtl_core.model.starting import StartingWeights
 from mtl_core.model.trained import frozen_in
+from mtl_core.model.weights_hash import weights_hash
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

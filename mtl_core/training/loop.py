@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mtl_core.assets import Assets, inputs_of
 from mtl_core.config import RunConfig
-from mtl_core.model.prefix_cache import weights_hash
+from mtl_core.model.weights_hash import weights_hash
 from mtl_core.training.best import holds_best
 from mtl_core.training.checkpoint import find_checkpoint, restore, save_checkpoint
 from mtl_core.training.distributed import Place

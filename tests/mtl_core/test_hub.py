@@ -292,7 +292,8 @@ def test_no_format_tells_where_its_files_lie(kind: str, tmp_path: Path) -> None:
             return {key: placed(inner) for key, inner in value.items()}
         return str(secret / value) if isinstance(value, str) else value
 
-    places = {key: placed(value) for key, value in FORMATS[kind].items() if key != "columns"}
+    plain = ("columns", "rows", "speaker")
+    places = {key: placed(value) for key, value in FORMATS[kind].items() if key not in plain}
     settings = FORMATS[kind] | places | {"kind": kind}
     section: BaseModel = TypeAdapter(DatasetSection).validate_python(settings)
     run = {

@@ -155,7 +155,11 @@ def test_every_family_looks_up_alike(family: str) -> None:
     mask = torch.tensor([[1, 1, 1, 1], [1, 1, 0, 0]])
     expected = encoder(input_ids=ids, attention_mask=mask).last_hidden_state
     names = list(encoder.state_dict())
-    embedding = use_row_embedding(encoder, encoder.get_input_embeddings())
+    table = encoder.get_input_embeddings()
+    embedding = use_row_embedding(encoder, table)
+    if type(table) is not nn.Embedding:  # Gemma scales what it looks up, by code of its own.
+        assert embedding is table
+        return
     assert isinstance(embedding, RowEmbedding)
     assert encoder.get_input_embeddings() is embedding
     assert list(encoder.state_dict()) == names
@@ -212,7 +216,8 @@ def test_the_tokenizer_need_not_pad_with_what_the_encoder_takes_for_padding(
     tmp_path: Path,
 ) -> None:
     size = save_tokenizer(tmp_path, sample["train"])  # which pads with 0
-    tiny(family, vocab_size=size, **settings).save_pretrained(tmp_path)
+    # The tokenizer class of Qwen adds a token of its own.
+    tiny(family, vocab_size=size + (family == "qwen2"), **settings).save_pretrained(tmp_path)
     config = run_config({"encoder.name": str(tmp_path), "optimizer.encoder_lr": 1e-3})
     ours, our_weights = outcome_of(config)
     monkeypatch.setattr(MultiTaskModel, "row_embedding", None)
