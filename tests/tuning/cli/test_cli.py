@@ -61,7 +61,7 @@ def workplace(
         ("study.yaml", "training.epochs=x", "--set training.epochs=x: expected a whole number"),
         ("study.yaml", "training.epochs", "--set training.epochs: expected key=value"),
         ("nowhere.yaml", "seed=1", r"nowhere.yaml: no such file\."),
-        ("demoo", "seed=1", "demoo: .*bundled: atis, demo, .*snips. Did you mean 'demo'"),
+        ("demoo", "seed=1", "demoo: .*bundled: atis, demo, .*translation. Did you mean 'demo'"),
         ("latin.yaml", "seed=1", "latin.yaml:2: not UTF-8: byte 0xe9"),
         ("study.yaml", "datasets.corpus.path=gone", "gone/train/seq.in: .*No such file"),
         ("study.yaml", "datasets.corpus.path=empty", "data set 'corpus': split 'dev' is empty"),

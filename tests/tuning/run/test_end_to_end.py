@@ -126,7 +126,8 @@ def check_complete(folder: Path, epochs: int = _EPOCHS) -> None:
         assert [epoch for epoch, *_ in reports] == list(range(1, len(reports) + 1)), trial
     assert len(scores_of(folder)["0000"]) == epochs
     for name in ("best", "default"):
-        assert set(result[name]) == {"trial", "parameters", "precision", "dev", "test", "unseen"}
+        keys = {"trial", "parameters", "precision", "dev", "test", "unseen", "decoding"}
+        assert set(result[name]) == keys
         assert set(result[name]["test"]) >= {"combined", "intent", "slots"}
     assert (folder / "best" / "model.safetensors").is_file()
     check_modes(folder)
