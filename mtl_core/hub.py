@@ -15,15 +15,7 @@ from urllib.parse import urlsplit, urlunsplit
 from mtl_core.addresses import not_local
 from mtl_core.any_path import is_file, is_folder
 from mtl_core.errors import ConfigError, MtlError, NotReadyError
-from mtl_core.model_folder import (
-    ADAPTER_FILES,
-    EVERY_FILE,
-    FILES,
-    GENERATION,
-    META,
-    RUN,
-    files_of,
-)
+from mtl_core.model_folder import EVERY_FILE, GENERATION, META, READ_FILES, RUN, files_of
 from mtl_core.model_places import inner_folder, instead_of, models_below
 from mtl_core.printable import one_line
 from mtl_core.section import is_address
@@ -221,11 +213,10 @@ def _fetch(repo: str, revision: str | None) -> Path:
 def _cached(repo: str, revision: str | None) -> Path | None:
     from huggingface_hub import snapshot_download
 
-    # Not all that a model may have: of what the hub lists and the cache lacks, it would be told.
-    wanted = [*FILES, *ADAPTER_FILES, GENERATION]
     try:
+        # Not all that a model may have: what the hub lists and was not fetched would be missed.
         kept = snapshot_download(
-            repo, revision=revision, allow_patterns=wanted, local_files_only=True
+            repo, revision=revision, allow_patterns=list(READ_FILES), local_files_only=True
         )
         return Path(kept)
     except (OSError, ValueError):  # It is not there, or is no name that a hub has.

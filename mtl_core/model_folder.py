@@ -39,6 +39,8 @@ EXTRA_FILES = (CARD, SAMPLES, GENERATION, MODULES, MODULE_ENCODER, MODULE_POOLIN
 """What other tools and people read; not all models have all of them."""
 EVERY_FILE = tuple(dict.fromkeys((*FILES, *ADAPTER_FILES, *EXTRA_FILES)))
 """What any model may have."""
+READ_FILES = tuple(dict.fromkeys((*FILES, *ADAPTER_FILES, GENERATION)))
+"""What is read of any model."""
 
 
 def files_of(names: Container[str]) -> tuple[str, ...]:
