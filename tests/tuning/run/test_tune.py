@@ -57,7 +57,9 @@ def test_result_json_holds_what_scripts_rely_on(result: StudyResult) -> None:
     assert found["seconds"] > 0
     assert found["default"]["trial"] == "0000"
     for recipe in (found["best"], found["default"]):
-        assert set(recipe) == {"trial", "parameters", "precision", "dev", "test", "unseen"}
+        keys = {"trial", "parameters", "precision", "dev", "test", "unseen", "decoding"}
+        assert set(recipe) == keys
+        assert recipe["decoding"] is None  # Nothing was searched without training.
         assert recipe["precision"] == "fp32"
         for split in ("dev", "test"):
             assert {"combined", "intent", "slots"} <= set(recipe[split])
