@@ -239,7 +239,7 @@ def _build_model(
     # What stands on the encoder is as large as these two files say, and as its weights are.
     with (
         reading(folder / HEADS),
-        at_most(read_sizes(folder / HEADS), asked_by=f"{folder}: {RUN} and {META}"),
+        at_most(read_sizes(folder / HEADS), asked_by=f"{folder}: {RUN} and {META}", given=kept),
     ):
         num_features = {name: task.features for name, task in meta.tasks.items()}
         model = build_model(config.encoder, kept, tokenizer, tasks, num_features=num_features)

@@ -29,12 +29,16 @@ _NUMBERS = 2**24
 
 
 @contextmanager
-def at_most(sizes: WeightSizes | None, *, asked_by: str) -> Iterator[None]:
+def at_most(
+    sizes: WeightSizes | None, *, asked_by: str, given: nn.Module | None = None
+) -> Iterator[None]:
     """Breaks off, within the block, when far more is built than there are weights.
 
     Args:
         sizes: The weights; None = they are not known, and there is no limit.
         asked_by: The file that says what is built, and what is large in it.
+        given: What is there already: its weights may come into other modules, as word embeddings
+            do that train by rows.
 
     Raises:
         ConfigError: More modules, or larger ones, are built in this thread.
@@ -45,13 +49,16 @@ def at_most(sizes: WeightSizes | None, *, asked_by: str) -> Iterator[None]:
     thread, count, numbers = get_ident(), 0, 0
     most = _MODULES_PER_WEIGHT * len(sizes.shapes) + _MODULES
     most_numbers = _NUMBERS_PER_NUMBER * sizes.numbers + _NUMBERS
+    # By their memory: a parameter may be wrapped anew.
+    there = set() if given is None else {weight.data_ptr() for weight in given.parameters()} - {0}
 
     def note(_: nn.Module, name: str, built: object) -> None:
         nonlocal count, numbers
         if get_ident() != thread:
             return
         count += 1
-        numbers += built.numel() if isinstance(built, Tensor) else 0
+        if isinstance(built, Tensor) and built.data_ptr() not in there:
+            numbers += built.numel()
         if count > most or numbers > most_numbers:
             raise ConfigError(
                 f"{asked_by}, which makes a model far larger than {sizes.place.name}: that holds "

@@ -11,6 +11,7 @@ from transformers import AutoConfig
 
 from mtl_core.errors import ConfigError
 from mtl_core.model.bounds import at_most, check_depth, check_fits
+from mtl_core.model.word_rows import RowEmbedding
 from mtl_core.weight_sizes import WeightSizes
 
 PLACE = Path("folder/model.safetensors")
@@ -90,3 +91,16 @@ def test_layers_that_share_their_weights_have_a_bound_of_their_own() -> None:
         )
     with pytest.raises(ConfigError, match=r"n_layers: expected at most 256, found 300"):
         check_depth(AutoConfig.for_model("distilbert", n_layers=300), sizes, where="config.json")
+
+
+def test_weights_that_are_there_may_come_into_other_modules() -> None:
+    # Never touched, so it takes no memory: the word embeddings of most encoders are that large.
+    given = nn.Embedding(1, 1, _weight=torch.empty(2**16, 2**9))
+    sizes = WeightSizes(Path("heads.safetensors"), {"head.weight": (4, 8)})
+    with at_most(sizes, asked_by="run.yaml", given=given):
+        RowEmbedding(given)
+    with (
+        pytest.raises(ConfigError, match=r"run\.yaml, which makes a model far larger than heads"),
+        at_most(sizes, asked_by="run.yaml"),
+    ):
+        RowEmbedding(given)
