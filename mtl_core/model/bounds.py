@@ -37,8 +37,7 @@ def at_most(
     Args:
         sizes: The weights; None = they are not known, and there is no limit.
         asked_by: The file that says what is built, and what is large in it.
-        given: What is there already: its weights may come into other modules, as word embeddings
-            do that train by rows.
+        given: What is there already, whose weights may come into other modules.
 
     Raises:
         ConfigError: More modules, or larger ones, are built in this thread.
@@ -49,8 +48,7 @@ def at_most(
     thread, count, numbers = get_ident(), 0, 0
     most = _MODULES_PER_WEIGHT * len(sizes.shapes) + _MODULES
     most_numbers = _NUMBERS_PER_NUMBER * sizes.numbers + _NUMBERS
-    # By their memory: a parameter may be wrapped anew.
-    there = set() if given is None else {weight.data_ptr() for weight in given.parameters()} - {0}
+    there = _places_of(given)
 
     def note(_: nn.Module, name: str, built: object) -> None:
         nonlocal count, numbers
@@ -73,6 +71,11 @@ def at_most(
         ):
             hooks.callback(register(note).remove)
         yield
+
+
+def _places_of(given: nn.Module | None) -> set[int]:
+    """Returns where in memory the weights of a module lie: a parameter may be wrapped anew."""
+    return set() if given is None else {weight.data_ptr() for weight in given.parameters()} - {0}
 
 
 def check_depth(config: "PreTrainedConfig", sizes: WeightSizes, *, where: str) -> None:

@@ -95,7 +95,7 @@ def test_layers_that_share_their_weights_have_a_bound_of_their_own() -> None:
 
 def test_weights_that_are_there_may_come_into_other_modules() -> None:
     # Never touched, so it takes no memory: the word embeddings of most encoders are that large.
-    given = nn.Embedding(1, 1, _weight=torch.empty(2**16, 2**9))
+    given = nn.Embedding(2**16, 2**9, _weight=torch.empty(2**16, 2**9))
     sizes = WeightSizes(Path("heads.safetensors"), {"head.weight": (4, 8)})
     with at_most(sizes, asked_by="run.yaml", given=given):
         RowEmbedding(given)
