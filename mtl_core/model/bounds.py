@@ -45,10 +45,9 @@ def at_most(
     if sizes is None:
         yield
         return
-    thread, count, numbers = get_ident(), 0, 0
+    thread, there, count, numbers = get_ident(), _places_of(given), 0, 0
     most = _MODULES_PER_WEIGHT * len(sizes.shapes) + _MODULES
     most_numbers = _NUMBERS_PER_NUMBER * sizes.numbers + _NUMBERS
-    there = _places_of(given)
 
     def note(_: nn.Module, name: str, built: object) -> None:
         nonlocal count, numbers
