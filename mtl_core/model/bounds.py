@@ -37,7 +37,7 @@ def at_most(
     Args:
         sizes: The weights; None = they are not known, and there is no limit.
         asked_by: The file that says what is built, and what is large in it.
-        given: What is there already, whose weights may come into other modules.
+        given: What is there already, which may move.
 
     Raises:
         ConfigError: More modules, or larger ones, are built in this thread.
@@ -57,10 +57,7 @@ def at_most(
         if isinstance(built, Tensor) and built.data_ptr() not in there:
             numbers += built.numel()
         if count > most or numbers > most_numbers:
-            raise ConfigError(
-                f"{asked_by}, which makes a model far larger than {sizes.place.name}: that holds "
-                f"{len(sizes.shapes):,} weights of {sizes.numbers:,} numbers"
-            )
+            raise ConfigError(f"{asked_by}, which makes a model far larger than {_holds(sizes)}")
 
     with ExitStack() as hooks:
         for register in (
@@ -70,6 +67,11 @@ def at_most(
         ):
             hooks.callback(register(note).remove)
         yield
+
+
+def _holds(sizes: WeightSizes) -> str:
+    shapes, numbers = len(sizes.shapes), sizes.numbers
+    return f"{sizes.place.name}: that holds {shapes:,} weights of {numbers:,} numbers"
 
 
 def _places_of(given: nn.Module | None) -> set[int]:
