@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mtl_core.data.arrays import Int64Array
 from mtl_core.data.batching import Batch
@@ -238,7 +238,13 @@ def _settings_of(
 def _room(whole: "PreTrainedModel") -> int:
     """Returns how many tokens the decoder has positions for."""
     config = whole.config.get_text_config(decoder=True)
-    return getattr(config, "max_position_embeddings", None) or 2**31
+    room: int = getattr(config, "max_position_embeddings", None) or 2**31
+    for name, table in whole.get_decoder().named_modules():
+        # RoBERTa counts from behind the id of padding: its table has more rows than places.
+        is_table = name.endswith("position_embeddings") and isinstance(table, nn.Embedding)
+        if is_table and table.padding_idx is not None:
+            room = min(room, table.num_embeddings - table.padding_idx - 1)
+    return room
 
 
 def _trimmed(ids: list[int], ends: Sequence[int], stops: Sequence[_Stop]) -> list[int]:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from small_writers import DECODERS, ENCODER_DECODERS, WORDS, small_writer, small_writer_tokenizer
-from transformers import GenerationConfig, PreTrainedModel
+from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig, PreTrainedModel
 
 from mtl_core.data.arrays import Int64Array
 from mtl_core.data.batching import Batch, WordPlaces
@@ -158,6 +158,18 @@ def test_a_text_ends_with_the_positions_of_the_model() -> None:
     rows = [[5] * 40, [5] * 37, [5] * 2]
     found = written(model, rows, Greedy(max_new_tokens=10, min_new_tokens=4), eos_token=None)
     assert [len(row) for row in found] == [0, 3, 10]
+
+
+def test_positions_behind_the_id_of_padding_are_not_all_there() -> None:
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    config = AutoConfig.for_model(
+        "roberta", vocab_size=WORDS, intermediate_size=16, max_position_embeddings=12,
+        is_decoder=True, pad_token_id=1, bos_token_id=0, eos_token_id=None, **sizes,
+    )  # fmt: skip
+    model = AutoModelForCausalLM.from_config(config).eval()
+    # Twelve rows, of which the first two stand for nothing and for padding.
+    found = written(model, [[5] * 4], Greedy(max_new_tokens=20), eos_token=None)
+    assert [len(row) for row in found] == [6]
 
 
 def test_a_model_of_other_habits_writes_as_the_study_says() -> None:
