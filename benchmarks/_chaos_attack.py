@@ -112,6 +112,12 @@ class Attack:
         return self.place / "console.txt"
 
     @property
+    def told_gone(self) -> set[str]:
+        """Trials whose reports were damaged for good, and of which the study says so."""
+        said = self.console.read_text(encoding="utf-8", errors="replace")
+        return {one for one in self.damaged if f"the scores of trial {one} are those of" in said}
+
+    @property
     def last_line(self) -> str:
         """The last line that a driver printed."""
         lines = self.console.read_text(encoding="utf-8", errors="replace").split("\n")

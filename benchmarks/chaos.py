@@ -156,7 +156,7 @@ def judged(attack: Attack, wanted: dict[str, Any], *, failing: int) -> Entry:
             entry.faults.append(f"lost {sorted(replaced)}: {failing} were to fail")
         found, wanted = (without_trials(one, replaced) for one in (found, wanted))
     entry.faults += [f"lost {run_id}" for run_id in lost(found, wanted)]
-    places = differences(*(without_reports(one, attack.damaged) for one in (found, wanted)))
+    places = differences(*(without_reports(one, attack.told_gone) for one in (found, wanted)))
     if places:
         entry.faults.append(f"differs in {len(places)} places: {', '.join(places[:4])}")
     if left := attack.sessions_left():

@@ -90,6 +90,21 @@ def test_every_kind_of_fault_is_drawn_before_one_comes_again(chaos: ModuleType) 
     assert len(chaos.short()) == 10
 
 
+def test_only_the_reports_that_were_taken_away_are_not_compared(study: ModuleType) -> None:
+    def essence(reports: dict[str, list[int]], precision: str | None) -> dict[str, object]:
+        best = {"trial": "0001", "precision": precision, "dev": 0.5}
+        return {"reports": reports, "result": {"best": best, "default": {"trial": "0000"}}}
+
+    def places(found: dict[str, object], run_ids: set[str]) -> list[str]:
+        wanted = essence({"0000": [1], "0001": [1, 2]}, "fp32")
+        return study.differences(*(study.without_reports(one, run_ids) for one in (found, wanted)))
+
+    lost = essence({"0000": [1]}, None)
+    assert places(lost, {"0001"}) == []
+    assert places(lost, set()) == ["/reports/0001", "/result/best/precision"]
+    assert places(essence({"0000": [3]}, None), {"0001"}) == ["/reports/0000"]
+
+
 @pytest.mark.ray
 @pytest.mark.slow
 @pytest.mark.timeout(1500)
