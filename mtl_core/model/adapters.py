@@ -179,7 +179,9 @@ class Adapters:
     def _reduce(self, new: frozenset[nn.Parameter]) -> None:
         """Puts layers of fewer bits in the place of all linear layers in a list of layers."""
         for name, layer in _in_layers(self._parts).items():
-            if not new.isdisjoint(layer.parameters()):
+            # An outline on "meta" has no weights that could take fewer bits.
+            is_outline = next(layer.parameters()).is_meta
+            if is_outline or not new.isdisjoint(layer.parameters()):
                 continue
             self._parts.set_submodule(name, with_fewer_bits(layer, self._settings.bits))
             # The GPU's memory is what fewer bits are for.

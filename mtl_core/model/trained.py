@@ -2,13 +2,16 @@
 
 import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 
+import torch
 from torch import nn
 
 from mtl_core.errors import ConfigError
 from mtl_core.model.freezing import Freezing
 from mtl_core.model.layers import encoder_parts
 from mtl_core.model.multitask import MultiTaskModel
+from mtl_core.model.probe import facts_of
 
 
 def frozen_in(model: MultiTaskModel, freezing: Freezing, *, epoch: int) -> set[nn.Parameter]:
@@ -55,10 +58,12 @@ def trained_parameters(model: MultiTaskModel, tasks: Sequence[str]) -> dict[str,
 def describe_encoder(encoder: nn.Module, freezing: Freezing, *, epoch: int) -> str:
     """Returns how much of an encoder, or its outline, trains in an epoch (from 1), in words."""
     size = sum(parameter.numel() for parameter in encoder.parameters())
-    # Adapters go into a copy: taken out again, they would leave the encoder's weights frozen.
-    adapted = copy.deepcopy(encoder)
-    # Adapters are made where the encoder is: on "meta" for an outline, which has no weights.
-    with next(adapted.parameters()).device:
+    with suppress(ConfigError):
+        facts_of(encoder)  # Copies have them, and where there are no weights it cannot run.
+    # Adapters go into a copy: taken out again, they would leave the encoder's weights frozen. On
+    # "meta", as an outline is: to count parameters, no weight is needed.
+    adapted = copy.deepcopy(encoder).to("meta")
+    with torch.device("meta"):
         freezing.add_adapters(adapted)
     frozen = freezing.frozen_parameters(adapted, epoch=epoch)
     counts = {
