@@ -18,7 +18,7 @@ from tuning.report.front import front_section, limit_section
 from tuning.report.known import FROM_NOTHING, Beforehand, known_section
 from tuning.report.lineage import lineage_section, replay_note
 from tuning.report.markdown import parameter_cell, percent, points, shell, table
-from tuning.report.statistics import difference_interval
+from tuning.statistics.newcombe import difference_interval
 from tuning.report.summary import StudySummary, Unfinished
 from tuning.report.verdict import (
     UNSEEN,
