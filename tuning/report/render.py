@@ -18,7 +18,6 @@ from tuning.report.front import front_section, limit_section
 from tuning.report.known import FROM_NOTHING, Beforehand, known_section
 from tuning.report.lineage import lineage_section, replay_note
 from tuning.report.markdown import parameter_cell, percent, points, shell, table
-from tuning.statistics.newcombe import difference_interval
 from tuning.report.summary import StudySummary, Unfinished
 from tuning.report.verdict import (
     UNSEEN,
@@ -29,6 +28,7 @@ from tuning.report.verdict import (
     on_test,
     verdict,
 )
+from tuning.statistics.newcombe import difference_interval
 from tuning.study.final_scores import FinalScores
 from tuning.study.openings import Opening
 from tuning.study.result import Result

@@ -10,8 +10,8 @@ from summaries import BEST, DEFAULT, RECORDS, SUMMARY, epoch_report
 from mtl_core.data.notes import DataNote
 from mtl_core.samples import Sample
 from tuning.report.render import render_report
-from tuning.statistics.newcombe import difference_interval
 from tuning.report.summary import StudySummary, Unfinished
+from tuning.statistics.newcombe import difference_interval
 from tuning.study.final_scores import FinalScores
 from tuning.watch.trials_csv import trials_frame
 
