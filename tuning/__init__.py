@@ -6,12 +6,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tuning.study.result import StudyResult
+    from tuning.results.read import read_study as read_study
+    from tuning.results.study_result import StudyResult as StudyResult
     from tuning.watch.display import study_display as study_display
     from tuning.watch.watcher import Watcher as Watcher
 
 _HOMES = {
+    "StudyResult": "tuning.results.study_result",
     "Watcher": "tuning.watch.watcher",
+    "read_study": "tuning.results.read",
     "study_display": "tuning.watch.display",
 }
 

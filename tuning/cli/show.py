@@ -10,8 +10,9 @@ from tuning.report.verdict import UNSEEN, against, cautions, on_test, verdict
 from tuning.watch.console import plain_console
 
 if TYPE_CHECKING:
+    from tuning.results.study_result import StudyResult
     from tuning.study.final_scores import FinalScores
-    from tuning.study.result import Result, StudyResult
+    from tuning.study.result import Result
 
 
 def show_result(result: "StudyResult") -> None:

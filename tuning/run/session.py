@@ -13,6 +13,7 @@ from tuning.records import TrialRecord
 from tuning.report.known import read_beforehand
 from tuning.report.render import render_report
 from tuning.report.summary import summarise
+from tuning.results.study_result import StudyResult
 from tuning.run.logbook import Logbook
 from tuning.run.stages.finals import (
     FinalSearch,
@@ -37,7 +38,7 @@ from tuning.study.journal import open_optuna, read_order
 from tuning.study.known import KnownFacts, write_known
 from tuning.study.openings import read_openings
 from tuning.study.recorder import Recorder, note_decoded
-from tuning.study.result import Result, StudyResult, read_result, write_result
+from tuning.study.result import Result, read_result, write_result
 from tuning.trainers.decisions import Pause
 from tuning.trainers.messages import Scored
 from tuning.trainers.trainers import Trainers, start_trainers
@@ -262,4 +263,11 @@ class Session:
                 f"no trial of the study reached a score; see {self.folder.report}: "
                 f"{'; '.join(sorted(errors)[:1])}"
             )
-        return StudyResult(self.folder.path, summary.result, self.history, summary.replay)
+        return StudyResult(
+            folder=self.folder.path,
+            status="complete",
+            result=summary.result,
+            history=self.history,
+            replay=summary.replay,
+            trust_code=True,  # It was run here, with the code of its own kinds of tasks.
+        )

@@ -25,8 +25,8 @@ from tuning.watch.study_watchers import StudyWatchers
 from tuning.watch.watcher import Watcher
 
 if TYPE_CHECKING:
+    from tuning.results.study_result import StudyResult
     from tuning.run.session import Session
-    from tuning.study.result import StudyResult
 
 
 def tune_study(

@@ -1,9 +1,8 @@
-"""The result of a study: `result.json` as a typed value, and what a notebook gets back."""
+"""The result of a study: `result.json` as a typed value."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from pydantic import BaseModel
 
@@ -15,13 +14,7 @@ from mtl_core.scores import ScoreTree
 from tuning.records import EndedBy
 from tuning.study.final_scores import FinalScores, Tests, tests_of_others
 from tuning.study.folder import StudyFolder
-from tuning.study.history import History
 from tuning.study.reached import Reached
-
-if TYPE_CHECKING:
-    import pandas
-
-    from mtl_core.predictor import Predictor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,60 +129,3 @@ def read_result(folder: StudyFolder) -> Result:
 def write_result(folder: StudyFolder, result: Result) -> None:
     """Writes `result.json`."""
     write_json(folder.result, result.to_json())
-
-
-@dataclass(frozen=True, slots=True)
-class StudyResult:
-    """What `tuning.tune` returns.
-
-    Attributes:
-        folder: The study folder.
-        result: What `result.json` holds.
-        history: All trials with their reports.
-        replay: The command that trains the best recipe again.
-    """
-
-    folder: Path
-    result: Result
-    history: History
-    replay: str
-
-    @property
-    def status(self) -> str:
-        """Either "complete", or "failed" when no trial reached a score."""
-        return self.result.status
-
-    @property
-    def best(self) -> FinalScores | None:
-        """The best recipe; its test scores are None when there is no test split."""
-        return self.result.best
-
-    @property
-    def default(self) -> FinalScores | None:
-        """The study file's own recipe."""
-        return self.result.default
-
-    @property
-    def seconds(self) -> float:
-        """Wall time, over all sessions of the study."""
-        return self.result.seconds
-
-    @property
-    def notes(self) -> Sequence[DataNote]:
-        """What a user should know of the data, the most important first."""
-        return self.result.notes
-
-    @property
-    def trials(self) -> "pandas.DataFrame":
-        """One row per trial; see `trials_frame` for the columns."""
-        # Imported late: `mtl status` reads results too, and pandas is slow to import.
-        from tuning.watch.trials_csv import trials_frame
-
-        return trials_frame(list(self.history), self.history.goal)
-
-    def predictor(self) -> "Predictor":
-        """Loads the best model from best/."""
-        from mtl_core.predictor import Predictor
-
-        # The study was run here, with the code of its own kinds of tasks: it is the user's own.
-        return Predictor.load(self.folder / "best", trust_code=True)

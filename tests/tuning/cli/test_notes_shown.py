@@ -15,10 +15,11 @@ from summaries import BEST, DEFAULT, RECORDS, SUMMARY
 
 from mtl_core.data.notes import DataNote
 from tuning.cli.show import show_result
+from tuning.results.study_result import StudyResult
 from tuning.run import tune as tune_module
 from tuning.study.history import History
 from tuning.study.load import load_study
-from tuning.study.result import StudyResult
+from tuning.study.result import Result
 from tuning.watch.live_table import LiveTable
 from tuning.watch.log_lines import log_to_stderr
 from tuning.watch.state import StudyState
@@ -129,6 +130,13 @@ def test_a_live_display_shows_them_above_itself():
     assert LEAK in out.getvalue()
 
 
+def study_result(result: Result) -> StudyResult:
+    return StudyResult(
+        folder=Path("runs/x"), status="complete", result=result, history=History(RECORDS),
+        replay="mtl train x",
+    )  # fmt: skip
+
+
 def test_the_result_of_a_study_ends_in_its_verdict_with_what_speaks_against_it(capsys):
     leak = DataNote(split="test", topic="known", text="", count=12, of=20, dataset="d\x1b[2J")
     unseen = {"combined": 0.125}
@@ -138,7 +146,7 @@ def test_the_result_of_a_study_ends_in_its_verdict_with_what_speaks_against_it(c
         best=replace(BEST, unseen=unseen),
         default=replace(DEFAULT, unseen=unseen),
     )
-    show_result(StudyResult(Path("runs/x"), result, History(RECORDS), "mtl train x"))
+    show_result(study_result(result))
     told = capsys.readouterr().out
     lines = told.splitlines()
     assert (
@@ -153,7 +161,7 @@ def test_the_result_of_a_study_ends_in_its_verdict_with_what_speaks_against_it(c
         "On the rows of test that do not stand in train it scores 12.50 against 12.50 of the "
         "default: +0.00 points."
     ) in lines
-    show_result(StudyResult(Path("runs/x"), SUMMARY.result, History(RECORDS), "mtl train x"))
+    show_result(study_result(SUMMARY.result))
     told = capsys.readouterr().out
     assert "beats the default on dev and on test." in told
     assert "Caution" not in told

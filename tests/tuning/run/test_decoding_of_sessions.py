@@ -16,13 +16,13 @@ from mtl_core.config import RunConfig
 from mtl_core.study_file import read_document
 from mtl_core.training.distributed import Place
 from mtl_core.validation import validate
+from tuning.results.study_result import StudyResult
 from tuning.run import session
 from tuning.run.session import Session
 from tuning.run.stages.search import SearchParts
 from tuning.study.folder import StudyFolder
 from tuning.study.known import KnownFacts
 from tuning.study.load import load_study
-from tuning.study.result import StudyResult
 from tuning.trainers.decisions import Decision, GoOn
 from tuning.trainers.messages import (
     Job,

@@ -15,7 +15,7 @@ from mtl_core.markdown import plain
 from mtl_core.study_file import dump
 from tuning import tune
 from tuning.report.write import write_report
-from tuning.study.result import StudyResult
+from tuning.results.study_result import StudyResult
 
 pytestmark = [
     pytest.mark.ray,

@@ -1,0 +1,94 @@
+"""What scripts and notebooks get of a study: its best recipe, its trials as tables, its model."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mtl_core.data.notes import DataNote
+from tuning.study.final_scores import FinalScores
+from tuning.study.history import History
+from tuning.study.result import Result
+from tuning.study.status import State
+
+if TYPE_CHECKING:
+    import pandas
+
+    from mtl_core.predictor import Predictor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyResult:
+    """What `tuning.tune` and `tuning.read_study` return.
+
+    Tables are pandas DataFrames, made anew from `history` and `result` at each access. Of a study
+    that is not finished, all is as it stands so far, and nothing is known of test.
+
+    Attributes:
+        folder: The study folder.
+        status: "complete", or "failed" when no trial reached a score; of one that is not finished
+            "running" or "interrupted".
+        result: What `result.json` holds.
+        history: All trials with their reports.
+        replay: The command that trains the best recipe again.
+        trust_code: Whether code of the study's own kinds of tasks may run when its model is loaded.
+    """
+
+    folder: Path
+    status: State
+    result: Result
+    history: History
+    replay: str
+    trust_code: bool = False
+
+    @property
+    def best(self) -> FinalScores | None:
+        """The best recipe; its test scores are None when there is no test split."""
+        return self.result.best
+
+    @property
+    def default(self) -> FinalScores | None:
+        """The study file's own recipe."""
+        return self.result.default
+
+    @property
+    def seconds(self) -> float:
+        """Wall time in seconds, over all sessions of the study."""
+        return self.result.seconds
+
+    @property
+    def notes(self) -> Sequence[DataNote]:
+        """What a user should know of the data, the most important first."""
+        return self.result.notes
+
+    @property
+    def trials(self) -> "pandas.DataFrame":
+        """One row per trial, as `trials.csv` has them; see `trials_frame` for the columns."""
+        # Imported late, as everywhere here: pandas is slow to import.
+        from tuning.watch.trials_csv import trials_frame
+
+        return trials_frame(list(self.history), self.history.goal)
+
+    @property
+    def front(self) -> "pandas.DataFrame":
+        """The rows of `trials` that no other trial beats in all objectives; none with one."""
+        trials = self.trials
+        on_front = {record.trial for record in self.result.goal.front}
+        return trials[trials["trial"].isin(on_front)].reset_index(drop=True)
+
+    @property
+    def curves(self) -> "pandas.DataFrame":
+        """One row per report of every run; see `curves_frame` for the columns."""
+        from tuning.results.frames import curves_frame
+
+        return curves_frame(self.history)
+
+    def predictor(self) -> "Predictor":
+        """Loads the best model from best/.
+
+        Raises:
+            ConfigError: There is none, or it brings code of its own and is not trusted.
+        """
+        from mtl_core.predictor import Predictor
+
+        return Predictor.load(self.folder / "best", trust_code=self.trust_code)
