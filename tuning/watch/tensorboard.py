@@ -20,9 +20,11 @@ from tensorboard.summary.writer.record_writer import RecordWriter
 
 from mtl_core.files import whole_append
 from mtl_core.full_disk import telling_full_disks
-from mtl_core.training.report import Report, is_best
+from mtl_core.training.report import Report
 from tuning.records import TrialRecord, Value
 from tuning.space.space import Parameter
+from tuning.watch.board_layout import layout_of
+from tuning.watch.scalars import scalars_of, scores_of
 from tuning.watch.watcher import Watcher
 
 EXPERIMENT_FILE = "events.out.tfevents.0.experiment"
@@ -76,12 +78,10 @@ class TensorBoard(Watcher):
         on all of dev: a point whenever it changes, of which the HPARAMS table shows the last.
         """
         report = record.reports[-1]
-        scalars = _scalars(report)
+        scalars = scalars_of(report)
         values = [Summary.Value(tag=tag, simple_value=value) for tag, value in scalars.items()]
         self._write(record.id, Summary(value=values), step=report.number)
-        # The names of the scores, thus the columns of the table, are known only now.
-        scores = [f"best/{name}" for name in _scores(report)]
-        self._write_experiment([*scores, *self._more_tags])
+        self._write_experiment(report)
 
     def ended(self, record: TrialRecord) -> None:
         """Closes a trial, with its status."""
@@ -104,24 +104,28 @@ class TensorBoard(Watcher):
         append_events(self._files[record_id], self._pending[record_id])
         self._pending[record_id].clear()
 
-    def _write_experiment(self, metric_tags: Sequence[str]) -> None:
+    def _write_experiment(self, report: Report) -> None:
         # Once in the life of a study: TensorBoard takes the first that it meets, and no other.
         path = self._folder / EXPERIMENT_FILE
         if path.exists():
             return
-        summary = api.hparams_config_pb(
+        # The names of the scores, thus the columns of the table, are known only now.
+        tags = [*(f"best/{name}" for name in scores_of(report)), *self._more_tags]
+        table = api.hparams_config_pb(
             hparams=[
                 api.HParam(item.name, _domain(item, self._cells[item.name]))
                 for item in self._parameters
             ],
-            metrics=[api.Metric(tag) for tag in metric_tags],
+            metrics=[api.Metric(tag) for tag in tags],
             time_created_secs=time.time(),
         )
+        layout = layout_of(dict.fromkeys([*report.losses, *report.dev]))
         # TensorBoard believes the first summary that it meets: it must never see half of one.
         partial = path.with_name("experiment.partial")
         with telling_full_disks(path):
             with partial.open("wb") as file:
-                RecordWriter(file).write(event_of(summary).SerializeToString())
+                for summary in (table, layout):
+                    RecordWriter(file).write(event_of(summary).SerializeToString())
             partial.replace(path)
 
 
@@ -158,31 +162,6 @@ def _session_end(*, is_failed: bool) -> Summary:
         tensor=metadata.NULL_TENSOR,
     )
     return Summary(value=[value])
-
-
-def _scores(report: Report) -> dict[str, float]:
-    """Returns {"combined": x, "joint_accuracy": x, "<task>/<score>": x}."""
-    scores = {"combined": report.combined, "joint_accuracy": report.joint_accuracy}
-    for task, values in report.dev.items():
-        scores |= {f"{task}/{score}": value for score, value in values.items()}
-    return scores
-
-
-def _scalars(report: Report) -> dict[str, float]:
-    scores = _scores(report)
-    # Curves of their own: scores on a sample of dev are not to be read beside those on all of it.
-    dev = "dev_sample" if report.is_sample else "dev"
-    scalars = {f"{dev}/{name}": value for name, value in scores.items()}
-    # "best/" has a point only where the best changes, so its last point is the best report's.
-    if is_best(report):
-        scalars |= {f"best/{name}": value for name, value in scores.items()}
-    scalars |= {f"train/loss/{task}": value for task, value in report.losses.items()}
-    scalars |= {f"train/weight/{task}": value for task, value in report.weights.items()}
-    scalars |= {f"train/gradient/{name}": value for name, value in report.gradients.items()}
-    for group, value in report.learning_rates.items():
-        scalars[f"train/learning_rate/{group}"] = value
-    scalars["train/sentences_per_second"] = report.sentences_per_second
-    return scalars
 
 
 def _row(parameters: Sequence[Parameter], record: TrialRecord) -> Iterator[tuple[str, Cell]]:

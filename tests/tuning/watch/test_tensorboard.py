@@ -1,4 +1,6 @@
+import json
 import sys
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -284,3 +286,34 @@ def test_scores_on_a_sample_of_dev_have_curves_of_their_own(tmp_path: Path) -> N
         "dev/combined": [(2, 0.5)],
         "best/combined": [(2, 0.5)],
     }
+
+
+def test_a_chart_of_each_task_has_its_loss_and_its_dev_scores(tmp_path: Path) -> None:
+    # What the tab "Custom Scalars" asks TensorBoard for.
+    with warnings.catch_warnings(action="ignore", category=DeprecationWarning):  # Of its own HTML.
+        from tensorboard.plugins.custom_scalar.custom_scalars_plugin import CustomScalarsPlugin
+        from tensorboard.plugins.scalar.scalars_plugin import ScalarsPlugin
+    board = TensorBoard(tmp_path, PARAMETERS)
+    board.began(trial(0, DEFAULT))
+    names = {"intent": 0.5, "intent-2": 0.25}  # One name begins as the other does.
+    scores = {"intent": {"accuracy": 0.5, "f1": 0.25}, "intent-2": {"f1": 0.125}}
+    board.reported(after(0, replace(report(1, 0.5, best_epoch=1), losses=names, dev=scores)))
+    board.close()
+    multiplexer = EventMultiplexer().AddRunsFromDirectory(str(tmp_path)).Reload()
+    context = TBContext(data_provider=MultiplexerDataProvider(multiplexer, str(tmp_path)))
+    context.plugin_name_to_instance = {"scalars": ScalarsPlugin(context)}
+    plugin, request = CustomScalarsPlugin(context), RequestContext()
+    (category,) = json.loads(plugin.layout_impl(request, ""))["category"]
+    shown: dict[str, dict[str, list[float]]] = {}
+    for chart in category["chart"]:
+        for pattern in chart["multiline"]["tag"]:
+            found = plugin.scalars_impl(request, "0000", pattern, "")["tag_to_events"]
+            points = {tag: [value for _, _, value in curve] for tag, curve in found.items()}
+            shown[chart["title"]] = shown.get(chart["title"], {}) | points
+    assert shown == {
+        "objective": {"dev/combined": [0.5], "best/combined": [0.5]},
+        "intent": {
+            "train/loss/intent": [0.5], "dev/intent/accuracy": [0.5], "dev/intent/f1": [0.25],
+        },
+        "intent-2": {"train/loss/intent-2": [0.25], "dev/intent-2/f1": [0.125]},
+    }  # fmt: skip
