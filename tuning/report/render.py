@@ -3,6 +3,7 @@
 import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import get_args
 
@@ -39,6 +40,19 @@ _ON_SAMPLE = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of a report with a heading of its own.
+
+    Attributes:
+        key: What it is known by: figures are put to it by this, and links lead to it.
+        parts: Markdown, the heading first; none = there is nothing to say.
+    """
+
+    key: str
+    parts: Sequence[str]
+
+
 def render_report(
     summary: StudySummary,
     openings: Sequence[Opening] = (),
@@ -55,28 +69,47 @@ def render_report(
         beforehand: What was known before the first trial.
         samples: What the best model writes for rows of dev.
     """
+    return text_of(report_sections(summary, openings, beforehand, samples))
+
+
+def text_of(sections: Sequence[Section]) -> str:
+    """Returns sections as one text."""
+    return "\n\n".join(part for section in sections for part in section.parts) + "\n"
+
+
+def report_sections(
+    summary: StudySummary,
+    openings: Sequence[Opening] = (),
+    beforehand: Beforehand = FROM_NOTHING,
+    samples: Samples = NO_SAMPLES,
+) -> list[Section]:
+    """Returns all that a report says, in order, of what `render_report` takes."""
     best, default = summary.result.best, summary.result.default
-    so_far = " so far" if summary.unfinished is not None else ""
-    sections = [
-        [f"# Study {plain(summary.name)}"],
-        _headline(summary, openings),
-        [f"## Best recipe{so_far}", _recipe_table(best, default)] if best else [],
-        ["## Scores, in percent", _score_table(best, default)] if best else [],
-        decoding_section(best, summary.records),
-        front_section(summary.result.goal),
-        limit_section(summary.result),
+    is_finished = summary.unfinished is None
+    so_far = "" if is_finished else " so far"
+    ranked = summary.result.goal.aim.ranked(summary.records)
+    sections = {
+        "verdict": [f"# Study {plain(summary.name)}", *_headline(summary, openings)],
+        "recipe": [f"## Best recipe{so_far}", _recipe_table(best, default)] if best else [],
+        "scores": ["## Scores, in percent", _score_table(best, default)] if best else [],
+        "decoding": decoding_section(best, summary.records),
+        "front": front_section(summary.result.goal),
+        "limits": limit_section(summary.result),
         # Of an unfinished study the model that lies there may be of an earlier best trial.
-        _samples_section(samples) if summary.unfinished is None else [],
-        ["## Data", *data_section(summary.data)] if summary.data else [],
-        known_section(beforehand),
-        ["## Trials by status", _status_table(summary.records)],
-        ["## Trials, best first", _trial_table(summary.result.goal.aim.ranked(summary.records))],
-        lineage_section(summary.records),
-        ["## Importance of the parameters", _importance_table(summary.importances)],
-        ["## Failed trials", _failure_table(summary.records)],
-        ["## How to go on", *_commands(summary)],
-    ]
-    return "\n\n".join(part for section in sections for part in section) + "\n"
+        "samples": _samples_section(samples) if is_finished else [],
+        "data": ["## Data", *data_section(summary.data)] if summary.data else [],
+        "beforehand": known_section(beforehand),
+        "statuses": ["## Trials by status", _status_table(summary.records)],
+        "trials": ["## Trials, best first", _trial_table(ranked)],
+        "lineage": lineage_section(summary.records),
+        "importance": [
+            "## Importance of the parameters",
+            _importance_table(summary.importances),
+        ],
+        "failures": ["## Failed trials", _failure_table(summary.records)],
+        "commands": ["## How to go on", *_commands(summary)],
+    }
+    return [Section(key, parts) for key, parts in sections.items() if parts]
 
 
 def _headline(summary: StudySummary, openings: Sequence[Opening]) -> list[str]:

@@ -1,36 +1,49 @@
-"""Writes `report.md` from what is in a study folder; imports neither Ray nor torch."""
+"""Writes the reports of a study from what is in its folder; imports neither Ray nor torch."""
 
 from pathlib import Path
+
+import optuna
 
 from mtl_core.errors import ConfigError
 from mtl_core.files import write_text
 from mtl_core.samples import read_samples
 from tuning.report.known import read_beforehand
 from tuning.report.reading import read_whole
-from tuning.report.render import render_report
+from tuning.report.render import report_sections, text_of
+from tuning.report.summary import StudySummary
 from tuning.study.folder import StudyFolder
 from tuning.study.openings import read_openings
 
 
 def write_report(path: Path) -> str:
-    """Writes report.md of a study folder anew from what is in the folder; returns its text.
+    """Writes the reports of a study folder anew from what is in the folder; returns report.md.
 
     Raises:
         ConfigError: It is no study folder, its files are broken, or it cannot be written.
     """
-    folder = StudyFolder(path)
-    folder.check_is_study()
     # All is read before a byte is written: a broken file leaves the old report as it is.
-    text = _report(folder)
+    read = read_whole(path)
     try:
-        write_text(folder.report, text)
+        return write_reports(read.folder, read.summary, read.optuna_study)
     except OSError as error:
-        raise ConfigError(f"{folder.report}: cannot be written: {error.strerror}") from error
+        raise ConfigError(f"{read.folder.report}: cannot be written: {error.strerror}") from error
+
+
+def write_reports(folder: StudyFolder, summary: StudySummary, optuna_study: optuna.Study) -> str:
+    """Writes what was gathered of a study as report.md; returns its text.
+
+    Args:
+        folder: The study folder.
+        summary: What was gathered.
+        optuna_study: The journal.
+
+    Raises:
+        BrokenError: A file in the folder is broken.
+        OSError: It cannot be written.
+    """
+    beforehand = read_beforehand(folder, optuna_study)
+    samples = read_samples(folder.best)
+    sections = report_sections(summary, read_openings(folder), beforehand, samples)
+    text = text_of(sections)
+    write_text(folder.report, text)
     return text
-
-
-def _report(folder: StudyFolder) -> str:
-    read = read_whole(folder.path)
-    beforehand = read_beforehand(folder, read.optuna_study)
-    openings, samples = read_openings(folder), read_samples(folder.best)
-    return render_report(read.summary, openings, beforehand, samples)

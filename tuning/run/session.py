@@ -5,14 +5,11 @@ from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 
 from mtl_core.errors import StorageError, TrainingError
-from mtl_core.files import write_text
-from mtl_core.samples import read_samples
 from mtl_core.training.decoded import Tried
 from mtl_core.training.donors import hand_over
 from tuning.records import TrialRecord
-from tuning.report.known import read_beforehand
-from tuning.report.render import render_report
 from tuning.report.summary import summarise
+from tuning.report.write import write_reports
 from tuning.results.study_result import StudyResult
 from tuning.run.logbook import Logbook
 from tuning.run.stages.finals import (
@@ -36,7 +33,6 @@ from tuning.study.folder import StudyFolder
 from tuning.study.history import read_history
 from tuning.study.journal import open_optuna, read_order
 from tuning.study.known import KnownFacts, write_known
-from tuning.study.openings import read_openings
 from tuning.study.recorder import Recorder, note_decoded
 from tuning.study.result import Result, read_result, write_result
 from tuning.trainers.decisions import Pause
@@ -252,10 +248,7 @@ class Session:
         # The result first: the report can be made again from the folder, scores on test cannot.
         write_result(self.folder, result)
         summary = summarise(self.facts, self.folder, self.optuna_study, self.history, result)
-        beforehand = read_beforehand(self.folder, self.optuna_study)
-        samples = read_samples(self.folder.best)
-        text = render_report(summary, read_openings(self.folder), beforehand, samples)
-        write_text(self.folder.report, text)
+        write_reports(self.folder, summary, self.optuna_study)
         if result.best is None:
             # One of them is enough: where all trials fail they mostly fail alike.
             errors = {record.error for record in self.history if record.error}
