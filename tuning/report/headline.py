@@ -1,0 +1,131 @@
+"""The head of a report: the verdict, what speaks against it, how sure it is, and the facts."""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import timedelta
+
+from mtl_core.data.notes import leaks
+from mtl_core.markdown import plain
+from tuning.records import TrialRecord
+from tuning.report.markdown import percent, points, shell
+from tuning.report.summary import StudySummary, Unfinished
+from tuning.report.verdict import (
+    UNSEEN,
+    against,
+    cautions,
+    combined,
+    has_combined,
+    on_test,
+    verdict,
+)
+from tuning.statistics.newcombe import difference_interval
+from tuning.study.final_scores import FinalScores
+from tuning.study.openings import Opening
+from tuning.study.result import Result
+
+
+def headline(summary: StudySummary, openings: Sequence[Opening]) -> list[str]:
+    """Returns the verdict in bold, the comparison of the best with the default, and the facts.
+
+    Args:
+        summary: What the report shows.
+        openings: When test was opened for more trials than best and default.
+    """
+    result = summary.result
+    best, default = result.best, result.default
+    facts = (
+        f"{len(summary.records)} trials in {timedelta(seconds=round(result.seconds))} (h:mm:ss)"
+        f"{_ended_by(result)}; objective on dev: {result.goal.objective}."
+        f"{_precisions(summary.records)}"
+    )
+    is_finished = summary.unfinished is None
+    told = cautions(result, is_finished=is_finished, escaped=plain)
+    warned = [f"**{text}**" for text in told]
+    warned += [f"**{_opened(one)}**" for one in openings]
+    # An unfinished study comes first: its best may still change, and test is closed.
+    if summary.unfinished is not None:
+        return [*_so_far(summary.unfinished, best), *warned, facts]
+    compared = _comparison(best, default, result) if best and default else []
+    return [f"**{verdict(result)}**", *warned, *compared, facts]
+
+
+def _opened(opening: Opening) -> str:
+    """Returns a sentence on a time that test was opened for trials."""
+    count = len(opening.scores)
+    return (
+        f"Caution: test was opened for {count} trial{'s' if count > 1 else ''} on "
+        f"{plain(opening.date)} (mtl evaluate --all): a trial that was chosen by these scores has "
+        "no unseen test."
+    )
+
+
+def _comparison(best: FinalScores, default: FinalScores, result: Result) -> list[str]:
+    """Returns a paragraph with both scores on dev and test, and how sure their difference is."""
+    # Of several objectives the verdict compares each.
+    if best.scored_as == default.scored_as or result.goal.aim.tasks:
+        return []
+    sentences = [against("dev", combined(best.dev), combined(default.dev))]
+    if has_combined(best.test) and has_combined(default.test):
+        sentences.append(against("test", combined(best.test), combined(default.test)))
+    found = on_test(best, default)
+    if found is not None and found.where == UNSEEN:
+        sentences.append(against(UNSEEN, found.best, found.default))
+    # Where most is known from train, an interval would say that it holds for new rows.
+    if found is not None and (found.where == UNSEEN or not leaks(result.notes, "test")):
+        sentences.extend(_judge_noise(found.best, found.default, result.test_rows))
+    return [" ".join(sentences)]
+
+
+def _ended_by(result: Result) -> str:
+    """Returns what ended the search, to stand behind its time."""
+    if result.ended_by is None:
+        return ""
+    if result.ended_by == "sampler":
+        return ", ended as the sampler has no more points"
+    return f", ended by `study.{result.ended_by}`"
+
+
+def _so_far(unfinished: Unfinished, best: FinalScores | None) -> list[str]:
+    """Returns how far an unfinished study is, how to go on, and its best trial so far."""
+    done = f"{unfinished.ended} of {unfinished.trials} trials have ended"
+    if unfinished.state == "running":
+        lines = [f"**This study is still running: {done}.**"]
+    else:
+        lines = [
+            f"**This study is not finished: {done}, and no driver runs.** Go on with:",
+            shell(unfinished.go_on),
+        ]
+    if best is None:
+        return [*lines, "No trial has reported a score yet."]
+    return [
+        *lines,
+        f"The best so far is trial {best.trial} with {percent(combined(best.dev))} on dev; test "
+        "is opened when all trials have ended.",
+    ]
+
+
+def _precisions(records: Sequence[TrialRecord]) -> str:
+    """Returns a sentence on what the trials were computed in; a caution when they differ."""
+    # The last report: earlier ones may be of a version that kept no precision.
+    found = Counter(record.reports[-1].precision for record in records if record.reports)
+    found.pop("", None)
+    if len(found) > 1:
+        counts = ", ".join(f"{count} in {name}" for name, count in sorted(found.items()))
+        return f" Caution: trials were computed in different precisions, {counts}."
+    return "".join(f" Computed in {name}." for name in found)
+
+
+def _judge_noise(ours: float, theirs: float, count: int | None) -> list[str]:
+    """Returns a sentence on how sure the difference on test is; nothing where none can be told."""
+    # An objective outside [0, 1], such as a relative gain, is no share of sentences.
+    if not (count and 0 <= ours <= 1 and 0 <= theirs <= 1):
+        return []
+    low, high = difference_interval(ours, theirs, count)
+    text = (
+        f"Read as shares of {count} rows, what its test data are worth, the difference lies "
+        f"between {points(low)} "
+        f"and {points(high)} points (95 % interval)."
+    )
+    if low <= 0 <= high:
+        return [f"{text} Caution: that includes zero, the difference is within the noise."]
+    return [text]
