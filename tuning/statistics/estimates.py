@@ -1,7 +1,6 @@
 """What is known of a score of a recipe from several runs, and of the difference between two.
 
-Types and words alone, so that reports read them without numpy; `tuning.statistics.runs` computes
-them.
+Types alone, so that reports read them without numpy; `tuning.statistics.seeds` computes them.
 """
 
 from dataclasses import dataclass
@@ -16,6 +15,9 @@ other rows of the kind, or both."""
 Claim = Literal["better", "worse", "cannot be told"]
 """What may be said of the first of two recipes: the interval of the difference lies above 0, below
 it, or holds it."""
+
+Where = Literal["dev", "test", "unseen"]
+"""The rows that were scored: a split, or the rows of test that do not stand in train."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,7 @@ class Difference:
         score: Flat name of the score, "combined" or "intent/accuracy".
         estimate: First minus second.
         claim: What may be said of the first.
+        where: The rows that both were scored on.
     """
 
     __pydantic_config__ = KEPT
@@ -68,3 +71,4 @@ class Difference:
     score: str
     estimate: Estimate
     claim: Claim
+    where: Where = "test"
