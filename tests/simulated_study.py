@@ -284,7 +284,7 @@ def killing(at: int | None, journal: Path) -> Iterator[Callable[[], None]]:
     with ExitStack() as stack:
         for owner, name, appended in (
             (Journal, "append_logs", lambda *_: journal),
-            (StudyFolder, "begin_trial", None),
+            (StudyFolder, "begin_run", None),
             (StudyFolder, "add_report", lambda folder, run_id, _: folder.reports(run_id)),
             (StudyFolder, "drop_state", None),
             (session, "hand_over", None),

@@ -45,6 +45,14 @@ def number_of(run_id: str) -> int:
     return int(run_id)
 
 
+def is_trial_id(run_id: str) -> bool:
+    """Returns whether a run id is that of a trial.
+
+    Runs that are none have ids with a "/", for instance "final/0007/seed-1".
+    """
+    return "/" not in run_id
+
+
 def order_of(run_id: str) -> tuple[int, str]:
     """Returns a key that sorts run ids, trials in the order in which they were begun."""
     # After "9999" comes "10000", which as a text alone would stand before it.
@@ -89,10 +97,10 @@ def present_recipe(
 
 @dataclass(frozen=True, slots=True)
 class TrialRecord:
-    """One trial of a study.
+    """One trial of a study, or another run of it that is recorded alike.
 
     Attributes:
-        id: Run id, for instance "0007"; the name of the trial's folder.
+        id: Run id, for instance "0007"; see `is_trial_id` for runs that are no trials.
         status: Where the trial stands.
         parameters: Dotted key of `run` -> value in effect. A key of a section that this trial did
             not choose (conditional space) is absent.
@@ -112,6 +120,11 @@ class TrialRecord:
     seconds: float = 0.0
     error: str | None = None
     taken_over: tuple[TakenOver, ...] = ()
+
+    @property
+    def is_trial(self) -> bool:
+        """Whether it is a trial of the search; else a run of a later stage."""
+        return is_trial_id(self.id)
 
     @property
     def has_ended(self) -> bool:

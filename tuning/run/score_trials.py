@@ -114,6 +114,6 @@ def _kept(folder: StudyFolder, *, trust_code: bool) -> Mapping[str, RunConfig]:
         )
     with nullcontext() if trust_code else outside_kinds("refuse"):
         return {
-            name: validate(read_document(folder.trial(name) / "config.yaml"), RunConfig)
+            name: validate(read_document(folder.run(name) / "config.yaml"), RunConfig)
             for name in kept
         }

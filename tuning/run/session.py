@@ -98,7 +98,7 @@ class Session:
         is_over = len(ended) == len(self.history) and self.budget.over() is not None
         if is_over and not self._unscored(before, has_model=is_there):
             # Nothing to do, so no trainers start: they take longer than all that is shown.
-            return self._write(before, {}, seconds=before.seconds or self.clock.stop())
+            return self._write(before, {}, watcher, seconds=before.seconds or self.clock.stop())
         # At least one: with all trials ended there is still test to score.
         count = max(1, min(count, total - len(ended)))
         watcher.stage(f"starting {count} trainer{'s' if count > 1 else ''}")
@@ -119,7 +119,7 @@ class Session:
                 if one.decoded is not None:
                     note_decoded(self.folder, self.history, run_id, one.decoded)
         # Stopped here and not in `close`, which comes when the report is written already.
-        return self._write(before, scored, seconds=self.clock.stop())
+        return self._write(before, scored, watcher, seconds=self.clock.stop())
 
     def close(self) -> None:
         """Notes how long the session took when it ended before it had a result."""
@@ -231,7 +231,7 @@ class Session:
         return scheduler
 
     def _write(
-        self, before: Result, scored: Mapping[str, Scored], *, seconds: float
+        self, before: Result, scored: Mapping[str, Scored], watcher: Watcher, *, seconds: float
     ) -> StudyResult:
         """Writes result.json and report.md, also when no trial has a score; raises in that case."""
         result = result_of(
@@ -256,6 +256,7 @@ class Session:
                 f"no trial of the study reached a score; see {self.folder.report}: "
                 f"{'; '.join(sorted(errors)[:1])}"
             )
+<<<<<<< HEAD
         return StudyResult(
             folder=self.folder.path,
             status="complete",
@@ -264,3 +265,7 @@ class Session:
             replay=summary.replay,
             trust_code=True,  # It was run here, with the code of its own kinds of tasks.
         )
+=======
+        watcher.finished(summary.result)
+        return StudyResult(self.folder.path, summary.result, self.history, summary.replay)
+>>>>>>> 3ddbb24 (The final stage: its section, its values in result.json, and runs that are no trials)

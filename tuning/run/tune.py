@@ -20,6 +20,7 @@ from tuning.study.knowing import known_of
 from tuning.study.known import KnownFacts
 from tuning.study.load import check_data, precision_here, tell_notes
 from tuning.study.search_check import tell_doubts
+from tuning.study.writable import check_writable
 from tuning.watch.study_log import StudyLog
 from tuning.watch.study_watchers import StudyWatchers
 from tuning.watch.watcher import Watcher
@@ -104,7 +105,7 @@ def _checked_machine(study: StudyFile, address: str | None) -> Node:
     machine = this_machine()
     # Without the lock, so it is looked at once more when the folder is opened.
     folder = StudyFolder(study.folder)
-    folder.check_writable()
+    check_writable(folder.path)
     folder.check_same(study)
     check_folder(folder)
     if is_local(address):

@@ -24,6 +24,7 @@ from tuning.search.schedulers.kinds import SchedulerSection
 from tuning.space.search import Search
 from tuning.space.space import Entry, Space
 from tuning.study.constraints import Constraints
+from tuning.study.finals import FinalsSection
 
 LONGEST_NAME = 150
 """Characters; file systems take 255 bytes, and scratch folders beside it have longer names."""
@@ -96,6 +97,10 @@ class Study(Section):
     would take more than 5 % of its time. See `search`."""
     keep_checkpoints: int = Field(default=1, ge=1)
     """How many of the best trials keep their checkpoint; trial 0 keeps its own as well."""
+    finals: FinalsSection | None = None
+    """The stage after the search, on top of what bounds that: the best recipes and the default are
+    trained anew with several seeds, the mean on dev chooses among them, and test is opened for
+    these runs alone. null = the best trial of the search is the result."""
     card: About = About()
     """What the card of the model tells that only you know."""
     memory_growth_gib: float = Field(default=2.0, gt=0)
@@ -124,6 +129,13 @@ class StudyFile(Section):
             return self.study.trials
         given = sum(one not in points for one in self.given_points)
         return min(self.study.trials, len(points) + given)
+
+    @property
+    def final_runs(self) -> int:
+        """Runs of the final stage at most; 0 without one."""
+        finals = self.study.finals
+        # The default may be one of the best, and comes on top when it is none.
+        return 0 if finals is None else finals.seeds * min(finals.recipes + 1, self.trials)
 
     @property
     def knows_something(self) -> bool:

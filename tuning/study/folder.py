@@ -1,6 +1,5 @@
 """The study folder: the truth about a study, from which it goes on after a crash."""
 
-import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,9 +17,11 @@ from mtl_core.reasons import reason_in
 from mtl_core.study_file import dump, read_document
 from mtl_core.training.report import Report
 from mtl_core.validation import validate
+from tuning.records import is_trial_id
 from tuning.study.identity import differences, free_name
 from tuning.study.reports import read_reports, whole_lines
 from tuning.study.versions import versions
+from tuning.study.writable import not_writable
 
 if TYPE_CHECKING:
     from mtl_core.config import RunConfig
@@ -119,7 +120,7 @@ class StudyFolder:
                 "this one another name: --set study.name=NAME"
             ) from error
         except OSError as error:
-            raise folder._not_writable(error.strerror) from error
+            raise not_writable(folder.path, error.strerror) from error
         try:
             # Once more: another driver may have made the folder since.
             folder.check_same(study)
@@ -171,31 +172,31 @@ class StudyFolder:
                 )
             raise ConfigError(f"{self.path}: not a study folder, there is no study.yaml in it")
 
-    def trial(self, run_id: str) -> Path:
-        """Returns the folder of a run."""
-        return self.trials / run_id
+    def run(self, run_id: str) -> Path:
+        """Returns the folder of a run; trials lie together, others where their ids say."""
+        return (self.trials if is_trial_id(run_id) else self.path) / run_id
 
     def checkpoint(self, run_id: str) -> Path:
-        """Returns the checkpoint folder of a trial."""
-        return self.trial(run_id) / "checkpoint"
+        """Returns the checkpoint folder of a run."""
+        return self.run(run_id) / "checkpoint"
 
     def state(self, run_id: str) -> Path:
         """Returns the file of a checkpoint that a run goes on with."""
         return self.checkpoint(run_id) / "state.pt"
 
-    def begin_trial(self, run_id: str, run: "RunConfig | Mapping[str, object]") -> None:
+    def begin_run(self, run_id: str, run: "RunConfig | Mapping[str, object]") -> None:
         """Writes the configuration of a trial; has to be called before its first `add_report`.
 
         Args:
             run_id: The trial.
             run: Its recipe, checked or as plain data.
         """
-        self.trial(run_id).mkdir(parents=True, exist_ok=True)
+        self.run(run_id).mkdir(parents=True, exist_ok=True)
         reports = self.reports(run_id)
         if reports.is_file():
             # A killed driver may have left half a line, and the next report would join on to it.
             write_text(reports, whole_lines(reports))
-        write_text(self.trial(run_id) / "config.yaml", dump(run))
+        write_text(self.run(run_id) / "config.yaml", dump(run))
 
     def add_report(self, run_id: str, report: Report) -> None:
         """Appends a report to the trial's file."""
@@ -211,17 +212,17 @@ class StudyFolder:
 
     def reports(self, run_id: str) -> Path:
         """Returns the file of the reports of a trial."""
-        return self.trial(run_id) / "reports.jsonl"
+        return self.run(run_id) / "reports.jsonl"
 
     def write_error(self, run_id: str, error: str) -> None:
         """Keeps the traceback of a failed trial."""
-        self.trial(run_id).mkdir(parents=True, exist_ok=True)
-        write_text(self.trial(run_id) / "error.txt", error)
+        self.run(run_id).mkdir(parents=True, exist_ok=True)
+        write_text(self.run(run_id) / "error.txt", error)
 
     def read_error(self, run_id: str) -> str | None:
         """Returns why a trial failed, in a line; None when it did not, or nothing is known."""
         remedy = "remove it: nothing hangs on it but what the report says of the trial"
-        content = read_bytes(self.trial(run_id) / "error.txt", remedy=remedy)
+        content = read_bytes(self.run(run_id) / "error.txt", remedy=remedy)
         return None if content is None else reason_in(content.decode(errors="replace"))
 
     def drop_checkpoint(self, run_id: str) -> None:
@@ -231,25 +232,6 @@ class StudyFolder:
     def drop_state(self, run_id: str) -> None:
         """Removes that of a checkpoint which a run goes on with; the best weights stay."""
         remove(self.state(run_id))
-
-    def check_writable(self) -> None:
-        """Refuses a folder that could not be made or written, without making it.
-
-        Raises:
-            ConfigError: A file stands in the way, or a permission is missing.
-        """
-        # Not `Path.exists`, which raises below a folder that may not be entered.
-        nearest = next(path for path in (self.path, *self.path.parents) if os.path.exists(path))  # noqa: PTH110
-        if not nearest.is_dir():
-            raise self._not_writable(f"{nearest} is no folder")
-        if not os.access(nearest, os.W_OK | os.X_OK):
-            raise self._not_writable(f"no permission to write in {nearest}")
-
-    def _not_writable(self, reason: str | None) -> ConfigError:
-        return ConfigError(
-            f"study.storage: cannot write to {self.path}: {reason}; "
-            "choose another folder: --set study.storage=FOLDER"
-        )
 
     def check_same(self, study: "StudyFile") -> None:
         """Refuses to go on with a study when the folder holds another one.

@@ -23,6 +23,7 @@ _MAY_CHANGE = frozenset(
         "report_timeout_s",
         "trial_timeout_s",
         "decoding_tries",
+        "finals",
         "keep_checkpoints",
         "memory_growth_gib",
         "card",

@@ -51,7 +51,7 @@ def _of_trials(
     is_complete = read_status(folder.path).state == "complete" and folder.best.is_dir()
     for record in history:
         checkpoint = folder.checkpoint(record.id)
-        yield from (*parts_in(folder.trial(record.id)), *parts_in(checkpoint))
+        yield from (*parts_in(folder.run(record.id)), *parts_in(checkpoint))
         if not record.has_ended or not checkpoint.is_dir():
             continue
         state = folder.state(record.id)

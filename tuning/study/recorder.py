@@ -100,11 +100,11 @@ class Recorder:
     def _write(self, run_id: str, overrides: Mapping[str, object]) -> None:
         run = override(self._run, overrides)
         try:
-            self._folder.begin_trial(run_id, RunConfig.model_validate(run))
+            self._folder.begin_run(run_id, RunConfig.model_validate(run))
         except ValidationError:
             # Values that do not go together. The trial's worker will meet the same error, and only
             # the trial fails; here it would end the study.
-            self._folder.begin_trial(run_id, run)
+            self._folder.begin_run(run_id, run)
         self._written[run_id] = dict(overrides)
 
     def report(self, run_id: str, report: Report) -> TrialRecord | None:

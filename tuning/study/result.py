@@ -1,8 +1,14 @@
 """The result of a study: `result.json` as a typed value."""
 
 from collections.abc import Mapping, Sequence
+<<<<<<< HEAD
 from dataclasses import dataclass, field
 from typing import Literal
+=======
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+>>>>>>> 3ddbb24 (The final stage: its section, its values in result.json, and runs that are no trials)
 
 from pydantic import BaseModel
 
@@ -10,9 +16,10 @@ from mtl_core.data.notes import DataNote
 from mtl_core.files import write_json
 from mtl_core.kept import read_kept
 from mtl_core.number_types import KEPT, Count, Seconds
-from mtl_core.scores import ScoreTree
+from mtl_core.scores import ScoreTree, only_finite
 from tuning.records import EndedBy
 from tuning.study.final_scores import FinalScores, Tests, tests_of_others
+from tuning.study.finals import Finals
 from tuning.study.folder import StudyFolder
 from tuning.study.reached import Reached
 
@@ -32,6 +39,9 @@ class Result:
         notes: What a user should know of the data, the most important first.
         earlier_tests: Scores on test of trials that were the best once: it is opened once for each.
         goal: The objective, and what was reached of several and of limits.
+        finals: What the final stage found; None without one. `best` is then the trial of the
+            recipe that it chose, and the scores that count are those of `finals`: of the
+            checkpoint of a trial no scores on test stand in `best` and `default`.
     """
 
     trials: Mapping[str, int] = field(default_factory=dict)
@@ -43,6 +53,7 @@ class Result:
     notes: Sequence[DataNote] = ()
     earlier_tests: Tests = field(default_factory=dict)
     goal: Reached = field(default_factory=Reached)
+    finals: Finals | None = None
 
     @property
     def status(self) -> str:
@@ -77,6 +88,7 @@ class Result:
             "model": self.model,
             "tests": self.tests,
             "goal": self.goal.to_json(),
+            "finals": None if self.finals is None else only_finite(asdict(self.finals)),
         }
 
 
@@ -97,6 +109,7 @@ class _Kept(BaseModel):
     model: str | None = None
     tests: dict[str, ScoreTree | None] = {}
     goal: Reached | None = None
+    finals: Finals | None = None
 
 
 def read_result(folder: StudyFolder) -> Result:
@@ -123,6 +136,7 @@ def read_result(folder: StudyFolder) -> Result:
         earlier_tests=tests_of_others(kept.tests, kept.best, kept.default),
         # Results of old versions have the kind alone.
         goal=kept.goal or Reached(objective=kept.objective),
+        finals=kept.finals,
     )
 
 

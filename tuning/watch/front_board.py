@@ -40,6 +40,8 @@ class FrontBoard(Watcher):
 
     def ended(self, record: TrialRecord) -> None:
         """Notes the trial, and writes what has changed."""
+        if not record.is_trial:
+            return
         self._ended[record.id] = record
         self.close()
 

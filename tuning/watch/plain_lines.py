@@ -38,6 +38,8 @@ class PlainLines(Watcher):
         self._printed = time.monotonic()
         self._shown_stage = ""
         self._is_estimated = False
+        self._runs: set[str] = set()
+        self._runs_ended: set[str] = set()
 
     def stage(self, text: str) -> None:
         """Prints the stage; repeated ones once."""
@@ -53,15 +55,23 @@ class PlainLines(Watcher):
         done = f" ({len(ended)} of them ended before)" if ended else ""
         self.stage(f"searching: {trials} trials{done}, {trainers} at a time")
 
+    def queued(self, run_ids: Sequence[str], ended: Sequence[TrialRecord]) -> None:
+        """Notes the runs of a stage."""
+        self._runs, self._runs_ended = set(run_ids), {record.id for record in ended}
+
     def paused(self, record: TrialRecord) -> None:
         """Prints how far a trial came."""
         self.ended(record)
 
     def ended(self, record: TrialRecord) -> None:
-        """Prints how a trial ended."""
+        """Prints how a run ended."""
         now = self._state.snapshot()
-        rest = f"  {left(now.estimate)}" if now.estimate and now.ended < now.trials else ""
-        self._print(f"[{now.ended}/{now.trials}] {outcome(record)}{rest}")
+        ended, count = now.ended, now.trials
+        if not record.is_trial:
+            self._runs_ended.add(record.id)
+            ended, count = len(self._runs_ended), len(self._runs)
+        rest = f"  {left(now.estimate)}" if now.estimate and ended < count else ""
+        self._print(f"[{ended}/{count}] {outcome(record)}{rest}")
 
     def tick(self) -> None:
         """Prints the first estimate, and what goes on after `QUIET_SECONDS` without a line."""

@@ -3,7 +3,7 @@
 import math
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from tuning.goals import Goal
@@ -62,7 +62,8 @@ class Snapshot:
         seconds: Since the command began.
         plan: The search.
         trainers: What each trainer does.
-        unfinished: Trials that run or are paused, in the order in which they were begun.
+        unfinished: Trials that run or are paused, in the order in which they were begun; behind
+            them other runs, such as those of the final stage.
         ranked: Trials that ended, best first.
         estimate: How long it will take; None as long as nobody can tell.
     """
@@ -93,7 +94,7 @@ class Snapshot:
 
     @property
     def running(self) -> list[TrialRecord]:
-        """Trials that run, in the order in which they were begun."""
+        """Trials and other runs that run, in the order in which they were begun."""
         return [record for record in self.unfinished if record.status == "running"]
 
     @property
@@ -109,16 +110,58 @@ class Snapshot:
     @property
     def best(self) -> TrialRecord | None:
         """The best trial so far, also one that has not ended."""
-        return self.goal.best((*self.ranked, *self.unfinished))
+        return self.goal.best(self._trials)
 
     @property
     def front(self) -> list[str]:
         """Ids of the trials that no other beats in all objectives; [] with one objective."""
-        return [record.id for record in self.goal.front((*self.ranked, *self.unfinished))]
+        return [record.id for record in self.goal.front(self._trials)]
+
+    @property
+    def _trials(self) -> list[TrialRecord]:
+        return [*self.ranked, *(record for record in self.unfinished if record.is_trial)]
 
     def status_of(self, record: TrialRecord) -> TrainerStatus | None:
         """Returns the status of the trainer that works on a trial."""
         return next((one for one in self.trainers if one.job == record.id), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """The runs of a stage that are no trials.
+
+    Attributes:
+        run_ids: All of them.
+        records: Run id -> what is known of one that has begun.
+    """
+
+    run_ids: tuple[str, ...] = ()
+    records: dict[str, TrialRecord] = field(default_factory=dict)
+
+    @property
+    def running(self) -> list[TrialRecord]:
+        """Those that have begun and not ended, in this order."""
+        return [record for record in self.records.values() if not record.has_ended]
+
+    @property
+    def left(self) -> int:
+        """How many have not ended."""
+        return len(self.run_ids) - sum(record.has_ended for record in self.records.values())
+
+    @property
+    def told(self) -> str:
+        """How many have ended, to stand behind the stage; "" without any run."""
+        count = len(self.run_ids)
+        return f", {count - self.left} of {count} runs ended" if count else ""
+
+    def epochs_left(self, epochs: float, done: Callable[[TrialRecord], float]) -> float:
+        """Returns the epochs of all that have not ended.
+
+        Args:
+            epochs: Of a full run.
+            done: Tells the epochs of one that runs.
+        """
+        return self.left * epochs - sum(done(record) for record in self.running)
 
 
 class StudyState(Watcher):
@@ -136,6 +179,7 @@ class StudyState(Watcher):
         self._stage = ""
         self._plan = Plan()
         self._records: dict[str, TrialRecord] = {}
+        self._queue = Queue()
         self._trainers: Sequence[TrainerStatus] = ()
 
     def rename(self, name: str) -> None:
@@ -146,7 +190,7 @@ class StudyState(Watcher):
     def stage(self, text: str) -> None:
         """Notes the stage."""
         with self._lock:
-            self._stage = text
+            self._stage, self._queue = text, Queue()
 
     def aimed(self, goal: Goal) -> None:
         """Notes by what trials are compared."""
@@ -162,6 +206,11 @@ class StudyState(Watcher):
             self._plan = Plan(trials, epochs, trainers, self._plan.goal)
             self._records = {record.id: record for record in ended}
             self._stage = "searching"
+
+    def queued(self, run_ids: Sequence[str], ended: Sequence[TrialRecord]) -> None:
+        """Notes the runs of a stage."""
+        with self._lock:
+            self._queue = Queue(tuple(run_ids), {record.id: record for record in ended})
 
     def began(self, record: TrialRecord) -> None:
         """Notes a running trial."""
@@ -192,20 +241,21 @@ class StudyState(Watcher):
             records = dict(self._records)
             return Snapshot(
                 name=self._name,
-                stage=self._stage,
+                stage=self._stage + self._queue.told,
                 seconds=time.monotonic() - self._start,
                 plan=self._plan,
                 trainers=self._trainers,
                 unfinished=sorted(
                     (r for r in records.values() if not r.has_ended), key=lambda r: order_of(r.id)
-                ),
+                )
+                + self._queue.running,
                 ranked=self._plan.goal.ranked(r for r in records.values() if r.has_ended),
                 estimate=self._estimate(records),
             )
 
     def _note(self, record: TrialRecord) -> None:
         with self._lock:
-            self._records[record.id] = record
+            (self._records if record.is_trial else self._queue.records)[record.id] = record
 
     def _estimate(self, records: Mapping[str, TrialRecord]) -> Estimate | None:
         """Returns epochs left * seconds per epoch / trainers; None as long as nobody can tell.
@@ -213,7 +263,14 @@ class StudyState(Watcher):
         As a bound they are counted in rounds: all trainers wait for the longest trial of a round.
         """
         epoch_seconds = self._epoch_seconds(records)
-        if epoch_seconds is None or self._stage != "searching":
+        if epoch_seconds is None:
+            return None
+        if self._queue.run_ids:
+            epochs = self._queue.epochs_left(self._plan.epochs, self._epochs_done)
+            # No more of them at a time than there are.
+            at_a_time = max(1, min(self._plan.trainers, self._queue.left))
+            return Estimate(epochs * epoch_seconds / at_a_time, is_bound=False)
+        if self._stage != "searching":
             return None
         # Without failed ones, which ended where they failed and not where a scheduler would.
         lengths = [r.progress for r in records.values() if r.status in ("complete", "stopped")]
@@ -239,9 +296,10 @@ class StudyState(Watcher):
     def _epoch_seconds(self, records: Mapping[str, TrialRecord]) -> float | None:
         """Returns the mean seconds per epoch; by the speed of steps before the first has ended."""
         # Reports have the time of the evaluation in them, so they are better than steps.
-        done = sum(record.progress for record in records.values())
+        every = [*records.values(), *self._queue.records.values()]
+        done = sum(record.progress for record in every)
         if done:
-            return sum(r.seconds for record in records.values() for r in record.reports) / done
+            return sum(r.seconds for record in every for r in record.reports) / done
         found = [
             status.progress.epoch_seconds
             for status in self._trainers

@@ -58,12 +58,14 @@ class TensorBoard(Watcher):
         self._cells: dict[str, list[Cell]] = {parameter.name: [] for parameter in parameters}
 
     def began(self, record: TrialRecord) -> None:
-        """Adds a trial, or takes up again one that was interrupted."""
+        """Adds a run, or takes up again one that was interrupted; trials get a row in the table."""
         # A trial may begin more than once; it has its row already, and a second would be another.
         if record.id in self._files:
             return
         self._files[record.id] = self._folder / record.id / new_name()
         self._pending[record.id] = [VERSION]
+        if not record.is_trial:  # The HPARAMS table compares what was drawn.
+            return
         row = dict(_row(self._parameters, record))
         # Kept for the domains: the default may lie outside of what is searched.
         for name, cell in row.items():
@@ -87,7 +89,10 @@ class TensorBoard(Watcher):
         """Closes a trial, with its status."""
         # One that paused in an earlier session may end without having gone on in this one.
         self.began(record)
-        self._write(record.id, _session_end(is_failed=record.status == "failed"))
+        if record.is_trial:
+            self._write(record.id, _session_end(is_failed=record.status == "failed"))
+        else:
+            self._flush(record.id)
         del self._files[record.id], self._pending[record.id]
 
     def close(self) -> None:

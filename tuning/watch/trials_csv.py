@@ -31,11 +31,12 @@ class TrialsCsv(Watcher):
 
     def began(self, record: TrialRecord) -> None:
         """Notes the trial; the next one to end brings it into the table."""
-        self._records[record.id] = record
+        if record.is_trial:
+            self._records[record.id] = record
 
     def reported(self, record: TrialRecord) -> None:
         """Notes the newest scores."""
-        self._records[record.id] = record
+        self.began(record)
 
     def paused(self, record: TrialRecord) -> None:
         """Writes the table."""
@@ -43,8 +44,9 @@ class TrialsCsv(Watcher):
 
     def ended(self, record: TrialRecord) -> None:
         """Writes the table."""
-        self._records[record.id] = record
-        self.close()
+        self.began(record)
+        if record.is_trial:
+            self.close()
 
     def close(self) -> None:
         """Writes the table."""

@@ -2,12 +2,16 @@
 
 import logging
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from mtl_core.errors import StorageError
 from mtl_core.full_disk import storage_error
 from tuning.goals import Goal
 from tuning.records import TrialRecord
 from tuning.trainers.messages import TrainerStatus
+
+if TYPE_CHECKING:
+    from tuning.study.result import Result
 
 logger = logging.getLogger(__name__)
 
@@ -18,7 +22,8 @@ class Watcher:
     Calls come one at a time, from the thread that runs the study, which waits for them: be quick.
     A trial is told of in the order `began`, any number of `reported` and `progressed`, `ended`; one
     that was `paused` begins again or ends, and one that was interrupted begins again in the next
-    session. `close` is the last call.
+    session. `began`, `reported` and `ended` also tell of runs that are no trials, those of the
+    final stage for instance: `record.is_trial` says what it is. `close` is the last call.
     """
 
     def stage(self, text: str) -> None:
@@ -32,11 +37,19 @@ class Watcher:
     ) -> None:
         """The search begins: trials in all, those that ended before, epochs of a full trial."""
 
+    def queued(self, run_ids: Sequence[str], ended: Sequence[TrialRecord]) -> None:
+        """Runs that are no trials are to be trained: all of a stage, and those that ended before.
+
+        Args:
+            run_ids: Of all of them.
+            ended: Those of them that ended in an earlier session.
+        """
+
     def began(self, record: TrialRecord) -> None:
         """A trial began, or goes on after a pause or a restart."""
 
     def progressed(self, trainers: Sequence[TrainerStatus]) -> None:
-        """About every second of the search: what each trainer does."""
+        """About every second of training: what each trainer does."""
 
     def reported(self, record: TrialRecord) -> None:
         """A trial reports; its newest report is the record's last."""
@@ -46,6 +59,9 @@ class Watcher:
 
     def ended(self, record: TrialRecord) -> None:
         """A trial ended; the record's status says how."""
+
+    def finished(self, result: "Result") -> None:
+        """The study has its result, which stands in `result.json` already."""
 
     def close(self) -> None:
         """The session is over, whatever ended it; nothing is told after this."""
@@ -80,6 +96,10 @@ class Watchers(Watcher):
         """Tells all."""
         self._tell("planned", trials=trials, ended=ended, epochs=epochs, trainers=trainers)
 
+    def queued(self, run_ids: Sequence[str], ended: Sequence[TrialRecord]) -> None:
+        """Tells all."""
+        self._tell("queued", run_ids, ended)
+
     def began(self, record: TrialRecord) -> None:
         """Tells all."""
         self._tell("began", record)
@@ -99,6 +119,10 @@ class Watchers(Watcher):
     def ended(self, record: TrialRecord) -> None:
         """Tells all."""
         self._tell("ended", record)
+
+    def finished(self, result: "Result") -> None:
+        """Tells all."""
+        self._tell("finished", result)
 
     def close(self) -> None:
         """Tells all."""

@@ -69,8 +69,13 @@ def parameters(record: TrialRecord) -> str:
     )
 
 
+def called(record: TrialRecord) -> str:
+    """Returns "trial 0007", or "run final/0007/seed-1" of a run that is no trial."""
+    return f"{'trial' if record.is_trial else 'run'} {record.id}"
+
+
 def outcome(record: TrialRecord) -> str:
-    """Returns in one line how a trial ended, or how far one came that is paused."""
+    """Returns in one line how a run ended, or how far one came that is paused."""
     score = "no score"
     if record.best is not None:
         score = f"combined {record.best.combined:.4f}"
@@ -80,7 +85,7 @@ def outcome(record: TrialRecord) -> str:
         score = record.error or "no reason known"
     epochs = f"epoch{'' if record.progress == 1 else 's'}"
     parts = [
-        f"trial {record.id} {record.status} after {epochs_text(record.progress)} {epochs}: {score}",
+        f"{called(record)} {record.status} after {epochs_text(record.progress)} {epochs}: {score}",
         scores(record),
         parameters(record),
     ]

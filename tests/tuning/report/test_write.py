@@ -35,7 +35,7 @@ def folder(tmp_path: Path, run_config: RunConfigFactory) -> StudyFolder:
     trials = open_optuna(folder.journal, name="tiny", sampler=optuna.samplers.RandomSampler(seed=0))
     for number, score in enumerate((0.25, 0.75)):
         trials.tell(trials.ask(), score)
-        folder.begin_trial(f"000{number}", study.run)
+        folder.begin_run(f"000{number}", study.run)
         folder.add_report(f"000{number}", report(1, score))
     write_facts(folder, facts_of(study))
     return folder

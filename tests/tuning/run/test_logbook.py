@@ -106,7 +106,7 @@ class Driver:
         }
 
     def lines(self, number: int) -> list[str]:
-        return (self.folder.trial(run_id_of(number)) / "reports.jsonl").read_text().splitlines()
+        return (self.folder.run(run_id_of(number)) / "reports.jsonl").read_text().splitlines()
 
 
 def tune_config(number: int, overrides: dict[str, Value]) -> dict[str, object]:
@@ -199,7 +199,7 @@ def test_how_a_trial_ended(driver: Driver) -> None:
     statuses = [records[run_id_of(number)].status for number in range(3)]
     assert statuses == ["complete", "stopped", "failed"]
     assert records["0002"].error == "ValueError: no"
-    assert (driver.folder.trial("0002") / "error.txt").read_text() == "ValueError: no\nnever"
+    assert (driver.folder.run("0002") / "error.txt").read_text() == "ValueError: no\nnever"
 
 
 def test_trainers_are_told_of_trials_that_they_do_not_end_themselves(driver: Driver) -> None:
@@ -258,14 +258,14 @@ def test_trials_csv(driver: Driver) -> None:
 
 def test_a_trial_folder_holds_the_recipe_that_ran(driver: Driver) -> None:
     driver.run(3, [0.5])
-    path = driver.folder.trial("0003") / "config.yaml"
+    path = driver.folder.run("0003") / "config.yaml"
     assert validate(read_document(path), RunConfig).optimizer.head_lr == LEARNING_RATES[3]
 
 
 def test_a_recipe_that_cannot_be_is_written_and_left_to_its_trainer(driver: Driver) -> None:
     config = tune_config(2, {"tasks.intent.weight": 0})
     driver.logbook.on_trial_start(0, [], SimpleNamespace(config=config))
-    document = read_document(driver.folder.trial("0002") / "config.yaml")
+    document = read_document(driver.folder.run("0002") / "config.yaml")
     with pytest.raises(ConfigError, match="the weights of all tasks are 0"):
         validate(document, RunConfig)
     assert driver.history["0002"].status == "running"
@@ -296,7 +296,7 @@ def test_a_trial_that_tune_gives_up_is_kept_and_ends_the_search(driver: Driver) 
     assert "not start: The actor died.; the trials that are not done are kept, and the same" in said
     assert driver.history["0001"].status == "running"
     assert driver.trainers.stopped == []
-    assert not (driver.folder.trial("0001") / "error.txt").exists()
+    assert not (driver.folder.run("0001") / "error.txt").exists()
 
 
 def test_looking_at_a_study_takes_none_of_its_time(driver: Driver) -> None:

@@ -46,7 +46,7 @@ def made(run_config: RunConfigFactory, tmp_path_factory: pytest.TempPathFactory)
     for number, recipe in enumerate(RECIPES):
         config, run_id = RunConfig.model_validate(override(run, recipe)), run_id_of(number)
         assets = Assets.load(config, device=torch.device("cpu"))
-        folder.begin_trial(run_id, config)
+        folder.begin_run(run_id, config)
         [report] = train(config, checkpoint=folder.checkpoint(run_id), assets=assets)
         folder.add_report(run_id, report)
         journal.tell(journal.ask(), report.combined)

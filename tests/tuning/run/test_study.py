@@ -69,7 +69,7 @@ def test_a_report_written_anew_says_the_same_time(
 ) -> None:
     study = study_file(run_config().model_dump(mode="json"), {}, storage=str(tmp_path))
     folder = StudyFolder(study.folder)
-    folder.begin_trial("0000", study.run)
+    folder.begin_run("0000", study.run)
     folder.add_report("0000", report(1, 0.5))
     folder.study.write_text(dump(study))
     trials = open_optuna(folder.journal, name="tiny", sampler=optuna.samplers.RandomSampler(seed=0))

@@ -12,6 +12,7 @@ from mtl_core.study_file import override
 from mtl_core.training.report import Report
 from tuning.study.config import StudyFile
 from tuning.study.folder import StudyFolder
+from tuning.study.writable import check_writable
 
 _HOLD = "from filelock import FileLock; import sys; lock = FileLock(sys.argv[1]); lock.acquire(); "
 _HOLD += "print('held', flush=True); sys.stdin.read()"
@@ -142,9 +143,9 @@ def test_a_file_that_cannot_be_written_whole_stays_as_it_was(
 ) -> None:
     study = study_file(tmp_path)
     with StudyFolder.opened(study, {}) as folder:
-        folder.begin_trial("0000", study.run)
+        folder.begin_run("0000", study.run)
         folder.add_report("0000", report(1))
-    path = folder.path / name if name == "study.yaml" else folder.trial("0000") / name
+    path = folder.path / name if name == "study.yaml" else folder.run("0000") / name
     before, original = path.read_bytes(), Path.write_text
 
     def fill_disk(self: Path, text: str, **options: str) -> int:
@@ -155,7 +156,7 @@ def test_a_file_that_cannot_be_written_whole_stays_as_it_was(
 
     monkeypatch.setattr(Path, "write_text", fill_disk)
     with pytest.raises(StorageError, match="No space"), StudyFolder.opened(study, {}) as folder:
-        folder.begin_trial("0000", study.run)
+        folder.begin_run("0000", study.run)
     assert path.read_bytes() == before
 
 
@@ -181,20 +182,20 @@ def test_a_storage_is_checked_without_making_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = StudyFolder(study_file(tmp_path / "new" / "runs").folder)
-    folder.check_writable()
+    check_writable(folder.path)
     assert list(tmp_path.iterdir()) == []
     monkeypatch.setattr("os.access", lambda path, mode: path != tmp_path)  # root may write all
     with pytest.raises(ConfigError, match=rf"cannot write to .*no permission .* {tmp_path};"):
-        folder.check_writable()
+        check_writable(folder.path)
     (tmp_path / "new").write_text("")
     with pytest.raises(ConfigError, match=r"^study\.storage: cannot write to .*/new is no folder"):
-        folder.check_writable()
+        check_writable(folder.path)
 
 
 def test_reports_are_read_back(tmp_path: Path) -> None:
     study = study_file(tmp_path)
     folder = made_folder(study)
-    folder.begin_trial("0002", study.run)
+    folder.begin_run("0002", study.run)
     for epoch in (1, 2):
         folder.add_report("0002", report(epoch))
     assert folder.read_reports("0002") == (report(1), report(2))
@@ -204,15 +205,15 @@ def test_reports_are_read_back(tmp_path: Path) -> None:
 def test_a_half_written_report_is_cut_off(tmp_path: Path) -> None:
     study = study_file(tmp_path)
     folder = made_folder(study)
-    folder.begin_trial("0000", study.run)
+    folder.begin_run("0000", study.run)
     folder.add_report("0000", report(1))
-    with (folder.trial("0000") / "reports.jsonl").open("a") as file:
+    with (folder.run("0000") / "reports.jsonl").open("a") as file:
         file.write(report(2).to_json()[:40])
-    before = folder.trial("0000") / "reports.jsonl"
+    before = folder.run("0000") / "reports.jsonl"
     content = before.read_bytes()
     assert folder.read_reports("0000") == (report(1),)
     assert before.read_bytes() == content, "reading changes nothing"
-    folder.begin_trial("0000", study.run)
+    folder.begin_run("0000", study.run)
     folder.add_report("0000", report(2))
     assert folder.read_reports("0000") == (report(1), report(2))
 
