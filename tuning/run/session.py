@@ -249,6 +249,7 @@ class Session:
         write_result(self.folder, result)
         summary = summarise(self.facts, self.folder, self.optuna_study, self.history, result)
         write_reports(self.folder, summary, self.optuna_study)
+        watcher.finished(summary.result)
         if result.best is None:
             # One of them is enough: where all trials fail they mostly fail alike.
             errors = {record.error for record in self.history if record.error}
@@ -256,7 +257,6 @@ class Session:
                 f"no trial of the study reached a score; see {self.folder.report}: "
                 f"{'; '.join(sorted(errors)[:1])}"
             )
-<<<<<<< HEAD
         return StudyResult(
             folder=self.folder.path,
             status="complete",
@@ -265,7 +265,3 @@ class Session:
             replay=summary.replay,
             trust_code=True,  # It was run here, with the code of its own kinds of tasks.
         )
-=======
-        watcher.finished(summary.result)
-        return StudyResult(self.folder.path, summary.result, self.history, summary.replay)
->>>>>>> 3ddbb24 (The final stage: its section, its values in result.json, and runs that are no trials)

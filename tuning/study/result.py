@@ -1,14 +1,8 @@
 """The result of a study: `result.json` as a typed value."""
 
 from collections.abc import Mapping, Sequence
-<<<<<<< HEAD
-from dataclasses import dataclass, field
-from typing import Literal
-=======
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal
->>>>>>> 3ddbb24 (The final stage: its section, its values in result.json, and runs that are no trials)
+from typing import Literal
 
 from pydantic import BaseModel
 
