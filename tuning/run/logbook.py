@@ -17,6 +17,7 @@ from tuning.study.clock import StudyClock
 from tuning.study.recorder import Recorder
 from tuning.trainers._ray_tune import drop_empty
 from tuning.trainers.decisions import Pause
+from tuning.trainers.messages import TrialSpec
 from tuning.trainers.trainers import Trainers
 from tuning.trainers.tune_values import TrialConfig, TrialFailure, TrialResult
 from tuning.watch.watcher import Watcher
@@ -109,10 +110,11 @@ class Logbook(Callback):  # type: ignore[misc]  # Ray carries no types
         self, iteration: int, trials: Sequence[Any], trial: Any, **info: Any
     ) -> None:
         """A trial ran all its epochs, was stopped, failed, or paused."""
-        self._leave(TrialConfig.of(trial.config).spec.id, trial)
+        self._leave(TrialConfig.of(trial.config).spec, trial)
         drop_empty(trial.local_path)
 
-    def _leave(self, run_id: str, trial: Any) -> None:
+    def _leave(self, spec: TrialSpec, trial: Any) -> None:
+        run_id = spec.id
         # Its trainer has left a trial that failed, and one that came to its end.
         if (failure := TrialFailure.of(trial.last_result)) is not None:
             self._end(run_id, "failed", failure.reason)
@@ -122,7 +124,7 @@ class Logbook(Callback):  # type: ignore[misc]  # Ray carries no types
             self._end(run_id, "complete")
             return
         # The trainer first: it may still work on the trial, and would write its checkpoint again.
-        self._trainers.stop(run_id, last.report.number if last is not None else 0)
+        self._trainers.stop(spec.key, last.report.number if last is not None else 0)
         # Tune knows one end for both.
         if isinstance(self._scheduler.decision_on(run_id), Pause):
             self._watcher.paused(self._recorder.pause(run_id))

@@ -36,9 +36,9 @@ from tuning.study.known import KnownFacts, write_known
 from tuning.study.recorder import Recorder, note_decoded
 from tuning.study.result import Result, read_result, write_result
 from tuning.trainers.decisions import Pause
-from tuning.trainers.messages import Scored
+from tuning.trainers.messages import OWN_STUDY, Scored
 from tuning.trainers.trainers import Trainers, start_trainers
-from tuning.trainers.worker import WorkerSettings, decoding_limit
+from tuning.trainers.worker import StudyTerms, WorkerSettings, decoding_limit
 from tuning.watch.watcher import Watcher
 
 
@@ -129,15 +129,18 @@ class Session:
 
     def _trainers(self, run: Mapping[str, object], count: int) -> AbstractContextManager[Trainers]:
         study = self.study.study
+        terms = StudyTerms(
+            run,
+            study.objective,
+            times_predictions=study.constraints.ms_per_sentence is not None,
+            decoding=self.proposer,
+        )
         settings = WorkerSettings(
-            run=run,
-            objective=study.objective,
+            studies={OWN_STUDY.name: terms},
             threads=study.resources.cpus,
             memory_growth_bytes=study.memory_growth_gib * 2**30,
             is_fresh=study.isolation == "fresh",
-            times_predictions=study.constraints.ms_per_sentence is not None,
             trial_timeout_s=study.trial_timeout_s,
-            decoding=self.proposer,
         )
         # `scratch` holds what Ray Train writes; the checkpoints of trials lie in their own folders.
         return start_trainers(

@@ -11,7 +11,7 @@ from tuning.search.ending import ending_the_search
 from tuning.search.points import OpenTrial, Points
 from tuning.search.study_scheduler import StudyScheduler
 from tuning.trainers.decisions import Decision, GoOn, Pause, Stop
-from tuning.trainers.messages import PoolAddress, TrialSpec
+from tuning.trainers.messages import OWN_STUDY, PoolAddress, StudyRef, TrialSpec
 from tuning.trainers.tune_values import METRIC, TrialConfig, TrialFailure, TrialResult
 
 
@@ -31,6 +31,7 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # Ray carries no types
         checkpoint_of: Callable[[str], Path],
         hand_over: Callable[..., None] | None = None,
         known: Callable[[], Sequence[Tried]] = tuple,
+        study: StudyRef = OWN_STUDY,
     ) -> None:
         """Starts where the study stands.
 
@@ -44,6 +45,7 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # Ray carries no types
                 own and what both have reported; see `mtl_core.training.donors`. None = the
                 scheduler has none do so.
             known: Returns what settings of decoding were tried on the models of trials so far.
+            study: The study, for the trainers, which may work for several.
         """
         super().__init__(metric=METRIC, mode="max")
         self._points = points
@@ -52,6 +54,7 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # Ray carries no types
         self._checkpoint_of = checkpoint_of
         self._hand_over = hand_over
         self._known = known
+        self._study = study
         # Trials of an earlier driver that neither paused nor were stopped by their last report.
         self._interrupted = deque(self._decided(GoOn))
         # By Tune's trial ids, which mean nothing outside this session; points know their run ids.
@@ -74,6 +77,7 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # Ray carries no types
                 point.overrides,
                 self._checkpoint_of(point.id),
                 known=tuple(self._known()),
+                study=self._study,
             ),
             parameters=point.parameters,
             delivered=point.num_reports,

@@ -15,18 +15,41 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class StudyRef:
+    """To which of the studies that share trainers a run belongs.
+
+    Attributes:
+        name: Its name among them, "alone/intent" for instance; "" = the one that the trainers were
+            started for. Workers know what each study trains and scores, see `WorkerSettings`.
+        objective: Its objective as plain data, where it became known after trainers were started;
+            None = as workers know it.
+    """
+
+    name: str = ""
+    objective: Mapping[str, object] | None = None
+
+    def key(self, run_id: str) -> str:
+        """Returns what a run of the study is called among those of all studies."""
+        return f"{self.name}/{run_id}" if self.name else run_id
+
+
+OWN_STUDY = StudyRef()
+
+
+@dataclass(frozen=True, slots=True)
 class TrialSpec:
     """One training run, be it a trial of the search or not.
 
     Attributes:
-        id: What it is called everywhere: "0007" for a trial, "final/0007/seed-1" or "alone/intent"
-            for runs that are none. Names of folders, with "/" between them.
+        id: What it is called in its study: "0007" for a trial, "final/0007/seed-1" for a run that
+            is none. Names of folders, with "/" between them.
         overrides: Dotted key of `run` -> value.
         checkpoint: Folder of its checkpoint; the run starts from the one that is there.
         epochs: Budget: the run ends after this many epochs, or after those of its recipe if they
             are fewer; None = after those of its recipe. The learning rate's schedule always goes
             by the recipe.
         known: What settings of decoding were tried on the models of other trials.
+        study: The study whose run it is.
 
     Raises:
         ValueError: The id could not be the path of a folder.
@@ -37,12 +60,18 @@ class TrialSpec:
     checkpoint: Path
     epochs: int | None = None
     known: tuple[Tried, ...] = ()
+    study: StudyRef = OWN_STUDY
 
     def __post_init__(self) -> None:
         """Refuses an id that would leave the study folder."""
         # Parts begin with a letter, digit or underline, so that none is "..", hidden or absolute.
         if not re.fullmatch(r"\w[\w.-]*(/\w[\w.-]*)*", self.id):
             raise ValueError(f"'{self.id}': not a run id: expected names of folders, with '/'")
+
+    @property
+    def key(self) -> str:
+        """What it is called among the runs of all studies that share the trainers."""
+        return self.study.key(self.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +193,7 @@ class TrainerStatus:
 
     Attributes:
         is_ready: Whether its workers have started.
-        job: Id of the run that it works on; None while it waits for one.
+        job: Key of the run that it works on; None while it waits for one.
         progress: Where that run stands; None while it loads data and encoder, and while it scores
             on test.
     """

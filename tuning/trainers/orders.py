@@ -114,5 +114,5 @@ class Trainer:
 
     def status(self) -> TrainerStatus:
         """Returns what it does now."""
-        run_id = self.order.job.spec.id if self.order is not None else None
-        return TrainerStatus(is_ready=self.starts > 0, job=run_id, progress=self.progress)
+        key = self.order.job.spec.key if self.order is not None else None
+        return TrainerStatus(is_ready=self.starts > 0, job=key, progress=self.progress)

@@ -70,7 +70,7 @@ class TrialPool:
         that has come further than the job knows: Tune starts actors for trials that it then gives
         to others, and such an actor may queue its trial when that has long gone on.
         """
-        known = self._orders.get(job.spec.id)
+        known = self._orders.get(job.spec.key)
         if known is not None and (known.job == job or known.is_beyond(job)):
             return
         # Another job of the same run takes the place of the one before: a score after the training,
@@ -78,32 +78,32 @@ class TrialPool:
         if known is not None:
             self._end(known)
         before = known.reports if known is not None else 0
-        order = self._orders[job.spec.id] = Order(job, before=before)
+        order = self._orders[job.spec.key] = Order(job, before=before)
         self._waiting.append(order)
         await self._wake()
 
     async def hold(self, holder: str, job: Job) -> None:
         """Queues a job as `submit` does, for one who may die and comes back with `held`."""
         await self.submit(job)
-        self._held[holder] = job.spec.id
+        self._held[holder] = job.spec.key
 
     async def held(self, holder: str) -> tuple[str, int] | None:
-        """Returns the run id of the job that a holder took last, and the message it asked for last.
+        """Returns the key of the job that a holder took last, and the message it asked for last.
 
         Whether it has passed that message on, nobody knows: it may do so twice.
         """
-        run_id = self._held.get(holder)
-        return None if run_id is None else (run_id, self._orders[run_id].post.asked)
+        key = self._held.get(holder)
+        return None if key is None else (key, self._orders[key].post.asked)
 
-    async def message(self, run_id: str, index: int) -> Message:
+    async def message(self, key: str, index: int) -> Message:
         """Waits for a message of a job; asking for the one to come means that the job may go on.
 
         Args:
-            run_id: Run id of the job.
+            key: Key of the job's run, see `TrialSpec.key`.
             index: Number of the message, from 0. The same one may be asked for again, when the
                 answer was lost.
         """
-        order = self._orders[run_id]
+        order = self._orders[key]
         coming = order.post.message(index)
         # One that is there already is asked for again, after a lost answer: nothing is decided.
         if not coming.done():
@@ -111,15 +111,15 @@ class TrialPool:
         # A call that is given up must not take the message away from the call that follows.
         return await asyncio.shield(coming)
 
-    async def stop(self, run_id: str, delivered: int) -> None:
+    async def stop(self, key: str, delivered: int) -> None:
         """Ends a job whose next report nobody wants; its run may go on later, as another job.
 
         Args:
-            run_id: The run.
+            key: Of the run.
             delivered: Its reports that are known. A job that was queued with all of them is the
                 later one, which overtook this call, and stays.
         """
-        order = self._orders.get(run_id)
+        order = self._orders.get(key)
         # A run without any report has had no other job.
         if order is not None and order.known < max(1, delivered):
             self._end(order)

@@ -15,8 +15,8 @@ class PoolClient(Protocol):
     def submit(self, job: Job) -> None:
         """Queues a job; the same one twice counts once."""
 
-    def message(self, run_id: str, index: int) -> Any:
-        """Asks for a message of a run; returns the reference of the answer."""
+    def message(self, key: str, index: int) -> Any:
+        """Asks for a message of a run, by its key; returns the reference of the answer."""
 
     def answered(self, references: Sequence[Any], *, seconds: float) -> Sequence[Any]:
         """Waits for one of the answers, up to `seconds`; returns those that are there."""
@@ -39,7 +39,7 @@ class Runner:
         self._check = check
 
     def run(self, jobs: Sequence[Job]) -> Iterator[tuple[str, Message]]:
-        """Queues jobs, each with a run id of its own, and returns what comes of them.
+        """Queues jobs of one study, each with a run id of its own, and returns what comes of them.
 
         Returns:
             (run id, message), in the order in which they come; the last one of a run has
@@ -49,11 +49,12 @@ class Runner:
         # Not a generator itself: jobs are queued by this call, not when the first message is read.
         for job in jobs:
             self._pool.submit(job)
-        return self._messages([(job.spec.id, 0) for job in jobs])
+        ids = {job.spec.key: job.spec.id for job in jobs}
+        return ((ids[key], message) for key, message in self._messages([(key, 0) for key in ids]))
 
-    def go_on(self, run_id: str, index: int) -> Iterator[tuple[str, Message]]:
-        """Returns what comes of a run that was queued before, from a message on; see `run`."""
-        return self._messages([(run_id, index)])
+    def go_on(self, key: str, index: int) -> Iterator[tuple[str, Message]]:
+        """Returns what comes of a run that was queued before, by its key, from a message on."""
+        return self._messages([(key, index)])
 
     def _messages(self, first: Sequence[tuple[str, int]]) -> Iterator[tuple[str, Message]]:
         coming = {self._pool.message(*asked): asked for asked in first}
@@ -62,13 +63,13 @@ class Runner:
             if self._check is not None:
                 self._check()
             for reference in answered:
-                run_id, index = coming.pop(reference)
+                key, index = coming.pop(reference)
                 message = self._pool.read(reference)
                 if message is not None:
-                    yield run_id, message
+                    yield key, message
                     if message.is_last:
                         continue
                     index += 1
                 # To ask for the next message is to decide that the run goes on, so it is asked for
                 # after the caller has seen this one.
-                coming[self._pool.message(run_id, index)] = run_id, index
+                coming[self._pool.message(key, index)] = key, index

@@ -79,9 +79,9 @@ class Trainers:
             return None
         return found
 
-    def stop(self, run_id: str, delivered: int) -> None:
+    def stop(self, key: str, delivered: int) -> None:
         """Takes a run from its trainer, without waiting; see `TrialPool.stop`."""
-        self.pool.stop.remote(run_id, delivered)
+        self.pool.stop.remote(key, delivered)
 
     def run(self, jobs: Sequence[Job]) -> Iterator[tuple[str, Message]]:
         """Has jobs done that are no trials of the search; see `Runner.run`.

@@ -67,7 +67,7 @@ class PooledTrial(Trainable):  # type: ignore[misc]  # Ray carries no types
         trial = TrialConfig.of(config)
         job = TrainJob(trial.spec, trial.delivered)
         _while_there_is_a_pool(lambda: self._pool.hold(self._name, job))
-        self._messages = self._runner.go_on(job.spec.id, 0)
+        self._messages = self._runner.go_on(job.spec.key, 0)
 
     def save_checkpoint(self, checkpoint_dir: str) -> dict[str, Any]:
         """Returns nothing: the trial's weights lie in the study folder."""

@@ -18,7 +18,7 @@ from mtl_core.training.decoded import Decoded
 from mtl_core.training.decoding_search import Proposer, search_decoding
 from mtl_core.training.distributed import Place
 from mtl_core.training.loop import train
-from mtl_core.training.objectives.kinds import ObjectiveSection
+from mtl_core.training.objectives.kinds import ObjectiveSection, objective_of
 from mtl_core.training.report import Report
 from mtl_core.validation import validate_data
 from tuning.cluster.deaths import LOST
@@ -47,28 +47,53 @@ def decoding_limit(seconds: float) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class WorkerSettings:
-    """What the workers of all trainers need to know of their study.
+class StudyTerms:
+    """What the runs of a study have in common.
 
     Attributes:
         run: The resolved `run` section as plain data.
         objective: The study's objective.
-        threads: Threads of torch.
-        memory_growth_bytes: Growth since the first job after which the workers start anew.
-        is_fresh: Whether they start anew after every job.
         times_predictions: Whether reports say how long a prediction takes.
-        trial_timeout_s: Seconds that all epochs of a run may take; None = any time.
         decoding: What is searched on a trained model without training; None = nothing.
     """
 
     run: Mapping[str, object]
     objective: ObjectiveSection
+    times_predictions: bool = False
+    decoding: Proposer | None = None
+
+    def of(self, spec: TrialSpec) -> "StudyTerms":
+        """Returns them for a run, whose objective may have become known since."""
+        told = spec.study.objective
+        return self if told is None else replace(self, objective=objective_of(told))
+
+    def config(self, spec: TrialSpec) -> RunConfig:
+        """Returns the recipe of a run.
+
+        Raises:
+            ConfigError: Values that were drawn do not go together.
+        """
+        # The space was checked key by key; values of two keys may not go together.
+        return validate_data(override(self.run, spec.overrides), RunConfig, where="run")
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSettings:
+    """What the workers of all trainers need to know.
+
+    Attributes:
+        studies: Name of a study -> its terms, as in `StudyRef`; "" is the one they work for.
+        threads: Threads of torch.
+        memory_growth_bytes: Growth since the first job after which the workers start anew.
+        is_fresh: Whether they start anew after every job.
+        trial_timeout_s: Seconds that all epochs of a run may take; None = any time.
+    """
+
+    studies: Mapping[str, StudyTerms]
     threads: int
     memory_growth_bytes: float
     is_fresh: bool
-    times_predictions: bool = False
     trial_timeout_s: float | None = None
-    decoding: Proposer | None = None
 
 
 def work(settings: WorkerSettings, pool: PoolAddress, trainer: int) -> None:
@@ -156,16 +181,17 @@ class Worker:
                 raise
 
     def _train(self, job: TrainJob) -> None:
-        config = self._config(job.spec)
+        terms = self._terms(job.spec)
+        config = terms.config(job.spec)
         # The recipe keeps its number of epochs, which the learning rate's schedule is made for.
         last = min(job.spec.epochs or config.training.epochs, config.training.epochs)
         reports = train(
             config,
-            objective=self._settings.objective,
+            objective=terms.objective,
             checkpoint=job.spec.checkpoint,
             assets=self._shelf.assets_for(config),
             on_progress=self._channel.tell if self._place.rank == 0 else None,
-            times_predictions=self._settings.times_predictions,
+            times_predictions=terms.times_predictions,
         )
         seconds, ended = 0.0, None
         # Closed even when it is left early, so that the run lets go of its files and memory now.
@@ -185,18 +211,18 @@ class Worker:
                 self._check_time(seconds)
         if ended is not None:
             # Only now: the run has let go of the one encoder, which its best model is made of.
-            found = self._decoded(job, config, ended, seconds)
+            found = self._decoded(job, terms, ended, seconds)
             self._channel.send(Reported(replace(ended, decoded=found), is_last=True))
 
     def _decoded(
-        self, job: TrainJob, config: RunConfig, last: Report, seconds: float
+        self, job: TrainJob, terms: StudyTerms, last: Report, seconds: float
     ) -> Decoded | None:
         """Returns what is found on the best model of a run without training."""
-        proposer = self._settings.decoding
+        proposer, config = terms.decoding, terms.config(job.spec)
         if proposer is None or last.best_number == 0:
             return None
         trained = best_of_run(
-            job.spec.checkpoint, config, self._shelf.assets_for(config), self._settings.objective,
+            job.spec.checkpoint, config, self._shelf.assets_for(config), terms.objective,
             place=self._place, number=last.best_number,
         )  # fmt: skip
         return search_decoding(
@@ -213,15 +239,14 @@ class Worker:
             )
 
     def _score(self, job: ScoreJob) -> None:
-        config = self._config(job.spec)
+        terms = self._terms(job.spec)
+        config = terms.config(job.spec)
         assets = self._shelf.assets_for(config)
-        objective = self._settings.objective
-        proposer = self._settings.decoding
-        self._channel.send(score_on_test(job, config, assets, objective, self._place, proposer))
+        scored = score_on_test(job, config, assets, terms.objective, self._place, terms.decoding)
+        self._channel.send(scored)
 
-    def _config(self, spec: TrialSpec) -> RunConfig:
-        # The space was checked key by key; values of two keys may not go together.
-        return validate_data(override(self._settings.run, spec.overrides), RunConfig, where="run")
+    def _terms(self, spec: TrialSpec) -> StudyTerms:
+        return self._settings.studies[spec.study.name].of(spec)
 
 
 def _one_line(error: MtlError) -> str:

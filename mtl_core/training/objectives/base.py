@@ -7,7 +7,7 @@ searched, so the search would be rewarded for small weights.
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Self
 
 from pydantic import Field
 
@@ -61,6 +61,24 @@ class Objective(Section, ABC):
         for path, name in self.named.items():
             if name not in counted:
                 yield path, unknown_task(name, counted)
+
+    def unmeasured(self, counted: Collection[str]) -> list[str]:
+        """Returns the tasks whose scores, when each is trained alone, it needs and does not know.
+
+        Args:
+            counted: Names of the run's tasks that are not auxiliary.
+        """
+        del counted
+        return []
+
+    def over(self, baselines: Mapping[str, float]) -> Self:
+        """Returns it with what it needs to know of the tasks when each is trained alone.
+
+        Args:
+            baselines: Task -> main score on dev.
+        """
+        del baselines
+        return self
 
     @abstractmethod
     def combine(self, main_scores: Mapping[str, float], joint_accuracy: float) -> float:

@@ -22,7 +22,7 @@ from tuning.search.decoding import SpaceProposer
 from tuning.space.entries import Entry
 from tuning.trainers.decisions import Decision, GoOn, Stop
 from tuning.trainers.messages import Message, Reported, Scored, ScoreJob, TrainJob, TrialSpec
-from tuning.trainers.worker import Worker, WorkerSettings
+from tuning.trainers.worker import StudyTerms, Worker, WorkerSettings
 
 KEY = "tasks.topics.thresholds"
 SEARCH = {KEY: {"choice": ["each", "shared"]}}
@@ -65,8 +65,8 @@ def worker(line: Line, config: RunConfig, search: dict[str, Any] = SEARCH) -> Wo
     entries = TypeAdapter(dict[str, Entry]).validate_python(search)
     proposer = SpaceProposer(entries, own={}, tries=8) if search else None
     settings = WorkerSettings(
-        config.model_dump(mode="json"), Mean(), threads=1, memory_growth_bytes=1e12,
-        is_fresh=False, decoding=proposer,
+        {"": StudyTerms(config.model_dump(mode="json"), Mean(), decoding=proposer)}, threads=1,
+        memory_growth_bytes=1e12, is_fresh=False,
     )  # fmt: skip
     return Worker(settings, line, Place.current())  # type: ignore[arg-type]
 

@@ -19,7 +19,7 @@ from tuning.cluster.resources import Resources
 from tuning.records import run_id_of
 from tuning.trainers.messages import Failed, Message, Reported, TrainJob, TrialSpec
 from tuning.trainers.trainers import Trainers, start_trainers
-from tuning.trainers.worker import WorkerSettings
+from tuning.trainers.worker import StudyTerms, WorkerSettings
 
 pytestmark = [
     pytest.mark.ray,
@@ -102,8 +102,7 @@ def start(run_config: RunConfigFactory, tmp_path_factory: pytest.TempPathFactory
     ) -> Iterator[Bench]:
         folder = tmp_path_factory.mktemp("trainers")
         worker = WorkerSettings(
-            run=run_config({"training.epochs": 1}).model_dump(mode="json"),
-            objective=Mean(),
+            {"": StudyTerms(run_config({"training.epochs": 1}).model_dump(mode="json"), Mean())},
             threads=1,
             memory_growth_bytes=2 * 2**30,
             is_fresh=False,

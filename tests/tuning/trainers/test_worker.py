@@ -40,7 +40,7 @@ from tuning.trainers.messages import (
     TrainJob,
     TrialSpec,
 )
-from tuning.trainers.worker import Worker, WorkerSettings, work_off
+from tuning.trainers.worker import StudyTerms, Worker, WorkerSettings, work_off
 
 
 class Cyclic:
@@ -153,7 +153,8 @@ class Line:
 
 
 def settings_of(run: dict[str, object]) -> WorkerSettings:
-    return WorkerSettings(run, Mean(), threads=1, memory_growth_bytes=1e12, is_fresh=False)
+    studies = {"": StudyTerms(run, Mean())}
+    return WorkerSettings(studies, threads=1, memory_growth_bytes=1e12, is_fresh=False)
 
 
 def train_job(number: int, overrides: dict[str, object] | None = None) -> TrainJob:

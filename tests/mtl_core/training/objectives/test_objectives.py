@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from mtl_core.errors import ConfigError
 from mtl_core.training.objectives.base import Objective
-from mtl_core.training.objectives.kinds import ObjectiveSection
+from mtl_core.training.objectives.kinds import ObjectiveSection, objective_of
 
 COMBINED = {
     # kind -> settings, and the combined score of {intent: 0.25, slots: 1} with 0.1 for both at once
@@ -16,6 +17,8 @@ COMBINED = {
     "minimum": ({}, 0.25),
     "joint_accuracy": ({}, 0.1),
     "pareto": ({}, 0.625),
+    # 0.25 is half of 0.5, and 1 is 25 percent more than 0.8: (-0.5 + 0.25) / 2
+    "relative_gain": ({"baselines": {"intent": 0.5, "slots": 0.8}}, -0.125),
 }
 SECTIONS = get_args(get_args(ObjectiveSection)[0])
 
@@ -49,6 +52,20 @@ def test_weights_of_the_mean_are_relative_and_default_to_one() -> None:
     assert objective.combine(scores, 0.1) == pytest.approx((3 * 0.25 + 1.0 + 0.5) / 5)
     same = read("mean", weights={"intent": 6, "slots": 2, "topic": 2})
     assert same.combine(scores, 0.1) == pytest.approx(objective.combine(scores, 0.1))
+
+
+def test_a_relative_gain_learns_what_it_is_relative_to() -> None:
+    asked = read("relative_gain", baselines={"intent": 0.5})
+    assert asked.unmeasured(["intent", "slots"]) == ["slots"]
+    with pytest.raises(ConfigError, match="does not know the score of slots alone"):
+        asked.combine({"intent": 0.25, "slots": 1.0}, 0.1)
+    # What is given by hand stays.
+    known = asked.over({"intent": 0.9, "slots": 0.8})
+    assert known.unmeasured(["intent", "slots"]) == []
+    assert known.combine({"intent": 0.25, "slots": 1.0}, 0.1) == pytest.approx(-0.125)
+    assert objective_of(known.model_dump(mode="json")) == known
+    with pytest.raises(ConfigError, match="'slots' alone has a main score of 0 on dev"):
+        asked.over({"slots": 0.0})
 
 
 def test_several_objectives_are_the_tasks_that_are_named_or_all() -> None:
