@@ -95,7 +95,7 @@ def ours(
     from tuning.search.searcher import OptunaSearcher
     from tuning.search.study_scheduler import StudyScheduler
     from tuning.study.config import StudyFile
-    from tuning.trainers.messages import PoolAddress
+    from tuning.trainers.messages import PoolAddress, TrialSpec
     from tuning.trainers.tune_values import TrialConfig, TrialResult
 
     run = {
@@ -118,7 +118,10 @@ def ours(
         first=first_points(file.space, priors), goal=goal,
     )  # fmt: skip
     searcher = OptunaSearcher(
-        points, scheduler, pool=PoolAddress("pool", "virtual"), checkpoint_of=Path
+        points,
+        scheduler,
+        pool=PoolAddress("pool", "virtual"),
+        spec_of=lambda run_id, overrides: TrialSpec(run_id, overrides, Path(run_id)),
     )
 
     def point_of(_: str, config: Any) -> Point:

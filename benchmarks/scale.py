@@ -73,7 +73,7 @@ def searcher_of(folder: Path, total: int) -> tuple[Any, Any, Any]:
     from tuning.search.study_scheduler import StudyScheduler
     from tuning.study.config import StudyFile
     from tuning.study.journal import open_optuna
-    from tuning.trainers.messages import PoolAddress
+    from tuning.trainers.messages import PoolAddress, TrialSpec
 
     run = {
         "datasets": {"data": {"kind": "sample"}},
@@ -89,7 +89,12 @@ def searcher_of(folder: Path, total: int) -> tuple[Any, Any, Any]:
     points = Points(study, space, total=total, default_parameters={})
     pool = PoolAddress("pool", "scale")
     scheduler = StudyScheduler(AshaSection().build(EPOCHS))
-    searcher = OptunaSearcher(points, scheduler, pool=pool, checkpoint_of=folder.joinpath)
+    searcher = OptunaSearcher(
+        points,
+        scheduler,
+        pool=pool,
+        spec_of=lambda run_id, overrides: TrialSpec(run_id, overrides, folder / run_id),
+    )
     return study, searcher, scheduler
 
 

@@ -36,7 +36,7 @@ from tuning.study.known import KnownFacts, write_known
 from tuning.study.recorder import Recorder, note_decoded
 from tuning.study.result import Result, read_result, write_result
 from tuning.trainers.decisions import Pause
-from tuning.trainers.messages import OWN_STUDY, Scored
+from tuning.trainers.messages import OWN_STUDY, Scored, TrialSpec
 from tuning.trainers.trainers import Trainers, start_trainers
 from tuning.trainers.worker import StudyTerms, WorkerSettings, decoding_limit
 from tuning.watch.watcher import Watcher
@@ -182,9 +182,8 @@ class Session:
                 points,
                 scheduler,
                 pool=trainers.address,
-                checkpoint_of=self.folder.checkpoint,
+                spec_of=self._spec,
                 hand_over=self._hand_over,
-                known=self._known_decodings,
             ),
             scheduler,
             Logbook(recorder, trainers, watcher, self.clock, scheduler),
@@ -197,6 +196,10 @@ class Session:
         if not entries:
             return None
         return SpaceProposer(entries, own=self.study.own_decoding, tries=tries)
+
+    def _spec(self, run_id: str, overrides: dict[str, object]) -> TrialSpec:
+        known = tuple(self._known_decodings())
+        return TrialSpec(run_id, overrides, self.folder.checkpoint(run_id), known=known)
 
     def _known_decodings(self) -> Sequence[Tried]:
         proposer = self.proposer

@@ -1,17 +1,15 @@
 """The searcher of a study as Ray Tune sees it: hands Tune the points, and hears how they end."""
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping
 
 from ray.tune.search import Searcher
 
-from mtl_core.training.decoded import Tried
 from tuning.search.ending import ending_the_search
 from tuning.search.points import OpenTrial, Points
 from tuning.search.study_scheduler import StudyScheduler
 from tuning.trainers.decisions import Decision, GoOn, Pause, Stop
-from tuning.trainers.messages import OWN_STUDY, PoolAddress, StudyRef, TrialSpec
+from tuning.trainers.messages import PoolAddress, TrialSpec
 from tuning.trainers.tune_values import METRIC, TrialConfig, TrialFailure, TrialResult
 
 
@@ -28,10 +26,8 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # Ray carries no types
         scheduler: StudyScheduler,
         *,
         pool: PoolAddress,
-        checkpoint_of: Callable[[str], Path],
+        spec_of: Callable[[str, dict[str, object]], TrialSpec],
         hand_over: Callable[..., None] | None = None,
-        known: Callable[[], Sequence[Tried]] = tuple,
-        study: StudyRef = OWN_STUDY,
     ) -> None:
         """Starts where the study stands.
 
@@ -40,21 +36,17 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # Ray carries no types
             scheduler: Says which of them pause, and which of these go on; what they reported before
                 was replayed to it.
             pool: Where trials are handed to trainers.
-            checkpoint_of: Returns the folder of a trial's checkpoint, given its run id.
+            spec_of: Returns what trainers are told of a trial, given its run id and overrides.
             hand_over: Lets a trial go on from the state of another, given the run id of that, its
                 own and what both have reported; see `mtl_core.training.donors`. None = the
                 scheduler has none do so.
-            known: Returns what settings of decoding were tried on the models of trials so far.
-            study: The study, for the trainers, which may work for several.
         """
         super().__init__(metric=METRIC, mode="max")
         self._points = points
         self._scheduler = scheduler
         self._pool = pool
-        self._checkpoint_of = checkpoint_of
+        self._spec_of = spec_of
         self._hand_over = hand_over
-        self._known = known
-        self._study = study
         # Trials of an earlier driver that neither paused nor were stopped by their last report.
         self._interrupted = deque(self._decided(GoOn))
         # By Tune's trial ids, which mean nothing outside this session; points know their run ids.
@@ -72,13 +64,7 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # Ray carries no types
             return None if self._running else str(Searcher.FINISHED)
         self._running[trial_id] = point
         config = TrialConfig(
-            spec=TrialSpec(
-                point.id,
-                point.overrides,
-                self._checkpoint_of(point.id),
-                known=tuple(self._known()),
-                study=self._study,
-            ),
+            spec=self._spec_of(point.id, point.overrides),
             parameters=point.parameters,
             delivered=point.num_reports,
             pool=self._pool,

@@ -54,7 +54,11 @@ def searcher_on(
     points = Points(study, SPACE, total=total, **{"default_parameters": DEFAULTS, **settings})
     points.remember(reports or {})
     scheduler = scheduler or StudyScheduler(Scheduler())
-    return OptunaSearcher(points, scheduler, pool=POOL, checkpoint_of=Path)
+    return OptunaSearcher(points, scheduler, pool=POOL, spec_of=spec)
+
+
+def spec(run_id: str, overrides: dict[str, object]) -> TrialSpec:
+    return TrialSpec(run_id, overrides, Path(run_id))
 
 
 def trials_of(journal: Path) -> list[optuna.trial.FrozenTrial]:
