@@ -57,7 +57,11 @@ class Training(Section):
     """Keeps of each layer its input alone, and computes the rest again for the backward pass: a
     fraction of the memory, for about a third more time."""
     gradients_every: int | None = Field(default=None, ge=1)
-    """Steps between looks at the tasks' gradients (norms, cosines); null = never."""
+    """Steps between looks at how the tasks pull on what they share; null = never.
+
+    A look sees each task's gradient (norms, cosines), and what a step of each task does to the loss
+    of each other. It costs about as much as two steps for each task.
+    """
     reports_per_epoch: int = Field(default=1, ge=1)
     """How often in an epoch a run is scored on dev, reports, and writes its checkpoint."""
     report_rows: int | None = Field(default=None, ge=1)

@@ -125,6 +125,11 @@ class LazyRows:
         assert self._embedding.rows is not None
         return self._embedding.rows
 
+    def variance(self) -> tuple[Tensor, int, Mapping[str, Any]]:
+        """Returns AdamW's variance of the picked rows, (ids, size), the steps made, the group."""
+        assert self._picked is not None, "`pick` comes first"
+        return self._picked.square, self._skipped.step, self._group
+
     @torch.no_grad()
     def pick(self, token_ids: Int64Array) -> None:
         """Hands the embedding the rows that a step reads, up to date.

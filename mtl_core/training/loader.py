@@ -67,6 +67,18 @@ class BatchLoader:
                 kept = local.without_labels(split.labels.columns) if is_padding else local
                 yield MicroBatch(kept, self.plan.tasks(dataset))
 
+    def with_all_datasets(self, batch: GlobalBatch, epoch: int, number: int) -> GlobalBatch:
+        """Returns a step with rows of all data sets, so that all tasks can be compared on it.
+
+        Args:
+            batch: The step; most kinds of mixing take its rows from one data set.
+            epoch: Its epoch.
+            number: Its place within the epoch, from 1.
+        """
+        # Drawn by itself: a run in which nobody asks for it draws the same rows for its steps.
+        generator = np.random.default_rng([self._seed, epoch, number])
+        return self.plan.with_all_datasets(batch, generator)
+
     def token_ids(self, batch: GlobalBatch) -> Int64Array:
         """Returns the token ids of a step, (tokens + 1,), that of padding included.
 

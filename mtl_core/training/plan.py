@@ -106,6 +106,23 @@ class TrainingPlan:
         for drawn in self._mixing.steps(epoch, generator):
             yield self._step([(names[dataset], next(streams[dataset])) for dataset in drawn])
 
+    def with_all_datasets(self, batch: GlobalBatch, generator: np.random.Generator) -> GlobalBatch:
+        """Returns a step with rows of the data sets that it draws nothing from, as well.
+
+        Args:
+            batch: The step.
+            generator: Draws the rows, as many as a step has that draws from the data set.
+        """
+        there = {name for name, _ in batch.pieces}
+        # Any epoch will do: how many rows a step takes is the same in all.
+        sizes = self._mixing.batch_sizes(self._to_mix(1, ()))
+        more = [
+            (name, generator.choice(rows, size=min(int(size), len(rows)), replace=False))
+            for (name, rows), size in zip(self._rows.items(), sizes, strict=True)
+            if name not in there
+        ]
+        return self._step([*batch.pieces, *more])
+
     def _to_mix(self, number: int, main_scores: Sequence[Mapping[str, float]]) -> EpochToMix:
         return EpochToMix(
             number,

@@ -42,8 +42,10 @@ class Report:
         seconds: Wall time of training and evaluation since the report before.
         sentences_per_second: Training sentences per second of training time since the report
             before, evaluation left out.
-        gradients: "norm/<task>" and "cosine/<task>/<task>" on the shared layers, means over the
-            steps of this epoch that were looked at; empty unless `training.gradients_every` is set.
+        gradients: "norm/<task>", "cosine/<task>/<task>" and "affinity/<task>/<task>" (what a step
+            of the first takes off the loss of the second, as a share) on the shared layers, means
+            over the steps of this epoch that were looked at; empty unless
+            `training.gradients_every` is set.
         trained: Part of the model -> its parameters that trained in this epoch.
         parameters: All parameters of the model; 0 in reports of old versions.
         ms_per_sentence: Milliseconds of a prediction, see `mtl_core.training.speed`; None unless

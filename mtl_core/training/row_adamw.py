@@ -1,7 +1,9 @@
 """AdamW with clipping, the loss scale, and word embeddings that train by the rows of a step."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator, Sequence
 
+import torch
 from torch import Tensor
 from torch.nn.utils import get_total_norm
 from torch.optim import AdamW
@@ -65,6 +67,35 @@ class RowAdamW:
         parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
         return [*parameters, *self._rows()]
 
+    @torch.no_grad()
+    def moves(self, tensors: Sequence[Tensor], gradients: Sequence[Tensor]) -> Iterator[Tensor]:
+        """Yields what a step on other gradients would take off tensors that train; makes none.
+
+        It is AdamW's step for these gradients alone, without weight decay, and without the momentum
+        that earlier steps have left:
+            lr g / (sqrt(v^) + eps),   v^ = (b2 v + (1 - b2) g^2) / (1 - b2^t)
+        with t the step that would be made. Momentum spreads a gradient over the steps to come; that
+        is what they add up to while lr and v stay. Clipped like the gradient of a step.
+
+        Args:
+            tensors: Some of `trained`.
+            gradients: The gradient of each.
+        """
+        divisor = self._clip_divisor(get_total_norm(list(gradients)))
+        groups = {id(p): group for group in self.optimizer.param_groups for p in group["params"]}
+        for tensor, whole in zip(tensors, gradients, strict=True):
+            if self._words is not None and tensor is self._words.rows:
+                square, made, group = self._words.variance()
+            else:
+                state, group = self.optimizer.state.get(tensor, {}), groups[id(tensor)]
+                square, made = state.get("exp_avg_sq"), int(state.get("step", 0))
+            gradient, beta2 = whole / divisor, group["betas"][1]
+            new = (gradient * gradient).mul_(1 - beta2)
+            if square is not None:
+                new.add_(square, alpha=beta2)
+            below = new.sqrt_().div_(math.sqrt(1 - beta2 ** (made + 1))).add_(group["eps"])
+            yield gradient.div_(below).mul_(float(group["lr"]))
+
     def step(self) -> bool:
         """Makes the update from the gradients that stand; returns whether it was made.
 
@@ -101,8 +132,7 @@ class RowAdamW:
             if not is_finite:
                 return False
         if self.clip_norm is not None:
-            # g / max(1, (|g| + 1e-6) / clip_norm), the 1e-6 as `clip_grad_norm_` has it.
-            divisor = ((norm + 1e-6) / self.clip_norm).clamp(min=1.0)
+            divisor = self._clip_divisor(norm)
             # The fused optimiser divides by it while it reads the gradients: no pass of its own
             # over all of them, as `clip_grad_norm_` makes.
             self.optimizer.grad_scale = divisor  # type: ignore[attr-defined]
@@ -110,6 +140,13 @@ class RowAdamW:
                 if rows.grad is not None:
                     rows.grad.div_(divisor)
         return True
+
+    def _clip_divisor(self, norm: Tensor) -> Tensor:
+        """Returns what clipping divides a gradient of this norm by; 1 where nothing is clipped."""
+        if self.clip_norm is None:
+            return torch.ones_like(norm)
+        # g / max(1, (|g| + 1e-6) / clip_norm), the 1e-6 as `clip_grad_norm_` has it.
+        return ((norm + 1e-6) / self.clip_norm).clamp(min=1.0)
 
     def _rows(self) -> list[Tensor]:
         return [] if self._words is None else [self._words.rows]

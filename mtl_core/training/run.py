@@ -12,11 +12,11 @@ from mtl_core.assets import Assets, build_tasks
 from mtl_core.config import RunConfig
 from mtl_core.model.autocast import Precision
 from mtl_core.model.trained import trained_parameters
-from mtl_core.training.diagnostics import GradientDiagnostics
+from mtl_core.training.diagnostics import Look
 from mtl_core.training.distributed import Place
 from mtl_core.training.epoch_losses import check_finite
 from mtl_core.training.evaluation import Evaluation, evaluate
-from mtl_core.training.forward import Losses, MicroBatch, with_labels
+from mtl_core.training.forward import Losses, MicroBatch
 from mtl_core.training.loader import build_loader
 from mtl_core.training.objectives.base import check_objective
 from mtl_core.training.objectives.kinds import ObjectiveSection
@@ -40,7 +40,7 @@ class Training:
 
     Attributes:
         losses: Task name -> mean loss of the epoch so far, over all workers.
-        gradients: Means of norms and cosines, as `Report.gradients` has them.
+        gradients: Means of what was looked at, as `Report.gradients` has them.
         sentences: Those of the steps since the report before.
     """
 
@@ -154,18 +154,27 @@ class Run:
         main_scores = [self._main_scores(report) for report in ended]
         return self.loader.plan.epoch(epoch, generator, main_scores)
 
-    def step(
-        self,
-        batch: GlobalBatch,
-        micro_batches: Sequence[MicroBatch],
-        diagnostics: GradientDiagnostics | None = None,
-    ) -> Losses:
+    def look(self, batch: GlobalBatch, epoch: int, number: int) -> Look | None:
+        """Returns how the tasks pull on what they share, before a step; changes nothing.
+
+        None where nothing is to be seen.
+
+        Args:
+            batch: The rows of the step.
+            epoch: Its epoch.
+            number: Its place within the epoch, from 1.
+        """
+        assert self.stage is not None, "`begin` comes first"
+        whole = self.loader.with_all_datasets(batch, epoch, number)
+        self.stage.optimizer.begin(partial(self.loader.token_ids, whole))
+        return self.stage.look(list(self.loader.micro_batches(whole, epoch)), whole.counts)
+
+    def step(self, batch: GlobalBatch, micro_batches: Sequence[MicroBatch]) -> Losses:
         """Makes one optimiser step; call `begin` first.
 
         Args:
             batch: The rows of the step.
             micro_batches: What the loader made of them for this worker.
-            diagnostics: Takes in the gradients of the tasks before the update; None = no look.
 
         Returns:
             Task name -> loss summed over this worker's labels, on the device.
@@ -175,11 +184,8 @@ class Run:
         """
         stage = self.stage
         assert stage is not None, "`begin` comes first"
-        # Rows are picked before the first forward pass, which reads them; a look makes one, too.
+        # Rows are picked before the first forward pass, which reads them.
         stage.optimizer.begin(partial(self.loader.token_ids, batch))
-        if diagnostics is not None:
-            seen = stage.gradients.look(micro_batches, batch.counts)
-            diagnostics.add(seen, with_labels(batch.counts))
         sums = stage.step.backward(micro_batches, batch.counts)
         # A step that overflows in fp16 is skipped whole: the learning rate stays, too.
         if stage.optimizer.step():
@@ -199,9 +205,9 @@ class Run:
         sentences = 0
         progress.train()
         for number, batch in steps:
-            looks = every is not None and number % every == 0
-            micro_batches = list(self.loader.micro_batches(batch, epoch))
-            found = self.step(batch, micro_batches, totals.gradients if looks else None)
+            if every is not None and number % every == 0:
+                totals.look(self.look(batch, epoch, number))
+            found = self.step(batch, list(self.loader.micro_batches(batch, epoch)))
             totals.losses.add(found, batch.counts)
             sentences += batch.num_rows
             progress.step(batch.num_rows)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from mtl_core.training.diagnostics import GradientDiagnostics
+from mtl_core.training.diagnostics import GradientDiagnostics, Look
 from mtl_core.training.distributed import Place
 from mtl_core.training.epoch_losses import EpochLosses
 
@@ -18,7 +18,7 @@ class EpochSoFar:
     Attributes:
         losses: Task name -> (training loss summed over the labels of all workers, a scalar on the
             CPU; how many labels).
-        gradients: "norm/<task>" and "cosine/<task>/<task>" -> the values of each look.
+        gradients: Names as `Report.gradients` has them -> the values of each look.
         generators: Of each worker the states of torch's generators: of the CPU, then of its GPU.
     """
 
@@ -40,6 +40,11 @@ class EpochTotals:
         self.losses = EpochLosses(tasks, place)
         self.gradients = GradientDiagnostics()
         self._place = place
+
+    def look(self, seen: Look | None) -> None:
+        """Takes in what a look has seen; None = nothing."""
+        if seen is not None:
+            self.gradients.add(seen)
 
     def so_far(self) -> EpochSoFar:
         """Returns what a checkpoint keeps; all workers call this together."""

@@ -12,6 +12,7 @@ from mtl_core.model.prefix_cache import PrefixSettings
 from mtl_core.training.distributed import Place
 from mtl_core.training.forward import ForwardPass, TaskLosses
 from mtl_core.training.loader import BatchLoader
+from mtl_core.training.look import TaskLook
 from mtl_core.training.row_adamw import RowAdamW
 from mtl_core.training.state import RunState, set_frozen
 from mtl_core.training.step import Step, build_step
@@ -24,14 +25,14 @@ class Stage:
 
     Attributes:
         optimizer: Makes the update from the gradients.
-        gradients: Looks at the gradients of single tasks.
+        look: Looks at how the tasks pull on what they share.
         step: Fills the gradients.
         sampled: The data sets with the sample of dev that reports within an epoch are scored on;
             None = all of dev.
     """
 
     optimizer: RowAdamW
-    gradients: TaskGradients
+    look: TaskLook
     step: Step
     sampled: Mapping[str, EncodedDataset] | None
 
@@ -75,7 +76,7 @@ def begin_stage(
     )
     # By the seed alone, so that every stage has the same rows.
     sampled = sample_of_dev(loader.datasets, config.training.report_rows, seed=config.seed)
-    return Stage(optimizer, gradients, step, sampled)
+    return Stage(optimizer, TaskLook(gradients, optimizer), step, sampled)
 
 
 def _with_frozen_states(

@@ -27,14 +27,20 @@ class TaskGradients:
         self.forward = forward
         self._memory = torch.empty(0, device=forward.place.device)
 
-    def look(self, micro_batches: Sequence[MicroBatch], counts: Mapping[str, int]) -> Tensor:
-        """Returns the gradient of every present task's mean loss, (tasks, shared parameters).
+    def look(
+        self, micro_batches: Sequence[MicroBatch], counts: Mapping[str, int]
+    ) -> tuple[Tensor, Losses]:
+        """Returns the gradient of every present task's mean loss, and the losses.
 
         Looking changes nothing: neither gradients nor random numbers.
+
+        Returns:
+            (present tasks, shared parameters); and task name -> loss summed over this worker's
+            labels.
         """
         ones = dict.fromkeys(counts, 1.0)
         with same_random_numbers(self.forward.place.device):
-            return self._gradients(micro_batches, counts, ones, {})[0]
+            return self._gradients(micro_batches, counts, ones, {})
 
     def fill(
         self,

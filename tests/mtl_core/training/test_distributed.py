@@ -34,7 +34,11 @@ CASES: dict[str, dict[str, object]] = {
     "last batch of one": {"training.batch_size": 59},
     "accumulation": {"training.batch_size": 11, "training.accumulation": 2},
     "empty parts": {"training.batch_size": 59, "training.accumulation": 2},
-    "two data sets": {"training.batch_size": 7, "tasks.slots.dataset": "other"},
+    "two data sets": {
+        "training.batch_size": 7,
+        "tasks.slots.dataset": "other",
+        "training.gradients_every": 2,
+    },
     "two data sets, accumulation": {
         "training.accumulation": 2,
         "tasks.slots.dataset": "other",

@@ -1,5 +1,7 @@
 """The step: gradients of single tasks, and what weightings and diagnostics see of them."""
 
+import math
+
 import pytest
 import torch
 from conftest import RunConfigFactory
@@ -8,7 +10,7 @@ from torch import Tensor
 
 from mtl_core.assets import Assets, build_tasks
 from mtl_core.data.batching import make_batch
-from mtl_core.training.diagnostics import GradientDiagnostics
+from mtl_core.training.diagnostics import GradientDiagnostics, Look
 from mtl_core.training.distributed import Place
 from mtl_core.training.forward import ForwardPass, MicroBatch, TaskLosses
 from mtl_core.training.loop import train
@@ -60,7 +62,7 @@ def test_gradients_of_tasks_are_those_of_autograd(
         expected.append(torch.cat([gradient.flatten() for gradient in found]))
     shares = [range(start, 9, micro_batches) for start in range(micro_batches)]
     batches = [MicroBatch(make_batch(split, rows, pad_token_id=0), names) for rows in shares]
-    gradients = TaskGradients(ForwardPass(losses, Place.current(), "fp32")).look(batches, counts)
+    gradients, _ = TaskGradients(ForwardPass(losses, Place.current(), "fp32")).look(batches, counts)
     torch.testing.assert_close(gradients, torch.stack(expected), rtol=1e-4, atol=1e-6)
 
 
@@ -84,13 +86,24 @@ def test_gradient_weightings_see_gradients_and_losses_by_the_weights_of_the_task
     torch.testing.assert_close(scaled_gradients, gradients * factors.unsqueeze(1))
 
 
-def test_diagnostics_are_means_of_norms_and_cosines() -> None:
-    diagnostics = GradientDiagnostics()
-    diagnostics.add(torch.tensor([[3.0, 4.0], [4.0, 3.0]]), ["intent", "slots"])
-    diagnostics.add(torch.tensor([[0.0, 1.0], [0.0, -2.0]]), ["intent", "slots"])
-    diagnostics.add(torch.tensor([[2.0, 0.0]]), ["slots"])
+def test_diagnostics_are_means_over_looks() -> None:
+    diagnostics, both = GradientDiagnostics(), ["intent", "slots"]
+    first = torch.tensor([[3.0, 4.0], [4.0, 3.0]])
+    diagnostics.add(Look(both, first, torch.tensor([[0.5, 0.25], [-0.5, 0.125]])))
+    second = torch.tensor([[0.0, 1.0], [0.0, -2.0]])
+    # A loss of 0 has no share that a step takes off it.
+    diagnostics.add(Look(both, second, torch.tensor([[0.25, math.nan], [0.0, -math.inf]])))
+    diagnostics.add(Look(["slots"], torch.tensor([[2.0, 0.0]]), torch.tensor([[0.375]])))
     assert diagnostics.means() == pytest.approx(
-        {"norm/intent": 3.0, "norm/slots": 3.0, "cosine/intent/slots": (0.96 - 1) / 2}
+        {
+            "norm/intent": 3.0,
+            "norm/slots": 3.0,
+            "cosine/intent/slots": (0.96 - 1) / 2,
+            "affinity/intent/intent": 0.375,
+            "affinity/intent/slots": 0.25,
+            "affinity/slots/intent": -0.25,
+            "affinity/slots/slots": 0.25,
+        }
     )
 
 
@@ -99,6 +112,9 @@ def test_reports_carry_gradients_when_asked(run_config: RunConfigFactory) -> Non
         list(train(run_config({"training.gradients_every": every}))) for every in (None, 2)
     )
     assert plain[0].gradients == {}
-    assert watched[0].gradients.keys() == {"norm/intent", "norm/slots", "cosine/intent/slots"}
+    assert watched[0].gradients.keys() == {
+        *("norm/intent", "norm/slots", "cosine/intent/slots"),
+        *(f"affinity/{i}/{j}" for i in ("intent", "slots") for j in ("intent", "slots")),
+    }
     # Looking changes nothing.
     assert [report.losses for report in watched] == [report.losses for report in plain]
