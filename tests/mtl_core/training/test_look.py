@@ -1,4 +1,4 @@
-"""Looks at the tasks: what a step of each does to each, by the formula, and that looking is free."""
+"""Looks at the tasks: affinities by their formula, and that looking changes nothing."""
 
 from collections.abc import Sequence
 from itertools import islice
@@ -100,7 +100,7 @@ def step_by_hand(
         made_before = int(state["step"]) if state else 0
         square = state["exp_avg_sq"].double() if state else torch.zeros_like(gradient)
         corrected = (0.999 * square + 0.001 * gradient**2) / (1 - 0.999 ** (made_before + 1))
-        parameter -= rates[id(parameter)] * gradient / (corrected.sqrt() + 1e-8)
+        parameter.sub_(rates[id(parameter)] * gradient / (corrected.sqrt() + 1e-8))
 
 
 HARD: Settings = {
