@@ -22,7 +22,8 @@ from mtl_core.model.multitask import MultiTaskModel
 from mtl_core.model.writers.texts import write_rows
 from mtl_core.prediction import GUESS, UNFIT, Input, OnText, Prediction, Row, Text, check_numbers
 from mtl_core.saved_model import load_model
-from mtl_core.tasks.base import Decoded, Task
+from mtl_core.tasks.base import Task
+from mtl_core.tasks.outcome import Decoded
 from mtl_core.tasks.outputs import Output
 from mtl_core.training.distributed import find_device
 

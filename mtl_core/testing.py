@@ -21,10 +21,11 @@ from mtl_core.data.encoded import EncodedSplit
 from mtl_core.data.example import Example
 from mtl_core.data.layouts.base import Layout
 from mtl_core.data.words import Cut
-from mtl_core.tasks.base import Decoded, Head, Outcome, Task, TaskSection
+from mtl_core.tasks.base import Head, Task, TaskSection
 from mtl_core.tasks.building import build_task
 from mtl_core.tasks.decoding.base import Decoding
 from mtl_core.tasks.hidden import Hidden, HiddenSize, Vocabulary
+from mtl_core.tasks.outcome import Decoded, Outcome
 from mtl_core.tasks.outputs import TextView, to_plain, to_text
 from mtl_core.tasks.writer import Writer
 

@@ -7,7 +7,6 @@ docs/own_task.md has one that stands outside the package, and `mtl_core.testing`
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
@@ -17,7 +16,7 @@ from torch import Tensor, nn
 
 from mtl_core.data.batching import Batch
 from mtl_core.data.collate import BatchChange
-from mtl_core.data.columns.base import AnyColumn, Gold
+from mtl_core.data.columns.base import AnyColumn
 from mtl_core.data.columns.label_names import Labels
 from mtl_core.data.layouts.base import Layout
 from mtl_core.data.layouts.sentences import Sentences
@@ -26,13 +25,11 @@ from mtl_core.section import Section
 from mtl_core.tasks.decoding.generate import Writing
 from mtl_core.tasks.head import HeadSection, Linear
 from mtl_core.tasks.hidden import Hidden, HiddenSize
+from mtl_core.tasks.outcome import Decoded, Outcome
 from mtl_core.tasks.outputs import Output, TextView, to_cell, to_plain
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
-
-Decoded = npt.NDArray[np.generic]
-"""What a head predicts for one row; each kind has its own dtype and shape."""
 
 
 class TaskSection(Section, ABC):
@@ -130,41 +127,6 @@ class TaskSection(Section, ABC):
             ConfigError: The tokenizer lacks what the change needs.
         """
         return None
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """Predictions of a task for a split, one entry per row.
-
-    Attributes:
-        predicted: What the head decoded, for instance label ids (1,) or (words,).
-        gold: Gold labels in the same shape, an empty array for a row without labels; () when each
-            prediction has been compared with what is right already.
-        source: The texts that the rows are pieces of, within one data set; None when each row is an
-            example.
-        written: Row -> the texts that the model wrote for its targets, in their order, of a task
-            that writes; rows for which nothing was written are missing.
-    """
-
-    predicted: Sequence[Decoded]
-    gold: Sequence[Gold] = ()
-    source: Source | None = None
-    written: Mapping[int, Sequence[str]] = field(default_factory=dict)
-
-    def is_right(self) -> npt.NDArray[np.bool_]:
-        """Returns whether all labels of each row are right, (rows,); a row without labels is."""
-        # So a missing label never spoils the joint accuracy of a row that other tasks label.
-        pairs = zip(self.predicted, self.gold, strict=True)
-        return np.array([not len(gold) or np.array_equal(guess, gold) for guess, gold in pairs])
-
-    def is_labelled(self) -> npt.NDArray[np.bool_]:
-        """Returns which rows carry labels of the task, (rows,)."""
-        return np.array([len(gold) > 0 for gold in self.gold])
-
-    def labelled(self) -> tuple[list[Decoded], list[Gold]]:
-        """Returns predictions and gold labels of the rows that carry labels."""
-        pairs = [(p, g) for p, g in zip(self.predicted, self.gold, strict=True) if len(g)]
-        return [predicted for predicted, _ in pairs], [gold for _, gold in pairs]
 
 
 class Head(nn.Module, ABC):

@@ -13,8 +13,9 @@ from mtl_core.data.columns.target import TargetColumn
 from mtl_core.data.layouts.running_text import RunningText
 from mtl_core.data.source import Source
 from mtl_core.errors import ConfigError
-from mtl_core.tasks.base import Decoded, Head, Outcome, Task, TaskSection
+from mtl_core.tasks.base import Head, Task, TaskSection
 from mtl_core.tasks.hidden import HiddenSize
+from mtl_core.tasks.outcome import Decoded, Outcome
 from mtl_core.tasks.outputs import Output, TextView
 from mtl_core.tasks.text_scores import score_tokens
 from mtl_core.tasks.writer_head import WriterHead

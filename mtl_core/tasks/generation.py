@@ -16,12 +16,13 @@ from mtl_core.data.layouts.prompts import PAIR, TEXT, Prompt, names_in
 from mtl_core.data.layouts.targets import Targets
 from mtl_core.data.source import Source
 from mtl_core.errors import ConfigError
-from mtl_core.tasks.base import Decoded, Head, Outcome, Task, TaskSection
+from mtl_core.tasks.base import Head, Task, TaskSection
 from mtl_core.tasks.decoding.generate import Generate, Writing
 from mtl_core.tasks.decoding.greedy import Greedy
 from mtl_core.tasks.decoding.kinds import DecodingSection
 from mtl_core.tasks.dialogue_scores.scores import GoalScore, judged, score_goals
 from mtl_core.tasks.hidden import HiddenSize
+from mtl_core.tasks.outcome import Decoded, Outcome
 from mtl_core.tasks.outputs import Output, TextView
 from mtl_core.tasks.text_scores import TextScore, score_writing
 from mtl_core.tasks.writer_head import WriterHead

@@ -18,8 +18,9 @@ from mtl_core.data.columns.text import TextColumn
 from mtl_core.data.layouts.chunks import Chunks
 from mtl_core.data.source import Source
 from mtl_core.errors import ConfigError
-from mtl_core.tasks.base import Decoded, Head, Outcome, Task, TaskSection
+from mtl_core.tasks.base import Head, Task, TaskSection
 from mtl_core.tasks.hidden import Hidden, HiddenSize, Vocabulary
+from mtl_core.tasks.outcome import Decoded, Outcome
 from mtl_core.tasks.outputs import Output, TextView
 from mtl_core.tasks.token_losses import row_means_summed, row_totals
 

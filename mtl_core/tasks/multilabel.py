@@ -15,8 +15,9 @@ from mtl_core.data.columns.label_names import LabelNames
 from mtl_core.data.columns.labels import LabelSetColumn
 from mtl_core.data.source import Source
 from mtl_core.errors import DataError
-from mtl_core.tasks.base import Decoded, Head, Outcome, Task, TaskSection
+from mtl_core.tasks.base import Head, Task, TaskSection
 from mtl_core.tasks.hidden import Hidden, HiddenSize
+from mtl_core.tasks.outcome import Decoded, Outcome
 from mtl_core.tasks.outputs import Label, Output, TextView
 
 

@@ -1,8 +1,5 @@
 """Question answering: the piece of a context that answers a question, or none."""
 
-import re
-import string
-from collections import Counter
 from collections.abc import Sequence
 from typing import ClassVar, Literal
 
@@ -19,8 +16,10 @@ from mtl_core.data.columns.answers import AnswersColumn
 from mtl_core.data.columns.label_names import NoLabels
 from mtl_core.data.layouts.windows import Windows
 from mtl_core.data.source import Source
-from mtl_core.tasks.base import Decoded, Head, Outcome, Task, TaskSection
+from mtl_core.tasks.answer_scores import answer_f1, exact_match
+from mtl_core.tasks.base import Head, Task, TaskSection
 from mtl_core.tasks.hidden import Hidden, HiddenSize, gather_positions
+from mtl_core.tasks.outcome import Decoded, Outcome
 from mtl_core.tasks.outputs import FoundAnswer, Output, TextView, named_cells
 
 
@@ -259,38 +258,7 @@ def best_threshold(
     return float((steps[count - 1] + below) / 2)
 
 
-def exact_match(predicted: str, gold: Sequence[str]) -> float:
-    """Returns 1 when the text is one of the answers after normalisation, else 0."""
-    return float(normalise(predicted) in _normal_answers(gold))
-
-
-def answer_f1(predicted: str, gold: Sequence[str]) -> float:
-    """Returns the highest F1 of the words of the text and those of an answer."""
-    return max(_word_f1(normalise(predicted), answer) for answer in _normal_answers(gold))
-
-
-def _normal_answers(gold: Sequence[str]) -> set[str]:
-    """Returns the answers of which something is left after normalisation; {""} without any."""
-    return {text for answer in gold if (text := normalise(answer))} or {""}
-
-
-def normalise(text: str) -> str:
-    """Returns the text in lower case, without punctuation, articles and extra space."""
-    kept = "".join(letter for letter in text.lower() if letter not in string.punctuation)
-    # Punctuation before articles, as in the script of SQuAD: "A-Team" becomes "ateam".
-    return " ".join(re.sub(r"\b(a|an|the)\b", " ", kept).split())
-
-
 def _judge(text: str, lead: float, gold: Sequence[str]) -> npt.NDArray[np.float64]:
     """Returns what `QuestionAnsweringTask.collect` says of a question."""
     scores = exact_match(text, gold), answer_f1(text, gold), exact_match("", gold)
     return np.array([lead, *scores, bool(gold)])
-
-
-def _word_f1(predicted: str, gold: str) -> float:
-    guess, right = predicted.split(), gold.split()
-    if not guess or not right:
-        return float(guess == right)
-    # 2PR / (P + R) with P = common / words of the guess and R = common / words of the answer.
-    common = sum((Counter(guess) & Counter(right)).values())
-    return 2 * common / (len(guess) + len(right))

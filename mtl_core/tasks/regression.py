@@ -12,8 +12,9 @@ from mtl_core.data.batching import Batch
 from mtl_core.data.columns.label_names import Moments
 from mtl_core.data.columns.number import NumberColumn
 from mtl_core.data.source import Source
-from mtl_core.tasks.base import Decoded, Head, Outcome, Task, TaskSection
+from mtl_core.tasks.base import Head, Task, TaskSection
 from mtl_core.tasks.hidden import Hidden, HiddenSize
+from mtl_core.tasks.outcome import Decoded, Outcome
 from mtl_core.tasks.outputs import Output, TextView
 
 

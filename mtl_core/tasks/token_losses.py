@@ -5,7 +5,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from mtl_core.data.arrays import NO_LABEL
-from mtl_core.tasks.base import Decoded
+from mtl_core.tasks.outcome import Decoded
 
 
 def row_means_summed(logits: Tensor, labels: Tensor, *, label_smoothing: float = 0.0) -> Tensor:

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from mtl_core.data.batching import Batch
-from mtl_core.tasks.base import Decoded, Head
+from mtl_core.tasks.base import Head
 from mtl_core.tasks.hidden import Hidden
+from mtl_core.tasks.outcome import Decoded
 from mtl_core.tasks.token_losses import row_means_summed, row_totals
 from mtl_core.tasks.writer import Writer
 

@@ -12,7 +12,8 @@ from mtl_core.data.encoded import EncodedSplit
 from mtl_core.data.store import EncodedDataset
 from mtl_core.model.autocast import Precision, autocast
 from mtl_core.model.multitask import MultiTaskModel
-from mtl_core.tasks.base import Decoded, Head, Outcome, Task
+from mtl_core.tasks.base import Head, Task
+from mtl_core.tasks.outcome import Decoded, Outcome
 from mtl_core.training.distributed import Place
 from mtl_core.training.report import Scores
 from mtl_core.training.writing import write_split

@@ -8,7 +8,8 @@ from dataclasses import replace
 from mtl_core.data.encoded import EncodedSplit
 from mtl_core.model.autocast import Precision
 from mtl_core.model.multitask import MultiTaskModel
-from mtl_core.tasks.base import Outcome, Task
+from mtl_core.tasks.base import Task
+from mtl_core.tasks.outcome import Outcome
 from mtl_core.training.distributed import Place
 from mtl_core.training.evaluation import Evaluation, with_texts
 from mtl_core.training.report import Report, Scores

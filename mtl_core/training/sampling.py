@@ -11,7 +11,8 @@ from mtl_core.data.store import EncodedDataset
 from mtl_core.model.autocast import Precision
 from mtl_core.model.multitask import MultiTaskModel
 from mtl_core.samples import Sample
-from mtl_core.tasks.base import Outcome, Task
+from mtl_core.tasks.base import Task
+from mtl_core.tasks.outcome import Outcome
 from mtl_core.training.distributed import Place
 from mtl_core.training.writing import write_split
 

@@ -9,10 +9,10 @@ from pydantic import TypeAdapter
 
 from mtl_core.data.example import Answer, Example
 from mtl_core.tasks import classification, multilabel
-from mtl_core.tasks.base import Outcome
 from mtl_core.tasks.classification import Classification, ClassificationHead, ClassificationTask
 from mtl_core.tasks.kinds import AnyTaskSection
 from mtl_core.tasks.multilabel import MultilabelHead
+from mtl_core.tasks.outcome import Outcome
 from mtl_core.testing import check_task
 
 SECTIONS: TypeAdapter[AnyTaskSection] = TypeAdapter(AnyTaskSection)

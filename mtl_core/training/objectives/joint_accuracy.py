@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
-from mtl_core.tasks.base import Outcome, Task
+from mtl_core.tasks.base import Task
+from mtl_core.tasks.outcome import Outcome
 from mtl_core.training.objectives.base import Objective, datasets_of
 
 

@@ -15,9 +15,9 @@ from mtl_core.data.example import Example
 from mtl_core.errors import ConfigError
 from mtl_core.model.backbones.tokenizer import load_tokenizer
 from mtl_core.model.writers.causal import CausalWriter
-from mtl_core.tasks.base import Outcome
 from mtl_core.tasks.causal_lm import CausalLm
 from mtl_core.tasks.hidden import Hidden, HiddenSize
+from mtl_core.tasks.outcome import Outcome
 
 
 def test_loss_and_scores_are_those_of_transformers(

@@ -14,11 +14,12 @@ from torch import Tensor
 from mtl_core.config import RunConfig
 from mtl_core.data.arrays import NO_LABEL
 from mtl_core.data.columns.label_names import LabelNames, NoLabels
-from mtl_core.tasks.base import Outcome, TaskSection
+from mtl_core.tasks.base import TaskSection
 from mtl_core.tasks.generation import Generation
 from mtl_core.tasks.hidden import Hidden
 from mtl_core.tasks.kinds import AnyTaskSection
 from mtl_core.tasks.multilabel import Multilabel
+from mtl_core.tasks.outcome import Outcome
 from mtl_core.tasks.question_answering import QuestionAnswering
 from mtl_core.tasks.tagging import Tagging
 from mtl_core.tasks.writer import Writer

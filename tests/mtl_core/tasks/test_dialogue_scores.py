@@ -18,11 +18,11 @@ from mtl_core.data.dialogue_facts import DialogueFacts, Wish
 from mtl_core.data.example import ColumnKind
 from mtl_core.data.source import Source
 from mtl_core.errors import DataError
-from mtl_core.tasks.base import Outcome
 from mtl_core.tasks.dialogue_scores.goals import reached
 from mtl_core.tasks.dialogue_scores.richness import richness
 from mtl_core.tasks.dialogue_scores.scores import GoalScore, judged, score_goals
 from mtl_core.tasks.generation import Generation
+from mtl_core.tasks.outcome import Outcome
 
 SHARED = Path(__file__).parents[4] / "shared" / "data"
 # Two venues in the centre, of which the first is a hotel; one in the north.

@@ -21,9 +21,10 @@ from mtl_core.data.messages import Message
 from mtl_core.errors import ConfigError
 from mtl_core.model.writers.causal import CausalWriter
 from mtl_core.model.writers.generating import end_tokens
-from mtl_core.tasks.base import Head, Outcome
+from mtl_core.tasks.base import Head
 from mtl_core.tasks.generation import Generation
 from mtl_core.tasks.hidden import Hidden, HiddenSize
+from mtl_core.tasks.outcome import Outcome
 
 TURNS = tuple(
     Message(role, text)

@@ -17,9 +17,9 @@ from mtl_core.data.example import Example
 from mtl_core.data.layouts.chunks import Chunks
 from mtl_core.errors import ConfigError
 from mtl_core.model.backbones.tokenizer import load_tokenizer
-from mtl_core.tasks.base import Outcome
 from mtl_core.tasks.hidden import Hidden, HiddenSize, Vocabulary
 from mtl_core.tasks.masked_lm import MaskedLm, Masking
+from mtl_core.tasks.outcome import Outcome
 
 COLUMN = TextColumn("mlm", "")
 

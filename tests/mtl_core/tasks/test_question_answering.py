@@ -15,17 +15,15 @@ from mtl_core.data.encoded import EncodedSplit
 from mtl_core.data.example import Example
 from mtl_core.data.source import Source
 from mtl_core.model.backbones.tokenizer import load_tokenizer
-from mtl_core.tasks.base import Outcome
+from mtl_core.tasks.answer_scores import answer_f1, exact_match, normalise
 from mtl_core.tasks.hidden import HiddenSize
+from mtl_core.tasks.outcome import Outcome
 from mtl_core.tasks.question_answering import (
     QuestionAnswering,
     QuestionAnsweringHead,
-    answer_f1,
     best_answers,
     best_threshold,
-    exact_match,
     least_lead,
-    normalise,
 )
 
 TASK = QuestionAnswering(dataset="d").build("qa", NoLabels())

@@ -16,10 +16,11 @@ from torchcrf import CRF
 
 from mtl_core.data.arrays import NO_LABEL
 from mtl_core.data.columns.label_names import LabelNames
-from mtl_core.tasks.base import Outcome
+from mtl_core.tasks.outcome import Outcome
 from mtl_core.tasks.outputs import Span, TextView
 from mtl_core.tasks.spans import bio_spans, span_scores
-from mtl_core.tasks.tagging import LOST, Tagging, inside_tags, subword_labels
+from mtl_core.tasks.subword_tags import inside_tags, subword_labels
+from mtl_core.tasks.tagging import LOST, Tagging
 
 UNSEEN = ("B-z", "I-z")
 

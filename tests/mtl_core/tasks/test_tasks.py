@@ -16,10 +16,11 @@ from mtl_core.data.columns.label_names import LabelNames, Moments
 from mtl_core.data.columns.number import NumberColumn
 from mtl_core.data.example import Example
 from mtl_core.errors import ConfigError, DataError
-from mtl_core.tasks.base import Outcome, TaskSection
+from mtl_core.tasks.base import TaskSection
 from mtl_core.tasks.classification import Classification
 from mtl_core.tasks.hidden import Hidden, HiddenSize
 from mtl_core.tasks.multilabel import Multilabel, MultilabelHead, best_thresholds
+from mtl_core.tasks.outcome import Outcome
 from mtl_core.tasks.regression import Regression
 from mtl_core.tasks.tagging import Tagging, TaggingHead
 from mtl_core.training.evaluation import joint_accuracy

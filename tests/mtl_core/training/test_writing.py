@@ -19,12 +19,13 @@ from mtl_core.data.store import EncodedDataset
 from mtl_core.model.multitask import MultiTaskModel
 from mtl_core.model.pooling import Pooler
 from mtl_core.model.writers.causal import CausalWriter
-from mtl_core.tasks.base import Decoded, Head, Outcome, Task
+from mtl_core.tasks.base import Head, Task
 from mtl_core.tasks.decoding.base import Decoding
 from mtl_core.tasks.decoding.generate import Generate, Writing
 from mtl_core.tasks.decoding.greedy import Greedy
 from mtl_core.tasks.decoding.sample import Sample
 from mtl_core.tasks.hidden import HiddenSize
+from mtl_core.tasks.outcome import Decoded, Outcome
 from mtl_core.tasks.outputs import Output, TextView
 from mtl_core.tasks.writer_head import WriterHead
 from mtl_core.training.distributed import Place
