@@ -254,8 +254,7 @@ class Predictor:
         read: dict[str, dict[int, Decoded]] = {name: {} for name in names}
         for numbers, batch, logits in self._batches(split, names, batch_size):
             for name in names:
-                # On the CPU, and only what `says` needs: logits of all texts could be too many for
-                # the device.
+                # Only what `says` needs, on the CPU: the device may have no room for all logits.
                 found = self.tasks[name].read(self.model.head(name), logits[name], batch)
                 read[name].update(zip(numbers, found, strict=True))
         return {name: [found[row] for row in range(len(split))] for name, found in read.items()}

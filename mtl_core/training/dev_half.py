@@ -86,16 +86,11 @@ def halves(trained: TrainedModel) -> Iterator[dict[str, EncodedDataset]]:
         if "dev" in dataset.splits
     }
     for is_first in (True, False):
+        taken = {name: np.flatnonzero(one == is_first) for name, one in drawn.items()}
         yield {
-            name: replace(
-                trained.datasets[name],
-                splits={
-                    "dev": trained.datasets[name]
-                    .splits["dev"]
-                    .take(np.flatnonzero(is_in_first == is_first))
-                },
-            )
-            for name, is_in_first in drawn.items()
+            name: replace(dataset, splits={"dev": dataset.splits["dev"].take(taken[name])})
+            for name, dataset in trained.datasets.items()
+            if name in taken
         }
 
 
