@@ -15,6 +15,7 @@ from tuning.report.data import data_section
 from tuning.report.decoding import decoding_section
 from tuning.report.front import front_section, limit_section
 from tuning.report.headline import headline
+from tuning.report.importance import LEAST_TRIALS, Importance, Share
 from tuning.report.known import FROM_NOTHING, Beforehand, known_section
 from tuning.report.lineage import lineage_section, replay_note
 from tuning.report.markdown import parameter_cell, percent, shell, table
@@ -92,7 +93,7 @@ def report_sections(
         "lineage": lineage_section(summary.records),
         "importance": [
             "## Importance of the parameters",
-            _importance_table(summary.importances),
+            *_importance_parts(summary.importances),
         ],
         "failures": ["## Failed trials", _failure_table(summary.records)],
         "commands": ["## How to go on", *_commands(summary)],
@@ -185,12 +186,25 @@ def _main_scores(record: TrialRecord) -> dict[str, float]:
     return {f"{task}.{name}": value for task, (name, value) in found.items()}
 
 
-def _importance_table(importances: Mapping[str, float]) -> str:
+def _importance_parts(importances: Sequence[Importance]) -> list[str]:
+    """Returns a table with a row per parameter, and what its figures are."""
     if not importances:
-        return "Not enough trials to tell."
-    ranked = sorted(importances.items(), key=lambda item: item[1], reverse=True)
-    rows = [[code(name), percent(share)] for name, share in ranked]
-    return table(["parameter", "share in reaching the best scores, in percent"], rows)
+        return [f"Not enough trials to tell: under {LEAST_TRIALS} ran to their end."]
+    rows = [
+        [code(name), *(_share_cell(one.shares.get(name)) for one in importances)]
+        for name in keys_of_all(one.shares for one in importances)
+    ]
+    told = (
+        "Share in reaching the best tenth of the scores, in percent, by PED-ANOVA; behind it, in "
+        "brackets, two standard deviations on either side, by a bootstrap over the trials."
+    )
+    return [told, table(["parameter", *(code(one.score) for one in importances)], rows)]
+
+
+def _share_cell(share: Share | None) -> str:
+    if share is None:
+        return "-"
+    return f"{100 * share.share:.0f} ({100 * share.low:.0f} to {100 * share.high:.0f})"
 
 
 def _failure_table(records: Sequence[TrialRecord]) -> str:

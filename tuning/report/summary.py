@@ -1,17 +1,14 @@
 """What a report shows of a study, gathered as values; `render` makes text of them."""
 
-import warnings
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import optuna
-from optuna.trial import TrialState
 
 from tuning.records import TrialRecord
+from tuning.report.importance import Importance
 from tuning.report.replay import replay_command, replay_overrides
-from tuning.space.simplex import entry_name
 from tuning.study.data_facts import DataFacts
 from tuning.study.facts import StudyFacts
 from tuning.study.final_scores import final_scores, unseen_of
@@ -20,14 +17,6 @@ from tuning.study.history import History
 from tuning.study.reached import reached
 from tuning.study.result import Result
 from tuning.study.status import StudyStatus
-
-_LEAST_TRIALS = 20
-"""Complete trials under which the importance of parameters is anybody's guess.
-
-Simulated with five parameters of which one matters: with 8 trials another one comes first in a
-third of the studies, with 24 in one of a hundred.
-"""
-
 
 @dataclass(frozen=True, slots=True)
 class Unfinished:
@@ -56,7 +45,8 @@ class StudySummary:
         records: All trials; the first score of a task is taken as its main one.
         result: What the study found; of an unfinished one what it found so far.
         replay: The command that replays the best recipe.
-        importances: Parameter -> share of the variation in score that it explains, in [0, 1].
+        importances: That of the parameters for the objective, then for each task; none = there are
+            too few trials to tell.
         unfinished: Of a study that is not finished; the best is then the best so far.
         data: What is known of its data; None in studies from before it was kept.
     """
@@ -66,7 +56,7 @@ class StudySummary:
     records: Sequence[TrialRecord]
     result: Result
     replay: str
-    importances: Mapping[str, float] = field(default_factory=dict)
+    importances: Sequence[Importance] = ()
     unfinished: Unfinished | None = None
     data: DataFacts | None = None
 
@@ -106,7 +96,6 @@ def summarise(
             goal=reached(history, facts.objective),
         ),
         replay=_replay(facts, folder, best),
-        importances=importances(optuna_study),
         data=facts.data,
     )
 
@@ -151,31 +140,6 @@ def so_far(
         replay=_replay(facts, folder, best),
         unfinished=Unfinished(status.ended, status.trials, status.state, status.go_on),
     )
-
-
-def importances(optuna_study: optuna.Study) -> dict[str, float]:
-    """Returns parameter -> importance, the shares summing to 1; {} while there are too few trials.
-
-    By PED-ANOVA, Optuna's default (Watanabe et al. 2023, https://arxiv.org/abs/2304.10255): how
-    much a parameter has to do with a trial being one of the best.
-    """
-    # Stopped trials are left out: their scores are of fewer epochs.
-    complete = optuna_study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    if len(complete) < _LEAST_TRIALS:
-        return {}
-    try:
-        with warnings.catch_warnings():
-            # PED-ANOVA warns when the few trials are all alike; the report then says little.
-            warnings.simplefilter("ignore", UserWarning)
-            found = optuna.importance.get_param_importances(optuna_study)
-    # Optuna cannot tell. A report without this table is still a report.
-    except (ValueError, RuntimeError):
-        return {}
-    # Numbers that are drawn together count together.
-    shares: dict[str, float] = defaultdict(float)
-    for name, share in found.items():
-        shares[entry_name(name)] += share
-    return dict(shares)
 
 
 def _replay(facts: StudyFacts, folder: StudyFolder, best: TrialRecord | None) -> str:

@@ -1,5 +1,6 @@
 """Writes the reports of a study from what is in its folder; imports neither Ray nor torch."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import optuna
@@ -7,6 +8,7 @@ import optuna
 from mtl_core.errors import ConfigError
 from mtl_core.files import write_text
 from mtl_core.samples import read_samples
+from tuning.report.importance import importances
 from tuning.report.known import read_beforehand
 from tuning.report.reading import read_whole
 from tuning.report.render import report_sections, text_of
@@ -41,6 +43,8 @@ def write_reports(folder: StudyFolder, summary: StudySummary, optuna_study: optu
         BrokenError: A file in the folder is broken.
         OSError: It cannot be written.
     """
+    # Here and not where a study is read, as it takes seconds where there are many trials.
+    summary = replace(summary, importances=importances(optuna_study))
     beforehand = read_beforehand(folder, optuna_study)
     samples = read_samples(folder.best)
     sections = report_sections(summary, read_openings(folder), beforehand, samples)

@@ -1,0 +1,122 @@
+"""What all figures share: the texts in them, the scores that they show, how they begin.
+
+Every figure is a function of plain values that returns a `plotly.graph_objects.Figure`; plotly is
+imported when one is called. Names and labels come from study files and data, and plotly reads its
+texts as HTML: each goes through `label`.
+"""
+
+import html
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mtl_core.printable import one_line, shortened
+from mtl_core.scores import is_share, main_scores
+from mtl_core.training.report import Report
+from tuning.records import TrialRecord
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+BLUE, ORANGE, GREEN, PURPLE, GREY = "#2878b5", "#d97706", "#158a6e", "#a05195", "#8a8f98"
+"""Told apart by people who see colours otherwise, on white and on black."""
+_MOST_LETTERS = 60
+
+
+def label(text: str) -> str:
+    """Returns a text as plotly shows it literally: on one line, no tag, no link, not too long."""
+    # Quotes stay: plotly knows no entity for them, and they do nothing outside of a tag.
+    return html.escape(one_line(shortened(text, _MOST_LETTERS)), quote=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """A score on dev that trials are shown by.
+
+    Attributes:
+        task: The task that it is the main score of; "" = the objective.
+        name: Its name, "accuracy" for instance.
+    """
+
+    task: str = ""
+    name: str = "combined"
+
+    @property
+    def key(self) -> str:
+        """Returns what it is known by: "combined", or the task."""
+        return self.task or self.name
+
+    @property
+    def title(self) -> str:
+        """Returns what stands at its axis."""
+        unit = ", %" if is_share(self.name) else ""
+        return f"{label(f'{self.task} {self.name}'.strip())}{unit}"
+
+    def shown(self, value: float) -> float:
+        """Returns a value as it is drawn: shares in percent."""
+        return 100 * value if is_share(self.name) else value
+
+    def of(self, report: Report | None) -> float:
+        """Returns the score of a report as it is drawn; NaN where it has none."""
+        if report is None:
+            return math.nan
+        if not self.task:
+            return self.shown(report.combined)
+        found = main_scores(report.dev).get(self.task)
+        return math.nan if found is None else self.shown(found[1])
+
+
+OBJECTIVE = Score()
+"""The objective of a study, `combined`."""
+
+
+def scores_of(records: Iterable[TrialRecord]) -> list[Score]:
+    """Returns what trials are shown by: the objective, and the main score of each task.
+
+    A single task is the objective itself.
+    """
+    found = {
+        task: name
+        for record in records
+        for report in record.reports
+        for task, (name, _) in main_scores(report.dev).items()
+    }
+    tasks = [Score(task, name) for task, name in found.items()]
+    return [OBJECTIVE, *tasks] if len(tasks) > 1 else [OBJECTIVE]
+
+
+def begun(*traces: object, x: str = "", y: str = "", height: int = 360) -> "Figure":
+    """Returns a figure with titles at its axes, which are Markdown of plotly already.
+
+    Args:
+        traces: What is drawn.
+        x: Title of the horizontal axis.
+        y: Title of the vertical axis.
+        height: In pixels.
+    """
+    import plotly.graph_objects as go
+
+    figure = go.Figure(data=list(traces))
+    figure.update_layout(
+        height=height,
+        margin={"l": 60, "r": 20, "t": 30, "b": 50},
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+        hovermode="closest",
+    )
+    figure.update_xaxes(title_text=x, automargin=True)
+    figure.update_yaxes(title_text=y, automargin=True)
+    return figure
+
+
+def of_trial(record: TrialRecord, score: Score, value: float) -> str:
+    """Returns what is shown when a pointer rests on a trial."""
+    return f"trial {label(record.id)}, {record.status}: {score.title} {value:.4g}"
+
+
+def evenly(records: Sequence[TrialRecord], most: int) -> list[TrialRecord]:
+    """Returns at most so many of the records, the first and evenly spread ones of the others."""
+    if len(records) <= most:
+        return list(records)
+    step = len(records) / most
+    return [records[int(number * step)] for number in range(most)]

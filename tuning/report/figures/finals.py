@@ -1,0 +1,116 @@
+"""What the final stage measured: means over seeds with intervals, and each run as a dot."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
+
+from mtl_core.scores import flatten
+from tuning.report.figures.drawing import BLUE, GREY, ORANGE, Score, begun, label
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure, Scatter
+
+    from tuning.statistics.estimates import Difference, Estimate
+    from tuning.study.finals import FinalRecipe, Finals
+
+Split = Literal["dev", "test"]
+
+
+def final_means(finals: "Finals", score: str = "combined", *, split: Split = "dev") -> "Figure":
+    """Draws the mean of a score over the runs of each recipe with its 95 % interval, and each run.
+
+    Args:
+        finals: What the final stage found.
+        score: Flat name of the score, "combined" or "intent/accuracy".
+        split: The split that was scored; recipes that were not scored on it are left out.
+    """
+    drawn = [recipe for recipe in finals.recipes if score in _means(recipe, split)]
+    shown = _score(score)
+    # Plotly begins at the bottom.
+    drawn.reverse()
+    names = [label(recipe.id) for recipe in drawn]
+    means = [_means(recipe, split)[score] for recipe in drawn]
+    colours = [ORANGE if recipe.id == finals.chosen else BLUE for recipe in drawn]
+    figure = begun(
+        _runs(drawn, names, score, split),
+        _whiskers(means, names, [shown] * len(drawn), colours),
+        x=f"{shown.title} on {split}",
+        height=150 + 36 * len(drawn),
+    )
+    figure.update_yaxes(type="category", title_text="recipe of trial")
+    figure.update_layout(showlegend=False)
+    return figure
+
+
+def differences(found: "Sequence[Difference]") -> "Figure":
+    """Draws differences with their 95 % intervals around zero, one line each.
+
+    Args:
+        found: Differences, at least one.
+    """
+    drawn = list(reversed(found))
+    names = [
+        label(f"{one.first} - {one.second}, {one.score} on {one.where}") for one in drawn
+    ]
+    colours = [GREY if one.claim == "cannot be told" else BLUE for one in drawn]
+    scores = [_score(one.score) for one in drawn]
+    whiskers = _whiskers([one.estimate for one in drawn], names, scores, colours)
+    figure = begun(whiskers, x="difference, points", height=130 + 32 * len(drawn))
+    figure.add_vline(0, line_color=GREY, line_width=1)
+    figure.update_yaxes(type="category")
+    return figure
+
+
+def _means(recipe: "FinalRecipe", split: Split) -> "dict[str, Estimate]":
+    return dict((recipe.dev if split == "dev" else recipe.test) or {})
+
+
+def _score(name: str) -> Score:
+    task, _, score = name.rpartition("/")
+    return Score(task, score)
+
+
+def _runs(
+    recipes: "Sequence[FinalRecipe]", names: Sequence[str], score: str, split: Split
+) -> "Scatter":
+    import plotly.graph_objects as go
+
+    shown = _score(score)
+    points = [
+        (shown.shown(value), name, f"seed {run.seed}")
+        for recipe, name in zip(recipes, names, strict=True)
+        for run in recipe.seeds
+        if (value := flatten(run.dev if split == "dev" else run.test, "/").get(score)) is not None
+    ]
+    return go.Scatter(
+        x=[x for x, _, _ in points],
+        y=[y for _, y, _ in points],
+        text=[text for _, _, text in points],
+        mode="markers",
+        marker={"color": GREY, "size": 7, "symbol": "circle-open"},
+        hovertemplate="%{text}: %{x:.2f}<extra></extra>",
+    )
+
+
+def _whiskers(
+    estimates: "Sequence[Estimate]",
+    names: Sequence[str],
+    scores: Sequence[Score],
+    colours: Sequence[str],
+) -> "Scatter":
+    import plotly.graph_objects as go
+
+    drawn = list(zip(estimates, scores, strict=True))
+    return go.Scatter(
+        x=[score.shown(one.mean) for one, score in drawn],
+        y=list(names),
+        mode="markers",
+        marker={"color": list(colours), "size": 11, "symbol": "diamond"},
+        error_x={
+            "type": "data",
+            "symmetric": False,
+            "array": [score.shown(one.high - one.mean) for one, score in drawn],
+            "arrayminus": [score.shown(one.mean - one.low) for one, score in drawn],
+            "color": GREY,
+        },
+        hovertemplate="%{y}: %{x:.2f}<extra></extra>",
+    )
