@@ -2,6 +2,7 @@
 
 from mtl_core.training.report import Report
 from tuning.records import TrialRecord
+from tuning.report.importance import Importance, Share
 from tuning.report.summary import StudySummary
 from tuning.study.final_scores import FinalScores
 from tuning.study.reached import Reached
@@ -70,5 +71,10 @@ SUMMARY = StudySummary(
     records=RECORDS,
     result=Result(goal=Reached(objective="mean"), best=BEST, default=DEFAULT, seconds=432.0),
     replay="mtl train demo --set optimizer.encoder_lr=0.001",
-    importances={"freezing": 0.25, "optimizer.encoder_lr": 0.75},
+    importances=[
+        Importance(
+            "combined",
+            {"optimizer.encoder_lr": Share(0.75, 0.6, 0.9), "freezing": Share(0.25, 0.0, 0.5)},
+        )
+    ],
 )

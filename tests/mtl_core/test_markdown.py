@@ -17,6 +17,7 @@ from mtl_core.markdown import code, plain
 from mtl_core.model_card import render_card
 from mtl_core.printable import one_line, printable
 from tuning.report.markdown import shell, table
+from tuning.report.importance import Importance, Share
 from tuning.report.render import render_report
 
 TEXTS = [*MARKUP, *(text for text, _ in STEERING.values()), *READABLE.values()]
@@ -119,7 +120,7 @@ def test_the_report_shows_parameters_and_errors_as_they_are(text: str) -> None:
         result=replace(SUMMARY.result, best=best),
         replay=f"mtl train '{text}'",
         folder=f"runs/{text}",
-        importances={text: 1.0},
+        importances=[Importance(text, {text: Share(1.0, 1.0, 1.0)})],
     )  # fmt: skip
     report = render_report(summary)
     assert report == printable(report)

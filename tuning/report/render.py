@@ -2,7 +2,7 @@
 
 import shlex
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import get_args
 
@@ -18,7 +18,7 @@ from tuning.report.headline import headline
 from tuning.report.importance import LEAST_TRIALS, Importance, Share
 from tuning.report.known import FROM_NOTHING, Beforehand, known_section
 from tuning.report.lineage import lineage_section, replay_note
-from tuning.report.markdown import parameter_cell, percent, shell, table
+from tuning.report.markdown import parameter_cell, shell, table
 from tuning.report.summary import StudySummary
 from tuning.study.final_scores import FinalScores
 from tuning.study.openings import Opening
@@ -198,7 +198,7 @@ def _importance_parts(importances: Sequence[Importance]) -> list[str]:
         "Share in reaching the best tenth of the scores, in percent, by PED-ANOVA; behind it, in "
         "brackets, two standard deviations on either side, by a bootstrap over the trials."
     )
-    return [told, table(["parameter", *(code(one.score) for one in importances)], rows)]
+    return [table(["parameter", *(code(one.score) for one in importances)], rows), told]
 
 
 def _share_cell(share: Share | None) -> str:

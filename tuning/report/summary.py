@@ -18,6 +18,7 @@ from tuning.study.reached import reached
 from tuning.study.result import Result
 from tuning.study.status import StudyStatus
 
+
 @dataclass(frozen=True, slots=True)
 class Unfinished:
     """How far a study is that is not finished.

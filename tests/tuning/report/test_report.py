@@ -220,9 +220,12 @@ def test_an_error_with_bars_line_breaks_and_backticks_stays_one_cell() -> None:
     assert rows == [["0002", "`` ValueError: shape (2|3) with `ticks` ``"]]
 
 
-def test_importances_are_ranked() -> None:
+def test_importances_stand_with_how_sure_they_are() -> None:
     rows = rows_of(render_report(SUMMARY), "Importance of the parameters")
-    assert rows == [["`optimizer.encoder_lr`", "75.00"], ["`freezing`", "25.00"]]
+    assert rows == [
+        ["`optimizer.encoder_lr`", "75 (60 to 90)"],
+        ["`freezing`", "25 (0 to 50)"],
+    ]
 
 
 def test_the_report_ends_with_the_commands() -> None:
@@ -232,11 +235,11 @@ def test_the_report_ends_with_the_commands() -> None:
 
 
 def test_a_study_in_which_everything_failed_has_a_report() -> None:
-    empty = replace(changed(best=None, default=None), records=RECORDS[2:], importances={})
+    empty = replace(changed(best=None, default=None), records=RECORDS[2:], importances=())
     text = render_report(empty)
     assert "## Best recipe" not in text
     assert "Replay" not in text
-    assert "Not enough trials to tell." in text
+    assert "Not enough trials to tell:" in text
 
 
 @pytest.mark.parametrize(

@@ -7,13 +7,11 @@ from pathlib import Path
 import optuna
 import pytest
 from conftest import RunConfigFactory
-from pydantic import TypeAdapter
 from trials import record
 
 from mtl_core.study_file import parse_assignment
 from tuning.report.replay import replay_command, replay_overrides
-from tuning.report.summary import importances, summarise
-from tuning.space.space import Entry, Space
+from tuning.report.summary import summarise
 from tuning.study.config import StudyFile
 from tuning.study.facts import facts_of
 from tuning.study.folder import StudyFolder
@@ -46,28 +44,6 @@ def test_the_replay_command_gives_the_overrides_back(overrides: dict[str, object
     assert words[5::2] == ["--set"] * len(overrides)
     expected = {f"run.{key}": value for key, value in overrides.items()}
     assert dict(parse_assignment(text) for text in words[6::2]) == expected
-
-
-def test_the_parameter_that_matters_is_the_most_important() -> None:
-    study = optuna.create_study(direction="maximize", sampler=optuna.samplers.RandomSampler(seed=0))
-    assert importances(study) == {}
-    study.optimize(
-        lambda trial: trial.suggest_float("rate", 0, 1) + 0 * trial.suggest_float("idle", 0, 1),
-        n_trials=40,
-    )
-    found = importances(study)
-    assert set(found) == {"rate", "idle"}
-    assert found["rate"] > 0.8
-
-
-def test_numbers_that_are_drawn_together_have_one_importance() -> None:
-    entries = {"weights": {"simplex": ["a", "b", "c"]}, "size": {"ordered": [16, 32, 64]}}
-    space = Space(TypeAdapter(dict[str, Entry]).validate_python(entries))
-    study = optuna.create_study(direction="maximize", sampler=optuna.samplers.RandomSampler(seed=0))
-    study.optimize(lambda trial: -abs(space.sample(trial)["a"] - 0.7), n_trials=60)
-    found = importances(study)
-    assert set(found) == {"weights", "size"}
-    assert found["weights"] > 0.8
 
 
 @pytest.mark.parametrize(("journal", "shown"), [(100.4, 100.4), (900.0, 900.0), (80.0, 100.0)])

@@ -41,9 +41,7 @@ def learning_curves(
     drawn = [record for record in records if record.reports]
     others = [record for record in drawn if record.id not in ahead]
     traces = [_others(evenly(others, _MOST), score)] if others else []
-    traces += [
-        _one(record, score, *ahead[record.id]) for record in drawn if record.id in ahead
-    ]
+    traces += [_one(record, score, *ahead[record.id]) for record in drawn if record.id in ahead]
     return begun(*traces, x="epochs", y=score.title)
 
 

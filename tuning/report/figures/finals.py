@@ -48,9 +48,7 @@ def differences(found: "Sequence[Difference]") -> "Figure":
         found: Differences, at least one.
     """
     drawn = list(reversed(found))
-    names = [
-        label(f"{one.first} - {one.second}, {one.score} on {one.where}") for one in drawn
-    ]
+    names = [label(f"{one.first} - {one.second}, {one.score} on {one.where}") for one in drawn]
     colours = [GREY if one.claim == "cannot be told" else BLUE for one in drawn]
     scores = [_score(one.score) for one in drawn]
     whiskers = _whiskers([one.estimate for one in drawn], names, scores, colours)

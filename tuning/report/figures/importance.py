@@ -18,7 +18,7 @@ def importance_bars(importance: Importance) -> "Figure":
     import plotly.graph_objects as go
 
     # Plotly begins at the bottom.
-    shares = list(reversed(importance.shares.items()))
+    shares = list(importance.shares.items())[::-1]
     bars = go.Bar(
         x=[100 * one.share for _, one in shares],
         y=[label(name) for name, _ in shares],

@@ -61,9 +61,7 @@ def pairs(records: Sequence[TrialRecord], names: Sequence[str]) -> list[tuple[st
     return [pair for pair in combinations(names, 2) if is_shown(pair)]
 
 
-def slice_of(
-    records: Sequence[TrialRecord], parameter: str, score: Score = OBJECTIVE
-) -> "Figure":
+def slice_of(records: Sequence[TrialRecord], parameter: str, score: Score = OBJECTIVE) -> "Figure":
     """Draws a score on dev of each trial against one of its parameters.
 
     Trials that were stopped early are grey: their scores are of fewer epochs.
@@ -125,9 +123,7 @@ def contour(
     from optuna.visualization import plot_contour
 
     study = _study(evenly(_ran(records, score), _MOST), (first, second), score)
-    figure = plot_contour(
-        study, params=[label(first), label(second)], target_name=score.title
-    )
+    figure = plot_contour(study, params=[label(first), label(second)], target_name=score.title)
     return _restyled(figure, height=380)
 
 
@@ -162,9 +158,7 @@ def _restyled(figure: "Figure", *, height: int) -> "Figure":
     return figure
 
 
-def _study(
-    records: Sequence[TrialRecord], names: Sequence[str], score: Score
-) -> "optuna.Study":
+def _study(records: Sequence[TrialRecord], names: Sequence[str], score: Score) -> "optuna.Study":
     """Returns trials as Optuna draws them: complete ones, with the values that took effect."""
     import optuna
 

@@ -113,9 +113,7 @@ def saved(records: Sequence[TrialRecord]) -> Saved | None:
     epochs = sum(record.progress for record in records)
     hours = sum(record.seconds for record in records) / 3600
     more = {record.id: _full(record, longest) - record.progress for record in stopped}
-    slower = sum(
-        more[record.id] * record.seconds / record.progress / 3600 for record in stopped
-    )
+    slower = sum(more[record.id] * record.seconds / record.progress / 3600 for record in stopped)
     return Saved(epochs, epochs + sum(more.values()), hours, hours + slower, len(stopped))
 
 
