@@ -16,8 +16,8 @@ from mtl_core.card_data import CardFacts
 from mtl_core.markdown import code, plain
 from mtl_core.model_card import render_card
 from mtl_core.printable import one_line, printable
-from tuning.report.markdown import shell, table
 from tuning.report.importance import Importance, Share
+from tuning.report.markdown import shell, table
 from tuning.report.render import render_report
 
 TEXTS = [*MARKUP, *(text for text, _ in STEERING.values()), *READABLE.values()]
