@@ -10,7 +10,7 @@ from tuning.records import TrialRecord
 from tuning.report.figures.drawing import BLUE, GREY, ORANGE, Score, begun, label
 
 if TYPE_CHECKING:
-    from plotly.graph_objects import Figure
+    from plotly.graph_objects import Figure, Scatter
 
 
 def front(
@@ -31,50 +31,61 @@ def front(
         chosen: Id of the chosen trial.
         tasks: Two of the objectives; None = the first two.
     """
-    import plotly.graph_objects as go
-
     across, up = tasks or goal.tasks[:2]
     names = {task: name for record in records for task, name in _names(record).items()}
     x, y = Score(across, names.get(across, "")), Score(up, names.get(up, ""))
-    shown = [
-        record
-        for record in records
-        if record.status != "failed"
-        and record.best is not None
-        and all(map(math.isfinite, goal.values(record.best)))
-    ]
+    shown = [record for record in records if _has_values(record, goal)]
     ahead = {record.id for record in goal.front(shown)}
-    groups = (
-        ("not to the end", GREY, "circle-open", lambda one: one.status != "complete"),
-        ("beaten", BLUE, "circle-open", lambda one: one.status == "complete"),
-        ("front", BLUE, "circle", lambda one: one.id in ahead),
-        ("chosen", ORANGE, "star", lambda one: one.id == chosen),
-    )
     # Each trial is drawn once, as the last of what it is.
-    kind = {
-        record.id: [name for name, _, _, holds in groups if holds(record)][-1] for record in shown
+    kinds = {
+        record.id: "chosen"
+        if record.id == chosen
+        else "front"
+        if record.id in ahead
+        else "beaten"
+        if record.status == "complete"
+        else "not to the end"
+        for record in shown
     }
-    traces = []
-    for name, colour, symbol, _ in groups:
-        some = [record for record in shown if kind[record.id] == name]
-        if name == "front":
-            some.sort(key=lambda record: x.of(record.best))
-        traces.append(
-            go.Scatter(
-                x=[x.of(record.best) for record in some],
-                y=[y.of(record.best) for record in some],
-                mode="markers",
-                marker={"color": colour, "symbol": symbol, "size": 14 if name == "chosen" else 9},
-                text=[f"trial {label(record.id)}, {name}" for record in some],
-                hovertemplate="%{text}<br>%{x:.2f}, %{y:.2f}<extra></extra>",
-                name=name,
-            )
-        )
+    traces = [
+        _dots([record for record in shown if kinds[record.id] == kind], kind, x, y)
+        for kind in _LOOKS
+    ]
     figure = begun(*traces, x=x.title, y=y.title)
     for task, score, add in ((across, x, figure.add_vline), (up, y, figure.add_hline)):
         if task in goal.floors:
             add(score.shown(goal.floors[task]), line_dash="dot", line_color=GREY)
     return figure
+
+
+_LOOKS = {
+    "not to the end": (GREY, "x-thin-open", 8),
+    "beaten": (BLUE, "circle-open", 8),
+    "front": (BLUE, "circle", 10),
+    "chosen": (ORANGE, "star", 15),
+}
+"""What a trial is -> its colour, symbol and size."""
+
+
+def _dots(records: Sequence[TrialRecord], kind: str, x: Score, y: Score) -> "Scatter":
+    import plotly.graph_objects as go
+
+    colour, symbol, size = _LOOKS[kind]
+    return go.Scatter(
+        x=[x.of(record.best) for record in records],
+        y=[y.of(record.best) for record in records],
+        mode="markers",
+        marker={"color": colour, "symbol": symbol, "size": size},
+        text=[f"trial {label(record.id)}, {kind}" for record in records],
+        hovertemplate="%{text}<br>%{x:.2f}, %{y:.2f}<extra></extra>",
+        name=kind,
+    )
+
+
+def _has_values(record: TrialRecord, goal: Goal) -> bool:
+    if record.status == "failed" or record.best is None:
+        return False
+    return all(map(math.isfinite, goal.values(record.best)))
 
 
 def _names(record: TrialRecord) -> dict[str, str]:

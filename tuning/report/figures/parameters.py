@@ -7,6 +7,7 @@ has an index for an `ordered` value, and one number less than a `simplex` has ke
 import json
 import math
 from collections.abc import Sequence
+from functools import partial
 from itertools import combinations
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     import optuna
     from optuna.distributions import BaseDistribution
     from optuna.trial import FrozenTrial
-    from plotly.graph_objects import Figure
+    from plotly.graph_objects import Figure, Scatter
 
 _LOG_FROM = 20.0
 """High end over low end from which numbers are drawn on a log scale."""
@@ -71,40 +72,52 @@ def slice_of(records: Sequence[TrialRecord], parameter: str, score: Score = OBJE
         parameter: Dotted key of `run`.
         score: What is drawn.
     """
-    import plotly.graph_objects as go
-
     shown = [one for one in _scored(records, score) if parameter in one.parameters]
     values = _different(shown, parameter)
-    is_numeric = _is_numeric(values)
     ran = [record for record in shown if record.status == "complete"]
-    dots = []
-    for some, colour, name in (
-        ([record for record in shown if record not in ran], GREY, "not to the end"),
-        (ran, BLUE, "to the end"),
-    ):
-        given = [record.parameters[parameter] for record in some]
-        heights = [score.of(record.best) for record in some]
-        dots.append(
-            go.Scatter(
-                x=[value if is_numeric else _spelt(value) for value in given],
-                y=heights,
-                mode="markers",
-                marker={"color": colour, "size": 8, "opacity": 0.75},
-                text=[
-                    f"{of_trial(record, score, height)}<br>{label(parameter)} {_spelt(value)}"
-                    for record, height, value in zip(some, heights, given, strict=True)
-                ],
-                hovertemplate="%{text}<extra></extra>",
-                name=name,
-            )
-        )
-    figure = begun(*dots, x=label(parameter), y=score.title, height=300)
+    others = [record for record in shown if record.status != "complete"]
+    is_numeric = _is_numeric(values)
+    dots = partial(_dots, parameter, score, is_numeric=is_numeric)
+    figure = begun(
+        dots(others, GREY, "not to the end"),
+        dots(ran, BLUE, "to the end"),
+        x=label(parameter),
+        y=score.title,
+        height=300,
+    )
     if not is_numeric:
         order = [_spelt(value) for value in values]
         figure.update_xaxes(type="category", categoryorder="array", categoryarray=order)
     elif _is_log(values):
         figure.update_xaxes(type="log")
     return figure
+
+
+def _dots(
+    parameter: str,
+    score: Score,
+    records: Sequence[TrialRecord],
+    colour: str,
+    name: str,
+    *,
+    is_numeric: bool,
+) -> "Scatter":
+    import plotly.graph_objects as go
+
+    given = [record.parameters[parameter] for record in records]
+    heights = [score.of(record.best) for record in records]
+    return go.Scatter(
+        x=[value if is_numeric else _spelt(value) for value in given],
+        y=heights,
+        mode="markers",
+        marker={"color": colour, "size": 8, "opacity": 0.75},
+        text=[
+            f"{of_trial(record, score, height)}<br>{label(parameter)} {_spelt(value)}"
+            for record, height, value in zip(records, heights, given, strict=True)
+        ],
+        hovertemplate="%{text}<extra></extra>",
+        name=name,
+    )
 
 
 def contour(
