@@ -1,7 +1,7 @@
 """The Pareto front of a study with several objectives."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import TYPE_CHECKING
 
 from mtl_core.scores import main_scores
@@ -36,17 +36,7 @@ def front(
     x, y = Score(across, names.get(across, "")), Score(up, names.get(up, ""))
     shown = [record for record in records if _has_values(record, goal)]
     ahead = {record.id for record in goal.front(shown)}
-    # Each trial is drawn once, as the last of what it is.
-    kinds = {
-        record.id: "chosen"
-        if record.id == chosen
-        else "front"
-        if record.id in ahead
-        else "beaten"
-        if record.status == "complete"
-        else "not to the end"
-        for record in shown
-    }
+    kinds = {record.id: _kind(record, ahead, chosen) for record in shown}
     traces = [
         _dots([record for record in shown if kinds[record.id] == kind], kind, x, y)
         for kind in _LOOKS
@@ -56,6 +46,15 @@ def front(
         if task in goal.floors:
             add(score.shown(goal.floors[task]), line_dash="dot", line_color=GREY)
     return figure
+
+
+def _kind(record: TrialRecord, ahead: Container[str], chosen: str | None) -> str:
+    """Returns what a trial is drawn as, which is one of `_LOOKS`."""
+    if record.id == chosen:
+        return "chosen"
+    if record.id in ahead:
+        return "front"
+    return "beaten" if record.status == "complete" else "not to the end"
 
 
 _LOOKS = {
