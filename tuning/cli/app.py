@@ -4,18 +4,15 @@ import gc
 import logging
 import os
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
 from typing import Annotated, NoReturn
 
 import typer
 
-from mtl_core.errors import ConfigError, MtlError, StorageError
-from mtl_core.extras import is_extra, missing
-from mtl_core.full_disk import disk_code, storage_error
+from mtl_core.errors import ConfigError
 from tuning.cli.check import check
 from tuning.cli.clean import clean
 from tuning.cli.command import Command
+from tuning.cli.errors import leave, tell_programs, told
 from tuning.cli.evaluate import evaluate
 from tuning.cli.fetch import fetch
 from tuning.cli.fill_mask import fill_mask
@@ -97,7 +94,7 @@ def main() -> NoReturn:
     try:
         prepare()
     except ConfigError as error:
-        _exit(error.lines, error.exit_code)
+        leave(error.lines, error.exit_code)
     from tuning.watch.log_lines import log_to_stderr
 
     log_to_stderr()
@@ -110,44 +107,12 @@ def main() -> NoReturn:
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     except Exception as error:
-        told = _told(error)
-        if told is None:
+        found = told(error)
+        if found is None:
+            tell_programs([f"{type(error).__name__}: {error}"], 1)
             raise
-        _exit(*told)
+        leave(*found)
     finally:
         # What is there now is given back with the process: no last look at all of it, either.
         gc.freeze()
     sys.exit(0)
-
-
-def _told(error: Exception) -> tuple[Sequence[str], int] | None:
-    """Returns the lines and the exit code of an error that a user can mend; None of a bug."""
-    if isinstance(error, MtlError):  # A study file has all its errors at once, one per line.
-        # A folder that cannot be made on a full disk is not the wrong one.
-        is_of_disk = disk_code(error) is not None
-        return error.lines, (StorageError if is_of_disk else error).exit_code
-    # A module of ours that is missing, or one that no extra brings, is a bug.
-    if isinstance(error, ModuleNotFoundError) and is_extra(error.name):
-        return [missing(str(error.name))], ConfigError.exit_code
-    # Files say where they could not be written; this is what else is: stdout, a log, or a library
-    # that wraps the error of the disk in one of its own.
-    full = storage_error(error)
-    if full is not None:
-        _drop_stdout()
-        return full.lines, full.exit_code
-    return None
-
-
-def _drop_stdout() -> None:
-    # What waits in the buffer would fail once more when Python ends, with a message of its own.
-    with suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _exit(lines: Sequence[str], code: int) -> NoReturn:
-    from mtl_core.printable import one_line, shortened
-
-    # An error may quote a file, with whatever characters there are in it.
-    for line in lines:
-        sys.stderr.write(f"error: {shortened(one_line(line))}\n")
-    sys.exit(code)

@@ -6,25 +6,29 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 
-def say_how_to_go_on(
-    command: str,
-    study: str,
-    assignments: Sequence[str],
-    options: Mapping[str, object],
-    folder: Path,
-) -> None:
-    """Says, on stderr, that a command was interrupted, and how it goes on.
+def command_again(
+    command: str, study: str, assignments: Sequence[str], options: Mapping[str, object]
+) -> str:
+    """Returns what was typed, quoted anew for the shell: the same command goes on.
 
     Args:
         command: Its name.
         study: The study that it was given.
         assignments: What `--set` was given.
         options: Other options -> their values; None = it was not given.
-        folder: Where its work lies, if it was begun.
     """
-    # What was typed, quoted anew for the shell.
     words = ["mtl", command, study]
     words += [word for assignment in assignments for word in ("--set", assignment)]
     words += [str(w) for option, value in options.items() if value for w in (option, value)]
+    return shlex.join(words)
+
+
+def say_how_to_go_on(again: str, folder: Path) -> None:
+    """Says, on stderr, that a command was interrupted, and how it goes on.
+
+    Args:
+        again: The command that goes on.
+        folder: Where its work lies, if it was begun.
+    """
     done = f"what was done is in {folder}" if folder.exists() else "nothing was begun"
-    sys.stderr.write(f"Interrupted; {done}. The same command goes on: {shlex.join(words)}\n")
+    sys.stderr.write(f"Interrupted; {done}. The same command goes on: {again}\n")

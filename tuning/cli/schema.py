@@ -8,13 +8,19 @@ import typer
 
 def schema(
     output: Annotated[Path | None, typer.Option(help="File to write; default: stdout.")] = None,
+    events: Annotated[
+        bool, typer.Option("--events", help="That of a line of `mtl tune --json` instead.")
+    ] = False,
 ) -> None:
     """Print the JSON Schema of study files, for editors and other tools."""
     import json
 
-    from tuning.study.schema import study_schema
+    if events:
+        from tuning.watch.events import event_schema as schema_of
+    else:
+        from tuning.study.schema import study_schema as schema_of
 
-    text = json.dumps(study_schema(), indent=1, ensure_ascii=False) + "\n"
+    text = json.dumps(schema_of(), indent=1, ensure_ascii=False) + "\n"
     if output is None:
         typer.echo(text, nl=False)
         return

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from tuning.results.study_result import StudyResult
     from tuning.study.final_scores import FinalScores
     from tuning.study.result import Result
+    from tuning.watch.json_lines import EventLines
 
 
 def show_result(result: "StudyResult") -> None:
@@ -53,6 +54,23 @@ def show_result(result: "StudyResult") -> None:
     ):
         # Unwrapped, so that a command can be copied from a narrow terminal.
         console.print(f"{what + ':':9}{command}", soft_wrap=True)
+
+
+def tell_result(result: "StudyResult", lines: "EventLines") -> None:
+    """Writes the same for programs: the last event."""
+    from tuning.watch.events import Result as ResultEvent
+
+    lines.write(
+        ResultEvent(
+            folder=str(result.folder),
+            model=str(result.folder / "best"),
+            report=str(result.folder / "report.md"),
+            replay=result.replay,
+            verdict=verdict(result.result),
+            cautions=tuple(cautions(result.result)),
+            result=result.result.to_json(),
+        )
+    )
 
 
 def _judgement(result: "Result") -> Iterator[str]:

@@ -2,7 +2,9 @@
 
 from typing import Any
 
+from mtl_core.errors import ConfigError
 from tuning.cli.command import Command
+from tuning.cli.errors import tell_programs
 
 
 class StudyCommand(Command):
@@ -17,6 +19,8 @@ class StudyCommand(Command):
             # The class of these errors lies in a private module of typer; all have a `message`.
             if hint := self._hint(typed) if hasattr(error, "message") else "":
                 error.message = f"{str(error.message).rstrip('.')}. {hint}"  # type: ignore[attr-defined]
+            if hasattr(error, "format_message"):  # Typer ends the process with it, not `main`.
+                tell_programs([str(error.format_message())], ConfigError.exit_code)
             raise
 
     def _hint(self, words: list[str]) -> str:

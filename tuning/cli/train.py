@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tuning.cli.interrupted import say_how_to_go_on
+from tuning.cli.interrupted import command_again, say_how_to_go_on
 from tuning.cli.options import LogFile, Quiet, Set, Study, TrustCode
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def train(
     except KeyboardInterrupt:
         if folder is not None:
             options = {"--output": output, "--init-from": given}
-            say_how_to_go_on("train", study, assignments or (), options, folder)
+            say_how_to_go_on(command_again("train", study, assignments or (), options), folder)
         raise  # To `main`, whose exit code says that it was interrupted.
 
 

@@ -2,17 +2,18 @@
 
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tuning.cli.interrupted import say_how_to_go_on
+from tuning.cli.interrupted import command_again, say_how_to_go_on
 from tuning.cli.options import LogFile, Quiet, Set, Study, Verbose
 
 if TYPE_CHECKING:
     from tuning.watch.display import Display
+    from tuning.watch.json_lines import EventLines
     from tuning.watch.study_log import StudyLog
 
 
@@ -26,41 +27,57 @@ def tune(
     log_file: LogFile = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON object a line for what happens, result last.")
+    ] = False,
 ) -> None:
     """Search the best recipe, score it on test and save its model; goes on after a crash."""
     from tuning.cli.arguments import check_text
 
     check_text(study)
     loaded = None  # As long as the study file is being read there is nothing to go on with.
-    try:
-        with _shown(study, log_file, quiet=quiet, verbose=verbose) as (display, log):
-            # Shown before the imports below, which take seconds.
-            display.stage("reading the study file")
-            from tuning.study.load import load_study
+    with _event_lines() if as_json else nullcontext() as lines:
+        try:
+            with _shown(study, log_file, lines, quiet=quiet, verbose=verbose) as (display, log):
+                # Shown before the imports below, which take seconds.
+                display.stage("reading the study file")
+                from tuning.study.load import load_study
 
-            loaded = load_study(study, assignments or ())
-            display.rename(loaded.study.name)
-            # What `ray job stop` and batch systems send; the study ends as with Ctrl-C.
-            signal.signal(signal.SIGTERM, signal.default_int_handler)
-            from tuning.run.tune import tune_study
+                loaded = load_study(study, assignments or ())
+                display.rename(loaded.study.name)
+                # What `ray job stop` and batch systems send; the study ends as with Ctrl-C.
+                signal.signal(signal.SIGTERM, signal.default_int_handler)
+                from tuning.run.tune import tune_study
 
-            result = tune_study(loaded, watcher=display, address=address, log=log, verbose=verbose)
-    except KeyboardInterrupt:
-        if loaded is not None:
-            options = {"--address": address}
-            say_how_to_go_on("tune", study, assignments or (), options, loaded.folder)
-        raise  # To `main`, whose exit code says that it was interrupted.
-    from tuning.cli.show import show_result
+                result = tune_study(
+                    loaded, watcher=display, address=address, log=log, verbose=verbose
+                )
+        except KeyboardInterrupt:
+            again = command_again("tune", study, assignments or (), {"--address": address})
+            if loaded is not None:
+                say_how_to_go_on(again, loaded.folder)
+            if lines is not None:
+                from tuning.watch.events import Interrupted
 
-    show_result(result)
+                lines.write(Interrupted(go_on=again))
+            raise  # To `main`, whose exit code says that it was interrupted.
+        from tuning.cli.show import show_result, tell_result
+
+        show_result(result) if lines is None else tell_result(result, lines)
+
+
+def _event_lines() -> "AbstractContextManager[EventLines]":
+    from tuning.watch.json_lines import event_lines
+
+    return event_lines()
 
 
 @contextmanager
 def _shown(
-    study: str, log_file: Path | None, *, quiet: bool, verbose: bool
+    study: str, log_file: Path | None, lines: "EventLines | None", *, quiet: bool, verbose: bool
 ) -> "Iterator[tuple[Display, StudyLog]]":
     """Shows a study on the console, and has all else that is said go into its log."""
-    from tuning.watch.display import study_display
+    from tuning.watch.display import event_display, study_display
     from tuning.watch.log_lines import logging_to
     from tuning.watch.study_log import study_log
 
@@ -68,6 +85,6 @@ def _shown(
         study_log() as log,
         nullcontext() if verbose else log.taking_over(),
         logging_to(log_file),
-        study_display(study, is_quiet=quiet) as display,
+        study_display(study, is_quiet=quiet or lines is not None) as display,
     ):
-        yield display, log
+        yield display if lines is None or quiet else event_display(study, lines), log

@@ -36,6 +36,14 @@ class _OwnPipe(Console):
         raise SystemExit(1)
 
 
+def number_of(stream: object) -> int | None:
+    """Returns the number of a stream's file; None when it has none, as in a notebook."""
+    try:
+        return int(stream.fileno())  # type: ignore[attr-defined]
+    except (AttributeError, OSError, ValueError):
+        return None
+
+
 def can_redraw(console: Console) -> bool:
     """Returns whether a display can go back over its lines: on a terminal that knows how to.
 

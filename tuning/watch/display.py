@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from rich.console import Console
 
 from tuning.watch.console import can_redraw, plain_console
+from tuning.watch.json_lines import EventLines, JsonLines
 from tuning.watch.live_table import LiveTable
 from tuning.watch.notebook import NotebookView, is_notebook
 from tuning.watch.plain_lines import PlainLines
@@ -23,6 +24,17 @@ class Display(Watchers):
         """Tells the state first, since `shown` reads from it what it shows."""
         super().__init__([state, *shown])
         self.rename = state.rename
+
+
+def event_display(name: str, lines: EventLines) -> Display:
+    """Returns the display of a study for programs.
+
+    Args:
+        name: What the study is called as long as its file has not been read.
+        lines: Where its events go.
+    """
+    state = StudyState(name)
+    return Display(state, JsonLines(state, lines))
 
 
 @contextmanager

@@ -130,6 +130,11 @@ def _is_ours(record: logging.LogRecord) -> bool:
     return record.name.partition(".")[0] in _OURS
 
 
+def is_told_nowhere_else(record: logging.LogRecord) -> bool:
+    """Returns whether a message is this project's, and nothing that watchers are told as well."""
+    return _is_ours(record) and record.name != logger.name
+
+
 class _LogFile(logging.FileHandler):
     """A log file; what a full disk does not take is left out, which is said once."""
 

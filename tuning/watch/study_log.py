@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 
 from mtl_core.printable import one_line
+from tuning.watch.console import number_of
 from tuning.watch.log_lines import FORMAT, logging_by, only_ours, spell_out
 
 logger = logging.getLogger(__name__)
@@ -99,7 +100,7 @@ class StudyLog:
     @contextmanager
     def _stderr(self) -> Iterator[None]:
         console, own = os.dup(_STDERR), sys.stderr
-        is_console = _number_of(own) == _STDERR
+        is_console = number_of(own) == _STDERR
         with open(console, "w", buffering=1, encoding="utf-8", errors="backslashreplace") as ours:  # noqa: PTH123
             own.flush()
             if is_console:
@@ -176,14 +177,6 @@ def _log_error(
 ) -> None:
     if kind is not SystemExit:
         _others.error("error %s", where, exc_info=(kind, error or kind(), trace))
-
-
-def _number_of(stream: object) -> int | None:
-    """Returns the number of a stream's file; None when it has none, as in a notebook."""
-    try:
-        return int(stream.fileno())  # type: ignore[attr-defined]
-    except (AttributeError, OSError, ValueError):
-        return None
 
 
 def _header() -> str:

@@ -26,6 +26,7 @@ from tuning.watch.console import plain_console
 from tuning.watch.display import Display
 from tuning.watch.file_watchers import file_watchers
 from tuning.watch.front_board import FrontBoard
+from tuning.watch.json_lines import EventLines, JsonLines
 from tuning.watch.live_table import LiveTable
 from tuning.watch.log_lines import LogLines
 from tuning.watch.notebook import NotebookView
@@ -47,6 +48,7 @@ WATCHERS: dict[type[Watcher], Make] = {
     Display: lambda state, folder: Display(StudyState("demo")),
     Watchers: lambda state, folder: Watchers(),
     StudyWatchers: lambda state, folder: StudyWatchers("demo", None),
+    JsonLines: lambda state, folder: JsonLines(state, EventLines(StringIO())),
     LiveTable: lambda state, folder: LiveTable(state, plain_console(file=StringIO())),
     LogLines: lambda state, folder: LogLines(),
     NotebookView: lambda state, folder: NotebookView(state),
