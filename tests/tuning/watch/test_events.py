@@ -62,7 +62,7 @@ def test_everything_is_told_in_its_order(monkeypatch: pytest.MonkeyPatch) -> Non
         {"event": "stage", "text": "waiting for nodes"},
         {"event": "planned", "trials": 3, "ended": 1, "epochs": 2, "trainers": 1},
         {"event": "began", "run": "0001", "parameters": parameters},
-        {"event": "progressed", "ended": 1, "trials": 3, "seconds_left": 2.0 * 2.5,
+        {"event": "progressed", "ended": 1, "trials": 3, "seconds_left": 1.5 + 2.0,
          "running": {"0001": "epoch 1/3 step 10/20 100 sentences/s"}},
         {"event": "reported", "run": "0001", "number": 1, "epochs": 1.0, "seconds": 1.0,
          "is_sample": False, "combined": None, "joint_accuracy": 0.5,
