@@ -55,10 +55,10 @@ def tell_programs(lines: Sequence[str], code: int) -> None:
     # By the words of the command line: an error may come before they were understood.
     if not {"tune", "--json"} <= set(sys.argv[1:]):
         return
-    from tuning.watch.events import Error, line_of
+    from tuning.watch.events import ErrorEvent, line_of
 
     try:
-        sys.stdout.write(line_of(Error(lines=tuple(lines), exit_code=code)) + "\n")
+        sys.stdout.write(line_of(ErrorEvent(lines=tuple(lines), exit_code=code)) + "\n")
         sys.stdout.flush()
     except OSError:  # Nobody reads it, or the disk is full: the exit code says it.
         _drop_stdout()

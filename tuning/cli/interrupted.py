@@ -4,6 +4,10 @@ import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tuning.watch.json_lines import EventLines
 
 
 def command_again(
@@ -23,12 +27,19 @@ def command_again(
     return shlex.join(words)
 
 
-def say_how_to_go_on(again: str, folder: Path) -> None:
+def tell_interrupted(again: str, folder: Path | None, lines: "EventLines | None" = None) -> None:
     """Says, on stderr, that a command was interrupted, and how it goes on.
 
     Args:
         again: The command that goes on.
-        folder: Where its work lies, if it was begun.
+        folder: Where its work lies, if it was begun; None = there is nothing to go on with, and
+            nothing is said.
+        lines: Has an event of it, too.
     """
-    done = f"what was done is in {folder}" if folder.exists() else "nothing was begun"
-    sys.stderr.write(f"Interrupted; {done}. The same command goes on: {again}\n")
+    if folder is not None:
+        done = f"what was done is in {folder}" if folder.exists() else "nothing was begun"
+        sys.stderr.write(f"Interrupted; {done}. The same command goes on: {again}\n")
+    if lines is not None:
+        from tuning.watch.events import InterruptedEvent
+
+        lines.write(InterruptedEvent(go_on=again))

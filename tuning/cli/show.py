@@ -58,7 +58,7 @@ def show_result(result: "StudyResult") -> None:
 
 def tell_result(result: "StudyResult", lines: "EventLines") -> None:
     """Writes the same for programs: the last event."""
-    from tuning.watch.events import Result as ResultEvent
+    from tuning.watch.events import ResultEvent
 
     lines.write(
         ResultEvent(

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tuning.cli.interrupted import command_again, say_how_to_go_on
+from tuning.cli.interrupted import command_again, tell_interrupted
 from tuning.cli.options import LogFile, Quiet, Set, Study, TrustCode
 
 if TYPE_CHECKING:
@@ -48,9 +48,8 @@ def train(
             folder = output or Path("runs", "train", loaded.study.name)
             _train(loaded, folder, display, init_from, trust_code=trust_code)
     except KeyboardInterrupt:
-        if folder is not None:
-            options = {"--output": output, "--init-from": given}
-            say_how_to_go_on(command_again("train", study, assignments or (), options), folder)
+        options = {"--output": output, "--init-from": given}
+        tell_interrupted(command_again("train", study, assignments or (), options), folder)
         raise  # To `main`, whose exit code says that it was interrupted.
 
 

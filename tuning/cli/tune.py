@@ -1,35 +1,40 @@
 """`mtl tune`: a study from start to end."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tuning.cli.interrupted import command_again, say_how_to_go_on
+from tuning.cli.interrupted import command_again, tell_interrupted
 from tuning.cli.options import LogFile, Quiet, Set, Study, Verbose
 
 if TYPE_CHECKING:
+    from tuning.study.config import StudyFile
     from tuning.watch.display import Display
     from tuning.watch.json_lines import EventLines
     from tuning.watch.study_log import StudyLog
 
 
+Address = Annotated[
+    str | None,
+    typer.Option(help="A running Ray cluster; default: RAY_ADDRESS, or one on this machine."),
+]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="One JSON object a line for what happens, the result last.")
+]
+
+
 def tune(
     study: Study,
     assignments: Set = None,
-    address: Annotated[
-        str | None,
-        typer.Option(help="A running Ray cluster; default: RAY_ADDRESS, or one on this machine."),
-    ] = None,
+    address: Address = None,
     log_file: LogFile = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="One JSON object a line for what happens, result last.")
-    ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Search the best recipe, score it on test and save its model; goes on after a crash."""
     from tuning.cli.arguments import check_text
@@ -39,14 +44,7 @@ def tune(
     with _event_lines() if as_json else nullcontext() as lines:
         try:
             with _shown(study, log_file, lines, quiet=quiet, verbose=verbose) as (display, log):
-                # Shown before the imports below, which take seconds.
-                display.stage("reading the study file")
-                from tuning.study.load import load_study
-
-                loaded = load_study(study, assignments or ())
-                display.rename(loaded.study.name)
-                # What `ray job stop` and batch systems send; the study ends as with Ctrl-C.
-                signal.signal(signal.SIGTERM, signal.default_int_handler)
+                loaded = _loaded(study, assignments or (), display)
                 from tuning.run.tune import tune_study
 
                 result = tune_study(
@@ -54,16 +52,23 @@ def tune(
                 )
         except KeyboardInterrupt:
             again = command_again("tune", study, assignments or (), {"--address": address})
-            if loaded is not None:
-                say_how_to_go_on(again, loaded.folder)
-            if lines is not None:
-                from tuning.watch.events import Interrupted
-
-                lines.write(Interrupted(go_on=again))
+            tell_interrupted(again, loaded.folder if loaded is not None else None, lines)
             raise  # To `main`, whose exit code says that it was interrupted.
         from tuning.cli.show import show_result, tell_result
 
         show_result(result) if lines is None else tell_result(result, lines)
+
+
+def _loaded(study: str, assignments: Sequence[str], display: "Display") -> "StudyFile":
+    # Shown before the imports below, which take seconds.
+    display.stage("reading the study file")
+    from tuning.study.load import load_study
+
+    loaded = load_study(study, assignments)
+    display.rename(loaded.study.name)
+    # What `ray job stop` and batch systems send; the study ends as with Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    return loaded
 
 
 def _event_lines() -> "AbstractContextManager[EventLines]":

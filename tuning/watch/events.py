@@ -21,7 +21,7 @@ class _Event(BaseModel):
     """When it happened, in seconds since 1970 (UTC)."""
 
 
-class Stage(_Event):
+class StageEvent(_Event):
     """A new stage of the study began, such as "starting 2 trainers" or "scoring on test"."""
 
     event: Literal["stage"] = "stage"
@@ -29,7 +29,7 @@ class Stage(_Event):
     """What is done."""
 
 
-class Planned(_Event):
+class PlannedEvent(_Event):
     """The search begins."""
 
     event: Literal["planned"] = "planned"
@@ -43,7 +43,7 @@ class Planned(_Event):
     """Trials at a time."""
 
 
-class Queued(_Event):
+class QueuedEvent(_Event):
     """Runs that are no trials are to be trained, those of the final stage for instance."""
 
     event: Literal["queued"] = "queued"
@@ -53,7 +53,7 @@ class Queued(_Event):
     """How many of them ended in earlier sessions."""
 
 
-class Began(_Event):
+class BeganEvent(_Event):
     """A run began, or goes on after a pause or a restart."""
 
     event: Literal["began"] = "began"
@@ -63,31 +63,17 @@ class Began(_Event):
     """Dotted key of `run` -> value in effect."""
 
 
-class Reported(_Event):
+class ReportedEvent(_Event):
     """A run reports: at the end of an epoch, or within it."""
 
     event: Literal["reported"] = "reported"
     run: str
     """Run id."""
-    number: int
-    """Which of its reports, from 1."""
-    epochs: float
-    """Epochs done."""
-    seconds: float
-    """Wall time since the report before."""
-    is_sample: bool
-    """Whether it was scored on a sample of dev alone."""
-    combined: float | None
-    """The objective on dev; null when it is no number."""
-    joint_accuracy: float | None
-    """Share of dev sentences with every labelled task right, in [0, 1]."""
-    dev: Mapping[str, Mapping[str, float | None]]
-    """Task -> score -> value."""
-    losses: Mapping[str, float | None]
-    """Task -> mean training loss of the epoch so far."""
+    report: Mapping[str, Any]
+    """The report, as a line of `reports.jsonl` holds it; see `mtl_core.training.report.Report`."""
 
 
-class Paused(_Event):
+class PausedEvent(_Event):
     """A trial left its trainer; it may go on later."""
 
     event: Literal["paused"] = "paused"
@@ -95,7 +81,7 @@ class Paused(_Event):
     """Run id."""
 
 
-class Ended(_Event):
+class EndedEvent(_Event):
     """A run ended."""
 
     event: Literal["ended"] = "ended"
@@ -111,7 +97,7 @@ class Ended(_Event):
     """Why it failed, in a line."""
 
 
-class Progressed(_Event):
+class ProgressedEvent(_Event):
     """A sign of life, at most one in ten seconds."""
 
     event: Literal["progressed"] = "progressed"
@@ -125,7 +111,7 @@ class Progressed(_Event):
     """How long the search will still take; null when nobody can tell."""
 
 
-class Warned(_Event):
+class WarnedEvent(_Event):
     """A warning, or an error that does not end the study."""
 
     event: Literal["warned"] = "warned"
@@ -133,7 +119,7 @@ class Warned(_Event):
     """What is the matter."""
 
 
-class Result(_Event):
+class ResultEvent(_Event):
     """The study is done; the last line."""
 
     event: Literal["result"] = "result"
@@ -153,7 +139,7 @@ class Result(_Event):
     """What `result.json` holds."""
 
 
-class Error(_Event):
+class ErrorEvent(_Event):
     """The command failed; the last line."""
 
     event: Literal["error"] = "error"
@@ -163,7 +149,7 @@ class Error(_Event):
     """What the command ends with: 1 failed, 2 bad input, 75 not now."""
 
 
-class Interrupted(_Event):
+class InterruptedEvent(_Event):
     """The command was interrupted, by Ctrl-C or SIGTERM, and ends with 130; the last line."""
 
     event: Literal["interrupted"] = "interrupted"
@@ -172,18 +158,18 @@ class Interrupted(_Event):
 
 
 Event: TypeAlias = (
-    Stage
-    | Planned
-    | Queued
-    | Began
-    | Reported
-    | Paused
-    | Ended
-    | Progressed
-    | Warned
-    | Result
-    | Error
-    | Interrupted
+    StageEvent
+    | PlannedEvent
+    | QueuedEvent
+    | BeganEvent
+    | ReportedEvent
+    | PausedEvent
+    | EndedEvent
+    | ProgressedEvent
+    | WarnedEvent
+    | ResultEvent
+    | ErrorEvent
+    | InterruptedEvent
 )
 
 

@@ -1,5 +1,6 @@
 """Tells a study as lines of JSON, for programs: `mtl tune --json`."""
 
+import json
 import logging
 import os
 import sys
@@ -13,16 +14,16 @@ from tuning.records import TrialRecord
 from tuning.trainers.messages import TrainerStatus
 from tuning.watch.console import number_of
 from tuning.watch.events import (
-    Began,
-    Ended,
+    BeganEvent,
+    EndedEvent,
     Event,
-    Paused,
-    Planned,
-    Progressed,
-    Queued,
-    Reported,
-    Stage,
-    Warned,
+    PausedEvent,
+    PlannedEvent,
+    ProgressedEvent,
+    QueuedEvent,
+    ReportedEvent,
+    StageEvent,
+    WarnedEvent,
     line_of,
 )
 from tuning.watch.log_lines import is_told_nowhere_else
@@ -77,23 +78,23 @@ class JsonLines(Watcher):
         """Writes the stage; repeated ones once."""
         if text != self._stage:
             self._stage = text
-            self._lines.write(Stage(text=text))
+            self._lines.write(StageEvent(text=text))
 
     def planned(
         self, *, trials: int, ended: Sequence[TrialRecord], epochs: int, trainers: int
     ) -> None:
         """Writes the size of the search."""
         self._lines.write(
-            Planned(trials=trials, ended=len(ended), epochs=epochs, trainers=trainers)
+            PlannedEvent(trials=trials, ended=len(ended), epochs=epochs, trainers=trainers)
         )
 
     def queued(self, run_ids: Sequence[str], ended: Sequence[TrialRecord]) -> None:
         """Writes which runs are to be trained."""
-        self._lines.write(Queued(runs=tuple(run_ids), ended=len(ended)))
+        self._lines.write(QueuedEvent(runs=tuple(run_ids), ended=len(ended)))
 
     def began(self, record: TrialRecord) -> None:
         """Writes the recipe."""
-        self._lines.write(Began(run=record.id, parameters=record.parameters))
+        self._lines.write(BeganEvent(run=record.id, parameters=record.parameters))
 
     def progressed(self, trainers: Sequence[TrainerStatus]) -> None:
         """Writes a sign of life, if the last one was long ago."""
@@ -102,7 +103,7 @@ class JsonLines(Watcher):
         self._progressed = time.monotonic()
         now = self._state.snapshot()
         self._lines.write(
-            Progressed(
+            ProgressedEvent(
                 ended=now.ended,
                 trials=now.trials,
                 running={r.id: work(r, now.status_of(r), now.epochs) for r in now.running},
@@ -112,29 +113,17 @@ class JsonLines(Watcher):
 
     def reported(self, record: TrialRecord) -> None:
         """Writes the newest report."""
-        report = record.reports[-1]
-        self._lines.write(
-            Reported(
-                run=record.id,
-                number=report.number,
-                epochs=report.progress,
-                seconds=report.seconds,
-                is_sample=report.is_sample,
-                combined=report.combined,
-                joint_accuracy=report.joint_accuracy,
-                dev=report.dev,
-                losses=report.losses,
-            )
-        )
+        report = json.loads(record.reports[-1].to_json())
+        self._lines.write(ReportedEvent(run=record.id, report=report))
 
     def paused(self, record: TrialRecord) -> None:
         """Writes that it did."""
-        self._lines.write(Paused(run=record.id))
+        self._lines.write(PausedEvent(run=record.id))
 
     def ended(self, record: TrialRecord) -> None:
         """Writes the outcome."""
         self._lines.write(
-            Ended(
+            EndedEvent(
                 run=record.id,
                 status=record.status,
                 epochs=record.progress,
@@ -153,7 +142,7 @@ class _WarningLines(logging.Handler):
         self.addFilter(is_told_nowhere_else)
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._lines.write(Warned(text=record.getMessage()))
+        self._lines.write(WarnedEvent(text=record.getMessage()))
 
 
 @contextmanager

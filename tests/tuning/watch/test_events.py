@@ -18,10 +18,14 @@ from trials import at_work, record, report
 
 from tuning.watch import json_lines
 from tuning.watch.display import event_display
-from tuning.watch.events import Event, Stage, event_schema, line_of
+from tuning.watch.events import Event, StageEvent, event_schema, line_of
 from tuning.watch.json_lines import EventLines, event_lines
 
 ROOT = Path(__file__).parents[3]
+
+
+NAN = replace(report(1, math.nan), losses={"intent": math.inf})
+"""A report that holds what is no JSON."""
 
 
 def parsed(text: str) -> list[dict]:
@@ -43,8 +47,7 @@ def told(stream: StringIO, monkeypatch: pytest.MonkeyPatch) -> list[dict]:
     display.planned(trials=3, ended=[record(0, "complete", 0.5)], epochs=2, trainers=1)
     display.began(record(1, "running"))
     display.progressed([at_work(1, epoch=1, step=10, seconds=1.0)])
-    nan = replace(report(1, math.nan), losses={"intent": math.inf})
-    display.reported(replace(record(1, "running"), reports=(nan,)))
+    display.reported(replace(record(1, "running"), reports=(NAN,)))
     display.paused(record(1, "paused", math.nan))
     display.began(record(1, "running", math.nan))
     display.ended(record(1, "complete", math.nan, 0.75))
@@ -64,9 +67,7 @@ def test_everything_is_told_in_its_order(monkeypatch: pytest.MonkeyPatch) -> Non
         {"event": "began", "run": "0001", "parameters": parameters},
         {"event": "progressed", "ended": 1, "trials": 3, "seconds_left": 1.5 + 2.0,
          "running": {"0001": "epoch 1/3 step 10/20 100 sentences/s"}},
-        {"event": "reported", "run": "0001", "number": 1, "epochs": 1.0, "seconds": 1.0,
-         "is_sample": False, "combined": None, "joint_accuracy": 0.5,
-         "dev": {"intent": {"accuracy": None}}, "losses": {"intent": None}},
+        {"event": "reported", "run": "0001", "report": json.loads(NAN.to_json())},
         {"event": "paused", "run": "0001"},
         {"event": "began", "run": "0001", "parameters": parameters},
         {"event": "ended", "run": "0001", "status": "complete", "epochs": 2.0, "combined": 0.75,
@@ -97,7 +98,7 @@ def test_every_event_is_documented() -> None:
 def run(code: str, *, stdout: int = subprocess.PIPE) -> subprocess.Popen[str]:
     head = (
         "import os, sys, subprocess, logging\n"
-        "from tuning.watch.events import Stage\n"
+        "from tuning.watch.events import StageEvent\n"
         "from tuning.watch.json_lines import event_lines\n"
     )
     return subprocess.Popen(
@@ -111,12 +112,12 @@ def test_standard_output_has_nothing_but_events() -> None:
     process = run(
         "with event_lines() as lines:\n"
         "    print('python')\n"
-        "    lines.write(Stage(text='one'))\n"
+        "    lines.write(StageEvent(text='one'))\n"
         "    os.write(1, b'C\\n')\n"
         "    subprocess.run(['echo', 'child'], check=True)\n"
         "    logging.getLogger('tuning').warning('%s', 'careful')\n"
         "    logging.getLogger('other').warning('of a library')\n"
-        "    lines.write(Stage(text='two'))\n"
+        "    lines.write(StageEvent(text='two'))\n"
         "print('after')\n"
     )
     out, errors = process.communicate(timeout=60)
@@ -134,7 +135,7 @@ def test_a_reader_that_is_gone_ends_nothing() -> None:
     os.close(reading)
     process = run(
         "with event_lines() as lines:\n"
-        "    for number in range(3): lines.write(Stage(text='x' * 100_000))\n"
+        "    for number in range(3): lines.write(StageEvent(text='x' * 100_000))\n"
         "print('nobody')\n"
         "print('went on', file=sys.stderr)\n",
         stdout=writing,
@@ -148,7 +149,7 @@ def test_in_a_notebook_too(capsys: pytest.CaptureFixture[str]) -> None:
     """Standard output is no file there."""
     with event_lines() as lines:
         sys.stdout.write("mine\n")
-        lines.write(Stage(text="one"))
+        lines.write(StageEvent(text="one"))
         logging.getLogger("mtl_core").warning("careful")
     sys.stdout.write("after\n")
     out, errors = capsys.readouterr()
@@ -161,7 +162,7 @@ def texts(lines: Sequence[str]) -> list[str]:
 
 
 def test_a_line_is_one_line_of_ascii() -> None:
-    line = line_of(Stage(text="a\nb\u2028\x1b[2J\udc80"))
+    line = line_of(StageEvent(text="a\nb\u2028\x1b[2J\udc80"))
     assert line.isascii()
     assert line.isprintable()
     assert texts([line]) == ["a\nb\u2028\x1b[2J\udc80"]
