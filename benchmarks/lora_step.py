@@ -12,6 +12,9 @@ what the layers below make of the data is computed once, before. Tokens are thos
 padding aside. Each runs in a process of its own; the first step warms up and is not timed. A row
 says the loss before training, which both sides have to agree on. Seconds are those of the clock, or
 with `--cpu` those that the process computed, which tell more on a machine that is busy.
+
+`--device cuda` takes a GPU, and more dialogues. There all weights are trained as well, in mixed
+precision on both sides.
 """
 
 import argparse
@@ -35,10 +38,12 @@ if TYPE_CHECKING:
     from mtl_core.model.multitask import MultiTaskModel
 
 DATA = Path(__file__).parent.parent.parent / "shared" / "data" / "multiwoz21_val" / "val.jsonl"
-DIALOGUES, BATCH, LONGEST, RANK, FROM_LAYER = 24, 8, 512, 8, 20
+DIALOGUES = {"cpu": 24, "cuda": 400}
+BATCH, LONGEST, RANK, FROM_LAYER = 8, 512, 8, 20
 TRIED = 4
 """Dialogues whose loss before training both sides say."""
-CONTENDERS = ("ours", "ours_upper", "trainer", "trainer_fp32")
+CONTENDERS = ("ours", "ours_upper", "trainer", "trainer_fp32", "ours_full", "trainer_full")
+"""Where all weights are trained it is by `full`: on a GPU alone, since it takes a CPU minutes."""
 AGAINST = (
     ("adapters in all layers; a Trainer with peft, {precision}", "ours", "trainer", 1.5),
     ("adapters in all layers; a Trainer with peft, fp32", "ours", "trainer_fp32", None),
@@ -48,21 +53,28 @@ AGAINST = (
         "trainer",
         3.0,
     ),
+    ("all weights; a Trainer, {precision}", "ours_full", "trainer_full", None),
 )
 """What a row says, whom it compares, and how many times faster ours should be."""
 
 
 def now() -> float:
-    """Returns seconds, of the clock or of this process."""
+    """Returns seconds, of the clock or of this process, once the device is done."""
+    import torch
+
+    if torch.cuda.is_initialized():
+        torch.cuda.synchronize()
     return time.process_time() if "LORA_STEP_CPU" in os.environ else time.perf_counter()
 
 
-def configure(data: Path, *, from_layer: int = 0, precision: str = "bf16") -> "RunConfig":
-    """Returns the run that all make."""
+def configure(contender: str, data: Path, *, precision: str, device: str) -> "RunConfig":
+    """Returns the run that all make, with what the contender trains of the model."""
     from mtl_core.config import RunConfig
 
+    from_layer = FROM_LAYER if contender == "ours_upper" else 0
     # In bf16 the base in 16 bits changes no number.
     bits = 16 if precision == "bf16" else 32
+    lora = {"kind": "lora", "rank": RANK, "from_layer": from_layer, "bits": bits}
     return RunConfig.model_validate(
         {
             "encoder": {
@@ -74,7 +86,7 @@ def configure(data: Path, *, from_layer: int = 0, precision: str = "bf16") -> "R
                 "woz": {
                     "kind": "multiwoz",
                     "splits": {"train": str(data), "dev": 0.05, "test": 0.05},
-                    "limit": {"train": DIALOGUES, "dev": BATCH},
+                    "limit": {"train": DIALOGUES[device], "dev": BATCH},
                 }
             },
             "tasks": {
@@ -85,14 +97,14 @@ def configure(data: Path, *, from_layer: int = 0, precision: str = "bf16") -> "R
                     "scores": ["token_accuracy"],
                 }
             },
-            "freezing": {"kind": "lora", "rank": RANK, "from_layer": from_layer, "bits": bits},
+            "freezing": {"kind": "none"} if contender.endswith("full") else lora,
             "optimizer": {"encoder_lr": 2e-4, "clip_norm": 1.0},
             "training": {"epochs": 1, "batch_size": BATCH, "precision": precision},
         }
     )
 
 
-def run_ours(config: "RunConfig") -> dict[str, Any]:
+def run_ours(config: "RunConfig", device: str) -> dict[str, Any]:
     """Trains with `mtl_core`, step by step."""
     import torch
 
@@ -100,7 +112,7 @@ def run_ours(config: "RunConfig") -> dict[str, Any]:
     from mtl_core.training.objectives.mean import Mean
     from mtl_core.training.run import Run
 
-    run = Run(config, Mean(), assets=Assets.load(config, device=torch.device("cpu")))
+    run = Run(config, Mean(), assets=Assets.load(config, device=torch.device(device)))
     split = run.assets.data.datasets["woz"].splits["train"]
     loss = statistics.mean(loss_of_row(run.state.model, split, row) for row in range(TRIED))
     start = now()
@@ -124,13 +136,15 @@ def loss_of_row(model: "MultiTaskModel", split: "EncodedSplit", row: int) -> flo
 
     from mtl_core.data.batching import make_batch
 
-    batch = make_batch(split, [row], pad_token_id=0)
+    batch = make_batch(split, [row], pad_token_id=0).to(next(model.parameters()).device)
     with torch.no_grad():
         logits = model(batch, ["reply"])["reply"]
         return float(model.head("reply").loss_sum(logits, batch.labels["reply"], batch))
 
 
-def run_trainer(config: "RunConfig", precision: str) -> dict[str, Any]:
+def run_trainer(
+    config: "RunConfig", precision: str, device: str, *, is_full: bool
+) -> dict[str, Any]:
     """Trains with a Transformers `Trainer`, as peft's documentation has it."""
     import torch
     from peft import LoraConfig, get_peft_model
@@ -148,10 +162,11 @@ def run_trainer(config: "RunConfig", precision: str) -> dict[str, Any]:
 
     split = load_data(config).datasets["woz"].splits["train"]
     place = find_source(config.encoder.name, None).place
-    dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+    # Weights that train keep 32 bits, as ours do.
+    dtype = torch.bfloat16 if precision == "bf16" and not is_full else torch.float32
     base = AutoModelForCausalLM.from_pretrained(place, dtype=dtype)
     lora = LoraConfig(r=RANK, lora_alpha=16, target_modules="all-linear", task_type="CAUSAL_LM")
-    model = get_peft_model(base, lora)
+    model = (base if is_full else get_peft_model(base, lora)).to(device)
     ends: list[tuple[float, int]] = []
     seen = 0
 
@@ -177,7 +192,10 @@ def run_trainer(config: "RunConfig", precision: str) -> dict[str, Any]:
         }
 
     with torch.no_grad():
-        loss = statistics.mean(float(model(**collate([row])).loss) for row in range(TRIED))
+        loss = statistics.mean(
+            float(model(**{key: value.to(device) for key, value in collate([row]).items()}).loss)
+            for row in range(TRIED)
+        )
     seen = 0
     with tempfile.TemporaryDirectory() as folder:
         Trainer(
@@ -188,7 +206,7 @@ def run_trainer(config: "RunConfig", precision: str) -> dict[str, Any]:
                 num_train_epochs=1,
                 learning_rate=2e-4,
                 bf16=precision == "bf16",
-                use_cpu=True,
+                use_cpu=device == "cpu",
                 save_strategy="no",
                 report_to=[],
                 disable_tqdm=True,
@@ -204,23 +222,25 @@ def run_trainer(config: "RunConfig", precision: str) -> dict[str, Any]:
     return {"speed": (after - before) / (last - first), "loss": loss}
 
 
-def measure(contender: str, precision: str, data: Path) -> dict[str, Any]:
+def measure(contender: str, precision: str, data: Path, device: str) -> dict[str, Any]:
     """Runs a contender in a process of its own."""
     command = [sys.executable, __file__, "--contender", contender, "--precision", precision]
     done = subprocess.run(
-        [*command, "--data", str(data)], check=True, capture_output=True, text=True
-    )
+        [*command, "--data", str(data), "--device", device],
+        check=True, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])  # Libraries print, too.
     return found
 
 
-def rows(rounds: int, precision: str, data: Path) -> Iterator[Row]:
+def rows(rounds: int, precision: str, data: Path, device: str) -> Iterator[Row]:
     """Measures all and yields the comparisons."""
     left_out = {"trainer_fp32"} if precision == "fp32" else set()
+    left_out |= {"ours_full", "trainer_full"} if device == "cpu" else set()
     found: dict[str, list[dict[str, Any]]] = {n: [] for n in CONTENDERS if n not in left_out}
     for _ in range(rounds):
         for name, runs in found.items():
-            runs.append(measure(name, precision, data))
+            runs.append(measure(name, precision, data, device))
 
     def median(name: str, key: str) -> float:
         return statistics.median(float(run[key]) for run in found[name])
@@ -238,13 +258,22 @@ def rows(rounds: int, precision: str, data: Path) -> Iterator[Row]:
     yield Row.of("what the lower layers make of the data, once", prepared, 0, "seconds", 0, None)
 
 
-def run(contender: str, precision: str, data: Path) -> dict[str, Any]:
+def run(contender: str, precision: str, data: Path, device: str) -> dict[str, Any]:
     """Runs a contender in this process."""
-    from_layer = FROM_LAYER if contender == "ours_upper" else 0
-    config = configure(data, from_layer=from_layer, precision=precision)
+    config = configure(contender, data, precision=precision, device=device)
     if contender.startswith("ours"):
-        return run_ours(config)
-    return run_trainer(config, "fp32" if contender == "trainer_fp32" else precision)
+        return run_ours(config, device)
+    precision = "fp32" if contender == "trainer_fp32" else precision
+    return run_trainer(config, precision, device, is_full=contender.endswith("full"))
+
+
+def peak(device: str) -> float:
+    """Returns the most memory of this process, in MiB: on a GPU what it took of that."""
+    if device == "cpu":
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # Linux counts in KiB.
+    import torch
+
+    return torch.cuda.max_memory_allocated() / 2**20
 
 
 def main() -> None:
@@ -254,17 +283,17 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--cpu", action="store_true", help="time of the process, not the clock")
     parser.add_argument("--data", type=Path, default=DATA, help="dialogues of MultiWOZ")
+    parser.add_argument("--device", choices=list(DIALOGUES), default="cpu")
     options = with_precision(parser)
-    precision, data = options.precision, options.data.resolve()
+    precision, data, device = options.precision, options.data.resolve(), options.device
     if options.cpu:  # The environment tells the processes of all contenders.
         os.environ["LORA_STEP_CPU"] = "1"
     if options.contender is None:
-        found = list(rows(options.rounds, precision, data))
+        found = list(rows(options.rounds, precision, data, device))
         write("lora_step", found, options.json, precision=precision)
         return
-    result = run(options.contender, precision, data)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # Linux counts in KiB.
-    print(json.dumps(result | {"peak": peak}))
+    result = run(options.contender, precision, data, device)
+    print(json.dumps(result | {"peak": peak(device)}))
 
 
 if __name__ == "__main__":

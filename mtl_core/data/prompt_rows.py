@@ -49,15 +49,10 @@ class Prompts:
         return EncodedSplit(self.token_ids, nothing, TaskLabels([]))
 
     def batches(self, *, most: int) -> list[Int64Array]:
-        """Returns the numbers of prompts of one length, at most so many each, the longest first."""
+        """Returns the numbers of prompts of similar length, so many each, the longest first."""
         # The longest first: workers take turns, and the last batches are to be quick.
-        lengths = self.token_ids.lengths()
-        return [
-            alike[first : first + most]
-            for length in np.unique(lengths)[::-1]
-            for alike in [np.flatnonzero(lengths == length)]
-            for first in range(0, len(alike), most)
-        ]
+        order = np.argsort(-self.token_ids.lengths(), kind="stable")
+        return [order[first : first + most] for first in range(0, len(order), most)]
 
     def seeds(self) -> Int64Array:
         """Returns a seed for each prompt, made of its sub-words alone, (prompts,).

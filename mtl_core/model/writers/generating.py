@@ -1,10 +1,12 @@
 """Writes texts with a model of Transformers, whichever writer it has.
 
-Transformers' `generate` does the work. Two things are added, so that the text of a row does not
-depend on the rows beside it: only prompts of one length stand in a batch, without padding, and
-where tokens are drawn, each row has a generator of its own.
+Transformers' `generate` does the work. Three things are added, so that the text of a row does not
+depend on the rows beside it: rules on what stands in a text already do not see the padding before
+its prompt, a text gets as much room as without padding, and where tokens are drawn, each row has a
+generator of its own.
 """
 
+import inspect
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -22,7 +24,12 @@ from mtl_core.tasks.decoding.base import Decoding
 from mtl_core.tasks.writer import Stream
 
 if TYPE_CHECKING:
-    from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerFast
+    from transformers import (
+        GenerationConfig,
+        LogitsProcessor,
+        PreTrainedModel,
+        PreTrainedTokenizerFast,
+    )
 
 ROWS = 32
 """Rows, or beams, that are written at once: each keeps its keys and values of all layers."""
@@ -62,34 +69,71 @@ def write_texts(
     """
     written: list[list[int]] = [[] for _ in range(len(prompts.token_ids))]
     lengths = prompts.attention_mask.sum(dim=1).cpu().numpy()  # (batch,)
-    size = max(1, ROWS // decoding.width)
-    for length in np.unique(lengths):
-        alike = np.flatnonzero(lengths == length)
-        for first in range(0, len(alike), size):
-            rows = alike[first : first + size]
-            token_ids = prompts.token_ids[torch.from_numpy(rows), :length]
-            found = _generate(
-                whole, tokenizer, token_ids, decoding, seeds=seeds[rows], stream=stream
-            )
-            for row, ids in zip(rows, found, strict=True):
-                written[row] = ids
+    for rows in _groups(whole, lengths, decoding):
+        some = torch.from_numpy(rows).to(prompts.token_ids.device)
+        token_ids, mask = (
+            part[some, : lengths[rows].max()]
+            for part in (prompts.token_ids, prompts.attention_mask)
+        )
+        if not whole.config.is_encoder_decoder:
+            token_ids, mask = _on_the_left(token_ids, mask)
+        found = _generate(
+            whole, tokenizer, token_ids, mask, decoding, seeds=seeds[rows], stream=stream
+        )
+        for row, ids in zip(rows, found, strict=True):
+            written[row] = ids
     return written
+
+
+def _groups(
+    whole: "PreTrainedModel", lengths: Int64Array, decoding: Decoding
+) -> Iterator[Int64Array]:
+    """Yields the rows that are written together, from prompts of these lengths, (rows,) each."""
+    size = max(1, ROWS // decoding.width)
+    # With padding, a decoder has to be told the position of each token. One that is not told, and
+    # texts that end with the model's positions, are written beside prompts of their length alone.
+    is_free = np.ones(len(lengths), dtype=np.bool_)
+    if not whole.config.is_encoder_decoder:
+        is_told = "position_ids" in inspect.signature(whole.forward).parameters
+        is_free = (_room(whole) - lengths >= decoding.max_new_tokens) & is_told
+    by_length = np.argsort(lengths, kind="stable")
+    keys = np.where(is_free, -1, lengths)[by_length]
+    for key in np.unique(keys):
+        rows = by_length[keys == key]
+        yield from (rows[first : first + size] for first in range(0, len(rows), size))
+
+
+def _on_the_left(token_ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Returns rows with their padding moved to the left: a decoder goes on behind the last token.
+
+    Args:
+        token_ids: Padded on the right, (rows, length).
+        mask: 1 = a token, 0 = padding, (rows, length).
+    """
+    length = mask.shape[1]
+    places = torch.arange(length, device=mask.device) - (length - mask.sum(dim=1, keepdim=True))
+    return token_ids.gather(1, places % length), (places >= 0).to(mask.dtype)
 
 
 def _generate(
     whole: "PreTrainedModel",
     tokenizer: "PreTrainedTokenizerFast",
     token_ids: Tensor,
+    mask: Tensor,
     decoding: Decoding,
     *,
     seeds: Int64Array,
     stream: Stream | None,
 ) -> list[list[int]]:
-    """Returns the token ids that follow prompts of one length, (rows, length)."""
+    """Returns the token ids that follow prompts, (rows, length), padded as the model needs it."""
     from transformers import LogitsProcessorList, StoppingCriteriaList
 
+    start, rules = 1, decoding.rules()
     # A decoder's text stands behind its prompt; that of an encoder-decoder begins anew.
-    start = 1 if whole.config.is_encoder_decoder else token_ids.shape[1]
+    if not whole.config.is_encoder_decoder:
+        start = token_ids.shape[1]
+        padding = (mask == 0).sum(dim=1).repeat_interleave(decoding.width)
+        rules = [_WithoutPadding(rule, padding) for rule in rules]
     if (most := _room(whole) - start) < 1:
         return [[] for _ in token_ids]
     ends = end_tokens(whole, tokenizer)
@@ -98,13 +142,29 @@ def _generate(
     with _settings_of(whole, _settings(whole, tokenizer, decoding, most=most)) as settings:
         sequences: Tensor = whole.generate(
             token_ids,
-            attention_mask=torch.ones_like(token_ids),
+            attention_mask=mask,
             generation_config=settings,
-            logits_processor=LogitsProcessorList([*decoding.warpers(), *draws]),
+            logits_processor=LogitsProcessorList([*rules, *decoding.warpers(), *draws]),
             stopping_criteria=StoppingCriteriaList(stops),
             streamer=stream if decoding.width == 1 else None,
         )
     return [_trimmed(row, ends, stops) for row in sequences[:, start:].tolist()]
+
+
+class _WithoutPadding:
+    """A rule on what stands in a text already, for which the padding before it is not there."""
+
+    def __init__(self, rule: "LogitsProcessor", padding: Tensor) -> None:
+        """Takes the rule, and how many tokens of padding each text has before it, (texts,)."""
+        self._rule, self._padding = rule, padding
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        """Returns the scores that the rule leaves, (texts, vocabulary)."""
+        found = scores.clone()
+        for count in set(self._padding.tolist()):
+            rows = self._padding == count
+            found[rows] = self._rule(input_ids[rows, count:], scores[rows])
+        return found
 
 
 class SeededDraw:

@@ -57,6 +57,17 @@ class Decoding(Section, ABC):
     def own_settings(self) -> Mapping[str, Any]:
         """Returns what of Transformers' `GenerationConfig` the kind sets."""
 
+    def rules(self) -> list["LogitsProcessor"]:
+        """Returns what changes the scores of the next token by what stands there already."""
+        from transformers import NoRepeatNGramLogitsProcessor, RepetitionPenaltyLogitsProcessor
+
+        made: list[LogitsProcessor] = []
+        if self.repetition_penalty != 1.0:
+            made.append(RepetitionPenaltyLogitsProcessor(self.repetition_penalty))
+        if self.no_repeat_ngram:
+            made.append(NoRepeatNGramLogitsProcessor(self.no_repeat_ngram))
+        return made
+
     def warpers(self) -> list["LogitsProcessor"]:
         """Returns what changes the scores of the next token before one is drawn."""
         return []
@@ -74,8 +85,6 @@ class Decoding(Section, ABC):
             "num_beams": 1,
             "max_new_tokens": min(self.max_new_tokens, most),
             "min_new_tokens": min(self.min_new_tokens, most),
-            "repetition_penalty": self.repetition_penalty,
-            "no_repeat_ngram_size": self.no_repeat_ngram,
             **self.own_settings(),
         }
 

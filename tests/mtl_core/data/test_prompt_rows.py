@@ -50,12 +50,12 @@ def test_a_target_that_nothing_stands_before_has_no_prompt() -> None:
     assert rows_of(Prompts.of(split, "reply", np.array([0]), reads_targets=True)) == [[5, 6, 7]]
 
 
-def test_batches_have_prompts_of_one_length_and_all_of_them() -> None:
+def test_batches_have_prompts_of_similar_length_and_all_of_them() -> None:
     lengths = [3, 1, 2, 3, 3, 2, 3]
     split = split_of([[7] * length for length in lengths], [[30]] * 7)
     prompts = Prompts.of(split, "reply", np.arange(7), reads_targets=False)
     batches = prompts.batches(most=3)
-    assert [[lengths[n] for n in batch] for batch in batches] == [[3] * 3, [3], [2, 2], [1]]
+    assert [[lengths[n] for n in batch] for batch in batches] == [[3] * 3, [3, 2, 2], [1]]
     assert sorted(np.concatenate(batches).tolist()) == list(range(7))
 
 

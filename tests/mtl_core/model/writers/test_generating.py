@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -72,6 +73,39 @@ def test_texts_are_those_that_generate_writes_row_by_row(
     found = written(model, PROMPTS, decoding)
     assert found == [generated(model, row, **settings) for row in PROMPTS]
     assert len({tuple(row) for row in found}) > 2  # Else texts say nothing of their prompts.
+
+
+@pytest.mark.parametrize(("family", "calls"), [("llama", 1), ("t5", 1), ("gpt2", 2)])
+def test_prompts_of_any_length_are_written_together(
+    family: str, calls: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """But for those whose texts end with the positions: of `gpt2` here the one of 37 tokens."""
+    model = small_writer(family)
+    generate = Mock(wraps=model.generate)
+    monkeypatch.setattr(model, "generate", generate)
+    rows = [*PROMPTS, [5] * 37] if family == "gpt2" else PROMPTS
+    written(model, rows, Greedy(max_new_tokens=9))
+    assert generate.call_count == calls
+
+
+def test_a_model_that_takes_no_positions_gets_no_padding(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = small_writer("llama")
+    expected = written(model, PROMPTS, Greedy(max_new_tokens=9))
+    forward = model.forward
+
+    def without_positions(
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor | None = None,
+        past_key_values: Any = None,
+        **others: Any,
+    ) -> Any:
+        assert attention_mask is None or attention_mask.all()
+        return forward(
+            input_ids, attention_mask=attention_mask, past_key_values=past_key_values, **others
+        )
+
+    monkeypatch.setattr(model, "forward", without_positions)
+    assert written(model, PROMPTS, Greedy(max_new_tokens=9)) == expected
 
 
 def test_some_texts_end_before_they_must() -> None:
