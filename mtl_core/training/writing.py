@@ -43,8 +43,10 @@ def write_split(
     rows = drawn_rows(split, task, writing.examples, seed=_SEED)
     prompts = Prompts.of(split, task, rows, reads_targets=writer.reads_targets)
     local: dict[int, str] = {}
+    # A share for each worker, also where one batch would take them all.
+    most = max(1, min(ROWS, -(-len(prompts) // place.world_size)))
     with autocast(place.device, precision):
-        for numbers in prompts.batches(most=ROWS)[place.rank :: place.world_size]:
+        for numbers in prompts.batches(most=most)[place.rank :: place.world_size]:
             texts = write_prompts(writer, prompts, numbers, writing.decoding)
             local.update(zip(numbers.tolist(), texts, strict=True))
     found = {number: text for part in place.gather(local) for number, text in part.items()}

@@ -20,16 +20,12 @@ from torch import Tensor, nn
 from mtl_core.data.arrays import Int64Array
 from mtl_core.data.batching import Batch
 from mtl_core.data.layouts.pieces import special_ids
+from mtl_core.model.writers.next_token import SeededDraw, WithoutPadding
 from mtl_core.tasks.decoding.base import Decoding
 from mtl_core.tasks.writer import Stream
 
 if TYPE_CHECKING:
-    from transformers import (
-        GenerationConfig,
-        LogitsProcessor,
-        PreTrainedModel,
-        PreTrainedTokenizerFast,
-    )
+    from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerFast
 
 ROWS = 32
 """Rows, or beams, that are written at once: each keeps its keys and values of all layers."""
@@ -133,7 +129,7 @@ def _generate(
     if not whole.config.is_encoder_decoder:
         start = token_ids.shape[1]
         padding = (mask == 0).sum(dim=1).repeat_interleave(decoding.width)
-        rules = [_WithoutPadding(rule, padding) for rule in rules]
+        rules = [WithoutPadding(rule, padding) for rule in rules]
     if (most := _room(whole) - start) < 1:
         return [[] for _ in token_ids]
     ends = end_tokens(whole, tokenizer)
@@ -149,44 +145,6 @@ def _generate(
             streamer=stream if decoding.width == 1 else None,
         )
     return [_trimmed(row, ends, stops) for row in sequences[:, start:].tolist()]
-
-
-class _WithoutPadding:
-    """A rule on what stands in a text already, for which the padding before it is not there."""
-
-    def __init__(self, rule: "LogitsProcessor", padding: Tensor) -> None:
-        """Takes the rule, and how many tokens of padding each text has before it, (texts,)."""
-        self._rule, self._padding = rule, padding
-
-    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
-        """Returns the scores that the rule leaves, (texts, vocabulary)."""
-        found = scores.clone()
-        for count in set(self._padding.tolist()):
-            rows = self._padding == count
-            found[rows] = self._rule(input_ids[rows, count:], scores[rows])
-        return found
-
-
-class SeededDraw:
-    """Makes the highest score a draw, from a generator for each row.
-
-    The token with the highest logit plus Gumbel noise is a draw from the softmax of the logits
-    (Gumbel 1954; Maddison et al. 2014, https://arxiv.org/abs/1411.0030). Here the noise is minus
-    the logarithm of exponential numbers, which is the same. Its rows have to stay in their places
-    from step to step, as they do where `generate` takes the highest score.
-    """
-
-    def __init__(self, seeds: Int64Array) -> None:
-        self._generators = [np.random.default_rng(int(seed)) for seed in seeds]
-
-    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
-        """Returns the scores with noise, (rows, vocabulary); a token with -inf keeps it."""
-        size, least = scores.shape[1], np.finfo(np.float32).tiny
-        noise = np.stack(
-            [one.standard_exponential(size, dtype=np.float32) for one in self._generators]
-        )
-        # It can be 0, whose logarithm would outdo all.
-        return scores - torch.from_numpy(noise).clamp_(min=float(least)).log_().to(scores.device)
 
 
 class _Stop:

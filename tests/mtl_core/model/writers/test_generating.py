@@ -13,7 +13,8 @@ from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig, Pre
 from mtl_core.data.arrays import Int64Array
 from mtl_core.data.batching import Batch, WordPlaces
 from mtl_core.model.attention import use_fast_attention
-from mtl_core.model.writers.generating import SeededDraw, write_texts
+from mtl_core.model.writers.generating import write_texts
+from mtl_core.model.writers.next_token import SeededDraw
 from mtl_core.tasks.decoding.base import Decoding
 from mtl_core.tasks.decoding.beam import Beam
 from mtl_core.tasks.decoding.greedy import Greedy
