@@ -16,7 +16,7 @@ class TaskLook:
     """Looks at the tasks before a step; weights, gradients and random numbers stay as they are.
 
     The affinity of task i to task j is that of TAG (Fifty et al. 2021,
-    https://arxiv.org/abs/2109.04617, equation 1): with the shared parameters s, and s|i after a
+    https://arxiv.org/abs/2109.04617): with the shared parameters s, and s|i after a
     step on the loss of i alone,
         Z_ij = 1 - L_j(s|i) / L_j(s)
     on the same rows, with the same dropout, and with every head as it is. Other than in the paper

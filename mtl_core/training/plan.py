@@ -113,15 +113,15 @@ class TrainingPlan:
             batch: The step.
             generator: Draws the rows, as many as a step has that draws from the data set.
         """
-        there = {name for name, _ in batch.pieces}
+        pieces = dict(batch.pieces)
         # Any epoch will do: how many rows a step takes is the same in all.
         sizes = self._mixing.batch_sizes(self._to_mix(1, ()))
-        more = [
-            (name, generator.choice(rows, size=min(int(size), len(rows)), replace=False))
-            for (name, rows), size in zip(self._rows.items(), sizes, strict=True)
-            if name not in there
-        ]
-        return self._step([*batch.pieces, *more])
+        for (name, rows), size in zip(self._rows.items(), sizes, strict=True):
+            if name not in pieces:
+                drawn = generator.choice(rows, size=min(int(size), len(rows)), replace=False)
+                pieces[name] = drawn
+        # In one order, whichever data set the step is of: so tasks are always in the same, too.
+        return self._step([(name, pieces[name]) for name in self._rows])
 
     def _to_mix(self, number: int, main_scores: Sequence[Mapping[str, float]]) -> EpochToMix:
         return EpochToMix(

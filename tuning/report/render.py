@@ -19,6 +19,7 @@ from tuning.report.importance import LEAST_TRIALS, Importance, Share
 from tuning.report.known import FROM_NOTHING, Beforehand, known_section
 from tuning.report.lineage import lineage_section, replay_note
 from tuning.report.markdown import parameter_cell, shell, table
+from tuning.report.sharing import sharing_section
 from tuning.report.summary import StudySummary
 from tuning.study.final_scores import FinalScores
 from tuning.study.openings import Opening
@@ -95,6 +96,7 @@ def report_sections(
             "## Importance of the parameters",
             *_importance_parts(summary.importances),
         ],
+        "sharing": sharing_section(summary.sharing),
         "failures": ["## Failed trials", _failure_table(summary.records)],
         "commands": ["## How to go on", *_commands(summary)],
     }

@@ -1,0 +1,111 @@
+"""How tasks pull on what they share, gathered from the reports of trials, and told of."""
+
+from dataclasses import replace
+
+import pytest
+from trials import record
+
+from tuning.records import Status, TrialRecord
+from tuning.report.sharing import sharing_section
+from tuning.statistics.estimates import Difference, Estimate
+from tuning.study.sharing import Sharing, sharing_of
+
+TASKS = ("intent", "slots")
+
+
+def looked(number: int, *epochs: tuple[float, float], status: Status = "complete") -> TrialRecord:
+    """A trial whose looks have seen, in each epoch, a cosine and the affinity of both ways."""
+    plain = record(number, status, *[0.5] * len(epochs))
+    reports = [
+        replace(
+            report,
+            dev={name: {"accuracy": 0.5} for name in TASKS},
+            gradients={
+                **{f"norm/{name}": 1.0 for name in TASKS},
+                "cosine/intent/slots": cosine,
+                "affinity/intent/intent": 0.1,
+                "affinity/slots/slots": 0.2,
+                "affinity/intent/slots": affinity,
+                "affinity/slots/intent": -affinity,
+            },
+        )
+        for report, (cosine, affinity) in zip(plain.reports, epochs, strict=True)
+    ]
+    return replace(plain, reports=tuple(reports))
+
+
+def found(*records: TrialRecord) -> Sharing:
+    sharing = sharing_of(records)
+    assert sharing is not None
+    return sharing
+
+
+def test_a_trial_counts_with_the_mean_of_its_epochs() -> None:
+    sharing = found(looked(0, (0.2, 0.01), (0.4, 0.03)), looked(1, (-0.5, 0.06)))
+    assert (sharing.tasks, sharing.runs) == (TASKS, 2)
+    assert sharing.cosines.keys() == {("intent", "slots")}
+    cosine = sharing.cosines["intent", "slots"]
+    assert (cosine.mean, cosine.count) == (pytest.approx(-0.1), 2)
+    affinity = sharing.affinities["intent", "slots"]
+    assert affinity.mean == pytest.approx(0.04)
+    # Student's t of one degree of freedom, of values 0.04 apart: 12.706 * 0.02.
+    assert affinity.high - affinity.mean == pytest.approx(0.25412, rel=1e-4)
+    assert sharing.affinities["slots", "slots"].mean == pytest.approx(0.2)
+    assert sharing.grouping is not None
+    assert sharing.grouping.groups == (TASKS,)
+
+
+def test_of_reports_within_an_epoch_the_last_one_counts() -> None:
+    whole = looked(0, (0.2, 0.01), (0.4, 0.03))
+    first, second = whole.reports
+    within = replace(whole, reports=(replace(first, epoch=1), replace(second, epoch=1)))
+    assert found(within).cosines["intent", "slots"].mean == pytest.approx(0.4)
+
+
+def test_stopped_trials_count_where_no_other_looked() -> None:
+    early = looked(1, (1.0, 0.5), status="stopped")
+    assert found(looked(0, (0.0, 0.1)), early).runs == 1
+    assert found(record(0, "complete", 0.5), early).cosines["intent", "slots"].mean == 1.0
+
+
+def test_without_looks_at_two_tasks_there_is_nothing_to_tell() -> None:
+    assert sharing_of([]) is None
+    assert sharing_of([record(0, "complete", 0.5), record(1, "failed")]) is None
+    alone = record(0, "complete", 0.5)
+    [report] = alone.reports
+    seen = replace(report, gradients={"norm/intent": 1.0, "affinity/intent/intent": 0.1})
+    assert sharing_of([replace(alone, reports=(seen,))]) is None
+    assert sharing_section(None) == []
+
+
+def test_the_section_tells_who_helps_whom_and_who_should_train_together() -> None:
+    records = [looked(number, (-0.25, 0.01 + number / 5e3)) for number in range(6)]
+    text = "\n".join(sharing_section(found(*records)))
+    assert "| `intent` | **+10.00** | **+1.05** |" in text
+    assert "| `slots` | **-1.05** | **+20.00** |" in text
+    assert "| `intent` | **-0.25** |" in text
+    assert "| `intent` | none | `slots`, **-1.05** % |" in text
+    assert "| `slots` | `intent`, **+1.05** % | none |" in text
+    assert "Mean over 6 trials" in text
+    assert "**Hint: train all tasks together.**" in text
+    assert "alone" not in text.split("Hint")[0]
+
+
+def test_what_a_task_paid_stands_beside_what_it_lost() -> None:
+    alone = Estimate(-0.012, 0.001, -0.02, -0.004, 5)
+    lost = Difference("shared", "alone", "intent/accuracy", alone, "worse")
+    text = "\n".join(sharing_section(found(looked(0, (0.1, 0.02))), {"intent": lost}))
+    assert "Of one trial." in text
+    # Of one trial nothing is sure.
+    assert "| `intent` | none | `slots`, -2.00 % | -1.20, lost |" in text
+    assert "| `slots` | `intent`, +2.00 % | none | - |" in text
+
+
+def test_reports_from_before_affinities_tell_of_cosines_alone() -> None:
+    now = looked(0, (0.3, 0.1))
+    [report] = now.reports
+    kept = {name: value for name, value in report.gradients.items() if "affinity" not in name}
+    sharing = found(replace(now, reports=(replace(report, gradients=kept),)))
+    assert sharing.affinities == {}
+    assert sharing.grouping is None
+    assert "+0.30" in "\n".join(sharing_section(sharing))
