@@ -6,6 +6,7 @@ import pytest
 from trials import record
 
 from tuning.records import Status, TrialRecord
+from tuning.report.figures.sharing import affinity_map, conflict_map
 from tuning.report.sharing import sharing_section
 from tuning.statistics.estimates import Difference, Estimate
 from tuning.study.sharing import Sharing, sharing_of
@@ -109,3 +110,24 @@ def test_reports_from_before_affinities_tell_of_cosines_alone() -> None:
     assert sharing.affinities == {}
     assert sharing.grouping is None
     assert "+0.30" in "\n".join(sharing_section(sharing))
+
+
+def test_heat_maps_show_what_was_seen() -> None:
+    sharing = found(*(looked(number, (-0.25, 0.02 + number / 100)) for number in range(3)))
+    figure = affinity_map(sharing)
+    [drawn] = figure.data
+    # Rows are steps, columns are losses; a task's own step is beyond the colours.
+    assert [list(map(float, row)) for row in drawn.z] == [
+        pytest.approx([10.0, 3.0]),
+        pytest.approx([-3.0, 20.0]),
+    ]
+    assert (drawn.zmin, drawn.zmax) == (pytest.approx(-3.0), pytest.approx(3.0))
+    assert [list(row) for row in drawn.text] == [["+10.00", "+3.00"], ["-3.00", "+20.00"]]
+    assert drawn.customdata[0][1] == "+3.00 % (+0.52 to +5.48, 95 % interval)"
+    assert figure.layout.xaxis.ticktext == figure.layout.yaxis.ticktext == TASKS
+    [conflicts] = conflict_map(sharing).data
+    assert [list(row) for row in conflicts.z] == [[None, -0.25], [-0.25, None]]
+    # Of one run there is no interval, and what is not a number would be no JSON.
+    [one] = affinity_map(found(looked(0, (0.1, 0.02)))).data
+    assert one.customdata[0][1] == "+2.00 %"
+    assert "NaN" not in figure.to_json()
