@@ -23,6 +23,7 @@ from tuning.report.sharing import sharing_section
 from tuning.report.summary import StudySummary
 from tuning.study.final_scores import FinalScores
 from tuning.study.openings import Opening
+from tuning.study.sharing import sharing_of
 
 _ON_SAMPLE = (
     "`~` = on a sample of dev, as the trial ended within its first epoch: not to be compared with "
@@ -96,7 +97,7 @@ def report_sections(
             "## Importance of the parameters",
             *_importance_parts(summary.importances),
         ],
-        "sharing": sharing_section(summary.sharing),
+        "sharing": sharing_section(sharing_of(summary.records)),
         "failures": ["## Failed trials", _failure_table(summary.records)],
         "commands": ["## How to go on", *_commands(summary)],
     }

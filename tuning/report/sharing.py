@@ -132,7 +132,7 @@ def _hint(grouping: Grouping) -> str:
     sure = (
         ""
         if grouping.sure is None
-        else f" In {100 * grouping.sure:.0f} % of 1,000 draws of the trials these groups come out."
+        else f" It is the best in {100 * grouping.sure:.0f} % of 1,000 draws of the trials as well."
     )
     return f"{said} Of all ways to make at most three groups it is the best: {gains}.{sure} {_HINT}"
 

@@ -16,7 +16,6 @@ from tuning.study.folder import StudyFolder
 from tuning.study.history import History
 from tuning.study.reached import reached
 from tuning.study.result import Result
-from tuning.study.sharing import Sharing, sharing_of
 from tuning.study.status import StudyStatus
 
 
@@ -51,7 +50,6 @@ class StudySummary:
             too few trials to tell.
         unfinished: Of a study that is not finished; the best is then the best so far.
         data: What is known of its data; None in studies from before it was kept.
-        sharing: How its tasks pull on what they share; None where nobody looked.
     """
 
     name: str
@@ -62,7 +60,6 @@ class StudySummary:
     importances: Sequence[Importance] = ()
     unfinished: Unfinished | None = None
     data: DataFacts | None = None
-    sharing: Sharing | None = None
 
 
 def summarise(
@@ -101,7 +98,6 @@ def summarise(
         ),
         replay=_replay(facts, folder, best),
         data=facts.data,
-        sharing=sharing_of(history),
     )
 
 
