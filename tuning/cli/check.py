@@ -26,11 +26,12 @@ def check(study: Study, assignments: Set = None, estimate: Estimate = False) -> 
 
     with waiting("reading the study file and its data"):
         from tuning.cli.show_check import show_check
-        from tuning.study.load import check_data, load_study
+        from tuning.study.load import check_data, check_loggers, load_study
         from tuning.study.search_check import tell_doubts
         from tuning.watch.console import plain_console
 
         loaded = load_study(study, assignments or ())
+        check_loggers(loaded)
         data = check_data(loaded)
     show_check(loaded, data)
     tell_doubts(loaded)

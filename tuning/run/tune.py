@@ -18,7 +18,7 @@ from tuning.study.folder import StudyFolder
 from tuning.study.folder_check import check_folder
 from tuning.study.knowing import known_of
 from tuning.study.known import KnownFacts
-from tuning.study.load import check_data, precision_here, tell_notes
+from tuning.study.load import check_data, check_loggers, precision_here, tell_notes
 from tuning.study.search_check import tell_doubts
 from tuning.study.writable import check_writable
 from tuning.watch.study_log import StudyLog
@@ -88,7 +88,10 @@ def _run(
         log.keep_in(folder / "log.txt")
     goal = session.history.goal
     watching.aimed(goal)
-    watching.add_files(file_watchers(folder, watching.state, parameters, session.history, goal))
+    loggers = session.study.study.loggers
+    watching.add_files(
+        file_watchers(folder, watching.state, parameters, session.history, goal, loggers)
+    )
     try:
         return session.run(count, watching, verbose=verbose)
     except Exception as error:
@@ -103,6 +106,7 @@ def _run(
 def _checked_machine(study: StudyFile, address: str | None) -> Node:
     """Refuses what cannot be run, before Ray starts: seconds sooner, and the error stands alone."""
     machine = this_machine()
+    check_loggers(study)
     # Without the lock, so it is looked at once more when the folder is opened.
     folder = StudyFolder(study.folder)
     check_writable(folder.path)

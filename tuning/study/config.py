@@ -25,6 +25,7 @@ from tuning.space.search import Search
 from tuning.space.space import Entry, Space
 from tuning.study.constraints import Constraints
 from tuning.study.finals import FinalsSection
+from tuning.watch.loggers.kinds import Loggers
 
 LONGEST_NAME = 150
 """Characters; file systems take 255 bytes, and scratch folders beside it have longer names."""
@@ -101,6 +102,8 @@ class Study(Section):
     """The stage after the search, on top of what bounds that: the best recipes and the default are
     trained anew with several seeds, the mean on dev chooses among them, and test is opened for
     these runs alone. null = the best trial of the search is the result."""
+    loggers: Loggers = ()
+    """Where all runs are logged beside the study folder: MLflow, Weights & Biases."""
     card: About = About()
     """What the card of the model tells that only you know."""
     memory_growth_gib: float = Field(default=2.0, gt=0)

@@ -26,6 +26,7 @@ _MAY_CHANGE = frozenset(
         "finals",
         "keep_checkpoints",
         "memory_growth_gib",
+        "loggers",
         "card",
     }
 )

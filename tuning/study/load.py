@@ -108,6 +108,22 @@ def check_data(study: StudyFile) -> Data:
     return data
 
 
+def check_loggers(study: StudyFile) -> None:
+    """Refuses loggers for which a package or a key is missing here.
+
+    Raises:
+        ConfigError: A line for each.
+    """
+    wrong = []
+    for number, one in enumerate(study.study.loggers):
+        try:
+            one.check(f"study.loggers.{number}")
+        except ConfigError as error:
+            wrong.append(str(error))
+    if wrong:
+        raise ConfigError("\n".join(wrong))
+
+
 def tell_notes(data: Data) -> None:
     """Logs what a user should know of the data: on the terminal, whatever is shown, and the file.
 

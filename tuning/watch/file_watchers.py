@@ -1,4 +1,4 @@
-"""The watchers that every study has: they keep the files of its folder that others read."""
+"""The watchers of a study: they keep the files of its folder that others read, and log it."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -7,6 +7,9 @@ from tuning.goals import Goal
 from tuning.records import TrialRecord
 from tuning.space.space import Parameter
 from tuning.watch.front_board import FrontBoard, front_tags
+from tuning.watch.loggers.apart import Apart
+from tuning.watch.loggers.base import LoggedStudy
+from tuning.watch.loggers.kinds import LoggerSection
 from tuning.watch.state import StudyState
 from tuning.watch.status_file import StatusFile
 from tuning.watch.tensorboard import TensorBoard
@@ -20,6 +23,7 @@ def file_watchers(
     parameters: Sequence[Parameter],
     records: Iterable[TrialRecord],
     goal: Goal | None = None,
+    loggers: Sequence[LoggerSection] = (),
 ) -> list[Watcher]:
     """Returns what writes into a study folder; another one is a file here and a line below.
 
@@ -29,13 +33,16 @@ def file_watchers(
         parameters: Every parameter that can occur, conditional ones included.
         records: The trials of earlier sessions.
         goal: By what trials are compared; None = by their combined scores.
+        loggers: Where runs are logged beside the folder.
     """
     goal, records = goal or Goal(), list(records)
     tags, board = front_tags(goal), folder / "tensorboard"
+    logged = LoggedStudy(folder.name, folder.absolute())
     # Apart from each other: one that raises is told no more, and takes no other with it.
     return [
         TrialsCsv(folder / "trials.csv", records, goal),
         TensorBoard(board, parameters, tags),
         *([FrontBoard(board, records, goal)] if tags else []),
         StatusFile(folder / "status.json", state),
+        *(Apart(section, logged, records) for section in loggers),
     ]

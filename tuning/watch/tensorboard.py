@@ -80,7 +80,7 @@ class TensorBoard(Watcher):
         on all of dev: a point whenever it changes, of which the HPARAMS table shows the last.
         """
         report = record.reports[-1]
-        scalars = scalars_of(report)
+        scalars = scalars_of(record.reports)
         values = [Summary.Value(tag=tag, simple_value=value) for tag, value in scalars.items()]
         self._write(record.id, Summary(value=values), step=report.number)
         self._write_experiment(report)

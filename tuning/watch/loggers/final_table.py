@@ -1,0 +1,107 @@
+"""The final scores of a study as a table, for services: a row per recipe, split and score."""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mtl_core.scores import ScoreTree, flatten
+
+if TYPE_CHECKING:
+    from tuning.study.finals import FinalRecipe, Finals
+    from tuning.study.result import Result
+
+
+@dataclass(frozen=True, slots=True)
+class FinalRow:
+    """A score of a recipe.
+
+    Attributes:
+        recipe: Id of its trial, see `FinalRecipe.id`.
+        role: "best", "second" or "default"; "" of any other.
+        split: "dev" or "test".
+        score: Flat name, such as "combined" or "intent/accuracy".
+        value: The score; with a final stage the mean over runs with several seeds.
+        low: Low end of its 95 % interval; NaN without a final stage.
+        high: High end of it.
+        runs: How many runs it is the mean of.
+    """
+
+    recipe: str
+    role: str
+    split: str
+    score: str
+    value: float
+    low: float = math.nan
+    high: float = math.nan
+    runs: int = 1
+
+
+COLUMNS = FinalRow.__slots__
+"""The columns of the table."""
+
+
+@dataclass(frozen=True, slots=True)
+class FinalTable:
+    """The final scores of a study.
+
+    Attributes:
+        status: How it ended: "complete", or "failed" when no trial reached a score.
+        rows: The best recipe first.
+    """
+
+    status: str
+    rows: tuple[FinalRow, ...]
+
+    @property
+    def cells(self) -> list[list[str | float | int | None]]:
+        """The rows as plain values in the order of `COLUMNS`; None where there is no number."""
+        return [
+            [None if isinstance(cell, float) and math.isnan(cell) else cell for cell in cells]
+            for cells in ([getattr(row, name) for name in COLUMNS] for row in self.rows)
+        ]
+
+    @property
+    def metrics(self) -> Mapping[str, float]:
+        """Name -> finite number: "test/intent/accuracy" of the best, "default/test/..."."""
+        prefixes = {"best": "", "default": "default/"}
+        return {
+            f"{prefixes[row.role]}{row.split}/{row.score}": row.value
+            for row in self.rows
+            if row.role in prefixes and math.isfinite(row.value)
+        }
+
+
+def final_table(result: "Result") -> FinalTable:
+    """Returns the final scores: those of the final stage where there is one."""
+    finals = result.finals
+    rows = _of_search(result) if finals is None else _of_finals(finals)
+    return FinalTable(result.status, tuple(rows))
+
+
+def _of_search(result: "Result") -> Iterator[FinalRow]:
+    for role, one in (("best", result.best), ("default", result.default)):
+        if one is not None:
+            yield from _rows(one.trial, role, "dev", one.dev)
+            yield from _rows(one.trial, role, "test", one.test)
+
+
+def _rows(recipe: str, role: str, split: str, scores: ScoreTree | None) -> Iterator[FinalRow]:
+    for name, value in flatten(scores, "/").items():
+        yield FinalRow(recipe, role, split, name, value)
+
+
+def _of_finals(finals: "Finals") -> Iterator[FinalRow]:
+    for recipe in finals.recipes:
+        for split, scores in (("dev", recipe.dev), ("test", recipe.test or {})):
+            for name, one in scores.items():
+                yield FinalRow(
+                    recipe.id, _role(recipe, finals), split, name, one.mean, one.low, one.high,
+                    one.count,
+                )  # fmt: skip
+
+
+def _role(recipe: "FinalRecipe", finals: "Finals") -> str:
+    # The default may be the best or the second as well; it is that first.
+    roles = (("best", finals.best), ("default", finals.default), ("second", finals.second))
+    return next((role for role, one in roles if one is recipe), "")

@@ -1,0 +1,141 @@
+"""Keeps a service in step with a study: whatever it could not be told, it is told later, once."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from mtl_core.reasons import reason_of
+from tuning.records import TrialRecord
+from tuning.watch.loggers.base import Service
+from tuning.watch.loggers.final_table import FinalTable, final_table
+from tuning.watch.loggers.logged import Logged
+from tuning.watch.watcher import Watcher
+
+if TYPE_CHECKING:
+    from tuning.study.result import Result
+
+
+class Following(Watcher):
+    """Tells a service of all runs of a study, those of earlier sessions included.
+
+    The study folder is the truth, and the service a copy of it: a call that failed is made again
+    with the next thing that happens, at the end of the session, and in the next session.
+    """
+
+    def __init__(
+        self,
+        service: Service,
+        logged: Logged,
+        records: Iterable[TrialRecord],
+        tell: Callable[[str], None],
+    ) -> None:
+        """Begins with what earlier sessions did not log.
+
+        Args:
+            service: Where runs are logged.
+            logged: What it has been told already.
+            records: The runs of earlier sessions.
+            tell: Tells the user a line.
+        """
+        self._service = service
+        self._logged = logged
+        self._tell = tell
+        self._told = ""
+        self._is_begun = False
+        # The others begin again, and are told of then.
+        self._behind = {one.id: one for one in records if one.has_ended}
+        """Run id -> a run of which the service may lack something."""
+        self._open: dict[str, TrialRecord] = {}
+        """Run id -> a run that the service holds for running."""
+        self._table: FinalTable | None = None
+
+    def began(self, record: TrialRecord) -> None:
+        """Logs what is new of a run."""
+        self._behind[record.id] = record
+        self._catch_up()
+
+    def reported(self, record: TrialRecord) -> None:
+        """Logs what is new of a run."""
+        self.began(record)
+
+    def paused(self, record: TrialRecord) -> None:
+        """Logs what is new of a run, which stays open."""
+        self.began(record)
+
+    def ended(self, record: TrialRecord) -> None:
+        """Logs what is new of a run, and how it ended."""
+        self.began(record)
+
+    def finished(self, result: "Result") -> None:
+        """Keeps the final scores for the end."""
+        self._table = final_table(result)
+
+    def close(self) -> None:
+        """Logs what is left; runs that have not ended were interrupted."""
+        if self._catch_up():
+            self._attempt(self._end)
+        missing = len(self._behind)
+        if missing:
+            self._tell(
+                f"{missing} run{'s are' if missing > 1 else ' is'} not logged whole: {self._told}; "
+                "the study folder has all of it, and the same command logs the rest"
+            )
+        self._attempt(self._service.close)
+
+    def _catch_up(self) -> bool:
+        """Tells all that the service lacks; returns False when it could not."""
+        if not self._attempt(self._begin_study):
+            return False
+        for record in tuple(self._behind.values()):
+            if not self._attempt(partial(self._bring, record)):
+                # Not the others as well: a service that does not answer is waited for each time.
+                return False
+            del self._behind[record.id]
+        return True
+
+    def _attempt(self, step: Callable[[], None]) -> bool:
+        try:
+            step()
+        # Whatever a library or a server raises: what only watches must not end the study.
+        except Exception as error:  # noqa: BLE001
+            reason = reason_of(error)
+            if reason != self._told:
+                self._told = reason
+                self._tell(f"{reason}; the study goes on, and this is logged later")
+            return False
+        return True
+
+    def _begin_study(self) -> None:
+        if not self._is_begun:  # Once a session.
+            self._logged.note_study(self._service.begin_study(self._logged.study))
+            self._is_begun = True
+
+    def _bring(self, record: TrialRecord) -> None:
+        """Tells what the service lacks of a run."""
+        if record.id not in self._open and self._logged.has_all_of(record):
+            return
+        known = self._logged.run(record.id)
+        if known is None or record.id not in self._open:
+            known = self._service.begin(record, known)
+            self._logged.note(record.id, known)
+        self._open[record.id] = record
+        for number in range(known.reports + 1, len(record.reports) + 1):
+            self._service.report(known.id, record.reports[:number], number)
+            known = replace(known, reports=number)
+            self._logged.note(record.id, known)
+        if record.has_ended:
+            self._service.end(known.id, record)
+            del self._open[record.id]
+            self._logged.note(record.id, replace(known, status=record.status))
+
+    def _end(self) -> None:
+        for run_id, record in tuple(self._open.items()):
+            known = self._logged.run(run_id)
+            assert known is not None
+            self._service.end(known.id, record)
+            del self._open[run_id]
+        assert self._logged.study is not None
+        self._service.end_study(self._logged.study, self._table)
+        if self._table is not None:
+            self._logged.note_table(self._table)

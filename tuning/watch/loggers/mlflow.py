@@ -1,0 +1,166 @@
+"""MLflow: a run for the study, and below it one for every run of the study.
+
+https://mlflow.org/docs/latest/ml/tracking
+"""
+
+import json
+import os
+import re
+import time
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from mtl_core.printable import one_line
+from mtl_core.training.report import Report
+from tuning.records import Status, TrialRecord
+from tuning.watch.loggers.base import LoggedStudy, LoggerBase, Service, metrics_of, sort_of
+from tuning.watch.loggers.final_table import COLUMNS, FinalTable
+from tuning.watch.loggers.logged import LoggedRun
+
+if TYPE_CHECKING:
+    from mlflow.entities import Metric
+
+_STATES: Mapping[Status, str] = {"complete": "FINISHED", "stopped": "KILLED", "failed": "FAILED"}
+"""How a run ended -> its state; of any other, such as an interrupted one, it is KILLED as well."""
+
+_LONGEST = 500
+"""Characters of a parameter that every version of the server takes."""
+
+_TABLE = "final.json"
+
+
+class MlflowSection(LoggerBase):
+    """MLflow, with a server or with a file: `pip install 'mtl-tune[mlflow]'`."""
+
+    modules: ClassVar[tuple[str, ...]] = ("mlflow",)
+    kind: Literal["mlflow"] = "mlflow"
+    tracking_uri: str | None = None
+    """A server or a database, as MLflow names them. null = `MLFLOW_TRACKING_URI`, and where that is
+    not set the file `mlflow.db` in `study.storage`."""
+    experiment: str = "mtl"
+    """The experiment; it is made where there is none."""
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        return "MLflow"
+
+    def uri(self, study: LoggedStudy) -> str:
+        """Returns where it logs, as MLflow names it."""
+        named = self.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI")
+        return named or f"sqlite:///{study.folder.parent / 'mlflow.db'}"
+
+    def place(self, study: LoggedStudy) -> str:
+        """Returns server and experiment."""
+        return f"{self.uri(study)} {self.experiment}"
+
+    def open(self, study: LoggedStudy) -> "Mlflow":
+        """Returns the service; nothing is reached yet."""
+        return Mlflow(self.uri(study), self.experiment, study)
+
+
+class Mlflow(Service):
+    """Logs by the client of MLflow, which is told of each run by its id: several run at a time."""
+
+    def __init__(self, uri: str, experiment: str, study: LoggedStudy) -> None:
+        """Makes the client.
+
+        Args:
+            uri: Where to log.
+            experiment: Name of the experiment.
+            study: The study.
+        """
+        from mlflow import MlflowClient
+
+        self._client = MlflowClient(uri)
+        self._experiment = experiment
+        self._study = study
+        self._is_file = uri.startswith("sqlite:")
+        self._parent = ""
+
+    def begin_study(self, known: str | None) -> str:
+        """Makes the run of the study, or has it run again."""
+        self._parent = self._begin(known, self._study.name, {})
+        return self._parent
+
+    def begin(self, record: TrialRecord, known: LoggedRun | None) -> LoggedRun:
+        """Makes a run below that of the study, or has it run again."""
+        tags = {"mlflow.parentRunId": self._parent, "mtl.sort": sort_of(record.id)}
+        run = self._begin(known.id if known else None, record.id, tags)
+        if known is None:
+            self._log_parameters(run, record)
+        if record.taken_over:
+            # A parameter of MLflow never changes; those of a trial that took over another do.
+            self._client.set_tag(run, "mtl.parameters_now", json.dumps(record.parameters)[:5000])
+        return LoggedRun(run, known.reports if known else 0)
+
+    def report(self, run: str, reports: Sequence[Report], number: int) -> None:
+        """Logs a report; its steps are the numbers of reports, and epochs a metric of their own."""
+        self._client.log_batch(run, metrics=_metrics(metrics_of(reports), number))
+
+    def end(self, run: str, record: TrialRecord) -> None:
+        """Sets the state of a run."""
+        self._client.set_tag(run, "mtl.status", record.status)
+        if record.error is not None:
+            self._client.set_tag(run, "mtl.error", one_line(record.error)[:5000])
+        self._client.set_terminated(run, _STATES.get(record.status, "KILLED"))
+
+    def end_study(self, run: str, table: FinalTable | None) -> None:
+        """Logs the final scores, as a table and as metrics, and sets the state of the study."""
+        status: Status = "interrupted"
+        if table is not None:
+            status = "complete" if table.status == "complete" else "failed"
+            # Not `log_table`, which appends to what an earlier session has logged.
+            content = {"columns": list(COLUMNS), "data": table.cells}
+            self._client.log_dict(run, content, _TABLE)
+            tables = json.dumps([{"path": _TABLE, "type": "table"}])
+            self._client.set_tag(run, "mlflow.loggedArtifacts", tables)
+            self._client.log_batch(run, metrics=_metrics(table.metrics, 0))
+        self._client.set_terminated(run, _STATES.get(status, "KILLED"))
+
+    @cached_property
+    def _experiment_id(self) -> str:
+        found = self._client.get_experiment_by_name(self._experiment)
+        if found is not None:
+            return str(found.experiment_id)
+        # MLflow would put the files of a database on this machine below the current folder.
+        files = self._study.folder.parent / "mlflow-files"
+        location = files.absolute().as_uri() if self._is_file else None
+        return str(self._client.create_experiment(self._experiment, artifact_location=location))
+
+    def _begin(self, known: str | None, name: str, tags: Mapping[str, str]) -> str:
+        if known is not None:
+            self._client.update_run(known, status="RUNNING")
+            return known
+        given = {"mtl.study": self._study.name, "mtl.folder": str(self._study.folder), **tags}
+        made = self._client.create_run(self._experiment_id, tags=given, run_name=name)
+        return str(made.info.run_id)
+
+    def _log_parameters(self, run: str, record: TrialRecord) -> None:
+        from mlflow.entities import Param
+
+        texts = {
+            _allowed(key): value if isinstance(value, str) else json.dumps(value)
+            for key, value in record.parameters.items()
+        }
+        params = [Param(key, _shortened(text)) for key, text in texts.items()]
+        self._client.log_batch(run, params=params)
+        if any(len(text) > _LONGEST for text in texts.values()):
+            self._client.log_dict(run, dict(record.parameters), "parameters.json")
+
+
+def _metrics(values: Mapping[str, float], step: int) -> list["Metric"]:
+    from mlflow.entities import Metric
+
+    now = int(1000 * time.time())
+    return [Metric(_allowed(name), value, now, step) for name, value in values.items()]
+
+
+def _allowed(name: str) -> str:
+    """Returns a name in the characters that MLflow takes."""
+    return re.sub(r"[^\w./ -]", "_", name, flags=re.ASCII)
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
