@@ -37,15 +37,17 @@ def read_mlflow(section: MlflowSection, study: LoggedStudy) -> dict[str, ReadRun
     runs = client.search_runs([experiment.experiment_id], f"tags.`mtl.folder` = '{study.folder}'")
     names = {run.info.run_id: run.info.run_name for run in runs}
     assert len(set(names.values())) == len(runs)
-    return {name: read_mlflow_run(client, run, names) for run in runs if (name := names[run.info.run_id])}
+    return {names[run.info.run_id]: read_mlflow_run(client, run, names) for run in runs}
 
 
 def read_mlflow_run(client, run, names: Mapping[str, str]) -> ReadRun:
     tags, run_id = run.data.tags, run.info.run_id
     table = None
     if "mlflow.loggedArtifacts" in tags:
-        found = client.load_table(run.info.experiment_id, "final.json", run_ids=[run_id])
-        table = json.loads(found.to_json(orient="split"))["data"]
+        # Not what this returns: pandas reads "0002" as a number.
+        client.load_table(run.info.experiment_id, "final.json", run_ids=[run_id])
+        path = client.download_artifacts(run_id, "final.json")
+        table = json.loads(Path(path).read_text())["data"]
     return ReadRun(
         state=run.info.status,
         parent=names.get(tags.get("mlflow.parentRunId")),
@@ -70,7 +72,7 @@ def read_wandb(section: WandbSection, study: LoggedStudy) -> dict[str, ReadRun]:
     found = {}
     for folder in study.folder.glob("wandb/offline-run-*"):
         run = read_wandb_run(folder)
-        name = run.parameters["run"] if "run" in run.parameters else study.name
+        name = run.parameters.get("run", study.name)
         assert name not in found
         found[name] = run
     return found

@@ -59,8 +59,8 @@ def test_all_is_every_extra_that_is_of_use_everywhere() -> None:
     (every,) = PROJECT["optional-dependencies"]["all"]
     assert Requirement(every).name == PROJECT["name"]
     # The package of the language model brings a program along that has to be compiled, and that
-    # of few bits is for GPUs.
-    assert Requirement(every).extras == EXTRAS.keys() - {"lm", "qlora"}
+    # of few bits is for GPUs. Loggers are for those who use the service.
+    assert Requirement(every).extras == EXTRAS.keys() - {"lm", "qlora", "mlflow", "wandb"}
 
 
 def test_what_is_missing_is_told_with_its_extra() -> None:

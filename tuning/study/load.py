@@ -117,7 +117,7 @@ def check_loggers(study: StudyFile) -> None:
     wrong = []
     for number, one in enumerate(study.study.loggers):
         try:
-            one.check(f"study.loggers.{number}")
+            one.check(f"study.loggers[{number}]")
         except ConfigError as error:
             wrong.append(str(error))
     if wrong:

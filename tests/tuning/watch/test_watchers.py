@@ -4,7 +4,7 @@ import importlib
 import inspect
 import pkgutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from io import StringIO
@@ -14,10 +14,12 @@ from types import SimpleNamespace
 import pandas
 import pytest
 from full_disks import no_file_beyond
+from odd_loggers import OddSection
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from trials import at_work, record
 
 import tuning.watch
+from mtl_core.training.report import Report
 from tuning.goals import Goal
 from tuning.records import TrialRecord
 from tuning.space.range_domains import Floats
@@ -29,6 +31,11 @@ from tuning.watch.front_board import FrontBoard
 from tuning.watch.json_lines import EventLines, JsonLines
 from tuning.watch.live_table import LiveTable
 from tuning.watch.log_lines import LogLines
+from tuning.watch.loggers.apart import Apart
+from tuning.watch.loggers.base import LoggedStudy, Service
+from tuning.watch.loggers.final_table import FinalTable
+from tuning.watch.loggers.following import Following
+from tuning.watch.loggers.logged import Logged, LoggedRun
 from tuning.watch.notebook import NotebookView
 from tuning.watch.plain_lines import PlainLines
 from tuning.watch.state import StudyState
@@ -38,6 +45,23 @@ from tuning.watch.tensorboard import EXPERIMENT_FILE, TensorBoard
 from tuning.watch.trials_csv import TrialsCsv, trials_frame
 from tuning.watch.watcher import Watcher, Watchers
 
+
+class NoService(Service):
+    """Takes everything and keeps nothing."""
+
+    def begin_study(self, known: str | None) -> str:
+        return "study"
+
+    def begin(self, record: TrialRecord, known: LoggedRun | None) -> LoggedRun:
+        return LoggedRun(record.id)
+
+    def report(self, run: str, reports: Sequence[Report], number: int) -> None: ...
+
+    def end(self, run: str, record: TrialRecord) -> None: ...
+
+    def end_study(self, run: str, table: FinalTable | None) -> None: ...
+
+
 Make = Callable[[StudyState, Path], Watcher]
 
 PARAMETERS = [Parameter("optimizer.encoder_lr", Floats(1e-5, 1e-3, log=True))]
@@ -46,6 +70,12 @@ WATCHERS: dict[type[Watcher], Make] = {
     StudyState: lambda state, folder: state,
     FrontBoard: lambda state, folder: FrontBoard(folder, [], Goal(limits={"parameters": 1.0})),
     Display: lambda state, folder: Display(StudyState("demo")),
+    Apart: lambda state, folder: Apart(
+        OddSection(path=folder / "calls"), LoggedStudy("demo", folder), []
+    ),
+    Following: lambda state, folder: Following(
+        NoService(), Logged(folder, "none", "nowhere"), [], print
+    ),
     Watchers: lambda state, folder: Watchers(),
     StudyWatchers: lambda state, folder: StudyWatchers("demo", None),
     JsonLines: lambda state, folder: JsonLines(state, EventLines(StringIO())),
@@ -61,8 +91,8 @@ WATCHERS: dict[type[Watcher], Make] = {
 
 def found_watchers() -> set[type[Watcher]]:
     modules = [
-        importlib.import_module(f"tuning.watch.{module.name}")
-        for module in pkgutil.iter_modules(tuning.watch.__path__)
+        importlib.import_module(module.name)
+        for module in pkgutil.walk_packages(tuning.watch.__path__, "tuning.watch.")
     ]
     return {
         value

@@ -153,5 +153,7 @@ class Apart(Watcher):
         """Shows the lines that the process has for the user."""
         assert self._process is not None
         assert self._process.stdout is not None
-        for line in self._process.stdout:
-            logger.warning("%s: %s", self._section.name, line.decode(errors="replace").rstrip())
+        with self._process.stdout as pipe:
+            for line in pipe:
+                text = line.decode(errors="replace").rstrip()
+                logger.warning("%s: %s", self._section.name, text)

@@ -8,10 +8,8 @@ from pathlib import Path
 
 import pytest
 from loggers import LOGGERS, LoggerCase, ReadRun, following
-from trials import record, report
+from trials import record
 
-from mtl_core.errors import ConfigError
-from mtl_core.training.decoded import Decoded
 from tuning.records import TrialRecord
 from tuning.study.final_scores import FinalScores
 from tuning.study.result import Result
