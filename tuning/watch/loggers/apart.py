@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuning.records import TrialRecord
 from tuning.watch.loggers.base import LoggedStudy
-from tuning.watch.loggers.final_table import final_table
+from tuning.watch.loggers.final_rows import final_table
 from tuning.watch.loggers.kinds import LoggerSection
 from tuning.watch.loggers.logged import Logged
 from tuning.watch.watcher import Watcher

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from mtl_core.reasons import reason_of
 from tuning.records import TrialRecord
 from tuning.watch.loggers.base import Service
-from tuning.watch.loggers.final_table import FinalTable, final_table
+from tuning.watch.loggers.final_rows import final_table
+from tuning.watch.loggers.final_table import FinalTable
 from tuning.watch.loggers.logged import Logged
 from tuning.watch.watcher import Watcher
 

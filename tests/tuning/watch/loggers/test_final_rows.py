@@ -4,7 +4,8 @@ from tuning.statistics.estimates import Estimate
 from tuning.study.final_scores import FinalScores
 from tuning.study.finals import FinalRecipe, Finals
 from tuning.study.result import Result
-from tuning.watch.loggers.final_table import FinalRow, final_table
+from tuning.watch.loggers.final_rows import final_table
+from tuning.watch.loggers.final_table import FinalRow
 
 
 def estimate(mean: float) -> Estimate:
