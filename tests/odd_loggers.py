@@ -1,6 +1,7 @@
 """Loggers for tests: one that writes what it is told into a file, and misbehaves as it is told."""
 
 import os
+import signal
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -73,7 +74,7 @@ class Odd(Service):
             case "hangs":
                 time.sleep(1000)
             case "dies":
-                os._exit(3)
+                os.kill(os.getpid(), signal.SIGKILL)
         print("what a library prints")  # noqa: T201
         with self.path.open("a") as file:
             file.write(f"{line}\n")

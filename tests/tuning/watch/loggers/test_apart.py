@@ -52,7 +52,7 @@ def test_a_study_is_logged_whole_before_its_session_ends(
     ("how", "said"),
     [
         ("hangs", "Odd did not take all of the study within 2 s"),
-        ("dies", "the process that logs to Odd ended with exit code 3"),
+        ("dies", "the process that logs to Odd ended with exit code -9"),
         ("raises", "Odd: no answer; the study goes on, and this is logged later"),
     ],
 )
