@@ -23,6 +23,7 @@ from tuning.search.schedulers.asha import AshaSection
 from tuning.search.schedulers.kinds import SchedulerSection
 from tuning.space.search import Search
 from tuning.space.space import Entry, Space
+from tuning.study.baselines import BaselinesSection, NoBaselines
 from tuning.study.constraints import Constraints
 from tuning.study.finals import FinalsSection
 from tuning.watch.loggers.kinds import Loggers
@@ -104,6 +105,10 @@ class Study(Section):
     these runs alone. null = the best trial of the search is the result."""
     loggers: Loggers = ()
     """Where all runs are logged beside the study folder: MLflow, Weights & Biases."""
+    baselines: BaselinesSection = NoBaselines()
+    """Each task that counts alone, to tell whether it gains by the others: `none`, `default` = the
+    study file's own recipe, or `tuned` = the best of the same search. They lie in `alone/` of
+    `storage`, and other studies that ask for the same find them there."""
     card: About = About()
     """What the card of the model tells that only you know."""
     memory_growth_gib: float = Field(default=2.0, gt=0)
@@ -193,10 +198,14 @@ class StudyFile(Section):
         return self.decoding_space.default_parameters(run, self._resolve)
 
     @property
+    def counted_tasks(self) -> list[str]:
+        """Names of the tasks that are not auxiliary."""
+        return [name for name, task in self.run.tasks.items() if not task.auxiliary]
+
+    @property
     def goal(self) -> Goal:
         """By what trials are compared."""
-        counted = [name for name, task in self.run.tasks.items() if not task.auxiliary]
-        goals = self.study.objective.goals(counted)
+        goals = self.study.objective.goals(self.counted_tasks)
         floors = {name: floor for name, floor in goals.items() if floor is not None}
         return Goal(tuple(goals), floors, self.study.constraints.limits)
 

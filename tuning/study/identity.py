@@ -38,7 +38,7 @@ def differences(before: "StudyFile", now: "StudyFile") -> dict[str, tuple[object
 
     Where data lie does not count; whether their content is the same is asked by its hash.
     """
-    return differing(_identity(before), _identity(now))
+    return differing(identity(before), identity(now))
 
 
 def free_name(study: "StudyFile") -> str:
@@ -49,7 +49,7 @@ def free_name(study: "StudyFile") -> str:
     return f"{study.study.name}-{number}"
 
 
-def _identity(study: "StudyFile") -> dict[str, Any]:
+def identity(study: "StudyFile") -> dict[str, Any]:
     """Returns what makes two studies the same, as plain settings."""
     # Here, since it brings torch, and `mtl report` and `mtl status` open folders without it.
     from mtl_core.data.formats.base import without_places
@@ -60,6 +60,9 @@ def _identity(study: "StudyFile") -> dict[str, Any]:
     for key in study.decoding_entries:
         del data["search"][key]
     data["study"] = {key: value for key, value in data["study"].items() if key not in _MAY_CHANGE}
+    # Baselines may come later, but where they are part of the objective.
+    if not study.study.objective.unmeasured(study.counted_tasks):
+        del data["study"]["baselines"]
     datasets = data["run"]["datasets"]
     data["run"]["datasets"] = {name: without_places(one) for name, one in datasets.items()}
     return data

@@ -25,6 +25,7 @@ from mtl_core.training.precision import Choice as PrecisionChoice
 from mtl_core.training.precision import choose
 from mtl_core.validation import validate
 from tuning.space.entries import ENTRY_KEYS
+from tuning.study.alone import alone_studies
 from tuning.study.config import LONGEST_NAME, StudyFile
 from tuning.study.encoders import check_encoders
 from tuning.study.find import find_study
@@ -94,7 +95,7 @@ def _trials_errors(document: Document, study: StudyFile) -> Iterator[str]:
 def check_data(study: StudyFile) -> Data:
     """Reads the data, and checks the objective, every encoder and the reports within epochs.
 
-    What is read stays in the cache.
+    For each task alone as well, where the study has baselines. What is read stays in the cache.
 
     Raises:
         ConfigError: No task has a score for the objective, an encoder cannot be used as a recipe of
@@ -105,6 +106,8 @@ def check_data(study: StudyFile) -> Data:
     check_objective(study.study.objective, build_tasks(study.run, data.datasets))
     check_encoders(study, data)
     check_reports(study, data)
+    for alone in alone_studies(study).values():
+        check_data(alone)
     return data
 
 
