@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from mtl_core.errors import ConfigError
 from mtl_core.study_file import override
 from mtl_core.training.donors import may_differ
@@ -148,28 +146,23 @@ class _Part:
         for key in ("objective", "baselines", "warm_start", "card"):
             del section[key]
         del section["constraints"]["floors"]
-        if not entries:
-            del section["prior"]
-        # What needs settings that only the study searches leaves a task alone to the usual kind.
-        if not self._suits_scheduler(entries):
-            del section["scheduler"]
-        if not self._suits_sampler(entries):
-            del section["sampler"]
+        # What chooses where nothing is searched makes no other baseline of it.
+        unused = () if entries else ("prior", "seed", "sampler", "scheduler")
+        for key in {*unused, *self._unsuited(entries)}:
+            del section[key]
         limits = self.study.study.baselines.limits(section)
         storage = Path(section["storage"]) / FOLDER
         return {**section, **limits, "name": FOLDER, "storage": str(storage)}
 
-    def _suits_scheduler(self, entries: Mapping[str, Entry]) -> bool:
-        """Returns whether the scheduler has something to do: some change what is searched."""
-        changes = self.study.study.scheduler.changes_recipes
-        return not changes or bool(Space(entries).changeable(may_differ))
-
-    def _suits_sampler(self, entries: Mapping[str, Entry]) -> bool:
+    def _unsuited(self, entries: Mapping[str, Entry]) -> Iterator[str]:
+        """Yields what needs settings of which a task alone has none; it takes the usual kind."""
+        section, space = self.study.study, Space(entries)
+        if section.scheduler.changes_recipes and not space.changeable(may_differ):
+            yield "scheduler"
         try:
-            self.study.study.sampler.check(Space(entries))
+            section.sampler.check(space)
         except ConfigError:
-            return False
-        return True
+            yield "sampler"
 
 
 def _without(
