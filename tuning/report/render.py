@@ -14,6 +14,7 @@ from tuning.records import ENDED, Status, TrialRecord, keys_of_all
 from tuning.report.data import data_section
 from tuning.report.decoding import decoding_section
 from tuning.report.front import front_section, limit_section
+from tuning.report.gains import gains_section
 from tuning.report.headline import headline
 from tuning.report.importance import LEAST_TRIALS, Importance, Share
 from tuning.report.known import FROM_NOTHING, Beforehand, known_section
@@ -22,6 +23,7 @@ from tuning.report.markdown import parameter_cell, shell, table
 from tuning.report.sharing import sharing_section
 from tuning.report.summary import StudySummary
 from tuning.study.final_scores import FinalScores
+from tuning.study.gains import differences_of
 from tuning.study.openings import Opening
 from tuning.study.sharing import sharing_of
 
@@ -83,6 +85,7 @@ def report_sections(
         "verdict": [f"# Study {plain(summary.name)}", *headline(summary, openings)],
         "recipe": [f"## Best recipe{so_far}", _recipe_table(best, default)] if best else [],
         "scores": ["## Scores, in percent", _score_table(best, default)] if best else [],
+        "gains": gains_section(summary.result.baselines),
         "decoding": decoding_section(best, summary.records),
         "front": front_section(summary.result.goal),
         "limits": limit_section(summary.result),
@@ -97,7 +100,9 @@ def report_sections(
             "## Importance of the parameters",
             *_importance_parts(summary.importances),
         ],
-        "sharing": sharing_section(sharing_of(summary.records)),
+        "sharing": sharing_section(
+            sharing_of(summary.records), differences_of(summary.result.baselines)
+        ),
         "failures": ["## Failed trials", _failure_table(summary.records)],
         "commands": ["## How to go on", *_commands(summary)],
     }

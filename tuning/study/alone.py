@@ -142,8 +142,9 @@ class _Part:
 
     def _section(self, entries: Mapping[str, Entry]) -> dict[str, object]:
         section = self.study.study.model_dump(mode="json")
-        # What is known of trials of all tasks together tells little of those of one.
-        for key in ("objective", "baselines", "warm_start", "card"):
+        # What trials of all tasks together tell is of little use for one; loggers hear of its runs
+        # from the study itself.
+        for key in ("objective", "baselines", "loggers", "warm_start", "card"):
             del section[key]
         del section["constraints"]["floors"]
         # What chooses where nothing is searched makes no other baseline of it.

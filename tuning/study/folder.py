@@ -79,6 +79,11 @@ class StudyFolder:
         return self.path / "result.json"
 
     @property
+    def measured(self) -> Path:
+        """What the objective is relative to; see `tuning.study.measured`."""
+        return self.path / "measured.json"
+
+    @property
     def openings(self) -> Path:
         """When test was opened for more trials; see `tuning.study.openings`."""
         return self.path / "test_opened.json"

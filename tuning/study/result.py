@@ -15,6 +15,7 @@ from tuning.records import EndedBy
 from tuning.study.final_scores import FinalScores, Tests, tests_of_others
 from tuning.study.finals import Finals
 from tuning.study.folder import StudyFolder
+from tuning.study.gains import Baseline, Baselines
 from tuning.study.reached import Reached
 
 
@@ -36,6 +37,8 @@ class Result:
         finals: What the final stage found; None without one. `best` is then the trial of the
             recipe that it chose, and the scores that count are those of `finals`: of the
             checkpoint of a trial no scores on test stand in `best` and `default`.
+        baselines: Each task that counts beside the same task alone; None of a study without
+            baselines.
     """
 
     trials: Mapping[str, int] = field(default_factory=dict)
@@ -48,6 +51,7 @@ class Result:
     earlier_tests: Tests = field(default_factory=dict)
     goal: Reached = field(default_factory=Reached)
     finals: Finals | None = None
+    baselines: Baselines | None = None
 
     @property
     def status(self) -> str:
@@ -83,6 +87,9 @@ class Result:
             "tests": self.tests,
             "goal": self.goal.to_json(),
             "finals": None if self.finals is None else only_finite(asdict(self.finals)),
+            "baselines": None
+            if self.baselines is None
+            else {task: only_finite(asdict(one)) for task, one in self.baselines.items()},
         }
 
 
@@ -104,6 +111,7 @@ class _Kept(BaseModel):
     tests: dict[str, ScoreTree | None] = {}
     goal: Reached | None = None
     finals: Finals | None = None
+    baselines: dict[str, Baseline] | None = None
 
 
 def read_result(folder: StudyFolder) -> Result:
@@ -131,6 +139,7 @@ def read_result(folder: StudyFolder) -> Result:
         # Results of old versions have the kind alone.
         goal=kept.goal or Reached(objective=kept.objective),
         finals=kept.finals,
+        baselines=kept.baselines,
     )
 
 

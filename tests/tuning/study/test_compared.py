@@ -1,0 +1,136 @@
+"""Tasks beside the same tasks alone: what is compared, by which interval, what is said of it."""
+
+import math
+from dataclasses import replace
+
+import pytest
+
+from tuning.report.gains import gains_section, gains_sentence
+from tuning.statistics.estimates import Difference, Estimate
+from tuning.statistics.newcombe import difference_interval
+from tuning.statistics.seeds import RunScores, differences
+from tuning.study.compared import Side, compared, side_of
+from tuning.study.final_scores import FinalScores
+from tuning.study.finals import FinalRecipe, Finals, SeedScores
+from tuning.study.folder import StudyFolder
+from tuning.study.gains import Baseline, verdict_of
+from tuning.study.result import Result, read_result, write_result
+
+
+def scores(intent: float, slots: float | None = None) -> dict[str, object]:
+    tasks = {"intent": {"accuracy": intent, "macro_f1": 0.1}}
+    return {"combined": intent, **tasks, **({"slots": {"f1": slots}} if slots is not None else {})}
+
+
+def result(trial: str, dev: float, test: float | None, **more: object) -> Result:
+    one = FinalScores(trial, {}, scores(dev), None if test is None else scores(test))
+    return Result(trials={"complete": 1}, best=replace(one, **more), default=one, test_rows=1000)
+
+
+def alone_side(*intents: float) -> Side:
+    runs = [RunScores({"intent/accuracy": one}) for one in intents]
+    return Side("0003", runs, runs, rows=1000)
+
+
+def test_one_run_each_is_judged_as_shares_of_the_rows_of_test() -> None:
+    alone = side_of(result("0003", 0.85, 0.80), is_default=False)
+    together = side_of(result("0007", 0.90, 0.86), is_default=False)
+    found = compared("alone/intent-1", "intent", alone, together)
+    assert (found.trial, found.together, found.score) == ("0003", "0007", "intent/accuracy")
+    assert (found.dev.alone.mean, found.dev.together.mean) == (0.85, 0.90)
+    estimate = found.difference.estimate
+    assert (estimate.low, estimate.high) == difference_interval(0.86, 0.80, 1000)
+    assert (estimate.over, found.difference.where) == ("rows", "test")
+    assert found.verdict == "gained"
+    assert compared("f", "intent", together, alone).verdict == "lost"
+    near = side_of(result("0003", 0.85, 0.85), is_default=False)
+    assert compared("f", "intent", near, together).verdict == "cannot be told"
+
+
+def test_several_seeds_are_judged_by_their_spread() -> None:
+    alone, together = alone_side(0.80, 0.81, 0.82), alone_side(0.90, 0.91, 0.92)
+    [expected] = differences("0003", "0003", together.test, alone.test)
+    found = compared("f", "intent", alone, together)
+    assert found.difference == expected
+    assert found.difference.estimate.mean == pytest.approx(0.1)
+    assert found.verdict == "gained"
+    # Of one run against three nothing is known of the spread of the one.
+    assert compared("f", "intent", alone_side(0.9), together).difference.estimate.over == "rows"
+
+
+def test_rows_that_do_not_stand_in_train_are_compared_where_both_know_them() -> None:
+    alone = side_of(result("0003", 0.9, 0.95, unseen=scores(0.70)), is_default=False)
+    together = side_of(result("0007", 0.9, 0.95, unseen=scores(0.80)), is_default=False)
+    found = compared("f", "intent", alone, together)
+    assert (found.test.alone.mean, found.difference.where) == (0.70, "unseen")
+    other = side_of(result("0007", 0.9, 0.95), is_default=False)
+    assert compared("f", "intent", alone, other).test.alone.mean == 0.95
+
+
+def test_what_is_not_known_is_left_open() -> None:
+    closed = side_of(result("0007", 0.9, None), is_default=False)
+    found = compared("f", "intent", closed, closed)
+    assert (found.test, found.difference, found.verdict) == (None, None, "cannot be told")
+    assert compared("f", "intent", None, closed) == Baseline("f")
+    # A correlation below 0 is no share of rows.
+    low, high = (replace(alone_side(one), rows=1000) for one in (-0.2, 0.4))
+    assert compared("f", "intent", low, high).difference is None
+
+
+def test_a_final_stage_counts_in_the_place_of_the_search() -> None:
+    seeds = tuple(
+        SeedScores(seed, f"final/0007/seed-{seed}", scores(0.9 + seed / 100), scores(0.8))
+        for seed in (1, 2)
+    )
+    recipe = FinalRecipe("0007", {}, seeds, {})
+    lost = FinalRecipe("0000", {}, (), {}, failed={"final/0000/seed-1": "NaN"})
+    found = replace(result("0007", 0.5, 0.5), finals=Finals((recipe, lost), "0007"))
+    side = side_of(found, is_default=False)
+    assert (len(side.dev), side.mean_on_dev("intent")) == (2, pytest.approx(0.915))
+    assert side_of(found, is_default=True) is None
+    assert side_of(Result(), is_default=True) is None
+
+
+def baseline(mean: float, low: float, high: float) -> Baseline:
+    estimate = Estimate(mean, math.nan, low, high, 1, "rows")
+    difference = Difference("0007", "0003", "intent/accuracy", estimate, estimate.claim)
+    side = side_of(result("0003", 0.85, 0.80), is_default=False)
+    found = compared("alone/intent-1", "intent", side, side)
+    return replace(found, difference=difference, verdict=verdict_of(difference))
+
+
+def test_result_json_keeps_baselines_with_their_verdicts(tmp_path: object) -> None:
+    folder = StudyFolder(tmp_path)
+    kept = replace(
+        result("0007", 0.9, 0.8),
+        baselines={"intent": baseline(0.03, 0.01, 0.05), "slots": Baseline("alone/slots-1")},
+    )
+    write_result(folder, kept)
+    assert kept.to_json()["baselines"]["intent"]["verdict"] == "gained"
+    again = read_result(folder)
+    assert again.baselines["slots"] == Baseline("alone/slots-1")
+    assert again.baselines["intent"].difference.estimate.low == 0.01
+    assert again.to_json() == kept.to_json()
+    assert read_result(StudyFolder(tmp_path / "none")).baselines is None
+
+
+def test_the_report_says_who_gained() -> None:
+    baselines = {
+        "intent": baseline(0.03, 0.01, 0.05),
+        "slots": baseline(-0.03, -0.05, -0.01),
+        "a|b": baseline(0.0, -0.01, 0.01),
+        "topic": Baseline("alone/topic-1"),
+    }
+    assert gains_sentence(baselines) == (
+        "Against the same tasks alone: `intent` gained by being trained together; `slots` lost by "
+        "it; `a|b` and `topic` show no difference that can be told."
+    )
+    heading, _, table, *notes = gains_section(baselines)
+    assert heading == "## Does sharing pay?"
+    assert (
+        "| `intent` | `accuracy` | 85.00 | 85.00 | 80.00 | 80.00 | +3.00 | +1.00 to +5.00 |"
+        in table
+    )
+    assert "not for other seeds" in notes[1]
+    assert notes[2].endswith("alone reached a score: `topic`.")
+    assert gains_section(None) == gains_section({}) == []

@@ -1,0 +1,114 @@
+"""Compares the tasks of a study with the same tasks alone, on test, by all runs that there are."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from mtl_core.scores import ScoreTree, flatten
+from tuning.statistics.estimates import Difference, Estimate, Where
+from tuning.statistics.newcombe import difference_interval
+from tuning.statistics.seeds import RunScores, differences, estimates
+from tuning.study.final_scores import FinalScores
+from tuning.study.gains import Baseline, Sides, verdict_of
+from tuning.study.result import Result
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """A recipe and the scores of its runs, one or several with other seeds.
+
+    Attributes:
+        id: What the recipe is known by.
+        dev: Its runs on dev.
+        test: The same on test; () = they were not scored on it.
+        unseen: The same on the rows of test that do not stand in train; () = there are no others.
+        rows: What the rows of test are worth, see `Objective.worth_in_rows`; 0 = nobody knows.
+    """
+
+    id: str
+    dev: Sequence[RunScores]
+    test: Sequence[RunScores] = ()
+    unseen: Sequence[RunScores] = ()
+    rows: int = 0
+
+    def runs(self, where: Where) -> Sequence[RunScores]:
+        """Returns its runs as they score on some rows."""
+        return {"dev": self.dev, "test": self.test, "unseen": self.unseen}[where]
+
+    def main_score(self, task: str) -> str:
+        """Returns the flat name of the main score of a task, the first that it reports."""
+        return next(name for name in self.dev[0].scores if name.startswith(f"{task}/"))
+
+    def mean_on_dev(self, task: str) -> float:
+        """Returns the mean of the main score of a task over the runs."""
+        return estimates(self.dev)[self.main_score(task)].mean
+
+
+def side_of(result: Result, *, is_default: bool) -> Side | None:
+    """Returns a recipe of a study with its scores; None when no run of it reached one.
+
+    Args:
+        result: Of the study.
+        is_default: Whether it is the study file's own recipe; else the best.
+    """
+    finals = result.finals
+    if finals is None:
+        one = result.default if is_default else result.best
+        return None if one is None else _of_trial(one, result.test_rows or 0)
+    recipe = finals.default if is_default else finals.best
+    if recipe is None or not recipe.seeds:
+        return None
+    runs = recipe.seeds
+    return Side(recipe.id, _runs([one.dev for one in runs]), _runs([one.test for one in runs]))
+
+
+def _of_trial(one: FinalScores, rows: int) -> Side:
+    return Side(one.scored_as, _runs([one.dev]), _runs([one.test]), _runs([one.unseen]), rows)
+
+
+def _runs(trees: Sequence[ScoreTree | None]) -> list[RunScores]:
+    """Returns the scores of runs; none when one of them was not scored."""
+    known = [tree for tree in trees if tree is not None]
+    return [RunScores(flatten(tree, "/")) for tree in known] if len(known) == len(trees) else []
+
+
+def compared(folder: str, task: str, alone: Side | None, together: Side | None) -> Baseline:
+    """Returns a task of a study beside the same task alone.
+
+    Args:
+        folder: Where the study of the task alone lies, below the storage.
+        task: The task.
+        alone: What that study has come to; None = nothing.
+        together: The recipe of the study with all tasks; None = it has none.
+    """
+    if alone is None or together is None:
+        return Baseline(folder)
+    score = alone.main_score(task)
+    dev = Sides(*(estimates(side.dev)[score] for side in (alone, together)))
+    baseline = Baseline(folder, alone.id, together.id, score, dev)
+    places: tuple[Where, ...] = ("unseen", "test")
+    for where in places:
+        theirs, ours = alone.runs(where), together.runs(where)
+        # Rows that stand in train tell nothing: those that do not, where both know them.
+        if ours and theirs and all(score in one.scores for one in (*ours, *theirs)):
+            every = differences(together.id, alone.id, ours, theirs)
+            found = next(one for one in every if one.score == score)
+            judged = _judged(found, ours[0], theirs[0], rows=alone.rows, where=where)
+            test = Sides(estimates(theirs)[score], estimates(ours)[score])
+            return replace(baseline, test=test, difference=judged, verdict=verdict_of(judged))
+    return baseline
+
+
+def _judged(
+    found: Difference, ours: RunScores, theirs: RunScores, *, rows: int, where: Where
+) -> Difference | None:
+    """Returns a difference with an interval; None where none is known."""
+    if not math.isnan(found.estimate.low):
+        return found
+    first, second = ours.scores[found.score], theirs.scores[found.score]
+    # Of one run each it is that of shares of rows, which an error or a correlation is none of.
+    if found.estimate.count != 1 or not rows or not (0 <= first <= 1 and 0 <= second <= 1):
+        return None
+    low, high = difference_interval(first, second, rows)
+    estimate = Estimate(first - second, math.nan, low, high, 1, "rows")
+    return replace(found, estimate=estimate, claim=estimate.claim, where=where)
