@@ -5,7 +5,7 @@ from pathlib import Path
 from mtl_core.errors import ConfigError
 from mtl_core.model_folder import CARD, CONFIG
 from mtl_core.saved_meta import read_meta
-from mtl_core.saved_model import load_model, write_model
+from mtl_core.saved_model import ForPeople, load_model, write_model
 from mtl_core.untrusted import files_in
 
 
@@ -28,4 +28,4 @@ def merge_model(folder: Path, output: Path, *, trust_code: bool = False) -> None
     card = folder / CARD
     precision = read_meta(folder, saved.config).precision
     text = card.read_text(encoding="utf-8") if card.is_file() else ""
-    write_model(output, saved, precision=precision, card=text)
+    write_model(output, saved, precision=precision, people=ForPeople(text))

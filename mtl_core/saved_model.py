@@ -8,7 +8,7 @@ only then hands its files to libraries.
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,12 +36,13 @@ from mtl_core.model_folder import (
     WEIGHTS,
 )
 from mtl_core.printable import one_line
-from mtl_core.samples import Samples, write_samples
+from mtl_core.samples import NO_SAMPLES, Samples, write_samples
 from mtl_core.saved_adapters import merge_saved, read_base, write_adapters
 from mtl_core.saved_encoder import read_backbone, reading, write_backbone
 from mtl_core.saved_meta import SavedMeta, read_meta
 from mtl_core.sentence_modules import write_sentence_modules
 from mtl_core.study_file import dump
+from mtl_core.task_errors import NO_ERRORS, Errors, write_errors
 from mtl_core.tasks.base import Task
 from mtl_core.tasks.building import build_task
 from mtl_core.tasks.kinds import outside_kinds
@@ -79,13 +80,23 @@ class SavedModel:
     alone: AdaptersAlone | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class ForPeople:
+    """What lies in the folder of a model for people alone: none of it is needed to load it.
+
+    Attributes:
+        card: Its model card, as Markdown.
+        samples: What it writes for rows of dev.
+        errors: Where it errs on dev.
+    """
+
+    card: str
+    samples: Samples = field(default_factory=lambda: NO_SAMPLES)
+    errors: Errors = field(default_factory=lambda: NO_ERRORS)
+
+
 def write_model(
-    folder: Path,
-    saved: SavedModel,
-    *,
-    precision: Precision,
-    card: str,
-    samples: Samples | None = None,
+    folder: Path, saved: SavedModel, *, precision: Precision, people: ForPeople
 ) -> None:
     """Writes the folder of a model.
 
@@ -93,8 +104,7 @@ def write_model(
         folder: Where it goes; a model that stands there is replaced as a whole.
         saved: The model.
         precision: What the run computed in.
-        card: Its model card, as markdown.
-        samples: What it writes, for people.
+        people: What lies beside it for people.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     heads = {
@@ -111,8 +121,9 @@ def write_model(
         meta = json.dumps(_meta(saved, precision), indent=2, allow_nan=False) + "\n"
         (scratch / META).write_text(meta, encoding="utf-8")
         (scratch / RUN).write_text(dump(saved.config), encoding="utf-8")
-        (scratch / CARD).write_text(card, encoding="utf-8")
-        write_samples(scratch, samples or {})
+        (scratch / CARD).write_text(people.card, encoding="utf-8")
+        write_samples(scratch, people.samples)
+        write_errors(scratch, people.errors)
         # Of an encoder-decoder sentence-transformers would take the output of the decoder.
         if saved.alone is None and not saved.model.encoder.config.is_encoder_decoder:
             write_sentence_modules(

@@ -6,15 +6,21 @@ examples, and random vectors for its sub-words.
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 
 import numpy as np
 import torch
 
 from mtl_core.data.example import Example
 from mtl_core.data.words import Cut
+from mtl_core.error_counts import joined
+from mtl_core.kept import as_kept
+from mtl_core.scores import only_finite
+from mtl_core.task_errors import TaskErrors
 from mtl_core.tasks.base import Head, TaskSection
 from mtl_core.tasks.outcome import Decoded, Outcome
 from mtl_core.tasks.outputs import TextView, to_plain, to_text
+from mtl_core.tasks.row_texts import RowTexts
 from mtl_core.testing_bench import MAX_LENGTH, Answers, Bench, GoesOn, must
 
 
@@ -39,6 +45,7 @@ def check_task(section: TaskSection, examples: Sequence[Example], *, name: str =
             _check_loss(bench)
             _check_decode(bench)
             _check_scores(bench)
+            _check_errors(bench)
             if bench.task.speaks and bench.task.writing is None:
                 _check_says(bench, examples)
 
@@ -114,6 +121,35 @@ def _check_scores(bench: Bench) -> None:
         "make_head: a head with the same state_dict scores differently; what `calibrate` sets has "
         "to be a parameter or buffer",
     )
+
+
+def _check_errors(bench: Bench) -> None:
+    task, split = bench.task, bench.split
+    batch = bench.batch(bench.every)
+    with torch.no_grad():
+        read = task.read(bench.head, bench.logits(batch), batch)
+    outcome = Outcome(read, split.gold(task.name), split.source)
+    found = task.errors(bench.head, outcome, RowTexts(split, bench.tokenizer))
+    if found is None:
+        return
+    must(
+        found.wrong is None or found.wrong <= found.rows <= len(split),
+        f"errors: {found.wrong} of {found.rows} are wrong, and there are {len(split)} rows",
+    )
+    for one in found.labels:
+        must(
+            one.right <= min(one.gold, one.guessed),
+            f"errors: label '{one.label}' is right {one.right} times, of {one.gold} times that it "
+            f"is there and {one.guessed} that it was given",
+        )
+    values = [row.value for row in found.worst]
+    must(values == sorted(values, reverse=True), f"errors: the worst row comes first; {values}")
+    # As a saved model has them.
+    kept = joined({"data": found})
+    again = as_kept(
+        json.dumps(only_finite(asdict(kept))).encode(), TaskErrors, where="errors", remedy=""
+    )
+    must(str(again) == str(kept), f"errors: found {again} where {kept} was written")
 
 
 def _check_says(bench: Bench, examples: Sequence[Example]) -> None:

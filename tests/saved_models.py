@@ -7,6 +7,7 @@ import torch
 from mtl_core.assets import Assets, build_tasks
 from mtl_core.config import RunConfig
 from mtl_core.export import export_best, save_model
+from mtl_core.saved_model import ForPeople
 from mtl_core.training.loop import train
 from mtl_core.training.report import Report
 
@@ -25,5 +26,6 @@ def save_untrained(config: RunConfig, folder: Path) -> Path:
     """Saves the model of a run as it begins, in the folder; returns the folder."""
     assets = Assets.load(config, device=torch.device("cpu"))
     model = assets.new_model(config, build_tasks(config, assets.data.datasets))
-    save_model(folder, model, config=config, assets=assets, card="# Model\n", precision="fp32")
+    save_model(folder, model, config=config, assets=assets, people=ForPeople("# Model\n"),
+               precision="fp32")  # fmt: skip
     return folder

@@ -22,11 +22,13 @@ from mtl_core.data.layouts.base import Layout
 from mtl_core.data.layouts.sentences import Sentences
 from mtl_core.data.source import Source
 from mtl_core.section import Section
+from mtl_core.task_errors import TaskErrors
 from mtl_core.tasks.decoding.generate import Writing
 from mtl_core.tasks.head import HeadSection, Linear
 from mtl_core.tasks.hidden import Hidden, HiddenSize
 from mtl_core.tasks.outcome import Decoded, Outcome
 from mtl_core.tasks.outputs import Output, TextView, to_cell, to_plain
+from mtl_core.tasks.row_texts import RowTexts
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -212,6 +214,16 @@ class Task(ABC):
     def is_right(self, outcome: Outcome) -> npt.NDArray[np.bool_] | None:
         """Returns whether each row is right, (rows,); None = rows are neither right nor wrong."""
         return outcome.is_right()
+
+    def errors(self, head: Head, outcome: Outcome, texts: RowTexts) -> TaskErrors | None:
+        """Returns where the task errs on the rows of a data set; None = the kind does not tell.
+
+        Args:
+            head: The head, with what `calibrate` has set.
+            outcome: What `read` returned for each row, in place of what was decoded; not collected.
+            texts: The texts of the rows.
+        """
+        return None
 
     def read(self, head: Head, logits: Tensor, batch: Batch) -> list[Decoded]:
         """Returns what `says` needs of each row of a batch, on the CPU; what is decoded, mostly."""

@@ -13,11 +13,14 @@ from mtl_core.data.columns.target import TargetColumn
 from mtl_core.data.layouts.running_text import RunningText
 from mtl_core.data.source import Source
 from mtl_core.errors import ConfigError
+from mtl_core.task_errors import TaskErrors
 from mtl_core.tasks.base import Head, Task, TaskSection
 from mtl_core.tasks.hidden import HiddenSize
 from mtl_core.tasks.outcome import Decoded, Outcome
 from mtl_core.tasks.outputs import Output, TextView
+from mtl_core.tasks.row_texts import RowTexts
 from mtl_core.tasks.text_scores import score_tokens
+from mtl_core.tasks.token_losses import token_errors
 from mtl_core.tasks.writer_head import WriterHead
 
 
@@ -94,6 +97,10 @@ class CausalLmTask(Task):
     def is_right(self, outcome: Outcome) -> npt.NDArray[np.bool_] | None:
         """Returns None: a piece of a text is nothing to get right."""
         return None
+
+    def errors(self, head: Head, outcome: Outcome, texts: RowTexts) -> TaskErrors:
+        """Returns the pieces of text whose sub-words are foreseen worst."""
+        return token_errors(outcome.predicted, texts)
 
     def says(
         self, head: Head, rows: Sequence[Decoded], texts: Sequence[TextView], source: Source | None

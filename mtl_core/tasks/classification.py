@@ -14,11 +14,14 @@ from mtl_core.data.batching import Batch
 from mtl_core.data.columns.label import LabelColumn
 from mtl_core.data.columns.label_names import LabelNames
 from mtl_core.data.source import Source
+from mtl_core.error_counts import Tally, worst_rows
 from mtl_core.errors import ConfigError, did_you_mean
+from mtl_core.task_errors import TaskErrors, WrongRow
 from mtl_core.tasks.base import Head, Task, TaskSection
 from mtl_core.tasks.hidden import Hidden, HiddenSize
 from mtl_core.tasks.outcome import Decoded, Outcome
 from mtl_core.tasks.outputs import Label, Output, TextView, named_cells
+from mtl_core.tasks.row_texts import RowTexts
 
 Score = Literal["accuracy", "macro_f1", "micro_f1", "matthews"]
 
@@ -82,6 +85,28 @@ class ClassificationTask(Task):
             "micro_f1": float(f1_score(*pair, average="micro", zero_division=0.0)),
             "matthews": float(matthews_corrcoef(*pair)) if has_two else 0.0,
         }
+
+    def errors(self, head: Head, outcome: Outcome, texts: RowTexts) -> TaskErrors:
+        """Returns which labels are taken for which; the worst rows are those it was surest of."""
+        tally, wrong = Tally(), dict[int, float]()
+        pairs = zip(outcome.predicted, outcome.gold, strict=True)
+        named = {
+            row: (self.labels.all[int(gold[0])], self.labels.trained[int(read[0])])
+            for row, (read, gold) in enumerate(pairs)
+            if len(gold)
+        }
+        for row, (right, guess) in named.items():
+            tally.count(right, guess)
+            if right != guess:
+                wrong[row] = float(outcome.predicted[row][1])
+
+        def show(row: int) -> WrongRow:
+            return WrongRow(texts.example(row), texts.row(row), *named[row], 0.0)
+
+        return TaskErrors(
+            rows=len(named), unit="rows", wrong=len(wrong), measure="probability of the guess",
+            worst=worst_rows(wrong, show), labels=tally.labels(), confused=tally.pairs(),
+        )  # fmt: skip
 
     def read(self, head: Head, logits: Tensor, batch: Batch) -> list[Decoded]:
         """Returns the best label id of each row and its softmax probability, (2,), float64."""

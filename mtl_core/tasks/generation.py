@@ -14,8 +14,11 @@ from mtl_core.data.columns.target import TargetColumn
 from mtl_core.data.dialogue_facts import FACTS
 from mtl_core.data.layouts.prompts import PAIR, TEXT, Prompt, names_in
 from mtl_core.data.layouts.targets import Targets
+from mtl_core.data.prompt_rows import Prompts
 from mtl_core.data.source import Source
+from mtl_core.error_counts import worst_rows
 from mtl_core.errors import ConfigError
+from mtl_core.task_errors import TaskErrors, WrongRow
 from mtl_core.tasks.base import Head, Task, TaskSection
 from mtl_core.tasks.decoding.generate import Generate, Writing
 from mtl_core.tasks.decoding.greedy import Greedy
@@ -24,7 +27,8 @@ from mtl_core.tasks.dialogue_scores.scores import GoalScore, judged, score_goals
 from mtl_core.tasks.hidden import HiddenSize
 from mtl_core.tasks.outcome import Decoded, Outcome
 from mtl_core.tasks.outputs import Output, TextView
-from mtl_core.tasks.text_scores import TextScore, score_writing
+from mtl_core.tasks.row_texts import RowTexts
+from mtl_core.tasks.text_scores import TextScore, chrf, exact_match, score_writing
 from mtl_core.tasks.writer_head import WriterHead
 
 
@@ -169,6 +173,34 @@ class GenerationTask(Task):
     def is_right(self, outcome: Outcome) -> npt.NDArray[np.bool_] | None:
         """Returns None: a text can be good in other words."""
         return None
+
+    def errors(self, head: Head, outcome: Outcome, texts: RowTexts) -> TaskErrors | None:
+        """Returns the texts that were written and are least like the right ones."""
+        assert isinstance(head, WriterHead)
+        assert outcome.source is not None
+        if not outcome.written:
+            return None
+        rows = np.array(sorted(outcome.written), dtype=np.int64)
+        prompts = Prompts.of(texts.split, self.name, rows, reads_targets=head.reads_targets)
+        gold = outcome.source.answers_of_rows()
+        written = [text for row in rows.tolist() for text in outcome.written[row]]
+        right = [text for row in rows.tolist() for text in gold[row]]
+        pairs = list(zip(written, right, strict=True))
+        wrong = {
+            number: 1 - chrf([guess], [one])
+            for number, (guess, one) in enumerate(pairs)
+            if not exact_match([guess], [one])
+        }
+
+        def show(number: int) -> WrongRow:
+            read = texts.of_ids(prompts.token_ids.row(number))
+            row = int(prompts.of_row[number])
+            return WrongRow(texts.example(row), read, right[number], written[number], 0.0)
+
+        return TaskErrors(
+            rows=len(pairs), unit="texts", wrong=len(wrong), measure="1 - chrF",
+            worst=worst_rows(wrong, show),
+        )  # fmt: skip
 
     def says(
         self, head: Head, rows: Sequence[Decoded], texts: Sequence[TextView], source: Source | None

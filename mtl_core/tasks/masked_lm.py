@@ -18,11 +18,13 @@ from mtl_core.data.columns.text import TextColumn
 from mtl_core.data.layouts.chunks import Chunks
 from mtl_core.data.source import Source
 from mtl_core.errors import ConfigError
+from mtl_core.task_errors import TaskErrors
 from mtl_core.tasks.base import Head, Task, TaskSection
 from mtl_core.tasks.hidden import Hidden, HiddenSize, Vocabulary
 from mtl_core.tasks.outcome import Decoded, Outcome
 from mtl_core.tasks.outputs import Output, TextView
-from mtl_core.tasks.token_losses import row_means_summed, row_totals
+from mtl_core.tasks.row_texts import RowTexts
+from mtl_core.tasks.token_losses import row_means_summed, row_totals, token_errors
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -166,6 +168,10 @@ class MaskedLmTask(Task):
     def is_right(self, outcome: Outcome) -> npt.NDArray[np.bool_] | None:
         """Returns None: a chunk is no sentence to get right."""
         return None
+
+    def errors(self, head: Head, outcome: Outcome, texts: RowTexts) -> TaskErrors:
+        """Returns the pieces of text whose hidden sub-words are foreseen worst."""
+        return token_errors(outcome.predicted, texts)
 
     def says(
         self, head: Head, rows: Sequence[Decoded], texts: Sequence[TextView], source: Source | None

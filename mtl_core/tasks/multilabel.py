@@ -14,11 +14,14 @@ from mtl_core.data.batching import Batch
 from mtl_core.data.columns.label_names import LabelNames
 from mtl_core.data.columns.labels import LabelSetColumn
 from mtl_core.data.source import Source
+from mtl_core.error_counts import worst_rows
 from mtl_core.errors import DataError
+from mtl_core.task_errors import LabelErrors, TaskErrors, WrongRow
 from mtl_core.tasks.base import Head, Task, TaskSection
 from mtl_core.tasks.hidden import Hidden, HiddenSize
 from mtl_core.tasks.outcome import Decoded, Outcome
 from mtl_core.tasks.outputs import Label, Output, TextView
+from mtl_core.tasks.row_texts import RowTexts
 
 
 class Multilabel(TaskSection):
@@ -122,6 +125,35 @@ class MultilabelTask(Task):
             "macro_f1": float(f1_score(*pair, average="macro", zero_division=0.0)),
             "accuracy": float(accuracy_score(*pair)),
         }
+
+    def errors(self, head: Head, outcome: Outcome, texts: RowTexts) -> TaskErrors | None:
+        """Returns how often each label is missed, and given where it is not right."""
+        rows = np.flatnonzero(outcome.is_labelled())
+        if not len(rows):
+            return None
+        predicted, gold = self.finish(head, outcome).labelled()
+        guess, right = np.stack(predicted).astype(bool), np.stack(gold).astype(bool)
+        # Each is (rows, labels).
+        counts = zip(right.sum(0), guess.sum(0), (right & guess).sum(0), strict=True)
+        missed, extra = right & ~guess, guess & ~right
+        wrong = (missed | extra).sum(axis=1)  # (rows,)
+        place = {int(row): number for number, row in enumerate(rows) if wrong[number]}
+
+        def show(row: int) -> WrongRow:
+            lacks, has = (
+                ", ".join(self.labels.all[label] for label in np.flatnonzero(some[place[row]]))
+                for some in (missed, extra)
+            )
+            return WrongRow(texts.example(row), texts.row(row), lacks, has, 0.0)
+
+        return TaskErrors(
+            rows=len(rows), unit="rows", wrong=len(place), measure="labels missed or wrong",
+            worst=worst_rows({row: float(wrong[number]) for row, number in place.items()}, show),
+            labels=tuple(
+                LabelErrors(label, *map(int, found))
+                for label, found in zip(self.labels.all, counts, strict=True)
+            ),
+        )  # fmt: skip
 
     def says(
         self, head: Head, rows: Sequence[Decoded], texts: Sequence[TextView], source: Source | None

@@ -16,11 +16,14 @@ from mtl_core.data.columns.answers import AnswersColumn
 from mtl_core.data.columns.label_names import NoLabels
 from mtl_core.data.layouts.windows import Windows
 from mtl_core.data.source import Source
+from mtl_core.task_errors import TaskErrors
+from mtl_core.tasks.answer_errors import answer_errors
 from mtl_core.tasks.answer_scores import answer_f1, exact_match
 from mtl_core.tasks.base import Head, Task, TaskSection
 from mtl_core.tasks.hidden import Hidden, HiddenSize, gather_positions
 from mtl_core.tasks.outcome import Decoded, Outcome
 from mtl_core.tasks.outputs import FoundAnswer, Output, TextView, named_cells
+from mtl_core.tasks.row_texts import RowTexts
 
 
 class QuestionAnswering(TaskSection):
@@ -125,6 +128,13 @@ class QuestionAnsweringTask(Task):
     def is_right(self, outcome: Outcome) -> npt.NDArray[np.bool_] | None:
         """Returns None: rows are windows, and only a question as a whole is right."""
         return None
+
+    def errors(self, head: Head, outcome: Outcome, texts: RowTexts) -> TaskErrors:
+        """Returns how often a question has no answer and gets one, and the like."""
+        assert outcome.source is not None
+        said = best_answers(outcome.predicted, outcome.source, self._least_lead(head))
+        guesses = ["" if answer is None else answer.text for answer in said]
+        return answer_errors(guesses, outcome.predicted, outcome.source, texts)
 
     def says(
         self, head: Head, rows: Sequence[Decoded], texts: Sequence[TextView], source: Source | None

@@ -1,6 +1,7 @@
 """Regression: one number per sentence or pair."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -12,10 +13,13 @@ from mtl_core.data.batching import Batch
 from mtl_core.data.columns.label_names import Moments
 from mtl_core.data.columns.number import NumberColumn
 from mtl_core.data.source import Source
+from mtl_core.error_counts import worst_rows
+from mtl_core.task_errors import RangeErrors, TaskErrors, WrongRow
 from mtl_core.tasks.base import Head, Task, TaskSection
 from mtl_core.tasks.hidden import Hidden, HiddenSize
 from mtl_core.tasks.outcome import Decoded, Outcome
 from mtl_core.tasks.outputs import Output, TextView
+from mtl_core.tasks.row_texts import RowTexts
 
 
 class Regression(TaskSection):
@@ -75,6 +79,38 @@ class RegressionTask(Task):
     def is_right(self, outcome: Outcome) -> npt.NDArray[np.bool_] | None:
         """Returns None: a number is near or far, not right or wrong."""
         return None
+
+    def errors(self, head: Head, outcome: Outcome, texts: RowTexts) -> TaskErrors | None:
+        """Returns how far numbers are off, below, about and above the mean of train."""
+        rows = np.flatnonzero(outcome.is_labelled()).tolist()
+        if not rows:
+            return None
+        predicted, gold = (np.concatenate(some).astype(float) for some in outcome.labelled())
+        off = predicted - gold  # (rows,)
+        place = {row: number for number, row in enumerate(rows)}
+
+        def show(row: int) -> WrongRow:
+            right, guess = (f"{some[place[row]]:.4g}" for some in (gold, predicted))
+            return WrongRow(texts.example(row), texts.row(row), right, guess, 0.0)
+
+        return TaskErrors(
+            rows=len(rows), unit="rows", measure="distance", ranges=tuple(self._ranges(gold, off)),
+            worst=worst_rows({row: abs(off[number]) for row, number in place.items()}, show),
+        )  # fmt: skip
+
+    def _ranges(
+        self, gold: npt.NDArray[np.float64], off: npt.NDArray[np.float64]
+    ) -> Iterator[RangeErrors]:
+        """Yields the errors of numbers by how far, in deviations, they lie from the mean."""
+        mean, deviation = self.labels.mean, self.labels.deviation
+        borders = [mean - deviation, mean, mean + deviation] if deviation else []
+        for low, high in pairwise([None, *borders, None]):
+            is_in = (gold >= (-np.inf if low is None else low)) & (
+                gold < (np.inf if high is None else high)
+            )
+            if count := int(is_in.sum()):
+                found = off[is_in]
+                yield RangeErrors(low, high, count, float(found.mean()), float(abs(found).mean()))
 
     def says(
         self, head: Head, rows: Sequence[Decoded], texts: Sequence[TextView], source: Source | None

@@ -16,12 +16,15 @@ from mtl_core.data.columns.base import Gold
 from mtl_core.data.columns.label_names import LabelNames
 from mtl_core.data.columns.tags import TagsColumn
 from mtl_core.data.source import Source
+from mtl_core.task_errors import TaskErrors
 from mtl_core.tasks.base import Head, Task, TaskSection
 from mtl_core.tasks.hidden import Hidden, HiddenSize, gather_positions
 from mtl_core.tasks.outcome import Decoded, Outcome
 from mtl_core.tasks.outputs import Output, Span, TextView
+from mtl_core.tasks.row_texts import RowTexts
 from mtl_core.tasks.spans import bio_spans, scores_by_type, span_scores, without_strays
 from mtl_core.tasks.subword_tags import inside_tags, subword_labels, word_of_position
+from mtl_core.tasks.tag_errors import span_errors, word_errors
 from mtl_core.tasks.viterbi import bio_penalties, viterbi
 
 LOST = -1
@@ -114,6 +117,21 @@ class TaggingTask(Task):
             return outcome.is_right()
         pairs = zip(self._span_tags(outcome.gold), self._span_tags(outcome.predicted), strict=True)
         return np.array([not gold or guess == gold for gold, guess in pairs], dtype=np.bool_)
+
+    def errors(self, head: Head, outcome: Outcome, texts: RowTexts) -> TaskErrors:
+        """Returns which types of spans are missed or taken for which, or which tags of words."""
+        rows = [row for row, gold in enumerate(outcome.gold) if len(gold)]
+        predicted, gold = outcome.labelled()
+        if self.is_bio:
+            tags = zip(self._span_tags(gold), self._span_tags(predicted), strict=True)
+            return span_errors(dict(zip(rows, tags, strict=True)), texts)
+        words = zip(self._word_tags(gold), self._word_tags(predicted), strict=True)
+        return word_errors(dict(zip(rows, words, strict=True)), texts)
+
+    def _word_tags(self, rows: Sequence[Decoded]) -> list[list[str | None]]:
+        """Returns the tags of rows of ids, None where there is none."""
+        names = self.labels.all
+        return [[names[tag] if tag >= 0 else None for tag in row.tolist()] for row in rows]
 
     def _span_tags(self, rows: Sequence[Decoded]) -> list[list[str]]:
         """Returns the tags of rows of ids, O where there is none."""

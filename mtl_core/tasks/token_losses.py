@@ -1,11 +1,17 @@
 """Losses of tasks that predict tokens: each row counts as one label, however many it has."""
 
+import math
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from mtl_core.data.arrays import NO_LABEL
+from mtl_core.error_counts import worst_rows
+from mtl_core.task_errors import TaskErrors, WrongRow
 from mtl_core.tasks.outcome import Decoded
+from mtl_core.tasks.row_texts import RowTexts
 
 
 def row_means_summed(logits: Tensor, labels: Tensor, *, label_smoothing: float = 0.0) -> Tensor:
@@ -46,3 +52,23 @@ def row_totals(logits: Tensor, labels: Tensor) -> list[Decoded]:
     table = torch.zeros(*labels.shape, 3, device=logits.device)
     table[is_target] = torch.stack(parts, dim=-1)
     return list(table.sum(dim=1).double().cpu().numpy())
+
+
+def token_errors(totals: Sequence[Decoded], texts: RowTexts) -> TaskErrors:
+    """Returns the pieces of text whose tokens are foreseen worst, by their perplexity.
+
+    Args:
+        totals: What `row_totals` returned of each row, (3,).
+        texts: The texts of the rows.
+    """
+
+    def show(row: int) -> WrongRow:
+        return WrongRow(texts.example(row), texts.row(row), "", "", 0.0)
+
+    means = {row: float(loss / count) for row, (loss, _, count) in enumerate(totals) if count}
+    # What is over e^700 is no float.
+    values = {row: math.exp(min(mean, 700.0)) for row, mean in means.items()}
+    return TaskErrors(
+        rows=len(means), unit="pieces of text", measure="perplexity",
+        worst=worst_rows(values, show),
+    )  # fmt: skip

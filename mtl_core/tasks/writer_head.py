@@ -26,6 +26,11 @@ class WriterHead(Head):
         self._label_smoothing = label_smoothing
 
     @property
+    def reads_targets(self) -> bool:
+        """Whether source and target stand in one row, as the model's writer has it."""
+        return self._writer[0].reads_targets
+
+    @property
     def tokenizer(self) -> "PreTrainedTokenizerFast":
         """The tokenizer of the model."""
         return self._writer[0].tokenizer

@@ -135,8 +135,19 @@ def predict_split(
     place: Place,
     precision: Precision,
     collator: Collator,
+    is_read: bool = False,
 ) -> dict[str, Outcome]:
-    """Returns task name -> predictions and gold labels of all rows, in order."""
+    """Returns task name -> predictions and gold labels of all rows, in order.
+
+    Args:
+        model: The model, in evaluation mode.
+        rows: The split.
+        tasks: Task name -> task.
+        place: The workers share the rows.
+        precision: What is computed in.
+        collator: Makes batches.
+        is_read: Whether rows are read as for a prediction (`Task.read`), and not decoded.
+    """
     names = [name for name in rows.labels if name in tasks]
     batches = rows_by_length(rows, batch_size=collator.batch_size)[place.rank :: place.world_size]
     local: dict[str, dict[int, Decoded]] = {name: {} for name in names}
@@ -145,7 +156,9 @@ def predict_split(
             # The seed is the same in every evaluation, so that masking hides the same words.
             batch = collator(rows, numbers, seed=()).to(place.device)
             for name, logits in model(batch, names).items():
-                predicted = model.head(name).decode(logits, batch)
+                head = model.head(name)
+                read = tasks[name].read(head, logits, batch) if is_read else None
+                predicted = head.decode(logits, batch) if read is None else read
                 local[name].update(zip(numbers.tolist(), predicted, strict=True))
     outcomes = gathered(local, rows, place)
     return with_texts(outcomes, model, rows, tasks, place=place, precision=precision)

@@ -9,14 +9,16 @@ from mtl_core.assets import Assets, build_collator, build_tasks
 from mtl_core.config import RunConfig
 from mtl_core.data.store import EncodedDataset
 from mtl_core.data.unseen import unseen_rows
-from mtl_core.export import Said, export_model
+from mtl_core.export import Said, dev_splits, export_model
 from mtl_core.scores import flatten
+from mtl_core.task_errors import NO_ERRORS, Errors
 from mtl_core.tasks.base import Task
 from mtl_core.training.best import load_best
 from mtl_core.training.decoded import Decoded, as_tree
 from mtl_core.training.decoding_search import Proposer, decode_with, search_decoding
 from mtl_core.training.dev_half import TrainedModel
 from mtl_core.training.distributed import Place
+from mtl_core.training.error_analysis import find_errors
 from mtl_core.training.evaluation import Evaluation, evaluate
 from mtl_core.training.loop import recover_best
 from mtl_core.training.objectives.base import Objective, counted_tasks
@@ -56,14 +58,24 @@ def score_on_test(
     # Test is looked at with either, so that the report can say what the search has gained.
     own = _scored(trained, "test") if settings else None
     trained = _as_found(trained, settings)
+    # Of dev alone; all workers take part, and the first has what is found.
+    errors = NO_ERRORS if job.export is None else _errors(trained, assets)
     scores, rest = _scored(trained, "test"), unseen_rows(assets.data.datasets, "test")
     unseen = _scored(replace(trained, datasets=rest), "test")
     if job.export is not None and place.rank == 0:  # Last: it merges adapters into the encoder.
-        said = Said(job.dev if taken is None else as_tree(taken), scores, job.about)
+        said = Said(job.dev if taken is None else as_tree(taken), scores, job.about, errors)
         _export(job.export, trained, assets, said)
     compared = rest if unseen is not None and "combined" in unseen else assets.data.datasets
     rows = _test_rows(config, compared, counted_tasks(objective, trained.tasks))
     return Scored(scores, objective.worth_in_rows(rows), unseen, own, decoded)
+
+
+def _errors(trained: TrainedModel, assets: Assets) -> Errors:
+    """Returns where the model errs on dev."""
+    return find_errors(
+        trained.model, trained.tasks, dev_splits(trained.datasets), assets.data.tokenizer,
+        place=trained.place, precision=trained.precision, collator=trained.collator,
+    )  # fmt: skip
 
 
 def _export(folder: Path, trained: TrainedModel, assets: Assets, said: Said) -> None:

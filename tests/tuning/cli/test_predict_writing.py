@@ -12,6 +12,7 @@ from mtl_core.assets import Assets, build_tasks
 from mtl_core.errors import ConfigError, DataError
 from mtl_core.export import save_model
 from mtl_core.predictor import Predictor
+from mtl_core.saved_model import ForPeople
 
 TEXTS = ["anna likes rice", "bob likes fish"]
 
@@ -30,8 +31,9 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if parameter.dim() == 2:  # So that texts differ, and not all of them end at once.
             parameter.data.normal_(0.0, 0.6)
     save_model(
-        folder / "model", made, config=config, assets=assets, card="# Model\n", precision="fp32"
-    )
+        folder / "model", made, config=config, assets=assets, people=ForPeople("# Model\n"),
+        precision="fp32",
+    )  # fmt: skip
     return folder / "model"
 
 
