@@ -2,12 +2,19 @@
 
 import math
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from heapq import nsmallest
 
 from mtl_core.printable import shortened
-from mtl_core.task_errors import Confused, LabelErrors, RangeErrors, TaskErrors, WrongRow
+from mtl_core.task_errors import (
+    Confused,
+    LabelErrors,
+    LabelTables,
+    RangeErrors,
+    TaskErrors,
+    WrongRow,
+)
 
 MOST_LABELS, MOST_CONFUSED, MOST_ROWS = 100, 100, 20
 """Entries of each table that are kept, those with the most errors."""
@@ -42,19 +49,19 @@ class Tally:
         else:
             self.confused[gold, guess, note] += times
 
-    def labels(self) -> tuple[LabelErrors, ...]:
-        """Returns the table of labels."""
-        return tuple(
+    def tables(self, unit: str = "label") -> LabelTables:
+        """Returns the tables, whole, with what has the most errors first."""
+        each = [
             LabelErrors(label, self.gold[label], self.guessed[label], self.right[label])
             for label in {**self.gold, **self.guessed}
-        )
-
-    def pairs(self) -> tuple[Confused, ...]:
-        """Returns the table of what was given in the place of what."""
-        return tuple(
+        ]
+        confused = [
             Confused(gold, guess, count, note)
             for (gold, guess, note), count in self.confused.items()
-        )
+        ]
+        each.sort(key=lambda one: (-one.wrong, one.label))
+        confused.sort(key=lambda one: (-one.count, one.gold or "", one.guess or "", one.note))
+        return LabelTables(unit, tuple(each), tuple(confused), len(each), len(confused))
 
 
 def worst_rows(
@@ -81,17 +88,7 @@ def joined(parts: Mapping[str, TaskErrors]) -> TaskErrors:
         parts: Data set name -> errors on it, at least one; tables in any order and of any length.
     """
     first = next(iter(parts.values()))
-    tally, every = Tally(), list(parts.values())
-    for one in (label for part in every for label in part.labels):
-        tally.gold[one.label] += one.gold
-        tally.guessed[one.label] += one.guessed
-        tally.right[one.label] += one.right
-    for pair in (pair for part in every for pair in part.confused):
-        tally.confused[pair.gold, pair.guess, pair.note] += pair.count
-    labels = sorted(tally.labels(), key=lambda one: (-one.wrong, one.label))
-    pairs = sorted(
-        tally.pairs(), key=lambda one: (-one.count, one.gold or "", one.guess or "", one.note)
-    )
+    every = list(parts.values())
     rows = (replace(row, dataset=name) for name, part in parts.items() for row in part.worst)
     known = [part.wrong for part in every if part.wrong is not None]
     return replace(
@@ -99,14 +96,30 @@ def joined(parts: Mapping[str, TaskErrors]) -> TaskErrors:
         rows=sum(part.rows for part in every),
         wrong=sum(known) if known else None,
         worst=tuple(map(_bounded_row, nsmallest(MOST_ROWS, rows, key=lambda x: _order(x.value)))),
-        labels=tuple(replace(one, label=_name(one.label)) for one in labels[:MOST_LABELS]),
+        labels=_joined_labels([one.labels for one in every if one.labels is not None]),
+        ranges=_joined_ranges([one for part in every for one in part.ranges]),
+    )
+
+
+def _joined_labels(parts: Sequence[LabelTables]) -> LabelTables | None:
+    """Returns tables of all labels together, cut to those with the most errors."""
+    if not parts:
+        return None
+    tally = Tally()
+    for one in (label for part in parts for label in part.each):
+        tally.gold[one.label] += one.gold
+        tally.guessed[one.label] += one.guessed
+        tally.right[one.label] += one.right
+    for pair in (pair for part in parts for pair in part.confused):
+        tally.confused[pair.gold, pair.guess, pair.note] += pair.count
+    whole = tally.tables(parts[0].unit)
+    return replace(
+        whole,
+        each=tuple(replace(one, label=_name(one.label)) for one in whole.each[:MOST_LABELS]),
         confused=tuple(
             replace(one, gold=one.gold and _name(one.gold), guess=one.guess and _name(one.guess))
-            for one in pairs[:MOST_CONFUSED]
+            for one in whole.confused[:MOST_CONFUSED]
         ),
-        ranges=_joined_ranges([one for part in every for one in part.ranges]),
-        num_labels=len(labels),
-        num_confused=len(pairs),
     )
 
 

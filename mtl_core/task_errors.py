@@ -113,6 +113,28 @@ class WrongRow:
     dataset: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class LabelTables:
+    """Errors by label.
+
+    Attributes:
+        unit: What is counted, such as "label" or "type of spans".
+        each: The labels, those with the most errors first.
+        confused: What was given in the place of what, the most frequent first. Of spans each one
+            that was missed is counted once, and each one that was given where nothing is.
+        num_labels: How many labels there are, those included that are not kept.
+        num_confused: Likewise.
+    """
+
+    __pydantic_config__ = KEPT
+
+    unit: str
+    each: tuple[LabelErrors, ...]
+    confused: tuple[Confused, ...]
+    num_labels: Count
+    num_confused: Count
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskErrors:
     """Where a model errs in a task.
@@ -120,17 +142,12 @@ class TaskErrors:
     Attributes:
         rows: How many things were looked at.
         unit: What they are: "rows", "questions", "texts".
-        measure: What `value` of a row is; higher = worse.
         wrong: How many of them are not wholly right; None = they are near or far, not right or
             wrong.
+        measure: What `value` of a row is; higher = worse.
         worst: The worst rows, the worst first; only such as are wrong.
-        label: What `labels` and `confused` count, such as "label" or "type of spans".
-        labels: The labels, those with the most errors first.
-        confused: What was given in the place of what, the most frequent first. Of spans every one
-            that was missed stands here once, and one that was given where nothing is.
+        labels: Errors by label; None = there are no labels.
         ranges: Errors of numbers, by ranges of the right ones.
-        num_labels: How many labels there are, those included that are not kept.
-        num_confused: Likewise.
     """
 
     __pydantic_config__ = KEPT
@@ -140,12 +157,8 @@ class TaskErrors:
     measure: str
     wrong: Count | None = None
     worst: tuple[WrongRow, ...] = ()
-    label: str = "label"
-    labels: tuple[LabelErrors, ...] = ()
-    confused: tuple[Confused, ...] = ()
+    labels: LabelTables | None = None
     ranges: tuple[RangeErrors, ...] = ()
-    num_labels: Count = 0
-    num_confused: Count = 0
 
 
 Errors = Mapping[str, TaskErrors]

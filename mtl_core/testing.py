@@ -136,7 +136,7 @@ def _check_errors(bench: Bench) -> None:
         found.wrong is None or found.wrong <= found.rows <= len(split),
         f"errors: {found.wrong} of {found.rows} are wrong, and there are {len(split)} rows",
     )
-    for one in found.labels:
+    for one in found.labels.each if found.labels is not None else ():
         must(
             one.right <= min(one.gold, one.guessed),
             f"errors: label '{one.label}' is right {one.right} times, of {one.gold} times that it "

@@ -47,6 +47,5 @@ def answer_errors(
 
     return TaskErrors(
         rows=sum(gold is not None for gold in source.answers), unit="questions", wrong=len(wrong),
-        measure="1 - F1", worst=worst_rows(wrong, show), label="answer",
-        labels=tally.labels(), confused=tally.pairs(),
+        measure="1 - F1", worst=worst_rows(wrong, show), labels=tally.tables("answer"),
     )  # fmt: skip

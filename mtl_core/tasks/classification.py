@@ -105,7 +105,7 @@ class ClassificationTask(Task):
 
         return TaskErrors(
             rows=len(named), unit="rows", wrong=len(wrong), measure="probability of the guess",
-            worst=worst_rows(wrong, show), labels=tally.labels(), confused=tally.pairs(),
+            worst=worst_rows(wrong, show), labels=tally.tables(),
         )  # fmt: skip
 
     def read(self, head: Head, logits: Tensor, batch: Batch) -> list[Decoded]:

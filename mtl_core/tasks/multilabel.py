@@ -16,7 +16,7 @@ from mtl_core.data.columns.labels import LabelSetColumn
 from mtl_core.data.source import Source
 from mtl_core.error_counts import worst_rows
 from mtl_core.errors import DataError
-from mtl_core.task_errors import LabelErrors, TaskErrors, WrongRow
+from mtl_core.task_errors import LabelErrors, LabelTables, TaskErrors, WrongRow
 from mtl_core.tasks.base import Head, Task, TaskSection
 from mtl_core.tasks.hidden import Hidden, HiddenSize
 from mtl_core.tasks.outcome import Decoded, Outcome
@@ -135,6 +135,8 @@ class MultilabelTask(Task):
         guess, right = np.stack(predicted).astype(bool), np.stack(gold).astype(bool)
         # Each is (rows, labels).
         counts = zip(right.sum(0), guess.sum(0), (right & guess).sum(0), strict=True)
+        pairs = zip(self.labels.all, counts, strict=True)
+        each = tuple(LabelErrors(label, *map(int, found)) for label, found in pairs)
         missed, extra = right & ~guess, guess & ~right
         wrong = (missed | extra).sum(axis=1)  # (rows,)
         place = {int(row): number for number, row in enumerate(rows) if wrong[number]}
@@ -149,10 +151,7 @@ class MultilabelTask(Task):
         return TaskErrors(
             rows=len(rows), unit="rows", wrong=len(place), measure="labels missed or wrong",
             worst=worst_rows({row: float(wrong[number]) for row, number in place.items()}, show),
-            labels=tuple(
-                LabelErrors(label, *map(int, found))
-                for label, found in zip(self.labels.all, counts, strict=True)
-            ),
+            labels=LabelTables("label", each, (), len(each), 0),
         )  # fmt: skip
 
     def says(

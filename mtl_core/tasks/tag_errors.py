@@ -48,8 +48,7 @@ def span_errors(
     counts = {row: float(len(missed) + len(extra)) for row, (missed, extra) in wrong.items()}
     return TaskErrors(
         rows=len(tags), unit="rows", wrong=len(wrong), measure="spans missed or wrong",
-        worst=worst_rows(counts, show), label="type of spans",
-        labels=tally.labels(), confused=tally.pairs(),
+        worst=worst_rows(counts, show), labels=tally.tables("type of spans"),
     )  # fmt: skip
 
 
@@ -107,6 +106,5 @@ def word_errors(
     counts = {row: float(len(words)) for row, words in wrong.items()}
     return TaskErrors(
         rows=len(tags), unit="rows", wrong=len(wrong), measure="words with a wrong tag",
-        worst=worst_rows(counts, show), label="tag of words",
-        labels=tally.labels(), confused=tally.pairs(),
+        worst=worst_rows(counts, show), labels=tally.tables("tag of words"),
     )  # fmt: skip

@@ -17,7 +17,14 @@ from mtl_core.data.example import Example
 from mtl_core.data.layouts.sentences import Sentences
 from mtl_core.error_counts import joined
 from mtl_core.model.backbones.tokenizer import load_tokenizer
-from mtl_core.task_errors import Confused, LabelErrors, RangeErrors, TaskErrors, WrongRow
+from mtl_core.task_errors import (
+    Confused,
+    LabelErrors,
+    LabelTables,
+    RangeErrors,
+    TaskErrors,
+    WrongRow,
+)
 from mtl_core.tasks.classification import Classification
 from mtl_core.tasks.generation import Generation
 from mtl_core.tasks.masked_lm import MaskedLm
@@ -49,6 +56,11 @@ def kept(found: TaskErrors | None) -> TaskErrors:
     return joined({"d": found})
 
 
+def tables(found: TaskErrors) -> LabelTables:
+    assert found.labels is not None
+    return found.labels
+
+
 def test_classes_are_counted_as_in_a_confusion_matrix() -> None:
     generator = np.random.default_rng(0)
     gold = generator.integers(0, 6, size=300)  # 4 and 5 are never predicted: unseen in training
@@ -63,12 +75,12 @@ def test_classes_are_counted_as_in_a_confusion_matrix() -> None:
     found = kept(task.errors(task.make_head(SIZE), outcome, texts_of(*["x"] * 300)))
     matrix = confusion_matrix(gold[is_labelled], guess[is_labelled], labels=range(6))
     names = "abcdef"
-    for one in found.labels:
+    for one in tables(found).each:
         place = names.index(one.label)
         counts = matrix[place].sum(), matrix[:, place].sum(), matrix[place, place]
         assert (one.gold, one.guessed, one.right) == counts
-    assert {one.label for one in found.labels} == set(names)
-    off = {(one.gold, one.guess): one.count for one in found.confused}
+    assert {one.label for one in tables(found).each} == set(names)
+    off = {(one.gold, one.guess): one.count for one in tables(found).confused}
     assert off == {(names[row], names[column]): matrix[row, column]
                    for row, column in np.argwhere(matrix) if row != column}  # fmt: skip
     is_wrong = is_labelled & (gold != guess)
@@ -85,8 +97,8 @@ def test_the_worst_row_of_a_classification_is_shown_with_its_text() -> None:
         WrongRow(3, "rain in paris", "rain", "play", 0.6, "d"),
         WrongRow(2, "book it", "play", "book", 0.5, "d"),
     )
-    assert found.labels[0].wrong == 2  # play: missed once, given wrongly once
-    assert (found.labels[0].precision, found.labels[0].recall) == (0.5, 0.5)
+    assert tables(found).each[0].wrong == 2  # play: missed once, given wrongly once
+    assert (tables(found).each[0].precision, tables(found).each[0].recall) == (0.5, 0.5)
 
 
 TAGS = ("B-a", "B-b", "I-a", "I-b", "O")
@@ -102,8 +114,8 @@ def test_spans_are_missed_taken_for_others_and_made_up() -> None:
     guess = tags("B-a I-a O", "B-b O", "B-b O O", "O B-a")
     outcome = Outcome([ids(*row) for row in guess], [ids(*row) for row in gold])
     found = kept(task.errors(task.make_head(SIZE), outcome, texts_of(*TEXTS)))
-    assert found.labels == (LabelErrors("a", 3, 2, 1), LabelErrors("b", 1, 2, 0))
-    assert found.confused == (
+    assert tables(found).each == (LabelErrors("a", 3, 2, 1), LabelErrors("b", 1, 2, 0))
+    assert tables(found).confused == (
         Confused(None, "a", 1),
         Confused("a", None, 1),
         Confused("a", "b", 1),
@@ -114,7 +126,7 @@ def test_spans_are_missed_taken_for_others_and_made_up() -> None:
         (2, "a=book", "b=book", 2.0),
         (4, "", "a=what", 1.0),
     ]
-    assert (found.rows, found.wrong, found.label) == (4, 3, "type of spans")
+    assert (found.rows, found.wrong, tables(found).unit) == (4, 3, "type of spans")
 
 
 def test_counts_of_spans_are_those_of_seqeval() -> None:
@@ -127,10 +139,10 @@ def test_counts_of_spans_are_those_of_seqeval() -> None:
     named = [[without_strays([TAGS[tag] for tag in row]) for row in some[:-1]]
              for some in (rows[0], changed)]  # fmt: skip
     scores = scores_by_type(*named)
-    for one in found.labels:
+    for one in tables(found).each:
         assert one.precision == pytest.approx(scores[f"precision/{one.label}"])
         assert one.recall == pytest.approx(scores[f"recall/{one.label}"])
-        missed = sum(pair.count for pair in found.confused if pair.gold == one.label)
+        missed = sum(pair.count for pair in tables(found).confused if pair.gold == one.label)
         assert missed == one.gold - one.right
     assert found.wrong == (~task.is_right(outcome)).sum()  # type: ignore[operator]
 
@@ -139,9 +151,9 @@ def test_plain_tags_are_counted_by_word() -> None:
     task = build(Tagging, LabelNames(("N", "V"), ("X",)), scheme="plain")
     outcome = Outcome([ids(0, 1, 0), ids(1, LOST)], [ids(0, 0, 2), ids(1, 1)])
     found = kept(task.errors(task.make_head(SIZE), outcome, texts_of(*TEXTS[:2])))
-    assert {(one.label, one.gold, one.guessed, one.right) for one in found.labels} == {
+    assert {(one.label, one.gold, one.guessed, one.right) for one in tables(found).each} == {
         ("N", 2, 2, 1), ("V", 2, 2, 1), ("X", 1, 0, 0)}  # fmt: skip
-    assert Confused("V", None, 1, "cut off") in found.confused
+    assert Confused("V", None, 1, "cut off") in tables(found).confused
     assert [(row.gold, row.guess) for row in found.worst] == [
         ("jazz=N, now=X", "jazz=V, now=N"), ("it=V", "it=(cut off)")]  # fmt: skip
 
@@ -155,7 +167,7 @@ def test_sets_of_labels_are_counted_label_by_label() -> None:
     found = kept(task.errors(task.make_head(SIZE), outcome, texts_of(*["x"] * 60)))
     guess = np.hstack([shares >= 0.5, np.zeros((60, 1), bool)])[:-1]
     counts = dict(zip("abcd", multilabel_confusion_matrix(gold[:-1], guess), strict=True))
-    for one in found.labels:
+    for one in tables(found).each:
         [_, given], [missed, right] = counts[one.label]
         assert (one.gold, one.guessed, one.right) == (missed + right, given + right, right)
     wrong = (gold[:-1] != guess).sum(axis=1)
@@ -194,7 +206,7 @@ def test_answers_are_given_where_there_are_none(tiny_encoder: Path) -> None:
     outcome = Outcome(read, (), source)
     found = kept(task.errors(task.make_head(SIZE), outcome, RowTexts(split, tokenizer)))
     assert (found.rows, found.unit) == (3, "questions")
-    off = {(one.gold, one.guess, one.note) for one in found.confused}
+    off = {(one.gold, one.guess, one.note) for one in tables(found).confused}
     assert {("no answer", "an answer", ""), ("an answer", "no answer", "")} <= off
     nothing = next(row for row in found.worst if row.example == 2)
     assert (nothing.gold, nothing.value) == ("(no answer)", 1.0)

@@ -15,6 +15,7 @@ from mtl_core.model_folder import ERRORS
 from mtl_core.task_errors import (
     Confused,
     LabelErrors,
+    LabelTables,
     TaskErrors,
     WrongRow,
     read_errors,
@@ -49,7 +50,8 @@ def test_errors_are_those_of_the_scores(run_config: Callable[..., RunConfig], co
     intent, slots = errors["intent"], errors["slots"]
     assert intent.rows == slots.rows == sum(len(one.splits["dev"]) for one in datasets.values())
     assert intent.wrong == round(intent.rows * (1 - scores["intent"]["accuracy"]))
-    right, given, gold = (sum(getattr(one, name) for one in slots.labels)
+    assert slots.labels is not None
+    right, given, gold = (sum(getattr(one, name) for one in slots.labels.each)
                           for name in ("right", "guessed", "gold"))  # fmt: skip
     assert right / max(given, 1) == pytest.approx(scores["slots"]["precision"])
     assert right / gold == pytest.approx(scores["slots"]["recall"])
@@ -84,15 +86,17 @@ def test_the_worst_rows_of_all_data_sets_are_kept_and_tables_are_bounded() -> No
     labels = tuple(LabelErrors(f"{number:03}", number, 0, 0) for number in range(150))
     pairs = tuple(Confused(f"{number:03}", None, number + 1) for number in range(150))
     parts = {
-        name: TaskErrors(rows=200, wrong=150, unit="rows", measure="distance", labels=labels,
-                         confused=pairs, worst=rows_of(15, value))
+        name: TaskErrors(rows=200, wrong=150, unit="rows", measure="distance",
+                         labels=LabelTables("label", labels, pairs, 150, 150), worst=rows_of(15, value))
         for name, value in (("one", 0.0), ("two", 10.0))
     }  # fmt: skip
     found = joined(parts)
     assert (found.rows, found.wrong) == (400, 300)
-    assert (len(found.labels), found.num_labels, len(found.confused)) == (100, 150, 100)
-    assert found.labels[0] == LabelErrors("149", 298, 0, 0)
-    assert found.confused[0] == Confused("149", None, 300)
+    tables = found.labels
+    assert tables is not None
+    assert (len(tables.each), tables.num_labels, len(tables.confused)) == (100, 150, 100)
+    assert tables.each[0] == LabelErrors("149", 298, 0, 0)
+    assert tables.confused[0] == Confused("149", None, 300)
     assert len(found.worst) == 20
     assert [(row.dataset, row.value) for row in found.worst[:2]] == [("two", 24.0), ("two", 23.0)]
     assert [row.dataset for row in found.worst].count("one") == 5
@@ -103,7 +107,8 @@ def test_any_text_is_kept_and_read_again(tmp_path: Path) -> None:
     found = joined({
         "d": TaskErrors(
             rows=1, wrong=1, unit="rows", measure="distance",
-            labels=(LabelErrors(hostile, 1, 0, 0),), confused=(Confused(hostile, None, 1),),
+            labels=LabelTables("label", (LabelErrors(hostile, 1, 0, 0),),
+                               (Confused(hostile, None, 1),), 1, 1),
             worst=rows_of(1, float("nan"), hostile),
         )
     })  # fmt: skip
