@@ -85,18 +85,19 @@ def rows_of(count: int, value: float, text: str = "text") -> tuple[WrongRow, ...
 def test_the_worst_rows_of_all_data_sets_are_kept_and_tables_are_bounded() -> None:
     labels = tuple(LabelErrors(f"{number:03}", number, 0, 0) for number in range(150))
     pairs = tuple(Confused(f"{number:03}", None, number + 1) for number in range(150))
+    tables = LabelTables("label", labels, pairs, 150, 150)
     parts = {
-        name: TaskErrors(rows=200, wrong=150, unit="rows", measure="distance",
-                         labels=LabelTables("label", labels, pairs, 150, 150), worst=rows_of(15, value))
+        name: TaskErrors(rows=200, wrong=150, unit="rows", measure="distance", labels=tables,
+                         worst=rows_of(15, value))
         for name, value in (("one", 0.0), ("two", 10.0))
     }  # fmt: skip
     found = joined(parts)
     assert (found.rows, found.wrong) == (400, 300)
-    tables = found.labels
-    assert tables is not None
-    assert (len(tables.each), tables.num_labels, len(tables.confused)) == (100, 150, 100)
-    assert tables.each[0] == LabelErrors("149", 298, 0, 0)
-    assert tables.confused[0] == Confused("149", None, 300)
+    kept = found.labels
+    assert kept is not None
+    assert (len(kept.each), kept.num_labels, len(kept.confused)) == (100, 150, 100)
+    assert kept.each[0] == LabelErrors("149", 298, 0, 0)
+    assert kept.confused[0] == Confused("149", None, 300)
     assert len(found.worst) == 20
     assert [(row.dataset, row.value) for row in found.worst[:2]] == [("two", 24.0), ("two", 23.0)]
     assert [row.dataset for row in found.worst].count("one") == 5
