@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from mtl_core.data.notes import DataNote
 from tuning.study.final_scores import FinalScores
+from tuning.study.folder import StudyFolder
 from tuning.study.history import History
 from tuning.study.result import Result
 from tuning.study.status import State
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     import pandas
 
     from mtl_core.predictor import Predictor
+    from tuning.results.plots import StudyPlots
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,10 +80,42 @@ class StudyResult:
 
     @property
     def curves(self) -> "pandas.DataFrame":
-        """One row per report of every run; see `curves_frame` for the columns."""
+        """One row per report: trials, then runs of the final stage; see `curves_frame`."""
         from tuning.results.frames import curves_frame
 
-        return curves_frame(self.history)
+        folder, finals = StudyFolder(self.folder), self.result.finals
+        recipes = finals.recipes if finals is not None else ()
+        trained = [run.run for recipe in recipes for run in recipe.seeds]
+        runs = {record.id: record.reports for record in self.history}
+        return curves_frame(runs | {run_id: folder.read_reports(run_id) for run_id in trained})
+
+    @property
+    def finals(self) -> "pandas.DataFrame":
+        """The means of the final stage, with intervals; see `finals_frame` for the columns."""
+        from tuning.results.frames import finals_frame
+
+        return finals_frame(self.result.finals)
+
+    @property
+    def seeds(self) -> "pandas.DataFrame":
+        """One row per run of the final stage; see `seeds_frame` for the columns."""
+        from tuning.results.frames import seeds_frame
+
+        return seeds_frame(self.result.finals)
+
+    @property
+    def differences(self) -> "pandas.DataFrame":
+        """What may be claimed of the best recipe; see `differences_frame` for the columns."""
+        from tuning.results.frames import differences_frame
+
+        return differences_frame(self.result.finals)
+
+    @property
+    def plot(self) -> "StudyPlots":
+        """Figures: `plot.curves()`, `plot.slice("optimizer.head_lr")`; see `StudyPlots`."""
+        from tuning.results.plots import StudyPlots
+
+        return StudyPlots(StudyFolder(self.folder), self.history, self.result)
 
     def predictor(self) -> "Predictor":
         """Loads the best model from best/.

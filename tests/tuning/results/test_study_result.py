@@ -1,5 +1,6 @@
 """What scripts get of a study, read from its folder: finished, or on its way."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,10 +10,14 @@ from simulated_study import SimulatedStudy
 from trials import record, report
 
 import tuning
-from mtl_core.errors import ConfigError, NotReadyError
+from mtl_core.errors import ConfigError, MtlError, NotReadyError
 from mtl_core.study_file import dump
-from tuning.results.frames import curves_frame
+from tuning.results.frames import curves_frame, differences_frame, finals_frame, seeds_frame
+from tuning.results.plots import StudyPlots
 from tuning.run.stages.finals import result_of
+from tuning.statistics.estimates import Difference, Estimate
+from tuning.study.finals import FinalRecipe, Finals, SeedScores
+from tuning.study.history import History
 from tuning.study.result import Result, write_result
 from tuning.trainers.messages import Scored
 from tuning.watch.trials_csv import trials_frame
@@ -67,7 +72,7 @@ def test_curves_count_seconds_and_name_what_is_trained() -> None:
         learning_rates={"heads": 1e-3}, is_sample=True,
     )  # fmt: skip
     one = replace(record(3, "running"), reports=(made, report(2, 0.75, seconds=1.5, per_epoch=2)))
-    curves = curves_frame([record(0, "failed"), one])
+    curves = curves_frame({"0000": (), "0003": one.reports})
     assert list(curves["run"]) == ["0003", "0003"]
     assert list(curves["epoch"]) == [0.5, 1.0]
     assert list(curves["seconds"]) == [2.0, 3.5]
@@ -77,7 +82,7 @@ def test_curves_count_seconds_and_name_what_is_trained() -> None:
 
 
 def test_curves_of_a_study_that_has_not_reported_have_their_columns() -> None:
-    curves = curves_frame([record(0, "running")])
+    curves = curves_frame({"0000": ()})
     assert curves.empty
     assert {"run", "epoch", "seconds", "combined"} <= set(curves)
 
@@ -89,3 +94,96 @@ def test_what_is_no_study_is_told(tmp_path: Path) -> None:
     made.folder.study.write_text(dump(made.study))
     with pytest.raises(NotReadyError, match="no trial was begun"):
         tuning.read_study(made.folder.path)
+
+
+def test_the_final_stage_comes_as_tables() -> None:
+    finals = final_stage()
+    found = finals_frame(finals)
+    assert len(found) == 2 * 2 + 2 * 1  # two recipes and scores on dev, combined on test
+    [row] = found.query("recipe == '0003' and split == 'dev' and score == 'intent.accuracy'").index
+    values = found.loc[row, ["is_chosen", "mean", "sd", "low", "high", "runs"]].tolist()
+    assert values == [True, 0.75, 0.25, 0.5, 1.0, 2]
+    runs = seeds_frame(finals)
+    assert runs["run"].tolist() == [
+        f"final/{trial}/seed-{seed}" for trial in ("0003", "0000") for seed in (7, 8)
+    ]
+    assert runs.loc[1, ["recipe", "seed", "dev.intent.accuracy"]].tolist() == ["0003", 8, 1.0]
+    assert runs.loc[1, "test.combined"] == 0.25
+    [claimed] = differences_frame(finals).to_dict("records")
+    assert claimed == {
+        "first": "0003", "second": "0000", "split": "test", "score": "combined", "mean": 0.125,
+        "sd": 0.5, "low": -0.25, "high": 0.5, "claim": "cannot be told",
+    }  # fmt: skip
+
+
+def test_without_a_final_stage_its_tables_are_empty_with_their_columns() -> None:
+    for frame in (finals_frame, seeds_frame, differences_frame):
+        assert frame(None).empty
+        assert set(frame(None)) == set(frame(final_stage())) & set(frame(None)) != set()
+
+
+def final_stage() -> Finals:
+    """Two recipes, each with two seeds."""
+    recipes = [
+        FinalRecipe(
+            trial,
+            {"optimizer.head_lr": 1e-3},
+            tuple(
+                SeedScores(
+                    seed,
+                    f"final/{trial}/seed-{seed}",
+                    {"combined": score, "intent": {"accuracy": score}},
+                    {"combined": 0.25},
+                )
+                for seed, score in ((7, 0.5), (8, 1.0))
+            ),
+            dict.fromkeys(("combined", "intent/accuracy"), Estimate(0.75, 0.25, 0.5, 1.0, 2)),
+            {"combined": Estimate(0.25, 0.0, 0.25, 0.25, 2)},
+        )
+        for trial in ("0003", "0000")
+    ]
+    estimate = Estimate(0.125, 0.5, -0.25, 0.5, 2, "seeds and rows")
+    difference = Difference("0003", "0000", "combined", estimate, estimate.claim)
+    return Finals(tuple(recipes), "0003", (difference,))
+
+
+def test_figures_are_drawn_of_what_was_found(study: SimulatedStudy) -> None:
+    plot = tuning.read_study(study.folder.path).plot
+    for figure in (
+        plot.progress(),
+        plot.progress(cost="hours"),
+        plot.curves(),
+        plot.slice("optimizer.head_lr"),
+        plot.parallel(),
+    ):
+        figure.to_plotly_json()  # a figure of plotly
+        assert figure.data
+    history = study.history
+    heights = [y for trace in plot.slice("optimizer.head_lr").data for y in trace.y]
+    best = [100 * one.best.combined for one in history if one.best is not None]
+    assert sorted(heights) == pytest.approx(sorted(best))
+    result = Result(finals=final_stage())
+    found = StudyPlots(study.folder, history, result)
+    means = {value for trace in found.finals(split="dev").data for value in trace.x}
+    assert 75.0 in means
+    assert found.differences().data
+
+
+@pytest.mark.parametrize(
+    ("draw", "told"),
+    [
+        (lambda plot: plot.slice("optimizer.head_rl"), r"Did you mean 'optimizer.head_lr'\?"),
+        (lambda plot: plot.curves("intend"), "no score 'intend'; there is combined"),
+        (lambda plot: plot.front(), "one objective"),
+        (lambda plot: plot.importance(), "from 20 trials on .* there are"),
+        (lambda plot: plot.finals(), "no final stage|has not ended"),
+        (lambda plot: plot.differences(), "has not ended"),
+        (lambda plot: plot.affinity(), "training.gradients_every"),
+        (lambda plot: plot.conflicts(), "training.gradients_every"),
+        (lambda plot: plot.contour("optimizer.head_lr", "optimizer.weight_decay"), "too few"),
+    ],
+)
+def test_what_cannot_be_drawn_is_told(study: SimulatedStudy, draw: Callable, told: str) -> None:
+    few = History([record(0, "complete", 0.5), *list(study.history)[1:3]])
+    with pytest.raises(MtlError, match=told):
+        draw(StudyPlots(study.folder, few, Result()))
