@@ -1,0 +1,152 @@
+"""What test has told of runs, and whose model is in best/: `scored.json`, written as it is known.
+
+So nothing is scored twice, whenever a driver is killed, and each time that test was opened for
+another choice is written down before it is.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Annotated
+
+from pydantic import Field
+
+from mtl_core.files import write_json
+from mtl_core.kept import read_kept
+from mtl_core.number_types import KEPT, Count
+from mtl_core.scores import ScoreTree, only_finite
+from mtl_core.training.decoded import Decoded
+from tuning.records import DECODED, TrialRecord
+from tuning.study.final_scores import FinalScores, Tests, unseen_of
+from tuning.study.folder import StudyFolder
+from tuning.study.result import Result
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One time that test was opened for what dev had chosen.
+
+    Attributes:
+        date: The day, as "2026-01-31".
+        chosen: Id of the recipe that is the best on dev.
+        scored: Ids of the runs that were to be scored.
+    """
+
+    __pydantic_config__ = KEPT
+
+    date: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d$")]
+    chosen: str
+    scored: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """Whose model is in best/.
+
+    Attributes:
+        run: Run id.
+        decoding: Settings of decoding that were found for it: dotted key of `run` -> value.
+    """
+
+    __pydantic_config__ = KEPT
+
+    run: str
+    decoding: Mapping[str, object] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, record: TrialRecord) -> "Model":
+        """Returns that of a run, as it is decoded now."""
+        return cls(record.id, dict(record.taken.settings) if record.taken is not None else {})
+
+
+@dataclass(frozen=True, slots=True)
+class Scoring:
+    """What is known of test.
+
+    Attributes:
+        tests: What a run is known by (`TrialRecord.scored_as`) -> its scores on test; None where
+            there is no test split.
+        unseen: The same -> its scores on the rows of test that do not stand in train.
+        rows: Of how many rows of test the combined score is a share; 0 = nobody knows.
+        model: Whose model is in best/; None = nobody's.
+        choices: When test was opened, the oldest first.
+    """
+
+    __pydantic_config__ = KEPT
+
+    tests: Tests = field(default_factory=dict)
+    unseen: Tests = field(default_factory=dict)
+    rows: Count = 0
+    model: Model | None = None
+    choices: tuple[Choice, ...] = ()
+
+    def opened(self, date: str, chosen: str, scored: tuple[str, ...]) -> "Scoring":
+        """Returns it with another time that test was opened; one that goes on is no other."""
+        last = self.choices[-1] if self.choices else None
+        if last is not None and last.chosen == chosen and set(scored) <= set(last.scored):
+            return self
+        return replace(self, choices=(*self.choices, Choice(date, chosen, scored)))
+
+    def with_scores(self, record: TrialRecord, found: "RunScored") -> "Scoring":
+        """Returns it with the scores of a run.
+
+        Args:
+            record: The run, decoded as it was scored.
+            found: What was found.
+        """
+        tests, unseen = dict(self.tests), dict(self.unseen)
+        if found.decoded is not None:  # What was found before is of other settings.
+            tests.pop(f"{record.id}{DECODED}", None)
+        if record.taken is not None:
+            tests[record.id] = found.own
+        tests[record.scored_as] = found.scores
+        unseen[record.scored_as] = found.unseen
+        # All runs have the same test data; where none is known now, the figure is known.
+        return replace(self, tests=tests, unseen=unseen, rows=found.worth_in_rows or self.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class RunScored:
+    """What is kept of a run that was scored; see `tuning.trainers.messages.Scored`."""
+
+    scores: ScoreTree | None
+    unseen: ScoreTree | None
+    own: ScoreTree | None
+    worth_in_rows: int
+    decoded: Decoded | None
+
+
+def read_scoring(folder: StudyFolder, result: Result) -> Scoring:
+    """Returns what is known of test.
+
+    Args:
+        folder: The study folder.
+        result: What its `result.json` holds, which is all that older versions kept.
+
+    Raises:
+        BrokenError: The file is broken.
+    """
+    remedy = (
+        "put it back from a copy, or remove it: what result.json tells of test is kept, and what "
+        "it lacks is scored again"
+    )
+    return read_kept(folder.scored, Scoring, remedy=remedy) or _of_result(result)
+
+
+def write_scoring(folder: StudyFolder, scoring: Scoring) -> None:
+    """Writes the file."""
+    write_json(folder.scored, only_finite(asdict(scoring)))
+
+
+def _of_result(result: Result) -> Scoring:
+    return Scoring(
+        tests=result.tests,
+        unseen=unseen_of(result.best, result.default),
+        rows=result.test_rows or 0,
+        model=_model_of(result.best) if result.finals is None else None,
+    )
+
+
+def _model_of(best: FinalScores | None) -> Model | None:
+    if best is None:
+        return None
+    return Model(best.trial, dict(best.decoding.settings) if best.decoding is not None else {})
