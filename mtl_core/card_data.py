@@ -52,6 +52,19 @@ class About(Section):
 
 
 @dataclass(frozen=True, slots=True)
+class RunSaid:
+    """What a card tells of another run of the same recipe, which had another seed.
+
+    Attributes:
+        dev: Its scores on dev.
+        test: Its scores on test; None when there are none.
+    """
+
+    dev: ScoreTree
+    test: ScoreTree | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class CardFacts:
     """What a model card tells.
 

@@ -1,11 +1,11 @@
 """Export: makes a saved model, with its card, from the checkpoint of a run."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from mtl_core.assets import Assets, build_collator, build_tasks, count_parts
-from mtl_core.card_data import About, CardFacts, Rows
+from mtl_core.card_data import About, CardFacts, Rows, RunSaid
 from mtl_core.config import RunConfig
 from mtl_core.data.encoded import EncodedSplit
 from mtl_core.data.notes import leaks
@@ -79,12 +79,14 @@ class Said:
         test: Test scores; None when there are none.
         about: What its owner says of it, if anything.
         errors: Where it errs on dev.
+        others: Scores of the other runs of its recipe.
     """
 
     dev: ScoreTree
     test: ScoreTree | None = None
     about: About | None = None
     errors: Errors = field(default_factory=lambda: NO_ERRORS)
+    others: Sequence[RunSaid] = ()
 
 
 def export_model(
@@ -116,7 +118,7 @@ def export_model(
         config, labels, rows, precision, dev=said.dev, test=said.test, about=said.about,
         leaks=found,
     )  # fmt: skip
-    people = ForPeople(render_card(facts, samples), samples, said.errors)
+    people = ForPeople(render_card(facts, samples, said.others), samples, said.errors)
     save_model(folder, model, config=config, assets=assets, precision=precision, people=people)
 
 

@@ -3,9 +3,10 @@
 import datetime
 import importlib.metadata
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from statistics import fmean, stdev
 
-from mtl_core.card_data import CardFacts, card_data, kind_name
+from mtl_core.card_data import CardFacts, RunSaid, card_data, kind_name
 from mtl_core.config import RunConfig
 from mtl_core.markdown import code, plain
 from mtl_core.samples import NO_SAMPLES, Samples, samples_table
@@ -42,12 +43,15 @@ words beyond get no span. Only labels of the training data can be predicted.
 """
 
 
-def render_card(facts: CardFacts, samples: Samples = NO_SAMPLES) -> str:
+def render_card(
+    facts: CardFacts, samples: Samples = NO_SAMPLES, others: Sequence[RunSaid] = ()
+) -> str:
     """Returns the card as Markdown, with its metadata in front.
 
     Args:
         facts: What it tells.
         samples: What the model writes for rows of dev.
+        others: Scores of the other runs of its recipe.
     """
     config = facts.config
     return f"""---
@@ -63,7 +67,7 @@ One encoder ({code(_encoder_name(config))}) with one head per task:
 {_USE}
 ## Scores
 
-{_scores(facts)}
+{_scores(facts, others)}
 
 {_samples(samples)}## Data
 
@@ -98,28 +102,55 @@ def _encoder_name(config: RunConfig) -> str:
     return config.encoder.public_name() or config.encoder.name.rstrip("/").rpartition("/")[2]
 
 
-def _scores(facts: CardFacts) -> str:
+def _scores(facts: CardFacts, others: Sequence[RunSaid]) -> str:
     if facts.test is None:
         chosen = "The epoch was chosen on dev; the model was not scored on test."
     else:
         chosen = "Epoch and recipe were chosen on dev; test was opened for the final scores only."
+    runs = [RunSaid(facts.dev, facts.test), *others]
+    tables = [_score_table(facts.dev, facts.test)]
+    if others:
+        tables += [
+            f"This model is the one of {len(runs)} runs with other seeds whose dev score is best. "
+            "What the recipe reaches is their mean, with the standard deviation of a run:",
+            _mean_table(runs),
+        ]
     # Whoever reads scores takes them for scores on new texts.
     cautions = [
         f"Caution, {code(note.dataset)} {note.split}: {plain(note.text)}."
         for note in facts.leaks
         if note.split == "dev" or facts.test is not None
     ]
-    return "\n\n".join([_score_table(facts.dev, facts.test), chosen, *cautions])
+    return "\n\n".join([*tables, chosen, *cautions])
 
 
 def _score_table(dev: ScoreTree, test: ScoreTree | None) -> str:
     # Rows are the scores of dev: a task without labels in test shows a dash there.
     flat_dev, flat_test = flatten(dev), flatten(test)
-    rows = [
-        f"| {plain(name)} | {show_score(name, value)} | {show_score(name, flat_test.get(name))} |"
-        for name, value in flat_dev.items()
-    ]
-    return "\n".join(["| score, shares in % | dev | test |", "|---|---|---|", *rows])
+    return _table(
+        {
+            name: (show_score(name, value), show_score(name, flat_test.get(name)))
+            for name, value in flat_dev.items()
+        }
+    )
+
+
+def _mean_table(runs: Sequence[RunSaid]) -> str:
+    dev, test = [flatten(run.dev) for run in runs], [flatten(run.test) for run in runs]
+    return _table({name: (_mean(name, dev), _mean(name, test)) for name in dev[0]})
+
+
+def _mean(name: str, runs: Sequence[Mapping[str, float]]) -> str:
+    """Returns the mean of a score with the standard deviation of a run, n - 1; "-" without it."""
+    values = [run[name] for run in runs if name in run]
+    if len(values) < len(runs):
+        return "-"
+    return f"{show_score(name, fmean(values))} +- {show_score(name, stdev(values))}"
+
+
+def _table(rows: Mapping[str, tuple[str, str]]) -> str:
+    lines = [f"| {plain(name)} | {dev} | {test} |" for name, (dev, test) in rows.items()]
+    return "\n".join(["| score, shares in % | dev | test |", "|---|---|---|", *lines])
 
 
 def _samples(samples: Samples) -> str:

@@ -27,6 +27,7 @@ from mtl_core.training.donors import DONOR
 from mtl_core.training.report import Report
 from tuning.run import session
 from tuning.run.session import Session
+from tuning.run.stages import scoring
 from tuning.run.stages.search import SearchParts, begin, end
 from tuning.search._optuna import Journal
 from tuning.study.config import StudyFile
@@ -78,7 +79,7 @@ class SimulatedStudy:
         self.study = study_file(storage, scheduler, trials=trials, epochs=epochs, **study)
         # Not `StudyFolder.opened`: to read the study file again takes longer than all the rest.
         self.folder = StudyFolder(self.study.folder)
-        self.folder.trials.mkdir(parents=True)
+        self.folder.trials.mkdir(parents=True, exist_ok=True)
         self.trainers = trainers
         self.per_epoch = per_epoch
         self.learn = learn
@@ -97,7 +98,7 @@ class SimulatedStudy:
         """
         try:
             with killing(kill_at, self.folder.journal) as tick:
-                self._drive(self._opened().parts(self, Watcher()), tick)
+                self.drive(self._opened().parts(self, Watcher()), tick)
         except KilledError:
             return False
         return True
@@ -131,7 +132,7 @@ class SimulatedStudy:
     def _opened(self) -> Session:
         return Session(self.study, self.folder, None, known=KnownFacts(), start=time.monotonic())
 
-    def _drive(self, parts: SearchParts, tick: Callable[[], None]) -> None:
+    def drive(self, parts: SearchParts, tick: Callable[[], None]) -> None:
         begin(parts)
         running: list[tuple[float, int, SimpleNamespace, Iterator[TrialResult]]] = []
         now, names = 0.0, count()
@@ -150,7 +151,7 @@ class SimulatedStudy:
                     break
                 trial = self._begun(parts, number, config)
                 tick()
-                wait(trial, self._results(trial.spec, trial.known))
+                wait(trial, self.results(trial.spec, trial.known))
             if not running:
                 assert config == parts.searcher.FINISHED
                 break
@@ -193,7 +194,7 @@ class SimulatedStudy:
             tick()
         return goes_on
 
-    def _results(self, spec: TrialSpec, delivered: int) -> Iterator[TrialResult]:
+    def results(self, spec: TrialSpec, delivered: int) -> Iterator[TrialResult]:
         """What a trainer makes of a run: its checkpoint holds the score and all reports so far."""
         state, donor = spec.checkpoint / "state.pt", spec.checkpoint / DONOR
         kept = json.loads(state.read_text()) if state.exists() else {"score": 0.0, "reports": []}
@@ -209,7 +210,7 @@ class SimulatedStudy:
                 score = self.learn(score, spec.overrides)
                 self.trained += 1
                 reports = (*reports, next_report(reports, score, self.per_epoch))
-                state.parent.mkdir(exist_ok=True)
+                state.parent.mkdir(parents=True, exist_ok=True)
                 told = [one.to_json() for one in reports]
                 # Another file in its place, as `write_state` does: a donor's has a second name.
                 state.unlink(missing_ok=True)
@@ -288,6 +289,9 @@ def killing(at: int | None, journal: Path) -> Iterator[Callable[[], None]]:
             (StudyFolder, "add_report", lambda folder, run_id, _: folder.reports(run_id)),
             (StudyFolder, "drop_state", None),
             (session, "hand_over", None),
+            (scoring, "write_scoring", None),
+            (session, "write_result", None),
+            (session, "write_reports", None),
         ):
             method = ticking(getattr(owner, name), appended)
             stack.enter_context(patch.object(owner, name, method))

@@ -9,6 +9,7 @@ import torch
 import yaml
 from conftest import save_tokenizer, write_seq_in_out
 from encoders import tiny
+from scorings import scoring_of
 from transformers.utils import logging as transformers_logging
 
 from mtl_core.assets import Assets, inputs_of
@@ -21,7 +22,7 @@ from mtl_core.training.loop import train
 from tuning.records import TrialRecord
 from tuning.report.render import render_report
 from tuning.report.summary import summarise
-from tuning.run.stages.finals import result_of, unscored
+from tuning.run.stages.scoring import result_of, unscored
 from tuning.search.points import OpenTrial, Points
 from tuning.study.clock import StudyClock
 from tuning.study.config import StudyFile
@@ -34,6 +35,7 @@ from tuning.study.journal import open_optuna
 from tuning.study.load import load_study
 from tuning.study.recorder import Recorder
 from tuning.study.result import Result, write_result
+from tuning.study.scored import Scoring
 from tuning.trainers.messages import ScoreJob, TrialSpec
 from tuning.trainers.scoring import score_on_test
 from tuning.trainers.tune_values import TrialResult
@@ -157,10 +159,9 @@ def _result(
         assets = Assets.load(config, device=_CPU)
         return score_on_test(job, config, assets, study.study.objective, Place(0, 1, _CPU))
 
-    scored = {record.id: score(record) for record in unscored(history, Result(), has_model=False)}
-    return result_of(
-        history, Result(), scored, objective=study.study.objective.kind, seconds=clock.stop()
-    )
+    scored = {record.id: score(record) for record in unscored(history, Scoring(), has_model=False)}
+    scoring = scoring_of(history, scored)
+    return result_of(history, scoring, objective=study.study.objective.kind, seconds=clock.stop())
 
 
 def small_studies(folder: Path) -> Mapping[str, Path]:

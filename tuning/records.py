@@ -53,6 +53,11 @@ def is_trial_id(run_id: str) -> bool:
     return "/" not in run_id
 
 
+def called(run_id: str) -> str:
+    """Returns "trial 0007", or "run final/0007/seed-1" of a run that is no trial."""
+    return f"{'trial' if is_trial_id(run_id) else 'run'} {run_id}"
+
+
 def order_of(run_id: str) -> tuple[int, str]:
     """Returns a key that sorts run ids, trials in the order in which they were begun."""
     # After "9999" comes "10000", which as a text alone would stand before it.

@@ -12,6 +12,7 @@ from tuning.report.replay import replay_command, replay_overrides
 from tuning.study.data_facts import DataFacts
 from tuning.study.facts import StudyFacts
 from tuning.study.final_scores import final_scores, unseen_of
+from tuning.study.finalists import chosen_of
 from tuning.study.folder import StudyFolder
 from tuning.study.history import History
 from tuning.study.reached import reached
@@ -78,11 +79,13 @@ def summarise(
         history: Its trials.
         result: What `result.json` holds.
     """
-    best = history.best
+    best = chosen_of(history, result.finals)
     # The journal has the time of a session that ended before it wrote a result. After one that did,
     # both hold the same number; see `StudyClock.stop`.
     seconds = max(result.seconds, optuna_study.user_attrs.get("seconds", 0.0))
     unseen = unseen_of(result.best, result.default)
+    # With a final stage the scores on test are those of its runs.
+    tests = result.tests if result.finals is None else {}
     return StudySummary(
         name=facts.name,
         folder=_short(folder.path),
@@ -90,8 +93,8 @@ def summarise(
         result=replace(
             result,
             # From the history and not from the result, which may be older than the last trials.
-            best=final_scores(best, result.tests, unseen),
-            default=final_scores(history.default, result.tests, unseen),
+            best=final_scores(best, tests, unseen),
+            default=final_scores(history.default, tests, unseen),
             notes=facts.data.notes if facts.data is not None else (),
             seconds=seconds,
             goal=reached(history, facts.objective),
@@ -136,6 +139,7 @@ def so_far(
             summary.result,
             best=final_scores(best, {}),
             default=final_scores(history.default, {}),
+            finals=None,
             goal=reached(history, facts.objective, so_far=True),
         ),
         replay=_replay(facts, folder, best),

@@ -7,18 +7,12 @@ from dataclasses import replace
 from mtl_core.errors import StorageError, TrainingError
 from mtl_core.training.decoded import Tried
 from mtl_core.training.donors import hand_over
-from tuning.records import TrialRecord
 from tuning.report.summary import summarise
 from tuning.report.write import write_reports
 from tuning.results.study_result import StudyResult
 from tuning.run.logbook import Logbook
-from tuning.run.stages.finals import (
-    FinalSearch,
-    has_whole_model,
-    result_of,
-    score_finals,
-    unscored,
-)
+from tuning.run.stages.finals import Ending, Told
+from tuning.run.stages.scoring import FinalSearch, result_of
 from tuning.run.stages.search import SearchParts, search
 from tuning.search.decoding import SpaceProposer
 from tuning.search.points import Points
@@ -33,10 +27,11 @@ from tuning.study.folder import StudyFolder
 from tuning.study.history import read_history
 from tuning.study.journal import open_optuna, read_order
 from tuning.study.known import KnownFacts, write_known
-from tuning.study.recorder import Recorder, note_decoded
-from tuning.study.result import Result, read_result, write_result
+from tuning.study.recorder import Recorder
+from tuning.study.result import read_result, write_result
+from tuning.study.scored import read_scoring
 from tuning.trainers.decisions import Pause
-from tuning.trainers.messages import OWN_STUDY, Scored, TrialSpec
+from tuning.trainers.messages import OWN_STUDY, TrialSpec
 from tuning.trainers.trainers import Trainers, start_trainers
 from tuning.trainers.worker import StudyTerms, WorkerSettings, decoding_limit
 from tuning.watch.watcher import Watcher
@@ -93,14 +88,15 @@ class Session:
             TrainingError: No trainer can work any more, or no trial reached a score.
         """
         before = read_result(self.folder)
+        ending = Ending(self.study, self.folder, self.history, read_scoring(self.folder, before))
         ended, total = self.history.ended, self.study.trials
-        is_there = has_whole_model(self.folder)
         is_over = len(ended) == len(self.history) and self.budget.over() is not None
-        if is_over and not self._unscored(before, has_model=is_there):
+        left = ending.left(self._final_search) if is_over else self.study.final_runs
+        if is_over and not left:
             # Nothing to do, so no trainers start: they take longer than all that is shown.
-            return self._write(before, {}, watcher, seconds=before.seconds or self.clock.stop())
+            return self._write(ending, watcher, seconds=before.seconds or self.clock.stop())
         # At least one: with all trials ended there is still test to score.
-        count = max(1, min(count, total - len(ended)))
+        count = max(1, min(count, max(left, 0 if is_over else total - len(ended))))
         watcher.stage(f"starting {count} trainer{'s' if count > 1 else ''}")
         run = self.study.run.model_dump(mode="json")
         epochs = self.study.max_epochs
@@ -110,16 +106,9 @@ class Session:
             if not is_over:
                 parts = self.parts(trainers, watcher)
                 search(parts, count=count, scratch=self.folder.scratch, verbose=verbose)
-            watcher.stage("scoring on test")
-            # Only now: the search has found who is the best.
-            wanted = self._unscored(before, has_model=is_there)
-            best, about = self.history.best, self.study.study.card
-            scored = score_finals(wanted, best, trainers, self.folder, about, self._final_search)
-            for run_id, one in scored.items():
-                if one.decoded is not None:
-                    note_decoded(self.folder, self.history, run_id, one.decoded)
+            ending.run(trainers, Told(watcher, self.clock), self._final_search)
         # Stopped here and not in `close`, which comes when the report is written already.
-        return self._write(before, scored, watcher, seconds=self.clock.stop())
+        return self._write(ending, watcher, seconds=self.clock.stop())
 
     def close(self) -> None:
         """Notes how long the session took when it ended before it had a result."""
@@ -214,9 +203,6 @@ class Session:
         seconds = decoding_limit(sum(record.seconds for record in self.history))
         return FinalSearch(proposer.searched, tuple(self._known_decodings()), seconds)
 
-    def _unscored(self, before: Result, *, has_model: bool) -> list[TrialRecord]:
-        return unscored(self.history, before, has_model=has_model, search=self._final_search)
-
     def _hand_over(self, donor: str, run_id: str, *, reports: int) -> None:
         folder = self.folder
         hand_over(folder.state(donor), folder.checkpoint(run_id), donor, reports=reports)
@@ -236,12 +222,14 @@ class Session:
                 self.history.note(replace(record, status="paused"))
         return scheduler
 
-    def _write(
-        self, before: Result, scored: Mapping[str, Scored], watcher: Watcher, *, seconds: float
-    ) -> StudyResult:
+    def _write(self, ending: Ending, watcher: Watcher, *, seconds: float) -> StudyResult:
         """Writes result.json and report.md, also when no trial has a score; raises in that case."""
         result = result_of(
-            self.history, before, scored, objective=self.facts.objective, seconds=seconds
+            self.history,
+            ending.scoring,
+            objective=self.facts.objective,
+            seconds=seconds,
+            finals=ending.finals(),
         )
         data = self.facts.data
         result = replace(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pydantic import Field
 
 from mtl_core.number_types import KEPT
-from mtl_core.scores import ScoreTree
+from mtl_core.scores import ScoreTree, flatten
 from mtl_core.section import Section
 from tuning.records import DECODED, DEFAULT_ID, Value
 from tuning.statistics.estimates import Difference, Estimate
@@ -92,6 +92,11 @@ class Finals:
     def best(self) -> FinalRecipe:
         """The recipe that was chosen."""
         return next(recipe for recipe in self.recipes if recipe.id == self.chosen)
+
+    @property
+    def model(self) -> str:
+        """Id of the run whose model is in best/: of the best recipe the best on dev."""
+        return max(self.best.seeds, key=lambda one: flatten(one.dev)["combined"]).run
 
     @property
     def second(self) -> FinalRecipe | None:

@@ -84,6 +84,11 @@ class StudyFolder:
         return self.path / "measured.json"
 
     @property
+    def scored(self) -> Path:
+        """What test has told of runs; see `tuning.study.scored`."""
+        return self.path / "scored.json"
+
+    @property
     def openings(self) -> Path:
         """When test was opened for more trials; see `tuning.study.openings`."""
         return self.path / "test_opened.json"

@@ -33,6 +33,7 @@ class Result:
         ended_by: What ended the search; None of one that has not ended, or from before it was kept.
         notes: What a user should know of the data, the most important first.
         earlier_tests: Scores on test of trials that were the best once: it is opened once for each.
+            Behind a final stage those of its runs as well.
         goal: The objective, and what was reached of several and of limits.
         finals: What the final stage found; None without one. `best` is then the trial of the
             recipe that it chose, and the scores that count are those of `finals`: of the
@@ -60,12 +61,16 @@ class Result:
 
     @property
     def model(self) -> str | None:
-        """Id of the trial whose model stands in best/."""
+        """Id of the run whose model stands in best/."""
+        if self.finals is not None:
+            return self.finals.model
         return self.best.trial if self.best is not None else None
 
     @property
     def tests(self) -> Tests:
-        """The test scores of all trials that were scored."""
+        """The test scores of all runs that were scored."""
+        if self.finals is not None:  # Then none stands with the trials of the two recipes.
+            return self.earlier_tests
         # The scores of these two stand with their recipes; `earlier_tests` has all others.
         finals = [final for final in (self.best, self.default) if final is not None]
         return {**self.earlier_tests, **{final.scored_as: final.test for final in finals}}
@@ -135,7 +140,9 @@ def read_result(folder: StudyFolder) -> Result:
         default=kept.default,
         test_rows=kept.test_rows,
         notes=kept.notes,
-        earlier_tests=tests_of_others(kept.tests, kept.best, kept.default),
+        earlier_tests=kept.tests
+        if kept.finals is not None
+        else tests_of_others(kept.tests, kept.best, kept.default),
         # Results of old versions have the kind alone.
         goal=kept.goal or Reached(objective=kept.objective),
         finals=kept.finals,

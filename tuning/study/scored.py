@@ -13,12 +13,12 @@ from pydantic import Field
 from mtl_core.files import write_json
 from mtl_core.kept import read_kept
 from mtl_core.number_types import KEPT, Count
-from mtl_core.scores import ScoreTree, only_finite
-from mtl_core.training.decoded import Decoded
+from mtl_core.scores import only_finite
 from tuning.records import DECODED, TrialRecord
 from tuning.study.final_scores import FinalScores, Tests, unseen_of
 from tuning.study.folder import StudyFolder
 from tuning.study.result import Result
+from tuning.trainers.messages import Scored
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class Scoring:
             return self
         return replace(self, choices=(*self.choices, Choice(date, chosen, scored)))
 
-    def with_scores(self, record: TrialRecord, found: "RunScored") -> "Scoring":
+    def with_scores(self, record: TrialRecord, found: Scored) -> "Scoring":
         """Returns it with the scores of a run.
 
         Args:
@@ -102,17 +102,6 @@ class Scoring:
         unseen[record.scored_as] = found.unseen
         # All runs have the same test data; where none is known now, the figure is known.
         return replace(self, tests=tests, unseen=unseen, rows=found.worth_in_rows or self.rows)
-
-
-@dataclass(frozen=True, slots=True)
-class RunScored:
-    """What is kept of a run that was scored; see `tuning.trainers.messages.Scored`."""
-
-    scores: ScoreTree | None
-    unseen: ScoreTree | None
-    own: ScoreTree | None
-    worth_in_rows: int
-    decoded: Decoded | None
 
 
 def read_scoring(folder: StudyFolder, result: Result) -> Scoring:

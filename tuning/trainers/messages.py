@@ -1,7 +1,7 @@
 """Messages between Tune's trials, the pool and the trainers: plain data, no tensors."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ from mtl_core.training.progress import Progress
 from mtl_core.training.report import Report
 
 if TYPE_CHECKING:
-    from mtl_core.card_data import About
+    from mtl_core.card_data import About, RunSaid
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +102,7 @@ class ScoreJob:
         decoding: Settings of decoding that were found for its model: dotted key of `run` -> value.
         search_s: Seconds for which such settings are searched first, in the place of `decoding`;
             None = they are not searched.
+        others: Scores of the other runs of the same recipe, for the card.
     """
 
     spec: TrialSpec
@@ -111,6 +112,7 @@ class ScoreJob:
     number: int | None = None
     decoding: Mapping[str, object] = field(default_factory=dict)
     search_s: float | None = None
+    others: "Sequence[RunSaid]" = ()
 
 
 # Compared by value: so the pool tells a job that is submitted again, after a lost answer, from

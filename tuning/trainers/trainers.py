@@ -3,7 +3,7 @@
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,7 @@ from tuning.cluster.deaths import AWAY, GONE, KEPT, LOST, how
 from tuning.cluster.own_ray import OwnRay
 from tuning.cluster.resources import Resources
 from tuning.trainers.keeping import build_trainer, keep_training
-from tuning.trainers.messages import Job, Message, PoolAddress, ScoreJob, TrainerStatus
+from tuning.trainers.messages import Job, Message, PoolAddress, TrainerStatus
 from tuning.trainers.pool import TrialPool
 from tuning.trainers.remote_pool import RemotePool
 from tuning.trainers.runner import Runner
@@ -35,7 +35,6 @@ class Trainers:
     def __init__(self, pool: Any, address: PoolAddress) -> None:
         self.pool = pool
         self.address = address
-        self._runner = Runner(RemotePool(pool), check=self.check)
         # Asked once: the call waits in the pool for a failure, and `check` only looks at its
         # answer.
         self._failure = pool.failure.remote()
@@ -83,22 +82,28 @@ class Trainers:
         """Takes a run from its trainer, without waiting; see `TrialPool.stop`."""
         self.pool.stop.remote(key, delivered)
 
-    def run(self, jobs: Sequence[Job]) -> Iterator[tuple[str, Message]]:
+    def run(
+        self,
+        jobs: Sequence[Job],
+        *,
+        look: Callable[[Sequence[TrainerStatus]], object] | None = None,
+    ) -> Iterator[tuple[str, Message]]:
         """Has jobs done that are no trials of the search; see `Runner.run`.
 
-        Raises:
-            TrainingError: No trainer can work.
-        """
-        return self._runner.run(jobs)
-
-    def score(self, job: ScoreJob) -> Message:
-        """Does a score job and returns what came out.
+        Args:
+            jobs: Of one study, each with a run id of its own.
+            look: Called about every second of waiting, with what each trainer does.
 
         Raises:
             TrainingError: No trainer can work.
         """
-        [(_, message)] = self.run([job])
-        return message
+
+        def check() -> None:
+            self.check()
+            if look is not None and (found := self.statuses()) is not None:
+                look(found)
+
+        return Runner(RemotePool(self.pool), check=check).run(jobs)
 
 
 @contextmanager

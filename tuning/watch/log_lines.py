@@ -10,9 +10,9 @@ from mtl_core.errors import ConfigError
 from mtl_core.full_disk import storage_error
 from mtl_core.printable import printable
 from mtl_core.training.report import epochs_text
-from tuning.records import TrialRecord
+from tuning.records import TrialRecord, called
 from tuning.watch.watcher import Watcher
-from tuning.watch.wording import called, outcome, parameters, scores
+from tuning.watch.wording import outcome, parameters, scores
 
 logger = logging.getLogger(__name__)
 
@@ -39,14 +39,14 @@ class LogLines(Watcher):
 
     def began(self, record: TrialRecord) -> None:
         """Logs the recipe."""
-        logger.info("%s began: %s", called(record), parameters(record))
+        logger.info("%s began: %s", called(record.id), parameters(record))
 
     def reported(self, record: TrialRecord) -> None:
         """Logs the scores of a report."""
         report = record.reports[-1]
         logger.info(
             "%s epoch %s: combined %.4f%s  %s  %.0f sentences/s  %.1f s",
-            called(record), epochs_text(report.progress), report.combined,
+            called(record.id), epochs_text(report.progress), report.combined,
             " on a sample of dev" if report.is_sample else "", scores(record),
             report.sentences_per_second, report.seconds,
         )  # fmt: skip

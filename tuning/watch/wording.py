@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from mtl_core.scores import main_scores
 from mtl_core.training.report import epochs_text
 from tuning.goals import Goal
-from tuning.records import TrialRecord
+from tuning.records import TrialRecord, called
 from tuning.trainers.messages import TrainerStatus
 from tuning.watch.state import Estimate, Snapshot
 
@@ -69,11 +69,6 @@ def parameters(record: TrialRecord) -> str:
     )
 
 
-def called(record: TrialRecord) -> str:
-    """Returns "trial 0007", or "run final/0007/seed-1" of a run that is no trial."""
-    return f"{'trial' if record.is_trial else 'run'} {record.id}"
-
-
 def outcome(record: TrialRecord) -> str:
     """Returns in one line how a run ended, or how far one came that is paused."""
     score = "no score"
@@ -85,7 +80,8 @@ def outcome(record: TrialRecord) -> str:
         score = record.error or "no reason known"
     epochs = f"epoch{'' if record.progress == 1 else 's'}"
     parts = [
-        f"{called(record)} {record.status} after {epochs_text(record.progress)} {epochs}: {score}",
+        f"{called(record.id)} {record.status} after {epochs_text(record.progress)} {epochs}: "
+        f"{score}",
         scores(record),
         parameters(record),
     ]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas
 import pytest
+from scorings import scoring_of
 from simulated_study import SimulatedStudy
 from trials import record, report
 
@@ -14,7 +15,7 @@ from mtl_core.errors import ConfigError, MtlError, NotReadyError
 from mtl_core.study_file import dump
 from tuning.results.frames import curves_frame, differences_frame, finals_frame, seeds_frame
 from tuning.results.plots import StudyPlots
-from tuning.run.stages.finals import result_of
+from tuning.run.stages.scoring import result_of
 from tuning.statistics.estimates import Difference, Estimate
 from tuning.study.finals import FinalRecipe, Finals, SeedScores
 from tuning.study.history import History
@@ -41,7 +42,7 @@ def test_a_folder_tells_what_its_study_found(study: SimulatedStudy, tmp_path: Pa
     assert found.best is not None
     assert (found.best.trial, found.best.test) == (history.best.id, None)
     scored = {one: Scored({"combined": 0.5}, 10) for one in {history.best.id, "0000"}}
-    result = result_of(history, Result(), scored, objective="mean", seconds=2.5)
+    result = result_of(history, scoring_of(history, scored), objective="mean", seconds=2.5)
     write_result(study.folder, result)
     found = tuning.read_study(str(study.folder.path))
     assert found.status == "complete"

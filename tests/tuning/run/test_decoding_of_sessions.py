@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -67,9 +67,8 @@ class Trainer:
         self._worker.do(job)
         return list(self._sent)
 
-    def score(self, job: ScoreJob) -> Message:
-        [message] = self.do(job)
-        return message
+    def run(self, jobs: Sequence[Job], **_: object) -> Iterator[tuple[str, Message]]:
+        return ((job.spec.id, message) for job in jobs for message in self.do(job))
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import pandas
 import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
+from scorings import scoring_of
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from trials import report as plain_report
 
@@ -18,7 +19,7 @@ from tuning.records import run_id_of
 from tuning.report.render import render_report
 from tuning.report.summary import summarise
 from tuning.report.write import write_report
-from tuning.run.stages.finals import result_of, unscored
+from tuning.run.stages.scoring import result_of, unscored
 from tuning.search.points import OpenTrial, Points
 from tuning.study.config import StudyFile
 from tuning.study.facts import facts_of, read_facts, write_facts
@@ -28,6 +29,7 @@ from tuning.study.journal import open_optuna, read_optuna, read_order
 from tuning.study.load import load_study
 from tuning.study.recorder import Recorder
 from tuning.study.result import Result, read_result, write_result
+from tuning.study.scored import Scoring
 from tuning.study.status import read_status
 from tuning.trainers.messages import Scored
 from tuning.trainers.tune_values import TrialResult
@@ -122,10 +124,11 @@ class Driver:
     def finish(self) -> Result:
         """Scores on test, and writes result and report."""
         scores = {"combined": 0.5, "intent": {"accuracy": 0.9}, "slots": {"f1": 0.7}}
-        wanted = unscored(self.history, Result(), has_model=False)
+        wanted = unscored(self.history, Scoring(), has_model=False)
         scored = {record.id: Scored(scores, 10) for record in wanted}
         kind = self.facts.objective
-        result = result_of(self.history, Result(), scored, objective=kind, seconds=1.0)
+        scoring = scoring_of(self.history, scored)
+        result = result_of(self.history, scoring, objective=kind, seconds=1.0)
         write_result(self.folder, result)
         summary = summarise(self.facts, self.folder, self.optuna, self.history, result)
         self.folder.report.write_text(render_report(summary))

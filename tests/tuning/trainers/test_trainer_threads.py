@@ -181,6 +181,6 @@ def test_a_score_that_was_lost_is_asked_for_again(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(asking, "AGAIN_SECONDS", 0.0)
     found = trainers.Trainers(pool, PoolAddress("pool", "tests"))
     job = ScoreJob(TrialSpec("0003", {}, Path("checkpoint")), export=None, dev={})
-    assert found.score(job) == Scored(None, 0)
+    assert list(found.run([job])) == [("0003", Scored(None, 0))]
     assert pool.submit.remote.mock_calls == [call(job)] * 2
     assert pool.message.remote.call_args_list == [call("0003", 0)] * 2

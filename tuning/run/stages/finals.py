@@ -1,203 +1,213 @@
-"""The stage after the search: best and default are scored on test, and the best is exported."""
+"""What comes behind the search: the final stage if the study has one, test, and the model."""
 
-import logging
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from mtl_core.card_data import About
-from mtl_core.errors import ConfigError, TrainingError
-from mtl_core.reasons import reason_in
-from mtl_core.scores import ScoreTree
-from mtl_core.training.decoded import Tried
-from mtl_core.untrusted import check_model
-from tuning.records import DECODED, TrialRecord
-from tuning.study.final_scores import dev_scores, final_scores, tests_of_others, unseen_of
+from mtl_core.card_data import RunSaid
+from mtl_core.errors import TrainingError
+from tuning.records import TrialRecord
+from tuning.run.stages.runs import RunTraining
+from tuning.run.stages.scoring import FinalSearch, Scorer, has_whole_model, is_exported, unscored
+from tuning.study.clock import StudyClock
+from tuning.study.config import StudyFile
+from tuning.study.final_scores import dev_scores
+from tuning.study.finalists import Contest, contest
+from tuning.study.finals import Finals
 from tuning.study.folder import StudyFolder
 from tuning.study.history import History
-from tuning.study.reached import reached
-from tuning.study.result import Result
-from tuning.trainers.messages import Failed, Scored, ScoreJob, TrialSpec
+from tuning.study.recorder import Recorder
+from tuning.study.scored import Scoring
+from tuning.trainers.messages import OWN_STUDY, StudyRef, TrialSpec
 from tuning.trainers.trainers import Trainers
-
-logger = logging.getLogger(__name__)
+from tuning.watch.watcher import Watcher
 
 
 @dataclass(frozen=True, slots=True)
-class FinalSearch:
-    """A search for settings of decoding on the best model, where none was made for its trial.
+class Told:
+    """Who is told of what happens.
 
     Attributes:
-        searched: What is searched, as a hash.
-        known: What was tried on the models of other trials.
-        seconds: How long it may take.
+        watcher: Of everything.
+        clock: Of the time.
     """
 
-    searched: str
-    known: tuple[Tried, ...]
-    seconds: float
-
-    def lacks(self, record: TrialRecord) -> bool:
-        """Whether nothing like it was searched on the model of a trial."""
-        return record.decoded is None or record.decoded.searched != self.searched
+    watcher: Watcher
+    clock: StudyClock
 
 
-def unscored(
-    history: History, result: Result, *, has_model: bool, search: FinalSearch | None = None
-) -> list[TrialRecord]:
-    """Returns the trials whose test scores are wanted and not known: best and default.
+class Ending:
+    """Ends a study whose search is over; whatever was done before is not done again.
 
-    Args:
-        history: All trials.
-        result: What is known of earlier sessions.
-        has_model: Whether the model that `result` names is there; the best is scored again to
-            make it anew.
-        search: What is searched on the model of the best; None = nothing.
+    Without a final stage the best trial and the default are scored on test. With one, recipes are
+    trained anew; dev chooses among them by the means over their runs, and test is opened for runs
+    of the best, the second and the default.
     """
-    best, default = history.best, history.default
-    wanted = []
-    # The best comes first, so that its model stands even if the default cannot be scored.
-    if best is not None and (
-        not is_exported(best, result, has_model=has_model)
-        or not result.tests.keys() >= {best.id, best.scored_as}
-        or (search is not None and search.lacks(best))
-    ):
-        wanted.append(best)
-    # When the default is the best, one look at test serves both.
-    if default is not None and default.best and (best is None or default.id != best.id):
-        wanted += [default] if default.id not in result.tests else []
-    return wanted
 
+    def __init__(
+        self,
+        study: StudyFile,
+        folder: StudyFolder,
+        history: History,
+        scoring: Scoring,
+        *,
+        ref: StudyRef = OWN_STUDY,
+    ) -> None:
+        """Looks at what is there.
 
-def is_exported(best: TrialRecord, result: Result, *, has_model: bool) -> bool:
-    """Returns whether best/ holds the model of the best, decoded as it is now.
+        Args:
+            study: The study.
+            folder: Its folder, open.
+            history: Its trials.
+            scoring: What is known of test.
+            ref: What its runs are known by among those of the studies that share trainers.
+        """
+        self._study = study
+        self._folder = folder
+        self._history = history
+        self._ref = ref
+        self._has_model = has_whole_model(folder)
+        self._scorer = Scorer(folder, history, scoring, study.study.card)
 
-    It may hold that of a trial that was the best before more trials were run.
-    """
-    if result.best is None or not has_model or result.model != best.id:
-        return False
-    before, now = result.best.decoding, best.taken
-    return (before.settings if before else None) == (now.settings if now else None)
+    @property
+    def scoring(self) -> Scoring:
+        """What is known of test by now."""
+        return self._scorer.scoring
 
+    @property
+    def contest(self) -> Contest | None:
+        """The final stage, by the trials as they are now; None without one, and without a score."""
+        section = self._study.study.finals
+        if section is None:
+            return None
+        run = self._study.run.model_dump(mode="json")
+        is_decoded = bool(self._study.decoding_entries)
+        found = contest(self._history, section, run, is_decoded=is_decoded)
+        return found if found.finalists else None
 
-def has_whole_model(folder: StudyFolder) -> bool:
-    """Returns whether best/ holds a model; tells of one that is broken: it is to be made again."""
-    if not folder.best.is_dir():
-        return False
-    try:
-        # The study was run here, with the code of its own kinds of tasks.
-        check_model(folder.best, trust_code=True)
-    except ConfigError as error:
-        logger.warning("%s; it is made again from the checkpoint of its trial", error)
-        return False
-    return True
+    def finals(self) -> Finals | None:
+        """Returns what the final stage found; None without one.
 
+        Raises:
+            TrainingError: All its runs failed.
+        """
+        found = self.contest
+        if found is None:
+            return None
+        runs = found.read(self._folder)
+        finals = found.finals(runs, self.scoring)
+        if finals is None:
+            errors = sorted({run.error for run in runs.values() if run.error})
+            raise TrainingError(
+                f"no run of the final stage reached a score: {'; '.join(errors[:1])}; they are "
+                f"trained again once {self._folder.path / 'final'} is removed"
+            )
+        return finals
 
-def score_finals(
-    records: list[TrialRecord],
-    best: TrialRecord | None,
-    trainers: Trainers,
-    folder: StudyFolder,
-    about: About,
-    search: FinalSearch | None = None,
-) -> dict[str, Scored]:
-    """Scores trials on test, each once in the life of the study, and exports the best.
+    def left(self, search: FinalSearch | None) -> int:
+        """Returns how many runs are to be trained or scored; 0 = there is nothing to do.
 
-    Args:
-        records: The trials.
-        best: The one whose model is wanted.
-        trainers: Score them.
-        folder: Of the study.
-        about: What the owner says of the model.
-        search: What is searched on the model of the best; None = nothing.
+        Args:
+            search: What is searched on the model of the best trial; None = nothing.
+        """
+        found = self.contest
+        if found is None:
+            return len(self._unscored(search))
+        runs = found.read(self._folder)
+        to_train = [run for run in runs.values() if not run.has_ended]
+        return len(to_train) or len(self._unknown(found.to_score(runs))) or self._lacks(found, runs)
 
-    Raises:
-        TrainingError: One could not be scored, or no trainer can work.
-    """
-    scored = {}
-    for record in records:
-        is_best = best is not None and record.id == best.id
-        # Only best and default are certain to have kept their checkpoints.
-        job = _job(record, folder, search if is_best and search and search.lacks(record) else None)
-        job = replace(job, export=folder.best if is_best else None, about=about)
-        message = trainers.score(job)
-        if isinstance(message, Failed):
-            logger.info("scoring trial %s: %s", record.id, message.error)
-            reason = reason_in(message.error)
-            raise TrainingError(f"trial {record.id} could not be scored: {reason}")
-        assert isinstance(message, Scored)
-        scored[record.id] = message
-    return scored
+    def run(self, trainers: Trainers, told: Told, search: FinalSearch | None) -> None:
+        """Does what is left.
 
+        Args:
+            trainers: Work on it.
+            told: Who is told of it.
+            search: What is searched on the model of the best trial; None = nothing.
 
-def _job(record: TrialRecord, folder: StudyFolder, search: FinalSearch | None) -> ScoreJob:
-    # A search begins with the settings that the model was trained with.
-    shown = record if search is None else record.as_trained
-    return ScoreJob(
-        TrialSpec(
-            record.id,
-            dict(record.best_recipe[0]),
-            folder.checkpoint(record.id),
-            known=search.known if search is not None else (),
-        ),
-        export=None,
-        dev=dev_scores(shown),
-        number=record.best.number if record.best else None,
-        decoding=shown.taken.settings if shown.taken is not None else {},
-        search_s=search.seconds if search is not None else None,
-    )
+        Raises:
+            TrainingError: A run could not be scored, or no trainer can work.
+        """
+        found = self.contest
+        if found is None:
+            self._score_trials(trainers, told, search)
+            return
+        runs = self._trained(found, trainers, told, search)
+        told.watcher.stage("scoring on test")
+        # Only now: dev has chosen, over all runs.
+        model, wanted = found.model(runs), self._unknown(found.to_score(runs))
+        if model is None:
+            return
+        if wanted:
+            self._scorer.open(found.ranked(runs)[0].id, wanted)
+        is_lacking = self._lacks(found, runs)
+        rest = [one for one in wanted if not (is_lacking and one.id == model.id)]
+        self._scorer.score(rest, trainers)
+        if is_lacking:
+            # Last, as its card tells of the other runs as well.
+            others = self._others(found, runs, model)
+            self._scorer.score([model], trainers, model=model, others=others)
+        for run in runs.values():
+            if run.id != model.id:
+                self._folder.drop_checkpoint(run.id)
 
+    def _score_trials(self, trainers: Trainers, told: Told, search: FinalSearch | None) -> None:
+        told.watcher.stage("scoring on test")
+        # Only now: the search has found who is the best.
+        best, wanted = self._history.best, self._unscored(search)
+        if best is not None and wanted:
+            self._scorer.open(best.id, wanted)
+            self._scorer.score(wanted, trainers, model=best, search=search)
 
-def result_of(
-    history: History,
-    before: Result,
-    scored: Mapping[str, Scored],
-    *,
-    objective: str,
-    seconds: float,
-) -> Result:
-    """Returns the result of a study.
+    def _unscored(self, search: FinalSearch | None) -> list[TrialRecord]:
+        return unscored(self._history, self.scoring, has_model=self._has_model, search=search)
 
-    Args:
-        history: All trials, with what was found on their models as they were scored.
-        before: The result of an earlier session.
-        scored: What was scored in this one.
-        objective: Kind of the objective.
-        seconds: Wall time of the whole study, as its journal holds it.
-    """
-    tests, unseen = _tests(history, before, scored)
-    finals = (history.best, history.default)
-    best_scores, default_scores = (final_scores(one, tests, unseen) for one in finals)
-    # All scored trials have the same test data; when none was scored now, the figure is known.
-    rows = max((one.worth_in_rows for one in scored.values()), default=0)
-    return Result(
-        trials=history.counts,
-        seconds=seconds,
-        best=best_scores,
-        default=default_scores,
-        test_rows=rows or before.test_rows,
-        earlier_tests=tests_of_others(tests, best_scores, default_scores),
-        goal=reached(history, objective),
-    )
+    def _unknown(self, runs: Sequence[TrialRecord]) -> list[TrialRecord]:
+        known = self.scoring.tests.keys()
+        return [run for run in runs if not known >= {run.id, run.scored_as}]
 
+    def _lacks(self, found: Contest, runs: dict[str, TrialRecord]) -> bool:
+        """Returns whether best/ lacks the model of the run that is the best."""
+        model = found.model(runs)
+        if model is None:
+            return False
+        return not is_exported(model, self.scoring, has_model=self._has_model)
 
-def _tests(
-    history: History, before: Result, scored: Mapping[str, Scored]
-) -> tuple[dict[str, ScoreTree | None], dict[str, ScoreTree | None]]:
-    """Returns all scores on test, and on the rows of test that do not stand in train."""
-    # Scores of this session win; those of trials that were the best once are kept, since test is
-    # opened once for each trial.
-    best = history.best
-    tests = dict(before.tests)
-    unseen = dict(unseen_of(before.best, before.default))
-    for run_id, one in scored.items():
-        record = history[run_id]
-        if one.decoded is not None:  # What was found before is of other settings.
-            tests.pop(f"{run_id}{DECODED}", None)
-        # The default is decoded as the study file says, whatever was found for it.
-        is_best = best is not None and run_id == best.id
-        as_scored = record if is_best else record.as_trained
-        if as_scored.taken is not None:
-            tests[run_id] = one.own
-        tests[as_scored.scored_as] = one.scores
-        unseen[as_scored.scored_as] = one.unseen
-    return tests, unseen
+    def _others(
+        self, found: Contest, runs: dict[str, TrialRecord], model: TrialRecord
+    ) -> list[RunSaid]:
+        scored, _ = found.outcome(found.ranked(runs)[0], runs)
+        tests = self.scoring.tests
+        return [
+            RunSaid(dev_scores(run), tests.get(run.scored_as))
+            for run in scored
+            if run.id != model.id
+        ]
+
+    def _trained(
+        self, found: Contest, trainers: Trainers, told: Told, search: FinalSearch | None
+    ) -> dict[str, TrialRecord]:
+        """Trains what is left of the runs; returns all of them."""
+        runs = found.read(self._folder)
+        if all(run.has_ended for run in runs.values()):
+            return runs
+        finals, seeds = len(found.finalists), len(found.seeds)
+        told.watcher.stage(f"final stage: {finals} recipes with {seeds} seeds")
+        history = History(runs.values())
+        # All of them keep their checkpoints: which are needed is not known by the scores of runs.
+        recorder = Recorder(
+            found.run, self._folder, history, defaults={}, keep_checkpoints=len(runs)
+        )
+        training = RunTraining(recorder, told.watcher, told.clock)
+
+        def ended(_: TrialRecord) -> None:
+            for run_id in found.losers({run.id: run for run in history}):
+                self._folder.drop_checkpoint(run_id)
+
+        known = search.known if search is not None else ()
+        specs = [replace(self._spec(run), known=known) for run in runs.values()]
+        training.train(specs, trainers, ended=ended)
+        return {run.id: run for run in history}
+
+    def _spec(self, run: TrialRecord) -> TrialSpec:
+        spec = TrialSpec(run.id, dict(run.overrides), self._folder.checkpoint(run.id))
+        return replace(spec, study=self._ref)

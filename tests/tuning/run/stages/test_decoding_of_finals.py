@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+from scorings import scoring_of
 from simulated_study import SimulatedStudy, next_report
 from trials import record
 
@@ -11,11 +12,12 @@ from mtl_core.training.report import Report, best_report
 from tuning.records import TrialRecord
 from tuning.report.decoding import decoding_section
 from tuning.report.replay import replay_overrides
-from tuning.run.stages.finals import FinalSearch, result_of, unscored
+from tuning.run.stages.scoring import FinalSearch, result_of, unscored
 from tuning.study.final_scores import final_scores
 from tuning.study.history import History
 from tuning.study.recorder import note_decoded
 from tuning.study.result import Result, read_result, write_result
+from tuning.study.scored import Scoring, read_scoring, write_scoring
 from tuning.trainers.messages import Scored
 from tuning.trainers.tune_values import TrialResult
 
@@ -58,24 +60,27 @@ def test_the_best_trial_is_that_of_the_best_decoding_and_the_default_stays_as_it
     assert history.best is not None
     assert history.best.id == "0000"
     assert history.default == records[0]
-    assert unscored(history, Result(), has_model=False) == [history.best]
+    assert unscored(history, Scoring(), has_model=False) == [history.best]
     scored = {"0000": Scored({"combined": 0.5}, 10, own={"combined": 0.25})}
-    result = result_of(history, Result(), scored, objective="mean", seconds=1.0)
+    scoring = scoring_of(history, scored)
+    result = result_of(history, scoring, objective="mean", seconds=1.0)
     assert result.best is not None
     assert result.default is not None
     assert (result.best.trial, result.default.trial) == ("0000", "0000")
     assert (result.best.test, result.default.test) == ({"combined": 0.5}, {"combined": 0.25})
     assert (result.best.dev["combined"], result.default.dev["combined"]) == (0.7, 0.6)
     assert result.tests == {"0000": {"combined": 0.25}, "0000+decoding": {"combined": 0.5}}
-    assert unscored(history, result, has_model=True) == []
+    assert unscored(history, scoring, has_model=True) == []
 
 
 def test_what_was_found_is_kept_with_the_result(tmp_path: Path) -> None:
     study = SimulatedStudy(tmp_path, scheduler={"kind": "none"}, trials=1)
     history = History([decoded(record(1, "complete", 0.65), found(1, 0.7))])
     scored = {"0001": Scored(None, 0)}  # There is no test split.
-    result = result_of(history, Result(), scored, objective="mean", seconds=1.0)
+    scoring = scoring_of(history, scored)
+    result = result_of(history, scoring, objective="mean", seconds=1.0)
     write_result(study.folder, result)
+    write_scoring(study.folder, scoring)
     kept = read_result(study.folder)
     assert kept.best == result.best
     assert kept.best is not None
@@ -83,10 +88,14 @@ def test_what_was_found_is_kept_with_the_result(tmp_path: Path) -> None:
     assert kept.best.decoding.settings == {KEY: "viterbi"}
     assert (kept.best.decoding.dev, kept.best.decoding.test) == (0.65, None)
     assert kept.tests == {"0001": None, "0001+decoding": None}
-    assert unscored(history, kept, has_model=True) == []
-    # The model in best/ is decoded otherwise.
-    other = History([record(1, "complete", 0.65)])
-    assert [one.id for one in unscored(other, kept, has_model=True)] == ["0001"]
+    assert read_scoring(study.folder, Result()) == scoring
+    # Older versions have the result alone.
+    study.folder.scored.unlink()
+    for known in (scoring, read_scoring(study.folder, kept)):
+        assert unscored(history, known, has_model=True) == []
+        # The model in best/ is decoded otherwise.
+        other = History([record(1, "complete", 0.65)])
+        assert [one.id for one in unscored(other, known, has_model=True)] == ["0001"]
     assert replay_overrides("fp32", history.best) == {KEY: "viterbi"}
 
 
@@ -99,9 +108,9 @@ def test_the_best_is_searched_where_its_trial_was_not() -> None:
     ):
         history = History([one])
         scored = {"0001": Scored({"combined": 0.5}, 0)}
-        result = result_of(history, Result(), scored, objective="mean", seconds=1.0)
-        assert bool(unscored(history, result, has_model=True, search=SEARCH)) is is_wanted
-        assert unscored(history, result, has_model=True) == []
+        scoring = scoring_of(history, scored)
+        assert bool(unscored(history, scoring, has_model=True, search=SEARCH)) is is_wanted
+        assert unscored(history, scoring, has_model=True) == []
 
 
 def test_what_is_found_afterwards_stands_in_the_last_report(tmp_path: Path) -> None:

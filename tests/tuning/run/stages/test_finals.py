@@ -1,56 +1,227 @@
-"""Which trials are scored on test, each once in the life of a study."""
+"""The final stage: who takes part, who is chosen, and that nothing is done twice."""
 
-from trials import record
+import json
+import os
+import random
+import shutil
+import time
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
 
-from tuning.run.stages.finals import result_of, unscored
-from tuning.study.final_scores import FinalScores
-from tuning.study.history import History
-from tuning.study.result import Result
-from tuning.trainers.messages import Scored
+import pytest
+from simulated_sessions import SimulatedTrainers, session_of
+from simulated_study import SPACE, SimulatedStudy, learn
+
+from mtl_core.errors import TrainingError
+from tuning.study.finals import Finals
+from tuning.study.result import read_result
+from tuning.study.scored import read_scoring
+from tuning.trainers.messages import ScoreJob
+
+FINALS = {"recipes": 2, "seeds": 3}
 
 
-def test_a_model_that_was_deleted_is_made_again() -> None:
-    history = History([record(3, "complete", 0.5)])
-    before = Result(best=FinalScores("0003", {}, {"combined": 0.5}, test=None))
-    assert unscored(history, before, has_model=True) == []
-    assert unscored(history, before, has_model=False) == [history["0003"]]
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without what takes long and is read by nobody here."""
+    monkeypatch.setattr(os, "fsync", lambda file: None)
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
 
 
-def test_scores_on_unseen_rows_stay_with_their_trial() -> None:
-    history = History([record(0, "complete", 0.5), record(1, "complete", 0.6)])
-    scored = {
-        one: Scored({"combined": 0.5}, 10, unseen={"combined": score})
-        for one, score in (("0000", 0.25), ("0001", 0.125))
-    }
-    first = result_of(history, Result(), scored, objective="mean", seconds=3.0)
-    # Another session scores nothing anew.
-    for result in (first, result_of(history, first, {}, objective="mean", seconds=4.0)):
-        assert result.best is not None
-        assert result.default is not None
-        assert (result.best.unseen, result.default.unseen) == (
-            {"combined": 0.125},
-            {"combined": 0.25},
+def noisy(score: float, overrides: Mapping[str, object]) -> float:
+    """As `learn` has it, with luck that differs from seed to seed, and from recipe to recipe."""
+    luck = random.Random(json.dumps(overrides, sort_keys=True)).gauss(0, 0.02)
+    return learn(score, overrides) + luck
+
+
+def trainers_of(storage: Path, *, trials: int = 5, **study: object) -> SimulatedTrainers:
+    settings = {"scheduler": {"kind": "none"}, "epochs": 2, "finals": FINALS, "learn": noisy}
+    return SimulatedTrainers(SimulatedStudy(storage, trials=trials, **{**settings, **study}))
+
+
+def finals_of(trainers: SimulatedTrainers, **session: object) -> Finals:
+    found = session_of(trainers, **session)
+    assert found is not None
+    assert found.result.finals is not None
+    assert read_result(trainers.study.folder) == found.result
+    return found.result.finals
+
+
+def test_the_best_recipes_and_the_default_are_trained_anew(tmp_path: Path) -> None:
+    trainers = trainers_of(tmp_path)
+    finals = finals_of(trainers)
+    history = trainers.study.history
+    best = [one.id for one in history.goal.ranked(history)][:2]
+    wanted = {*best, "0000"}
+    assert {one.trial for one in finals.recipes} == wanted
+    runs = {f"final/{one}/seed-{seed}" for one in wanted for seed in (1, 2, 3)}
+    assert {one.run for recipe in finals.recipes for one in recipe.seeds} == runs
+    trained = [run for what, run in trainers.done if what == "train"]
+    assert Counter(trained) == dict.fromkeys(runs, 2)  # epochs
+    for recipe in finals.recipes:
+        for run in recipe.seeds:
+            folder = trainers.study.folder.run(run.run)
+            assert folder == trainers.study.folder.path / run.run
+            assert f"seed: {run.seed}\n" in (folder / "config.yaml").read_text()
+            scores = [one.combined for one in trainers.study.folder.read_reports(run.run)]
+            assert run.dev["combined"] == max(scores)
+        mean = sum(run.dev["combined"] for run in recipe.seeds) / 3
+        assert recipe.dev["combined"].mean == pytest.approx(mean, abs=1e-12)
+        assert recipe.parameters == history[recipe.trial].parameters
+    means = [recipe.dev["combined"].mean for recipe in finals.recipes]
+    assert means == sorted(means, reverse=True)
+    assert finals.chosen == finals.recipes[0].trial
+
+
+def test_test_is_opened_once_dev_has_chosen(tmp_path: Path) -> None:
+    trainers = trainers_of(tmp_path, trials=6, finals={"recipes": 4, "seeds": 2})
+    finals = finals_of(trainers)
+    kinds = [what for what, _ in trainers.done]
+    assert kinds == sorted(kinds, reverse=True)  # All that is trained comes before any score.
+    assert finals.second is not None
+    opened = {finals.chosen, finals.second.trial, "0000"}
+    scored = [run for what, run in trainers.done if what == "score"]
+    assert Counter(scored) == {f"final/{one}/seed-{n}": 1 for one in opened for n in (1, 2)}
+    for recipe in finals.recipes:
+        assert (recipe.test is not None) == (recipe.trial in opened)
+        assert all((run.test is not None) == (recipe.trial in opened) for run in recipe.seeds)
+    # Whose model it is dev has chosen as well.
+    best = max(finals.best.seeds, key=lambda run: run.dev["combined"])
+    assert (trainers.study.folder.best / "run").read_text() == best.run == finals.model
+    # Nobody needs the others any more.
+    kept = [path.parent for path in trainers.study.folder.path.glob("final/*/*/checkpoint")]
+    assert kept == [trainers.study.folder.run(best.run)]
+    result = read_result(trainers.study.folder)
+    assert result.best is not None
+    assert (result.best.trial, result.best.test) == (finals.chosen, None)
+    [choice] = read_scoring(trainers.study.folder, result).choices
+    assert (choice.chosen, set(choice.scored)) == (finals.chosen, set(scored))
+    # There is nothing left to do.
+    trainers.done.clear()
+    assert finals_of(trainers) == finals
+    assert trainers.done == []
+
+
+def test_luck_in_the_search_does_not_win(tmp_path: Path) -> None:
+    def lucky(score: float, overrides: Mapping[str, object]) -> float:
+        # The first recipe that is drawn is poor, and was lucky with the seed of the search.
+        is_first = overrides.get("optimizer.weight_decay") == 0.02
+        return 0.9 if is_first and "seed" not in overrides else 0.5 if is_first else 0.7
+
+    search = {**SPACE, "try": [{"optimizer.weight_decay": 0.02}]}
+    trainers = trainers_of(tmp_path, learn=lucky, search=search)
+    finals = finals_of(trainers)
+    history = trainers.study.history
+    assert history.best is not None
+    assert history.best.id == "0001"
+    assert finals.chosen != "0001"
+    assert finals.best.dev["combined"].mean == pytest.approx(0.7)
+    [poor] = [recipe for recipe in finals.recipes if recipe.trial == "0001"]
+    assert poor.dev["combined"].mean == pytest.approx(0.5)
+
+
+def test_a_driver_that_is_killed_anywhere_costs_nothing(tmp_path: Path) -> None:
+    settings = {"trials": 2, "epochs": 1, "finals": {"recipes": 1, "seeds": 2}}
+    searched = trainers_of(tmp_path / "searched", **settings)
+    assert searched.study.run()
+    shutil.copytree(searched.study.folder.path, tmp_path / "whole" / "simulated")
+    expected = finals_of(trainers_of(tmp_path / "whole", **settings))
+    # 45 things are done and written.
+    for kill_at in (1, *random.Random(0).sample(range(2, 45), 8), 45):
+        storage = tmp_path / str(kill_at)
+        shutil.copytree(searched.study.folder.path, storage / "simulated")
+        trainers = trainers_of(storage, **settings)
+        assert session_of(trainers, kill_at=kill_at) is None
+        assert finals_of(trainers) == expected
+        # An epoch that was under way may be trained again, and a score asked for again.
+        trained, scored = (
+            Counter(run for what, run in trainers.done if what == kind)
+            for kind in ("train", "score")
         )
+        assert len(trained) == len(scored) == 4
+        assert sum(trained.values()) in (4, 5)
+        assert sum(scored.values()) in (4, 5)
+        result = read_result(trainers.study.folder)
+        assert len(read_scoring(trainers.study.folder, result).choices) == 1
 
 
-def test_best_and_default_are_scored_once() -> None:
-    history = History([record(0, "complete", 0.5), record(1, "stopped", 0.6)])
-    wanted = ["0001", "0000"]
-    assert [one.id for one in unscored(history, Result(), has_model=False)] == wanted
-    scored = {one: Scored({"combined": 0.25}, worth_in_rows=100) for one in wanted}
-    result = result_of(history, Result(), scored, objective="mean", seconds=3.0)
-    assert unscored(history, result, has_model=True) == []
-    history.note(record(2, "complete", 0.7))
-    assert [one.id for one in unscored(history, result, has_model=True)] == ["0002"]
-    later = result_of(
-        history, result, {"0002": Scored({"combined": 0.5}, 0)}, objective="mean", seconds=9.0
+def test_a_recipe_of_which_a_run_fails_stands_behind(tmp_path: Path) -> None:
+    plain = finals_of(trainers_of(tmp_path / "plain"))
+    trainers = trainers_of(tmp_path / "failing")
+    run = plain.best.seeds[1].run
+    trainers.failing = {run}
+    finals = finals_of(trainers)
+    assert finals.chosen == plain.recipes[1].trial
+    [failed] = [recipe for recipe in finals.recipes if recipe.trial == plain.chosen]
+    assert len(failed.seeds) == 2
+    assert failed.failed == {run: "TrainingError: it failed"}
+    # It has failed for good.
+    trainers.failing, trainers.done = set(), []
+    assert finals_of(trainers) == finals
+    assert trainers.done == []
+
+
+def test_where_all_runs_fail_there_is_no_result(tmp_path: Path) -> None:
+    trainers = trainers_of(tmp_path, trials=1)
+    trainers.failing = {f"final/0000/seed-{seed}" for seed in (1, 2, 3)}
+    for _ in range(2):
+        with pytest.raises(TrainingError, match=r"no run of the final stage .* it failed; .*final"):
+            session_of(trainers)
+    assert not trainers.study.folder.result.exists()
+
+
+def test_more_trials_and_more_seeds_go_on_with_what_is_there(tmp_path: Path) -> None:
+    trainers = trainers_of(tmp_path)
+    first = finals_of(trainers)
+    trainers.done.clear()
+    study = trainers.study.study
+    more = study.study.finals.model_copy(update={"seeds": 4})
+    trainers.study.study = study.model_copy(
+        update={"study": study.study.model_copy(update={"finals": more})}
     )
-    assert (later.model, later.test_rows) == ("0002", 100)
-    assert later.tests == {
-        "0000": {"combined": 0.25},
-        "0001": {"combined": 0.25},
-        "0002": {"combined": 0.5},
+    second = finals_of(trainers)
+    assert {run for what, run in trainers.done if what == "train"} == {
+        f"final/{recipe.trial}/seed-4" for recipe in first.recipes
     }
-    # What was the best once is so again, without a second look at test.
-    history.note(record(2, "failed", 0.7))
-    assert unscored(history, later, has_model=True) == [history["0001"]]  # for its model
+    scoring = read_scoring(trainers.study.folder, read_result(trainers.study.folder))
+    # Test was opened again, for the runs that are new.
+    assert len(scoring.choices) == 2
+    assert len(second.best.seeds) == 4
+
+
+def test_a_study_that_has_ended_without_finals_gets_them(tmp_path: Path) -> None:
+    trainers = trainers_of(tmp_path, finals=None)
+    found = session_of(trainers)
+    assert found is not None
+    assert found.result.finals is None
+    earlier = found.result.tests
+    assert len(earlier) == len({found.result.model, "0000"})
+    with_finals = trainers_of(tmp_path / "other")
+    trainers.study.study = with_finals.study.study.model_copy(
+        update={"study": with_finals.study.study.study.model_copy(update={"storage": tmp_path})}
+    )
+    finals = finals_of(trainers)
+    assert finals.best.test is not None
+    result = read_result(trainers.study.folder)
+    assert result.tests.items() >= earlier.items()
+    scoring = read_scoring(trainers.study.folder, result)
+    assert [one.scored[0].startswith("final/") for one in scoring.choices] == [False, True]
+
+
+def test_claims_are_those_of_test(tmp_path: Path) -> None:
+    trainers = trainers_of(tmp_path)
+
+    def test(job: ScoreJob) -> float:
+        is_default = job.spec.id.startswith("final/0000/")
+        return (0.5 if is_default else 0.8) + 0.001 * int(job.spec.id[-1])
+
+    trainers.test = test
+    finals = finals_of(trainers)
+    found = {(one.second, one.score): one for one in finals.differences}
+    assert finals.second is not None
+    assert {second for second, _ in found} == {"0000", finals.second.trial}
+    difference = found["0000", "combined"]
+    assert difference.first == finals.chosen != "0000"
+    assert difference.estimate.mean == pytest.approx(0.3)
+    assert (difference.claim, difference.where) == ("better", "test")
