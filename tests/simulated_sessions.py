@@ -63,8 +63,9 @@ class SimulatedTrainers:
             return
         before = self.study.trained
         for result in self.study.results(job.spec, job.delivered):
+            self.done += [("train", job.spec.id)] * (self.study.trained - before)
+            before = self.study.trained
             yield Reported(result.report, is_last=result.is_last)
-        self.done += [("train", job.spec.id)] * (self.study.trained - before)
 
     def _score(self, job: Job) -> Iterator[Message]:
         assert isinstance(job, ScoreJob)

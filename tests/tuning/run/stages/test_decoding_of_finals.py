@@ -132,8 +132,8 @@ def test_what_is_found_afterwards_stands_in_the_last_report(tmp_path: Path) -> N
 class Decoding(SimulatedStudy):
     """Trainers whose search finds the more the worse a model is."""
 
-    def _results(self, spec: object, delivered: int) -> object:
-        for told in super()._results(spec, delivered):  # type: ignore[arg-type]
+    def results(self, spec: object, delivered: int) -> object:
+        for told in super().results(spec, delivered):  # type: ignore[arg-type]
             yield TrialResult(_with(told.report), True) if told.is_last else told
 
 
