@@ -122,18 +122,9 @@ def so_far(
     """
     # A trial that has not ended may be the best so far; of a finished study it may not.
     best = history.best_so_far
-    # The journal calls all of them running that have not ended.
-    records = [
-        record
-        if record.has_ended
-        else replace(record, status="interrupted")
-        if status.state == "interrupted"
-        else replace(record, status="paused" if record.id in status.paused else "running")
-        for record in history
-    ]
     return replace(
         summary,
-        records=records,
+        records=[_as_it_stands(record, status) for record in history],
         # {}: scores on test of an earlier result stay hidden until the study is done again.
         result=replace(
             summary.result,
@@ -145,6 +136,15 @@ def so_far(
         replay=_replay(facts, folder, best),
         unfinished=Unfinished(status.ended, status.trials, status.state, status.go_on),
     )
+
+
+def _as_it_stands(record: TrialRecord, status: StudyStatus) -> TrialRecord:
+    # The journal calls all of them running that have not ended.
+    if record.has_ended:
+        return record
+    if status.state == "interrupted":
+        return replace(record, status="interrupted")
+    return replace(record, status="paused" if record.id in status.paused else "running")
 
 
 def _replay(facts: StudyFacts, folder: StudyFolder, best: TrialRecord | None) -> str:

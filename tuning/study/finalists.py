@@ -4,22 +4,16 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from statistics import fmean
 
-from mtl_core.scores import flatten
 from mtl_core.study_file import override, read_document
-from mtl_core.training.report import Report, why_no_number
+from mtl_core.training.report import why_no_number
 from tuning.goals import Goal
 from tuning.records import DECODED, DEFAULT_ID, Recipe, TrialRecord
 from tuning.space.parameters import look_up
-from tuning.statistics.estimates import Difference
-from tuning.statistics.seeds import RunScores, differences, estimates
-from tuning.study.final_scores import dev_scores
+from tuning.study.final_means import compared, final_recipe, mean_record
 from tuning.study.finals import (
-    FinalRecipe,
     Finals,
     FinalsSection,
-    SeedScores,
     final_run_id,
 )
 from tuning.study.folder import StudyFolder
@@ -110,7 +104,7 @@ class Contest:
         for finalist in self.finalists:
             scored, failed = self.outcome(finalist, runs)
             if scored:
-                means.setdefault(len(failed), []).append(_mean(finalist, scored))
+                means.setdefault(len(failed), []).append(mean_record(finalist.id, scored))
         by_id = {finalist.id: finalist for finalist in self.finalists}
         order = [one for _, group in sorted(means.items()) for one in self.goal.ranked(group)]
         return [by_id[record.id] for record in order]
@@ -178,31 +172,12 @@ class Contest:
         others = [one for one in self.finalists if one not in ranked]
         if not ranked:
             return None
-        recipes = [self._recipe(one, runs, scoring) for one in (*ranked, *others)]
-        return Finals(tuple(recipes), recipes[0].id, _compared(recipes))
-
-    def _recipe(
-        self, finalist: Finalist, runs: Mapping[str, TrialRecord], scoring: Scoring
-    ) -> FinalRecipe:
-        scored, failed = self.outcome(finalist, runs)
-        seeds = tuple(
-            SeedScores(
-                int(str(one.overrides["seed"])),
-                one.id,
-                dev_scores(one),
-                scoring.tests.get(one.scored_as),
-            )
-            for one in scored
-        )
-        return FinalRecipe(
-            finalist.trial,
-            finalist.recipe[1],
-            seeds,
-            estimates(_run_scores(seeds, "dev")),
-            estimates(_run_scores(seeds, "test")) or None,
-            finalist.is_decoded,
-            {one.id: one.error or "it has no score" for one in failed},
-        )
+        recipes = []
+        for one in (*ranked, *others):
+            scored, failed = self.outcome(one, runs)
+            recipe = final_recipe(one.trial, one.recipe[1], scored, failed, scoring.tests)
+            recipes.append(replace(recipe, is_decoded=one.is_decoded))
+        return Finals(tuple(recipes), recipes[0].id, compared(recipes))
 
 
 def contest(
@@ -269,44 +244,3 @@ def _has_score(record: TrialRecord) -> bool:
 
 def _combined(record: TrialRecord) -> float:
     return record.best.combined if record.best is not None else float("-inf")
-
-
-def _mean(finalist: Finalist, runs: Sequence[TrialRecord]) -> TrialRecord:
-    """Returns a record of a recipe whose only report has the means over its runs."""
-    reports = [run.best for run in runs if run.best is not None]
-    first = reports[0]
-    dev = {
-        task: {name: fmean(one.dev[task][name] for one in reports) for name in scores}
-        for task, scores in first.dev.items()
-    }
-    times = [one.ms_per_sentence for one in reports if one.ms_per_sentence is not None]
-    report: Report = replace(
-        first,
-        dev=dev,
-        joint_accuracy=fmean(one.joint_accuracy for one in reports),
-        combined=fmean(one.combined for one in reports),
-        ms_per_sentence=fmean(times) if times else None,
-        parameters=max(one.parameters for run in runs for one in run.reports),
-    )
-    return TrialRecord(finalist.id, "complete", {}, {}, (report,))
-
-
-def _run_scores(seeds: Sequence[SeedScores], split: str) -> list[RunScores]:
-    """Returns the scores of the runs on a split; none when one of them was not scored on it."""
-    trees = [one.dev if split == "dev" else one.test for one in seeds]
-    if any(tree is None for tree in trees):
-        return []
-    return [RunScores(flatten(tree, "/")) for tree in trees]
-
-
-def _compared(recipes: Sequence[FinalRecipe]) -> tuple[Difference, ...]:
-    """Returns the best against the second and the default, on test; on dev where that is closed."""
-    best, *others = recipes
-    against = [one for one in others if one.seeds][:1]
-    against += [one for one in others if one.id == DEFAULT_ID and one not in against]
-    found: list[Difference] = []
-    for other in against:
-        split = "test" if best.test is not None and other.test is not None else "dev"
-        ours, theirs = (_run_scores(one.seeds, split) for one in (best, other))
-        found += differences(best.id, other.id, ours, theirs)
-    return tuple(found)
