@@ -63,9 +63,8 @@ def score_on_test(
     scores, rest = _scored(trained, "test"), unseen_rows(assets.data.datasets, "test")
     unseen = _scored(replace(trained, datasets=rest), "test")
     if job.export is not None and place.rank == 0:  # Last: it merges adapters into the encoder.
-        dev = job.dev if taken is None else as_tree(taken)
-        said = Said(dev, scores, job.about, errors, job.others)
-        _export(job.export, trained, assets, said)
+        said = Said(job.dev if taken is None else as_tree(taken), scores, job.about, errors)
+        _export(job.export, trained, assets, replace(said, others=job.others))
     compared = rest if unseen is not None and "combined" in unseen else assets.data.datasets
     rows = _test_rows(config, compared, counted_tasks(objective, trained.tasks))
     return Scored(scores, objective.worth_in_rows(rows), unseen, own, decoded)
