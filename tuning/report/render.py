@@ -2,7 +2,7 @@
 
 import shlex
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
@@ -20,7 +20,9 @@ from tuning.report.importance import LEAST_TRIALS, Importance, Share
 from tuning.report.known import FROM_NOTHING, Beforehand, known_section
 from tuning.report.lineage import lineage_section, replay_note
 from tuning.report.markdown import parameter_cell, shell, table
+from tuning.report.setup import setup_section
 from tuning.report.sharing import sharing_section
+from tuning.report.spent import spent_section
 from tuning.report.summary import StudySummary
 from tuning.study.final_scores import FinalScores
 from tuning.study.gains import differences_of
@@ -51,6 +53,7 @@ def render_report(
     openings: Sequence[Opening] = (),
     beforehand: Beforehand = FROM_NOTHING,
     samples: Samples = NO_SAMPLES,
+    setup: Mapping[str, str] | None = None,
 ) -> str:
     """Returns the text of `report.md`: Markdown without HTML, scores in percent.
 
@@ -61,8 +64,9 @@ def render_report(
         openings: When test was opened for more trials than best and default.
         beforehand: What was known before the first trial.
         samples: What the best model writes for rows of dev.
+        setup: What the study ran with, see `read_setup`.
     """
-    return text_of(report_sections(summary, openings, beforehand, samples))
+    return text_of(report_sections(summary, openings, beforehand, samples, setup))
 
 
 def text_of(sections: Sequence[Section]) -> str:
@@ -75,6 +79,7 @@ def report_sections(
     openings: Sequence[Opening] = (),
     beforehand: Beforehand = FROM_NOTHING,
     samples: Samples = NO_SAMPLES,
+    setup: Mapping[str, str] | None = None,
 ) -> list[Section]:
     """Returns all that a report says, in order, of what `render_report` takes."""
     best, default = summary.result.best, summary.result.default
@@ -91,6 +96,7 @@ def report_sections(
         "limits": limit_section(summary.result),
         # Of an unfinished study the model that lies there may be of an earlier best trial.
         "samples": _samples_section(samples) if is_finished else [],
+        "progress": spent_section(summary.records),
         "data": ["## Data", *data_section(summary.data)] if summary.data else [],
         "beforehand": known_section(beforehand),
         "statuses": ["## Trials by status", _status_table(summary.records)],
@@ -105,6 +111,7 @@ def report_sections(
         ),
         "failures": ["## Failed trials", _failure_table(summary.records)],
         "commands": ["## How to go on", *_commands(summary)],
+        "setup": setup_section(setup or {}),
     }
     return [Section(key, parts) for key, parts in sections.items() if parts]
 

@@ -8,12 +8,15 @@ import optuna
 from mtl_core.errors import ConfigError
 from mtl_core.files import write_text
 from mtl_core.samples import read_samples
+from tuning.report.html.study import study_page
 from tuning.report.importance import importances
 from tuning.report.known import read_beforehand
 from tuning.report.reading import read_whole
 from tuning.report.render import report_sections, text_of
+from tuning.report.setup import read_setup
 from tuning.report.summary import StudySummary
 from tuning.study.folder import StudyFolder
+from tuning.study.journal import read_order
 from tuning.study.openings import read_openings
 
 
@@ -32,7 +35,7 @@ def write_report(path: Path) -> str:
 
 
 def write_reports(folder: StudyFolder, summary: StudySummary, optuna_study: optuna.Study) -> str:
-    """Writes what was gathered of a study as report.md; returns its text.
+    """Writes what was gathered of a study as report.md and report.html; returns the first.
 
     Args:
         folder: The study folder.
@@ -45,9 +48,19 @@ def write_reports(folder: StudyFolder, summary: StudySummary, optuna_study: optu
     """
     # Here and not where a study is read, as it takes seconds where there are many trials.
     summary = replace(summary, importances=importances(optuna_study))
-    beforehand = read_beforehand(folder, optuna_study)
-    samples = read_samples(folder.best)
-    sections = report_sections(summary, read_openings(folder), beforehand, samples)
-    text = text_of(sections)
+    sections = report_sections(
+        summary,
+        read_openings(folder),
+        read_beforehand(folder, optuna_study),
+        read_samples(folder.best),
+        read_setup(folder, summary.records),
+    )
+    text, order = text_of(sections), read_order(folder.journal)
     write_text(folder.report, text)
+    write_text(html_of(folder.report), study_page(summary, sections, order))
     return text
+
+
+def html_of(report: Path) -> Path:
+    """Returns where the page of a report lies: beside its text."""
+    return report.with_suffix(".html")

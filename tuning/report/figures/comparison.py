@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from tuning.records import TrialRecord
 from tuning.report.figures.drawing import OBJECTIVE, begun, label
-from tuning.report.figures.progress import Cost, Order, moments
+from tuning.report.figures.progress import Cost, Order, best_line, moments, unit_of
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -20,20 +20,7 @@ def studies_so_far(
         studies: What a study is called -> its trials, and the order of their reports.
         cost: What was spent.
     """
-    import plotly.graph_objects as go
-
-    lines = []
-    for name, (records, order) in studies.items():
-        found = moments(records, order)
-        lines.append(
-            go.Scatter(
-                x=[one.epochs if cost == "epochs" else one.hours for one in found],
-                y=[OBJECTIVE.shown(one.best) for one in found],
-                mode="lines",
-                line={"shape": "hv", "width": 2},
-                name=label(name),
-                hovertemplate="%{y:.2f} after %{x:.4g} " + cost,
-            )
-        )
-    unit = "epochs of training, all trials" if cost == "epochs" else "hours of trainers, added up"
+    found = {name: moments(*study) for name, study in studies.items()}
+    scale, unit = unit_of([one for some in found.values() for one in some], cost)
+    lines = [best_line(some, cost, scale, label(name)) for name, some in found.items()]
     return begun(*lines, x=unit, y=OBJECTIVE.title)

@@ -18,6 +18,8 @@ from tuning.report.figures.drawing import (
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure, Scatter
 
+_FEW_EPOCHS = 12
+"""Up to which each epoch has a mark of its own."""
 _MOST = 150
 """Curves in one figure; more would be a grey field."""
 
@@ -42,7 +44,11 @@ def learning_curves(
     others = [record for record in drawn if record.id not in ahead]
     traces = [_others(evenly(others, _MOST), score)] if others else []
     traces += [_one(record, score, *ahead[record.id]) for record in drawn if record.id in ahead]
-    return begun(*traces, x="epochs", y=score.title)
+    figure = begun(*traces, x="epochs", y=score.title)
+    longest = max((record.progress for record in drawn), default=0.0)
+    if 1 <= longest <= _FEW_EPOCHS:
+        figure.update_xaxes(dtick=1)
+    return figure
 
 
 def _points(record: TrialRecord, score: Score) -> list[tuple[float, float]]:

@@ -87,7 +87,7 @@ def scores_of(records: Iterable[TrialRecord]) -> list[Score]:
 
 
 def begun(*traces: object, x: str = "", y: str = "", height: int = 360) -> "Figure":
-    """Returns a figure with titles at its axes, which are Markdown of plotly already.
+    """Returns a figure with titles at its axes, which `label` has spelt where they hold names.
 
     Args:
         traces: What is drawn.
@@ -104,8 +104,9 @@ def begun(*traces: object, x: str = "", y: str = "", height: int = 360) -> "Figu
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
         hovermode="closest",
     )
-    figure.update_xaxes(title_text=x, automargin=True)
-    figure.update_yaxes(title_text=y, automargin=True)
+    # "1e-4" and not "100\u03bc", which stands for a millionth nowhere else here.
+    figure.update_xaxes(title_text=x, automargin=True, exponentformat="e")
+    figure.update_yaxes(title_text=y, automargin=True, exponentformat="e")
     return figure
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from mtl_core.scores import main_scores
 from tuning.goals import Goal
 from tuning.records import TrialRecord
-from tuning.report.figures.drawing import BLUE, GREY, ORANGE, Score, begun, label
+from tuning.report.figures.drawing import BLUE, GREY, ORANGE, PURPLE, Score, begun, label
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure, Scatter
@@ -36,7 +36,8 @@ def front(
     x, y = Score(across, names.get(across, "")), Score(up, names.get(up, ""))
     shown = [record for record in records if _has_values(record, goal)]
     ahead = {record.id for record in goal.front(shown)}
-    kinds = {record.id: _kind(record, ahead, chosen) for record in shown}
+    misses = {record.id for record in shown if goal.missed(record) > 0}
+    kinds = {record.id: _kind(record, chosen, ahead, misses) for record in shown}
     traces = [
         _dots([record for record in shown if kinds[record.id] == kind], kind, x, y)
         for kind in _LOOKS
@@ -48,17 +49,22 @@ def front(
     return figure
 
 
-def _kind(record: TrialRecord, ahead: Container[str], chosen: str | None) -> str:
+def _kind(
+    record: TrialRecord, chosen: str | None, ahead: Container[str], misses: Container[str]
+) -> str:
     """Returns what a trial is drawn as, which is one of `_LOOKS`."""
     if record.id == chosen:
         return "chosen"
     if record.id in ahead:
         return "front"
+    if record.id in misses:
+        return "misses a limit"
     return "beaten" if record.status == "complete" else "not to the end"
 
 
 _LOOKS = {
     "not to the end": (GREY, "x-thin-open", 8),
+    "misses a limit": (PURPLE, "triangle-down-open", 9),
     "beaten": (BLUE, "circle-open", 8),
     "front": (BLUE, "circle", 10),
     "chosen": (ORANGE, "star", 15),

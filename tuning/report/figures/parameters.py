@@ -89,7 +89,7 @@ def slice_of(records: Sequence[TrialRecord], parameter: str, score: Score = OBJE
         order = [_spelt(value) for value in values]
         figure.update_xaxes(type="category", categoryorder="array", categoryarray=order)
     elif _is_log(values):
-        figure.update_xaxes(type="log")
+        figure.update_xaxes(type="log", dtick="D2")  # 1, 2, 5, 10, 20 ...
     return figure
 
 
@@ -166,8 +166,8 @@ def _restyled(figure: "Figure", *, height: int) -> "Figure":
     figure.update_layout(
         title=None, height=height, plot_bgcolor=None, margin={"l": 60, "r": 20, "t": 30, "b": 50}
     )
-    figure.update_xaxes(automargin=True)
-    figure.update_yaxes(automargin=True)
+    figure.update_xaxes(automargin=True, exponentformat="e")
+    figure.update_yaxes(automargin=True, exponentformat="e")
     return figure
 
 

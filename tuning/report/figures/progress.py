@@ -11,10 +11,12 @@ from tuning.records import TrialRecord
 from tuning.report.figures.drawing import BLUE, GREY, OBJECTIVE, ORANGE, begun, label
 
 if TYPE_CHECKING:
-    from plotly.graph_objects import Figure
+    from plotly.graph_objects import Figure, Scatter
 
-Cost = Literal["epochs", "hours"]
-"""What a study spends: epochs of training, or the hours of its trainers, added up."""
+Cost = Literal["epochs", "time"]
+"""What a study spends: epochs of training, or the time of its trainers, added up."""
+_HOURS_FROM = 2.0
+"""Hours from which time is drawn in hours, and not in minutes."""
 
 Order = Sequence[tuple[str, int]]
 """(run id, number) of the reports of a study, in the order in which they were made."""
@@ -81,48 +83,6 @@ def _in_order(
             latest[run_id] = report
 
 
-@dataclass(frozen=True, slots=True)
-class Saved:
-    """What it cost that trials were trained, and what it would have cost to train all to the end.
-
-    Attributes:
-        epochs: Epochs that were trained.
-        full: Epochs of all these trials to their ends.
-        hours: What was trained, over all trainers.
-        full_hours: The same to the end, each trial as fast as it was.
-        stopped: Trials that were stopped early.
-    """
-
-    epochs: float
-    full: float
-    hours: float
-    full_hours: float
-    stopped: int
-
-
-def saved(records: Sequence[TrialRecord]) -> Saved | None:
-    """Returns what early stopping saved; None where no trial was stopped, or none ran to its end.
-
-    Failed trials, and those that have not ended, count with what they ran.
-    """
-    complete = [record.progress for record in records if record.status == "complete"]
-    stopped = [record for record in records if record.status == "stopped" and record.progress > 0]
-    if not (complete and stopped):
-        return None
-    longest = max(complete)
-    epochs = sum(record.progress for record in records)
-    hours = sum(record.seconds for record in records) / 3600
-    more = {record.id: _full(record, longest) - record.progress for record in stopped}
-    slower = sum(more[record.id] * record.seconds / record.progress / 3600 for record in stopped)
-    return Saved(epochs, epochs + sum(more.values()), hours, hours + slower, len(stopped))
-
-
-def _full(record: TrialRecord, longest: float) -> float:
-    """Returns the epochs that a trial would have run."""
-    own = record.parameters.get("training.epochs")
-    return max(record.progress, float(own) if isinstance(own, int | float) else longest)
-
-
 def best_so_far(
     records: Sequence[TrialRecord], order: Order = (), *, cost: Cost = "epochs"
 ) -> "Figure":
@@ -133,36 +93,72 @@ def best_so_far(
         order: The order in which reports were made; none = trial by trial.
         cost: What was spent.
     """
+    found = moments(records, order)
+    scale, unit = unit_of(found, cost)
+    line = best_line(found, cost, scale, "best so far")
+    line.update(line_color=BLUE)
+    stopped = {record.id for record in records if record.status == "stopped"}
+    ends = [one for one in found if one.is_last and math.isfinite(one.score)]
+    return begun(
+        line,
+        _dots([one for one in ends if one.trial in stopped], cost, scale, "stopped early"),
+        _dots([one for one in ends if one.trial not in stopped], cost, scale, "last report"),
+        x=unit,
+        y=OBJECTIVE.title,
+    )
+
+
+def unit_of(found: Sequence[Moment], cost: Cost) -> tuple[float, str]:
+    """Returns by what a cost is multiplied to be drawn, and the title of its axis."""
+    if cost == "epochs":
+        return 1.0, "epochs of training, all trials"
+    most = max((one.hours for one in found), default=0.0)
+    scale, unit = (1.0, "hours") if most >= _HOURS_FROM else (60.0, "minutes")
+    return scale, f"{unit} of trainers, added up"
+
+
+def best_line(found: Sequence[Moment], cost: Cost, scale: float, name: str) -> "Scatter":
+    """Returns the line of the highest score so far.
+
+    Args:
+        found: A study at each report.
+        cost: What was spent.
+        scale: By what that is multiplied.
+        name: What the line is called, as `label` spells it.
+    """
     import plotly.graph_objects as go
 
-    found = moments(records, order)
-    spent = [one.epochs if cost == "epochs" else one.hours for one in found]
-    status = {record.id: record.status for record in records}
-    ends = [at for at, one in enumerate(found) if one.is_last and math.isfinite(one.score)]
-    is_stopped = [status[found[at].trial] == "stopped" for at in ends]
-    line = go.Scatter(
-        x=spent,
+    return go.Scatter(
+        x=[scale * _spent(one, cost) for one in found],
         y=[OBJECTIVE.shown(one.best) for one in found],
         mode="lines",
-        line={"shape": "hv", "color": BLUE, "width": 2},
-        name="best so far",
-        hovertemplate="%{y:.2f} after %{x:.4g} " + cost + "<extra></extra>",
+        line={"shape": "hv", "width": 2},
+        name=name,
+        hovertemplate="%{y:.2f} after %{x:.4g}",
     )
-    dots = go.Scatter(
-        x=[spent[at] for at in ends],
-        y=[OBJECTIVE.shown(found[at].score) for at in ends],
+
+
+def _dots(found: Sequence[Moment], cost: Cost, scale: float, name: str) -> "Scatter":
+    import plotly.graph_objects as go
+
+    is_stopped = name == "stopped early"
+    return go.Scatter(
+        x=[scale * _spent(one, cost) for one in found],
+        y=[OBJECTIVE.shown(one.score) for one in found],
         mode="markers",
         marker={
-            "color": [GREY if one else ORANGE for one in is_stopped],
-            "symbol": ["x-thin-open" if one else "circle" for one in is_stopped],
+            "color": GREY if is_stopped else ORANGE,
+            "symbol": "x-thin-open" if is_stopped else "circle",
             "size": 8,
         },
-        text=[f"trial {label(found[at].trial)}, {status[found[at].trial]}" for at in ends],
+        text=[f"trial {label(one.trial)}, {name}" for one in found],
         hovertemplate="%{text}: %{y:.2f}<extra></extra>",
-        name="a trial's last report",
+        name=name,
     )
-    unit = "epochs of training, all trials" if cost == "epochs" else "hours of trainers, added up"
-    return begun(line, dots, x=unit, y=OBJECTIVE.title)
+
+
+def _spent(moment: Moment, cost: Cost) -> float:
+    return moment.epochs if cost == "epochs" else moment.hours
 
 
 def status_bars(records: Sequence[TrialRecord]) -> "Figure":

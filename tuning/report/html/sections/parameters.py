@@ -1,0 +1,55 @@
+"""Figures of the section on scores by parameter: slices, contours, parallel coordinates."""
+
+from collections.abc import Iterator, Sequence
+
+from tuning.report.figures.parameters import contour, pairs, parallel, slice_of
+from tuning.report.html.drawable import Drawable
+from tuning.report.html.drawn import Drawn
+
+_SLICES, _CONTOURS, _AXES = 12, 6, 10
+"""How many are drawn, those of the most important parameters."""
+_LEAST_TRIALS = 3
+"""Trials that ran to their end under which figures of all parameters show nothing."""
+_FAMILIES = (("tasks.", "task_weights", "weighting"), ("optimizer.",), ("freezing",))
+"""How the keys of what this project searches begin: weights, learning rates, freezing."""
+
+
+def parameters(study: Drawable) -> Iterator[Drawn]:
+    """Yields slices, contours and parallel coordinates over what a study varied."""
+    ran = [
+        record for record in study.ranked if record.status == "complete" and record.best is not None
+    ]
+    names = study.names
+    for name in names[:_SLICES]:
+        yield Drawn(
+            name,
+            slice_of(study.ranked, name),
+            f"Best score on dev of each trial by its {name}; grey: not trained to the end.",
+        )
+    if len(ran) < _LEAST_TRIALS:
+        return
+    for first, second in pairs(ran, _first_of_families(names))[:_CONTOURS]:
+        yield Drawn(
+            f"{first} and {second}",
+            contour(ran, first, second),
+            "Score on dev, the darker the better, between the trials that ran to their end (dots); "
+            "far from them it is a guess.",
+        )
+    if len(names) > 1:
+        shown = names[: _AXES - 1]
+        yield Drawn(
+            "All at once",
+            parallel(ran, shown),
+            "A line is a trial that ran to its end, the darker the better; each axis is its score "
+            "or one of its parameters.",
+            min_width=110 * (len(shown) + 2),
+            is_wide=True,
+        )
+
+
+def _first_of_families(names: Sequence[str]) -> list[str]:
+    """Returns the most important of weights, rates and freezing, then the others."""
+    firsts = [
+        next((name for name in names if name.startswith(family)), None) for family in _FAMILIES
+    ]
+    return list(dict.fromkeys([*(name for name in firsts if name is not None), *names]))

@@ -1,0 +1,48 @@
+"""The page of a study, `report.html`: what stands in it, and which figures in which section.
+
+One file per section draws its figures.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from tuning.report.figures.progress import Order
+from tuning.report.html.drawable import Drawable, drawable
+from tuning.report.html.drawn import Drawn
+from tuning.report.html.page import render_page
+from tuning.report.html.sections.finals import finals
+from tuning.report.html.sections.front import front
+from tuning.report.html.sections.importance import importance
+from tuning.report.html.sections.parameters import parameters
+from tuning.report.html.sections.progress import progress
+from tuning.report.render import Section
+from tuning.report.summary import StudySummary
+
+Draw = Callable[[Drawable], Iterator[Drawn]]
+
+FIGURES: Mapping[str, Draw] = {
+    "scores": finals,
+    "front": front,
+    "progress": progress,
+    "importance": importance,
+    "parameters": parameters,
+}
+"""Key of a section -> what draws its figures, which may be none."""
+_PICTURES = Section("parameters", ["## Score by parameter"])
+"""Figures alone, so the text has no such section; it stands behind the importance."""
+
+
+def study_page(summary: StudySummary, sections: Sequence[Section], order: Order = ()) -> str:
+    """Returns the page of a study.
+
+    Args:
+        summary: What its report shows.
+        sections: What `report.md` says of it.
+        order: The order in which reports were made.
+    """
+    study = drawable(summary, order)
+    drawn = {key: list(draw(study)) for key, draw in FIGURES.items()}
+    shown = [*sections]
+    if drawn[_PICTURES.key]:
+        at = [section.key for section in shown].index("importance")
+        shown.insert(at + 1, _PICTURES)
+    return render_page(summary.name, shown, drawn)
