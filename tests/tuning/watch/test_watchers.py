@@ -38,6 +38,7 @@ from tuning.watch.loggers.following import Following
 from tuning.watch.loggers.logged import Logged, LoggedRun
 from tuning.watch.notebook import NotebookView
 from tuning.watch.plain_lines import PlainLines
+from tuning.watch.relay import Relay
 from tuning.watch.state import StudyState
 from tuning.watch.status_file import StatusFile, read_driver
 from tuning.watch.study_watchers import StudyWatchers
@@ -76,6 +77,7 @@ WATCHERS: dict[type[Watcher], Make] = {
     Following: lambda state, folder: Following(
         NoService(), Logged(folder, "none", "nowhere"), [], print
     ),
+    Relay: lambda state, folder: Relay(Watcher(), "alone/intent"),
     Watchers: lambda state, folder: Watchers(),
     StudyWatchers: lambda state, folder: StudyWatchers("demo", None),
     JsonLines: lambda state, folder: JsonLines(state, EventLines(StringIO())),

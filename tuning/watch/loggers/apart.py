@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
@@ -62,8 +62,13 @@ class Apart(Watcher):
         self._process: subprocess.Popen[bytes] | None = None
         self._listener: threading.Thread | None = None
         self._logged = Logged(study.folder, section.kind, section.place(study))
-        if any(one.has_ended and not self._logged.has_all_of(one) for one in self._records):
+        if self._lacks(self._records):
             self._start()
+
+    def queued(self, run_ids: Sequence[str], ended: Sequence[TrialRecord]) -> None:
+        """Passes it on, unless the service has all of it."""
+        if self._lacks(ended):
+            self._pass_on("queued", run_ids, ended)
 
     def began(self, record: TrialRecord) -> None:
         """Passes it on."""
@@ -119,10 +124,13 @@ class Apart(Watcher):
                 name, code,
             )  # fmt: skip
 
-    def _pass_on(self, what: str, value: object) -> None:
+    def _lacks(self, records: Iterable[TrialRecord]) -> bool:
+        return any(one.has_ended and not self._logged.has_all_of(one) for one in records)
+
+    def _pass_on(self, what: str, *values: object) -> None:
         if self._process is None:
             self._start()
-        self._messages.put((what, (value,)))
+        self._messages.put((what, values))
 
     def _start(self) -> None:
         # What this process finds, the other one finds.

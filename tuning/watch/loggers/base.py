@@ -126,6 +126,12 @@ def metrics_of(reports: Sequence[Report]) -> Mapping[str, float]:
     return {name: value for name, value in values.items() if abs(value) < float("inf")}
 
 
+def parameters_of(record: TrialRecord) -> dict[str, object]:
+    """Returns what a run was drawn with; of one that is no trial also its seed, if it has one."""
+    seeds = {} if record.is_trial else record.overrides
+    return {**record.parameters, **{key: seeds[key] for key in ("seed",) if key in seeds}}
+
+
 def sort_of(run_id: str) -> str:
     """Returns what a run is: "trial", or what its run id begins with, such as "final"."""
     head, slash, _ = run_id.partition("/")

@@ -8,14 +8,15 @@ from tuning.watch.loggers.final_table import FinalRow, FinalTable
 
 if TYPE_CHECKING:
     from tuning.study.finals import FinalRecipe, Finals
+    from tuning.study.gains import Baselines
     from tuning.study.result import Result
 
 
 def final_table(result: "Result") -> FinalTable:
-    """Returns the final scores: those of the final stage where there is one."""
+    """Returns the final scores: those of the final stage where there is one, and of baselines."""
     finals = result.finals
     rows = _of_search(result) if finals is None else _of_finals(finals)
-    return FinalTable(result.status, tuple(rows))
+    return FinalTable(result.status, (*rows, *_of_baselines(result.baselines or {})))
 
 
 def _of_search(result: "Result") -> Iterator[FinalRow]:
@@ -37,6 +38,17 @@ def _of_finals(finals: "Finals") -> Iterator[FinalRow]:
                 yield FinalRow(
                     recipe.id, _role(recipe, finals), split, name, one.mean, one.low, one.high,
                     one.count,
+                )  # fmt: skip
+
+
+def _of_baselines(baselines: "Baselines") -> Iterator[FinalRow]:
+    for one in baselines.values():
+        for split, sides in (("dev", one.dev), ("test", one.test)):
+            if sides is not None and one.score is not None:
+                alone = sides.alone
+                yield FinalRow(
+                    one.folder, "alone", split, one.score, alone.mean, alone.low, alone.high,
+                    alone.count,
                 )  # fmt: skip
 
 

@@ -10,8 +10,8 @@ class FinalRow:
     """A score of a recipe.
 
     Attributes:
-        recipe: Id of its trial, see `FinalRecipe.id`.
-        role: "best", "second" or "default"; "" of any other.
+        recipe: Id of its trial, see `FinalRecipe.id`; of a baseline the folder of its study.
+        role: "best", "second", "default" or "alone", of a task alone; "" of any other.
         split: "dev" or "test".
         score: Flat name, such as "combined" or "intent/accuracy".
         value: The score; with a final stage the mean over runs with several seeds.
@@ -56,8 +56,8 @@ class FinalTable:
 
     @property
     def metrics(self) -> Mapping[str, float]:
-        """Name -> finite number: "test/intent/accuracy" of the best, "default/test/..."."""
-        prefixes = {"best": "", "default": "default/"}
+        """Name -> finite number: "test/..." of the best, "default/test/...", "alone/test/..."."""
+        prefixes = {"best": "", "default": "default/", "alone": "alone/"}
         return {
             f"{prefixes[row.role]}{row.split}/{row.score}": row.value
             for row in self.rows

@@ -1,6 +1,6 @@
 """Keeps a service in step with a study: whatever it could not be told, it is told later, once."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -50,6 +50,11 @@ class Following(Watcher):
         self._open: dict[str, TrialRecord] = {}
         """Run id -> a run that the service holds for running."""
         self._table: FinalTable | None = None
+
+    def queued(self, run_ids: Sequence[str], ended: Sequence[TrialRecord]) -> None:
+        """Logs what earlier sessions did not log of the runs of a stage."""
+        self._behind |= {record.id: record for record in ended}
+        self._catch_up()
 
     def began(self, record: TrialRecord) -> None:
         """Logs what is new of a run."""

@@ -67,7 +67,7 @@ class Logged:
         Raises:
             BrokenError: The file is broken.
         """
-        self.path = folder / "loggers" / f"{kind}-{_hash(place)}.json"
+        self.path = path_of(folder, kind, place)
         remedy = "remove it: all of the study is then logged once more, as new runs"
         self._content = read_kept(self.path, _Content, remedy=remedy) or _Content(place)
 
@@ -106,6 +106,11 @@ class Logged:
             self.path.parent.mkdir(exist_ok=True)
             write_json(self.path, asdict(content))
             self._content = content
+
+
+def path_of(folder: Path, kind: str, place: str) -> Path:
+    """Returns the file for a logger; see `Logged`."""
+    return folder / "loggers" / f"{kind}-{_hash(place)}.json"
 
 
 def _hash(text: str) -> str:

@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from mtl_core.printable import one_line
 from mtl_core.training.report import Report
 from tuning.records import Status, TrialRecord
-from tuning.watch.loggers.base import LoggedStudy, LoggerBase, Service, metrics_of, sort_of
+from tuning.watch.loggers.base import (
+    LoggedStudy,
+    LoggerBase,
+    Service,
+    metrics_of,
+    parameters_of,
+    sort_of,
+)
 from tuning.watch.loggers.final_table import COLUMNS, FinalTable
 from tuning.watch.loggers.logged import LoggedRun
 
@@ -142,12 +149,12 @@ class Mlflow(Service):
 
         texts = {
             _allowed(key): value if isinstance(value, str) else json.dumps(value)
-            for key, value in record.parameters.items()
+            for key, value in parameters_of(record).items()
         }
         params = [Param(key, _shortened(text)) for key, text in texts.items()]
         self._client.log_batch(run, params=params)
         if any(len(text) > _LONGEST for text in texts.values()):
-            self._client.log_dict(run, dict(record.parameters), "parameters.json")
+            self._client.log_dict(run, parameters_of(record), "parameters.json")
 
 
 def _metrics(values: Mapping[str, float], step: int) -> list["Metric"]:

@@ -14,10 +14,10 @@ from tuning.watch.loggers.apart import Message
 from tuning.watch.loggers.base import LoggedStudy
 from tuning.watch.loggers.following import Following
 from tuning.watch.loggers.kinds import LoggerSection
-from tuning.watch.loggers.logged import Logged
+from tuning.watch.loggers.logged import Logged, path_of
 
 _LOCK_SECONDS = 600.0
-"""How long it waits for the process of an earlier session, which may still log."""
+"""How long it waits for another process that logs to the same place."""
 
 
 def main() -> None:
@@ -61,9 +61,11 @@ def follow(
         messages: What happens, in its order.
         tell: Tells the user a line.
     """
+    place = section.place(study)
     try:
-        with locked(study.folder / "loggers" / section.kind).acquire(timeout=_LOCK_SECONDS):
-            logged = Logged(study.folder, section.kind, section.place(study))
+        # The process of an earlier session may still log what it was told.
+        with locked(path_of(study.folder, section.kind, place)).acquire(timeout=_LOCK_SECONDS):
+            logged = Logged(study.folder, section.kind, place)
             following = Following(section.open(study), logged, records, tell)
             for what, values in messages:
                 getattr(following, what)(*values)

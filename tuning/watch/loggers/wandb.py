@@ -16,7 +16,14 @@ from uuid import uuid4
 from mtl_core.errors import ConfigError
 from mtl_core.training.report import Report
 from tuning.records import Status, TrialRecord
-from tuning.watch.loggers.base import LoggedStudy, LoggerBase, Service, metrics_of, sort_of
+from tuning.watch.loggers.base import (
+    LoggedStudy,
+    LoggerBase,
+    Service,
+    metrics_of,
+    parameters_of,
+    sort_of,
+)
 from tuning.watch.loggers.final_table import COLUMNS, FinalTable
 from tuning.watch.loggers.logged import LoggedRun
 
@@ -118,7 +125,7 @@ class Wandb(Service):
         when both are sent.
         """
         run_id = known.id if known else uuid4().hex[:8]
-        config: dict[str, object] = {"run": record.id, **record.parameters}
+        config: dict[str, object] = {"run": record.id, **parameters_of(record)}
         run = self._begin(run_id, record.id, sort_of(record.id), config)
         run.define_metric("*", step_metric="epochs")
         # Steps are the numbers of reports, and W&B takes none twice.

@@ -3,6 +3,7 @@ import math
 from tuning.statistics.estimates import Estimate
 from tuning.study.final_scores import FinalScores
 from tuning.study.finals import FinalRecipe, Finals
+from tuning.study.gains import Baseline, Sides
 from tuning.study.result import Result
 from tuning.watch.loggers.final_rows import final_table
 from tuning.watch.loggers.final_table import FinalRow
@@ -43,6 +44,16 @@ def test_a_recipe_that_is_both_has_its_first_role() -> None:
     assert [row.role for row in final_table(Result(finals=default)).rows] == ["best", "second", ""]
     second = Finals((recipe("0001", 0.75), recipe("0000", 0.5)), "0001")
     assert [row.role for row in final_table(Result(finals=second)).rows] == ["best", "default"]
+
+
+def test_tasks_alone_have_rows_as_well() -> None:
+    sides = Sides(alone=estimate(0.5), together=estimate(0.75))
+    alone = Baseline("alone/intent-01", "0002", "0001", "intent/accuracy", dev=sides, test=None)
+    table = final_table(Result(baselines={"intent": alone, "slots": Baseline("alone/slots-02")}))
+    assert table.rows == (
+        FinalRow("alone/intent-01", "alone", "dev", "intent/accuracy", 0.5, 0.25, 0.75, 5),
+    )
+    assert table.metrics == {"alone/dev/intent/accuracy": 0.5}
 
 
 def test_cells_are_plain_values_without_nan() -> None:

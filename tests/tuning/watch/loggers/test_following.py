@@ -8,6 +8,7 @@ from odd_loggers import Odd, OddSection
 from trials import record
 
 from mtl_core.kept import BrokenError
+from tuning.records import TrialRecord
 from tuning.study.result import Result
 from tuning.watch.loggers.base import LoggedStudy
 from tuning.watch.loggers.following import Following
@@ -81,6 +82,24 @@ def test_what_is_missing_at_the_end_is_said_and_told_in_the_next_session(tmp_pat
         "study S", "begin 0001", "end R0001 failed", "begin 0002", "report R0002 1",
         "end R0002 complete", "end S None", "close",
     ]  # fmt: skip
+
+
+def test_runs_of_a_stage_that_ended_before_are_told_with_it(tmp_path: Path) -> None:
+    first = Session(tmp_path)
+    first.watcher.ended(final("final/0000/seed-1"))
+    first.watcher.close()
+    before = len(first.service.calls())
+    second = Session(tmp_path)
+    runs = [final("final/0000/seed-1"), final("final/0000/seed-2")]
+    second.watcher.queued([*(run.id for run in runs), "final/0000/seed-3"], runs)
+    assert second.service.calls()[before:] == [
+        "study S", "begin final/0000/seed-2", "report Rfinal/0000/seed-2 1",
+        "end Rfinal/0000/seed-2 complete",
+    ]  # fmt: skip
+
+
+def final(run_id: str) -> TrialRecord:
+    return replace(record(0, "complete", 0.5), id=run_id)
 
 
 def test_runs_that_have_not_ended_are_left_as_interrupted(tmp_path: Path) -> None:

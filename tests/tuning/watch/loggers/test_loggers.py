@@ -85,7 +85,7 @@ def test_runs_have_the_states_parameters_and_curves_of_their_trials(logger: Open
     for trial in trials:
         session.ended(trial)
     final = record(7, "complete", 0.5)
-    session.ended(replace(final, id="final/0007/seed-1"))
+    session.ended(replace(final, id="final/0007/seed-1", overrides={"seed": 11}))
     session.close()
     runs = logger.read()
     states = {name: (run.state, run.sort, run.status, run.parent) for name, run in runs.items()}
@@ -98,6 +98,8 @@ def test_runs_have_the_states_parameters_and_curves_of_their_trials(logger: Open
     }
     first = runs["0000"]
     assert float(first.parameters["optimizer.encoder_lr"]) == 2e-4
+    assert "seed" not in first.parameters
+    assert int(runs["final/0007/seed-1"].parameters["seed"]) == 11
     # The number of the report is the step, and its epochs are a curve of their own.
     assert curve(first, "dev/combined") == [(1, 0.5), (2, 0.75), (3, 0.625)]
     assert curve(first, "dev/intent/accuracy") == [(1, 0.5), (2, 0.75), (3, 0.625)]
