@@ -15,7 +15,8 @@ class Look:
 
     Attributes:
         tasks: Names of those that have labels there.
-        gradients: The gradient of each task's mean loss, (tasks, shared parameters).
+        gradients: The gradient of each task's mean loss, (tasks, shared parameters); written over
+            by the next look or step.
         affinities: What a step of each task (row) takes off the loss of each task (column), as a
             share of that loss, (tasks, tasks); see `mtl_core.training.look`.
     """

@@ -247,6 +247,20 @@ def test_weightings_are_measured_by_their_steps(
     assert all(row["ours"] > 0 for row in rows)
 
 
+def test_looks_are_measured_against_steps(
+    load: Load, rows_of: RowsOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    benchmark = load("look_cost")
+    monkeypatch.setattr(benchmark, "LOOKS", 1)
+    monkeypatch.setattr(benchmark, "STEPS_BETWEEN", 1)
+    name, tasks = next(iter(benchmark.CASES.items()))
+    monkeypatch.setattr(benchmark, "CASES", {name: tasks})
+    [row] = rows_of(benchmark, "--precision", "fp32")
+    assert row["what"] == "look against step, two tasks on one data set"
+    # Three forward passes and two backward passes against one of each.
+    assert row["ours"] > 1.5 * row["theirs"] > 0
+
+
 def test_heads_are_trained_side_by_side(
     small: Load, load: Load, rows_of: RowsOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
