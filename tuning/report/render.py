@@ -9,10 +9,12 @@ from typing import get_args
 from mtl_core.markdown import code, plain
 from mtl_core.samples import NO_SAMPLES, Samples, samples_table
 from mtl_core.scores import flatten, main_scores, show_difference, show_score
+from mtl_core.task_errors import NO_ERRORS, Errors
 from mtl_core.training.report import epochs_text
 from tuning.records import ENDED, Status, TrialRecord, keys_of_all
 from tuning.report.data import data_section
 from tuning.report.decoding import decoding_section
+from tuning.report.errors import errors_section
 from tuning.report.front import front_section, limit_section
 from tuning.report.gains import gains_section
 from tuning.report.headline import headline
@@ -35,6 +37,10 @@ _ON_SAMPLE = (
 )
 
 
+_WORST = 5
+"""Rows of each task that the text shows of those that the best model gets wrong."""
+
+
 @dataclass(frozen=True, slots=True)
 class Section:
     """A part of a report with a heading of its own.
@@ -54,6 +60,7 @@ def render_report(
     beforehand: Beforehand = FROM_NOTHING,
     samples: Samples = NO_SAMPLES,
     setup: Mapping[str, str] | None = None,
+    errors: Errors = NO_ERRORS,
 ) -> str:
     """Returns the text of `report.md`: Markdown without HTML, scores in percent.
 
@@ -65,8 +72,9 @@ def render_report(
         beforehand: What was known before the first trial.
         samples: What the best model writes for rows of dev.
         setup: What the study ran with, see `read_setup`.
+        errors: Where the best model errs on dev.
     """
-    return text_of(report_sections(summary, openings, beforehand, samples, setup))
+    return text_of(report_sections(summary, openings, beforehand, samples, setup, errors))
 
 
 def text_of(sections: Sequence[Section]) -> str:
@@ -80,6 +88,7 @@ def report_sections(
     beforehand: Beforehand = FROM_NOTHING,
     samples: Samples = NO_SAMPLES,
     setup: Mapping[str, str] | None = None,
+    errors: Errors = NO_ERRORS,
 ) -> list[Section]:
     """Returns all that a report says, in order, of what `render_report` takes."""
     best, default = summary.result.best, summary.result.default
@@ -97,6 +106,7 @@ def report_sections(
         # Of an unfinished study the model that lies there may be of an earlier best trial.
         "samples": _samples_section(samples) if is_finished else [],
         "progress": spent_section(summary.records),
+        "errors": errors_section(errors, worst=_WORST) if is_finished else [],
         "data": ["## Data", *data_section(summary.data)] if summary.data else [],
         "beforehand": known_section(beforehand),
         "statuses": ["## Trials by status", _status_table(summary.records)],

@@ -8,6 +8,7 @@ import optuna
 from mtl_core.errors import ConfigError
 from mtl_core.files import write_text
 from mtl_core.samples import read_samples
+from mtl_core.task_errors import read_errors
 from tuning.report.html.study import study_page
 from tuning.report.importance import importances
 from tuning.report.known import read_beforehand
@@ -48,16 +49,18 @@ def write_reports(folder: StudyFolder, summary: StudySummary, optuna_study: optu
     """
     # Here and not where a study is read, as it takes seconds where there are many trials.
     summary = replace(summary, importances=importances(optuna_study))
+    errors = read_errors(folder.best)
     sections = report_sections(
         summary,
         read_openings(folder),
         read_beforehand(folder, optuna_study),
         read_samples(folder.best),
         read_setup(folder, summary.records),
+        errors,
     )
     text, order = text_of(sections), read_order(folder.journal)
     write_text(folder.report, text)
-    write_text(html_of(folder.report), study_page(summary, sections, order))
+    write_text(html_of(folder.report), study_page(summary, sections, order, errors))
     return text
 
 

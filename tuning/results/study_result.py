@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mtl_core.data.notes import DataNote
+from mtl_core.task_errors import Errors, read_errors
 from tuning.study.final_scores import FinalScores
 from tuning.study.folder import StudyFolder
 from tuning.study.history import History
@@ -116,6 +117,15 @@ class StudyResult:
         from tuning.results.plots import StudyPlots
 
         return StudyPlots(StudyFolder(self.folder), self.history, self.result)
+
+    @property
+    def errors(self) -> Errors:
+        """Where the best model errs on dev: task -> counts of labels, and its worst rows.
+
+        Raises:
+            BrokenError: The file that keeps it is broken.
+        """
+        return read_errors(self.folder / "best")
 
     def predictor(self) -> "Predictor":
         """Loads the best model from best/.

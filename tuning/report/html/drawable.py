@@ -1,8 +1,9 @@
 """What the figures of a study are drawn of."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from mtl_core.task_errors import NO_ERRORS, Errors
 from tuning.records import TrialRecord
 from tuning.report.figures.drawing import Score, scores_of
 from tuning.report.figures.parameters import varied
@@ -20,6 +21,7 @@ class Drawable:
         ranked: Its trials, the best first.
         scores: What trials are shown by: the objective first, then the main score of each task.
         names: The parameters that vary, the most important first.
+        errors: Where its best model errs on dev.
     """
 
     summary: StudySummary
@@ -27,6 +29,7 @@ class Drawable:
     ranked: Sequence[TrialRecord]
     scores: Sequence[Score]
     names: Sequence[str]
+    errors: Errors = field(default_factory=lambda: NO_ERRORS)
 
     @property
     def best(self) -> str | None:
@@ -35,10 +38,10 @@ class Drawable:
         return best.trial if best is not None else None
 
 
-def drawable(summary: StudySummary, order: Order = ()) -> Drawable:
+def drawable(summary: StudySummary, order: Order = (), errors: Errors = NO_ERRORS) -> Drawable:
     """Returns a study as its figures take it."""
     ranked = summary.result.goal.aim.ranked(summary.records)
     shares = summary.importances[0].shares if summary.importances else {}
     names = varied(ranked)
     names.sort(key=lambda name: -shares[name].share if name in shares else 0.0)
-    return Drawable(summary, order, ranked, scores_of(ranked), names)
+    return Drawable(summary, order, ranked, scores_of(ranked), names, errors)

@@ -4,11 +4,15 @@ One file per section draws its figures.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
+from mtl_core.task_errors import NO_ERRORS, Errors
+from tuning.report.errors import errors_section
 from tuning.report.figures.progress import Order
 from tuning.report.html.drawable import Drawable, drawable
 from tuning.report.html.drawn import Drawn
 from tuning.report.html.page import render_page
+from tuning.report.html.sections.errors import errors as error_figures
 from tuning.report.html.sections.finals import finals
 from tuning.report.html.sections.front import front
 from tuning.report.html.sections.importance import importance
@@ -22,6 +26,7 @@ Draw = Callable[[Drawable], Iterator[Drawn]]
 FIGURES: Mapping[str, Draw] = {
     "scores": finals,
     "front": front,
+    "errors": error_figures,
     "progress": progress,
     "importance": importance,
     "parameters": parameters,
@@ -31,17 +36,24 @@ _PICTURES = Section("parameters", ["## Score by parameter"])
 """Figures alone, so the text has no such section; it stands behind the importance."""
 
 
-def study_page(summary: StudySummary, sections: Sequence[Section], order: Order = ()) -> str:
+def study_page(
+    summary: StudySummary,
+    sections: Sequence[Section],
+    order: Order = (),
+    errors: Errors = NO_ERRORS,
+) -> str:
     """Returns the page of a study.
 
     Args:
         summary: What its report shows.
         sections: What `report.md` says of it.
         order: The order in which reports were made.
+        errors: Where its best model errs; the page shows more of its worst rows than the text.
     """
-    study = drawable(summary, order)
+    study = drawable(summary, order, errors)
     drawn = {key: list(draw(study)) for key, draw in FIGURES.items()}
-    shown = [*sections]
+    whole = errors_section(errors)
+    shown = [replace(one, parts=whole) if one.key == "errors" else one for one in sections]
     if drawn[_PICTURES.key]:
         at = [section.key for section in shown].index("importance")
         shown.insert(at + 1, _PICTURES)
