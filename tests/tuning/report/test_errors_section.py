@@ -18,7 +18,8 @@ from mtl_core.task_errors import (
 )
 from tuning.report.errors import errors_section
 from tuning.report.figures.errors import confusions
-from tuning.report.render import render_report
+from tuning.report.html.study import study_page
+from tuning.report.render import render_report, report_sections
 from tuning.report.summary import Unfinished
 
 PARSER = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
@@ -127,3 +128,12 @@ def test_the_figure_has_a_field_for_each_pair_with_shares_of_what_is_right() -> 
     # Each row adds up to all that is right: nothing is left out.
     assert [sum(row) for row in drawn.z] == pytest.approx([100, 100, 100, 100])
     assert figure.layout.yaxis.autorange == "reversed"
+
+
+def test_the_page_has_all_kept_rows_and_the_figure() -> None:
+    errors = {"slots": SPANS, "stars": TaskErrors(rows=5, unit="rows", measure="distance")}
+    sections = report_sections(SUMMARY, errors=errors)
+    page = study_page(SUMMARY, sections, errors=errors)
+    assert [f"<code>text {n}</code>" in page for n in (1, 5, 6, 20)] == [True] * 4
+    assert page.count("takes for what") == 1  # nothing is drawn of a task without labels
+    assert "takes for what" not in study_page(SUMMARY, report_sections(SUMMARY))
