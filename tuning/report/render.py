@@ -112,10 +112,7 @@ def report_sections(
         "statuses": ["## Trials by status", _status_table(summary.records)],
         "trials": ["## Trials, best first", _trial_table(ranked)],
         "lineage": lineage_section(summary.records),
-        "importance": [
-            "## Importance of the parameters",
-            *_importance_parts(summary.importances),
-        ],
+        "importance": _importance_section(summary.importances),
         "sharing": sharing_section(
             sharing_of(summary.records), differences_of(summary.result.baselines)
         ),
@@ -211,10 +208,11 @@ def _main_scores(record: TrialRecord) -> dict[str, float]:
     return {f"{task}.{name}": value for task, (name, value) in found.items()}
 
 
-def _importance_parts(importances: Sequence[Importance]) -> list[str]:
+def _importance_section(importances: Sequence[Importance]) -> list[str]:
     """Returns a table with a row per parameter, and what its figures are."""
+    heading = "## Importance of the parameters"
     if not importances:
-        return [f"Not enough trials to tell: under {LEAST_TRIALS} ran to their end."]
+        return [heading, f"Not enough trials to tell: under {LEAST_TRIALS} ran to their end."]
     rows = [
         [code(name), *(_share_cell(one.shares.get(name)) for one in importances)]
         for name in keys_of_all(one.shares for one in importances)
@@ -223,7 +221,7 @@ def _importance_parts(importances: Sequence[Importance]) -> list[str]:
         "Share in reaching the best tenth of the scores, in percent, by PED-ANOVA; behind it, in "
         "brackets, two standard deviations on either side, by a bootstrap over the trials."
     )
-    return [table(["parameter", *(code(one.score) for one in importances)], rows), told]
+    return [heading, table(["parameter", *(code(one.score) for one in importances)], rows), told]
 
 
 def _share_cell(share: Share | None) -> str:
