@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from mtl_core.markdown import code
+from mtl_core.scores import show_difference
 from tuning.report.markdown import percent, points, table
 from tuning.statistics.estimates import Claim, Difference, Estimate
 from tuning.study.grouping import Grouping
@@ -91,7 +92,7 @@ def _task_table(sharing: Sharing, against_alone: Mapping[str, Difference]) -> st
     """Returns a row per task: who helps it, for whom it pays, and what sharing has come to."""
     header = ["task", "helped most by", "pays most for"]
     if against_alone:
-        header.append("shared against alone, in points")
+        header.append("shared against alone")
     rows = []
     for task in sharing.tasks:
         by = {
@@ -114,7 +115,8 @@ def _task_table(sharing: Sharing, against_alone: Mapping[str, Difference]) -> st
 def _against(difference: Difference | None) -> str:
     if difference is None:
         return "-"
-    return f"{points(difference.estimate.mean)}, {_ALONE[difference.claim]}"
+    shown = show_difference(difference.score, difference.estimate.mean)
+    return f"{shown}, {_ALONE[difference.claim]}"
 
 
 def _hint(grouping: Grouping) -> str:

@@ -3,10 +3,12 @@
 from dataclasses import replace
 
 import pytest
+from summaries import SUMMARY
 from trials import record
 
 from tuning.records import Status, TrialRecord
 from tuning.report.figures.sharing import affinity_map, conflict_map
+from tuning.report.render import render_report
 from tuning.report.sharing import sharing_section
 from tuning.statistics.estimates import Difference, Estimate
 from tuning.study.sharing import Sharing, sharing_of
@@ -100,6 +102,18 @@ def test_what_a_task_paid_stands_beside_what_it_lost() -> None:
     # Of one trial nothing is sure.
     assert "| `intent` | none | `slots`, -2.00 % | -1.20, lost |" in text
     assert "| `slots` | `intent`, +2.00 % | none | - |" in text
+
+
+def test_what_is_lost_is_told_in_the_unit_of_the_score() -> None:
+    lost = Difference("shared", "alone", "intent/rmse", Estimate(-0.5, 0.1, -1, 1, 5), "worse")
+    text = "\n".join(sharing_section(found(looked(0, (0.1, 0.02))), {"intent": lost}))
+    assert "| -0.5, lost |" in text
+
+
+def test_a_report_has_the_section_where_trials_looked() -> None:
+    heading = "## How the tasks pull on each other"
+    assert heading not in render_report(SUMMARY)
+    assert heading in render_report(replace(SUMMARY, records=[looked(0, (0.1, 0.02))]))
 
 
 def test_reports_from_before_affinities_tell_of_cosines_alone() -> None:
