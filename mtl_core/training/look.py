@@ -21,8 +21,9 @@ class TaskLook:
         Z_ij = 1 - L_j(s|i) / L_j(s)
     on the same rows, with the same dropout, and with every head as it is. Other than in the paper
     the step is that of AdamW, `RowAdamW.moves`, as it is the one that trains here: one of plain
-    gradients moves a pretrained encoder by next to nothing at such rates. Z_ii is there as well:
-    what a task's own step takes off its loss.
+    gradients moves a pretrained encoder by next to nothing at such rates. It is no larger than what
+    the gradient adds to a step with momentum: ten times that on the same few rows harms whatever
+    other task there is. Z_ii is there as well: what a task's own step takes off its loss.
 
     A look takes a forward pass, a backward pass per task, and one more forward pass per task; and
     the memory of the shared parameters once for each task and twice besides.

@@ -71,11 +71,11 @@ class RowAdamW:
     def moves(self, tensors: Sequence[Tensor], gradients: Sequence[Tensor]) -> Iterator[Tensor]:
         """Yields what a step on other gradients would take off tensors that train; makes none.
 
-        It is AdamW's step for these gradients alone, without weight decay, and without the momentum
-        that earlier steps have left:
-            lr g / (sqrt(v^) + eps),   v^ = (b2 v + (1 - b2) g^2) / (1 - b2^t)
-        with t the step that would be made. Momentum spreads a gradient over the steps to come; that
-        is what they add up to while lr and v stay. Clipped like the gradient of a step.
+        It is the part of AdamW's step that these gradients make: without weight decay, and without
+        the momentum that earlier steps have left.
+            lr m^ / (sqrt(v^) + eps)
+            m^ = (1 - b1) g / (1 - b1^t),   v^ = (b2 v + (1 - b2) g^2) / (1 - b2^t)
+        with t the step that would be made. Clipped like the gradient of a step.
 
         Args:
             tensors: Some of `trained`.
@@ -89,12 +89,13 @@ class RowAdamW:
             else:
                 state, group = self.optimizer.state.get(tensor, {}), groups[id(tensor)]
                 square, made = state.get("exp_avg_sq"), int(state.get("step", 0))
-            gradient, beta2 = whole / divisor, group["betas"][1]
+            gradient, (beta1, beta2) = whole / divisor, group["betas"]
             new = (gradient * gradient).mul_(1 - beta2)
             if square is not None:
                 new.add_(square, alpha=beta2)
             below = new.sqrt_().div_(math.sqrt(1 - beta2 ** (made + 1))).add_(group["eps"])
-            yield gradient.div_(below).mul_(float(group["lr"]))
+            rate = float(group["lr"]) * (1 - beta1) / (1 - beta1 ** (made + 1))
+            yield gradient.div_(below).mul_(rate)
 
     def step(self) -> bool:
         """Makes the update from the gradients that stand; returns whether it was made.

@@ -99,8 +99,9 @@ def step_by_hand(
         state, gradient = optimizer.state[parameter], whole.double() / divisor
         made_before = int(state["step"]) if state else 0
         square = state["exp_avg_sq"].double() if state else torch.zeros_like(gradient)
+        mean = 0.1 * gradient / (1 - 0.9 ** (made_before + 1))
         corrected = (0.999 * square + 0.001 * gradient**2) / (1 - 0.999 ** (made_before + 1))
-        parameter.sub_(rates[id(parameter)] * gradient / (corrected.sqrt() + 1e-8))
+        parameter.sub_(rates[id(parameter)] * mean / (corrected.sqrt() + 1e-8))
 
 
 HARD: Settings = {

@@ -105,7 +105,7 @@ def test_what_a_task_paid_stands_beside_what_it_lost() -> None:
 
 
 def test_what_is_lost_is_told_in_the_unit_of_the_score() -> None:
-    lost = Difference("shared", "alone", "intent/rmse", Estimate(-0.5, 0.1, -1, 1, 5), "worse")
+    lost = Difference("shared", "alone", "intent/mse", Estimate(-0.5, 0.1, -1, 1, 5), "worse")
     text = "\n".join(sharing_section(found(looked(0, (0.1, 0.02))), {"intent": lost}))
     assert "| -0.5, lost |" in text
 
