@@ -17,7 +17,7 @@ from mtl_core.error_counts import joined
 from mtl_core.kept import as_kept
 from mtl_core.scores import only_finite
 from mtl_core.task_errors import TaskErrors
-from mtl_core.tasks.base import Head, TaskSection
+from mtl_core.tasks.base import Head, Task, TaskSection
 from mtl_core.tasks.outcome import Decoded, Outcome
 from mtl_core.tasks.outputs import TextView, to_plain, to_text
 from mtl_core.tasks.row_texts import RowTexts
@@ -104,6 +104,7 @@ def _check_scores(bench: Bench) -> None:
     # NaN where there is nothing to score, such as texts that are not written here.
     is_more = main > 1
     must(not is_more, f"score: '{task.main_score}' is {main}; expected at most 1, higher = better")
+    _check_rescore(task, finished)
     # Objectives ask with an empty outcome whether the kind knows right from wrong at all.
     for which in (finished, Outcome([], [])):
         right = task.is_right(which)
@@ -150,6 +151,23 @@ def _check_errors(bench: Bench) -> None:
         json.dumps(only_finite(asdict(kept))).encode(), TaskErrors, where="errors", remedy=""
     )
     must(str(again) == str(kept), f"errors: found {again} where {kept} was written")
+
+
+def _check_rescore(task: Task, outcome: Outcome) -> None:
+    rescore = task.rescore(outcome)
+    if rescore is None:
+        return
+    count = len(outcome.predicted)
+    drawn = np.random.default_rng(0).multinomial(count, [1 / count] * count, size=4)
+    draws = np.vstack([np.ones(count), drawn])
+    found = rescore(draws)
+    must(found.shape == (5,), f"rescore: expected one score per draw, found {found.shape}")
+    for draw, score in zip(draws.astype(np.int64), found.tolist(), strict=True):
+        expected = task.score(outcome.drawn(draw))[task.main_score]
+        must(
+            bool(np.isclose(score, expected, rtol=1e-6, atol=1e-9, equal_nan=True)),
+            f"rescore: {score} where `score` says {expected} of the same rows, drawn {draw} times",
+        )
 
 
 def _check_says(bench: Bench, examples: Sequence[Example]) -> None:

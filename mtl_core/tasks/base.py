@@ -28,6 +28,7 @@ from mtl_core.tasks.head import HeadSection, Linear
 from mtl_core.tasks.hidden import Hidden, HiddenSize
 from mtl_core.tasks.outcome import Decoded, Outcome
 from mtl_core.tasks.outputs import Output, TextView, to_cell, to_plain
+from mtl_core.tasks.rescoring import Rescore, each_draw
 from mtl_core.tasks.row_texts import RowTexts
 
 if TYPE_CHECKING:
@@ -224,6 +225,19 @@ class Task(ABC):
             texts: The texts of the rows.
         """
         return None
+
+    def rescore(self, outcome: Outcome) -> Rescore | None:
+        """Returns what computes the main score of rows that are drawn anew.
+
+        By it the interval of a score allows for other rows. As it stands it scores one draw after
+        the other, which takes as long as a thousand calls of `score`; the kinds of this package
+        compute theirs from sums over rows.
+
+        Returns:
+            What takes draws of the outcome's rows; None = rows that stand several times cannot be
+            scored, and intervals allow for other seeds alone.
+        """
+        return each_draw(lambda counts: self.score(outcome.drawn(counts))[self.main_score])
 
     def read(self, head: Head, logits: Tensor, batch: Batch) -> list[Decoded]:
         """Returns what `says` needs of each row of a batch, on the CPU; what is decoded, mostly."""

@@ -18,6 +18,7 @@ from mtl_core.tasks.base import Head, Task, TaskSection
 from mtl_core.tasks.hidden import HiddenSize
 from mtl_core.tasks.outcome import Decoded, Outcome
 from mtl_core.tasks.outputs import Output, TextView
+from mtl_core.tasks.rescoring import Rescore, ratio
 from mtl_core.tasks.row_texts import RowTexts
 from mtl_core.tasks.text_scores import score_tokens
 from mtl_core.tasks.token_losses import token_errors
@@ -93,6 +94,10 @@ class CausalLmTask(Task):
             "perplexity": scores["perplexity"],
             "bits_per_byte": float(loss / (np.log(2) * size)) if size else float("nan"),
         }
+
+    def rescore(self, outcome: Outcome) -> Rescore:
+        """Returns what computes the accuracy of rows that are drawn anew."""
+        return ratio([row[1:3] for row in outcome.predicted])
 
     def is_right(self, outcome: Outcome) -> npt.NDArray[np.bool_] | None:
         """Returns None: a piece of a text is nothing to get right."""

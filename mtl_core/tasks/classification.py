@@ -21,6 +21,14 @@ from mtl_core.tasks.base import Head, Task, TaskSection
 from mtl_core.tasks.hidden import Hidden, HiddenSize
 from mtl_core.tasks.outcome import Decoded, Outcome
 from mtl_core.tasks.outputs import Label, Output, TextView, named_cells
+from mtl_core.tasks.rescoring import (
+    Rescore,
+    macro_f1,
+    matthews,
+    one_label,
+    ratio,
+    where_labelled,
+)
 from mtl_core.tasks.row_texts import RowTexts
 
 Score = Literal["accuracy", "macro_f1", "micro_f1", "matthews"]
@@ -107,6 +115,24 @@ class ClassificationTask(Task):
             rows=len(named), unit="rows", wrong=len(wrong), measure="probability of the guess",
             worst=worst_rows(wrong, show), labels=tally.tables(),
         )  # fmt: skip
+
+    def rescore(self, outcome: Outcome) -> Rescore:
+        """Returns what computes the main score of rows that are drawn anew."""
+        is_labelled = outcome.is_labelled()
+        pairs = zip(outcome.predicted, outcome.gold, strict=True)
+        # Of a row without a label nothing counts, its prediction neither.
+        ids = np.array([(guess[0], gold[0]) if len(gold) else (-1, -1) for guess, gold in pairs])
+        ids = ids.reshape(-1, 2).astype(np.int64)
+        if self.main_score in ("accuracy", "micro_f1"):
+            is_right = (ids[:, 0] == ids[:, 1]) & is_labelled
+            return ratio(np.stack([is_right, is_labelled], axis=1))
+        predicted, gold = (one_label(one, labels=max(ids.max(initial=0) + 1, 1)) for one in ids.T)
+        found = (
+            matthews(predicted, gold)
+            if self.main_score == "matthews"
+            else macro_f1(predicted, gold, of_found_alone=True)
+        )
+        return where_labelled(found, is_labelled)
 
     def read(self, head: Head, logits: Tensor, batch: Batch) -> list[Decoded]:
         """Returns the best label id of each row and its softmax probability, (2,), float64."""

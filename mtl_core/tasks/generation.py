@@ -23,12 +23,13 @@ from mtl_core.tasks.base import Head, Task, TaskSection
 from mtl_core.tasks.decoding.generate import Generate, Writing
 from mtl_core.tasks.decoding.greedy import Greedy
 from mtl_core.tasks.decoding.kinds import DecodingSection
-from mtl_core.tasks.dialogue_scores.scores import GoalScore, judged, score_goals
+from mtl_core.tasks.dialogue_scores.scores import GoalScore, combined_score, judged, score_goals
 from mtl_core.tasks.hidden import HiddenSize
 from mtl_core.tasks.outcome import Decoded, Outcome
 from mtl_core.tasks.outputs import Output, TextView
+from mtl_core.tasks.rescoring import Rescore, of_sums, ratio
 from mtl_core.tasks.row_texts import RowTexts
-from mtl_core.tasks.text_scores import TextScore, chrf, exact_match, score_writing
+from mtl_core.tasks.text_scores import TextScore, score_texts, score_writing, text_parts
 from mtl_core.tasks.writer_head import WriterHead
 
 
@@ -170,6 +171,24 @@ class GenerationTask(Task):
         first = {name: found[name] for name in self._section.scores if name in found}
         return first | found
 
+    def rescore(self, outcome: Outcome) -> Rescore:
+        """Returns what computes the main score of rows that are drawn anew."""
+        if self.main_score == "token_accuracy":
+            return ratio([row[1:3] for row in outcome.predicted])
+        judgements = [row[3:] for row in outcome.predicted]
+        if self.main_score in ("inform", "success"):
+            at = 1 if self.main_score == "inform" else 2
+            return ratio([(row[at], row[0]) for row in judgements])
+        is_combined = self.main_score == "combined"
+        name = "bleu" if is_combined else self.main_score
+        parts, score = text_parts(name, outcome.written, [one.tolist() for one in outcome.gold])
+        if not is_combined:
+            return of_sums(parts, score)
+        return of_sums(
+            np.hstack([judgements, parts]),
+            lambda sums: combined_score(sums[:3], score(sums[3:])),
+        )
+
     def is_right(self, outcome: Outcome) -> npt.NDArray[np.bool_] | None:
         """Returns None: a text can be good in other words."""
         return None
@@ -187,9 +206,9 @@ class GenerationTask(Task):
         right = [text for row in rows.tolist() for text in gold[row]]
         pairs = list(zip(written, right, strict=True))
         wrong = {
-            number: 1 - chrf([guess], [one])
+            number: 1 - score_texts(["chrf"], [guess], [one])["chrf"]
             for number, (guess, one) in enumerate(pairs)
-            if not exact_match([guess], [one])
+            if not score_texts(["exact_match"], [guess], [one])["exact_match"]
         }
 
         def show(number: int) -> WrongRow:

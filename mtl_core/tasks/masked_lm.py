@@ -23,6 +23,7 @@ from mtl_core.tasks.base import Head, Task, TaskSection
 from mtl_core.tasks.hidden import Hidden, HiddenSize, Vocabulary
 from mtl_core.tasks.outcome import Decoded, Outcome
 from mtl_core.tasks.outputs import Output, TextView
+from mtl_core.tasks.rescoring import Rescore, ratio
 from mtl_core.tasks.row_texts import RowTexts
 from mtl_core.tasks.token_losses import row_means_summed, row_totals, token_errors
 
@@ -164,6 +165,10 @@ class MaskedLmTask(Task):
         # Over sub-words, unlike the loss, in which every row weighs the same.
         loss, right, count = np.sum(outcome.predicted, axis=0)  # (rows, 3) -> (3,)
         return {"accuracy": float(right / count), "perplexity": float(np.exp(loss / count))}
+
+    def rescore(self, outcome: Outcome) -> Rescore:
+        """Returns what computes the accuracy of rows that are drawn anew."""
+        return ratio([row[1:3] for row in outcome.predicted])
 
     def is_right(self, outcome: Outcome) -> npt.NDArray[np.bool_] | None:
         """Returns None: a chunk is no sentence to get right."""

@@ -21,6 +21,7 @@ from mtl_core.tasks.base import Head, Task, TaskSection
 from mtl_core.tasks.hidden import Hidden, HiddenSize
 from mtl_core.tasks.outcome import Decoded, Outcome
 from mtl_core.tasks.outputs import Label, Output, TextView
+from mtl_core.tasks.rescoring import Rescore, macro_f1, micro_f1, ratio, where_labelled
 from mtl_core.tasks.row_texts import RowTexts
 
 
@@ -153,6 +154,24 @@ class MultilabelTask(Task):
             worst=worst_rows({row: float(wrong[number]) for row, number in place.items()}, show),
             labels=LabelTables("label", each, (), len(each), 0),
         )  # fmt: skip
+
+    def rescore(self, outcome: Outcome) -> Rescore:
+        """Returns what computes the main score of rows that are drawn anew."""
+        from scipy.sparse import csr_array
+
+        is_labelled = outcome.is_labelled()
+        predicted, gold = (np.zeros((len(is_labelled), len(self.labels.all))) for _ in range(2))
+        for row in np.flatnonzero(is_labelled).tolist():
+            predicted[row], gold[row] = outcome.predicted[row], outcome.gold[row]
+        if self.main_score == "accuracy":
+            is_right = (predicted == gold).all(axis=1) & is_labelled
+            return ratio(np.stack([is_right, is_labelled], axis=1))
+        if self.main_score == "micro_f1":
+            parts = [(predicted * gold).sum(axis=1), predicted.sum(axis=1), gold.sum(axis=1)]
+            found = micro_f1(np.stack(parts, axis=1))
+        else:
+            found = macro_f1(csr_array(predicted), csr_array(gold), of_found_alone=False)
+        return where_labelled(found, is_labelled)
 
     def says(
         self, head: Head, rows: Sequence[Decoded], texts: Sequence[TextView], source: Source | None

@@ -32,6 +32,29 @@ class Outcome:
     source: Source | None = None
     written: Mapping[int, Sequence[str]] = field(default_factory=dict)
 
+    @classmethod
+    def joined(cls, outcomes: Sequence["Outcome"]) -> "Outcome":
+        """Returns the rows of several data sets, at least one, as one outcome."""
+        if len(outcomes) == 1:
+            return outcomes[0]
+        firsts = np.cumsum([0, *(len(outcome.predicted) for outcome in outcomes)]).tolist()
+        return cls(
+            [row for outcome in outcomes for row in outcome.predicted],
+            [row for outcome in outcomes for row in outcome.gold],
+            written={
+                first + row: texts
+                for first, outcome in zip(firsts, outcomes, strict=False)
+                for row, texts in outcome.written.items()
+            },
+        )
+
+    def drawn(self, counts: npt.NDArray[np.int64]) -> "Outcome":
+        """Returns rows that are drawn anew, one for each time; (rows,) says how often."""
+        rows = np.repeat(np.arange(len(self.predicted)), counts).tolist()
+        written = {at: self.written[row] for at, row in enumerate(rows) if row in self.written}
+        gold = [self.gold[row] for row in rows] if len(self.gold) else ()
+        return Outcome([self.predicted[row] for row in rows], gold, written=written)
+
     def is_right(self) -> npt.NDArray[np.bool_]:
         """Returns whether all labels of each row are right, (rows,); a row without labels is."""
         # So a missing label never spoils the joint accuracy of a row that other tasks label.

@@ -23,6 +23,7 @@ from mtl_core.tasks.base import Head, Task, TaskSection
 from mtl_core.tasks.hidden import Hidden, HiddenSize, gather_positions
 from mtl_core.tasks.outcome import Decoded, Outcome
 from mtl_core.tasks.outputs import FoundAnswer, Output, TextView, named_cells
+from mtl_core.tasks.rescoring import Rescore, ratio
 from mtl_core.tasks.row_texts import RowTexts
 
 
@@ -124,6 +125,10 @@ class QuestionAnsweringTask(Task):
         if not has_answer.all():
             scores["no_answer_accuracy"] = float(f1[has_answer == 0].mean())
         return scores
+
+    def rescore(self, outcome: Outcome) -> Rescore:
+        """Returns what computes the mean F1 of questions that are drawn anew."""
+        return ratio([(f1, 1) for _, f1, _ in outcome.predicted])
 
     def is_right(self, outcome: Outcome) -> npt.NDArray[np.bool_] | None:
         """Returns None: rows are windows, and only a question as a whole is right."""

@@ -19,6 +19,7 @@ from mtl_core.tasks.base import Head, Task, TaskSection
 from mtl_core.tasks.hidden import Hidden, HiddenSize
 from mtl_core.tasks.outcome import Decoded, Outcome
 from mtl_core.tasks.outputs import Output, TextView
+from mtl_core.tasks.rescoring import Rescore, each_draw, where_labelled
 from mtl_core.tasks.row_texts import RowTexts
 
 
@@ -61,20 +62,30 @@ class RegressionTask(Task):
 
         A correlation with a constant, or of less than two rows, counts as 0.
         """
-        from scipy.stats import pearsonr, spearmanr
         from sklearn.metrics import mean_squared_error
 
         predicted, gold = outcome.labelled()
         if not gold:
             return dict.fromkeys(("pearson", "spearman", "mse"), float("nan"))
         pair = np.concatenate(gold).astype(float), np.concatenate(predicted).astype(float)
-        # scipy warns and gives NaN for a constant, which an objective could not compare.
-        varies = all(np.ptp(values) > 0 for values in pair)
         return {
-            "pearson": float(pearsonr(*pair).statistic) if varies else 0.0,
-            "spearman": float(spearmanr(*pair).statistic) if varies else 0.0,
+            "pearson": correlation("pearson", *pair),
+            "spearman": correlation("spearman", *pair),
             "mse": float(mean_squared_error(*pair)),
         }
+
+    def rescore(self, outcome: Outcome) -> Rescore:
+        """Returns what computes the main score of rows that are drawn anew."""
+        is_labelled = outcome.is_labelled()
+        predicted, gold = outcome.labelled()
+        pair = [
+            np.concatenate(one).astype(float) if one else np.zeros(0) for one in (gold, predicted)
+        ]
+        kind = self._section.main_score
+        found = each_draw(
+            lambda counts: correlation(kind, *(one.repeat(counts[is_labelled]) for one in pair))
+        )
+        return where_labelled(found, is_labelled)
 
     def is_right(self, outcome: Outcome) -> npt.NDArray[np.bool_] | None:
         """Returns None: a number is near or far, not right or wrong."""
@@ -117,6 +128,20 @@ class RegressionTask(Task):
     ) -> list[Output]:
         """Returns the number of each text, in the unit of the data."""
         return [float(row[0]) for row in rows]
+
+
+def correlation(
+    kind: Literal["pearson", "spearman"],
+    gold: npt.NDArray[np.float64],
+    predicted: npt.NDArray[np.float64],
+) -> float:
+    """Returns a correlation by scipy, both (rows,); 0 with a constant, or of less than two rows."""
+    from scipy.stats import pearsonr, spearmanr
+
+    # scipy warns and gives NaN for a constant, which an objective could not compare.
+    if not all(len(values) > 1 and np.ptp(values) > 0 for values in (gold, predicted)):
+        return 0.0
+    return float((pearsonr if kind == "pearson" else spearmanr)(gold, predicted).statistic)
 
 
 class RegressionHead(Head):

@@ -21,6 +21,7 @@ from mtl_core.tasks.base import Head, Task, TaskSection
 from mtl_core.tasks.hidden import Hidden, HiddenSize, gather_positions
 from mtl_core.tasks.outcome import Decoded, Outcome
 from mtl_core.tasks.outputs import Output, Span, TextView
+from mtl_core.tasks.rescoring import Rescore, micro_f1, ratio, where_labelled
 from mtl_core.tasks.row_texts import RowTexts
 from mtl_core.tasks.spans import bio_spans, scores_by_type, span_scores, without_strays
 from mtl_core.tasks.subword_tags import inside_tags, subword_labels, word_of_position
@@ -110,6 +111,21 @@ class TaggingTask(Task):
         accuracy = float(is_right[is_tagged].mean())
         scores = {"f1": f1, "precision": precision, "recall": recall, "accuracy": accuracy}
         return scores | (scores_by_type(*tags) if self._section.scores_by_type else {})
+
+    def rescore(self, outcome: Outcome) -> Rescore:
+        """Returns what computes the main score of rows that are drawn anew."""
+        if not self.is_bio:
+            pairs = zip(outcome.predicted, outcome.gold, strict=True)
+            return ratio(
+                [((guess == gold).sum() if len(gold) else 0, len(gold)) for guess, gold in pairs]
+            )
+        rows = zip(self._span_tags(outcome.predicted), self._span_tags(outcome.gold), strict=True)
+        # Of a row without tags nothing counts, what was found there neither.
+        spans = [
+            (set(bio_spans(guess if gold else ())), set(bio_spans(gold))) for guess, gold in rows
+        ]
+        parts = [(len(guess & gold), len(guess), len(gold)) for guess, gold in spans]
+        return where_labelled(micro_f1(parts), outcome.is_labelled())
 
     def is_right(self, outcome: Outcome) -> npt.NDArray[np.bool_]:
         """Returns whether each row has all its spans and no other, or all its plain tags."""

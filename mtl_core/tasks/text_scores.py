@@ -6,19 +6,36 @@ its row in the tests.
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Literal
+from functools import partial
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+
+from mtl_core.tasks import _sacrebleu
+from mtl_core.tasks._sacrebleu import CorpusScore
 
 Texts = Sequence[str]
 TextScore = Literal[
     "bleu", "chrf", "rouge_1", "rouge_2", "rouge_l", "exact_match", "token_accuracy"
 ]
 """Scores that can be asked for, each in [0, 1]: of texts, or of the tokens of the targets."""
+Parts = npt.NDArray[np.float64]
 _WORD = re.compile(r"[^\W_]+")
 _TEACHER = ("token_accuracy", "perplexity")
 """Scores of tokens: each is foreseen from the true ones before it, so that nothing is written."""
+
+
+class Measure(NamedTuple):
+    """A score of texts that is a function of sums over them.
+
+    Attributes:
+        parts: Takes texts that were written and the right ones, and returns (texts, numbers).
+        score: Takes the sums of the numbers over at least one text, (numbers,).
+    """
+
+    parts: Callable[[Texts, Texts], Parts]
+    score: Callable[[Parts], float]
 
 
 def score_writing(
@@ -55,7 +72,8 @@ def score_texts(names: Sequence[str], written: Texts, gold: Texts) -> dict[str, 
         raise ValueError(f"{len(written)} texts were written for {len(gold)} right ones")
     if not gold:
         return dict.fromkeys(names, float("nan"))
-    return {name: _MEASURES[name](written, gold) for name in names}
+    measures = {name: _MEASURES[name] for name in names}
+    return {name: one.score(one.parts(written, gold).sum(axis=0)) for name, one in measures.items()}
 
 
 def score_tokens(tokens: Sequence[npt.NDArray[np.generic]]) -> dict[str, float]:
@@ -72,32 +90,56 @@ def score_tokens(tokens: Sequence[npt.NDArray[np.generic]]) -> dict[str, float]:
     return {"token_accuracy": right / count, "perplexity": perplexity}
 
 
-def bleu(written: Texts, gold: Texts) -> float:
-    """Returns corpus BLEU in [0, 1] (Papineni et al. 2002), by sacrebleu (Post 2018).
+def text_parts(
+    name: str, written: Mapping[int, Texts], gold: Sequence[Texts]
+) -> tuple[Parts, Callable[[Parts], float]]:
+    """Returns the numbers of each row whose sums make a score, and what makes it of their sums.
 
-    Its signature is that of sacrebleu's defaults: mixed case, tokenizer 13a, smoothing exp.
+    Args:
+        name: A score of texts.
+        written: Row -> the texts that the model wrote.
+        gold: The right texts of each row.
+
+    Returns:
+        (rows, numbers), 0 for rows for which nothing was written; and a function of (numbers,),
+        which is NaN where all of them are 0.
     """
-    from sacrebleu.metrics.bleu import BLEU
-
-    # `force`: sacrebleu warns of texts that look tokenised, which those of some data sets are.
-    return float(BLEU(force=True).corpus_score(list(written), [list(gold)]).score) / 100
-
-
-def chrf(written: Texts, gold: Texts) -> float:
-    """Returns corpus chrF in [0, 1] (Popovic 2015), by sacrebleu with its defaults."""
-    from sacrebleu.metrics.chrf import CHRF
-
-    return float(CHRF().corpus_score(list(written), [list(gold)]).score) / 100
+    measure = _MEASURES[name]
+    texts = [text for row in written.values() for text in row]
+    right = [text for row in written for text in gold[row]]
+    if not texts:
+        return np.zeros((len(gold), 1)), lambda _: float("nan")
+    parts = measure.parts(texts, right)  # (texts, numbers)
+    of_rows = np.zeros((len(gold), parts.shape[1]))
+    np.add.at(of_rows, np.repeat(list(written), [len(row) for row in written.values()]), parts)
+    return of_rows, lambda sums: measure.score(sums) if sums.any() else float("nan")
 
 
-def exact_match(written: Texts, gold: Texts) -> float:
-    """Returns the share of texts that are right but for white space."""
+def corpus_score(name: CorpusScore) -> Measure:
+    """Returns corpus BLEU (Papineni et al. 2002) or chrF (Popovic 2015), by sacrebleu (Post 2018).
+
+    With its defaults, those of BLEU are: mixed case, tokenizer 13a, smoothing exp.
+    """
+    return Measure(partial(_sacrebleu.statistics, name), partial(_sacrebleu.score, name))
+
+
+def mean(of_each: Callable[[Texts, Texts], Sequence[float]]) -> Measure:
+    """Returns the mean over texts of a score of each."""
+
+    def parts(written: Texts, gold: Texts) -> Parts:
+        return np.stack([of_each(written, gold), np.ones(len(gold))], axis=1)
+
+    return Measure(parts, lambda sums: float(sums[0] / sums[1]))
+
+
+def exact_match(written: Texts, gold: Texts) -> list[float]:
+    """Returns 1 for each text that is right but for white space, else 0."""
     pairs = zip(written, gold, strict=True)
-    return float(np.mean([guess.split() == right.split() for guess, right in pairs]))
+    return [float(guess.split() == right.split()) for guess, right in pairs]
 
 
-def rouge(kind: str) -> Callable[[Texts, Texts], float]:
-    """Returns the mean F1 of ROUGE over texts (Lin 2004), by rouge-score, without stemming.
+def rouge(kind: str) -> Callable[[Texts, Texts], list[float]]:
+    """Returns what computes F1 of ROUGE of each text (Lin 2004), by rouge-score, without stemming.
 
     Words are runs of letters and digits of any script. For ASCII the scores are those of
     rouge-score, whose own words are of a to z and digits alone: it drops all other letters.
@@ -106,12 +148,12 @@ def rouge(kind: str) -> Callable[[Texts, Texts], float]:
         kind: `rouge1`, `rouge2` or `rougeL`.
     """
 
-    def score(written: Texts, gold: Texts) -> float:
+    def score(written: Texts, gold: Texts) -> list[float]:
         from rouge_score.rouge_scorer import RougeScorer
 
         scorer = RougeScorer([kind], tokenizer=_Words())
         pairs = zip(gold, written, strict=True)
-        return float(np.mean([scorer.score(right, guess)[kind].fmeasure for right, guess in pairs]))
+        return [float(scorer.score(right, guess)[kind].fmeasure) for right, guess in pairs]
 
     return score
 
@@ -123,11 +165,11 @@ class _Words:
         return _WORD.findall(text.lower())
 
 
-_MEASURES: Mapping[str, Callable[[Texts, Texts], float]] = {
-    "bleu": bleu,
-    "chrf": chrf,
-    "rouge_1": rouge("rouge1"),
-    "rouge_2": rouge("rouge2"),
-    "rouge_l": rouge("rougeL"),
-    "exact_match": exact_match,
+_MEASURES: Mapping[str, Measure] = {
+    "bleu": corpus_score("bleu"),
+    "chrf": corpus_score("chrf"),
+    "rouge_1": mean(rouge("rouge1")),
+    "rouge_2": mean(rouge("rouge2")),
+    "rouge_l": mean(rouge("rougeL")),
+    "exact_match": mean(exact_match),
 }

@@ -1,9 +1,10 @@
 """Evaluation: predictions for a split, and the scores of every task over it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from mtl_core.data.batching import rows_by_length
@@ -30,12 +31,16 @@ class Evaluation:
         joint_accuracy: Share of labelled sentences with every labelled task right, in [0, 1];
             NaN when no task can be right or wrong, as with regression alone.
         rows: How many texts the split has, those without a label among them.
+        finished: Data set name -> task -> outcome as it was scored.
+        examples: Data set name -> how many texts the split has there.
     """
 
     scores: Scores
     main: dict[str, float]
     joint_accuracy: float
     rows: int
+    finished: Mapping[str, Mapping[str, Outcome]] = field(default_factory=dict)
+    examples: Mapping[str, int] = field(default_factory=dict)
 
     def counted(self, tasks: Mapping[str, Task]) -> dict[str, float]:
         """Returns the main scores that an objective combines: those of no auxiliary task."""
@@ -76,9 +81,13 @@ def evaluate(
     scores, finished = _finish(model, tasks, outcomes, calibrates=split == "dev")
     model.train(was_training)
     main = {name: values[tasks[name].main_score] for name, values in scores.items()}
-    carriers = [dataset for dataset in datasets.values() if split in dataset.splits]
-    count = sum(dataset.splits[split].num_examples for dataset in carriers)
-    return Evaluation(scores, main, joint_accuracy(tasks, list(finished.values())), count)
+    examples = {
+        name: dataset.splits[split].num_examples
+        for name, dataset in datasets.items()
+        if split in dataset.splits
+    }
+    joint = joint_accuracy(tasks, list(finished.values()))
+    return Evaluation(scores, main, joint, sum(examples.values()), finished, examples)
 
 
 def _finish(
@@ -120,7 +129,7 @@ def score_task(
     # On all data sets together: the head has one set of thresholds. Before `finish`, which
     # applies them; on every worker alike, as all have the same outcomes.
     if calibrates:
-        task.calibrate(head, _join(list(collected.values())))
+        task.calibrate(head, Outcome.joined(list(collected.values())))
     finished = {dataset: task.finish(head, one) for dataset, one in collected.items()}
     found = _scores(task, finished)
     # The main score comes first: it is the one that tables show.
@@ -216,18 +225,30 @@ def joint_accuracy(tasks: Mapping[str, Task], outcomes: Sequence[Mapping[str, Ou
 
     Auxiliary tasks do not count.
     """
-    right = labelled = 0
-    for found in outcomes:
-        judged = {name: tasks[name].is_right(outcome) for name, outcome in found.items()
-                  if not tasks[name].is_auxiliary}  # fmt: skip
-        known = {name: is_right for name, is_right in judged.items() if is_right is not None}
-        if not known:
-            continue
-        # (rows,): an unlabelled task counts as right, so rows without any label are left out.
-        is_labelled = np.any([found[name].is_labelled() for name in known], axis=0)
-        right += int((np.all(list(known.values()), axis=0) & is_labelled).sum())
-        labelled += int(is_labelled.sum())
+    parts = [found for one in outcomes if (found := joint_parts(tasks, one)) is not None]
+    right, labelled = np.concatenate(parts).sum(axis=0).tolist() if parts else (0, 0)
     return right / labelled if labelled else float("nan")
+
+
+def joint_parts(
+    tasks: Mapping[str, Task], outcomes: Mapping[str, Outcome]
+) -> npt.NDArray[np.int64] | None:
+    """Returns (whether every labelled task is right, whether there is one) of each row, (rows, 2).
+
+    None where rows of no task can be right or wrong.
+    """
+    judged = {
+        name: tasks[name].is_right(outcome)
+        for name, outcome in outcomes.items()
+        if not tasks[name].is_auxiliary
+    }
+    known = {name: is_right for name, is_right in judged.items() if is_right is not None}
+    if not known:
+        return None
+    # (rows,): an unlabelled task counts as right, so rows without any label are left out.
+    is_labelled = np.any([outcomes[name].is_labelled() for name in known], axis=0)
+    is_right = np.all(list(known.values()), axis=0) & is_labelled
+    return np.stack([is_right, is_labelled], axis=1).astype(np.int64)
 
 
 def _scores(task: Task, outcomes: Mapping[str, Outcome]) -> dict[str, float]:
@@ -238,20 +259,4 @@ def _scores(task: Task, outcomes: Mapping[str, Outcome]) -> dict[str, float]:
         for dataset, outcome in outcomes.items()
         for score, value in task.score(outcome).items()
     }
-    return task.score(_join(list(outcomes.values()))) | parts
-
-
-def _join(outcomes: Sequence[Outcome]) -> Outcome:
-    """Returns the rows of several data sets as one outcome."""
-    if len(outcomes) == 1:
-        return outcomes[0]
-    firsts = np.cumsum([0, *(len(outcome.predicted) for outcome in outcomes)]).tolist()
-    return Outcome(
-        [row for outcome in outcomes for row in outcome.predicted],
-        [row for outcome in outcomes for row in outcome.gold],
-        written={
-            first + row: texts
-            for first, outcome in zip(firsts, outcomes, strict=False)
-            for row, texts in outcome.written.items()
-        },
-    )
+    return task.score(Outcome.joined(list(outcomes.values()))) | parts

@@ -61,10 +61,8 @@ def score_goals(
         written: All replies that were written.
         gold: The right one for each of them.
     """
-    count, informed, succeeded = np.sum(judgements, axis=0) if len(judgements) else (0, 0, 0)
-    inform, success = (
-        float(share / count) if count else float("nan") for share in (informed, succeeded)
-    )
+    sums = np.sum(judgements, axis=0) if len(judgements) else np.zeros(3)
+    inform, success = _shares(sums)
     found: dict[str, float] = {}
     for name in names:
         match name:
@@ -74,10 +72,21 @@ def score_goals(
                 found[name] = success
             case "combined":
                 bleu = score_texts(["bleu"], written, gold)["bleu"]
-                found[name] = (inform + success) / 4 + bleu / 2
+                found[name] = combined_score(sums, bleu)
             case "richness":
                 found |= richness(written)
     return found
+
+
+def combined_score(sums: npt.NDArray[np.float64], bleu: float) -> float:
+    """Returns `combined` of summed judgements, (3,); NaN where no dialogue is judged."""
+    return sum(_shares(sums)) / 4 + bleu / 2
+
+
+def _shares(sums: npt.NDArray[np.float64]) -> tuple[float, float]:
+    """Returns the shares of dialogues that inform and that succeed."""
+    count, informed, succeeded = sums.tolist()
+    return (informed / count, succeeded / count) if count else (float("nan"), float("nan"))
 
 
 def _facts(text: str, task: str) -> DialogueFacts:
