@@ -11,7 +11,7 @@ recipe lie apart. As the runs are few, Student's t takes the place of the normal
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tuning.statistics.estimates import Difference, Estimate, Over, Where
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RunScores:
-    """The scores of a run on a split.
+    """The scores of a run on some rows.
 
     Attributes:
         scores: Flat name, "combined" or "intent/accuracy" -> score.
         draws: The same -> its score on the rows as they are, and on each draw of them,
             (1 + draws,); of those scores for which they are known.
-        where: The rows that were drawn from.
+        where: The rows that it was scored on.
     """
 
     scores: Mapping[str, float]
@@ -48,9 +48,7 @@ def estimates(runs: Sequence[RunScores]) -> dict[str, Estimate]:
     Args:
         runs: Runs that differ in their seeds; none = there are no scores.
     """
-    # Tables show the scores of all rows, so draws of a part of them say nothing of these.
-    of_all = [one if one.where != "unseen" else replace(one, draws={}) for one in runs]
-    return {name: _estimate(_runs(of_all, name)) for name in _shared(of_all)}
+    return {name: _estimate(_runs(runs, name)) for name in _shared(runs)}
 
 
 def differences(
@@ -67,11 +65,8 @@ def differences(
     found = []
     for name in _shared([*ours, *theirs]):
         both = _runs([*ours, *theirs], name)
-        # Without draws it is the scores that are compared, which are those of all rows.
-        is_part = both.shape[1] > 1 or ours[0].where != "unseen"
-        where: Where = ours[0].where if is_part else "test"
         estimate = _estimate(both[: len(ours)], both[len(ours) :])
-        found.append(Difference(first, second, name, estimate, estimate.claim, where))
+        found.append(Difference(first, second, name, estimate, estimate.claim, ours[0].where))
     return tuple(found)
 
 
@@ -86,7 +81,7 @@ def _runs(runs: Sequence[RunScores], name: str) -> "Runs":
     import numpy as np
 
     drawn = [one.draws[name] for one in runs if name in one.draws]
-    is_alike = len({(one.where, len(found)) for one, found in zip(runs, drawn, strict=False)}) == 1
+    is_alike = len({len(found) for found in drawn}) == 1
     # Where a draw holds no row that counts, there is no score.
     if len(drawn) == len(runs) and is_alike and np.isfinite(drawn).all():
         return np.array(drawn)

@@ -11,18 +11,25 @@ from mtl_core.data.store import EncodedDataset
 from mtl_core.data.unseen import unseen_rows
 from mtl_core.export import Said, dev_splits, export_model
 from mtl_core.scores import flatten
+<<<<<<< HEAD
 from mtl_core.task_errors import NO_ERRORS, Errors
 from mtl_core.tasks.base import Task
+=======
 from mtl_core.training.best import load_best
 from mtl_core.training.decoded import Decoded, as_tree
 from mtl_core.training.decoding_search import Proposer, decode_with, search_decoding
 from mtl_core.training.dev_half import TrainedModel
 from mtl_core.training.distributed import Place
+<<<<<<< HEAD
 from mtl_core.training.error_analysis import find_errors
+=======
+from mtl_core.training.drawn import drawn_scores
 from mtl_core.training.evaluation import Evaluation, evaluate
 from mtl_core.training.loop import recover_best
-from mtl_core.training.objectives.base import Objective, counted_tasks
+from mtl_core.training.objectives.base import counted_tasks
 from mtl_core.training.objectives.kinds import ObjectiveSection
+from tuning.statistics.draws import write_draws
+from tuning.statistics.estimates import Where
 from tuning.trainers.messages import Scored, ScoreJob
 
 _Scores = dict[str, float | Mapping[str, float]]
@@ -60,8 +67,14 @@ def score_on_test(
     trained = _as_found(trained, settings)
     # Of dev alone; all workers take part, and the first has what is found.
     errors = NO_ERRORS if job.export is None else _errors(trained, assets)
-    scores, rest = _scored(trained, "test"), unseen_rows(assets.data.datasets, "test")
-    unseen = _scored(replace(trained, datasets=rest), "test")
+    rest = unseen_rows(assets.data.datasets, "test")
+    evaluations: dict[Where, Evaluation | None] = {
+        "test": _evaluated(trained, "test"),
+        "unseen": _evaluated(replace(trained, datasets=rest), "test"),
+    }
+    scores, unseen = (_with_combined(one, trained) for one in evaluations.values())
+    if place.rank == 0:  # All workers have the same outcomes.
+        _keep_draws(job.spec.checkpoint.parent, evaluations, trained)
     if job.export is not None and place.rank == 0:  # Last: it merges adapters into the encoder.
         said = Said(job.dev if taken is None else as_tree(taken), scores, job.about, errors)
         _export(job.export, trained, assets, replace(said, others=job.others))
@@ -168,21 +181,37 @@ def _as_found(trained: TrainedModel, settings: Mapping[str, object]) -> TrainedM
     return trained
 
 
+def _keep_draws(
+    folder: Path, evaluations: Mapping[Where, Evaluation | None], trained: TrainedModel
+) -> None:
+    """Writes what the model scores on draws of the rows, by which its scores have intervals."""
+    known = {where: found for where, found in evaluations.items() if found is not None}
+    if known:
+        tasks, objective = trained.tasks, trained.objective
+        draws = {where: drawn_scores(found, tasks, objective) for where, found in known.items()}
+        write_draws(folder, draws)
+
+
 def _scored(trained: TrainedModel, split: str) -> _Scores | None:
     """Returns the scores on a split; None = the data lacks it."""
+    return _with_combined(_evaluated(trained, split), trained)
+
+
+def _evaluated(trained: TrainedModel, split: str) -> Evaluation | None:
     if not any(split in dataset.splits for dataset in trained.datasets.values()):
         return None
-    tasks = trained.tasks
     # All workers take part, each with its share of the rows; all get the same result.
-    result = evaluate(
-        trained.model, tasks, trained.datasets, split=split, place=trained.place,
+    return evaluate(
+        trained.model, trained.tasks, trained.datasets, split=split, place=trained.place,
         precision=trained.precision, collator=trained.collator,
     )  # fmt: skip
-    return _with_combined(result, tasks, trained.objective)
 
 
-def _with_combined(result: Evaluation, tasks: Mapping[str, Task], objective: Objective) -> _Scores:
+def _with_combined(result: Evaluation | None, trained: TrainedModel) -> _Scores | None:
     """Returns scores as `result.json` has them, with the combined one where no task lacks it."""
+    if result is None:
+        return None
+    tasks, objective = trained.tasks, trained.objective
     scores: _Scores = {"joint_accuracy": result.joint_accuracy, **result.scores}
     if not result.main.keys() >= set(counted_tasks(objective, tasks)):
         return scores

@@ -135,16 +135,14 @@ def test_one_run_against_several_tells_nothing_of_the_recipe() -> None:
 def test_draws_count_only_where_all_runs_have_the_same() -> None:
     rows, _ = study(np.random.default_rng(1), 3)
     drawn, other = runs_of(rows[0], draws=50), runs_of(rows[1], draws=60)
-    for theirs in (other, runs_of(rows[1]), runs_of(rows[1], draws=50, where="unseen")):
+    for theirs in (other, runs_of(rows[1])):
         [found] = differences("a", "b", drawn, theirs)
         assert found.estimate.over == "seeds"
-        assert found.where == "test"
 
 
-def test_draws_of_unseen_rows_are_of_differences_alone() -> None:
+def test_a_difference_says_which_rows_it_is_of() -> None:
     rows, _ = study(np.random.default_rng(1), 3)
     ours, theirs = (runs_of(one, draws=50, where="unseen") for one in rows)
-    assert estimates(ours)["combined"].over == "seeds"
     [found] = differences("a", "b", ours, theirs)
     assert (found.where, found.estimate.over) == ("unseen", "seeds and rows")
 

@@ -8,9 +8,12 @@ from conftest import RunConfigFactory, write_seq_in_out
 
 from mtl_core.assets import Assets
 from mtl_core.data.example import Example
+from mtl_core.scores import flatten
 from mtl_core.training.distributed import Place
 from mtl_core.training.loop import train
 from mtl_core.training.objectives.mean import Mean
+from tuning.statistics.draws import with_draws
+from tuning.statistics.seeds import RunScores
 from tuning.trainers.messages import Scored, ScoreJob, TrialSpec
 from tuning.trainers.scoring import score_on_test
 
@@ -48,6 +51,11 @@ def test_unseen_rows_are_scored_as_if_test_had_no_others(
         for split, examples in (rows | {"test": test}).items():
             write_seq_in_out(tmp_path / name / split, examples)
         scored[name] = score(tmp_path / name, run_config, tmp_path / "checkpoint")
+        # Draws are of the rows that the scores are of, so that they fit to them.
+        for where, scores in (("test", scored[name].scores), ("unseen", scored[name].unseen)):
+            run = RunScores(flatten(scores, "/"), where=where)  # type: ignore[arg-type]
+            names = {"combined", "joint_accuracy", "intent/accuracy", "slots/f1"}
+            assert with_draws(run, tmp_path).draws.keys() == (names if scores else set())
     leaky, clean, known = scored["leaky"], scored["clean"], scored["known"]
     assert leaky.unseen == clean.scores
     assert leaky.scores != clean.scores
