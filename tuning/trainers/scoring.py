@@ -11,19 +11,14 @@ from mtl_core.data.store import EncodedDataset
 from mtl_core.data.unseen import unseen_rows
 from mtl_core.export import Said, dev_splits, export_model
 from mtl_core.scores import flatten
-<<<<<<< HEAD
 from mtl_core.task_errors import NO_ERRORS, Errors
-from mtl_core.tasks.base import Task
-=======
 from mtl_core.training.best import load_best
 from mtl_core.training.decoded import Decoded, as_tree
 from mtl_core.training.decoding_search import Proposer, decode_with, search_decoding
 from mtl_core.training.dev_half import TrainedModel
 from mtl_core.training.distributed import Place
-<<<<<<< HEAD
-from mtl_core.training.error_analysis import find_errors
-=======
 from mtl_core.training.drawn import drawn_scores
+from mtl_core.training.error_analysis import find_errors
 from mtl_core.training.evaluation import Evaluation, evaluate
 from mtl_core.training.loop import recover_best
 from mtl_core.training.objectives.base import counted_tasks
