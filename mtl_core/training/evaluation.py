@@ -81,11 +81,7 @@ def evaluate(
     scores, finished = _finish(model, tasks, outcomes, calibrates=split == "dev")
     model.train(was_training)
     main = {name: values[tasks[name].main_score] for name, values in scores.items()}
-    examples = {
-        name: dataset.splits[split].num_examples
-        for name, dataset in datasets.items()
-        if split in dataset.splits
-    }
+    examples = {name: datasets[name].splits[split].num_examples for name in outcomes}
     joint = joint_accuracy(tasks, list(finished.values()))
     return Evaluation(scores, main, joint, sum(examples.values()), finished, examples)
 

@@ -63,13 +63,7 @@ def score_on_test(
     # Of dev alone; all workers take part, and the first has what is found.
     errors = NO_ERRORS if job.export is None else _errors(trained, assets)
     rest = unseen_rows(assets.data.datasets, "test")
-    evaluations: dict[Where, Evaluation | None] = {
-        "test": _evaluated(trained, "test"),
-        "unseen": _evaluated(replace(trained, datasets=rest), "test"),
-    }
-    scores, unseen = (_with_combined(one, trained) for one in evaluations.values())
-    if place.rank == 0:  # All workers have the same outcomes.
-        _keep_draws(job.spec.checkpoint.parent, evaluations, trained)
+    scores, unseen = _on_test(trained, rest, job.spec.checkpoint.parent)
     if job.export is not None and place.rank == 0:  # Last: it merges adapters into the encoder.
         said = Said(job.dev if taken is None else as_tree(taken), scores, job.about, errors)
         _export(job.export, trained, assets, replace(said, others=job.others))
@@ -176,15 +170,22 @@ def _as_found(trained: TrainedModel, settings: Mapping[str, object]) -> TrainedM
     return trained
 
 
-def _keep_draws(
-    folder: Path, evaluations: Mapping[Where, Evaluation | None], trained: TrainedModel
-) -> None:
-    """Writes what the model scores on draws of the rows, by which its scores have intervals."""
-    known = {where: found for where, found in evaluations.items() if found is not None}
-    if known:
+def _on_test(
+    trained: TrainedModel, rest: Mapping[str, EncodedDataset], folder: Path
+) -> tuple[_Scores | None, _Scores | None]:
+    """Returns the scores on test, and on the rest of it that does not stand in train.
+
+    In the folder of the run stands then what it scores on draws of the rows of either.
+    """
+    found: dict[Where, Evaluation | None] = {
+        "test": _evaluated(trained, "test"),
+        "unseen": _evaluated(replace(trained, datasets=rest), "test"),
+    }
+    known = {where: one for where, one in found.items() if one is not None}
+    if known and trained.place.rank == 0:  # All workers have the same outcomes.
         tasks, objective = trained.tasks, trained.objective
-        draws = {where: drawn_scores(found, tasks, objective) for where, found in known.items()}
-        write_draws(folder, draws)
+        write_draws(folder, {at: drawn_scores(one, tasks, objective) for at, one in known.items()})
+    return _with_combined(found["test"], trained), _with_combined(found["unseen"], trained)
 
 
 def _scored(trained: TrainedModel, split: str) -> _Scores | None:
