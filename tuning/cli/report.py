@@ -1,15 +1,39 @@
-"""`mtl report`: the report of a study folder, written anew."""
+"""`mtl report`: the reports of a study folder, written anew; several studies side by side."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+_PAGE = "comparison.html"
 
-def report(folder: Annotated[Path, typer.Argument(help="A study folder.")]) -> None:
-    """Write report.md of a study folder anew, and print it."""
+
+def report(
+    folders: Annotated[list[Path], typer.Argument(help="A study folder, or several to compare.")],
+    output: Annotated[
+        Path | None,
+        typer.Option(help=f"Where the page that compares several is written: {_PAGE}."),
+    ] = None,
+) -> None:
+    """Write report.md and report.html of a study folder anew; of several, a page that compares."""
     # The file is Markdown for anybody; on a terminal what steers it is spelt out as well.
     from mtl_core.printable import printable
+
+    typer.echo(printable(_written(folders, output)))
+
+
+def _written(folders: list[Path], output: Path | None) -> str:
+    from mtl_core.errors import ConfigError
+
+    if len(folders) > 1:
+        from tuning.report.compare import compare_studies
+
+        return compare_studies(folders, output if output is not None else Path(_PAGE))
+    if output is not None:
+        raise ConfigError(
+            "--output: the reports of one study are written into its folder; give several folders "
+            "to compare them"
+        )
     from tuning.report.write import write_report
 
-    typer.echo(printable(write_report(folder)))
+    return write_report(folders[0])

@@ -15,9 +15,11 @@ from tuning.report.html.page import render_page
 from tuning.report.html.sections.errors import errors as error_figures
 from tuning.report.html.sections.finals import finals
 from tuning.report.html.sections.front import front
+from tuning.report.html.sections.gains import gains
 from tuning.report.html.sections.importance import importance
 from tuning.report.html.sections.parameters import parameters
 from tuning.report.html.sections.progress import progress
+from tuning.report.html.sections.sharing import sharing
 from tuning.report.render import Section
 from tuning.report.summary import StudySummary
 
@@ -25,11 +27,13 @@ Draw = Callable[[Drawable], Iterator[Drawn]]
 
 FIGURES: Mapping[str, Draw] = {
     "scores": finals,
+    "gains": gains,
     "front": front,
     "errors": error_figures,
     "progress": progress,
     "importance": importance,
     "parameters": parameters,
+    "sharing": sharing,
 }
 """Key of a section -> what draws its figures, which may be none."""
 _PICTURES = Section("parameters", ["## Score by parameter"])
