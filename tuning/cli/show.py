@@ -12,6 +12,7 @@ from tuning.watch.console import plain_console
 if TYPE_CHECKING:
     from tuning.results.study_result import StudyResult
     from tuning.study.final_scores import FinalScores
+    from tuning.study.finals import FinalRecipe
     from tuning.study.result import Result
     from tuning.watch.json_lines import EventLines
 
@@ -27,13 +28,10 @@ def show_result(result: "StudyResult") -> None:
     for name in dict.fromkeys([*best.parameters, *(default.parameters if default else {})]):
         theirs = default.parameters.get(name, "-") if default else "-"
         recipe.add_row(name, _number(best.parameters.get(name, "-")), _number(theirs))
-    scores = Table("score, %", "best dev", "default dev", "best test", "default test")
-    columns = [
-        _scores(best, "dev"),
-        _scores(default, "dev"),
-        _scores(best, "test"),
-        _scores(default, "test"),
-    ]
+    finals = result.result.finals
+    title = None if finals is None else f"Means over {len(finals.best.seeds)} runs"
+    scores = Table("score, %", "best dev", "default dev", "best test", "default test", title=title)
+    columns = _columns(result.result)
     # Rows are the scores of the best on dev; what another column lacks is "-".
     for name in columns[0]:
         scores.add_row(name, *(show_score(name, column.get(name)) for column in columns))
@@ -80,6 +78,19 @@ def _judgement(result: "Result") -> Iterator[str]:
     # Scores on all of test stand in the table.
     if found is not None and found.where == UNSEEN:
         yield against(found.where, found.best, found.default)
+
+
+def _columns(result: "Result") -> list[dict[str, float]]:
+    """Returns the scores of best and default on dev, and then on test."""
+    splits, finals = ("dev", "test"), result.finals
+    if finals is None:
+        return [_scores(one, split) for split in splits for one in (result.best, result.default)]
+    return [_means(one, split) for split in splits for one in (finals.best, finals.default)]
+
+
+def _means(recipe: "FinalRecipe | None", split: str) -> dict[str, float]:
+    found = (recipe.dev if split == "dev" else recipe.test) if recipe is not None else None
+    return {name.replace("/", " ", 1): one.mean for name, one in (found or {}).items()}
 
 
 def _scores(final: "FinalScores | None", split: str) -> dict[str, float]:

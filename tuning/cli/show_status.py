@@ -50,6 +50,8 @@ def _as_json(status: StudyStatus) -> str:
         "state": status.state,
         "trials": status.trials,
         "ended": status.ended,
+        "runs": len(status.runs),
+        "runs_ended": sum(run.has_ended for run in status.runs),
         "stage": driver.stage if driver else None,
         "running": dict(driver.running) if driver else {},
         "paused": list(status.paused),
@@ -73,6 +75,9 @@ def _lines(status: StudyStatus) -> list[str]:
     lines = [f"{status.folder.name}: {status.state}, {counts}"]
     if status.state == "running" and status.driver is not None:
         lines += _driver_lines(status.driver)
+    if status.runs:
+        ended = sum(run.has_ended for run in status.runs)
+        lines.append(f"final stage: {ended} of {len(status.runs)} runs ended")
     if status.paused:
         lines.append(f"  paused: {', '.join(status.paused)}")
     if status.best is not None and status.best.best is not None:

@@ -22,6 +22,15 @@ Address = Annotated[
     str | None,
     typer.Option(help="A running Ray cluster; default: RAY_ADDRESS, or one on this machine."),
 ]
+Finalists = Annotated[
+    int | None,
+    typer.Option(
+        min=1, help="A final stage: so many of the best recipes, and the default, train anew."
+    ),
+]
+Seeds = Annotated[
+    int | None, typer.Option(min=2, help="A final stage: seeds that each recipe trains with.")
+]
 AsJson = Annotated[
     bool, typer.Option("--json", help="One JSON object a line for what happens, the result last.")
 ]
@@ -35,23 +44,29 @@ def tune(
     quiet: Quiet = False,
     verbose: Verbose = False,
     as_json: AsJson = False,
+    finalists: Finalists = None,
+    seeds: Seeds = None,
 ) -> None:
     """Search the best recipe, score it on test and save its model; goes on after a crash."""
     from tuning.cli.arguments import check_text
 
     check_text(study)
+    options = {"--address": address, "--finalists": finalists, "--seeds": seeds}
+    # Keys of the study file with options of their own.
+    finals = {"study.finals.recipes": finalists, "study.finals.seeds": seeds}
+    added = [f"{key}={value}" for key, value in finals.items() if value is not None]
     loaded = None  # As long as the study file is being read there is nothing to go on with.
     with _event_lines() if as_json else nullcontext() as lines:
         try:
             with _shown(study, log_file, lines, quiet=quiet, verbose=verbose) as (display, log):
-                loaded = _loaded(study, assignments or (), display)
+                loaded = _loaded(study, [*(assignments or ()), *added], display)
                 from tuning.run.tune import tune_study
 
                 result = tune_study(
                     loaded, watcher=display, address=address, log=log, verbose=verbose
                 )
         except KeyboardInterrupt:
-            again = command_again("tune", study, assignments or (), {"--address": address})
+            again = command_again("tune", study, assignments or (), options)
             tell_interrupted(again, loaded.folder if loaded is not None else None, lines)
             raise  # To `main`, whose exit code says that it was interrupted.
         from tuning.cli.show import show_result, tell_result

@@ -61,8 +61,8 @@ def _opened(opening: Opening) -> str:
 
 def _comparison(best: FinalScores, default: FinalScores, result: Result) -> list[str]:
     """Returns a paragraph with both scores on dev and test, and how sure their difference is."""
-    # Of several objectives the verdict compares each.
-    if best.scored_as == default.scored_as or result.goal.aim.tasks:
+    # Of several objectives the verdict compares each, as it does behind a final stage.
+    if best.scored_as == default.scored_as or result.goal.aim.tasks or result.finals is not None:
         return []
     sentences = [against("dev", combined(best.dev), combined(default.dev))]
     if has_combined(best.test) and has_combined(default.test):

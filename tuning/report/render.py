@@ -15,6 +15,7 @@ from tuning.records import ENDED, Status, TrialRecord, keys_of_all
 from tuning.report.data import data_section
 from tuning.report.decoding import decoding_section
 from tuning.report.errors import errors_section
+from tuning.report.finals import finals_section
 from tuning.report.front import front_section, limit_section
 from tuning.report.gains import gains_section
 from tuning.report.headline import headline
@@ -91,14 +92,17 @@ def report_sections(
     errors: Errors = NO_ERRORS,
 ) -> list[Section]:
     """Returns all that a report says, in order, of what `render_report` takes."""
-    best, default = summary.result.best, summary.result.default
+    result = summary.result
+    best, default, finals = result.best, result.default, result.finals
     is_finished = summary.unfinished is None
     so_far = "" if is_finished else " so far"
     ranked = summary.result.goal.aim.ranked(summary.records)
     sections = {
         "verdict": [f"# Study {plain(summary.name)}", *headline(summary, openings)],
         "recipe": [f"## Best recipe{so_far}", _recipe_table(best, default)] if best else [],
-        "scores": ["## Scores, in percent", _score_table(best, default)] if best else [],
+        # Behind a final stage its means are the scores.
+        "scores": finals_section(finals)
+        or (["## Scores, in percent", _score_table(best, default)] if best else []),
         "gains": gains_section(summary.result.baselines),
         "decoding": decoding_section(best, summary.records),
         "front": front_section(summary.result.goal),

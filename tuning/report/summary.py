@@ -1,8 +1,9 @@
 """What a report shows of a study, gathered as values; `render` makes text of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 import optuna
 
@@ -99,7 +100,7 @@ def summarise(
             seconds=seconds,
             goal=reached(history, facts.objective),
         ),
-        replay=_replay(facts, folder, best),
+        replay=_replay(facts, folder, best, _seed_of(result)),
         data=facts.data,
     )
 
@@ -147,8 +148,21 @@ def _as_it_stands(record: TrialRecord, status: StudyStatus) -> TrialRecord:
     return replace(record, status="paused" if record.id in status.paused else "running")
 
 
-def _replay(facts: StudyFacts, folder: StudyFolder, best: TrialRecord | None) -> str:
-    overrides = replay_overrides(facts.precision, best)
+def _seed_of(result: Result) -> Mapping[str, object]:
+    """Returns what makes another run of the recipe the one whose model is in best/."""
+    finals = result.finals
+    if finals is None:
+        return {}
+    return {"seed": next(run.seed for run in finals.best.seeds if run.run == finals.model)}
+
+
+def _replay(
+    facts: StudyFacts,
+    folder: StudyFolder,
+    best: TrialRecord | None,
+    more: Mapping[str, object] = MappingProxyType({}),
+) -> str:
+    overrides = {**replay_overrides(facts.precision, best), **more}
     return replay_command(Path(_short(folder.path)), overrides)
 
 

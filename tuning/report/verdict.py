@@ -8,6 +8,7 @@ from typing import NamedTuple, TypeGuard
 
 from mtl_core.data.notes import DataNote, leaks, percent
 from mtl_core.scores import ScoreTree, flatten
+from tuning.report.finals import finals_verdict, judged_on
 from tuning.report.front import front_verdict, limit_cautions
 from tuning.report.markdown import percent as in_percent
 from tuning.report.markdown import points
@@ -32,10 +33,12 @@ class Compared(NamedTuple):
 
 
 def verdict(result: Result) -> str:
-    """Returns in a sentence whether the best beats the default on dev, and on test."""
+    """Returns in a sentence or a few whether the best is better than the default, and where."""
     best, default = result.best, result.default
     if best is None:
         return "No trial reached a score, so there is no best recipe."
+    if result.finals is not None:
+        return finals_verdict(result.finals, result.goal.aim.tasks)
     if result.goal.aim.tasks:
         return front_verdict(result)
     if default is None:
@@ -73,8 +76,8 @@ def cautions(
 ) -> Iterator[str]:
     """Yields a sentence for what speaks against the result.
 
-    That is limits which no trial holds, and each of dev and test of which too many rows stand in
-    train.
+    That is limits which no trial holds, each of dev and test of which too many rows stand in train,
+    and that the study went on after test had been opened.
 
     Args:
         result: What the study found.
@@ -82,13 +85,17 @@ def cautions(
         escaped: Escapes the names of data sets for where the sentences stand.
     """
     yield from limit_cautions(result)
+    yield from _reopened(result, escaped)
     best, default = result.best, result.default
     found = on_test(best, default) if best is not None and default is not None else None
+    is_on_others = found is not None and found.where == UNSEEN
+    if result.finals is not None:
+        is_on_others = judged_on(result.finals) == {"unseen"}
     if is_finished and (of_test := leaks(result.notes, "test")):
         # The scores of all rows stand in the tables all the same.
         tail = (
             "the verdict is on the others"
-            if found is not None and found.where == UNSEEN
+            if is_on_others
             else "what is said of test holds for known rows, and tells little of new ones"
         )
         yield f"Caution: rows of test stand in train, too: {_shares(of_test, escaped)}; {tail}."
@@ -96,6 +103,18 @@ def cautions(
         yield (
             f"Caution: rows of dev stand in train, too: {_shares(of_dev, escaped)}; dev chose the "
             "recipe, which favours one that remembers."
+        )
+
+
+def _reopened(result: Result, escaped: Callable[[str], str]) -> Iterator[str]:
+    """Yields a sentence when the study went on after test had been opened."""
+    if len(result.choices) > 1:
+        told = ", ".join(
+            f"{escaped(one.date)} for recipe {escaped(one.chosen)}" for one in result.choices
+        )
+        yield (
+            f"Caution: test was opened {len(result.choices)} times, on {told}: the study went on "
+            "after its scores on test were known, and is no longer blind to them."
         )
 
 

@@ -64,7 +64,9 @@ def tune_study(
         known = _told(known_of(study, facts), tell)
         connected()  # Waits for Ray, and raises what kept it from starting.
         with (
-            provided_trainers(study.study.resources, trials=study.trials, tell=tell) as count,
+            provided_trainers(
+                study.study.resources, trials=study.most_at_a_time, tell=tell
+            ) as count,
             StudyFolder.opened(study, inputs_of(study.run, data.datasets)) as folder,
             closing(watching),  # Left after the session, before the folder is unlocked.
             closing(Session(study, folder, facts, known=known, start=start)) as session,
@@ -113,7 +115,7 @@ def _checked_machine(study: StudyFile, address: str | None) -> Node:
     folder.check_same(study)
     check_folder(folder)
     if is_local(address):
-        plan_trainers(study.study.resources, [machine], trials=study.trials)
+        plan_trainers(study.study.resources, [machine], trials=study.most_at_a_time)
     return machine
 
 

@@ -146,6 +146,11 @@ class StudyFile(Section):
         return 0 if finals is None else finals.seeds * min(finals.recipes + 1, self.trials)
 
     @property
+    def most_at_a_time(self) -> int:
+        """Runs of its longest stage: more trainers would have nothing to do."""
+        return max(self.trials, self.final_runs)
+
+    @property
     def knows_something(self) -> bool:
         """Whether it is to know anything beforehand, beside the priors of its entries."""
         section = self.study

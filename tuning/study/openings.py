@@ -1,4 +1,4 @@
-"""When test was opened for trials beside the study's own final scores, kept in its folder."""
+"""When test was opened: for what a study chose, and for trials beside that."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -12,19 +12,39 @@ from mtl_core.number_types import KEPT
 from mtl_core.scores import ScoreTree
 from tuning.study.folder import StudyFolder
 
+Day = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d$")]
+"""A day, as "2026-01-31"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One time that test was opened for what dev had chosen.
+
+    Attributes:
+        date: The day.
+        chosen: Id of the recipe that is the best on dev.
+        scored: Ids of the runs that were to be scored.
+    """
+
+    __pydantic_config__ = KEPT
+
+    date: Day
+    chosen: str
+    scored: tuple[str, ...]
+
 
 @dataclass(frozen=True, slots=True)
 class Opening:
     """One time that trials were scored on test.
 
     Attributes:
-        date: The day, as "2026-01-31".
+        date: The day.
         scores: Run id -> its scores, as `result.json` has them.
     """
 
     __pydantic_config__ = KEPT
 
-    date: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d$")]
+    date: Day
     scores: Mapping[str, ScoreTree]
 
 

@@ -16,6 +16,7 @@ from tuning.study.final_scores import FinalScores, Tests, tests_of_others
 from tuning.study.finals import Finals
 from tuning.study.folder import StudyFolder
 from tuning.study.gains import Baseline, Baselines
+from tuning.study.openings import Choice
 from tuning.study.reached import Reached
 
 
@@ -38,6 +39,8 @@ class Result:
         finals: What the final stage found; None without one. `best` is then the trial of the
             recipe that it chose, and the scores that count are those of `finals`: of the
             checkpoint of a trial no scores on test stand in `best` and `default`.
+        choices: When test was opened for what dev had chosen, the oldest first; once, unless the
+            study went on after that.
         baselines: Each task that counts beside the same task alone; None of a study without
             baselines.
     """
@@ -53,6 +56,7 @@ class Result:
     goal: Reached = field(default_factory=Reached)
     finals: Finals | None = None
     baselines: Baselines | None = None
+    choices: Sequence[Choice] = ()
 
     @property
     def status(self) -> str:
@@ -92,6 +96,7 @@ class Result:
             "tests": self.tests,
             "goal": self.goal.to_json(),
             "finals": None if self.finals is None else only_finite(asdict(self.finals)),
+            "choices": [asdict(one) for one in self.choices],
             "baselines": None
             if self.baselines is None
             else {task: only_finite(asdict(one)) for task, one in self.baselines.items()},
@@ -117,6 +122,7 @@ class _Kept(BaseModel):
     goal: Reached | None = None
     finals: Finals | None = None
     baselines: dict[str, Baseline] | None = None
+    choices: tuple[Choice, ...] = ()
 
 
 def read_result(folder: StudyFolder) -> Result:
@@ -146,6 +152,7 @@ def read_result(folder: StudyFolder) -> Result:
         # Results of old versions have the kind alone.
         goal=kept.goal or Reached(objective=kept.objective),
         finals=kept.finals,
+        choices=kept.choices,
         baselines=kept.baselines,
     )
 

@@ -6,9 +6,6 @@ another choice is written down before it is.
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Annotated
-
-from pydantic import Field
 
 from mtl_core.files import write_json
 from mtl_core.kept import read_kept
@@ -17,25 +14,9 @@ from mtl_core.scores import only_finite
 from tuning.records import DECODED, TrialRecord
 from tuning.study.final_scores import FinalScores, Tests, unseen_of
 from tuning.study.folder import StudyFolder
+from tuning.study.openings import Choice
 from tuning.study.result import Result
 from tuning.trainers.messages import Scored
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """One time that test was opened for what dev had chosen.
-
-    Attributes:
-        date: The day, as "2026-01-31".
-        chosen: Id of the recipe that is the best on dev.
-        scored: Ids of the runs that were to be scored.
-    """
-
-    __pydantic_config__ = KEPT
-
-    date: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d$")]
-    chosen: str
-    scored: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +113,7 @@ def _of_result(result: Result) -> Scoring:
         unseen=unseen_of(result.best, result.default),
         rows=result.test_rows or 0,
         model=_model_of(result.best) if result.finals is None else None,
+        choices=tuple(result.choices),
     )
 
 

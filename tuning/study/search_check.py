@@ -17,6 +17,7 @@ def search_errors(document: Document, study: StudyFile) -> Iterator[str]:
     yield from _sampler_errors(document, study)
     yield from _scheduler_errors(document, study)
     yield from _decoding_errors(document, study)
+    yield from _finals_errors(document, study)
 
 
 def _sampler_errors(document: Document, study: StudyFile) -> Iterator[str]:
@@ -54,6 +55,16 @@ def _decoding_errors(document: Document, study: StudyFile) -> Iterator[str]:
                 f"{where}: search.{key}: the task '{task}' is auxiliary, so how it is decoded does "
                 "not count in the objective; leave it out"
             )
+
+
+def _finals_errors(document: Document, study: StudyFile) -> Iterator[str]:
+    """Yields why a final stage cannot be, with its place."""
+    if study.study.finals is not None and "seed" in study.space.targets:
+        where = document.place(("search", "seed")).text
+        yield (
+            f"{where}: search.seed: the final stage, study.finals, trains each recipe with seeds of "
+            "its own, so this one would be no part of a recipe; leave it out"
+        )
 
 
 def _unused_knowledge(document: Document, study: StudyFile) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """Where a study stands, read from its folder alone; imports neither Ray nor torch."""
 
+import json
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,10 +8,13 @@ from pathlib import Path
 from typing import Literal
 
 from mtl_core.errors import ConfigError
+from mtl_core.kept import as_kept
 from mtl_core.study_file import describe, read_document
 from tuning.records import TrialRecord
 from tuning.study.agreement import check_ended, read_journal
 from tuning.study.facts import read_facts
+from tuning.study.finalists import contest
+from tuning.study.finals import FinalRecipe, FinalsSection
 from tuning.study.folder import StudyFolder
 from tuning.study.history import History, read_history
 from tuning.study.journal import NotBegunError
@@ -29,21 +33,26 @@ class StudyStatus:
         folder: The study folder.
         state: See `State`.
         trials: Trials of the study.
-        ended: Trials that ended.
         paused: Run ids of the trials that wait in a study that runs.
         driver: What the last driver wrote; None when there was none.
         history: Its trials.
+        runs: Runs of its final stage, once the search is over; none without that stage.
         go_on: The command that goes on with the study.
     """
 
     folder: Path
     state: State
     trials: int
-    ended: int
     paused: Sequence[str]
     driver: DriverStatus | None
     history: History
+    runs: Sequence[TrialRecord]
     go_on: str
+
+    @property
+    def ended(self) -> int:
+        """Trials that ended."""
+        return len(self.history.ended)
 
     @property
     def best(self) -> TrialRecord | None:
@@ -85,20 +94,21 @@ def status_of(folder: StudyFolder, history: History, result: Result) -> StudySta
     Raises:
         ConfigError: Its study file cannot be read, or a file in the folder is broken.
     """
-    trials, ended = _num_trials(folder), len(history.ended)
-    check_ended(folder, result.trials, ended)
+    trials = _num_trials(folder)
+    check_ended(folder, result.trials, len(history.ended))
+    runs = _final_runs(folder, history, result, trials)
     driver = read_driver(folder.status)
     # The journal does not tell them from those that run. One that was just drawn has no report.
     at_work = driver.running if driver is not None else {}
     waiting = [r.id for r in history if r.reports and not r.has_ended and r.id not in at_work]
     return StudyStatus(
         folder=folder.path,
-        state=_state(result, driver, history, trials),
+        state=_state(result, driver, history, trials, runs),
         trials=trials,
-        ended=ended,
         paused=waiting if driver is not None and driver.is_alive else (),
         driver=driver,
         history=history,
+        runs=runs,
         go_on=command_to_go_on(folder.path),
     )
 
@@ -117,7 +127,39 @@ def command_to_go_on(path: Path) -> str:
     return shlex.join(words)
 
 
-def _state(result: Result, driver: DriverStatus | None, history: History, trials: int) -> State:
+def _final_runs(
+    folder: StudyFolder, history: History, result: Result, trials: int
+) -> Sequence[TrialRecord]:
+    """Returns the runs of the final stage as they are; none before the search is over."""
+    section = _section(folder).get("finals")
+    if section is None or not _is_searched(result, history, trials):
+        return ()
+    finals = as_kept(
+        json.dumps(section).encode(), FinalsSection, where=f"{folder.study}: study.finals",
+        remedy="put it back from a copy",
+    )  # fmt: skip
+    run = read_document(folder.study).data.get("run")
+    # How its runs are decoded makes no other runs of them.
+    stage = contest(history, finals, run if isinstance(run, Mapping) else {}, is_decoded=False)
+    return list(stage.read(folder).values())
+
+
+def _is_searched(result: Result, history: History, trials: int) -> bool:
+    """Returns whether no more trials are to come."""
+    # Another limit may have ended it before it had all its trials; one that went on since then has
+    # a trial that has not ended.
+    ended = len(history.ended)
+    is_limited = result.ended_by not in (None, "trials") and ended == len(history)
+    return ended >= trials or is_limited
+
+
+def _state(
+    result: Result,
+    driver: DriverStatus | None,
+    history: History,
+    trials: int,
+    runs: Sequence[TrialRecord],
+) -> State:
     # The driver is asked first: while it lives, an old result says nothing of what it does.
     if driver is not None and driver.is_alive:
         return "running"
@@ -125,13 +167,18 @@ def _state(result: Result, driver: DriverStatus | None, history: History, trials
     # that is there knows of fewer trials than have ended.
     ended = len(history.ended)
     is_old = not result.trials or sum(result.trials.values()) < ended
-    # Another limit may have ended it before it had all its trials; one that went on since then has
-    # a trial that has not ended.
-    is_limited = result.ended_by not in (None, "trials") and ended == len(history)
-    is_over = ended >= trials or is_limited
-    if is_old or not is_over:
+    if is_old or not _is_searched(result, history, trials):
+        return "interrupted"
+    # Nor does it know of a final stage that was asked for since.
+    known = {run.run for recipe in _recipes(result) for run in recipe.seeds}
+    known |= {run for recipe in _recipes(result) for run in recipe.failed}
+    if not known >= {run.id for run in runs}:
         return "interrupted"
     return "complete" if result.status == "complete" else "failed"
+
+
+def _recipes(result: Result) -> Sequence[FinalRecipe]:
+    return result.finals.recipes if result.finals is not None else ()
 
 
 def _num_trials(folder: StudyFolder) -> int:

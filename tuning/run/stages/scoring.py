@@ -227,4 +227,5 @@ def result_of(
         earlier_tests=scoring.tests if finals else tests_of_others(tests, best, default),
         goal=reached(history, objective),
         finals=finals,
+        choices=scoring.choices,
     )

@@ -14,9 +14,11 @@ from simulated_sessions import SimulatedTrainers, session_of
 from simulated_study import SPACE, SimulatedStudy, learn
 
 from mtl_core.errors import TrainingError
+from mtl_core.study_file import dump
 from tuning.study.finals import Finals
 from tuning.study.result import read_result
 from tuning.study.scored import read_scoring
+from tuning.study.status import read_status
 from tuning.trainers.messages import ScoreJob
 
 FINALS = {"recipes": 2, "seeds": 3}
@@ -225,3 +227,46 @@ def test_claims_are_those_of_test(tmp_path: Path) -> None:
     assert difference.first == finals.chosen != "0000"
     assert difference.estimate.mean == pytest.approx(0.3)
     assert (difference.claim, difference.where) == ("better", "test")
+
+
+def test_its_report_says_what_may_be_claimed(tmp_path: Path) -> None:
+    trainers = trainers_of(tmp_path)
+    trainers.test = lambda job: (0.5 if "/0000/" in job.spec.id else 0.8) + 1e-3 * seed_of(job)
+    finals = finals_of(trainers)
+    assert finals.second is not None
+    report = trainers.study.folder.report.read_text()
+    assert f"The best recipe on dev is that of trial {finals.chosen} by the mean over 3" in report
+    assert "It is better than the default on test (+30.00 points, 95 % interval " in report
+    assert (
+        f"Whether it is better than the second, trial {finals.second.trial}, cannot be told on "
+        "test (+0.00 points"
+    ) in report
+    assert "| `combined` | 80.20 (79.95 to 80.45; sd 0.10) |" in report  # t(2) = 4.303
+    assert "Caution: test was opened" not in report
+    assert f"--set seed={finals.model[-1]}\n" in report
+
+
+def seed_of(job: ScoreJob) -> int:
+    return int(job.spec.id.rpartition("-")[2])
+
+
+def test_a_study_stands_where_its_final_stage_does(tmp_path: Path) -> None:
+    trainers = trainers_of(tmp_path)
+    folder = trainers.study.folder
+    folder.study.write_text(dump(trainers.study.study))
+    assert trainers.study.run()
+    assert session_of(trainers, kill_at=20) is None
+    status = read_status(folder.path)
+    ended = [run.id for run in status.runs if run.has_ended]
+    assert status.state == "interrupted"
+    assert 0 < len(ended) < len(status.runs)
+    assert set(ended) < {run for _, run in trainers.done}
+    finals = finals_of(trainers)
+    status = read_status(folder.path)
+    assert status.state == "complete"
+    assert len(status.runs) == sum(len(recipe.seeds) for recipe in finals.recipes)
+    # More of it was asked for since.
+    folder.study.write_text(dump(trainers.study.study).replace("seeds: 3", "seeds: 4"))
+    status = read_status(folder.path)
+    assert status.state == "interrupted"
+    assert [run.id[-1] for run in status.runs if not run.has_ended] == ["4"] * len(finals.recipes)

@@ -1,0 +1,177 @@
+"""What a report says of the final stage: the sentences that may be claimed, and the tables."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from mtl_core.markdown import code
+from mtl_core.scores import main_scores, show_difference, show_score
+from tuning.records import DEFAULT_ID, called
+from tuning.report.markdown import table
+from tuning.statistics.estimates import Difference, Estimate, Where
+from tuning.study.finals import FinalRecipe, Finals
+
+_ROWS: Mapping[Where, str] = {
+    "dev": "dev",
+    "test": "test",
+    "unseen": "the rows of test that do not stand in train",
+}
+
+
+def finals_verdict(finals: Finals, tasks: Sequence[str] = ()) -> str:
+    """Returns in a few sentences what may be claimed of the chosen recipe.
+
+    Args:
+        finals: What the final stage found.
+        tasks: Tasks whose main scores are objectives of their own; none = there is one objective.
+    """
+    best, default, second = finals.best, finals.default, finals.second
+    if best is default:
+        told = [f"The default recipe, trial {DEFAULT_ID}, is the best on dev {_stage(finals)}."]
+    else:
+        told = [f"The best recipe on dev is that of trial {best.trial} {_stage(finals)}."]
+        if default is None:
+            told.append("The default has no score to compare.")
+        else:
+            told += [_claim(one, "the default") for one in _told(finals, default, tasks)]
+    if second is not None and second is not default:
+        whom = f"the second, trial {second.trial},"
+        told += [_claim(one, whom) for one in _told(finals, second, tasks)]
+    return " ".join(told)
+
+
+def judged_on(finals: Finals) -> set[Where]:
+    """Returns the rows on which recipes were compared."""
+    return {one.where for one in finals.differences}
+
+
+def finals_section(finals: Finals | None) -> list[str]:
+    """Returns the parts of the section, scores in percent; [] of a study without the stage."""
+    if finals is None:
+        return []
+    seeds = max(len(recipe.seeds) + len(recipe.failed) for recipe in finals.recipes)
+    opened = [recipe for recipe in finals.recipes if recipe.test is not None]
+    parts = [
+        "## Final stage, in percent",
+        f"Each recipe was trained anew with {seeds} seeds. The mean over these runs on dev chose; "
+        "test was opened for the best, the second and the default alone. A cell is the mean, with "
+        "its 95 % interval and the standard deviation of a run.",
+        table(
+            ["recipe of trial", "runs", *(f"{code(name)} on dev" for name in _shown(finals))],
+            [_dev_row(recipe, finals) for recipe in finals.recipes],
+        ),
+    ]
+    if opened:
+        header = ["score on test", *(_role(recipe, finals) for recipe in opened)]
+        parts.append(table(header, _test_rows(opened)))
+    if finals.differences:
+        header = ["difference", "score", "rows", "points", "95 % interval", "the first is"]
+        # Of the scores of single labels there may be hundreds.
+        counted = [one for one in finals.differences if one.score in _shown(finals)]
+        parts.append(table(header, map(_difference_row, counted)))
+    return [*parts, *_notes(finals)]
+
+
+def _stage(finals: Finals) -> str:
+    runs = len(finals.best.seeds)
+    recipes = len(finals.recipes)
+    each = f"{runs} runs with other seeds" if runs > 1 else "1 run with another seed"
+    return f"by the mean over {each}, among {recipes} recipe{'s' if recipes > 1 else ''}"
+
+
+def _told(finals: Finals, other: FinalRecipe, tasks: Sequence[str]) -> list[Difference]:
+    """Returns the differences that count between the best and another recipe."""
+    main = main_scores({task: _scores(finals.best, task) for task in tasks})
+    names = [f"{task}/{name}" for task, (name, _) in main.items()] or ["combined"]
+    found = {one.score: one for one in finals.differences if one.second == other.id}
+    return [found[name] for name in names if name in found]
+
+
+def _scores(recipe: FinalRecipe, task: str) -> dict[str, float]:
+    found = (name.partition("/") for name in recipe.dev)
+    return {name: recipe.dev[f"{of}/{name}"].mean for of, _, name in found if of == task}
+
+
+def _claim(found: Difference, whom: str) -> str:
+    """Returns a sentence on how the best compares with another recipe."""
+    rows = _ROWS[found.where]
+    of = "" if found.score == "combined" else f" in {found.score.replace('/', ' ')}"
+    by, ends = _difference(found.score, found.estimate), _interval_of_difference(found)
+    points = f"{by} points, 95 % interval {ends}" if ends else f"{by} points"
+    if found.claim == "cannot be told":
+        return f"Whether it is better than {whom}{of} cannot be told on {rows} ({points})."
+    return f"It is {found.claim} than {whom}{of} on {rows} ({points})."
+
+
+def _shown(finals: Finals) -> list[str]:
+    """Returns the scores of the table of recipes: the combined one, and the main one of tasks."""
+    tasks = list(dict.fromkeys(name.partition("/")[0] for name in finals.best.dev if "/" in name))
+    main = main_scores({task: _scores(finals.best, task) for task in tasks})
+    return ["combined", *(f"{task}/{name}" for task, (name, _) in main.items())]
+
+
+def _dev_row(recipe: FinalRecipe, finals: Finals) -> list[str]:
+    failed = f" and {len(recipe.failed)} failed" if recipe.failed else ""
+    cells = [_cell(name, recipe.dev.get(name)) for name in _shown(finals)]
+    return [_role(recipe, finals), f"{len(recipe.seeds)}{failed}", *cells]
+
+
+def _test_rows(opened: Sequence[FinalRecipe]) -> Iterator[list[str]]:
+    for name in dict.fromkeys(name for recipe in opened for name in recipe.test or {}):
+        yield [code(name), *(_cell(name, (recipe.test or {}).get(name)) for recipe in opened)]
+
+
+def _role(recipe: FinalRecipe, finals: Finals) -> str:
+    roles = [("best", finals.best), ("default", finals.default), ("second", finals.second)]
+    told = ", ".join(name for name, one in roles if one is recipe)
+    return f"{recipe.id} ({told})" if told else recipe.id
+
+
+def _cell(name: str, found: Estimate | None) -> str:
+    """Returns "98.20 (97.90 to 98.50; sd 0.24)"; "-" without a score."""
+    if found is None:
+        return "-"
+    mean, low, high, sd = (
+        show_score(name, value) for value in (found.mean, found.low, found.high, found.sd)
+    )
+    return mean if low == "-" else f"{mean} ({low} to {high}; sd {sd})"
+
+
+def _difference_row(found: Difference) -> list[str]:
+    return [
+        f"{found.first} - {found.second}",
+        code(found.score),
+        "test, not in train" if found.where == "unseen" else found.where,
+        _difference(found.score, found.estimate),
+        _interval_of_difference(found) or "-",
+        found.claim,
+    ]
+
+
+def _difference(name: str, found: Estimate) -> str:
+    return show_difference(name, found.mean)
+
+
+def _interval_of_difference(found: Difference) -> str:
+    low, high = (
+        show_difference(found.score, end) for end in (found.estimate.low, found.estimate.high)
+    )
+    return "" if low == "-" else f"{low} to {high}"
+
+
+def _notes(finals: Finals) -> Iterator[str]:
+    """Yields what a reader has to know of the tables."""
+    overs = {one.estimate.over for one in finals.differences}
+    if overs:
+        told = {
+            "seeds": "other seeds alone, on these very rows",
+            "rows": "other rows alone",
+            "seeds and rows": "other seeds and other rows of test",
+        }
+        allowed = " or for ".join(told[one] for one in sorted(overs))
+        yield f"Intervals of differences allow for {allowed}."
+    failed = [
+        f"{called(run)}: {code(reason)}"
+        for recipe in finals.recipes
+        for run, reason in recipe.failed.items()
+    ]
+    if failed:
+        yield f"A recipe of which runs failed stands behind all others. {'; '.join(failed)}."
