@@ -62,7 +62,7 @@ def _finals_errors(document: Document, study: StudyFile) -> Iterator[str]:
     if study.study.finals is not None and "seed" in study.space.targets:
         where = document.place(("search", "seed")).text
         yield (
-            f"{where}: search.seed: the final stage, study.finals, trains each recipe with seeds of "
+            f"{where}: search.seed: the final stage (study.finals) trains recipes with seeds of "
             "its own, so this one would be no part of a recipe; leave it out"
         )
 
