@@ -92,17 +92,14 @@ def report_sections(
     errors: Errors = NO_ERRORS,
 ) -> list[Section]:
     """Returns all that a report says, in order, of what `render_report` takes."""
-    result = summary.result
-    best, default, finals = result.best, result.default, result.finals
+    best, default = summary.result.best, summary.result.default
     is_finished = summary.unfinished is None
     so_far = "" if is_finished else " so far"
     ranked = summary.result.goal.aim.ranked(summary.records)
     sections = {
         "verdict": [f"# Study {plain(summary.name)}", *headline(summary, openings)],
         "recipe": [f"## Best recipe{so_far}", _recipe_table(best, default)] if best else [],
-        # Behind a final stage its means are the scores.
-        "scores": finals_section(finals)
-        or (["## Scores, in percent", _score_table(best, default)] if best else []),
+        "scores": finals_section(summary.result.finals) or _score_section(best, default),
         "gains": gains_section(summary.result.baselines),
         "decoding": decoding_section(best, summary.records),
         "front": front_section(summary.result.goal),
@@ -135,6 +132,11 @@ def _recipe_table(best: FinalScores, default: FinalScores | None) -> str:
         for name in keys_of_all([best.parameters, defaults])
     ]
     return table(["parameter", "best", "default"], rows)
+
+
+def _score_section(best: FinalScores | None, default: FinalScores | None) -> list[str]:
+    """Returns the parts of the section; behind a final stage its means are the scores."""
+    return ["## Scores, in percent", _score_table(best, default)] if best is not None else []
 
 
 def _score_table(best: FinalScores, default: FinalScores | None) -> str:
