@@ -54,8 +54,7 @@ def tune_study(
     start, machine = time.monotonic(), _checked_machine(study, address)
     watching = StudyWatchers(study.study.name, watcher)
     watching.stage("starting Ray and reading the data")
-    cpus, tell = int(machine.cpus), watching.stage
-    resources, most = study.study.resources, study.most_at_a_time
+    cpus, tell, most = int(machine.cpus), watching.stage, study.most_at_a_time
     with cluster(address, num_cpus=cpus, verbose=verbose, tell=tell) as connected:
         # Imports of seconds, while Ray's processes start on the other cores.
         from tuning.cluster.autoscaling import provided_trainers
@@ -65,7 +64,7 @@ def tune_study(
         known = _told(known_of(study, facts), tell)
         connected()  # Waits for Ray, and raises what kept it from starting.
         with (
-            provided_trainers(resources, trials=most, tell=tell) as count,
+            provided_trainers(study.study.resources, trials=most, tell=tell) as count,
             StudyFolder.opened(study, inputs_of(study.run, data.datasets)) as folder,
             closing(watching),  # Left after the session, before the folder is unlocked.
             closing(Session(study, folder, facts, known=known, start=start)) as session,
