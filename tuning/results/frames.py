@@ -9,6 +9,7 @@ from mtl_core.training.report import Report
 from tuning.records import keys_of_all
 from tuning.statistics.estimates import Estimate
 from tuning.study.finals import Finals
+from tuning.study.gains import Baseline, Baselines
 
 
 def curves_frame(runs: Mapping[str, Iterable[Report]]) -> pandas.DataFrame:
@@ -95,6 +96,36 @@ def differences_frame(finals: Finals | None) -> pandas.DataFrame:
     ]
     columns = ("first", "second", "split", "score", *_ESTIMATE, "claim")
     return pandas.DataFrame(rows, columns=columns)
+
+
+def baselines_frame(baselines: Baselines | None) -> pandas.DataFrame:
+    """Returns each task beside the same task alone, by its main score: one row per task.
+
+    The columns are "task", "score" ("intent.accuracy"), "split" (on what they are compared: "test",
+    "unseen" for the rows of test that do not stand in train; "dev" where they could not be
+    compared), "alone" and "together" (means over runs), "difference" (together minus alone) with
+    "low" and "high" (ends of its 95 % interval), and "verdict": whether the task has "gained",
+    "lost", or it "cannot be told". Empty without baselines.
+    """
+    rows = [_beside(task, one) for task, one in (baselines or {}).items()]
+    numbers = ("alone", "together", "difference", "low", "high")
+    return pandas.DataFrame(rows, columns=("task", "score", "split", *numbers, "verdict"))
+
+
+def _beside(task: str, one: Baseline) -> dict[str, object]:
+    sides, found = one.test or one.dev, one.difference
+    where = found.where if found is not None else "test" if one.test is not None else "dev"
+    return {
+        "task": task,
+        "score": one.score.replace("/", ".") if one.score is not None else None,
+        "split": where if sides is not None else None,
+        "alone": sides.alone.mean if sides is not None else None,
+        "together": sides.together.mean if sides is not None else None,
+        "difference": found.estimate.mean if found is not None else None,
+        "low": found.estimate.low if found is not None else None,
+        "high": found.estimate.high if found is not None else None,
+        "verdict": one.verdict,
+    }
 
 
 _ESTIMATE = ("mean", "sd", "low", "high")

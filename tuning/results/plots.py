@@ -175,6 +175,21 @@ class StudyPlots:
 
         return conflict_map(self._sharing)
 
+    def confusions(self, task: str) -> "Figure":
+        """Draws what the best model takes for what on dev, for a task with labels.
+
+        Raises:
+            NotReadyError: Nothing is kept of its errors, or it took nothing for something else.
+        """
+        from mtl_core.task_errors import read_errors
+        from tuning.report.figures.errors import confusions
+
+        found = read_errors(self._folder.best)
+        tables = found[_known(task, found, "task")].labels
+        if tables is None or not tables.confused:
+            raise NotReadyError(f"{self._folder.path}: task '{task}' took no label for another")
+        return confusions(tables)
+
     @property
     def _sharing(self) -> Sharing:
         found = sharing_of(self._history)

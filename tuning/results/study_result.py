@@ -55,6 +55,13 @@ class StudyResult:
         return self.result.default
 
     @property
+    def verdict(self) -> str:
+        """What was found, in a sentence, as the report begins."""
+        from tuning.report.verdict import verdict
+
+        return verdict(self.result)
+
+    @property
     def seconds(self) -> float:
         """Wall time in seconds, over all sessions of the study."""
         return self.result.seconds
@@ -110,6 +117,13 @@ class StudyResult:
         from tuning.results.frames import differences_frame
 
         return differences_frame(self.result.finals)
+
+    @property
+    def baselines(self) -> "pandas.DataFrame":
+        """Each task beside the same task alone; see `baselines_frame` for the columns."""
+        from tuning.results.frames import baselines_frame
+
+        return baselines_frame(self.result.baselines)
 
     @property
     def plot(self) -> "StudyPlots":

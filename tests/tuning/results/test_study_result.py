@@ -13,11 +13,18 @@ from trials import record, report
 import tuning
 from mtl_core.errors import ConfigError, MtlError, NotReadyError
 from mtl_core.study_file import dump
-from tuning.results.frames import curves_frame, differences_frame, finals_frame, seeds_frame
+from tuning.results.frames import (
+    baselines_frame,
+    curves_frame,
+    differences_frame,
+    finals_frame,
+    seeds_frame,
+)
 from tuning.results.plots import StudyPlots
 from tuning.run.stages.scoring import result_of
 from tuning.statistics.estimates import Difference, Estimate
 from tuning.study.finals import FinalRecipe, Finals, SeedScores
+from tuning.study.gains import Baseline, Sides
 from tuning.study.history import History
 from tuning.study.result import Result, write_result
 from tuning.trainers.messages import Scored
@@ -123,6 +130,24 @@ def test_without_a_final_stage_its_tables_are_empty_with_their_columns() -> None
         assert set(frame(None)) == set(frame(final_stage())) & set(frame(None)) != set()
 
 
+def test_tasks_beside_the_same_alone_come_as_a_table() -> None:
+    sides = Sides(Estimate(0.5, 0.0, 0.5, 0.5, 3), Estimate(0.75, 0.0, 0.75, 0.75, 3))
+    estimate = Estimate(0.25, 0.125, 0.0625, 0.5, 3, "seeds and rows")
+    gain = Difference("0003", "0000", "intent/accuracy", estimate, "better", "unseen")
+    compared = Baseline(
+        "alone/intent-0", "0000", "0003", "intent/accuracy", sides, sides, gain, "gained"
+    )
+    without_test = Baseline("alone/slots-0", "0000", "0003", "slots/f1", dev=sides)
+    failed = Baseline("alone/topic-0")
+    found = baselines_frame({"intent": compared, "slots": without_test, "topic": failed})
+    one, two, three = found.astype(object).where(found.notna(), None).to_numpy().tolist()
+    numbers = [0.5, 0.75, 0.25, 0.0625, 0.5]
+    assert one == ["intent", "intent.accuracy", "unseen", *numbers, "gained"]
+    assert two == ["slots", "slots.f1", "dev", 0.5, 0.75, None, None, None, "cannot be told"]
+    assert three == ["topic", *[None] * 7, "cannot be told"]
+    assert list(baselines_frame(None)) == list(found)
+
+
 def final_stage() -> Finals:
     """Two recipes, each with two seeds."""
     recipes = [
@@ -155,7 +180,6 @@ def test_figures_are_drawn_of_what_was_found(study: SimulatedStudy) -> None:
         plot.progress(cost="hours"),
         plot.curves(),
         plot.slice("optimizer.head_lr"),
-        plot.parallel(),
     ):
         figure.to_plotly_json()  # a figure of plotly
         assert figure.data

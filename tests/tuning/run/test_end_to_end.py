@@ -59,12 +59,12 @@ def study_file(run_config: RunConfigFactory, tmp_path: Path) -> Path:
     return path
 
 
-def start(study_file: Path, *words: str) -> subprocess.Popen[str]:
+def start(study_file: Path, *words: str, stderr: int = subprocess.STDOUT) -> subprocess.Popen[str]:
     """Starts `mtl tune` as a user would, in a session of its own."""
     return subprocess.Popen(
         [sys.executable, "-m", "tuning", "tune", str(study_file), *words],
         stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        stderr=stderr,
         text=True,
         start_new_session=True,
         cwd=Path(__file__).parents[3],
@@ -168,8 +168,12 @@ def test_study_from_start_to_end_and_again(study_file: Path) -> None:
     assert {p: p.read_bytes() for p in before} == before, "a finished study changes nothing"
 
     seconds = json.loads((folder / "result.json").read_text())["seconds"]
-    finish(start(study_file, "--set", "study.trials=5"), code=0)
+    told = start(study_file, "--set", "study.trials=5", "--json", stderr=subprocess.DEVNULL)
+    events = [json.loads(line) for line in finish(told, code=0).splitlines()]
     assert len(scores_of(folder)) == 5
+    assert [one["run"] for one in events if one["event"] == "ended"] == ["0004"]
+    assert events[-1]["event"] == "result"
+    assert events[-1]["result"] == json.loads((folder / "result.json").read_text())
     assert json.loads((folder / "result.json").read_text())["seconds"] > seconds
 
 
