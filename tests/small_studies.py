@@ -35,7 +35,7 @@ from tuning.study.journal import open_optuna
 from tuning.study.load import load_study
 from tuning.study.recorder import Recorder
 from tuning.study.result import Result, write_result
-from tuning.study.scored import Scoring
+from tuning.study.scored import Scoring, write_scoring
 from tuning.trainers.messages import ScoreJob, TrialSpec
 from tuning.trainers.scoring import score_on_test
 from tuning.trainers.tune_values import TrialResult
@@ -161,6 +161,7 @@ def _result(
 
     scored = {record.id: score(record) for record in unscored(history, Scoring(), has_model=False)}
     scoring = scoring_of(history, scored)
+    write_scoring(folder, scoring)
     return result_of(history, scoring, objective=study.study.objective.kind, seconds=clock.stop())
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from tuning.estimate.estimate import Range, StudyEstimate
+from tuning.estimate.estimate import Epochs, StudyEstimate
 
 
 def estimate_lines(found: StudyEstimate, scheduler: str) -> Iterator[str]:
@@ -21,8 +21,13 @@ def estimate_lines(found: StudyEstimate, scheduler: str) -> Iterator[str]:
     yield f"  an epoch  {_time(own)} with the study file's own recipe, dev scored{spread}"
     yield (
         f"  trials    {found.trials}, {found.trainers} at a time: {_numbers(found.epochs)} epochs "
-        f"of {found.most_epochs:.0f}, by the scheduler '{scheduler}'"
+        f"of {found.epochs.most:.0f}, by the scheduler '{scheduler}'"
     )
+    for stage in found.stages:
+        yield (
+            f"  {stage.name:9} {stage.runs} runs on the full budget, on top: {stage.epochs:.0f} "
+            f"epochs, about {_time(stage.seconds)}"
+        )
     frozen = any(one.states for one in found.times)
     cache = ", with an empty cache for what frozen layers compute" if frozen else ""
     yield f"  time      {_time(found.seconds.low)} to {_time(found.seconds.high)}{cache}"
@@ -30,7 +35,7 @@ def estimate_lines(found: StudyEstimate, scheduler: str) -> Iterator[str]:
     yield f"  disk      up to {most}; at most {stay} stay, and the model"
 
 
-def _numbers(found: Range) -> str:
+def _numbers(found: Epochs) -> str:
     low, high = f"{found.low:.0f}", f"{found.high:.0f}"
     return low if low == high else f"{low} to {high}"
 

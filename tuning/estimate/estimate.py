@@ -44,6 +44,38 @@ class Range:
 
 
 @dataclass(frozen=True, slots=True)
+class Epochs:
+    """How many epochs the trials have together.
+
+    Attributes:
+        low: Nine of ten studies have more.
+        high: Nine of ten have fewer.
+        most: If none ended early.
+    """
+
+    low: float
+    high: float
+    most: float
+
+
+@dataclass(frozen=True, slots=True)
+class StageEstimate:
+    """What a stage takes of which all runs have their full budget.
+
+    Attributes:
+        name: What it is called.
+        runs: Runs, at most.
+        epochs: Epochs of all of them.
+        seconds: Wall time, as long as this machine is as quick as it was.
+    """
+
+    name: str
+    runs: int
+    epochs: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Disk:
     """Bytes on disk.
 
@@ -64,8 +96,8 @@ class StudyEstimate:
         trials: Trials.
         trainers: Trials at a time.
         epochs: Of all trials.
-        most_epochs: If none ended early.
-        seconds: Wall time, with the start of Ray and the scores on test.
+        stages: What comes on top of the trials.
+        seconds: Wall time of all, with the start of Ray and the scores on test.
         disk: What it takes on disk.
         times: What was timed; the first is the study file's own recipe.
         timed_for: Seconds that this took.
@@ -73,8 +105,8 @@ class StudyEstimate:
 
     trials: int
     trainers: int
-    epochs: Range
-    most_epochs: float
+    epochs: Epochs
+    stages: Sequence[StageEstimate]
     seconds: Range
     disk: Disk
     times: Sequence[RecipeTime]
@@ -158,16 +190,46 @@ def _put_together(
     paused = max(one.paused for one in every)
     states = sum(one.states_bytes for one in frozen)
     lengths = [times[0].epochs, *(one.epochs for one in times[1:])]
+    epochs = _range([one.epochs for one in every])
+    stages = _finals(study, times, trainers)
+    later = sum(one.seconds for one in stages)
+    low, high = seconds.low + later, seconds.high + later
+    most = kept + checkpoint * (trainers + paused) + states
     return StudyEstimate(
         trials=study.trials,
         trainers=trainers,
-        epochs=_range([one.epochs for one in every]),
-        most_epochs=lengths[0] + (study.trials - 1) * float(np.mean(lengths[1:] or [0])),
-        seconds=Range(once + seconds.low / _NOISE, (once + seconds.high) * _NOISE * _doubt(times)),
-        disk=Disk(kept + checkpoint * (trainers + paused) + states, kept),
+        epochs=Epochs(
+            epochs.low,
+            epochs.high,
+            lengths[0] + (study.trials - 1) * float(np.mean(lengths[1:] or [0])),
+        ),
+        stages=stages,
+        seconds=Range(once + low / _NOISE, (once + high) * _NOISE * _doubt(times)),
+        disk=Disk(
+            max(most, kept + states + _weights_of_finals(study, weights, trainers * checkpoint)),
+            kept + weights * bool(study.final_runs),
+        ),
         times=times,
         timed_for=timed_for,
     )
+
+
+def _finals(study: StudyFile, times: Sequence[RecipeTime], trainers: int) -> list[StageEstimate]:
+    """Returns the final stage, whose recipes may be any that were timed; [] without one."""
+    runs, workers = study.final_runs, study.study.resources.workers
+    if not runs:
+        return []
+    seconds = [one.setup + one.epochs * one.epoch / workers for one in times]
+    # As many as there are trainers run side by side, and the last of them may be alone.
+    rounds = math.ceil(runs / trainers)
+    epochs = runs * float(np.mean([one.epochs for one in times]))
+    return [StageEstimate("finals", runs, epochs, rounds * float(np.mean(seconds)))]
+
+
+def _weights_of_finals(study: StudyFile, weights: float, at_work: float) -> float:
+    """Returns the bytes of the final stage: the weights of three recipes stay until it is over."""
+    finals = study.study.finals
+    return 0.0 if finals is None else min(study.final_runs, 3 * finals.seeds) * weights + at_work
 
 
 def _range(values: Sequence[float]) -> Range:

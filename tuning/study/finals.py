@@ -109,6 +109,6 @@ class Finals:
         return next((recipe for recipe in self.recipes if recipe.id == DEFAULT_ID), None)
 
 
-def final_run_id(trial: str, seed: int) -> str:
-    """Returns the id of the run of a trial's recipe with a seed."""
+def final_run_id(trial: str, seed: int | str) -> str:
+    """Returns the id of the run of a trial's recipe with a seed; "*" stands for any."""
     return f"final/{trial}/seed-{seed}"

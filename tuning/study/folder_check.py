@@ -8,6 +8,7 @@ from tuning.study.journal import NotBegunError
 from tuning.study.known import read_known
 from tuning.study.openings import read_openings
 from tuning.study.result import read_result
+from tuning.study.scored import read_scoring
 
 
 def check_folder(folder: StudyFolder) -> None:
@@ -32,6 +33,7 @@ def check_folder(folder: StudyFolder) -> None:
     else:
         ended = len(history.ended)
     check_ended(folder, result.trials, ended)
+    read_scoring(folder, result)
     read_openings(folder)
     read_known(folder)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mtl_core.built import size_of
 from mtl_core.leftovers import Leftover, parts_in
+from tuning.study.finals import final_run_id
 from tuning.study.folder import StudyFolder
 from tuning.study.history import History, read_history
 from tuning.study.journal import NotBegunError, read_optuna
@@ -65,3 +66,13 @@ def _of_trials(
             yield Leftover("states of optimisers of ended trials", state, size)
         stays = "" if with_checkpoints and is_complete else _CHECKPOINTS
         yield Leftover("weights of the best epochs of trials", checkpoint, rest, stays)
+    yield from _of_finals(folder, is_over=with_checkpoints and is_complete)
+
+
+def _of_finals(folder: StudyFolder, *, is_over: bool) -> Iterator[Leftover]:
+    """Yields the checkpoints of the final stage, which keeps that of the model in best/."""
+    stays = "" if is_over else _CHECKPOINTS
+    for checkpoint in sorted(folder.path.glob(final_run_id("*", "*") + "/checkpoint")):
+        yield from (*parts_in(checkpoint.parent), *parts_in(checkpoint))
+        size = size_of(checkpoint)
+        yield Leftover("weights of the best epochs of the final stage", checkpoint, size, stays)

@@ -21,6 +21,8 @@ FROZEN = {
     "training": {"epochs": 3, "batch_size": 4, "precision": "fp32"},
 }
 
+FINALS = {"recipes": 2, "seeds": 3}
+
 
 def test_disk_and_states_are_those_of_a_real_run(
     run_config: RunConfigFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -64,16 +66,22 @@ def test_a_study_is_estimated_and_told(run_config: RunConfigFactory) -> None:
     }
     run = run_config({"training": {"epochs": 4, "batch_size": 16}}).model_dump(mode="json")
     study = StudyFile.model_validate(
-        {"run": run, "search": search, "study": {"name": "a", "trials": 6}}
+        {"run": run, "search": search, "study": {"name": "a", "trials": 6, "finals": FINALS}}
     )
     before = torch.get_num_threads()
     found = estimate_study(study)
     assert torch.get_num_threads() == before
     # Trial 0 has four epochs, every other one at least, and none more than four.
-    assert 4 + 5 <= found.epochs.low <= found.epochs.high <= found.most_epochs <= 6 * 4
+    assert 4 + 5 <= found.epochs.low <= found.epochs.high <= found.epochs.most <= 6 * 4
     assert 0 < found.seconds.low < found.seconds.high
     assert 0 < found.disk.stay < found.disk.most
-    head, epoch, trials, time, disk = estimate_lines(found, "asha")
+    [finals] = found.stages
+    # Three recipes with three seeds, none of which ends early.
+    assert finals.runs == 9
+    assert 9 * 2 <= finals.epochs <= 9 * 4
+    assert 0 < finals.seconds < found.seconds.high
+    head, epoch, trials, told, time, disk = estimate_lines(found, "asha")
+    assert told.startswith("  finals    9 runs on the full budget, on top: ")
     assert "9 recipes" in head
     assert " with others" in epoch
     assert trials.startswith("  trials    6, ")

@@ -300,7 +300,7 @@ def test_what_is_no_file_is_refused_by_all_who_read_it(
 
 
 @pytest.mark.parametrize("there", [a_folder, a_pipe, a_link_to_nothing])
-@pytest.mark.parametrize("name", ["inputs.json", "test_opened.json"])
+@pytest.mark.parametrize("name", ["inputs.json", "scored.json", "test_opened.json"])
 def test_what_is_no_file_is_refused_before_a_study_goes_on(
     mtl: Mtl, interrupted: Path, name: str, there: Callable[[Path], None]
 ) -> None:
@@ -338,6 +338,8 @@ def test_what_is_in_the_way_of_a_file_is_told_before_a_study_goes_on(
     [
         ("inputs.json", "[]", "expected a section, found a list"),
         ("inputs.json", "{\"data set 'a'\": 1}", "data set 'a': expected text, found 1"),
+        ("scored.json", '{"choices": [{"date": "2026-01-01"}]}', "choices.0: "),
+        ("scored.json", '{"tests": {"0000": "1"}}', "tests.0000: expected "),
         ("test_opened.json", '[{"date": "once", "scores": {}}]', "0.date: "),
         ("result.json", '{"seconds": 1e999}', "seconds: expected a finite number"),
         ("result.json", '{"trials": {"complete": -1}}', "trials.complete: expected a number"),
