@@ -139,7 +139,7 @@ class Apart(Watcher):
             [sys.executable, "-m", "tuning.watch.loggers.process"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": path},
+            env={**self._section.environment, **os.environ, "PYTHONPATH": path},
             start_new_session=True,
         )
         self._messages.put(("open", (self._section, self._study, self._records)))

@@ -93,6 +93,11 @@ class LoggerBase(Section):
     def name(self) -> str:
         """What people call the service."""
 
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """Variables of the process that logs, where they are not set."""
+        return {}
+
     @abstractmethod
     def place(self, study: LoggedStudy) -> str:
         """Returns where it logs: with another place all runs are logged there anew."""

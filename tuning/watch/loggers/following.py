@@ -84,8 +84,8 @@ class Following(Watcher):
         missing = len(self._behind)
         if missing:
             self._tell(
-                f"{missing} run{'s are' if missing > 1 else ' is'} not logged whole: {self._told}; "
-                "the study folder has all of it, and the same command logs the rest"
+                f"{missing} run{'s are' if missing > 1 else ' is'} not logged whole; the study "
+                "folder has all of it, and the same command logs the rest"
             )
         self._attempt(self._service.close)
 

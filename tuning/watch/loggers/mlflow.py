@@ -11,7 +11,9 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from mtl_core.errors import ConfigError
 from mtl_core.printable import one_line
+from mtl_core.reasons import reason_of
 from mtl_core.training.report import Report
 from tuning.records import Status, TrialRecord
 from tuning.watch.loggers.base import (
@@ -53,6 +55,11 @@ class MlflowSection(LoggerBase):
         """What people call it."""
         return "MLflow"
 
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """Has a server that does not answer told of in a minute: MLflow itself tries for longer."""
+        return {"MLFLOW_HTTP_REQUEST_TIMEOUT": "20", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2"}
+
     def uri(self, study: LoggedStudy) -> str:
         """Returns where it logs, as MLflow names it."""
         named = self.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI")
@@ -61,6 +68,19 @@ class MlflowSection(LoggerBase):
     def place(self, study: LoggedStudy) -> str:
         """Returns server and experiment."""
         return f"{self.uri(study)} {self.experiment}"
+
+    def check(self, where: str) -> None:
+        """Refuses it without its package, and an address that MLflow does not know."""
+        super().check(where)
+        if self.tracking_uri is None or self.tracking_uri.startswith("sqlite:"):
+            return  # MLflow makes a file as soon as it has a look.
+        from mlflow import MlflowClient
+
+        try:
+            MlflowClient(self.tracking_uri)
+        # Which errors these are hangs on the scheme, and on plugins.
+        except Exception as error:
+            raise ConfigError(f"{where}.tracking_uri: {reason_of(error)}") from error
 
     def open(self, study: LoggedStudy) -> "Mlflow":
         """Returns the service; nothing is reached yet."""

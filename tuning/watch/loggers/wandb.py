@@ -36,6 +36,9 @@ _EXIT_CODES: Mapping[Status, int] = {"complete": 0, "failed": 1}
 _KILLED = 255
 """The exit code of any other: that of W&B for what Ctrl-C ended."""
 
+_INIT_SECONDS = 30.0
+"""How long a server is waited for, less than the end of a session waits; then it is told."""
+
 Mode = Literal["online", "offline"]
 
 
@@ -163,6 +166,7 @@ class Wandb(Service):
         settings = wandb.Settings(
             console="off",
             silent=True,
+            init_timeout=_INIT_SECONDS,
             save_code=False,
             disable_git=True,
             x_disable_stats=True,

@@ -70,8 +70,8 @@ def test_what_is_missing_at_the_end_is_said_and_told_in_the_next_session(tmp_pat
     first.watcher.ended(record(2, "complete", 0.25))
     first.watcher.close()
     assert first.said[-1] == (
-        "2 runs are not logged whole: no answer; the study folder has all of it, and the same "
-        "command logs the rest"
+        "2 runs are not logged whole; the study folder has all of it, and the same command logs "
+        "the rest"
     )
     first.service.breaks("")
     before = len(first.service.calls())

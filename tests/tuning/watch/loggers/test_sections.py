@@ -63,6 +63,23 @@ def test_a_package_or_key_that_is_missing_is_told_before_anything_starts(
     )
 
 
+@pytest.mark.parametrize(
+    ("uri", "said"),
+    [
+        ("htp://here:5000", r"unsupported URI 'htp://here:5000'.*'https'"),
+        ("file:///runs", r"maintenance mode.*'sqlite:///mlflow\.db'"),
+    ],
+)
+def test_an_address_that_mlflow_does_not_take_is_told_before_anything_starts(
+    uri: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MLFLOW_ALLOW_FILE_STORE", raising=False)
+    with pytest.raises(ConfigError, match=rf"^study\.loggers\[0\]\.tracking_uri: .*{said}"):
+        MlflowSection(tracking_uri=uri).check("study.loggers[0]")
+    MlflowSection(tracking_uri="http://127.0.0.1:9").check("study.loggers[0]")  # Not reached.
+    MlflowSection().check("study.loggers[0]")
+
+
 def test_loggers_may_change_when_a_study_goes_on(tmp_path: Path) -> None:
     assert differences(study(tmp_path), study(tmp_path, {"kind": "mlflow"})) == {}
 
