@@ -46,6 +46,7 @@ class Odd(Service):
         write_text(self.path.with_name("broken"), how)
 
     def begin_study(self, known: str | None) -> str:
+        print("what a library prints")  # noqa: T201
         self._note(f"study {known}")
         return "S"
 

@@ -81,17 +81,18 @@ def _told(known: KnownFacts, tell: Callable[[str], None]) -> KnownFacts:
 def _run(
     session: "Session", count: int, watching: StudyWatchers, log: StudyLog | None, *, verbose: bool
 ) -> "StudyResult":
-    from tuning.watch.file_watchers import file_watchers
+    from tuning.run.earlier_runs import earlier_runs
+    from tuning.watch.file_watchers import file_watchers, logging_watchers
 
     folder, parameters = session.folder.path, session.study.space.shown
     if log is not None:
         log.keep_in(folder / "log.txt")
     goal = session.history.goal
     watching.aimed(goal)
-    loggers = session.study.study.loggers
-    watching.add_files(
-        file_watchers(folder, watching.state, parameters, session.history, goal, loggers)
-    )
+    watching.add_files(file_watchers(folder, watching.state, parameters, session.history, goal))
+    if loggers := session.study.study.loggers:
+        before = earlier_runs(session.study, session.folder, session.history)
+        watching.add_files(logging_watchers(folder, loggers, before))
     try:
         return session.run(count, watching, verbose=verbose)
     except Exception as error:

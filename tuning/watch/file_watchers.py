@@ -23,7 +23,6 @@ def file_watchers(
     parameters: Sequence[Parameter],
     records: Iterable[TrialRecord],
     goal: Goal | None = None,
-    loggers: Sequence[LoggerSection] = (),
 ) -> list[Watcher]:
     """Returns what writes into a study folder; another one is a file here and a line below.
 
@@ -33,16 +32,27 @@ def file_watchers(
         parameters: Every parameter that can occur, conditional ones included.
         records: The trials of earlier sessions.
         goal: By what trials are compared; None = by their combined scores.
-        loggers: Where runs are logged beside the folder.
     """
     goal, records = goal or Goal(), list(records)
     tags, board = front_tags(goal), folder / "tensorboard"
-    logged = LoggedStudy(folder.name, folder.absolute())
     # Apart from each other: one that raises is told no more, and takes no other with it.
     return [
         TrialsCsv(folder / "trials.csv", records, goal),
         TensorBoard(board, parameters, tags),
         *([FrontBoard(board, records, goal)] if tags else []),
         StatusFile(folder / "status.json", state),
-        *(Apart(section, logged, records) for section in loggers),
     ]
+
+
+def logging_watchers(
+    folder: Path, loggers: Iterable[LoggerSection], records: Iterable[TrialRecord]
+) -> list[Watcher]:
+    """Returns what logs a study beside its folder.
+
+    Args:
+        folder: The study folder, open.
+        loggers: Where.
+        records: The runs of earlier sessions, of all stages.
+    """
+    study, records = LoggedStudy(folder.name, folder.absolute()), list(records)
+    return [Apart(section, study, records) for section in loggers]
