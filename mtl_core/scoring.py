@@ -2,11 +2,13 @@
 
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
 from mtl_core.assets import build_collator, load_datasets
 from mtl_core.config import RunConfig
+from mtl_core.data.collate import Collator
 from mtl_core.data.columns.base import AnyColumn
 from mtl_core.data.columns.label_names import Labels
 from mtl_core.data.cutting import cut_texts
@@ -19,9 +21,11 @@ from mtl_core.data.splits import read_file
 from mtl_core.data.store import EncodedDataset
 from mtl_core.errors import DataError, did_you_mean
 from mtl_core.predictor import Predictor
+from mtl_core.task_errors import Errors
 from mtl_core.tasks.base import Task
 from mtl_core.tasks.building import build_task
 from mtl_core.training.distributed import Place
+from mtl_core.training.error_analysis import find_errors
 from mtl_core.training.evaluation import Evaluation, evaluate
 
 logger = logging.getLogger(__name__)
@@ -44,38 +48,86 @@ def score(
     files: Files | None = None,
     batch_size: int | None = None,
 ) -> Evaluation:
-    """Scores a model: what it says of texts, held against their labels.
+    """Scores a model; see `Scoring.of`."""
+    return Scoring.of(predictor, split=split, files=files, batch_size=batch_size).scores()
+
+
+@dataclass(frozen=True, slots=True)
+class Scoring:
+    """A model beside rows with labels, which it is scored on.
 
     Computes as the predictor does, in fp32, so that the scores are those of its predictions.
 
-    Args:
+    Attributes:
         predictor: The model.
-        split: "dev" or "test" of the data that its run.yaml names.
-        files: Other files to score on; only their data sets are scored. They are read as the split,
-            by the settings of their data sets; `limit` does not hold for them.
-        batch_size: Texts per batch; None = as many as the predictor takes.
-
-    Raises:
-        DataError: The data cannot be read, has no such split, or has other labels in its train
-            split than those the model was trained on.
+        tasks: Task name -> task, with the labels that the rows have.
+        datasets: Data set name -> encoded data.
+        split: The split of them that is looked at.
+        collator: Makes batches.
     """
-    config = predictor.config
-    datasets = _read_files(predictor, files, split) if files else _own_data(predictor, split)
-    tasks: dict[str, Task] = {
-        name: build_task(name, config.tasks[name], labels)
-        for dataset in datasets.values()
-        for name, labels in dataset.labels.items()
-    }
-    return evaluate(
-        predictor.model,
+
+    predictor: Predictor
+    tasks: Mapping[str, Task]
+    datasets: Mapping[str, EncodedDataset]
+    split: str
+    collator: Collator
+
+    @classmethod
+    def of(
+        cls,
+        predictor: Predictor,
+        *,
+        split: str = "test",
+        files: Files | None = None,
+        batch_size: int | None = None,
+    ) -> "Scoring":
+        """Reads the rows.
+
+        Args:
+            predictor: The model.
+            split: "dev" or "test" of the data that its run.yaml names.
+            files: Other files to score on; only their data sets are scored. They are read as the
+                split, by the settings of their data sets; `limit` does not hold for them.
+            batch_size: Texts per batch; None = as many as the predictor takes.
+
+        Raises:
+            DataError: The data cannot be read, has no such split, or has other labels in its train
+                split than those the model was trained on.
+        """
+        config = predictor.config
+        datasets = _read_files(predictor, files, split) if files else _own_data(predictor, split)
+        tasks: dict[str, Task] = {
+            name: build_task(name, config.tasks[name], labels)
+            for dataset in datasets.values()
+            for name, labels in dataset.labels.items()
+        }
         # In the order of the study file.
-        {name: tasks[name] for name in config.tasks if name in tasks},
-        datasets,
-        split=split,
-        place=Place(0, 1, predictor.device),
-        precision="fp32",
-        collator=build_collator(config, predictor.tokenizer, batch_size=batch_size),
-    )
+        tasks = {name: tasks[name] for name in config.tasks if name in tasks}
+        collator = build_collator(config, predictor.tokenizer, batch_size=batch_size)
+        return cls(predictor, tasks, datasets, split, collator)
+
+    def scores(self) -> Evaluation:
+        """Returns the scores."""
+        return evaluate(
+            self.predictor.model, self.tasks, self.datasets, split=self.split, place=self._place,
+            precision="fp32", collator=self.collator,
+        )  # fmt: skip
+
+    def errors(self) -> Errors:
+        """Returns where the model errs, task by task."""
+        splits = {
+            name: one.splits[self.split]
+            for name, one in self.datasets.items()
+            if self.split in one.splits
+        }
+        return find_errors(
+            self.predictor.model, self.tasks, splits, self.predictor.tokenizer, place=self._place,
+            precision="fp32", collator=self.collator,
+        )  # fmt: skip
+
+    @property
+    def _place(self) -> Place:
+        return Place(0, 1, self.predictor.device)
 
 
 def _own_data(predictor: Predictor, split: str) -> Mapping[str, EncodedDataset]:

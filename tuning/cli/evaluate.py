@@ -9,7 +9,10 @@ from mtl_core.addresses import not_local
 from mtl_core.errors import ConfigError
 from tuning.cli.options import BatchSize, Device, Model, TrustCode
 
-Split = Annotated[str, typer.Option(help="Split to score: test or dev.")]
+Split = Annotated[
+    str | None,
+    typer.Option(show_default="test, with --errors dev", help="Split to score: test or dev."),
+]
 Files = Annotated[
     list[str] | None,
     typer.Option(
@@ -20,14 +23,21 @@ Files = Annotated[
 All = Annotated[
     bool, typer.Option("--all", help="Scores every trial of a study that has a checkpoint.")
 ]
+WithErrors = Annotated[
+    bool,
+    typer.Option(
+        "--errors", help="Shows where the model errs as well, with its worst rows; not on test."
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object.")]
 
 
 def evaluate(
     model: Model,
-    split: Split = "test",
+    split: Split = None,
     file: Files = None,
     every: All = False,
+    errors: WithErrors = False,
     as_json: AsJson = False,
     device: Device = None,
     batch_size: BatchSize = None,
@@ -39,10 +49,20 @@ def evaluate(
     report says so.
     """
     if every:
-        if file or batch_size:
-            raise ConfigError("--all: scores trials on their own data; --file and --batch-size not")
+        if file or batch_size or errors:
+            raise ConfigError(
+                "--all: scores trials on their own data; --file, --batch-size and --errors are of "
+                "one model"
+            )
+        split = split or "test"
         _evaluate_all(Path(model), split, as_json=as_json, device=device, trust_code=trust_code)
         return
+    if errors and split == "test" and not file:
+        raise ConfigError(
+            "--errors: rows of test are not shown, as whoever has seen them chooses by them; use "
+            "--split dev, or name a --file"
+        )
+    split = split or ("dev" if errors else "test")
     from tuning.cli.arguments import files_by_dataset, model_folder
 
     folder = model_folder(model, trust_code=trust_code)
@@ -51,17 +71,22 @@ def evaluate(
     # Over at the end of the block, before anything is printed on stdout.
     with waiting("scoring" if file else f"scoring on {split}"):
         from mtl_core.predictor import Predictor
-        from mtl_core.scoring import score
+        from mtl_core.scoring import Scoring
 
         predictor = Predictor.load(folder, trust_code=trust_code, device=device)
         files = files_by_dataset(file or (), predictor.config.datasets)
-        evaluation = score(predictor, split=split, files=files, batch_size=batch_size)
-    from tuning.cli.show_scores import evaluation_json, show_evaluation
+        scoring = Scoring.of(predictor, split=split, files=files, batch_size=batch_size)
+        evaluation = scoring.scores()
+        found = scoring.errors() if errors else None
+    from tuning.cli.show_scores import evaluation_json, show_errors, show_evaluation
 
+    what = "file" if file else split
     if as_json:
-        typer.echo(evaluation_json(evaluation, "file" if file else split))
-    else:
-        show_evaluation(evaluation, "file" if file else split)
+        typer.echo(evaluation_json(evaluation, what, found))
+        return
+    show_evaluation(evaluation, what)
+    if found is not None:
+        show_errors(found)
 
 
 def _evaluate_all(

@@ -2,13 +2,16 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from rich.table import Table
 
 from mtl_core.printable import printable_json
 from mtl_core.scores import ScoreTree, flatten, only_finite, show_score
+from mtl_core.task_errors import Errors
 from tuning.records import keys_of_all
+from tuning.report.errors import AS_READ, error_parts
 from tuning.watch.console import plain_console
 
 if TYPE_CHECKING:
@@ -28,14 +31,28 @@ def show_evaluation(evaluation: "Evaluation", what: str) -> None:
     console.print(f"{evaluation.rows:,} rows")
 
 
-def evaluation_json(evaluation: "Evaluation", what: str) -> str:
-    """Returns the scores of a model as JSON, as they are, not in %; null where there is none."""
+def show_errors(errors: Errors) -> None:
+    """Prints where a model errs, in Markdown, as a report has it."""
+    told = [*error_parts(errors), AS_READ] if errors else ["No task tells of its errors."]
+    plain_console().print("\n\n".join(["", *told]), soft_wrap=True)
+
+
+def evaluation_json(evaluation: "Evaluation", what: str, errors: Errors | None = None) -> str:
+    """Returns the scores of a model as JSON, as they are, not in %; null where there is none.
+
+    Args:
+        evaluation: The scores.
+        what: The split, or "file".
+        errors: Where it errs; None = that was not asked for.
+    """
     plain = {
         "split": what,
         "rows": evaluation.rows,
         "scores": evaluation.scores,
         "joint_accuracy": evaluation.joint_accuracy,
     }
+    if errors is not None:
+        plain |= {"errors": {task: asdict(found) for task, found in errors.items()}}
     return _json(plain)
 
 

@@ -19,6 +19,10 @@ MOST_ROWS, MOST_LABELS = 20, 10
 """Rows of the tables of a task: of its worst rows, and of its labels."""
 
 
+AS_READ = "Texts are as the model read them."
+"""Of texts that are made of sub-words again."""
+
+
 def errors_section(errors: Errors, *, worst: int = MOST_ROWS) -> list[str]:
     """Returns the parts of the section, a heading for each task; [] where nothing is known.
 
@@ -28,10 +32,16 @@ def errors_section(errors: Errors, *, worst: int = MOST_ROWS) -> list[str]:
     """
     if not errors:
         return []
-    parts = [
+    return [
         "## Errors of the best model",
-        "On dev, by which it was chosen, and never on test. Texts are as the model read them.",
+        f"On dev, by which it was chosen, and never on test. {AS_READ}",
+        *error_parts(errors, worst=worst),
     ]
+
+
+def error_parts(errors: Errors, *, worst: int = MOST_ROWS) -> list[str]:
+    """Returns the errors of each task as Markdown; see `errors_section`."""
+    parts = []
     for task, found in errors.items():
         parts += [f"### {plain(task)}", _how_many(found), *_tables(found, worst)]
     return parts
@@ -107,7 +117,7 @@ def _worst_table(rows: Sequence[WrongRow], measure: str) -> str:
         for name, of in columns.items()
         if (several if name == "data set" else any(map(of, rows)))
     }
-    header = [*used, "row of dev", measure]
+    header = [*used, "row", measure]
     cells = (
         [*(_text_cell(of(row)) for of in used.values()), str(row.example), f"{row.value:.4g}"]
         for row in rows

@@ -71,6 +71,17 @@ def test_table_and_json_say_the_same(
     assert json.loads(by_file.out)["rows"] == plain["rows"] == 12
     assert "12 rows" in shown
     assert "train lacks" not in caplog.text
+    errors = json.loads(mtl("evaluate", model, "--errors", "--json").out)
+    found = errors["errors"]["a"]
+    assert errors["split"] == "dev"
+    assert errors["scores"]["a"] == pytest.approx(plain["scores"]["a"])
+    assert found["wrong"] == round(12 * (1 - plain["scores"]["a"]["accuracy"])) > 0
+    said = mtl("evaluate", model, "--errors", "--file", str(tmp_path / "rows.csv")).out
+    assert f"{found['wrong']} of 12 rows are not right" in said
+    assert f"| `{found['worst'][0]['text']}` |" in said
+    refused = mtl("evaluate", model, "--errors", "--split", "test")
+    assert (refused.code, refused.out) == (2, "")
+    assert "--errors: rows of test are not shown" in refused.err
     # What spoils the scores of a file is said: labels that the model cannot say, rows without any.
     (tmp_path / "odd.csv").write_text("text,label\nplay,a\nbook,c\nplay it,d\nbook it,c\nx,b\n")
     odd = mtl("evaluate", model, "--json", "--file", str(tmp_path / "odd.csv"))

@@ -60,7 +60,7 @@ def test_the_section_says_how_many_are_wrong_and_shows_what_is_taken_for_what() 
         ["day", "day", "1", "other borders"],
     ]
     worst = table_of(parts, "text")
-    assert worst[0] == ["text", "right", "row of dev", "spans missed or wrong"]  # none was given
+    assert worst[0] == ["text", "right", "row", "spans missed or wrong"]  # none was given
     assert worst[2:] == [[f"text {n}", "city=rome", str(n), str(30 - n)] for n in range(1, 6)]
     assert len(table_of(errors_section({"slots": SPANS}), "text")) == 2 + 20
 
