@@ -4,6 +4,7 @@ import re
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from conftest import Mtl, RunConfigFactory
@@ -19,8 +20,11 @@ from mtl_core.export import export_best
 from mtl_core.predictor import Predictor
 from mtl_core.study_file import read_document
 from mtl_core.tasks.hidden import HiddenSize
+from mtl_core.tasks.outcome import Outcome
 from mtl_core.tasks.outputs import Label
+from mtl_core.tasks.row_texts import RowTexts
 from mtl_core.testing import check_task
+from mtl_core.testing_bench import Bench
 from mtl_core.training.loop import train
 from mtl_core.validation import validate
 
@@ -123,6 +127,25 @@ def test_the_task_of_the_readme_keeps_the_contract(study: Path) -> None:
         [Example(("good",) * (n + 1), {"stars": star} if star else {})
          for n, star in enumerate(stars)],
     )  # fmt: skip
+
+
+def test_the_errors_of_the_readme_are_told_and_keep_the_contract(study: Path) -> None:
+    text = (ROOT / "docs" / "own_task.md").read_text()
+    [errors] = [block for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+                if "def errors(" in block]  # fmt: skip
+    with study.with_name("ordinal.py").open("a", encoding="utf-8") as file:
+        file.write(f"{errors}\n\nOrdinalTask.errors = errors\n")
+    rows = [Example(("good",), {"stars": star}) for star in "1132"]
+    section = load(study).tasks["stars"]
+    check_task(section, rows)
+    bench = Bench.of(section, rows, "stars", None)
+    read = [np.array([label, 0.5]) for label in (0, 2, 2, 0)]
+    outcome = Outcome(read, bench.split.gold("stars"))
+    found = bench.task.errors(bench.head, outcome, RowTexts(bench.split, bench.tokenizer))
+    assert found is not None
+    assert (found.rows, found.wrong) == (4, 2)
+    assert [(row.example, row.gold, row.guess, row.value) for row in found.worst] == [
+        (2, "1", "3", 2.0), (4, "2", "1", 1.0)]  # fmt: skip
 
 
 def test_a_task_of_an_older_contract_is_told_what_it_lacks(study: Path) -> None:
