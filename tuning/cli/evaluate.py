@@ -57,12 +57,7 @@ def evaluate(
         split = split or "test"
         _evaluate_all(Path(model), split, as_json=as_json, device=device, trust_code=trust_code)
         return
-    if errors and split == "test" and not file:
-        raise ConfigError(
-            "--errors: rows of test are not shown, as whoever has seen them chooses by them; use "
-            "--split dev, or name a --file"
-        )
-    split = split or ("dev" if errors else "test")
+    split = _split(split, has_file=bool(file), errors=errors)
     from tuning.cli.arguments import files_by_dataset, model_folder
 
     folder = model_folder(model, trust_code=trust_code)
@@ -87,6 +82,20 @@ def evaluate(
     show_evaluation(evaluation, what)
     if found is not None:
         show_errors(found)
+
+
+def _split(split: str | None, *, has_file: bool, errors: bool) -> str:
+    """Returns the split to score a model on.
+
+    Raises:
+        ConfigError: Errors on test are asked for.
+    """
+    if errors and split == "test" and not has_file:
+        raise ConfigError(
+            "--errors: rows of test are not shown, as whoever has seen them chooses by them; use "
+            "--split dev, or name a --file"
+        )
+    return split or ("dev" if errors else "test")
 
 
 def _evaluate_all(
