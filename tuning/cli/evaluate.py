@@ -1,13 +1,17 @@
 """`mtl evaluate`: the scores of a saved model."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mtl_core.addresses import not_local
 from mtl_core.errors import ConfigError
 from tuning.cli.options import BatchSize, Device, Model, TrustCode
+
+if TYPE_CHECKING:
+    from mtl_core.task_errors import Errors
+    from mtl_core.training.evaluation import Evaluation
 
 Split = Annotated[
     str | None,
@@ -51,8 +55,7 @@ def evaluate(
     if every:
         if file or batch_size or errors:
             raise ConfigError(
-                "--all: scores trials on their own data; --file, --batch-size and --errors are of "
-                "one model"
+                "--all: of trials on their own data; no --file, --batch-size, --errors"
             )
         split = split or "test"
         _evaluate_all(Path(model), split, as_json=as_json, device=device, trust_code=trust_code)
@@ -73,15 +76,18 @@ def evaluate(
         scoring = Scoring.of(predictor, split=split, files=files, batch_size=batch_size)
         evaluation = scoring.scores()
         found = scoring.errors() if errors else None
+    _show(evaluation, found, "file" if file else split, as_json=as_json)
+
+
+def _show(evaluation: "Evaluation", errors: "Errors | None", what: str, *, as_json: bool) -> None:
     from tuning.cli.show_scores import evaluation_json, show_errors, show_evaluation
 
-    what = "file" if file else split
     if as_json:
-        typer.echo(evaluation_json(evaluation, what, found))
+        typer.echo(evaluation_json(evaluation, what, errors))
         return
     show_evaluation(evaluation, what)
-    if found is not None:
-        show_errors(found)
+    if errors is not None:
+        show_errors(errors)
 
 
 def _split(split: str | None, *, has_file: bool, errors: bool) -> str:
