@@ -35,6 +35,10 @@ WithErrors = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object.")]
 
+_ON_THEIR_OWN = (
+    "scores trials on their own data; --file, --batch-size and --errors are of a single model"
+)
+
 
 def evaluate(
     model: Model,
@@ -52,15 +56,12 @@ def evaluate(
     With --all every trial of a study that has a checkpoint; on test that is written down, and the
     report says so.
     """
+    if every and (file or batch_size or errors):
+        raise ConfigError(f"--all: {_ON_THEIR_OWN}")
+    split = _split(split, has_file=bool(file), errors=errors)
     if every:
-        if file or batch_size or errors:
-            raise ConfigError(
-                "--all: of trials on their own data; no --file, --batch-size, --errors"
-            )
-        split = split or "test"
         _evaluate_all(Path(model), split, as_json=as_json, device=device, trust_code=trust_code)
         return
-    split = _split(split, has_file=bool(file), errors=errors)
     from tuning.cli.arguments import files_by_dataset, model_folder
 
     folder = model_folder(model, trust_code=trust_code)
