@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from mtl_core.errors import ConfigError, NotReadyError, did_you_mean
-from mtl_core.task_errors import read_errors
 from tuning.records import TrialRecord
 from tuning.report.figures.drawing import Score, scores_of
 from tuning.report.figures.finals import Split
@@ -68,25 +67,6 @@ class StudyPlots:
                 f"trials on that ran to their end; there are {self._history.counts['complete']}"
             )
         return importance_bars(found[_known(score, found, "score")])
-
-    def confusions(self, task: str) -> "Figure":
-        """Draws what the best model takes for what on dev.
-
-        Args:
-            task: A task with labels.
-
-        Raises:
-            ConfigError: There is no such task, or nothing of it is taken for another.
-        """
-        from tuning.report.figures.errors import confusions
-
-        errors = read_errors(self._folder.best)
-        found = {
-            name: one.labels
-            for name, one in errors.items()
-            if one.labels is not None and one.labels.confused
-        }
-        return confusions(found[_known(task, found, "task")])
 
     def slice(self, parameter: str, score: str = "combined") -> "Figure":
         """Draws a score on dev of each trial against a parameter, a dotted key of `run`."""
