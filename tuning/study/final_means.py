@@ -1,15 +1,17 @@
 """Means over the runs of a recipe of the final stage, and how they compare with those of others."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from statistics import fmean
 
-from mtl_core.scores import flatten
-from tuning.records import DEFAULT_ID, TrialRecord, Value
-from tuning.statistics.estimates import Difference
+from mtl_core.scores import ScoreTree
+from tuning.records import DECODED, DEFAULT_ID, TrialRecord, Value
+from tuning.statistics.estimates import Difference, Where
 from tuning.statistics.seeds import RunScores, differences, estimates
 from tuning.study.final_scores import Tests, dev_scores
 from tuning.study.finals import FinalRecipe, SeedScores
+from tuning.study.folder import StudyFolder
+from tuning.study.run_scores import run_scores
 
 
 def mean_record(recipe_id: str, runs: Sequence[TrialRecord]) -> TrialRecord:
@@ -44,7 +46,9 @@ def final_recipe(
     parameters: Mapping[str, Value],
     scored: Sequence[TrialRecord],
     failed: Sequence[TrialRecord],
+    *,
     tests: Tests,
+    folder: StudyFolder,
 ) -> FinalRecipe:
     """Returns what the runs of a recipe reached.
 
@@ -54,6 +58,7 @@ def final_recipe(
         scored: Its runs with a score, as they are decoded.
         failed: Its runs without one.
         tests: What a run is known by -> its scores on test.
+        folder: Of the study.
     """
     seeds = tuple(
         SeedScores(
@@ -65,37 +70,56 @@ def final_recipe(
         trial,
         parameters,
         seeds,
-        estimates(run_scores(seeds, "dev")),
-        estimates(run_scores(seeds, "test")) or None,
+        estimates(run_scores([(one.run, one.dev) for one in seeds], "dev", folder)),
+        estimates(run_scores([(one.run, one.test) for one in seeds], "test", folder)) or None,
         failed={one.id: one.error or "it has no score" for one in failed},
     )
 
 
-def run_scores(seeds: Sequence[SeedScores], split: str) -> list[RunScores]:
-    """Returns the scores of runs on a split; none when one of them was not scored on it.
-
-    Args:
-        seeds: The runs.
-        split: "dev" or "test".
-    """
-    trees = [one.dev if split == "dev" else one.test for one in seeds]
-    if any(tree is None for tree in trees):
-        return []
-    return [RunScores(flatten(tree, "/")) for tree in trees]
-
-
-def compared(recipes: Sequence[FinalRecipe]) -> tuple[Difference, ...]:
+def compared(
+    recipes: Sequence[FinalRecipe], folder: StudyFolder, unseen: Tests
+) -> tuple[Difference, ...]:
     """Returns the best against the second and the default, on test; on dev where that is closed.
+
+    Where rows of test stand in train, on the others: known rows tell nothing of new ones.
 
     Args:
         recipes: The best first.
+        folder: Of the study.
+        unseen: What a run is known by -> its scores on the rows of test that do not stand in train.
     """
     best, *others = recipes
     against = [one for one in others if one.seeds][:1]
     against += [one for one in others if one.id == DEFAULT_ID and one.seeds and one not in against]
     found: list[Difference] = []
     for other in against:
-        split = "test" if best.test is not None and other.test is not None else "dev"
-        ours, theirs = (run_scores(one.seeds, split) for one in (best, other))
-        found += differences(best.id, other.id, ours, theirs)
+        found += differences(best.id, other.id, *_both(best, other, folder, unseen))
     return tuple(found)
+
+
+def _both(
+    ours: FinalRecipe, theirs: FinalRecipe, folder: StudyFolder, unseen: Tests
+) -> list[list[RunScores]]:
+    """Returns the runs of two recipes on the rows by which they are compared."""
+    places: tuple[Where, ...] = ("unseen", "test", "dev")
+    found: list[list[RunScores]] = []
+    for where in places:
+        found = [run_scores(_scored(one, where, unseen), where, folder) for one in (ours, theirs)]
+        if all(found) and all("combined" in run.scores for one in found for run in one):
+            break
+    return found
+
+
+def _scored(
+    recipe: FinalRecipe, where: Where, unseen: Tests
+) -> Iterator[tuple[str, ScoreTree | None]]:
+    """Yields run id and scores of each run of a recipe."""
+    for run in recipe.seeds:
+        scored_as = f"{run.run}{DECODED}" if recipe.is_decoded else run.run
+        match where:
+            case "dev":
+                yield run.run, run.dev
+            case "test":
+                yield run.run, run.test
+            case "unseen":
+                yield run.run, unseen.get(scored_as)

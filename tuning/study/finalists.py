@@ -161,12 +161,15 @@ class Contest:
         scored = self.outcome(ranked[0], runs)[0] if ranked else []
         return max(scored, key=_combined, default=None)
 
-    def finals(self, runs: Mapping[str, TrialRecord], scoring: Scoring) -> Finals | None:
+    def finals(
+        self, runs: Mapping[str, TrialRecord], scoring: Scoring, folder: StudyFolder
+    ) -> Finals | None:
         """Returns what the stage found; None when no recipe has a score.
 
         Args:
             runs: Run id -> what is known of it.
             scoring: What is known of test.
+            folder: Of the study.
         """
         ranked = self.ranked(runs)
         others = [one for one in self.finalists if one not in ranked]
@@ -175,9 +178,11 @@ class Contest:
         recipes = []
         for one in (*ranked, *others):
             scored, failed = self.outcome(one, runs)
-            recipe = final_recipe(one.trial, one.recipe[1], scored, failed, scoring.tests)
+            recipe = final_recipe(
+                one.trial, one.recipe[1], scored, failed, tests=scoring.tests, folder=folder
+            )
             recipes.append(replace(recipe, is_decoded=one.is_decoded))
-        return Finals(tuple(recipes), recipes[0].id, compared(recipes))
+        return Finals(tuple(recipes), recipes[0].id, compared(recipes, folder, scoring.unseen))
 
 
 def contest(

@@ -94,7 +94,7 @@ class Ending:
         if found is None:
             return None
         runs = found.read(self._folder)
-        finals = found.finals(runs, self.scoring)
+        finals = found.finals(runs, self.scoring, self._folder)
         if finals is None:
             errors = sorted({run.error for run in runs.values() if run.error})
             raise TrainingError(
