@@ -251,6 +251,41 @@ def test_a_ray_whose_server_was_killed_ends_the_study_soon(
     assert ray_processes(session) == []
 
 
+def test_a_driver_that_is_killed_in_the_final_stage_goes_on(
+    study_file: Path, run_config: RunConfigFactory
+) -> None:
+    folder = study_file.parent / "runs" / "tiny"
+    words = (*_LONG, "--set", "search={}", "--set", "study.trials=1", "--seeds", "2")
+
+    def reports(seed: int) -> list[tuple[int, float, float]]:
+        path = folder / "final" / "0000" / f"seed-{seed}" / "reports.jsonl"
+        lines = path.read_text(encoding="utf-8").split("\n")[:-1] if path.is_file() else []
+        found = [Report.from_json(line) for line in lines]
+        return [(one.epoch, one.combined, sum(one.losses.values())) for one in found]
+
+    driver = start(study_file, *words)
+    wait_for(lambda: len(reports(2)) >= _LONG_EPOCHS // 4, driver)
+    assert len(reports(1)) == _LONG_EPOCHS
+    driver.kill()
+    driver.wait()
+    assert 0 < len(reports(2)) < _LONG_EPOCHS
+    assert not (folder / "result.json").exists()
+    output = finish(start(study_file, *words), code=0)
+    # The first one is not trained again, and the other goes on in its middle.
+    assert "final/0000/seed-1" not in output
+    for seed in (1, 2):
+        undisturbed = here(run_config, **{"training.epochs": _LONG_EPOCHS, "seed": seed})
+        assert reports(seed) == undisturbed
+    result = json.loads((folder / "result.json").read_text())
+    [recipe] = result["finals"]["recipes"]
+    for run in recipe["seeds"]:
+        assert run["dev"]["combined"] == max(score for _, score, _ in reports(run["seed"]))
+        assert run["test"]["combined"] == result["tests"][run["run"]]["combined"]
+    assert len(result["choices"]) == 1
+    card = (folder / "best" / "README.md").read_text(encoding="utf-8")
+    assert "This model is the one of 2 runs with other seeds whose dev score is best." in card
+
+
 def test_a_stopped_job_says_how_to_go_on(study_file: Path) -> None:
     folder = study_file.parent / "runs" / "tiny"
     driver = start(study_file, *_ENDLESS)
