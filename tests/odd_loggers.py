@@ -37,6 +37,8 @@ class Odd(Service):
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.refused: set[str] = set()
+        """Ids of runs that it does not take."""
 
     def calls(self) -> list[str]:
         return self.path.read_text().splitlines() if self.path.exists() else []
@@ -51,6 +53,8 @@ class Odd(Service):
         return "S"
 
     def begin(self, record: TrialRecord, known: LoggedRun | None) -> LoggedRun:
+        if record.id in self.refused:
+            raise ValueError("refused")
         self._note(f"begin {record.id}")
         return known or LoggedRun(f"R{record.id}")
 

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from tuning.study.result import Result
 
 
+_MOST_FAILURES = 2
+"""Runs that a service does not take one after the other, after which it is taken to be away."""
+
+
 class Following(Watcher):
     """Tells a service of all runs of a study, those of earlier sessions included.
 
@@ -43,7 +47,7 @@ class Following(Watcher):
         self._logged = logged
         self._tell = tell
         self._told = ""
-        self._is_begun = False
+        self._is_begun = self._is_over = False
         # The others begin again, and are told of then.
         self._behind = {one.id: one for one in records if one.has_ended}
         """Run id -> a run of which the service may lack something."""
@@ -74,13 +78,14 @@ class Following(Watcher):
         self.began(record)
 
     def finished(self, result: "Result") -> None:
-        """Keeps the final scores for the end."""
+        """Logs the final scores, and ends the run of the study."""
         self._table = final_table(result)
+        # At once: the end of a session waits for one logger after the other.
+        self._end()
 
     def close(self) -> None:
         """Logs what is left; runs that have not ended were interrupted."""
-        if self._catch_up():
-            self._attempt(self._end)
+        self._end()
         missing = len(self._behind)
         if missing:
             self._tell(
@@ -89,16 +94,21 @@ class Following(Watcher):
             )
         self._attempt(self._service.close)
 
-    def _catch_up(self) -> bool:
-        """Tells all that the service lacks; returns False when it could not."""
+    def _catch_up(self) -> None:
+        """Tells what the service lacks, as far as it takes that."""
+        failures = 0
         if not self._attempt(self._begin_study):
-            return False
+            return
         for record in tuple(self._behind.values()):
-            if not self._attempt(partial(self._bring, record)):
-                # Not the others as well: a service that does not answer is waited for each time.
-                return False
             del self._behind[record.id]
-        return True
+            if self._attempt(partial(self._bring, record)):
+                continue
+            # Behind the others: it may be this run that the service does not take.
+            self._behind[record.id] = record
+            failures += 1
+            # Not all others as well: a service that is away is waited for each time.
+            if failures == _MOST_FAILURES:
+                return
 
     def _attempt(self, step: Callable[[], None]) -> bool:
         try:
@@ -136,6 +146,11 @@ class Following(Watcher):
             self._logged.note(record.id, replace(known, status=record.status))
 
     def _end(self) -> None:
+        self._catch_up()
+        if self._is_begun and not self._is_over:
+            self._is_over = self._attempt(self._end_study)
+
+    def _end_study(self) -> None:
         for run_id, record in tuple(self._open.items()):
             known = self._logged.run(run_id)
             assert known is not None

@@ -61,6 +61,23 @@ def test_what_a_service_refused_is_told_with_the_next_thing_that_happens(tmp_pat
     assert session.said == ["no answer; the study goes on, and this is logged later"]
 
 
+def test_a_run_that_a_service_does_not_take_keeps_no_other_from_it(tmp_path: Path) -> None:
+    session = Session(tmp_path)
+    session.service.refused = {"0000", "0001"}
+    for number in range(4):
+        session.watcher.ended(record(number, "complete", 0.5))
+    session.watcher.finished(Result())
+    session.watcher.close()
+    begun = [call for call in session.service.calls() if call.startswith("begin")]
+    assert begun == ["begin 0002", "begin 0003"]
+    assert session.service.calls()[-2:] == ["end S failed", "close"]
+    assert session.said == [
+        "refused; the study goes on, and this is logged later",
+        "2 runs are not logged whole; the study folder has all of it, and the same command logs "
+        "the rest",
+    ]
+
+
 def test_what_is_missing_at_the_end_is_said_and_told_in_the_next_session(tmp_path: Path) -> None:
     first = Session(tmp_path)
     first.watcher.ended(record(0, "complete", 0.5))
