@@ -288,6 +288,18 @@ def test_scores_on_a_sample_of_dev_have_curves_of_their_own(tmp_path: Path) -> N
     }
 
 
+def test_a_run_of_the_final_stage_has_curves_and_no_row(tmp_path: Path) -> None:
+    board = TensorBoard(tmp_path, PARAMETERS)
+    for record in (trial(0, DEFAULT), replace(trial(0, DEFAULT), id="final/0000/seed-1")):
+        board.began(record)
+        board.reported(replace(record, reports=(report(1, 0.5, best_epoch=1),)))
+        board.ended(replace(record, status="complete"))
+    board.close()
+    assert list(read_table(tmp_path)[1]) == ["0000"]
+    run = EventAccumulator(str(tmp_path / "final" / "0000" / "seed-1")).Reload()
+    assert [(one.step, one.value) for one in run.Scalars("dev/combined")] == [(1, 0.5)]
+
+
 def test_a_chart_of_each_task_has_its_loss_and_its_dev_scores(tmp_path: Path) -> None:
     # What the tab "Custom Scalars" asks TensorBoard for.
     with warnings.catch_warnings(action="ignore", category=DeprecationWarning):  # Of its own HTML.

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from mtl_core.reasons import reason_of
 from tuning.records import TrialRecord
@@ -47,7 +47,8 @@ class Following(Watcher):
         self._logged = logged
         self._tell = tell
         self._told = ""
-        self._is_begun = self._is_over = False
+        self._study: Literal["unknown", "runs", "ended"] = "unknown"
+        """The run of the study, as the service has it in this session."""
         # The others begin again, and are told of then.
         self._behind = {one.id: one for one in records if one.has_ended}
         """Run id -> a run of which the service may lack something."""
@@ -123,9 +124,9 @@ class Following(Watcher):
         return True
 
     def _begin_study(self) -> None:
-        if not self._is_begun:  # Once a session.
+        if self._study == "unknown":
             self._logged.note_study(self._service.begin_study(self._logged.study))
-            self._is_begun = True
+            self._study = "runs"
 
     def _bring(self, record: TrialRecord) -> None:
         """Tells what the service lacks of a run."""
@@ -147,8 +148,8 @@ class Following(Watcher):
 
     def _end(self) -> None:
         self._catch_up()
-        if self._is_begun and not self._is_over:
-            self._is_over = self._attempt(self._end_study)
+        if self._study == "runs":
+            self._attempt(self._end_study)
 
     def _end_study(self) -> None:
         for run_id, record in tuple(self._open.items()):
@@ -158,5 +159,6 @@ class Following(Watcher):
             del self._open[run_id]
         assert self._logged.study is not None
         self._service.end_study(self._logged.study, self._table)
+        self._study = "ended"
         if self._table is not None:
             self._logged.note_table(self._table)
