@@ -63,6 +63,10 @@ class TrainingError(MtlError):
     """A training run cannot go on, for instance because its loss is not finite."""
 
 
+class NoScoreError(TrainingError):
+    """All runs of a study have ended, and none has a score."""
+
+
 def did_you_mean(name: str, allowed: Iterable[str]) -> str:
     """Returns " Did you mean 'x'?" for the nearest allowed name, or "" when none is near."""
     near = nearest(name, allowed)

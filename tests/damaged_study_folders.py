@@ -124,6 +124,6 @@ def without_ray() -> Iterator[None]:
     with (
         patch("tuning.run.tune.cluster", cluster),
         patch("tuning.cluster.autoscaling.provided_trainers", provided),
-        patch("tuning.run.session.start_trainers", start),
+        patch("tuning.run.session.start_for", start),
     ):
         yield

@@ -98,7 +98,7 @@ def session_of(
     try:
         with ExitStack() as stack:
             trainers.tick = stack.enter_context(killing(kill_at, study.folder.journal))
-            stack.enter_context(patch.object(session, "start_trainers", start_trainers))
+            stack.enter_context(patch.object(session, "start_for", start_trainers))
             search = partial(study.drive, tick=trainers.tick)
             stack.enter_context(patch.object(session, "search", lambda parts, **_: search(parts)))
             has_model = lambda folder: folder.best.is_dir()  # noqa: E731

@@ -16,6 +16,7 @@ from tuning.study.final_scores import final_scores, unseen_of
 from tuning.study.finalists import chosen_of
 from tuning.study.folder import StudyFolder
 from tuning.study.history import History
+from tuning.study.measured import read_measured
 from tuning.study.reached import reached
 from tuning.study.result import Result
 from tuning.study.status import StudyStatus
@@ -96,7 +97,7 @@ def summarise(
             # From the history and not from the result, which may be older than the last trials.
             best=final_scores(best, tests, unseen),
             default=final_scores(history.default, tests, unseen),
-            notes=facts.data.notes if facts.data is not None else (),
+            notes=facts.notes,
             seconds=seconds,
             goal=reached(history, facts.objective),
         ),
@@ -162,7 +163,11 @@ def _replay(
     best: TrialRecord | None,
     more: Mapping[str, object] = MappingProxyType({}),
 ) -> str:
-    overrides = {**replay_overrides(facts.precision, best), **more}
+    # What the study measured first, `mtl train` has to be told.
+    measured = {
+        f"study.objective.baselines.{task}": score for task, score in read_measured(folder).items()
+    }
+    overrides = {**replay_overrides(facts.precision, best), **more, **measured}
     return replay_command(Path(_short(folder.path)), overrides)
 
 

@@ -20,6 +20,7 @@ from mtl_core.training.objectives.kinds import ObjectiveSection
 from mtl_core.validation import validate
 from tuning.records import DEFAULT_ID, order_of
 from tuning.study.folder import StudyFolder
+from tuning.study.measured import read_measured
 from tuning.study.openings import Opening, add_opening, read_openings
 from tuning.trainers.scoring import score_best
 
@@ -47,7 +48,7 @@ def score_trials(
         DataError: The data cannot be read, or has no such split.
     """
     folder, place = StudyFolder(path), find_device(device)
-    objective = folder.read_study().study.objective
+    objective = folder.read_study().study.objective.over(read_measured(folder))
     try:
         # A driver might take a checkpoint away, or write its own result meanwhile.
         lock = hold(path)

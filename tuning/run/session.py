@@ -1,39 +1,45 @@
 """The session of a study on a running cluster: its stages in their order, and its result."""
 
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, suppress
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
-from mtl_core.errors import StorageError, TrainingError
+from mtl_core.errors import NoScoreError, StorageError
 from mtl_core.training.decoded import Tried
 from mtl_core.training.donors import hand_over
 from tuning.report.summary import summarise
 from tuning.report.write import write_reports
 from tuning.results.study_result import StudyResult
+from tuning.run.company import ALONE, Company, aimed, start_for
 from tuning.run.logbook import Logbook
+from tuning.run.stages.baselines import BaselineStage, Crew
 from tuning.run.stages.finals import Ending, Told
 from tuning.run.stages.scoring import FinalSearch, result_of
 from tuning.run.stages.search import SearchParts, search
-from tuning.search.decoding import SpaceProposer
+from tuning.run.terms import proposer_of
 from tuning.search.points import Points
 from tuning.search.searcher import OptunaSearcher
 from tuning.search.study_scheduler import StudyScheduler
 from tuning.study.budget import Budget
 from tuning.study.clock import StudyClock
+from tuning.study.companions import AloneStudy
 from tuning.study.config import StudyFile
 from tuning.study.data_facts import DataFacts
 from tuning.study.facts import facts_of, write_facts
 from tuning.study.folder import StudyFolder
+from tuning.study.gains import Baselines
 from tuning.study.history import read_history
 from tuning.study.journal import open_optuna, read_order
 from tuning.study.known import KnownFacts, write_known
+from tuning.study.measured import read_measured
 from tuning.study.recorder import Recorder
-from tuning.study.result import read_result, write_result
+from tuning.study.result import Result, read_result, write_result
 from tuning.study.scored import read_scoring
 from tuning.trainers.decisions import Pause
-from tuning.trainers.messages import OWN_STUDY, TrialSpec
-from tuning.trainers.trainers import Trainers, start_trainers
-from tuning.trainers.worker import StudyTerms, WorkerSettings, decoding_limit
+from tuning.trainers.messages import StudyRef, TrialSpec
+from tuning.trainers.trainers import Trainers
+from tuning.trainers.worker import decoding_limit
 from tuning.watch.watcher import Watcher
 
 
@@ -48,6 +54,7 @@ class Session:
         *,
         known: KnownFacts,
         start: float,
+        company: Company = ALONE,
     ) -> None:
         """Reads what earlier sessions did.
 
@@ -57,9 +64,11 @@ class Session:
             data: What is known of its data.
             known: What was known before its first trial.
             start: When the command began, on the monotonic clock.
+            company: With whom it shares trainers.
         """
         self.study = study
         self.folder = folder
+        self.company = aimed(company, study, read_measured(folder))
         self.facts = facts_of(study, data)
         # Before the first trial: `mtl report` asks for them while the study runs.
         write_facts(folder, self.facts)
@@ -82,64 +91,86 @@ class Session:
         return Budget(limits, trials, self.history, lambda: self.clock.seconds)
 
     def run(self, count: int, watcher: Watcher, *, verbose: bool) -> StudyResult:
-        """Searches with up to `count` trainers, scores, and writes the result.
+        """Does all that is left with up to `count` trainers, and writes the result.
 
         Raises:
             TrainingError: No trainer can work any more, or no trial reached a score.
         """
-        before = read_result(self.folder)
-        ending = Ending(self.study, self.folder, self.history, read_scoring(self.folder, before))
-        ended, total = self.history.ended, self.study.trials
-        is_over = len(ended) == len(self.history) and self.budget.over() is not None
-        left = ending.left(self._final_search) if is_over else self.study.final_runs
-        if is_over and not left:
+        before, baselines = read_result(self.folder), self._baselines
+        ending = self._ending(before)
+        left, alone = self._left(ending), baselines.left(before)
+        if not left and not alone:
             # Nothing to do, so no trainers start: they take longer than all that is shown.
-            return self._write(ending, watcher, seconds=before.seconds or self.clock.stop())
-        # At least one: with all trials ended there is still test to score.
-        count = max(1, min(count, max(left, 0 if is_over else total - len(ended))))
+            seconds = before.seconds or self.clock.stop()
+            return self._write(ending, watcher, lambda _: before.baselines, seconds=seconds)
+        count = max(1, min(count, max(left, alone)))
         watcher.stage(f"starting {count} trainer{'s' if count > 1 else ''}")
-        run = self.study.run.model_dump(mode="json")
-        epochs = self.study.max_epochs
-        with self._trainers(run, count) as trainers:
-            self.clock.count()  # From here on work is done, and its time is the study's.
-            watcher.planned(trials=total, ended=ended, epochs=epochs, trainers=count)
-            if not is_over:
-                parts = self.parts(trainers, watcher)
-                search(parts, count=count, scratch=self.folder.scratch, verbose=verbose)
-            ending.run(trainers, Told(watcher, self.clock), self._final_search)
+        with start_for(self.study, self.company, count, self.folder.scratch) as trainers:
+            crew = Crew(trainers, count, watcher, verbose)
+            if is_first := baselines.is_first:
+                # Trials are compared by what they gain over them.
+                self.company = aimed(self.company, self.study, baselines.measure(crew))
+                ending = self._ending(before)
+            self._do(ending, crew)
+            if not is_first and self.history.best is not None:
+                baselines.run(crew)
         # Stopped here and not in `close`, which comes when the report is written already.
-        return self._write(ending, watcher, seconds=self.clock.stop())
+        return self._write(ending, watcher, baselines.gains, seconds=self.clock.stop())
+
+    def work(self, crew: Crew) -> StudyResult:
+        """Does all that is left with trainers that were started for another study.
+
+        Raises:
+            TrainingError: As `run`.
+        """
+        before = read_result(self.folder)
+        ending = self._ending(before)
+        if is_left := bool(self._left(ending)):
+            self._do(ending, crew)
+        seconds = 0.0 if is_left else before.seconds
+        return self._write(
+            ending, crew.watcher, lambda _: None, seconds=seconds or self.clock.stop()
+        )
+
+    def _ending(self, before: Result) -> Ending:
+        scoring = read_scoring(self.folder, before)
+        return Ending(self.study, self.folder, self.history, scoring, ref=self.company.ref)
+
+    @property
+    def _is_over(self) -> bool:
+        """Whether the search has ended."""
+        return len(self.history.ended) == len(self.history) and self.budget.over() is not None
+
+    def _left(self, ending: Ending) -> int:
+        """Returns how many runs there may be at a time; 0 = there is nothing left to do."""
+        if self._is_over:
+            return ending.left(self._final_search)
+        # At least one: with all trials ended there is still test to score.
+        return max(1, self.study.final_runs, self.study.trials - len(self.history.ended))
+
+    def _do(self, ending: Ending, crew: Crew) -> None:
+        """Searches, and does what comes behind the search."""
+        self.clock.count()  # From here on work is done, and its time is the study's.
+        crew.watcher.planned(
+            trials=self.study.trials,
+            ended=self.history.ended,
+            epochs=self.study.max_epochs,
+            trainers=crew.count,
+        )
+        if not self._is_over:
+            parts = self.parts(crew.trainers, crew.watcher)
+            search(parts, count=crew.count, scratch=self.folder.scratch, verbose=crew.is_verbose)
+        ending.run(crew.trainers, Told(crew.watcher, self.clock), self._final_search)
+
+    @property
+    def _baselines(self) -> BaselineStage:
+        return BaselineStage(self.study, self.folder, self.company, self.clock, _begin_alone)
 
     def close(self) -> None:
         """Notes how long the session took when it ended before it had a result."""
         # On a full disk what ended the session is told, and not that its time is lost as well.
         with suppress(StorageError):
             self.clock.note()
-
-    def _trainers(self, run: Mapping[str, object], count: int) -> AbstractContextManager[Trainers]:
-        study = self.study.study
-        terms = StudyTerms(
-            run,
-            study.objective,
-            times_predictions=study.constraints.ms_per_sentence is not None,
-            decoding=self.proposer,
-        )
-        settings = WorkerSettings(
-            studies={OWN_STUDY.name: terms},
-            threads=study.resources.cpus,
-            memory_growth_bytes=study.memory_growth_gib * 2**30,
-            is_fresh=study.isolation == "fresh",
-            trial_timeout_s=study.trial_timeout_s,
-        )
-        # `scratch` holds what Ray Train writes; the checkpoints of trials lie in their own folders.
-        return start_trainers(
-            settings,
-            study.resources,
-            max_attempts=study.max_attempts,
-            report_timeout_s=study.report_timeout_s,
-            count=count,
-            scratch=self.folder.scratch,
-        )
 
     def parts(self, trainers: Trainers, watcher: Watcher) -> SearchParts:
         """Returns what Tune is given of the study, where it stands now.
@@ -178,26 +209,19 @@ class Session:
             Logbook(recorder, trainers, watcher, self.clock, scheduler),
         )
 
-    @property
-    def proposer(self) -> SpaceProposer | None:
-        """What is searched on trained models without training; None = nothing."""
-        entries, tries = self.study.decoding_entries, self.study.study.decoding_tries
-        if not entries:
-            return None
-        return SpaceProposer(entries, own=self.study.own_decoding, tries=tries)
-
     def _spec(self, run_id: str, overrides: dict[str, object]) -> TrialSpec:
         known = tuple(self._known_decodings())
-        return TrialSpec(run_id, overrides, self.folder.checkpoint(run_id), known=known)
+        checkpoint, ref = self.folder.checkpoint(run_id), self.company.ref
+        return TrialSpec(run_id, overrides, checkpoint, known=known, study=ref)
 
     def _known_decodings(self) -> Sequence[Tried]:
-        proposer = self.proposer
+        proposer = proposer_of(self.study)
         return [] if proposer is None else self.history.tried_on_models(proposer.searched)
 
     @property
     def _final_search(self) -> FinalSearch | None:
         """What is searched on the best model, where its own trial did not: it was stopped, say."""
-        proposer = self.proposer
+        proposer = proposer_of(self.study)
         if proposer is None:
             return None
         seconds = decoding_limit(sum(record.seconds for record in self.history))
@@ -222,7 +246,14 @@ class Session:
                 self.history.note(replace(record, status="paused"))
         return scheduler
 
-    def _write(self, ending: Ending, watcher: Watcher, *, seconds: float) -> StudyResult:
+    def _write(
+        self,
+        ending: Ending,
+        watcher: Watcher,
+        gains: Callable[[Result], Baselines | None],
+        *,
+        seconds: float,
+    ) -> StudyResult:
         """Writes result.json and report.md, also when no trial has a score; raises in that case."""
         result = result_of(
             self.history,
@@ -239,6 +270,7 @@ class Session:
             ended_by=self.budget.over() or "sampler",
             notes=tuple(data.notes) if data is not None else (),
         )
+        result = replace(result, baselines=gains(result))
         # The result first: the report can be made again from the folder, scores on test cannot.
         write_result(self.folder, result)
         summary = summarise(self.facts, self.folder, self.optuna_study, self.history, result)
@@ -247,7 +279,7 @@ class Session:
         if result.best is None:
             # One of them is enough: where all trials fail they mostly fail alike.
             errors = {record.error for record in self.history if record.error}
-            raise TrainingError(
+            raise NoScoreError(
                 f"no trial of the study reached a score; see {self.folder.report}: "
                 f"{'; '.join(sorted(errors)[:1])}"
             )
@@ -259,3 +291,9 @@ class Session:
             replay=summary.replay,
             trust_code=True,  # It was run here, with the code of its own kinds of tasks.
         )
+
+
+def _begin_alone(one: AloneStudy, folder: StudyFolder) -> Session:
+    """Begins a session of the study of a task alone, in its open folder."""
+    company, start = Company(StudyRef(one.name)), time.monotonic()
+    return Session(one.study, folder, one.facts, known=one.known, start=start, company=company)

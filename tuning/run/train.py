@@ -47,6 +47,7 @@ def train_study(
         NotReadyError: The folder is in use.
         TrainingError: The loss is not finite, or the objective is no number in any epoch.
     """
+    _check_objective(study)
     is_new = not output.exists()
     try:
         output.mkdir(parents=True, exist_ok=True)
@@ -64,6 +65,17 @@ def train_study(
         lock.release()
         if is_new:
             _remove_unused(output)
+
+
+def _check_objective(study: StudyFile) -> None:
+    """Refuses an objective that is relative to scores which `mtl tune` would measure first."""
+    objective = study.study.objective
+    if unknown := objective.unmeasured(study.counted_tasks):
+        given = " ".join(f"--set study.objective.baselines.{name}=SCORE" for name in unknown)
+        raise ConfigError(
+            f"study.objective: {objective.kind} does not know the score of {', '.join(unknown)} "
+            f"alone, which `mtl tune` measures; give it: {given}"
+        )
 
 
 def _remove_unused(folder: Path) -> None:

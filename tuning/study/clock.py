@@ -1,6 +1,8 @@
 """The wall time of a study over all its sessions, kept in its journal."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from optuna import Study as OptunaStudy
 
@@ -34,6 +36,16 @@ class StudyClock:
         """Writes the time so far into the journal, as long as the clock counts."""
         if self._is_counting:
             self._optuna_study.set_user_attr("seconds", self.seconds)
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """Counts no time meanwhile: what is done is another study's."""
+        self.note()
+        begun = time.monotonic()
+        try:
+            yield
+        finally:
+            self._start += time.monotonic() - begun
 
     def stop(self) -> float:
         """Ends the count; returns the time for `result.json`, in seconds with two decimals.

@@ -17,7 +17,7 @@ from mtl_core.study_file import read_document
 from mtl_core.training.distributed import Place
 from mtl_core.validation import validate
 from tuning.results.study_result import StudyResult
-from tuning.run import session
+from tuning.run import company, session
 from tuning.run.session import Session
 from tuning.run.stages.search import SearchParts
 from tuning.study.folder import StudyFolder
@@ -135,7 +135,7 @@ def thresholds_in(folder: Path) -> object:
 def test_a_study_finds_settings_of_decoding_and_once_it_has_ended_others(
     document: dict[str, dict[str, object]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session, "start_trainers", start_trainers)
+    monkeypatch.setattr(company, "start_trainers", start_trainers)
     monkeypatch.setattr(session, "search", search)
     monkeypatch.setattr(Trainer, "jobs", [])
     path = tmp_path / "topics.yaml"

@@ -16,6 +16,7 @@ from mtl_core.errors import ConfigError
 from mtl_core.study_file import dump
 from tuning.report.write import write_report
 from tuning.run import session as session_module
+from tuning.run.company import Company
 from tuning.run.session import Session
 from tuning.run.stages.finals import Ending
 from tuning.run.tune import is_local, tune_study
@@ -55,14 +56,15 @@ def test_no_more_trainers_start_than_trials_are_left(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, left: int, count: int
 ) -> None:
     started = MagicMock(side_effect=KeyboardInterrupt)
-    monkeypatch.setattr(session_module, "start_trainers", started)
+    monkeypatch.setattr(session_module, "start_for", started)
     session = object.__new__(Session)
     session.study = MagicMock(trials=10, study=Study(name="tiny"), final_runs=0)
-    session.folder = StudyFolder(tmp_path)
+    session.folder, session.company = StudyFolder(tmp_path), Company()
+    session.clock = MagicMock()
     session.history = History(record(n, "complete", 0.5) for n in range(10 - left))
     with pytest.raises(KeyboardInterrupt):
         session.run(3, Watcher(), verbose=False)
-    assert started.call_args.kwargs["count"] == count
+    assert started.call_args.args[2] == count
 
 
 def test_a_report_written_anew_says_the_same_time(
@@ -75,7 +77,7 @@ def test_a_report_written_anew_says_the_same_time(
     folder.study.write_text(dump(study))
     trials = open_optuna(folder.journal, name="tiny", sampler=optuna.samplers.RandomSampler(seed=0))
     trials.tell(trials.ask(), 0.5)
-    monkeypatch.setattr(session_module, "start_trainers", lambda *_, **__: nullcontext())
+    monkeypatch.setattr(session_module, "start_for", lambda *_: nullcontext())
     monkeypatch.setattr(Ending, "run", lambda *_: None)
     # Each look at the clock is 0.3 s later: one of two looks is past the half second.
     now = (36.321 + 0.3 * look for look in itertools.count())

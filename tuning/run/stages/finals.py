@@ -66,7 +66,7 @@ class Ending:
         self._history = history
         self._ref = ref
         self._has_model = has_whole_model(folder)
-        self._scorer = Scorer(folder, history, scoring, study.study.card)
+        self._scorer = Scorer(folder, history, scoring, study.study.card, ref)
 
     @property
     def scoring(self) -> Scoring:

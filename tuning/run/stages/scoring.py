@@ -20,7 +20,7 @@ from tuning.study.reached import reached
 from tuning.study.recorder import note_decoded
 from tuning.study.result import Result
 from tuning.study.scored import Model, Scoring, write_scoring
-from tuning.trainers.messages import Failed, Scored, ScoreJob, TrialSpec
+from tuning.trainers.messages import OWN_STUDY, Failed, Scored, ScoreJob, StudyRef, TrialSpec
 from tuning.trainers.trainers import Trainers
 
 logger = logging.getLogger(__name__)
@@ -101,7 +101,12 @@ class Scorer:
     """
 
     def __init__(
-        self, folder: StudyFolder, history: History, scoring: Scoring, about: About
+        self,
+        folder: StudyFolder,
+        history: History,
+        scoring: Scoring,
+        about: About,
+        ref: StudyRef = OWN_STUDY,
     ) -> None:
         """Makes that of a session.
 
@@ -110,8 +115,10 @@ class Scorer:
             history: Gets what is found on the models of trials without training.
             scoring: What is known of test.
             about: What the owner says of the model.
+            ref: What the runs of the study are known by among those of all that share trainers.
         """
         self._folder = folder
+        self._ref = ref
         self._history = history
         self._about = about
         self.scoring = scoring
@@ -152,7 +159,7 @@ class Scorer:
         for record in records:
             is_model = model is not None and record.id == model.id
             searched = search if is_model and search and search.lacks(record) else None
-            job = _job(record, self._folder, searched)
+            job = _job(record, self._folder, self._ref, searched)
             if is_model:
                 job = replace(job, export=self._folder.best, about=self._about, others=others)
             jobs.append(job)
@@ -180,7 +187,9 @@ class Scorer:
             write_scoring(self._folder, scoring)
 
 
-def _job(record: TrialRecord, folder: StudyFolder, search: FinalSearch | None) -> ScoreJob:
+def _job(
+    record: TrialRecord, folder: StudyFolder, ref: StudyRef, search: FinalSearch | None
+) -> ScoreJob:
     # A search begins with the settings that the model was trained with.
     shown = record if search is None else record.as_trained
     return ScoreJob(
@@ -189,6 +198,7 @@ def _job(record: TrialRecord, folder: StudyFolder, search: FinalSearch | None) -
             dict(record.best_recipe[0]),
             folder.checkpoint(record.id),
             known=search.known if search is not None else (),
+            study=ref,
         ),
         export=None,
         dev=dev_scores(shown),
