@@ -16,7 +16,8 @@ from simulated_study import KilledError
 from mtl_core.study_file import override
 from mtl_core.training.report import Report
 from tuning.results.study_result import StudyResult
-from tuning.run import company, session
+from tuning.run import company as company_module
+from tuning.run import session
 from tuning.run.company import Company
 from tuning.run.session import Session
 from tuning.run.stages import finals
@@ -178,16 +179,14 @@ def session_of(
 
     try:
         with ExitStack() as stack:
-            stack.enter_context(patch.object(company, "start_trainers", start_trainers))
+            stack.enter_context(patch.object(company_module, "start_trainers", start_trainers))
             stack.enter_context(patch.object(session, "search", search))
             stack.enter_context(patch.object(session, "write_reports", lambda *_: None))
             has_model = lambda folder: folder.best.is_dir()  # noqa: E731
             stack.enter_context(patch.object(finals, "has_whole_model", has_model))
             folder = stack.enter_context(StudyFolder.opened(study, {}))
-            one = Session(
-                study, folder, None, known=KnownFacts(), start=time.monotonic(),
-                company=Company(alone=alone_of(study)),
-            )  # fmt: skip
+            start, company = time.monotonic(), Company(alone=alone_of(study))
+            one = Session(study, folder, None, company, known=KnownFacts(), start=start)
             stack.enter_context(closing(one))
             return one.run(1, watcher or Watcher(), verbose=False)
     except KilledError:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tuning.run.terms import terms_of
-from tuning.study.companions import AloneStudy
+from tuning.study.companions import AloneStudy, companions
 from tuning.study.config import StudyFile
 from tuning.trainers.messages import OWN_STUDY, StudyRef
 from tuning.trainers.trainers import Trainers, start_trainers
@@ -31,12 +31,21 @@ class Company:
         return {one.name: terms_of(one.study) for one in self.alone}
 
     @property
-    def most_runs(self) -> int:
+    def most_at_a_time(self) -> int:
         """How many of their runs there may be at a time; 0 = there are none."""
-        return max((max(one.study.trials, one.study.final_runs) for one in self.alone), default=0)
+        return max((one.study.most_at_a_time for one in self.alone), default=0)
 
 
 ALONE = Company()
+
+
+def company_of(study: StudyFile) -> Company:
+    """Reads the data of the tasks alone whose studies belong to a study.
+
+    Raises:
+        MtlError: A task alone cannot be trained, or its data cannot be read.
+    """
+    return Company(alone=companions(study))
 
 
 def aimed(company: Company, study: StudyFile, measured: Mapping[str, float]) -> Company:

@@ -51,10 +51,10 @@ class Session:
         study: StudyFile,
         folder: StudyFolder,
         data: DataFacts | None,
+        company: Company = ALONE,
         *,
         known: KnownFacts,
         start: float,
-        company: Company = ALONE,
     ) -> None:
         """Reads what earlier sessions did.
 
@@ -62,9 +62,9 @@ class Session:
             study: The study.
             folder: Its folder, open.
             data: What is known of its data.
+            company: With whom it shares trainers.
             known: What was known before its first trial.
             start: When the command began, on the monotonic clock.
-            company: With whom it shares trainers.
         """
         self.study = study
         self.folder = folder
@@ -262,14 +262,10 @@ class Session:
             seconds=seconds,
             finals=ending.finals(),
         )
-        data = self.facts.data
-        result = replace(
-            result,
-            # Only now: of a study that goes on the end before was none. Where no limit was reached,
-            # the sampler had no more points.
-            ended_by=self.budget.over() or "sampler",
-            notes=tuple(data.notes) if data is not None else (),
-        )
+        # Only now: of a study that goes on the end before was none. Where no limit was reached, the
+        # sampler had no more points.
+        ended_by, notes = self.budget.over() or "sampler", self.facts.notes
+        result = replace(result, ended_by=ended_by, notes=notes)
         result = replace(result, baselines=gains(result))
         # The result first: the report can be made again from the folder, scores on test cannot.
         write_result(self.folder, result)
@@ -296,4 +292,4 @@ class Session:
 def _begin_alone(one: AloneStudy, folder: StudyFolder) -> Session:
     """Begins a session of the study of a task alone, in its open folder."""
     company, start = Company(StudyRef(one.name)), time.monotonic()
-    return Session(one.study, folder, one.facts, known=one.known, start=start, company=company)
+    return Session(one.study, folder, one.facts, company, known=one.known, start=start)

@@ -12,7 +12,6 @@ from mtl_core.full_disk import storage_error
 from mtl_core.training.precision import advise
 from tuning.cluster.connection import cluster
 from tuning.cluster.planner import Node, plan_trainers, this_machine
-from tuning.study.companions import companions
 from tuning.study.config import StudyFile
 from tuning.study.data_facts import DataFacts, data_facts
 from tuning.study.folder import StudyFolder
@@ -55,26 +54,22 @@ def tune_study(
     start, machine = time.monotonic(), _checked_machine(study, address)
     watching = StudyWatchers(study.study.name, watcher)
     watching.stage("starting Ray and reading the data")
-    cpus, tell, most = int(machine.cpus), watching.stage, study.most_at_a_time
+    cpus, tell, resources = int(machine.cpus), watching.stage, study.study.resources
     with cluster(address, num_cpus=cpus, verbose=verbose, tell=tell) as connected:
         # Imports of seconds, while Ray's processes start on the other cores.
         from tuning.cluster.autoscaling import provided_trainers
-        from tuning.run.company import Company
+        from tuning.run.company import company_of
         from tuning.run.session import Session
 
         data, facts = _checked_data(study, address)
-        known = _told(known_of(study, facts), tell)
-        company = Company(alone=companions(study))
+        known, company = _told(known_of(study, facts), tell), company_of(study)
+        most = max(study.most_at_a_time, company.most_at_a_time)
         connected()  # Waits for Ray, and raises what kept it from starting.
         with (
-            provided_trainers(
-                study.study.resources, trials=max(most, company.most_runs), tell=tell
-            ) as count,
+            provided_trainers(resources, trials=most, tell=tell) as count,
             StudyFolder.opened(study, inputs_of(study.run, data.datasets)) as folder,
             closing(watching),  # Left after the session, before the folder is unlocked.
-            closing(
-                Session(study, folder, facts, known=known, start=start, company=company)
-            ) as session,
+            closing(Session(study, folder, facts, company, known=known, start=start)) as session,
         ):
             return _run(session, count, watching, log, verbose=verbose)
 

@@ -1,9 +1,11 @@
 """What reports need to know of a study file, kept as JSON: reading the file would import torch."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
+from mtl_core.data.notes import DataNote
 from mtl_core.files import write_json
 from mtl_core.kept import BrokenError, read_kept
 from mtl_core.number_types import KEPT
@@ -39,6 +41,11 @@ class StudyFacts:
     default_parameters: dict[str, Value]
     data: DataFacts | None = None
     goal: Goal = field(default_factory=Goal)
+
+    @property
+    def notes(self) -> Sequence[DataNote]:
+        """What a user should know of the data, the most important first."""
+        return self.data.notes if self.data is not None else ()
 
 
 def facts_of(study: "StudyFile", data: DataFacts | None = None) -> StudyFacts:

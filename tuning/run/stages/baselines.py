@@ -86,7 +86,7 @@ class BaselineStage:
         self._study = study
         self._folder = folder
         self._alone = company.alone
-        self._most_runs = company.most_runs
+        self._most_runs = company.most_at_a_time
         self._clock = clock
         self._begin = begin
 
