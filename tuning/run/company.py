@@ -35,6 +35,10 @@ class Company:
         """How many of their runs there may be at a time; 0 = there are none."""
         return max((one.study.most_at_a_time for one in self.alone), default=0)
 
+    def most(self, study: StudyFile) -> int:
+        """Returns how many runs of the study and of these there may be at a time."""
+        return max(study.most_at_a_time, self.most_at_a_time)
+
 
 ALONE = Company()
 

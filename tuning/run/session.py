@@ -258,10 +258,8 @@ class Session:
         result = result_of(
             self.history,
             ending.scoring,
-            objective=self.facts.objective,
-            seconds=seconds,
-            finals=ending.finals(),
-        )
+            objective=self.facts.objective, seconds=seconds, finals=ending.finals(),
+        )  # fmt: skip
         # Only now: of a study that goes on the end before was none. Where no limit was reached, the
         # sampler had no more points.
         ended_by, notes = self.budget.over() or "sampler", self.facts.notes

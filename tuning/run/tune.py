@@ -52,21 +52,19 @@ def tune_study(
         KeyboardInterrupt: After an orderly stop; the same call goes on.
     """
     start, machine = time.monotonic(), _checked_machine(study, address)
-    watching = StudyWatchers(study.study.name, watcher)
-    watching.stage("starting Ray and reading the data")
-    cpus, tell, resources = int(machine.cpus), watching.stage, study.study.resources
-    with cluster(address, num_cpus=cpus, verbose=verbose, tell=tell) as connected:
+    say = (watching := StudyWatchers(study.study.name, watcher)).stage
+    say("starting Ray and reading the data")
+    with cluster(address, num_cpus=int(machine.cpus), verbose=verbose, tell=say) as connected:
         # Imports of seconds, while Ray's processes start on the other cores.
         from tuning.cluster.autoscaling import provided_trainers
         from tuning.run.company import company_of
         from tuning.run.session import Session
 
         data, facts = _checked_data(study, address)
-        known, company = _told(known_of(study, facts), tell), company_of(study)
-        most = max(study.most_at_a_time, company.most_at_a_time)
+        known, company = _told(known_of(study, facts), say), company_of(study)
         connected()  # Waits for Ray, and raises what kept it from starting.
         with (
-            provided_trainers(resources, trials=most, tell=tell) as count,
+            provided_trainers(study.study.resources, trials=company.most(study), tell=say) as count,
             StudyFolder.opened(study, inputs_of(study.run, data.datasets)) as folder,
             closing(watching),  # Left after the session, before the folder is unlocked.
             closing(Session(study, folder, facts, company, known=known, start=start)) as session,
