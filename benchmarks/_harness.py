@@ -137,7 +137,9 @@ def with_precision(parser: argparse.ArgumentParser | None = None) -> argparse.Na
 
 
 def resolve(wanted: "Wanted") -> "Precision":
-    """Returns what the bundled encoder computes in on this machine."""
+    """Returns what `auto` is on this machine, by the bundled encoder."""
+    if wanted != "auto":
+        return wanted
     from mtl_core.model.backbones.encoder import Encoder
     from mtl_core.training.distributed import Place
     from mtl_core.training.precision import choose
