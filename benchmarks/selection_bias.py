@@ -105,7 +105,7 @@ def finals_of(
 def biases(surrogate: Surrogate, seed: int, scheduler: dict[str, Any]) -> tuple[float, ...]:
     """Returns by how much two reported scores are above what their recipes reach.
 
-    That is the score of the best trial, and the mean of the final stage; third comes how much better
+    That is the score of the best trial, and the mean of the final stage. Third is how much better
     the recipe that the stage chooses is than that of the best trial.
     """
     generator = np.random.default_rng((seed, 1))
