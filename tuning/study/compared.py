@@ -1,16 +1,21 @@
 """Compares the tasks of a study with the same tasks alone, on test, by all runs that there are."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from mtl_core.scores import ScoreTree, flatten
+from mtl_core.scores import ScoreTree
 from tuning.statistics.estimates import Difference, Estimate, Where
 from tuning.statistics.newcombe import difference_interval
 from tuning.statistics.seeds import RunScores, differences, estimates
-from tuning.study.final_scores import FinalScores
+from tuning.study.final_means import scored_runs
+from tuning.study.folder import StudyFolder
 from tuning.study.gains import Baseline, Sides, verdict_of
 from tuning.study.result import Result
+from tuning.study.run_scores import run_scores
+from tuning.study.scored import read_scoring
+
+_PLACES: tuple[Where, ...] = ("unseen", "test", "dev")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,32 +49,38 @@ class Side:
         return estimates(self.dev)[self.main_score(task)].mean
 
 
-def side_of(result: Result, *, is_default: bool) -> Side | None:
+def side_of(folder: StudyFolder, result: Result, *, is_default: bool) -> Side | None:
     """Returns a recipe of a study with its scores; None when no run of it reached one.
 
     Args:
-        result: Of the study.
+        folder: Of the study, where its runs lie.
+        result: What it has come to.
         is_default: Whether it is the study file's own recipe; else the best.
     """
-    finals = result.finals
+    finals, unseen = result.finals, read_scoring(folder, result).unseen
     if finals is None:
         one = result.default if is_default else result.best
-        return None if one is None else _of_trial(one, result.test_rows or 0)
+        if one is None:
+            return None
+        known: Mapping[Where, ScoreTree | None]
+        known = {"dev": one.dev, "test": one.test, "unseen": unseen.get(one.scored_as)}
+        runs = {where: [(one.trial, tree)] for where, tree in known.items()}
+        return _side(one.scored_as, runs, folder, result.test_rows or 0)
     recipe = finals.default if is_default else finals.best
     if recipe is None or not recipe.seeds:
         return None
-    runs = recipe.seeds
-    return Side(recipe.id, _runs([one.dev for one in runs]), _runs([one.test for one in runs]))
+    runs = {where: list(scored_runs(recipe, where, unseen)) for where in _PLACES}
+    return _side(recipe.id, runs, folder, result.test_rows or 0)
 
 
-def _of_trial(one: FinalScores, rows: int) -> Side:
-    return Side(one.scored_as, _runs([one.dev]), _runs([one.test]), _runs([one.unseen]), rows)
-
-
-def _runs(trees: Sequence[ScoreTree | None]) -> list[RunScores]:
-    """Returns the scores of runs; none when one of them was not scored."""
-    known = [tree for tree in trees if tree is not None]
-    return [RunScores(flatten(tree, "/")) for tree in known] if len(known) == len(trees) else []
+def _side(
+    recipe: str,
+    runs: Mapping[Where, Sequence[tuple[str, ScoreTree | None]]],
+    folder: StudyFolder,
+    rows: int,
+) -> Side:
+    found = {where: run_scores(some, where, folder) for where, some in runs.items()}
+    return Side(recipe, found["dev"], found["test"], found["unseen"], rows)
 
 
 def compared(folder: str, task: str, alone: Side | None, together: Side | None) -> Baseline:
@@ -86,8 +97,7 @@ def compared(folder: str, task: str, alone: Side | None, together: Side | None) 
     score = alone.main_score(task)
     dev = Sides(*(estimates(side.dev)[score] for side in (alone, together)))
     baseline = Baseline(folder, alone.id, together.id, score, dev)
-    places: tuple[Where, ...] = ("unseen", "test")
-    for where in places:
+    for where in _PLACES[:-1]:
         theirs, ours = alone.runs(where), together.runs(where)
         # Rows that stand in train tell nothing: those that do not, where both know them.
         if ours and theirs and all(score in one.scores for one in (*ours, *theirs)):

@@ -104,16 +104,24 @@ def _both(
     places: tuple[Where, ...] = ("unseen", "test", "dev")
     found: list[list[RunScores]] = []
     for where in places:
-        found = [run_scores(_scored(one, where, unseen), where, folder) for one in (ours, theirs)]
+        found = [
+            run_scores(scored_runs(one, where, unseen), where, folder) for one in (ours, theirs)
+        ]
         if all(found) and all("combined" in run.scores for one in found for run in one):
             break
     return found
 
 
-def _scored(
+def scored_runs(
     recipe: FinalRecipe, where: Where, unseen: Tests
 ) -> Iterator[tuple[str, ScoreTree | None]]:
-    """Yields run id and scores of each run of a recipe."""
+    """Yields run id and scores of each run of a recipe.
+
+    Args:
+        recipe: The recipe.
+        where: The rows that were scored.
+        unseen: What a run is known by -> its scores on the rows of test that do not stand in train.
+    """
     for run in recipe.seeds:
         scored_as = f"{run.run}{DECODED}" if recipe.is_decoded else run.run
         match where:

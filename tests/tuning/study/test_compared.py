@@ -2,10 +2,13 @@
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tuning.report.gains import gains_section, gains_sentence
+from tuning.statistics.draws import write_draws
 from tuning.statistics.estimates import Difference, Estimate
 from tuning.statistics.newcombe import difference_interval
 from tuning.statistics.seeds import RunScores, differences
@@ -24,7 +27,12 @@ def scores(intent: float, slots: float | None = None) -> dict[str, object]:
 
 def result(trial: str, dev: float, test: float | None, **more: object) -> Result:
     one = FinalScores(trial, {}, scores(dev), None if test is None else scores(test))
-    return Result(trials={"complete": 1}, best=replace(one, **more), default=one, test_rows=1000)
+    one = replace(one, **more)
+    return Result(trials={"complete": 1}, best=one, default=one, test_rows=1000)
+
+
+def side(folder: Path, found: Result) -> Side:
+    return side_of(StudyFolder(folder), found, is_default=False)
 
 
 def alone_side(*intents: float) -> Side:
@@ -32,9 +40,9 @@ def alone_side(*intents: float) -> Side:
     return Side("0003", runs, runs, rows=1000)
 
 
-def test_one_run_each_is_judged_as_shares_of_the_rows_of_test() -> None:
-    alone = side_of(result("0003", 0.85, 0.80), is_default=False)
-    together = side_of(result("0007", 0.90, 0.86), is_default=False)
+def test_one_run_each_is_judged_as_shares_of_the_rows_of_test(tmp_path: Path) -> None:
+    alone = side(tmp_path, result("0003", 0.85, 0.80))
+    together = side(tmp_path, result("0007", 0.90, 0.86))
     found = compared("alone/intent-1", "intent", alone, together)
     assert (found.trial, found.together, found.score) == ("0003", "0007", "intent/accuracy")
     assert (found.dev.alone.mean, found.dev.together.mean) == (0.85, 0.90)
@@ -43,7 +51,7 @@ def test_one_run_each_is_judged_as_shares_of_the_rows_of_test() -> None:
     assert (estimate.over, found.difference.where) == ("rows", "test")
     assert found.verdict == "gained"
     assert compared("f", "intent", together, alone).verdict == "lost"
-    near = side_of(result("0003", 0.85, 0.85), is_default=False)
+    near = side(tmp_path, result("0003", 0.85, 0.85))
     assert compared("f", "intent", near, together).verdict == "cannot be told"
 
 
@@ -58,17 +66,17 @@ def test_several_seeds_are_judged_by_their_spread() -> None:
     assert compared("f", "intent", alone_side(0.9), together).difference.estimate.over == "rows"
 
 
-def test_rows_that_do_not_stand_in_train_are_compared_where_both_know_them() -> None:
-    alone = side_of(result("0003", 0.9, 0.95, unseen=scores(0.70)), is_default=False)
-    together = side_of(result("0007", 0.9, 0.95, unseen=scores(0.80)), is_default=False)
+def test_new_rows_are_compared_where_both_know_them(tmp_path: Path) -> None:
+    alone = side(tmp_path, result("0003", 0.9, 0.95, unseen=scores(0.70)))
+    together = side(tmp_path, result("0007", 0.9, 0.95, unseen=scores(0.80)))
     found = compared("f", "intent", alone, together)
     assert (found.test.alone.mean, found.difference.where) == (0.70, "unseen")
-    other = side_of(result("0007", 0.9, 0.95), is_default=False)
+    other = side(tmp_path, result("0007", 0.9, 0.95))
     assert compared("f", "intent", alone, other).test.alone.mean == 0.95
 
 
-def test_what_is_not_known_is_left_open() -> None:
-    closed = side_of(result("0007", 0.9, None), is_default=False)
+def test_what_is_not_known_is_left_open(tmp_path: Path) -> None:
+    closed = side(tmp_path, result("0007", 0.9, None))
     found = compared("f", "intent", closed, closed)
     assert (found.test, found.difference, found.verdict) == (None, None, "cannot be told")
     assert compared("f", "intent", None, closed) == Baseline("f")
@@ -77,7 +85,7 @@ def test_what_is_not_known_is_left_open() -> None:
     assert compared("f", "intent", low, high).difference is None
 
 
-def test_a_final_stage_counts_in_the_place_of_the_search() -> None:
+def test_a_final_stage_counts_in_the_place_of_the_search(tmp_path: Path) -> None:
     seeds = tuple(
         SeedScores(seed, f"final/0007/seed-{seed}", scores(0.9 + seed / 100), scores(0.8))
         for seed in (1, 2)
@@ -85,21 +93,35 @@ def test_a_final_stage_counts_in_the_place_of_the_search() -> None:
     recipe = FinalRecipe("0007", {}, seeds, {})
     lost = FinalRecipe("0000", {}, (), {}, failed={"final/0000/seed-1": "NaN"})
     found = replace(result("0007", 0.5, 0.5), finals=Finals((recipe, lost), "0007"))
-    side = side_of(found, is_default=False)
-    assert (len(side.dev), side.mean_on_dev("intent")) == (2, pytest.approx(0.915))
-    assert side_of(found, is_default=True) is None
-    assert side_of(Result(), is_default=True) is None
+    best, folder = side(tmp_path, found), StudyFolder(tmp_path)
+    assert (len(best.dev), best.mean_on_dev("intent")) == (2, pytest.approx(0.915))
+    assert side_of(folder, found, is_default=True) is None
+    assert side_of(folder, Result(), is_default=True) is None
+
+
+def test_rows_are_drawn_where_draws_are_known(tmp_path: Path) -> None:
+    draws = {"0003": [0.80, 0.79, 0.81, 0.80], "0007": [0.86, 0.84, 0.86, 0.86]}
+    for run_id, drawn in draws.items():
+        one = {"intent/accuracy": np.array(drawn)}
+        write_draws(StudyFolder(tmp_path).run(run_id), {"test": one})
+    alone = side(tmp_path, result("0003", 0.9, 0.80))
+    together = side(tmp_path, result("0007", 0.9, 0.86))
+    found = compared("f", "intent", alone, together).difference.estimate
+    # The draws of both are of the same rows: 0.05, 0.05 and 0.06 better.
+    spread = np.std([0.05, 0.05, 0.06], ddof=1)
+    assert found.high - found.mean == pytest.approx(1.96 * spread, rel=1e-3)
+    assert found.over == "rows"
 
 
 def baseline(mean: float, low: float, high: float) -> Baseline:
     estimate = Estimate(mean, math.nan, low, high, 1, "rows")
     difference = Difference("0007", "0003", "intent/accuracy", estimate, estimate.claim)
-    side = side_of(result("0003", 0.85, 0.80), is_default=False)
-    found = compared("alone/intent-1", "intent", side, side)
+    one = side(Path("none"), result("0003", 0.85, 0.80))
+    found = compared("alone/intent-1", "intent", one, one)
     return replace(found, difference=difference, verdict=verdict_of(difference))
 
 
-def test_result_json_keeps_baselines_with_their_verdicts(tmp_path: object) -> None:
+def test_result_json_keeps_baselines_with_their_verdicts(tmp_path: Path) -> None:
     folder = StudyFolder(tmp_path)
     kept = replace(
         result("0007", 0.9, 0.8),

@@ -164,16 +164,19 @@ class BaselineStage:
             return None
         # What was not searched alone is compared with what was not searched together.
         is_default = not self._study.study.baselines.are_searched
-        together, sides = side_of(result, is_default=is_default), self._sides()
+        together, sides = side_of(self._folder, result, is_default=is_default), self._sides()
         return {
             one.task: compared(one.place, one.task, sides[one.task], together)
             for one in self._alone
         }
 
     def _sides(self) -> dict[str, Side | None]:
+        folders = {one.task: StudyFolder(one.study.folder) for one in self._alone}
         # A study of one recipe has that for its best.
-        results = {one.task: read_result(StudyFolder(one.study.folder)) for one in self._alone}
-        return {task: side_of(found, is_default=False) for task, found in results.items()}
+        return {
+            task: side_of(folder, read_result(folder), is_default=False)
+            for task, folder in folders.items()
+        }
 
 
 def _run(one: AloneStudy, begin: Begin, crew: Crew) -> bool:
