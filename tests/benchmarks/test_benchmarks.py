@@ -261,6 +261,25 @@ def test_looks_are_measured_against_steps(
     assert row["ours"] > 1.5 * row["theirs"] > 0
 
 
+def test_twins_have_rows_of_their_own_and_mixed_labels_are_exchanged(
+    load: Load, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    benchmark = load("twin_tasks")
+    monkeypatch.setattr(benchmark, "ROWS", 150)
+    first, second, third = benchmark.parts().values()
+    assert len(first) == len(second) == len(third) == 150
+    before = benchmark.generate_sample()["train"]
+    plain = [row for row in before if len(row.labels) == 2][:450]
+    assert [*first, *second] == plain[:300]
+    assert [row.words for row in third] == [row.words for row in plain[300:]]
+    intents = [[row.labels["intent"] for row in rows] for rows in (third, plain[300:])]
+    assert sorted(intents[0]) == sorted(intents[1])
+    right = sum(one == other for one, other in zip(*intents, strict=True))
+    assert right < 50  # By chance alone.
+    config = benchmark.config_of(tmp_path)
+    assert config.tasks["twin"].datasets != config.tasks["intent"].datasets
+
+
 def test_heads_are_trained_side_by_side(
     small: Load, load: Load, rows_of: RowsOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
