@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from trials import record, report
@@ -11,6 +12,7 @@ from tuning.goals import Goal
 from tuning.records import TrialRecord
 from tuning.study.finalists import Contest, contest
 from tuning.study.finals import FinalsSection
+from tuning.study.folder import StudyFolder
 from tuning.study.history import History
 from tuning.study.scored import Scoring
 
@@ -61,7 +63,7 @@ def test_a_recipe_takes_part_once() -> None:
     assert [one.id for one in found.finalists] == ["0000", "0002"]
 
 
-def test_means_choose_and_one_of_which_a_run_failed_comes_last() -> None:
+def test_means_choose_and_one_of_which_a_run_failed_comes_last(tmp_path: Path) -> None:
     found = stage(*[trial(n, n / 10, head_lr=n) for n in range(4)])
     scores = {"0003": (0.9, 0.1), "0002": (0.6, 0.5), "0000": (0.4, 0.4)}
     runs = runs_of(found, scores)
@@ -74,7 +76,7 @@ def test_means_choose_and_one_of_which_a_run_failed_comes_last() -> None:
     runs[run.id] = replace(run, status="failed", error="no")
     assert [one.id for one in found.ranked(runs)] == ["0003", "0000", "0002"]
     assert found.losers(runs) == ["final/0002/seed-8", "final/0002/seed-9"]
-    finals = found.finals(runs, Scoring())
+    finals = found.finals(runs, Scoring(), StudyFolder(tmp_path))
     assert finals is not None
     assert [(one.id, len(one.seeds), len(one.failed)) for one in finals.recipes] == [
         ("0003", 2, 0), ("0000", 2, 0), ("0002", 1, 1)
@@ -109,7 +111,7 @@ def test_of_several_objectives_the_knee_of_the_means_is_chosen() -> None:
     assert found.ranked(runs)[-1].id == "0001"
 
 
-def test_settings_of_decoding_make_another_recipe_of_the_same_runs() -> None:
+def test_settings_of_decoding_make_another_recipe_of_the_same_runs(tmp_path: Path) -> None:
     found = stage(trial(0, 0.9), trial(1, 0.5, head_lr=1), decoded=True)
     assert [one.id for one in found.finalists] == ["0000+decoding", "0001+decoding", "0000"]
     assert len(found.runs) == 4
@@ -126,7 +128,7 @@ def test_settings_of_decoding_make_another_recipe_of_the_same_runs() -> None:
     assert all(run.taken is not None for run in wanted)
     tests = {name: {"combined": 0.4} for name in runs}
     tests |= {f"{name}+decoding": {"combined": 0.7} for name in runs}
-    finals = found.finals(runs, Scoring(tests=tests))
+    finals = found.finals(runs, Scoring(tests=tests), StudyFolder(tmp_path))
     assert finals is not None
     assert finals.default is not None
     assert finals.best.test is not None
