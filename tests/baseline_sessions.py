@@ -114,8 +114,14 @@ class MadeUpTrainers:
         self.done.append(("score", job.spec.key))
         if job.export is not None:
             job.export.mkdir(exist_ok=True)
-        report = self._report(job.spec, 2)
-        yield Scored({"combined": report.combined, **report.dev}, ROWS)
+        scores = self.test(job.spec)
+        objective = self.settings.studies[job.spec.study.name].of(job.spec).objective
+        found = {task: {NAMES[task]: one} for task, one in scores.items()}
+        yield Scored({"combined": objective.combine(scores, 0.5), **found}, ROWS)
+
+    def test(self, spec: TrialSpec) -> dict[str, float]:
+        """The scores of a run on test: those on dev."""
+        return {task: found[NAMES[task]] for task, found in self._report(spec, 2).dev.items()}
 
     def _tick(self) -> None:
         self.messages += 1
@@ -138,7 +144,14 @@ class MadeUpTrainers:
         )  # fmt: skip
 
 
-def study_of(storage: Path, **study: object) -> StudyFile:
+SPACE = {
+    "optimizer.head_lr": {"log_range": [1e-4, 1e-2]},
+    "tasks.slots.weight": {"range": [0.5, 2.0]},
+}
+"""What is searched where a test says nothing else."""
+
+
+def study_of(storage: Path, *, search: Mapping[str, object] = SPACE, **study: object) -> StudyFile:
     """A study of intents and slots, whose data are never read."""
     tasks = {
         "intent": {"kind": "classification", "dataset": "sample", "column": "intent"},
@@ -148,10 +161,6 @@ def study_of(storage: Path, **study: object) -> StudyFile:
         "name": "both", "storage": str(storage), "trials": 2, "scheduler": {"kind": "none"},
         "sampler": {"kind": "random"}, "baselines": "tuned", **study,
     }  # fmt: skip
-    search = {
-        "optimizer.head_lr": {"log_range": [1e-4, 1e-2]},
-        "tasks.slots.weight": {"range": [0.5, 2.0]},
-    }
     run = {"datasets": {"sample": {"kind": "sample"}}, "tasks": tasks, "training": {"epochs": 2}}
     return StudyFile.model_validate({"run": run, "search": search, "study": section})
 
@@ -165,9 +174,20 @@ def alone_of(study: StudyFile) -> tuple[AloneStudy, ...]:
 
 
 def session_of(
-    study: StudyFile, trainers: MadeUpTrainers, *, watcher: Watcher | None = None
+    study: StudyFile,
+    trainers: MadeUpTrainers,
+    *,
+    watcher: Watcher | None = None,
+    has_reports: bool = False,
 ) -> StudyResult | None:
-    """Runs a session; returns None when its driver was killed."""
+    """Runs a session; returns None when its driver was killed.
+
+    Args:
+        study: The study.
+        trainers: Work for it.
+        watcher: Told what happens.
+        has_reports: Whether reports are written, which takes long.
+    """
 
     @contextmanager
     def start_trainers(settings: WorkerSettings, *_: object, **__: object) -> Iterator[Any]:
@@ -181,7 +201,8 @@ def session_of(
         with ExitStack() as stack:
             stack.enter_context(patch.object(company_module, "start_trainers", start_trainers))
             stack.enter_context(patch.object(session, "search", search))
-            stack.enter_context(patch.object(session, "write_reports", lambda *_: None))
+            if not has_reports:
+                stack.enter_context(patch.object(session, "write_reports", lambda *_: None))
             has_model = lambda folder: folder.best.is_dir()  # noqa: E731
             stack.enter_context(patch.object(finals, "has_whole_model", has_model))
             folder = stack.enter_context(StudyFolder.opened(study, {}))
@@ -209,10 +230,14 @@ def _search(parts: SearchParts, trainers: MadeUpTrainers) -> None:
                 break
             assert isinstance(message, Reported)
             trial.last_result = result = TrialResult.of_message(message).for_tune()
-            if not message.is_last:
-                parts.scheduler.on_trial_result(None, trial, result)
+            goes_on = not message.is_last
+            if goes_on:
+                goes_on = parts.scheduler.on_trial_result(None, trial, result) == "CONTINUE"
+            if goes_on:
                 parts.searcher.on_trial_result(trial.trial_id, result)
             parts.logbook.on_trial_result(0, [], trial, result)
+            if not goes_on:
+                break
         parts.scheduler.on_trial_complete(None, trial, trial.last_result)
         parts.searcher.on_trial_complete(trial.trial_id, trial.last_result)
         parts.logbook.on_trial_complete(0, [], trial)

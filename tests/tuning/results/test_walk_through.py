@@ -1,7 +1,7 @@
 """One study, walked through in all that is told of it: the same numbers everywhere.
 
 It has conditional parameters, a trial whose loss is no number, one that crashes, trials that are
-stopped, a final stage. The truth is what stands in `reports.jsonl`.
+stopped, a final stage, and baselines. The truth is what stands in `reports.jsonl`.
 """
 
 import csv
@@ -17,24 +17,19 @@ from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 from statistics import mean, stdev
-from types import SimpleNamespace
-from typing import Any
 
 import optuna
 import pandas
 import pytest
+from baseline_sessions import NAMES, MadeUpTrainers, session_of, study_of
 from loggers import ReadRun, following, read_mlflow
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
-from simulated_sessions import SimulatedTrainers, session_of
-from simulated_study import SimulatedStudy, learn
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import tuning
-from mtl_core.study_file import dump
 from tuning.results.study_result import StudyResult
-from tuning.trainers.messages import ScoreJob, TrialSpec
-from tuning.trainers.tune_values import TrialFailure
+from tuning.trainers.messages import Failed, Message, TrainJob, TrialSpec
 from tuning.watch.display import event_display
 from tuning.watch.file_watchers import file_watchers
 from tuning.watch.json_lines import EventLines
@@ -59,27 +54,36 @@ FAILING = {"0001": NAN, "0002": CRASH}
 SEEDS = 3
 
 
-class FailingStudy(SimulatedStudy):
-    """A study of which some trials fail."""
+class FailingTrainers(MadeUpTrainers):
+    """Trainers on which some trials of the study fail, and which score on test otherwise."""
 
-    def results(self, spec: TrialSpec, delivered: int) -> Iterator[Any]:
-        reason = FAILING.get(spec.id)
-        for result in super().results(spec, delivered):
+    def train(self, job: TrainJob) -> Iterator[Message]:
+        reason = FAILING.get(job.spec.key)
+        for message in super().train(job):
             if reason != NAN:
-                yield result
+                yield message
             if reason is not None:
-                yield SimpleNamespace(for_tune=TrialFailure(reason).for_tune, is_last=True)
+                yield Failed(reason)
                 return
 
-
-def lucky(score: float, overrides: Mapping[str, object]) -> float:
-    """As `learn` has it, with luck that differs from seed to seed, and from recipe to recipe."""
-    luck = random.Random(json.dumps(overrides, sort_keys=True)).gauss(0, 0.02)
-    return learn(score, overrides) + luck
+    def test(self, spec: TrialSpec) -> dict[str, float]:
+        return {task: on_test(task, spec.key) for task in super().test(spec)}
 
 
-def on_test(job: ScoreJob) -> float:
-    return random.Random(job.spec.id).uniform(0.5, 0.75)
+def lucky(task: str, study: str, overrides: Mapping[str, object]) -> float:
+    """Luck that differs from seed to seed and from recipe to recipe; alone and by default less."""
+    said = json.dumps([task, study, overrides], sort_keys=True)
+    worse = 0.1 if study or "optimizer.head_lr" not in overrides else 0.0
+    return random.Random(said).uniform(0.6, 0.9) - worse
+
+
+def on_test(task: str, run: str) -> float:
+    return random.Random(f"{task} {run}").uniform(0.5, 0.6)
+
+
+def mean_on_test(run: str) -> float:
+    """The objective of a run on test."""
+    return mean(on_test(task, run) for task in NAMES)
 
 
 @dataclass
@@ -97,11 +101,19 @@ class Walk:
     def text(self, name: str) -> str:
         return (self.folder / name).read_text(encoding="utf-8")
 
+    def reports(self, run: str) -> list[dict]:
+        """What a run has reported."""
+        folder = self.folder / (run if "/" in run else f"trials/{run}")
+        if run.startswith("alone/"):
+            _, task, rest = run.split("/", 2)
+            baseline = (self.result.result.baselines or {})[task].folder
+            folder = self.folder.parent / baseline / (rest if "/" in rest else f"trials/{rest}")
+        path = folder / "reports.jsonl"
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
     def scores(self, run: str) -> list[float]:
         """The objective of all reports of a run."""
-        place = self.folder / (run if "/" in run else f"trials/{run}") / "reports.jsonl"
-        lines = place.read_text().splitlines() if place.exists() else []
-        return [json.loads(line)["combined"] for line in lines]
+        return [report["combined"] for report in self.reports(run)]
 
     @property
     def trials(self) -> dict[str, list[float]]:
@@ -117,30 +129,43 @@ class Walk:
             for recipe in (self.folder / "final").iterdir()
         }
 
+    @property
+    def final_runs(self) -> list[str]:
+        return [run for several in self.finals.values() for run in several]
+
+    @property
+    def alone(self) -> list[str]:
+        """The runs of tasks alone: their trials, and those of their final stages."""
+        found = []
+        for task, one in (self.result.result.baselines or {}).items():
+            folder = self.folder.parent / one.folder
+            found += [f"alone/{task}/{path.name}" for path in (folder / "trials").iterdir()]
+            found += [
+                f"alone/{task}/{path.relative_to(folder)}" for path in folder.glob("final/*/*")
+            ]
+        return sorted(found)
+
 
 @pytest.fixture(scope="module")
 def walk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walk]:
     storage = tmp_path_factory.mktemp("walk")
-    study = FailingStudy(
-        storage, scheduler={"kind": "asha", "grace_epochs": 1}, trials=9, epochs=4, search=SPACE,
-        finals={"recipes": 2, "seeds": SEEDS}, learn=lucky,
+    study = study_of(
+        storage, name="walk", scheduler={"kind": "asha", "grace_epochs": 1}, trials=9,
+        finals={"recipes": 2, "seeds": SEEDS}, baselines="default", search=SPACE,
     )  # fmt: skip
-    study.folder.study.write_text(dump(study.study))
-    trainers = SimulatedTrainers(study)
-    trainers.test = on_test
-    logged, section = LoggedStudy("simulated", study.folder.path), MlflowSection()
+    trainers = FailingTrainers(lucky)
+    logged, section = LoggedStudy("walk", study.folder), MlflowSection()
     stream = StringIO()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{storage / 'mlflow.db'}")
         patch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
         patch.setattr(os, "fsync", lambda file: None)
         patch.setattr(time, "sleep", lambda seconds: None)
-        with closing(StudyWatchers("simulated", event_display("x", EventLines(stream)))) as all_:
-            all_.aimed(study.study.goal)
-            parameters = study.study.space.shown
-            all_.add_files(file_watchers(study.folder.path, all_.state, parameters, []))
-            all_.add_files([following(section, logged)])
-            found = session_of(trainers, watcher=all_)
+        with closing(StudyWatchers("walk", event_display("x", EventLines(stream)))) as all_:
+            all_.aimed(study.goal)
+            files = file_watchers(study.folder, all_.state, study.space.shown, [])
+            all_.add_files([*files, following(section, logged)])
+            found = session_of(study, trainers, watcher=all_, has_reports=True)
         assert found is not None
         events = [json.loads(line) for line in stream.getvalue().splitlines()]
         yield Walk(found, events, read_mlflow(section, logged))
@@ -178,8 +203,8 @@ def test_result_json(walk: Walk) -> None:
         assert recipe["dev"]["combined"]["mean"] == pytest.approx(mean(best), abs=1e-12)
         assert recipe["dev"]["combined"]["sd"] == pytest.approx(stdev(best), abs=1e-12)
         if recipe["test"] is not None:
-            tested = [random.Random(run).uniform(0.5, 0.75) for run in runs]
-            assert [run["test"]["combined"] for run in recipe["seeds"]] == tested
+            tested = [mean_on_test(run) for run in runs]
+            assert [run["test"]["combined"] for run in recipe["seeds"]] == pytest.approx(tested)
             assert recipe["test"]["combined"]["mean"] == pytest.approx(mean(tested), abs=1e-12)
     means = {trial: recipe["dev"]["combined"]["mean"] for trial, recipe in recipes.items()}
     chosen = max(means, key=lambda trial: means[trial])
@@ -215,7 +240,7 @@ def test_optuna(walk: Walk) -> None:
 
 
 def test_tensorboard(walk: Walk) -> None:
-    runs = [*walk.trials, *(run for several in walk.finals.values() for run in several)]
+    runs = [*walk.trials, *walk.final_runs, *walk.alone]
     for run in runs:
         board = EventAccumulator(str(walk.folder / "tensorboard" / run)).Reload()
         scores = walk.scores(run)
@@ -231,16 +256,16 @@ def test_tensorboard(walk: Walk) -> None:
 def test_mlflow(walk: Walk) -> None:
     states = {"complete": "FINISHED", "stopped": "KILLED", "failed": "FAILED"}
     logged = walk.logged
-    assert logged["simulated"].state == "FINISHED"
+    assert logged["walk"].state == "FINISHED"
     for one in walk.result.history:
         assert logged[one.id].state == states[one.status]
         assert (LAYERS in logged[one.id].parameters) == (LAYERS in one.parameters)
-    runs = [*walk.trials, *(run for several in walk.finals.values() for run in several)]
-    assert set(logged) == {"simulated", *runs}
+    runs = [*walk.trials, *walk.final_runs, *walk.alone]
+    assert set(logged) == {"walk", *runs}
     for run in runs:
         found = sorted(logged[run].curves.get("dev/combined", []))
         assert found == list(enumerate(walk.scores(run), 1))
-    table = logged["simulated"].table
+    table = logged["walk"].table
     assert table is not None
     told = {(row[0], row[2], row[3]): row[4] for row in table}
     for trial, runs in walk.finals.items():
@@ -268,9 +293,7 @@ def told_means(walk: Walk) -> set[str]:
         trial: mean(max(walk.scores(run)) for run in walk.finals[trial]) for trial in walk.finals
     }
     opened = {*sorted(dev, key=lambda trial: -dev[trial])[:2], "0000"}
-    test = [
-        mean(random.Random(run).uniform(0.5, 0.75) for run in walk.finals[one]) for one in opened
-    ]
+    test = [mean(map(mean_on_test, walk.finals[one])) for one in opened]
     return {f"{100 * value:.2f}" for value in (*dev.values(), *test)}
 
 
@@ -298,12 +321,48 @@ def test_report_html(walk: Walk) -> None:
     assert told_means(walk) <= set(re.findall(r"\d+\.\d\d", text))
 
 
+def test_baselines(walk: Walk) -> None:
+    """A task alone has runs with as many seeds, and is compared with the chosen recipe."""
+    result = json.loads(walk.text("result.json"))
+    table = walk.logged["walk"].table
+    shown = tables(walk.text("report.md"))
+    frames = walk.result.baselines.set_index("task")
+    assert set(result["baselines"]) == set(NAMES)
+    for task, name in NAMES.items():
+        one = result["baselines"][task]
+        runs = [run for run in walk.alone if run.startswith(f"alone/{task}/final/")]
+        together = walk.finals[result["finals"]["chosen"]]
+        assert len(runs) == len(together) == SEEDS
+        for side, several in (("alone", runs), ("together", together)):
+            on_dev = [max(r["dev"][task][name] for r in walk.reports(run)) for run in several]
+            tested = [on_test(task, run) for run in several]
+            assert one["dev"][side]["mean"] == pytest.approx(mean(on_dev), abs=1e-12)
+            assert one["test"][side]["mean"] == pytest.approx(mean(tested), abs=1e-12)
+            assert frames[side][task] == one["test"][side]["mean"]
+        found = one["difference"]["estimate"]
+        gain = one["test"]["together"]["mean"] - one["test"]["alone"]["mean"]
+        assert found["mean"] == pytest.approx(gain, abs=1e-12)
+        claims = {"gained": found["low"] > 0, "lost": found["high"] < 0}
+        assert one["verdict"] == next((v for v, is_so in claims.items() if is_so), "cannot be told")
+        assert frames["verdict"][task] == one["verdict"]
+        [row] = [row for row in shown if row[0] == task and row[-1] == one["verdict"]]
+        assert {f"{100 * one['test'][side]['mean']:.2f}" for side in one["test"]} <= set(row)
+        assert table is not None
+        alone = {(row[2], row[3]): row[4] for row in table if row[0] == one["folder"]}
+        assert alone["test", f"{task}/{name}"] == pytest.approx(one["test"]["alone"]["mean"])
+        # The study of the task alone tells the same.
+        own = tuning.read_study(walk.folder.parent / one["folder"])
+        assert own.finals.query(f"split == 'test' and score == '{task}.{name}'")[
+            "mean"
+        ].tolist() == [pytest.approx(one["test"]["alone"]["mean"])]
+
+
 def test_events(walk: Walk) -> None:
     reported: dict[str, list[float]] = {}
     for one in walk.events:
         if one["event"] == "reported":
             reported.setdefault(one["run"], []).append(one["report"]["combined"])
-    runs = [*walk.trials, *(run for several in walk.finals.values() for run in several)]
+    runs = [*walk.trials, *walk.final_runs, *walk.alone]
     assert reported == {run: walk.scores(run) for run in runs if walk.scores(run)}
     ended = {one["run"]: one for one in walk.events if one["event"] == "ended"}
     assert set(ended) == set(runs)
@@ -312,7 +371,7 @@ def test_events(walk: Walk) -> None:
     assert ended["0001"]["error"] == NAN
     assert ended["0002"]["error"] == "OSError: |gone|"
     [queued] = [one for one in walk.events if one["event"] == "queued"]
-    assert sorted(queued["runs"]) == sorted(run for runs in walk.finals.values() for run in runs)
+    assert sorted(queued["runs"]) == sorted(walk.final_runs)
 
 
 def test_scripts(walk: Walk) -> None:
@@ -323,8 +382,8 @@ def test_scripts(walk: Walk) -> None:
             assert best[trial] == max(scores) if scores else pandas.isna(best[trial])
         for run, curve in study.curves.groupby("run"):
             assert list(curve["combined"]) == walk.scores(str(run))
-        runs = {run for several in walk.finals.values() for run in several}
-        assert set(study.seeds["run"]) == runs <= set(study.curves["run"])
+        assert set(study.seeds["run"]) == set(walk.final_runs)
+        assert set(study.curves["run"]) == {*filter(walk.scores, walk.trials), *walk.final_runs}
         means = study.finals.query("split == 'dev' and score == 'combined'").set_index("recipe")
         for trial, several in walk.finals.items():
             best_of_runs = [max(walk.scores(run)) for run in several]
