@@ -322,7 +322,7 @@ def test_report_html(walk: Walk) -> None:
 
 
 def test_baselines(walk: Walk) -> None:
-    """A task alone has runs with as many seeds, and is compared with the chosen recipe."""
+    """A task alone has runs with as many seeds, and its study tells the same."""
     result = json.loads(walk.text("result.json"))
     table = walk.logged["walk"].table
     shown = tables(walk.text("report.md"))
@@ -331,7 +331,9 @@ def test_baselines(walk: Walk) -> None:
     for task, name in NAMES.items():
         one = result["baselines"][task]
         runs = [run for run in walk.alone if run.startswith(f"alone/{task}/final/")]
-        together = walk.finals[result["finals"]["chosen"]]
+        # A task alone with the default recipe stands beside that recipe together.
+        assert one["together"] == one["trial"] == "0000"
+        together = walk.finals["0000"]
         assert len(runs) == len(together) == SEEDS
         for side, several in (("alone", runs), ("together", together)):
             on_dev = [max(r["dev"][task][name] for r in walk.reports(run)) for run in several]
@@ -370,8 +372,8 @@ def test_events(walk: Walk) -> None:
         assert ended[run]["combined"] == max(walk.scores(run), default=None)
     assert ended["0001"]["error"] == NAN
     assert ended["0002"]["error"] == "OSError: |gone|"
-    [queued] = [one for one in walk.events if one["event"] == "queued"]
-    assert sorted(queued["runs"]) == sorted(walk.final_runs)
+    queued = [run for one in walk.events if one["event"] == "queued" for run in one["runs"]]
+    assert sorted(queued) == sorted([*walk.final_runs, *walk.alone])
 
 
 def test_scripts(walk: Walk) -> None:
