@@ -34,7 +34,7 @@ def show_evaluation(evaluation: "Evaluation", what: str) -> None:
 def show_errors(errors: Errors) -> None:
     """Prints where a model errs, in Markdown, as a report has it."""
     told = [*error_parts(errors), AS_READ] if errors else ["No task tells of its errors."]
-    plain_console().print("\n\n".join(["", *told]), soft_wrap=True)
+    plain_console().print("\n" + "\n\n".join(told), soft_wrap=True)
 
 
 def evaluation_json(evaluation: "Evaluation", what: str, errors: Errors | None = None) -> str:

@@ -21,6 +21,7 @@ from mtl_core.assets import assets_key
 from mtl_core.card_data import About
 from mtl_core.config import RunConfig
 from mtl_core.errors import DataError, StorageError, TrainingError
+from mtl_core.task_errors import read_errors
 from mtl_core.training.distributed import Place
 from mtl_core.training.objectives.mean import Mean
 from mtl_core.training.progress import Progress
@@ -280,6 +281,22 @@ def test_the_model_of_a_scored_run_tells_what_its_owner_says(
     data = ModelCard.load(tmp_path / "best" / "README.md").data
     assert (data.license, data.language) == ("mit", ["de"])
     assert {result.dataset_split for result in data.eval_results or ()} == {"test"}
+
+
+def test_the_model_of_a_scored_run_keeps_its_errors_on_dev_whatever_it_scores_on_test(
+    run_config: RunConfigFactory, tmp_path: Path
+) -> None:
+    line = Line()
+    config = run_config({"training.epochs": 1, "datasets.corpus.limit": {"dev": 10, "test": 20}})
+    worker = worker_on(line, config)
+    spec = TrialSpec("0000", {}, tmp_path / "run")
+    worker.do(TrainJob(spec))
+    worker.do(ScoreJob(spec, export=tmp_path / "best", dev={}))
+    [reported, _] = line.sent
+    assert isinstance(reported, Reported)
+    errors, dev = read_errors(tmp_path / "best"), reported.report.dev
+    assert {name: found.rows for name, found in errors.items()} == {"intent": 10, "slots": 10}
+    assert errors["intent"].wrong == round(10 * (1 - dev["intent"]["accuracy"]))
 
 
 def test_values_that_do_not_go_together_fail_the_trial(
