@@ -5,9 +5,9 @@ from types import MappingProxyType
 
 from mtl_core.markdown import code
 from mtl_core.scores import show_difference
-from tuning.report.markdown import percent, points, table
+from tuning.report.markdown import points, table
 from tuning.statistics.estimates import Claim, Difference, Estimate
-from tuning.study.grouping import Grouping
+from tuning.study.grouping import MOST_TASKS, Grouping
 from tuning.study.sharing import Sharing
 
 _ALONE: Mapping[Claim, str] = {
@@ -24,6 +24,7 @@ _COSINES = (
     "Cosines of the gradients of two tasks on what they share: 1 = the same way, 0 = nothing in "
     "common, below 0 = in conflict."
 )
+_PER_TASK = "For each task the other one that helps it most, and the one that it pays for most:"
 _HINT = (
     "It is a hint from single steps. What a task reaches alone is told by `study.baselines`; what "
     "a group brings is known when it is trained."
@@ -46,9 +47,11 @@ def sharing_section(
         parts += [f"{_AFFINITIES} {_runs(sharing)}", _affinity_table(sharing)]
     parts += [_COSINES, _cosine_table(sharing)]
     if sharing.affinities:
-        parts.append(_task_table(sharing, against_alone))
+        parts += [_PER_TASK, _task_table(sharing, against_alone)]
     if sharing.grouping is not None:
         parts.append(_hint(sharing.grouping))
+    elif sharing.affinities and len(sharing.tasks) > MOST_TASKS:
+        parts.append(f"Of more than {MOST_TASKS} tasks no groups are suggested.")
     return parts
 
 
@@ -123,13 +126,13 @@ def _hint(grouping: Grouping) -> str:
     """Returns a paragraph on the groups that should train together, and how sure that is."""
     if len(grouping.groups) == 1:
         said = "**Hint: train all tasks together.**"
-        gains = f"a step of one takes {percent(grouping.gain)} % off the loss of another"
+        gains = f"a step of one takes {points(grouping.gain)} % off the loss of another"
     else:
-        named = "; ".join(" with ".join(map(code, group)) for group in grouping.groups)
+        named = "; ".join(" + ".join(map(code, group)) for group in grouping.groups)
         said = f"**Hint: a model for each of these groups: {named}.**"
         gains = (
-            f"a step within a group takes {percent(grouping.gain)} % off a loss, a task alone "
-            f"counted as 0; with all tasks together it is {percent(grouping.together)} %"
+            f"a step within a group takes {points(grouping.gain)} % off a loss, a task alone "
+            f"counted as 0; with all tasks together it is {points(grouping.together)} %"
         )
     sure = (
         ""

@@ -94,6 +94,17 @@ def test_the_section_tells_who_helps_whom_and_who_should_train_together() -> Non
     assert "alone" not in text.split("Hint")[0]
 
 
+def test_tasks_that_harm_each_other_are_to_train_apart() -> None:
+    harmful = looked(0, (-0.5, 0.0))
+    [report] = harmful.reports
+    names = ("affinity/intent/slots", "affinity/slots/intent")
+    seen = replace(report, gradients={**report.gradients, **dict.fromkeys(names, -0.02)})
+    text = "\n".join(sharing_section(found(replace(harmful, reports=(seen,)))))
+    assert "**Hint: a model for each of these groups: `intent`; `slots`.**" in text
+    assert "takes +0.00 % off a loss" in text
+    assert "with all tasks together it is -2.00 %" in text
+
+
 def test_what_a_task_paid_stands_beside_what_it_lost() -> None:
     alone = Estimate(-0.012, 0.001, -0.02, -0.004, 5)
     lost = Difference("shared", "alone", "intent/accuracy", alone, "worse")
