@@ -88,6 +88,9 @@ def _ended_by(result: Result) -> str:
 def _so_far(unfinished: Unfinished, best: FinalScores | None) -> list[str]:
     """Returns how far an unfinished study is, how to go on, and its best trial so far."""
     done = f"{unfinished.ended} of {unfinished.trials} trials have ended"
+    runs, ended = unfinished.runs
+    if runs:
+        done += f", and {ended} of {runs} runs of the final stage"
     if unfinished.state == "running":
         lines = [f"**This study is still running: {done}.**"]
     else:

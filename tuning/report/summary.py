@@ -31,12 +31,14 @@ class Unfinished:
         trials: Trials of the whole study.
         state: "running" while a driver works on it, else "interrupted".
         go_on: The command that goes on with it.
+        runs: Runs of its final stage, and how many of them ended; none before the search is over.
     """
 
     ended: int
     trials: int
     state: str
     go_on: str
+    runs: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +138,13 @@ def so_far(
             goal=reached(history, facts.objective, so_far=True),
         ),
         replay=_replay(facts, folder, best),
-        unfinished=Unfinished(status.ended, status.trials, status.state, status.go_on),
+        unfinished=Unfinished(
+            status.ended,
+            status.trials,
+            status.state,
+            status.go_on,
+            (len(status.runs), sum(run.has_ended for run in status.runs)),
+        ),
     )
 
 

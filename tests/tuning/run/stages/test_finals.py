@@ -6,7 +6,7 @@ import random
 import shutil
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -15,11 +15,15 @@ from simulated_study import SPACE, SimulatedStudy, learn
 
 from mtl_core.errors import TrainingError
 from mtl_core.study_file import dump
+from tuning.records import TrialRecord
+from tuning.report.write import write_report
 from tuning.study.finals import Finals
 from tuning.study.result import read_result
 from tuning.study.scored import read_scoring
 from tuning.study.status import read_status
 from tuning.trainers.messages import ScoreJob
+from tuning.watch.state import StudyState
+from tuning.watch.watcher import Watcher, Watchers
 
 FINALS = {"recipes": 2, "seeds": 3}
 
@@ -261,6 +265,8 @@ def test_a_study_stands_where_its_final_stage_does(tmp_path: Path) -> None:
     assert status.state == "interrupted"
     assert 0 < len(ended) < len(status.runs)
     assert set(ended) < {run for _, run in trainers.done}
+    told = f"5 of 5 trials have ended, and {len(ended)} of {len(status.runs)} runs of the final"
+    assert told in write_report(folder.path)
     finals = finals_of(trainers)
     status = read_status(folder.path)
     assert status.state == "complete"
@@ -270,3 +276,51 @@ def test_a_study_stands_where_its_final_stage_does(tmp_path: Path) -> None:
     status = read_status(folder.path)
     assert status.state == "interrupted"
     assert [run.id[-1] for run in status.runs if not run.has_ended] == ["4"] * len(finals.recipes)
+
+
+class Heard(Watcher):
+    """Keeps what it is told."""
+
+    def __init__(self, state: StudyState) -> None:
+        self.state = state
+        self.begun: list[TrialRecord] = []
+        self.ends: list[TrialRecord] = []
+        self.queues: list[Sequence[str]] = []
+        self.stages: list[str] = []
+        self.results: list[object] = []
+
+    def queued(self, run_ids: Sequence[str], ended: Sequence[TrialRecord]) -> None:
+        self.queues.append(run_ids)
+
+    def began(self, record: TrialRecord) -> None:
+        self.begun.append(record)
+
+    def ended(self, record: TrialRecord) -> None:
+        self.ends.append(record)
+        self.stages.append(self.state.snapshot().stage)
+
+    def finished(self, result: object) -> None:
+        self.results.append(result)
+
+
+def test_watchers_hear_of_every_run(tmp_path: Path) -> None:
+    trainers = trainers_of(tmp_path)
+    state = StudyState("simulated")
+    heard = Heard(state)
+    found = session_of(trainers, watcher=Watchers([state, heard]))
+    assert found is not None
+    assert heard.results == [found.result]
+    runs = [record for record in heard.ends if not record.is_trial]
+    assert {run.id for run in runs} == set(heard.queues[0])
+    assert [run.id for run in heard.begun if not run.is_trial] == [run.id for run in runs]
+    assert len(heard.ends) - len(runs) == 5
+    assert all(run.status == "complete" and len(run.reports) == 2 for run in runs)
+    count = len(runs)
+    stage = f"final stage: {count // 3} recipes with 3 seeds"
+    assert heard.stages[5:] == [f"{stage}, {n} of {count} runs ended" for n in range(1, count + 1)]
+    # Trials are counted without them.
+    now = state.snapshot()
+    assert [record.id for record in now.ranked] == [
+        record.id for record in trainers.study.history.goal.ranked(trainers.study.history)
+    ]
+    assert now.running == []
