@@ -33,6 +33,8 @@ from tuning.study.goal_check import goal_errors
 from tuning.study.report_check import check_reports
 from tuning.study.search_check import search_errors
 from tuning.study.space_check import no_such, point_errors, space_errors
+from tuning.watch.loggers.base import LoggedStudy
+from tuning.watch.loggers.logged import Logged
 
 logger = logging.getLogger(__name__)
 
@@ -112,15 +114,16 @@ def check_data(study: StudyFile) -> Data:
 
 
 def check_loggers(study: StudyFile) -> None:
-    """Refuses loggers for which a package or a key is missing here.
+    """Refuses loggers for which a package or a key is missing here, or what they keep is broken.
 
     Raises:
         ConfigError: A line for each.
     """
-    wrong = []
+    wrong, logged = [], LoggedStudy.of(study.folder)
     for number, one in enumerate(study.study.loggers):
         try:
             one.check(f"study.loggers[{number}]")
+            Logged(logged.folder, one.kind, one.place(logged))
         except ConfigError as error:
             wrong.append(str(error))
     if wrong:

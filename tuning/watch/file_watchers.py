@@ -54,5 +54,5 @@ def logging_watchers(
         loggers: Where.
         records: The runs of earlier sessions, of all stages.
     """
-    study, records = LoggedStudy(folder.name, folder.absolute()), list(records)
+    study, records = LoggedStudy.of(folder), list(records)
     return [Apart(section, study, records) for section in loggers]

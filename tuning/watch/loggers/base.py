@@ -26,6 +26,11 @@ class LoggedStudy:
     name: str
     folder: Path
 
+    @classmethod
+    def of(cls, folder: Path) -> "LoggedStudy":
+        """Returns the study of a folder, which has its name."""
+        return cls(folder.name, folder.absolute())
+
 
 class Service:
     """A place where runs are logged, opened for one study.

@@ -9,7 +9,7 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from mtl_core.errors import ConfigError
 from mtl_core.printable import one_line
@@ -27,14 +27,16 @@ from tuning.watch.loggers.base import (
 from tuning.watch.loggers.final_table import COLUMNS, FinalTable
 from tuning.watch.loggers.logged import LoggedRun
 
-if TYPE_CHECKING:
-    from mlflow.entities import Metric
-
 _STATES: Mapping[Status, str] = {"complete": "FINISHED", "stopped": "KILLED", "failed": "FAILED"}
 """How a run ended -> its state; of any other, such as an interrupted one, it is KILLED as well."""
 
 _LONGEST = 500
 """Characters of a parameter that every version of the server takes."""
+
+_LONGEST_NAME = 250
+_METRICS_AT_ONCE = 1000
+_PARAMETERS_AT_ONCE = 100
+"""What a server takes in one call."""
 
 _TABLE = "final.json"
 
@@ -124,7 +126,7 @@ class Mlflow(Service):
 
     def report(self, run: str, reports: Sequence[Report], number: int) -> None:
         """Logs a report; its steps are the numbers of reports, and epochs a metric of their own."""
-        self._client.log_batch(run, metrics=_metrics(metrics_of(reports), number))
+        self._log_metrics(run, metrics_of(reports), number)
 
     def end(self, run: str, record: TrialRecord) -> None:
         """Sets the state of a run."""
@@ -143,7 +145,7 @@ class Mlflow(Service):
             self._client.log_dict(run, content, _TABLE)
             tables = json.dumps([{"path": _TABLE, "type": "table"}])
             self._client.set_tag(run, "mlflow.loggedArtifacts", tables)
-            self._client.log_batch(run, metrics=_metrics(table.metrics, 0))
+            self._log_metrics(run, table.metrics, 0)
         self._client.set_terminated(run, _STATES.get(status, "KILLED"))
 
     @cached_property
@@ -164,6 +166,14 @@ class Mlflow(Service):
         made = self._client.create_run(self._experiment_id, tags=given, run_name=name)
         return str(made.info.run_id)
 
+    def _log_metrics(self, run: str, values: Mapping[str, float], step: int) -> None:
+        from mlflow.entities import Metric
+
+        now = int(1000 * time.time())
+        found = [Metric(_allowed(name), value, now, step) for name, value in values.items()]
+        for start in range(0, len(found), _METRICS_AT_ONCE):
+            self._client.log_batch(run, metrics=found[start : start + _METRICS_AT_ONCE])
+
     def _log_parameters(self, run: str, record: TrialRecord) -> None:
         from mlflow.entities import Param
 
@@ -172,21 +182,16 @@ class Mlflow(Service):
             for key, value in parameters_of(record).items()
         }
         params = [Param(key, _shortened(text)) for key, text in texts.items()]
-        self._client.log_batch(run, params=params)
+        for start in range(0, len(params), _PARAMETERS_AT_ONCE):
+            self._client.log_batch(run, params=params[start : start + _PARAMETERS_AT_ONCE])
         if any(len(text) > _LONGEST for text in texts.values()):
             self._client.log_dict(run, parameters_of(record), "parameters.json")
 
 
-def _metrics(values: Mapping[str, float], step: int) -> list["Metric"]:
-    from mlflow.entities import Metric
-
-    now = int(1000 * time.time())
-    return [Metric(_allowed(name), value, now, step) for name, value in values.items()]
-
-
 def _allowed(name: str) -> str:
-    """Returns a name in the characters that MLflow takes."""
-    return re.sub(r"[^\w./ -]", "_", name, flags=re.ASCII)
+    """Returns a name in characters that MLflow takes, which is a path in its simplest form."""
+    parts = re.sub(r"[^\w./ -]", "_", name, flags=re.ASCII)[:_LONGEST_NAME].split("/")
+    return "/".join(part for part in parts if part.strip(".")) or "_"
 
 
 def _shortened(text: str) -> str:

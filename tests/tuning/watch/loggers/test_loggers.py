@@ -164,6 +164,9 @@ def test_values_that_a_service_may_refuse_are_logged_all_the_same(logger: Opened
         parameters={"a": LONG, "task_weights[1]": 0.5, "b": None, "c": True},
         error="ValueError: " + LONG,
     )
+    names = ["f1 of 'caf\xe9'", "../up", "a//b/", ".", "n" * 300, *map(str, range(1100))]
+    dev = {"intent": dict.fromkeys(names, 0.5)}
+    odd = replace(odd, reports=(replace(odd.reports[0], dev=dev),))
     session = logger.session()
     session.ended(odd)
     session.close()
@@ -172,6 +175,8 @@ def test_values_that_a_service_may_refuse_are_logged_all_the_same(logger: Opened
     assert run.parameters["a"][:400] == LONG[:400]
     assert "dev/combined" not in run.curves
     assert curve(run, "epochs") == [(1, 1.0)]
+    assert len(run.last) > 1100
+    assert run.last["dev/intent/1099"] == 0.5
 
 
 def test_a_trial_that_took_over_another_has_new_parameters(logger: Opened) -> None:

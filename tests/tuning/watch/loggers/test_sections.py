@@ -10,6 +10,7 @@ from tuning.study.config import StudyFile
 from tuning.study.identity import differences
 from tuning.study.load import check_loggers, load_study
 from tuning.watch.loggers.base import LoggedStudy
+from tuning.watch.loggers.logged import Logged
 from tuning.watch.loggers.mlflow import MlflowSection
 from tuning.watch.loggers.wandb import WandbSection
 
@@ -22,7 +23,7 @@ def study(folder: Path, *loggers: object) -> StudyFile:
                 "intent": {"kind": "classification", "dataset": "sample", "column": "intent"}
             },
         },
-        "study": {"trials": 1, "loggers": list(loggers)},
+        "study": {"trials": 1, "storage": str(folder / "runs"), "loggers": list(loggers)},
     }
     (folder / "one.yaml").write_text(yaml.safe_dump(content))
     return load_study(str(folder / "one.yaml"))
@@ -78,6 +79,18 @@ def test_an_address_that_mlflow_does_not_take_is_told_before_anything_starts(
         MlflowSection(tracking_uri=uri).check("study.loggers[0]")
     MlflowSection(tracking_uri="http://127.0.0.1:9").check("study.loggers[0]")  # Not reached.
     MlflowSection().check("study.loggers[0]")
+
+
+def test_a_broken_file_of_a_logger_is_told_before_anything_starts(tmp_path: Path) -> None:
+    loaded = study(tmp_path, {"kind": "wandb"})
+    one = LoggedStudy.of(loaded.folder)
+    one.folder.mkdir(parents=True)
+    logged = Logged(one.folder, "wandb", WandbSection().place(one))
+    logged.note_study("S")
+    check_loggers(loaded)
+    logged.path.write_text("{")
+    with pytest.raises(ConfigError, match=r"loggers/wandb-\w+\.json: .*no JSON.*; remove it: all"):
+        check_loggers(loaded)
 
 
 def test_loggers_may_change_when_a_study_goes_on(tmp_path: Path) -> None:
