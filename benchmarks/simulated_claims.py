@@ -128,6 +128,8 @@ def main() -> None:
     for name, parts in CASES.items():
         for seeds in (3, 5):
             shares = simulate(parts, seeds, options.studies)
+            # At once: all of them take minutes.
+            print(f"{name}, {seeds} seeds: claimed, missed: {shares}", flush=True)
             for what, share in zip(("claimed", "missed"), shares, strict=True):
                 text = f"{name}, {seeds} seeds: {what}"
                 met = abs(share - 0.05) <= TOLERANCE
