@@ -121,10 +121,15 @@ def test_a_report_has_the_section_when_the_study_is_finished() -> None:
 def test_the_figure_has_a_field_for_each_pair_with_shares_of_what_is_right() -> None:
     figure = confusions(TABLES)
     [drawn] = figure.data
-    names = ["city", "day", "hour", "(nothing)"]
-    assert list(figure.layout.xaxis.ticktext) == list(figure.layout.yaxis.ticktext) == names
+    assert list(figure.layout.yaxis.ticktext) == ["city", "day", "hour", "(nothing)"]
+    assert list(figure.layout.xaxis.ticktext) == [
+        "city", "day", "hour", "(other borders)", "(nothing)"]  # fmt: skip
     assert [list(row) for row in drawn.text] == [
-        ["5", "2", "", "1"], ["", "4", "", ""], ["", "", "9", ""], ["1", "", "", ""]]  # fmt: skip
+        ["5", "2", "", "", "1"],
+        ["", "3", "", "1", ""],
+        ["", "", "9", "", ""],
+        ["1", "", "", "", ""],
+    ]
     # Each row adds up to all that is right: nothing is left out.
     assert [sum(row) for row in drawn.z] == pytest.approx([100, 100, 100, 100])
     assert figure.layout.yaxis.autorange == "reversed"

@@ -12,16 +12,18 @@ if TYPE_CHECKING:
 
 _MOST = 20
 """Labels in one figure, those with the most errors; names of more would not be legible."""
-_NOTHING = "(nothing)"
 
-_Name = str | None
+_Field = tuple[str | None, str]
+"""A label, or None with what else is wrong; nothing = (None, "")."""
+_NOTHING: _Field = (None, "")
 
 
 def confusions(tables: LabelTables) -> "Figure":
     """Draws what was given for what is right, as shares of what is right.
 
-    Rows are what is right, columns what was given: the 20 labels with the most errors, and nothing,
-    where spans are missed or made up. How often stands in each field.
+    Rows are what is right, columns what was given: the 20 labels with the most errors, the same
+    label where something else is wrong, such as the borders of a span, and nothing, where spans are
+    missed or made up. How often stands in each field.
 
     Args:
         tables: Errors of a task by label.
@@ -30,9 +32,8 @@ def confusions(tables: LabelTables) -> "Figure":
 
     right, given, counts = _counts(tables)
     # Of labels that are not shown the rest of the share is left.
-    gold = {one.label: one.gold for one in tables.each}
-    totals = [gold[one] if one is not None else sum(counts[one, to] for to in given)
-              for one in right]  # fmt: skip
+    gold: dict[_Field, int] = {(one.label, ""): one.gold for one in tables.each}
+    totals = [gold.get(one, sum(counts[one, to] for to in given)) for one in right]
     drawn = go.Heatmap(
         z=[
             [100 * counts[one, to] / max(1, total) for to in given]
@@ -58,24 +59,30 @@ def confusions(tables: LabelTables) -> "Figure":
 
 def _counts(
     tables: LabelTables,
-) -> tuple[list[_Name], list[_Name], Counter[tuple[_Name, _Name]]]:
+) -> tuple[list[_Field], list[_Field], Counter[tuple[_Field, _Field]]]:
     """Returns the rows, the columns, and (row, column) -> how often."""
     shown = tables.each[:_MOST]
-    counts: Counter[tuple[_Name, _Name]] = Counter({(x.label, x.label): x.right for x in shown})
+    right: list[_Field] = [(one.label, "") for one in shown]
+    counts = Counter({(row, row): one.right for row, one in zip(right, shown, strict=True)})
+    notes: dict[_Field, None] = {}
     for pair in tables.confused:
-        # Of spans with other borders alone the same type stands on both sides.
-        counts[pair.gold, pair.guess] += pair.count
-    right: list[_Name] = [one.label for one in shown]
-    given = [*right]
-    right += [None] if any(pair.gold is None for pair in tables.confused) else []
-    given += [None] if any(pair.guess is None for pair in tables.confused) else []
+        to: _Field = (pair.guess, "")
+        if pair.gold == pair.guess:
+            # On the diagonal stands what is right.
+            to = (None, pair.note)
+            notes[to] = None
+        counts[(pair.gold, ""), to] += pair.count
+    given = [*right, *notes]
+    right += [_NOTHING] if any(pair.gold is None for pair in tables.confused) else []
+    given += [_NOTHING] if any(pair.guess is None for pair in tables.confused) else []
     return right, given, counts
 
 
-def _names_at(names: Sequence[_Name]) -> dict[str, object]:
+def _names_at(fields: Sequence[_Field]) -> dict[str, object]:
     # By number, as two long names may be shown alike.
-    return {"tickvals": list(range(len(names))), "ticktext": list(map(_text, names))}
+    return {"tickvals": list(range(len(fields))), "ticktext": list(map(_text, fields))}
 
 
-def _text(name: _Name) -> str:
-    return _NOTHING if name is None else label(name)
+def _text(field: _Field) -> str:
+    name, note = field
+    return label(name) if name is not None else f"({label(note or 'nothing')})"

@@ -15,8 +15,8 @@ def errors(study: Drawable) -> Iterator[Drawn]:
             yield Drawn(
                 f"What {task} takes for what",
                 confusions(tables),
-                f"Each row is a {tables.unit} that is right, each column one that was given; the "
-                "number is how often, the colour its share of all that is right. What stands "
-                "beside the diagonal is wrong. At most 20 are shown, those with the most errors.",
+                f"By {tables.unit}: rows are what is right, columns what was given; the number is "
+                "how often, the colour its share of all that is right. What stands beside the "
+                "diagonal is wrong. At most 20 are shown, those with the most errors.",
                 min_width=420,
             )
