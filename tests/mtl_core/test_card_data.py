@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from ruamel.yaml import YAML
 from saved_models import train_and_export
 
-from mtl_core.card_data import About, CardFacts, card_data
+from mtl_core.card_data import About, CardFacts, RunSaid, card_data
 from mtl_core.config import RunConfig
 from mtl_core.data.notes import DataNote
 from mtl_core.model_card import render_card
@@ -63,6 +63,21 @@ def test_scores_on_rows_of_train_are_not_shown_as_scores_on_new_ones(
         f"Caution, `d` {split}: 3 of 4 rows &#60;b&#62; stand in train." for split in told
     ]
     assert "Caution" not in render_card(facts)
+
+
+def test_a_card_tells_of_the_other_runs_of_a_recipe(facts: CardFacts) -> None:
+    others = [
+        RunSaid({"combined": 0.7, "intent": {"accuracy": 0.65}}, {"intent": {"accuracy": 0.8}}),
+        RunSaid({"combined": 0.6, "intent": {"accuracy": 0.55}}, {"intent": {"accuracy": 0.6}}),
+    ]
+    text = render_card(facts, others=others)
+    assert "the one of 3 runs with other seeds whose dev score is best" in text
+    # Of 0.75, 0.65 and 0.55, and of 0.7, 0.8 and 0.6: n - 1 in the deviation.
+    assert "| intent accuracy | 75.00 | 70.00 |\n" in text
+    assert "| intent accuracy | 65.00 +- 10.00 | 70.00 +- 10.00 |\n" in text
+    assert "| joint_accuracy | - | - |\n" in text  # The others do not tell.
+    # What programs read are the scores of the model itself.
+    assert ModelCard(text).data.eval_results == ModelCard(render_card(facts)).data.eval_results
 
 
 def test_the_hub_reads_from_a_card_what_was_written(facts: CardFacts) -> None:

@@ -19,6 +19,7 @@ import tuning.cli
 from mtl_core.errors import TrainingError
 from mtl_core.study_file import dump
 from tuning.cli.app import app
+from tuning.study.finals import FinalsSection
 from tuning.study.load import load_study
 
 STUDY = """run:
@@ -220,6 +221,30 @@ def test_how_a_study_ends_is_the_exit_code(workplace, mtl, monkeypatch, error, c
     outcome = mtl("tune", "study.yaml", "--set", "search={}", "--set", "study.trials=1")
     assert outcome.code == code
     assert re.fullmatch(message, outcome.err)
+
+
+def test_options_of_the_final_stage_are_keys_of_the_study_file(workplace, mtl, monkeypatch):
+    tune = Mock(side_effect=KeyboardInterrupt())
+    monkeypatch.setattr("tuning.run.tune.tune_study", tune)
+    words = ("study.yaml", "--set", "search={}", "--set", "study.trials=1", "--finalists", "2")
+    outcome = mtl("tune", *words, "--seeds", "4")
+    assert outcome.err.endswith("--set study.trials=1 --finalists 2 --seeds 4\n")
+    study = tune.call_args.args[0]
+    assert study.study.finals == FinalsSection(recipes=2, seeds=4)
+    assert (study.final_runs, study.most_at_a_time) == (4, 4)
+    # A bare section has its defaults.
+    assert mtl("tune", "study.yaml", "--set", "study.finals={}").code == 130
+    assert tune.call_args.args[0].study.finals == FinalsSection(recipes=3, seeds=5)
+    refused = mtl("tune", "study.yaml", "--seeds", "1")
+    assert (refused.code, "--seeds" in refused.err) == (2, True)
+
+
+def test_a_seed_that_is_searched_is_no_part_of_a_recipe(workplace, mtl):
+    words = ("--set", "search.seed={int_range: [0, 9]}", "--set", "study.trials=2")
+    outcome = mtl("check", "study.yaml", *words, "--set", "study.finals={}")
+    assert outcome.code == 2
+    assert re.search(r"search\.seed: the final stage \(study\.finals\) trains", outcome.err)
+    assert mtl("check", "study.yaml", *words).code == 0
 
 
 def test_submit_passes_everything_on_and_returns_the_exit_code_of_the_job(mtl, monkeypatch):
