@@ -28,6 +28,9 @@ class OddSection(LoggerBase):
     def place(self, study: LoggedStudy) -> str:
         return str(self.path)
 
+    def told(self, study: LoggedStudy) -> str:
+        return "nowhere"
+
     def open(self, study: LoggedStudy) -> "Odd":
         return Odd(self.path)
 

@@ -133,6 +133,7 @@ class Apart(Watcher):
         self._messages.put((what, values))
 
     def _start(self) -> None:
+        logger.info("logging to %s: %s", self._section.name, self._section.told(self._study))
         # What this process finds, the other one finds.
         path = os.pathsep.join(entry for entry in sys.path if entry)
         self._process = subprocess.Popen(

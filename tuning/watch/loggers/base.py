@@ -108,6 +108,10 @@ class LoggerBase(Section):
         """Returns where it logs: with another place all runs are logged there anew."""
 
     @abstractmethod
+    def told(self, study: LoggedStudy) -> str:
+        """Returns where people find what is logged, and how they look at it."""
+
+    @abstractmethod
     def open(self, study: LoggedStudy) -> Service:
         """Returns the service, in the process that logs; imports its package."""
 

@@ -67,9 +67,17 @@ class MlflowSection(LoggerBase):
         named = self.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI")
         return named or f"sqlite:///{study.folder.parent / 'mlflow.db'}"
 
+    def _public_uri(self, study: LoggedStudy) -> str:
+        # Without user and password: it comes into files that others read.
+        return re.sub(r"//[^/@]*@", "//", self.uri(study))
+
     def place(self, study: LoggedStudy) -> str:
         """Returns server and experiment."""
-        return f"{self.uri(study)} {self.experiment}"
+        return f"{self._public_uri(study)} {self.experiment}"
+
+    def told(self, study: LoggedStudy) -> str:
+        """Returns the experiment, and where it is."""
+        return f"experiment '{self.experiment}' in {self._public_uri(study)}"
 
     def check(self, where: str) -> None:
         """Refuses it without its package, and an address that MLflow does not know."""

@@ -72,6 +72,14 @@ class WandbSection(LoggerBase):
             return named  # type: ignore[return-value]
         return "online" if _has_key() else "offline"
 
+    def told(self, study: LoggedStudy) -> str:
+        """Returns the project; offline also how it is sent."""
+        if self.chosen_mode == "online":
+            return f"project '{self.project}'"
+        return (
+            f"offline, `wandb sync {study.folder / 'wandb'}` sends it to project '{self.project}'"
+        )
+
     def check(self, where: str) -> None:
         """Refuses it without its package, and without a key where one is needed."""
         super().check(where)

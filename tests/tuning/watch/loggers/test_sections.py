@@ -104,6 +104,10 @@ def test_mlflow_logs_where_it_is_told_to(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://there:5000")
     assert MlflowSection().uri(one) == "http://there:5000"
     assert MlflowSection(tracking_uri="http://here").uri(one) == "http://here"
+    # What stands in the study folder has no password in it.
+    secret = MlflowSection(tracking_uri="postgresql://me:secret@there:1/db")
+    assert secret.place(one) == "postgresql://there:1/db mtl"
+    assert "secret" not in secret.told(one)
 
 
 def test_wandb_is_offline_unless_there_is_a_key(
@@ -114,6 +118,8 @@ def test_wandb_is_offline_unless_there_is_a_key(
     path = tmp_path / "netrc"
     monkeypatch.setenv("NETRC", str(path))
     assert WandbSection().chosen_mode == "offline"
+    one = LoggedStudy.of(tmp_path / "demo")
+    assert f"`wandb sync {tmp_path}/demo/wandb` sends it" in WandbSection().told(one)
     # What `wandb login` writes.
     path.write_text("machine api.wandb.ai\n  login user\n  password 0123\n")
     path.chmod(0o600)
