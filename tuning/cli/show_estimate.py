@@ -24,9 +24,10 @@ def estimate_lines(found: StudyEstimate, scheduler: str) -> Iterator[str]:
         f"of {found.epochs.most:.0f}, by the scheduler '{scheduler}'"
     )
     for stage in found.stages:
+        whole = " on the full budget" if stage.is_whole else ""
         yield (
-            f"  {stage.name:9} {stage.runs} runs on the full budget, on top: {stage.epochs:.0f} "
-            f"epochs, about {_time(stage.seconds)}"
+            f"  {stage.name:9} {stage.runs} runs{whole}, on top: {stage.epochs:.0f} epochs, about "
+            f"{_time(stage.seconds)}"
         )
     frozen = any(one.states for one in found.times)
     cache = ", with an empty cache for what frozen layers compute" if frozen else ""

@@ -13,10 +13,15 @@ from tuning.cluster.planner import plan_trainers, this_machine
 from tuning.estimate.recipes import typical_recipes
 from tuning.estimate.timing import RecipeTime, Stopwatch
 from tuning.estimate.virtual import Cost, Spent, VirtualStudy
+from tuning.study.companions import companions
 from tuning.study.config import StudyFile
+from tuning.study.folder import StudyFolder
+from tuning.study.result import read_result
 
 _RECIPES = 8
 """Recipes that are timed beside the study file's own."""
+_RECIPES_ALONE = 1
+"""The same for each task alone."""
 _SECONDS = 90.0
 """After so many no further recipe is begun."""
 _STUDIES = 40
@@ -60,19 +65,21 @@ class Epochs:
 
 @dataclass(frozen=True, slots=True)
 class StageEstimate:
-    """What a stage takes of which all runs have their full budget.
+    """What a stage takes that comes on top of the trials.
 
     Attributes:
         name: What it is called.
         runs: Runs, at most.
         epochs: Epochs of all of them.
         seconds: Wall time, as long as this machine is as quick as it was.
+        is_whole: Whether all of them have their full budget; else some are stopped early.
     """
 
     name: str
     runs: int
     epochs: float
     seconds: float
+    is_whole: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,22 +131,24 @@ def estimate_study(study: StudyFile) -> StudyEstimate:
     trainers = plan_trainers(resources, [this_machine()], trials=study.trials)
     if resources.gpus and not torch.cuda.is_available():
         raise ConfigError("--estimate: the trainers take GPUs, and this machine has none")
-    times, seconds = _timed(study)
+    times, seconds = _timed(study, _RECIPES)
     spent = _virtual_studies(study, times, trainers)
     return _put_together(study, trainers, times, spent, seconds)
 
 
-def _timed(study: StudyFile) -> tuple[list[RecipeTime], float]:
+def _timed(study: StudyFile, recipes: int) -> tuple[list[RecipeTime], float]:
     """Returns what recipes cost, and how long it took to find out."""
     resources, before = study.study.resources, torch.get_num_threads()
     device = torch.device("cuda" if resources.gpus else "cpu")
-    watch, start = Stopwatch(study.study.objective, device), time.perf_counter()
+    # Scores do not matter here, so neither does what they are relative to.
+    objective = study.study.objective.over(dict.fromkeys(study.counted_tasks, 1.0))
+    watch, start = Stopwatch(objective, device), time.perf_counter()
     torch.set_num_threads(max(1, int(resources.cpus)))
     try:
         # Twice: what a process does for the first time takes longer, and trainers live long.
         watch.time(study.run)
         times: list[RecipeTime] = []
-        for recipe in typical_recipes(study, _RECIPES):
+        for recipe in typical_recipes(study, recipes):
             if times and time.perf_counter() - start > _SECONDS:
                 break
             times.append(watch.time(recipe))
@@ -191,7 +200,7 @@ def _put_together(
     states = sum(one.states_bytes for one in frozen)
     lengths = [times[0].epochs, *(one.epochs for one in times[1:])]
     epochs = _range([one.epochs for one in every])
-    stages = _finals(study, times, trainers)
+    stages = [*_finals(study, times, trainers), *_baselines(study, trainers)]
     later = sum(one.seconds for one in stages)
     low, high = seconds.low + later, seconds.high + later
     most = kept + checkpoint * (trainers + paused) + states
@@ -224,6 +233,35 @@ def _finals(study: StudyFile, times: Sequence[RecipeTime], trainers: int) -> lis
     rounds = math.ceil(runs / trainers)
     epochs = runs * float(np.mean([one.epochs for one in times]))
     return [StageEstimate("finals", runs, epochs, rounds * float(np.mean(seconds)))]
+
+
+def _baselines(study: StudyFile, trainers: int) -> list[StageEstimate]:
+    """Returns the studies of tasks alone that are not there yet; [] where nothing is left."""
+    every = [one.study for one in companions(study)]
+    left = [alone for alone in every if read_result(StudyFolder(alone.folder)).best is None]
+    found = [stage for alone in left for stage in _alone(alone, trainers)]
+    if not found:
+        return []
+    return [
+        StageEstimate(
+            "baselines",
+            sum(one.runs for one in found),
+            sum(one.epochs for one in found),
+            sum(one.seconds for one in found),
+            is_whole=False,
+        )
+    ]
+
+
+def _alone(study: StudyFile, trainers: int) -> list[StageEstimate]:
+    """Returns what the study of a task alone takes: its search, and its final stage."""
+    times, _ = _timed(study, _RECIPES_ALONE)
+    drifts = _virtual_studies(study, times, trainers).values()
+    spent = [one for studies in drifts for one in studies]
+    epochs = float(np.mean([one.epochs for one in spent]))
+    seconds = float(np.mean([one.seconds for one in spent]))
+    trials = StageEstimate("trials", study.trials, epochs, seconds)
+    return [trials, *_finals(study, times, trainers)]
 
 
 def _weights_of_finals(study: StudyFile, weights: float, at_work: float) -> float:

@@ -14,7 +14,11 @@ from mtl_core.training.objectives.mean import Mean
 from tuning.cli.show_estimate import estimate_lines
 from tuning.estimate.estimate import estimate_study
 from tuning.estimate.timing import Stopwatch
+from tuning.study.companions import companions
 from tuning.study.config import StudyFile
+from tuning.study.final_scores import FinalScores
+from tuning.study.folder import StudyFolder
+from tuning.study.result import Result, write_result
 
 FROZEN = {
     "freezing": {"kind": "lower_layers", "layers": 1},
@@ -99,3 +103,23 @@ def test_trainers_that_take_gpus_cannot_be_timed_without_one(run_config: RunConf
     )
     with pytest.raises(ConfigError, match="GPU"):
         estimate_study(study)
+
+
+def test_baselines_that_are_not_there_yet_come_on_top(
+    run_config: RunConfigFactory, tmp_path: Path
+) -> None:
+    run = run_config({"training": {"epochs": 2, "batch_size": 16}}).model_dump(mode="json")
+    section = {
+        "name": "a", "storage": str(tmp_path), "trials": 3, "baselines": "tuned",
+        "objective": {"kind": "relative_gain"}, "scheduler": {"kind": "none"},
+    }  # fmt: skip
+    rate = {"optimizer.head_lr": {"log_range": [1e-4, 1e-2]}}
+    study = StudyFile.model_validate({"run": run, "search": rate, "study": section})
+    first, second = companions(study)
+    best = FinalScores("0000", {}, {"combined": 0.5})
+    first.study.folder.mkdir(parents=True)
+    write_result(StudyFolder(first.study.folder), Result(best=best))
+    [baselines] = estimate_study(study).stages
+    assert (baselines.runs, baselines.epochs, baselines.is_whole) == (3, 6, False)
+    assert baselines.seconds > 0
+    assert {first.task, second.task} == set(study.run.tasks)
