@@ -13,6 +13,7 @@ from trials import record, report
 import tuning
 from mtl_core.errors import ConfigError, MtlError, NotReadyError
 from mtl_core.study_file import dump
+from tuning.goals import Goal
 from tuning.results.frames import (
     baselines_frame,
     curves_frame,
@@ -21,11 +22,13 @@ from tuning.results.frames import (
     seeds_frame,
 )
 from tuning.results.plots import StudyPlots
+from tuning.results.study_result import StudyResult
 from tuning.run.stages.scoring import result_of
 from tuning.statistics.estimates import Difference, Estimate
 from tuning.study.finals import FinalRecipe, Finals, SeedScores
 from tuning.study.gains import Baseline, Sides
 from tuning.study.history import History
+from tuning.study.reached import reached
 from tuning.study.result import Result, write_result
 from tuning.trainers.messages import Scored
 from tuning.watch.trials_csv import trials_frame
@@ -102,6 +105,30 @@ def test_what_is_no_study_is_told(tmp_path: Path) -> None:
     made.folder.study.write_text(dump(made.study))
     with pytest.raises(NotReadyError, match="no trial was begun"):
         tuning.read_study(made.folder.path)
+
+
+def test_the_front_of_several_objectives_comes_as_a_table_and_a_figure(tmp_path: Path) -> None:
+    scores = [(0.5, 0.5), (0.9, 0.2), (0.4, 0.8), (0.3, 0.3)]
+    records = [
+        replace(
+            record(number, "complete"),
+            reports=(replace(report(1, first), dev={"a": {"f1": first}, "b": {"f1": second}}),),
+        )
+        for number, (first, second) in enumerate(scores)
+    ]
+    history = History(records, Goal(tasks=("a", "b")))
+    result = Result(goal=reached(history, "pareto"))
+    found = StudyResult(
+        folder=tmp_path, status="complete", result=result, history=history, replay=""
+    )
+    # The last one is beaten by the first in both.
+    assert found.front["trial"].tolist() == ["0000", "0001", "0002"]
+    assert found.front["b.f1"].tolist() == [0.5, 0.2, 0.8]
+    assert found.plot.front("b", "a").layout.xaxis.title.text.startswith("b")
+    with pytest.raises(ConfigError, match="no objective 'c'; there is a, b"):
+        found.plot.front("a", "c")
+    with pytest.raises(ConfigError, match="two objectives or none, found 1"):
+        found.plot.front("a")
 
 
 def test_the_final_stage_comes_as_tables() -> None:
