@@ -149,7 +149,7 @@ def main() -> None:
         shown.add_row(name, *(interval(column) for column in found.T))
         search, final = (float(abs(column.mean())) for column in found.T[:2])
         what = f"{name}: bias of the reported dev score, final stage against best trial"
-        rows.append(Row.of(what, final, search, "score", search / max(final, 1e-5), 3.0))
+        rows.append(Row.of(what, final, search, "score", search / max(final, 1e-5), None))
         raw[name] = found.round(5).tolist()
     Console(width=120).print(shown)
     write("selection_bias", rows, options.json, raw)
