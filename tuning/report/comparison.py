@@ -1,5 +1,6 @@
 """Several studies side by side: what each found, what it took, and whether they can be compared."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -82,7 +83,13 @@ def reached_on(result: Result, split: str) -> dict[str, BestScore]:
     if result.finals is not None:
         best = result.finals.best
         means: Mapping[str, Estimate] = (best.dev if split == "dev" else best.test) or {}
-        return {name: BestScore(one.mean, one.low, one.high) for name, one in means.items()}
+        return {
+            # Of a single run that has a score there is no interval.
+            name: BestScore(one.mean)
+            if math.isnan(one.low)
+            else BestScore(one.mean, one.low, one.high)
+            for name, one in means.items()
+        }
     if result.best is None:
         return {}
     scores = flatten(result.best.dev if split == "dev" else result.best.test, "/")

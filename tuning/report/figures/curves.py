@@ -13,6 +13,7 @@ from tuning.report.figures.drawing import (
     begun,
     evenly,
     of_trial,
+    shorter,
 )
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 _FEW_EPOCHS = 12
 """Up to which each epoch has a mark of its own."""
+_TOLD = "%{text}: %{y:.2f} after %{x:.3g} epochs<extra></extra>"
+"""When a pointer rests on a point."""
 _MOST = 150
 """Curves in one figure; more would be a grey field."""
 
@@ -53,7 +56,9 @@ def learning_curves(
 
 def _points(record: TrialRecord, score: Score) -> list[tuple[float, float]]:
     return [
-        (report.progress, score.of(report)) for report in record.reports if not report.is_sample
+        (shorter(report.progress), score.of(report))
+        for report in record.reports
+        if not report.is_sample
     ]
 
 
@@ -64,8 +69,8 @@ def _one(record: TrialRecord, score: Score, name: str, colour: str, dash: str) -
     return go.Scatter(
         x=[x for x, _ in points],
         y=[y for _, y in points],
-        text=[of_trial(record, score, y) for _, y in points],
-        hovertemplate="%{text}<extra></extra>",
+        text=[of_trial(record)] * len(points),
+        hovertemplate=_TOLD,
         mode="lines+markers",
         line={"color": colour, "width": 3, "dash": dash},
         name=f"{name}, {record.id}",
@@ -83,7 +88,7 @@ def _others(records: Sequence[TrialRecord], score: Score) -> "Scatter":
         for progress, value in _points(record, score):
             x.append(progress)
             y.append(value)
-            text.append(of_trial(record, score, value))
+            text.append(of_trial(record))
         x.append(None)
         y.append(None)
         text.append("")
@@ -91,7 +96,7 @@ def _others(records: Sequence[TrialRecord], score: Score) -> "Scatter":
         x=x,
         y=y,
         text=text,
-        hovertemplate="%{text}<extra></extra>",
+        hovertemplate=_TOLD,
         mode="lines+markers",
         line={"color": GREY, "width": 1},
         marker={"size": 4},

@@ -54,8 +54,8 @@ class Score:
         return f"{label(f'{self.task} {self.name}'.strip())}{unit}"
 
     def shown(self, value: float) -> float:
-        """Returns a value as it is drawn: shares in percent."""
-        return 100 * value if is_share(self.name) else value
+        """Returns a value as it is drawn: shares in percent, six digits of it."""
+        return shorter(100 * value if is_share(self.name) else value)
 
     def of(self, report: Report | None) -> float:
         """Returns the score of a report as it is drawn; NaN where it has none."""
@@ -110,9 +110,14 @@ def begun(*traces: object, x: str = "", y: str = "", height: int = 360) -> "Figu
     return figure
 
 
-def of_trial(record: TrialRecord, score: Score, value: float) -> str:
-    """Returns what is shown when a pointer rests on a trial."""
-    return f"trial {label(record.id)}, {record.status}: {score.title} {value:.4g}"
+def shorter(value: float) -> float:
+    """Returns a number with six digits, which nobody sees the end of; a page has many of them."""
+    return float(f"{value:.6g}")
+
+
+def of_trial(record: TrialRecord) -> str:
+    """Returns what a trial is called when a pointer rests on it."""
+    return f"trial {label(record.id)}, {record.status}"
 
 
 def evenly(records: Sequence[TrialRecord], most: int) -> list[TrialRecord]:

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 _LOG_FROM = 20.0
 """High end over low end from which numbers are drawn on a log scale."""
-_MOST = 100
-"""Trials in a contour, whose size grows with their square, and lines in parallel coordinates."""
+_MOST_HEIGHTS, _MOST_LINES, _MOST_DOTS = 60, 100, 300
+"""Trials in a contour, whose size grows with their square, in parallel coordinates, in a slice."""
 _LEAST_TOGETHER = 4
 """Trials with both of two parameters under which a contour shows nothing."""
 
@@ -45,27 +45,50 @@ def varied(records: Sequence[TrialRecord]) -> list[str]:
 
 
 def pairs(records: Sequence[TrialRecord], names: Sequence[str]) -> list[tuple[str, str]]:
-    """Returns the pairs of parameters that a contour can show, those of the first ones first.
+    """Returns the pairs of parameters that a contour can show: numbers that trials have together.
 
     Args:
         records: The trials.
-        names: Parameters, the most important first.
+        names: Parameters, the most important first; so are the pairs.
     """
     ran = _ran(records, OBJECTIVE)
 
     def is_shown(pair: tuple[str, str]) -> bool:
         both = [record for record in ran if all(name in record.parameters for name in pair)]
+        values = [_different(both, name) for name in pair]
         return len(both) >= _LEAST_TOGETHER and all(
-            len(_different(both, name)) > 1 for name in pair
+            len(one) > 1 and _is_numeric(one) for one in values
         )
 
-    return [pair for pair in combinations(names, 2) if is_shown(pair)]
+    found = [pair for pair in combinations(names, 2) if is_shown(pair)]
+    return sorted(found, key=lambda pair: names.index(pair[1]))
+
+
+def groups(records: Sequence[TrialRecord], parameter: str) -> dict[str, list[TrialRecord]]:
+    """Returns value of a parameter, as it is shown -> the trials with it.
+
+    Args:
+        records: The trials.
+        parameter: Dotted key of `run`.
+
+    Returns:
+        {} of a parameter whose values are numbers.
+    """
+    values = _different(records, parameter)
+    if _is_numeric(values):
+        return {}
+    given = [record for record in records if parameter in record.parameters]
+    return {
+        text: [record for record in given if _spelt(record.parameters[parameter]) == text]
+        for text in map(_spelt, values)
+    }
 
 
 def slice_of(records: Sequence[TrialRecord], parameter: str, score: Score = OBJECTIVE) -> "Figure":
     """Draws a score on dev of each trial against one of its parameters.
 
-    Trials that were stopped early are grey: their scores are of fewer epochs.
+    Trials that were stopped early are grey: their scores are of fewer epochs. Of more than 300
+    trials 300 are drawn, evenly spread over the order of `records`.
 
     Args:
         records: The trials; those without the parameter, or without the score, are left out.
@@ -73,6 +96,7 @@ def slice_of(records: Sequence[TrialRecord], parameter: str, score: Score = OBJE
         score: What is drawn.
     """
     shown = [one for one in _scored(records, score) if parameter in one.parameters]
+    shown = evenly(shown, _MOST_DOTS)
     values = _different(shown, parameter)
     ran = [record for record in shown if record.status == "complete"]
     others = [record for record in shown if record.status != "complete"]
@@ -105,17 +129,13 @@ def _dots(
     import plotly.graph_objects as go
 
     given = [record.parameters[parameter] for record in records]
-    heights = [score.of(record.best) for record in records]
     return go.Scatter(
         x=[value if is_numeric else _spelt(value) for value in given],
-        y=heights,
+        y=[score.of(record.best) for record in records],
         mode="markers",
         marker={"color": colour, "size": 8, "opacity": 0.75},
-        text=[
-            f"{of_trial(record, score, height)}<br>{label(parameter)} {_spelt(value)}"
-            for record, height, value in zip(records, heights, given, strict=True)
-        ],
-        hovertemplate="%{text}<extra></extra>",
+        text=[of_trial(record) for record in records],
+        hovertemplate="%{text}: %{y:.2f} at %{x}<extra></extra>",
         name=name,
     )
 
@@ -125,17 +145,17 @@ def contour(
 ) -> "Figure":
     """Draws a score on dev as heights over two parameters, of the trials that ran to their end.
 
-    Of more than 100 such trials 100 are drawn, evenly spread over the order of `records`.
+    Of more than 60 such trials 60 are drawn, evenly spread over the order of `records`.
 
     Args:
         records: The trials.
-        first: Dotted key of `run`.
+        first: Dotted key of `run`, of numbers: between others there is nothing.
         second: Another one; see `pairs`.
         score: What is drawn.
     """
     from optuna.visualization import plot_contour
 
-    study = _study(evenly(_ran(records, score), _MOST), (first, second), score)
+    study = _study(evenly(_ran(records, score), _MOST_HEIGHTS), (first, second), score)
     figure = plot_contour(study, params=[label(first), label(second)], target_name=score.title)
     return _restyled(figure, height=380)
 
@@ -154,7 +174,7 @@ def parallel(
     """
     from optuna.visualization import plot_parallel_coordinate
 
-    study = _study(evenly(_ran(records, score), _MOST), names, score)
+    study = _study(evenly(_ran(records, score), _MOST_LINES), names, score)
     figure = plot_parallel_coordinate(study, target_name=score.title)
     return _restyled(figure, height=420)
 

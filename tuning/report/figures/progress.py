@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from mtl_core.training.report import Report
 from tuning.records import TrialRecord
-from tuning.report.figures.drawing import BLUE, GREY, OBJECTIVE, ORANGE, begun, label
+from tuning.report.figures.drawing import BLUE, GREY, OBJECTIVE, ORANGE, begun, label, shorter
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure, Scatter
@@ -128,9 +128,15 @@ def best_line(found: Sequence[Moment], cost: Cost, scale: float, name: str) -> "
     """
     import plotly.graph_objects as go
 
+    # Where it rises, and its end: it is level in between.
+    rises = [
+        one
+        for before, one in zip([None, *found], found, strict=False)
+        if before is None or one.best != before.best or one is found[-1]
+    ]
     return go.Scatter(
-        x=[scale * _spent(one, cost) for one in found],
-        y=[OBJECTIVE.shown(one.best) for one in found],
+        x=[shorter(scale * _spent(one, cost)) for one in rises],
+        y=[OBJECTIVE.shown(one.best) for one in rises],
         mode="lines",
         line={"shape": "hv", "width": 2},
         name=name,
@@ -143,7 +149,7 @@ def _dots(found: Sequence[Moment], cost: Cost, scale: float, name: str) -> "Scat
 
     is_stopped = name == "stopped early"
     return go.Scatter(
-        x=[scale * _spent(one, cost) for one in found],
+        x=[shorter(scale * _spent(one, cost)) for one in found],
         y=[OBJECTIVE.shown(one.score) for one in found],
         mode="markers",
         marker={

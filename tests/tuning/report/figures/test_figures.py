@@ -4,7 +4,6 @@ import html
 import json
 import math
 from dataclasses import replace
-from itertools import accumulate
 
 import pytest
 from hostile import MARKUP
@@ -18,7 +17,7 @@ from tuning.report.figures.curves import learning_curves
 from tuning.report.figures.drawing import OBJECTIVE, Score, evenly, label, scores_of
 from tuning.report.figures.front import front
 from tuning.report.figures.importance import importance_bars
-from tuning.report.figures.parameters import contour, pairs, parallel, slice_of, varied
+from tuning.report.figures.parameters import contour, groups, pairs, parallel, slice_of, varied
 from tuning.report.figures.progress import best_so_far, moments, status_bars
 from tuning.report.importance import Importance, Share
 
@@ -63,8 +62,9 @@ def test_the_best_so_far_never_falls_and_passes_over_what_does_not_count() -> No
         record(3, "complete", 0.7),
     ]  # fmt: skip
     line = best_so_far(records).data[0]
-    assert [None if math.isnan(y) else y for y in line.y] == [None, 50, 50, 50, 50, 70]
-    assert list(line.x) == [1, 2, 3, 4, 5, 6]
+    # Where it rises, and where it ends.
+    assert [None if math.isnan(y) else y for y in line.y] == [None, 50, 70]
+    assert list(line.x) == [1, 2, 6]
 
 
 def test_time_is_drawn_in_a_unit_that_can_be_read() -> None:
@@ -118,18 +118,27 @@ def test_what_is_no_number_everywhere_has_marks_of_its_own() -> None:
 
 
 def test_what_varies_is_drawn() -> None:
-    records = [replace(one, parameters={**one.parameters, "same": 1}) for one in RECORDS]
-    assert varied(records) == ["rate", "freezing"]
-    assert pairs(records, varied(records)) == [("rate", "freezing")]
+    records = [
+        replace(one, parameters={**one.parameters, "same": 1, "x": at, "y": -at})
+        for at, one in enumerate(RECORDS)
+    ]
+    assert varied(records) == ["rate", "freezing", "x", "y"]
+    # Of numbers alone: between two choices there is nothing.
+    assert pairs(records, varied(records)) == [("rate", "x"), ("rate", "y"), ("x", "y")]
     assert pairs(records[:3], varied(records)) == []
+    assert groups(records, "rate") == {}
+    assert groups(records, "freezing") == {"a": records[::2], "b": records[1::2]}
 
 
 def test_a_contour_has_the_scores_at_its_points() -> None:
-    heights = contour(RECORDS, "rate", "freezing").data[0]
-    x, y, z = list(heights.x), list(heights.y), heights.z
+    records = [
+        replace(one, parameters={**one.parameters, "x": at}) for at, one in enumerate(RECORDS)
+    ]
+    heights = contour(records, "x", "rate").data[0]
+    across, up = list(heights.x), list(heights.y)
     # Optuna sorts the names, and adds an empty edge.
-    for one in RECORDS:
-        at = z[y.index(one.parameters["rate"]), x.index(one.parameters["freezing"])]
+    for one in records:
+        at = heights.z[up.index(one.parameters["x"]), across.index(one.parameters["rate"])]
         assert at == pytest.approx(100 * one.best.combined)
 
 
@@ -183,18 +192,16 @@ def test_importances_stand_from_the_top_with_whiskers() -> None:
 def test_studies_are_drawn_together() -> None:
     figure = studies_so_far({"one": (RECORDS, ()), "<b>": (RECORDS[:1], ())})
     assert [line.name for line in figure.data] == ["one", "&lt;b&gt;"]
-    running = accumulate((y for one in RECORDS for y in (one.reports[0], one.reports[1])),
-                         lambda best, made: max(best, made, key=lambda r: r.combined))  # fmt: skip
-    assert list(figure.data[0].y) == [100 * one.combined for one in running]
+    assert list(figure.data[0].y) == pytest.approx([25, 50, 60, 70, 80])
 
 
 def test_no_name_is_markup_in_a_figure() -> None:
     records = [
-        replace(one, parameters={name: f"{name}{at}" for name in MARKUP} | {"<b>": at})
+        replace(one, parameters={name: f"{name}{at}" for name in MARKUP} | {"<b>": at, "<i>": at})
         for at, one in enumerate(RECORDS)
     ]
     figures = [slice_of(records, name) for name in MARKUP]
-    figures += [contour(records, MARKUP[0], "<b>"), parallel(records, MARKUP)]
+    figures += [contour(records, "<i>", "<b>"), parallel(records, MARKUP)]
     for figure in figures:
         content = json.loads(figure.to_json())
         content["layout"].pop("template")

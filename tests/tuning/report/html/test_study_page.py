@@ -4,6 +4,7 @@ import base64
 import hashlib
 import html
 import json
+import random
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -203,6 +204,20 @@ def test_a_study_of_several_objectives_shows_its_front() -> None:
     names = {trace["name"] for one in Page(page_of(summary)).figures for trace in one["data"]
              if "name" in trace}  # fmt: skip
     assert "chosen" in names
+
+
+def test_a_page_of_many_trials_stays_small() -> None:
+    draw = random.Random(0)
+    records = [
+        replace(
+            record(number, "complete", *(draw.random() for _ in range(8))),
+            parameters={name: draw.random() for name in ("a", "b", "c", "d", "e")},
+        )
+        for number in range(500)
+    ]
+    page = page_of(summary_of(records))
+    assert len(Page(page).figures) > 10
+    assert len(page.encode()) < 6_000_000
 
 
 def test_a_long_table_is_folded() -> None:

@@ -21,6 +21,7 @@ def finals(study: Drawable) -> Iterator[Drawn]:
             differences(found.differences),
             "Mean difference with its 95 % interval; grey where it holds zero, and nothing can be "
             "told.",
+            min_width=480,
             is_wide=True,
         )
     for split, means in (("test", found.best.test), ("dev", found.best.dev)):

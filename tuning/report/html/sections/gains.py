@@ -17,5 +17,6 @@ def gains(study: Drawable) -> Iterator[Drawn]:
             differences(found),
             "Main scores on test with 95 % intervals; grey where an interval holds zero, and "
             "nothing can be told.",
+            min_width=480,
             is_wide=True,
         )

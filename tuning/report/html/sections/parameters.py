@@ -2,12 +2,15 @@
 
 from collections.abc import Iterator, Sequence
 
-from tuning.report.figures.parameters import contour, pairs, parallel, slice_of
+from tuning.records import TrialRecord
+from tuning.report.figures.parameters import contour, groups, pairs, parallel, slice_of
 from tuning.report.html.drawable import Drawable
 from tuning.report.html.drawn import Drawn
 
-_SLICES, _CONTOURS, _AXES = 12, 6, 10
+_SLICES, _CONTOURS, _AXES = 12, 4, 10
 """How many are drawn, those of the most important parameters."""
+_LEAST_IN_GROUP = 6
+"""Trials with one value under which it has no contour of its own."""
 _LEAST_TRIALS = 3
 """Trials that ran to their end under which figures of all parameters show nothing."""
 _FAMILIES = (("tasks.", "task_weights", "weighting"), ("optimizer.",), ("freezing",))
@@ -28,13 +31,7 @@ def parameters(study: Drawable) -> Iterator[Drawn]:
         )
     if len(ran) < _LEAST_TRIALS:
         return
-    for first, second in pairs(ran, _first_of_families(names))[:_CONTOURS]:
-        yield Drawn(
-            f"{first} and {second}",
-            contour(ran, first, second),
-            "Score on dev, the darker the better, between the trials that ran to their end (dots); "
-            "far from them it is a guess.",
-        )
+    yield from _contours(ran, _first_of_families(names))
     if len(names) > 1:
         shown = names[: _AXES - 1]
         yield Drawn(
@@ -44,6 +41,26 @@ def parameters(study: Drawable) -> Iterator[Drawn]:
             "or one of its parameters.",
             min_width=110 * (len(shown) + 2),
             is_wide=True,
+        )
+
+
+def _contours(ran: Sequence[TrialRecord], names: Sequence[str]) -> Iterator[Drawn]:
+    """Yields contours of the first pairs of numbers, and of the first by the first choice."""
+    shown = pairs(ran, names)
+    drawn = [(pair, "", ran) for pair in shown[:_CONTOURS]]
+    choice = next((name for name in names if groups(ran, name)), None)
+    if shown and choice is not None:
+        drawn += [
+            (shown[0], f", {choice} {value}", some)
+            for value, some in list(groups(ran, choice).items())[:_CONTOURS]
+            if len(some) >= _LEAST_IN_GROUP and shown[0] in pairs(some, shown[0])
+        ]
+    for (first, second), which, some in drawn:
+        yield Drawn(
+            f"{first} and {second}{which}",
+            contour(some, first, second),
+            "Score on dev, the darker the better, between the trials that ran to their end (dots); "
+            "far from them it is a guess.",
         )
 
 

@@ -7,6 +7,9 @@ from tuning.report.figures.progress import best_so_far, status_bars
 from tuning.report.html.drawable import Drawable
 from tuning.report.html.drawn import Drawn
 
+_MOST = 8
+"""Scores whose curves are drawn, the objective first."""
+
 
 def progress(study: Drawable) -> Iterator[Drawn]:
     """Yields the best score against what was spent, how trials ended, and learning curves."""
@@ -20,7 +23,7 @@ def progress(study: Drawable) -> Iterator[Drawn]:
             "The line is the best score on dev so far; dots are trials at their last report, "
             "crosses those that were stopped early.",
         )
-    for score in study.scores:
+    for score in study.scores[:_MOST]:
         yield Drawn(
             f"Learning curves: {score.key}",
             learning_curves(study.ranked, score, best=study.best),
