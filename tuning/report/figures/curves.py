@@ -23,8 +23,8 @@ _FEW_EPOCHS = 12
 """Up to which each epoch has a mark of its own."""
 _TOLD = "%{text}: %{y:.2f} after %{x:.3g} epochs<extra></extra>"
 """When a pointer rests on a point."""
-_MOST = 150
-"""Curves in one figure; more would be a grey field."""
+_MOST, _MOST_POINTS = 150, 2000
+"""Curves in one figure, more would be a grey field; and about how many points they have."""
 
 
 def learning_curves(
@@ -32,8 +32,8 @@ def learning_curves(
 ) -> "Figure":
     """Draws a score on dev against the epochs of each trial.
 
-    The best and the default stand out. Of more than 150 trials the first, and others evenly spread
-    over the order of `records`, are drawn; reports on a sample of dev are left out.
+    The best and the default stand out. Of many trials the first, and others evenly spread over
+    the order of `records`, are drawn; reports on a sample of dev are left out.
 
     Args:
         records: The trials, the best first.
@@ -45,7 +45,9 @@ def learning_curves(
         ahead[best] = ("default, the best" if best == DEFAULT_ID else "best", BLUE, "solid")
     drawn = [record for record in records if record.reports]
     others = [record for record in drawn if record.id not in ahead]
-    traces = [_others(evenly(others, _MOST), score)] if others else []
+    points = max((len(record.reports) for record in others), default=1)
+    most = min(_MOST, 1 + _MOST_POINTS // points)
+    traces = [_others(evenly(others, most), score)] if others else []
     traces += [_one(record, score, *ahead[record.id]) for record in drawn if record.id in ahead]
     figure = begun(*traces, x="epochs", y=score.title)
     longest = max((record.progress for record in drawn), default=0.0)

@@ -9,7 +9,7 @@ import html
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from mtl_core.printable import one_line, shortened
 from mtl_core.scores import is_share, main_scores
@@ -18,6 +18,8 @@ from tuning.records import TrialRecord
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
+
+T = TypeVar("T")
 
 BLUE, ORANGE, GREEN, PURPLE, GREY = "#2878b5", "#d97706", "#158a6e", "#a05195", "#8a8f98"
 """Told apart by people who see colours otherwise, on white and on black."""
@@ -120,9 +122,9 @@ def of_trial(record: TrialRecord) -> str:
     return f"trial {label(record.id)}, {record.status}"
 
 
-def evenly(records: Sequence[TrialRecord], most: int) -> list[TrialRecord]:
-    """Returns at most so many of the records, the first and evenly spread ones of the others."""
-    if len(records) <= most:
-        return list(records)
-    step = len(records) / most
-    return [records[int(number * step)] for number in range(most)]
+def evenly(found: Sequence[T], most: int) -> list[T]:
+    """Returns at most so many of what was found, the first and evenly spread ones of the others."""
+    if len(found) <= most:
+        return list(found)
+    step = len(found) / most
+    return [found[int(number * step)] for number in range(most)]

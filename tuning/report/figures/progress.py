@@ -8,13 +8,24 @@ from typing import TYPE_CHECKING, Literal
 
 from mtl_core.training.report import Report
 from tuning.records import TrialRecord
-from tuning.report.figures.drawing import BLUE, GREY, OBJECTIVE, ORANGE, begun, label, shorter
+from tuning.report.figures.drawing import (
+    BLUE,
+    GREY,
+    OBJECTIVE,
+    ORANGE,
+    begun,
+    evenly,
+    label,
+    shorter,
+)
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure, Scatter
 
 Cost = Literal["epochs", "time"]
 """What a study spends: epochs of training, or the time of its trainers, added up."""
+_MOST_DOTS = 1000
+"""Trials that have a dot, evenly spread where there are more."""
 _HOURS_FROM = 2.0
 """Hours from which time is drawn in hours, and not in minutes."""
 
@@ -99,6 +110,7 @@ def best_so_far(
     line.update(line_color=BLUE)
     stopped = {record.id for record in records if record.status == "stopped"}
     ends = [one for one in found if one.is_last and math.isfinite(one.score)]
+    ends = evenly(ends, _MOST_DOTS)
     return begun(
         line,
         _dots([one for one in ends if one.trial in stopped], cost, scale, "stopped early"),

@@ -12,6 +12,7 @@ from html.parser import HTMLParser
 
 import pytest
 from hostile import MARKUP, STEERING
+from plotly.offline import get_plotlyjs
 from summaries import BEST, DEFAULT, RECORDS, SUMMARY
 from trials import record
 
@@ -44,7 +45,8 @@ class Page(HTMLParser):
         self.cells: list[list[str]] = []
         self.headings: list[str] = []
         self._within = ""
-        self.feed(text)
+        # Nearly all of a page, and slow to read.
+        self.feed(text.replace(get_plotlyjs(), "plotly"))
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append((tag, dict(attrs)))
@@ -102,7 +104,9 @@ def test_it_is_one_file_that_fetches_nothing_and_runs_its_own_scripts() -> None:
     assert len(text.encode()) < 6_000_000
     page = Page(text)
     scripts = [script for attrs, script in page.scripts if "data-figure" not in attrs]
-    assert len(scripts) == 2
+    assert scripts[0] == "plotly"
+    assert text.count(f"<script>{get_plotlyjs()}</script>") == 1
+    scripts[0] = get_plotlyjs()
     policy = next(dict(attrs) for tag, attrs in page.tags if "http-equiv" in attrs)["content"]
     hashes = re.findall(r"'sha256-([^']+)'", policy or "")
     # A browser compares the hash of what stands between the tags.
