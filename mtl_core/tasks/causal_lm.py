@@ -105,7 +105,12 @@ class CausalLmTask(Task):
 
     def errors(self, head: Head, outcome: Outcome, texts: RowTexts) -> TaskErrors:
         """Returns the pieces of text whose sub-words are foreseen worst."""
-        return token_errors(outcome.predicted, texts)
+        assert isinstance(head, WriterHead)
+        if head.reads_targets:
+            return token_errors(outcome.predicted, texts, texts.row)
+        # The rows of an encoder-decoder are empty.
+        gold = outcome.gold
+        return token_errors(outcome.predicted, texts, lambda row: texts.of_ids(gold[row]))
 
     def says(
         self, head: Head, rows: Sequence[Decoded], texts: Sequence[TextView], source: Source | None

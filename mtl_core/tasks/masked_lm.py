@@ -176,7 +176,7 @@ class MaskedLmTask(Task):
 
     def errors(self, head: Head, outcome: Outcome, texts: RowTexts) -> TaskErrors:
         """Returns the pieces of text whose hidden sub-words are foreseen worst."""
-        return token_errors(outcome.predicted, texts)
+        return token_errors(outcome.predicted, texts, texts.row)
 
     def says(
         self, head: Head, rows: Sequence[Decoded], texts: Sequence[TextView], source: Source | None

@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
-from mtl_core.data.arrays import Int32Array
 from mtl_core.data.encoded import EncodedSplit
 from mtl_core.data.layouts.pieces import special_ids
 
@@ -53,11 +53,11 @@ class RowTexts:
         ids = self.split.token_ids.row(row)[starts[first] : until]
         return self._text(ids, begins[begins >= 0])
 
-    def of_ids(self, ids: Int32Array) -> str:
+    def of_ids(self, ids: npt.NDArray[np.generic]) -> str:
         """Returns the text of sub-words, (n,)."""
         return self._text(ids, ids[:0])
 
-    def _text(self, ids: Int32Array, starts: Int32Array) -> str:
+    def _text(self, ids: npt.NDArray[np.generic], starts: npt.NDArray[np.generic]) -> str:
         """Returns the text of sub-words, with a space before each of those at `starts`."""
         is_special = np.isin(ids, self._special)
         parts: list[list[str]] = [[]]

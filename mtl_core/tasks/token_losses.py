@@ -1,7 +1,7 @@
 """Losses of tasks that predict tokens: each row counts as one label, however many it has."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -54,16 +54,19 @@ def row_totals(logits: Tensor, labels: Tensor) -> list[Decoded]:
     return list(table.sum(dim=1).double().cpu().numpy())
 
 
-def token_errors(totals: Sequence[Decoded], texts: RowTexts) -> TaskErrors:
+def token_errors(
+    totals: Sequence[Decoded], texts: RowTexts, text_of: Callable[[int], str]
+) -> TaskErrors:
     """Returns the pieces of text whose tokens are foreseen worst, by their perplexity.
 
     Args:
         totals: What `row_totals` returned of each row, (3,).
-        texts: The texts of the rows.
+        texts: The rows.
+        text_of: Returns the text of a row.
     """
 
     def show(row: int) -> WrongRow:
-        return WrongRow(texts.example(row), texts.row(row), "", "", 0.0)
+        return WrongRow(texts.example(row), text_of(row), "", "", 0.0)
 
     means = {row: float(loss / count) for row, (loss, _, count) in enumerate(totals) if count}
     # What is over e^700 is no float.

@@ -25,6 +25,7 @@ from mtl_core.task_errors import (
     TaskErrors,
     WrongRow,
 )
+from mtl_core.tasks.causal_lm import CausalLm
 from mtl_core.tasks.classification import Classification
 from mtl_core.tasks.generation import Generation
 from mtl_core.tasks.masked_lm import MaskedLm
@@ -242,6 +243,19 @@ def test_the_pieces_of_text_that_are_foreseen_worst_are_shown() -> None:
     assert (found.rows, found.wrong) == (2, None)
     assert [(row.text, row.value) for row in found.worst] == [
         ("book it", pytest.approx(50)), ("play jazz now", pytest.approx(3))]  # fmt: skip
+
+
+@pytest.mark.parametrize("writer", [GoesOn, Answers])
+def test_running_text_is_shown_whether_it_stands_in_rows_or_is_written(
+    writer: type[GoesOn] | type[Answers],
+) -> None:
+    rows = [Example(tuple(text.split())) for text in TEXTS]
+    bench = Bench.of(CausalLm(dataset="d", chunk=8), rows, "task", writer)
+    totals = [np.array([1.0 + row, 1, 2]) for row in range(len(bench.split))]
+    outcome = Outcome(totals, bench.split.gold("task"), bench.split.source)
+    found = bench.task.errors(bench.head, outcome, RowTexts(bench.split, bench.tokenizer))
+    shown = " ".join(row.text for row in reversed(kept(found).worst))
+    assert {"jazz", "rain", "paris", "what"} <= set(shown.split())
 
 
 def test_the_parts_of_a_pair_are_shown_apart() -> None:

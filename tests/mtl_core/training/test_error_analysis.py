@@ -1,7 +1,10 @@
 """Where a model errs, over the data sets of its tasks, and as its folder keeps it."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
+from typing import Any
 
 import pytest
 import torch
@@ -26,6 +29,32 @@ from mtl_core.training.error_analysis import find_errors
 from mtl_core.training.evaluation import evaluate
 from mtl_core.training.loop import train
 
+
+class Meeting:
+    """Where two workers in threads wait for each other."""
+
+    def __init__(self) -> None:
+        self.barrier = Barrier(2, timeout=60)
+        self.values: list[object] = [None, None]
+
+
+class Seat:
+    """The place of one of them, as `Place` is that of a process."""
+
+    world_size, device = 2, torch.device("cpu")
+
+    def __init__(self, rank: int, meeting: Meeting) -> None:
+        self.rank = rank
+        self._meeting = meeting
+
+    def gather(self, value: object) -> list[object]:
+        self._meeting.values[self.rank] = value
+        self._meeting.barrier.wait()
+        values = list(self._meeting.values)
+        self._meeting.barrier.wait()
+        return values
+
+
 HERE = Place(0, 1, torch.device("cpu"))
 
 
@@ -43,10 +72,14 @@ def test_errors_are_those_of_the_scores(run_config: Callable[..., RunConfig], co
     scores = evaluate(
         model, tasks, datasets, split="dev", place=HERE, precision="fp32", collator=collator
     ).scores
-    errors = find_errors(
-        model, tasks, dev_splits(datasets), tokenizer, place=HERE, precision="fp32",
-        collator=collator,
-    )  # fmt: skip
+
+    def found(place: Any) -> dict[str, TaskErrors]:
+        return find_errors(
+            model, tasks, dev_splits(datasets), tokenizer, place=place, precision="fp32",
+            collator=collator,
+        )  # fmt: skip
+
+    errors = found(HERE)
     intent, slots = errors["intent"], errors["slots"]
     assert intent.rows == slots.rows == sum(len(one.splits["dev"]) for one in datasets.values())
     assert intent.wrong == round(intent.rows * (1 - scores["intent"]["accuracy"]))
@@ -58,6 +91,12 @@ def test_errors_are_those_of_the_scores(run_config: Callable[..., RunConfig], co
     assert {row.dataset for row in intent.worst} == {"corpus", "more"}
     assert intent.worst[0].value == max(row.value for row in intent.worst)
     assert model.training
+    # Two workers share the rows; the first has what one alone finds.
+    model.eval()
+    meeting = Meeting()
+    with ThreadPoolExecutor(2) as pool:
+        shared = list(pool.map(found, (Seat(0, meeting), Seat(1, meeting))))
+    assert str(shared) == str([errors, {}])
 
 
 def test_a_saved_model_keeps_its_errors_on_dev_and_on_no_other_rows(
