@@ -1,6 +1,7 @@
 """The runner: runs with ids of their own through a pool, without Optuna, Tune or Ray."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from tuning.trainers.messages import (
     Reported,
     Scored,
     ScoreJob,
+    StudyRef,
     TrainJob,
     TrialSpec,
 )
@@ -96,3 +98,15 @@ def test_a_check_that_raises_ends_the_waiting() -> None:
 def test_an_id_that_is_no_path_of_folders_is_refused(run_id: str) -> None:
     with pytest.raises(ValueError, match="not a run id"):
         spec(run_id)
+
+
+def test_studies_that_share_trainers_may_have_runs_of_the_same_id() -> None:
+    alone = replace(spec("0000", epochs=1), study=StudyRef("alone/intent"))
+    with local_pool(done, trainers=1) as pool:
+        runner = Runner(pool)
+        own = list(runner.run([TrainJob(spec("0000"))]))
+        other = list(runner.run([TrainJob(alone)]))
+    assert pool.asked == [("0000", 0), ("0000", 1), ("alone/intent/0000", 0)]
+    # Who submitted it knows it by its own id.
+    assert [run_id for run_id, _ in (*own, *other)] == ["0000"] * 3
+    assert [message.is_last for _, message in other] == [True]

@@ -24,6 +24,7 @@ from mtl_core.errors import DataError, StorageError, TrainingError
 from mtl_core.task_errors import read_errors
 from mtl_core.training.distributed import Place
 from mtl_core.training.objectives.mean import Mean
+from mtl_core.training.objectives.relative_gain import RelativeGain
 from mtl_core.training.progress import Progress
 from mtl_core.training.report import Report
 from tuning.records import run_id_of
@@ -38,6 +39,7 @@ from tuning.trainers.messages import (
     Reported,
     Scored,
     ScoreJob,
+    StudyRef,
     TrainJob,
     TrialSpec,
 )
@@ -398,3 +400,29 @@ def test_the_best_model_is_trained_again_where_its_weights_are_damaged(
         assert (tmp_path / "before" / file).read_bytes() == (tmp_path / "after" / file).read_bytes()
     assert [text for text in caplog.messages if "the run begins anew" in text] == caplog.messages
     assert len(caplog.messages) == 1
+
+
+def test_a_worker_trains_runs_of_several_studies_each_by_its_own_terms(
+    run_config: RunConfigFactory, tmp_path: Path
+) -> None:
+    both = run_config({"training.epochs": 1}).model_dump(mode="json")
+    one = {**both, "tasks": {"intent": both["tasks"]["intent"]}}
+    studies = {"": StudyTerms(both, RelativeGain()), "alone/intent": StudyTerms(one, Mean())}
+    settings = WorkerSettings(studies, threads=1, memory_growth_bytes=1e12, is_fresh=False)
+    line: Any = Line()
+    worker = Worker(settings, line, Place.current())
+    worker.do(TrainJob(TrialSpec("0000", {}, tmp_path / "a", study=StudyRef("alone/intent"))))
+    # Known only now: what the other study is relative to.
+    objective = RelativeGain(baselines={"intent": 0.5, "slots": 0.25}).model_dump(mode="json")
+    ref = StudyRef(objective=objective)
+    worker.do(TrainJob(TrialSpec("0000", {}, tmp_path / "b", study=ref)))
+    worker.do(ScoreJob(TrialSpec("0000", {}, tmp_path / "b", study=ref), None, dev={}))
+    alone, together, scored = line.sent
+    assert list(alone.report.dev) == ["intent"]
+    assert alone.report.combined == alone.report.dev["intent"]["accuracy"]
+    for dev, combined in (
+        (together.report.dev, together.report.combined),
+        (scored.scores, scored.scores["combined"]),
+    ):
+        gains = dev["intent"]["accuracy"] / 0.5 - 1, dev["slots"]["f1"] / 0.25 - 1
+        assert combined == pytest.approx(sum(gains) / 2)
