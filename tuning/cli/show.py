@@ -45,7 +45,7 @@ def show_result(result: "StudyResult") -> None:
     )
     for what, command in (
         ("model", str(result.folder / "best")),
-        ("report", str(result.folder / "report.md")),
+        ("report", str(result.folder / "report.html")),
         ("replay", result.replay),
         ("predict", f'mtl predict {result.folder} "some text"'),
         ("curves", f"tensorboard --logdir {result.folder / 'tensorboard'}"),

@@ -7,6 +7,7 @@ from datetime import timedelta
 from mtl_core.data.notes import leaks
 from mtl_core.markdown import plain
 from tuning.records import TrialRecord
+from tuning.report.gains import gains_sentence
 from tuning.report.markdown import percent, points, shell
 from tuning.report.summary import StudySummary, Unfinished
 from tuning.report.verdict import (
@@ -25,7 +26,7 @@ from tuning.study.result import Result
 
 
 def headline(summary: StudySummary, openings: Sequence[Opening]) -> list[str]:
-    """Returns the verdict in bold, the comparison of the best with the default, and the facts.
+    """Returns the verdict in bold, how sure it is, what sharing brings, and the facts.
 
     Args:
         summary: What the report shows.
@@ -46,7 +47,8 @@ def headline(summary: StudySummary, openings: Sequence[Opening]) -> list[str]:
     if summary.unfinished is not None:
         return [*_so_far(summary.unfinished, best), *warned, facts]
     compared = _comparison(best, default, result) if best and default else []
-    return [f"**{verdict(result)}**", *warned, *compared, facts]
+    paid = [gains_sentence(result.baselines)] if result.baselines else []
+    return [f"**{verdict(result)}**", *warned, *compared, *paid, facts]
 
 
 def _opened(opening: Opening) -> str:

@@ -98,7 +98,7 @@ def report_sections(
     ranked = summary.result.goal.aim.ranked(summary.records)
     sections = {
         "verdict": [f"# Study {plain(summary.name)}", *headline(summary, openings)],
-        "recipe": [f"## Best recipe{so_far}", _recipe_table(best, default)] if best else [],
+        "recipe": [f"## Best recipe{so_far}", *_recipe_parts(summary)] if best else [],
         "scores": finals_section(summary.result.finals) or _score_section(best, default),
         "gains": gains_section(summary.result.baselines),
         "decoding": decoding_section(best, summary.records),
@@ -122,6 +122,16 @@ def report_sections(
         "setup": setup_section(setup or {}),
     }
     return [Section(key, parts) for key, parts in sections.items() if parts]
+
+
+def _recipe_parts(summary: StudySummary) -> list[str]:
+    """Returns the recipe beside the default, and the command that trains it again."""
+    best, default = summary.result.best, summary.result.default
+    if best is None:
+        return []
+    records = {record.id: record for record in summary.records}
+    note = replay_note(records.get(best.trial))
+    return [_recipe_table(best, default), "Replay it:", shell(summary.replay), *note]
 
 
 def _recipe_table(best: FinalScores, default: FinalScores | None) -> str:
@@ -247,8 +257,4 @@ def _failure_table(records: Sequence[TrialRecord]) -> str:
 
 def _commands(summary: StudySummary) -> list[str]:
     board = shlex.join(["tensorboard", "--logdir", f"{summary.folder}/tensorboard"])
-    best = summary.result.best
-    replay = ["Replay the best recipe:", shell(summary.replay)] if best else []
-    records = {record.id: record for record in summary.records}
-    note = replay_note(records.get(best.trial) if best else None)
-    return [*replay, *note, "See every trial in TensorBoard:", shell(board)]
+    return ["See every trial in TensorBoard:", shell(board)]

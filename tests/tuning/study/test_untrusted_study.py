@@ -80,12 +80,12 @@ def test_a_report_needs_no_sampler_of_a_study(
 
 
 def test_a_report_goes_into_no_other_file(study: Path, workplace: Path, mtl: Mtl) -> None:
-    for name in ("report.md", ".report.md.part"):
+    names = ("report.md", ".report.md.part", "report.html", ".report.html.part")
+    for name in names:
         (workplace / name).write_text("mine")
         (study / name).symlink_to(workplace / name)
     assert mtl("report", "study").code == 0
-    assert (workplace / "report.md").read_text() == "mine"
-    assert (workplace / ".report.md.part").read_text() == "mine"
+    assert [(workplace / name).read_text() for name in names] == ["mine"] * 4
     assert (study / "report.md").read_text().startswith("# Study study")
 
 
