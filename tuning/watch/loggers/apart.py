@@ -12,6 +12,7 @@ from contextlib import suppress
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
+from mtl_core.printable import one_line
 from tuning.records import TrialRecord
 from tuning.watch.loggers.base import LoggedStudy
 from tuning.watch.loggers.final_rows import final_table
@@ -106,7 +107,8 @@ class Apart(Watcher):
             code = process.wait(max(0.0, self._patience_s - _QUIET_SECONDS))
         except subprocess.TimeoutExpired:
             # Its group: libraries have processes of their own, which would wait for ever.
-            os.killpg(process.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
             process.wait()
             logger.warning(
                 "%s did not take all of the study within %.0f s; the study folder has all of it, "
@@ -164,5 +166,6 @@ class Apart(Watcher):
         assert self._process.stdout is not None
         with self._process.stdout as pipe:
             for line in pipe:
-                text = line.decode(errors="replace").rstrip()
+                # What servers say, too.
+                text = one_line(line.decode(errors="replace"))
                 logger.warning("%s: %s", self._section.name, text)
