@@ -167,5 +167,5 @@ class Apart(Watcher):
         with self._process.stdout as pipe:
             for line in pipe:
                 # What servers say, too.
-                text = one_line(line.decode(errors="replace"))
+                text = one_line(line.decode(errors="replace").rstrip())
                 logger.warning("%s: %s", self._section.name, text)

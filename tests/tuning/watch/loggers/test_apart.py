@@ -72,6 +72,7 @@ def test_a_service_that_breaks_down_costs_no_more_than_the_patience(
     assert how != "hangs" or time.monotonic() - start < 20.0
     assert any(message.startswith(said) for message in caplog.messages)
     assert "Traceback" not in caplog.text
+    assert "\\n" not in caplog.text
 
 
 def test_the_process_outlives_a_driver_that_is_killed(tmp_path: Path) -> None:
