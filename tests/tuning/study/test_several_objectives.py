@@ -16,9 +16,8 @@ from trials import report as plain_report
 
 from mtl_core.training.report import Report
 from tuning.records import run_id_of
-from tuning.report.render import render_report
 from tuning.report.summary import summarise
-from tuning.report.write import write_report
+from tuning.report.write import write_report, write_reports
 from tuning.run.stages.scoring import result_of, unscored
 from tuning.search.points import OpenTrial, Points
 from tuning.study.config import StudyFile
@@ -131,7 +130,7 @@ class Driver:
         result = result_of(self.history, scoring, objective=kind, seconds=1.0)
         write_result(self.folder, result)
         summary = summarise(self.facts, self.folder, self.optuna, self.history, result)
-        self.folder.report.write_text(render_report(summary))
+        write_reports(self.folder, summary, self.optuna)
         return result
 
 
