@@ -190,8 +190,9 @@ class Ending:
         runs = found.read(self._folder)
         if all(run.has_ended for run in runs.values()):
             return runs
-        finals, seeds = len(found.finalists), len(found.seeds)
-        told.watcher.stage(f"final stage: {finals} recipes with {seeds} seeds")
+        count = len(found.finalists)
+        recipes = f"{count} recipe{'s' if count > 1 else ''}"
+        told.watcher.stage(f"final stage: {recipes} with {len(found.seeds)} seeds")
         history = History(runs.values())
         # All of them keep their checkpoints: which are needed is not known by the scores of runs.
         recorder = Recorder(
