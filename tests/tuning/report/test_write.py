@@ -9,6 +9,8 @@ import pytest
 from conftest import RunConfigFactory
 from trials import report
 
+from mtl_core.kept import BrokenError
+from mtl_core.model_folder import ERRORS
 from mtl_core.study_file import dump
 from tuning.report.write import write_report
 from tuning.study.config import StudyFile
@@ -51,6 +53,19 @@ def test_a_folder_of_an_older_version_has_the_same_report(folder: StudyFolder) -
     assert "| 2 | 0000 | complete | 25.00 | 25.00 | `0.001` | `fixed` |" in text
     folder.facts.unlink()
     assert write_report(folder.path) == text
+
+
+def test_broken_errors_of_the_best_model_are_one_line_and_leave_the_report(
+    folder: StudyFolder,
+) -> None:
+    before = write_report(folder.path)
+    folder.best.mkdir()
+    (folder.best / ERRORS).write_text('{"intent": {"rows": "many"}}')
+    with pytest.raises(
+        BrokenError, match=r"best/errors\.json: .*intent\.rows: .*'many'; .*remove it"
+    ):
+        write_report(folder.path)
+    assert folder.report.read_text() == before
 
 
 def test_a_report_imports_neither_ray_nor_torch(folder: StudyFolder) -> None:

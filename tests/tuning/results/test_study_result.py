@@ -13,6 +13,7 @@ from trials import record, report
 import tuning
 from mtl_core.errors import ConfigError, MtlError, NotReadyError
 from mtl_core.study_file import dump
+from mtl_core.task_errors import Confused, LabelErrors, LabelTables, TaskErrors, write_errors
 from tuning.goals import Goal
 from tuning.results.frames import (
     baselines_frame,
@@ -96,6 +97,23 @@ def test_curves_of_a_study_that_has_not_reported_have_their_columns() -> None:
     curves = curves_frame({"0000": ()})
     assert curves.empty
     assert {"run", "epoch", "seconds", "combined"} <= set(curves)
+
+
+def test_errors_of_the_best_model_come_as_they_are_kept(tmp_path: Path) -> None:
+    made = SimulatedStudy(tmp_path, scheduler={"kind": "none"}, trials=1)
+    made.folder.study.write_text(dump(made.study))
+    made.run()
+    assert tuning.read_study(made.folder.path).errors == {}
+    pairs = (Confused("play", "book", 2),)
+    each = (LabelErrors("play", 5, 3, 3), LabelErrors("book", 1, 3, 1))
+    tables = LabelTables("label", each, pairs, 2, 1)
+    errors = {"intent": TaskErrors(rows=6, wrong=2, unit="rows", measure="x", labels=tables)}
+    made.folder.best.mkdir()
+    write_errors(made.folder.best, errors)
+    found = tuning.read_study(made.folder.path)
+    assert found.errors == errors
+    [drawn] = found.plot.confusions("intent").data
+    assert [list(row) for row in drawn.text] == [["3", "2"], ["", "1"]]
 
 
 def test_what_is_no_study_is_told(tmp_path: Path) -> None:
