@@ -44,8 +44,13 @@ def show_check(study: StudyFile, data: Data) -> None:
     trials = study.trials
     console.print(
         f"{trials} trial{'s' if trials > 1 else ''} of up to {study.max_epochs} epochs, "
-        f"{_trainers_here(study)}; study folder {study.folder}"
+        f"{_finals(study)}{_trainers_here(study)}; study folder {study.folder}"
     )
+
+
+def _finals(study: StudyFile) -> str:
+    """Returns how many runs come behind the search, to stand behind its trials."""
+    return f"then up to {study.final_runs} runs of the final stage, " if study.final_runs else ""
 
 
 def _split_table(facts: DataFacts) -> Table:

@@ -245,6 +245,8 @@ def test_a_seed_that_is_searched_is_no_part_of_a_recipe(workplace, mtl):
     assert outcome.code == 2
     assert re.search(r"search\.seed: the final stage \(study\.finals\) trains", outcome.err)
     assert mtl("check", "study.yaml", *words).code == 0
+    told = mtl("check", "study.yaml", "--set", "study.trials=2", "--set", "study.finals={}").out
+    assert " epochs, then up to 10 runs of the final stage, " in told
 
 
 def test_submit_passes_everything_on_and_returns_the_exit_code_of_the_job(mtl, monkeypatch):
