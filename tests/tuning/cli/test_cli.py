@@ -121,6 +121,8 @@ def test_a_study_folder_of_another_space_is_kept_and_a_new_name_offered(workplac
         (["predict", ".", "hello", "--file", "study.yaml"], "--file: give texts or a file"),
         (["predict", ".", "--file", "gone.txt"], "gone.txt: .*No such file"),
         (["report", "empty"], "not a study folder"),
+        (["report", "empty", "other"], "not a study folder"),
+        (["report", "empty", "--output", "x.html"], "--output: the reports of one study"),
         (["train", "study.yaml", "--output", "study.yaml/x"], "--output: .*study.yaml/x"),
     ],
 )
