@@ -20,7 +20,7 @@ def gains_section(baselines: Baselines | None) -> list[str]:
         return []
     rows = [_row(task, one) for task, one in baselines.items()]
     shown = table(_HEADER, rows)
-    return ["## Does sharing pay?", gains_sentence(baselines), shown, *_notes(baselines)]
+    return ["## Does sharing pay?", shown, *_notes(baselines)]
 
 
 def gains_sentence(baselines: Baselines) -> str:

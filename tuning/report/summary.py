@@ -135,6 +135,7 @@ def so_far(
             best=final_scores(best, {}),
             default=final_scores(history.default, {}),
             finals=None,
+            baselines=None,
             goal=reached(history, facts.objective, so_far=True),
         ),
         replay=_replay(facts, folder, best),

@@ -8,6 +8,8 @@ from pathlib import Path
 from tuning.run.terms import terms_of
 from tuning.study.companions import AloneStudy, companions
 from tuning.study.config import StudyFile
+from tuning.study.folder import StudyFolder
+from tuning.study.folder_check import check_folder
 from tuning.trainers.messages import OWN_STUDY, StudyRef
 from tuning.trainers.trainers import Trainers, start_trainers
 from tuning.trainers.worker import StudyTerms, WorkerSettings
@@ -47,9 +49,13 @@ def company_of(study: StudyFile) -> Company:
     """Reads the data of the tasks alone whose studies belong to a study.
 
     Raises:
-        MtlError: A task alone cannot be trained, or its data cannot be read.
+        MtlError: A task alone cannot be trained, its data cannot be read, or a file in the folder
+            of its study is broken.
     """
-    return Company(alone=companions(study))
+    alone = companions(study)
+    for one in alone:
+        check_folder(StudyFolder(one.study.folder))
+    return Company(alone=alone)
 
 
 def aimed(company: Company, study: StudyFile, measured: Mapping[str, float]) -> Company:

@@ -6,6 +6,7 @@ from tuning.study.folder import StudyFolder
 from tuning.study.history import read_history
 from tuning.study.journal import NotBegunError
 from tuning.study.known import read_known
+from tuning.study.measured import read_measured
 from tuning.study.openings import read_openings
 from tuning.study.result import read_result
 from tuning.study.scored import read_scoring
@@ -36,6 +37,7 @@ def check_folder(folder: StudyFolder) -> None:
     read_scoring(folder, result)
     read_openings(folder)
     read_known(folder)
+    read_measured(folder)
 
 
 def _check(is_fine: bool, wrong: str) -> None:

@@ -147,7 +147,7 @@ def test_the_report_says_who_gained() -> None:
         "Against the same tasks alone: `intent` gained by being trained together; `slots` lost by "
         "it; `a|b` and `topic` show no difference that can be told."
     )
-    heading, _, table, *notes = gains_section(baselines)
+    heading, table, *notes = gains_section(baselines)
     assert heading == "## Does sharing pay?"
     assert (
         "| `intent` | `accuracy` | 85.00 | 85.00 | 80.00 | 80.00 | +3.00 | +1.00 to +5.00 |"

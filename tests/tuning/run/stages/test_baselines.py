@@ -8,7 +8,9 @@ from baseline_sessions import MadeUpTrainers, alone_of, session_of, study_of
 
 from mtl_core.errors import ConfigError, NoScoreError
 from mtl_core.files import hold
+from mtl_core.kept import BrokenError
 from tuning.records import TrialRecord
+from tuning.run import company
 from tuning.run.stages import baselines
 from tuning.statistics.newcombe import difference_interval
 from tuning.study.clock import StudyClock
@@ -182,6 +184,19 @@ def test_a_task_that_learns_nothing_alone_leaves_the_others(tmp_path: Path) -> N
     zero = study_of(tmp_path / "zero", objective={"kind": "relative_gain"})
     with pytest.raises(ConfigError, match="the task 'intent' alone has a main score of 0"):
         session_of(zero, nothing)
+
+
+def test_a_broken_folder_is_told_before_anything_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = study_of(tmp_path)
+    monkeypatch.setattr(company, "companions", alone_of)
+    assert [one.task for one in company.company_of(study).alone] == ["intent", "slots"]
+    folder = alone_of(study)[1].study.folder
+    folder.mkdir(parents=True)
+    (folder / "result.json").write_text("{")
+    with pytest.raises(BrokenError, match=r"alone/slots-\w+/result\.json: .* is broken"):
+        company.company_of(study)
 
 
 def test_the_time_of_baselines_is_theirs(monkeypatch: pytest.MonkeyPatch) -> None:
