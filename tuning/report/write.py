@@ -60,10 +60,5 @@ def write_reports(folder: StudyFolder, summary: StudySummary, optuna_study: optu
     )
     text, order = text_of(sections), read_order(folder.journal)
     write_text(folder.report, text)
-    write_text(html_of(folder.report), study_page(summary, sections, order, errors))
+    write_text(folder.page, study_page(summary, sections, order, errors))
     return text
-
-
-def html_of(report: Path) -> Path:
-    """Returns where the page of a report lies: beside its text."""
-    return report.with_suffix(".html")

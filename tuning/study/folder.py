@@ -32,7 +32,7 @@ class StudyFolder:
     """Paths of a study folder, and the files that only the driver writes.
 
     The driver writes between enter and exit of `opened`, which holds the lock. Anybody may read at
-    any time, and write `report.md` anew.
+    any time, and write the reports anew.
     """
 
     def __init__(self, path: Path) -> None:
@@ -72,6 +72,11 @@ class StudyFolder:
     def report(self) -> Path:
         """The report for people."""
         return self.path / "report.md"
+
+    @property
+    def page(self) -> Path:
+        """The same with figures."""
+        return self.path / "report.html"
 
     @property
     def result(self) -> Path:

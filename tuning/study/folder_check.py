@@ -21,8 +21,8 @@ def check_folder(folder: StudyFolder) -> None:
     for path in (folder.trials, folder.best, folder.scratch, folder.path / "tensorboard"):
         if path.is_symlink() or path.exists():
             _check(path.is_dir(), f"{path}: expected a folder, found something else; move it away")
-    written = (folder.facts, folder.report, folder.status, folder.path / "trials.csv")
-    for path in (*written, folder.path / "versions.json"):
+    written = (folder.facts, folder.report, folder.page, folder.status)
+    for path in (*written, folder.path / "trials.csv", folder.path / "versions.json"):
         _check(not path.is_dir(), f"{path}: expected a file, found a folder; move it away")
     folder.read_inputs()
     result = read_result(folder)

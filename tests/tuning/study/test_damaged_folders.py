@@ -314,6 +314,7 @@ def test_what_is_no_file_is_refused_before_a_study_goes_on(
     [
         ("trials.csv", a_folder),
         ("report.md", a_folder),
+        ("report.html", a_folder),
         ("facts.json", a_folder),
         ("status.json", a_folder),
         ("versions.json", a_folder),
