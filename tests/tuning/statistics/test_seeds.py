@@ -93,9 +93,13 @@ def test_rows_and_seeds_contribute_what_the_analysis_of_variance_says() -> None:
     of_rest = (rest**2).sum() / ((count - 1) * (seeds - 1))
     variance = (of_rows + of_seeds - of_rest) / (count * seeds)
     found = estimate(rows, draws=4_000)
-    # By Hillis 2007 for one recipe, with the squares free of bias: V^2 (n + 2) / v^2 - 2.
-    free = variance**2 * 7 / (of_seeds / (count * seeds)) ** 2 - 2
-    margin = stats.t.ppf(0.975, min(free, variance**2 * 5 / (of_seeds / (count * seeds)) ** 2))
+    # Half-way between Satterthwaite's degrees of freedom, (seeds - 1) V^2 / v^2, and the quantiles
+    # of both parts weighted by their variances.
+    part = of_seeds / (count * seeds)
+    whole = stats.t.ppf(0.975, (seeds - 1) * variance**2 / part**2)
+    share = part / variance
+    weighted = share * stats.t.ppf(0.975, seeds - 1) + (1 - share) * stats.norm.ppf(0.975)
+    margin = (whole + weighted) / 2
     assert (found.high - found.low) / 2 == pytest.approx(margin * variance**0.5, rel=0.04)
 
 
