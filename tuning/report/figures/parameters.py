@@ -141,7 +141,12 @@ def _dots(
 
 
 def contour(
-    records: Sequence[TrialRecord], first: str, second: str, score: Score = OBJECTIVE
+    records: Sequence[TrialRecord],
+    first: str,
+    second: str,
+    score: Score = OBJECTIVE,
+    *,
+    among: Sequence[TrialRecord] = (),
 ) -> "Figure":
     """Draws a score on dev as heights over two parameters, of the trials that ran to their end.
 
@@ -152,11 +157,15 @@ def contour(
         first: Dotted key of `run`, of numbers: between others there is nothing.
         second: Another one; see `pairs`.
         score: What is drawn.
+        among: Trials over whose scores the colours span, so that figures of parts of them can be
+            compared; none = `records`.
     """
     from optuna.visualization import plot_contour
 
     study = _study(evenly(_ran(records, score), _MOST_HEIGHTS), (first, second), score)
     figure = plot_contour(study, params=[label(first), label(second)], target_name=score.title)
+    values = [score.of(record.best) for record in _ran(among or records, score)]
+    figure.update_traces(zmin=min(values), zmax=max(values), selector={"type": "contour"})
     return _restyled(figure, height=380)
 
 

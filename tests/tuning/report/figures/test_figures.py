@@ -140,6 +140,9 @@ def test_a_contour_has_the_scores_at_its_points() -> None:
     for one in records:
         at = heights.z[up.index(one.parameters["x"]), across.index(one.parameters["rate"])]
         assert at == pytest.approx(100 * one.best.combined)
+    assert (heights.zmin, heights.zmax) == (50, 80)
+    part = contour([*records[1:], tried(9, 0.65, x=9, rate=1.0)], "x", "rate", among=records)
+    assert (part.data[0].zmin, part.data[0].zmax) == (50, 80)
 
 
 def test_parallel_coordinates_have_a_line_per_trial_that_ran_to_its_end() -> None:

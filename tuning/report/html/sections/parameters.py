@@ -58,7 +58,7 @@ def _contours(ran: Sequence[TrialRecord], names: Sequence[str]) -> Iterator[Draw
     for (first, second), which, some in drawn:
         yield Drawn(
             f"{first} and {second}{which}",
-            contour(some, first, second),
+            contour(some, first, second, among=ran),
             "Score on dev, the darker the better, between the trials that ran to their end (dots); "
             "far from them it is a guess.",
         )
