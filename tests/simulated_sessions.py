@@ -36,7 +36,7 @@ class SimulatedTrainers:
     Attributes:
         done: What was done, by all sessions: ("train" or "score", run id).
         failing: Ids of the runs that fail.
-        test: Score on test of a run that was scored.
+        test: Score on test of a run that was scored; None = there is no test split.
     """
 
     address = PoolAddress("pool", "tests")
@@ -45,7 +45,7 @@ class SimulatedTrainers:
         self.study = study
         self.done: list[tuple[str, str]] = []
         self.failing: set[str] = set()
-        self.test: Callable[[ScoreJob], float] = lambda job: 0.5
+        self.test: Callable[[ScoreJob], float | None] = lambda job: 0.5
         self.tick: Callable[[], None] = lambda: None
         self.stop = study.stop
 
@@ -75,7 +75,8 @@ class SimulatedTrainers:
             job.export.mkdir(exist_ok=True)
             (job.export / "run").write_text(job.spec.id)
         score = self.test(job)
-        yield Scored({"combined": score, "intent": {"accuracy": score}}, ROWS)
+        scores = None if score is None else {"combined": score, "intent": {"accuracy": score}}
+        yield Scored(scores, 0 if score is None else ROWS)
 
 
 def session_of(

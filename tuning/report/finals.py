@@ -16,6 +16,13 @@ _ROWS: Mapping[Where, str] = {
 }
 
 
+_OPENED = "test was opened for the best, the second and the default alone."
+_CLOSED = (
+    "there are no scores on test, so the differences are those on dev, where the best looks better "
+    "than it is."
+)
+
+
 def finals_verdict(finals: Finals, tasks: Sequence[str] = ()) -> str:
     """Returns in a few sentences what may be claimed of the chosen recipe.
 
@@ -51,9 +58,9 @@ def finals_section(finals: Finals | None) -> list[str]:
     opened = [recipe for recipe in finals.recipes if recipe.test is not None]
     parts = [
         "## Final stage, in percent",
-        f"Each recipe was trained anew with {seeds} seeds. The mean over these runs on dev chose; "
-        "test was opened for the best, the second and the default alone. A cell is the mean, with "
-        "its 95 % interval and the standard deviation of a run.",
+        f"Each recipe was trained anew with {seeds} seeds, in {_count_runs(finals)} runs. The mean "
+        f"over these on dev chose; {_OPENED if opened else _CLOSED} A cell is the mean, with its "
+        "95 % interval and the standard deviation of a run.",
         table(
             ["recipe of trial", "runs", *(f"{code(name)} on dev" for name in _shown(finals))],
             [_dev_row(recipe, finals) for recipe in finals.recipes],
@@ -68,6 +75,13 @@ def finals_section(finals: Finals | None) -> list[str]:
         counted = [one for one in finals.differences if one.score in _shown(finals)]
         parts.append(table(header, map(_difference_row, counted)))
     return [*parts, *_notes(finals)]
+
+
+def _count_runs(finals: Finals) -> int:
+    """Returns how many runs there were; a recipe decoded in two ways has one for both."""
+    return len(
+        {run for one in finals.recipes for run in (*(seed.run for seed in one.seeds), *one.failed)}
+    )
 
 
 def _stage(finals: Finals) -> str:

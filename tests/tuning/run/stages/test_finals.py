@@ -247,6 +247,8 @@ def test_its_report_says_what_may_be_claimed(tmp_path: Path) -> None:
     ) in report
     assert "| `combined` | 80.20 (79.95 to 80.45; sd 0.10) |" in report  # t(2) = 4.303
     assert "Caution: test was opened" not in report
+    runs = 3 * len(finals.recipes)
+    assert f"anew with 3 seeds, in {runs} runs. The mean over these on dev chose; test" in report
     assert f"--set seed={finals.model[-1]}\n" in report
 
 
@@ -324,3 +326,16 @@ def test_watchers_hear_of_every_run(tmp_path: Path) -> None:
         record.id for record in trainers.study.history.goal.ranked(trainers.study.history)
     ]
     assert now.running == []
+
+
+def test_a_study_without_test_is_compared_on_dev_and_says_so(tmp_path: Path) -> None:
+    trainers = trainers_of(tmp_path)
+    trainers.test = lambda job: None
+    finals = finals_of(trainers)
+    assert all(recipe.test is None for recipe in finals.recipes)
+    assert {one.where for one in finals.differences} == {"dev"}
+    assert "there are no scores on test, so" in trainers.study.folder.report.read_text()
+    # That there is none is known, and is not asked for again.
+    trainers.done.clear()
+    assert finals_of(trainers) == finals
+    assert trainers.done == []
