@@ -170,3 +170,32 @@ def test_a_study_finds_settings_of_decoding_and_once_it_has_ended_others(
     Trainer.jobs.clear()
     assert run(path, document).result == again.result
     assert Trainer.jobs == []
+
+
+def test_each_run_of_a_final_stage_is_decoded_as_its_own_model_wants(
+    document: dict[str, dict[str, object]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(company, "start_trainers", start_trainers)
+    monkeypatch.setattr(session, "search", search)
+    monkeypatch.setattr(Trainer, "jobs", [])
+    document["study"] |= {"trials": 1, "finals": {"recipes": 1, "seeds": 2}}
+    document["search"] = {KEY: {"choice": [0.998, 0.4]}}
+    finals = run(tmp_path / "topics.yaml", document).result.finals
+    assert finals is not None
+    # The same two runs, once as they are decoded and once as the study file says.
+    assert [recipe.id for recipe in finals.recipes] == ["0000+decoding", "0000"]
+    best, default = finals.recipes
+    assert [one.run for one in best.seeds] == [one.run for one in default.seeds]
+    assert best.test is not None
+    assert default.test is not None
+    assert best.test["combined"].mean > default.test["combined"].mean
+    assert best.test["combined"].mean == best.dev["combined"].mean  # the same rows here
+    folder = tmp_path / "runs" / "topics"
+    assert thresholds_in(folder) == 0.4
+    scored = [job.spec.id for job in Trainer.jobs if isinstance(job, ScoreJob)]
+    assert sorted(scored) == ["final/0000/seed-1", "final/0000/seed-2"]
+    # What each run scores on draws of the rows is kept as it is decoded.
+    assert best.test["combined"].over == "seeds and rows"
+    assert default.test["combined"].over == "seeds"
+    card = (folder / "best" / "README.md").read_text(encoding="utf-8")
+    assert "the one of 2 runs with other seeds whose dev score is best" in card
