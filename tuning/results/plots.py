@@ -78,7 +78,7 @@ class StudyPlots:
         """Draws a score on dev as heights over two parameters, of trials that ran to their end.
 
         Raises:
-            NotReadyError: Too few trials have both, or one never varies among them.
+            NotReadyError: Too few trials have both, one never varies among them, or one is a choice.
         """
         from tuning.report.figures.parameters import contour, pairs
 
@@ -86,7 +86,7 @@ class StudyPlots:
         if not pairs(self._ranked, both):
             raise NotReadyError(
                 f"{self._folder.path}: too few trials that ran to their end have several values of "
-                f"'{first}' and '{second}'"
+                f"'{first}' and '{second}', or one is a choice and has no numbers"
             )
         return contour(self._ranked, *both, self._score(score))
 
