@@ -78,7 +78,7 @@ class StudyPlots:
         """Draws a score on dev as heights over two parameters, of trials that ran to their end.
 
         Raises:
-            NotReadyError: Too few trials have both, one never varies among them, or one is a choice.
+            NotReadyError: Too few trials have both, or one never varies or is a choice.
         """
         from tuning.report.figures.parameters import contour, pairs
 
