@@ -34,7 +34,7 @@ def errors_section(errors: Errors, *, worst: int = MOST_ROWS) -> list[str]:
         return []
     return [
         "## Errors of the best model",
-        f"On dev, by which it was chosen, and never on test. {AS_READ}",
+        "Of the model in best/, on dev, by which it was chosen, and never on test. " + AS_READ,
         *error_parts(errors, worst=worst),
     ]
 
