@@ -118,6 +118,8 @@ def test_features_reach_the_head() -> None:
         (ClassificationTask, "says", lambda self, *_: [], "expected 6 outputs, found 0"),
         (ClassificationTask, "says", lambda self, *_: [{1}] * 6, "does not become JSON"),
         (ClassificationTask, "is_right", lambda self, outcome: np.array([True]), "is_right"),
+        (ClassificationTask, "rescore", lambda self, _: lambda draws: draws[:, 0], "`score` says"),
+        (ClassificationTask, "rescore", lambda self, _: lambda draws: draws, "one score per draw"),
         (
             Classification,
             "make_column",
