@@ -15,6 +15,7 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 from _harness import Row, command_line, write
+from scipy.stats import norm
 
 from mtl_core.training.drawn import COUNT
 from tuning.statistics.seeds import RunScores, differences, estimates
@@ -42,15 +43,14 @@ class Part:
     lucky: float
     spans: float | None = None
 
-    def odds(self, generator: np.random.Generator, seeds: int, rows: int) -> Floats:
-        """Returns the probability to be right, of two recipes: (2, seeds, rows)."""
-        hard = generator.normal(0, self.hard, rows)
-        lucky = generator.normal(0, self.lucky, (2, seeds, 1))
-        return np.asarray(1 / (1 + np.exp(-(self.mean + hard + lucky))))
+    def odds(self, hard: Floats, lucky: Floats) -> Floats:
+        """Returns the probability to be right, by deviations of rows and of runs."""
+        return np.asarray(1 / (1 + np.exp(-(self.mean + self.hard * hard + self.lucky * lucky))))
 
     def scores(self, generator: np.random.Generator, seeds: int) -> Floats:
         """Returns what runs score on the rows, and on draws of them: (2, seeds, 1 + draws)."""
-        odds = self.odds(generator, seeds, self.rows)
+        lucky = generator.normal(size=(2, seeds, 1))
+        odds = self.odds(generator.normal(size=self.rows), lucky)  # (2, seeds, rows)
         there = np.ones(odds.shape, dtype=int)
         if self.spans is not None:
             there = np.broadcast_to(generator.poisson(self.spans, self.rows), odds.shape)
@@ -66,7 +66,9 @@ class Part:
 
     def truth(self) -> float:
         """Returns the mean over all runs of the score on all rows that there may be."""
-        odds = self.odds(np.random.default_rng(0), 1000, 4000).mean(axis=-1)  # (2, seeds)
+        # Evenly over the distributions, as drawn ones would themselves be off.
+        even = norm.ppf((np.arange(1000) + 0.5) / 1000)
+        odds = self.odds(even, even[:, None]).mean(axis=-1)  # (runs,)
         if self.spans is None:
             return float(odds.mean())
         # F1 of what is expected: right of all that are there, and found besides.
