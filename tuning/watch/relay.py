@@ -28,7 +28,8 @@ class Relay(Watcher):
     def planned(
         self, *, trials: int, ended: Sequence[TrialRecord], epochs: int, trainers: int
     ) -> None:
-        """Has its trials queued."""
+        """Says that they begin, and has them queued."""
+        self.stage(f"searching: {trials} trials" if trials > 1 else "the study file's own recipe")
         self.queued([run_id_of(number) for number in range(trials)], ended)
 
     def queued(self, run_ids: Sequence[str], ended: Sequence[TrialRecord]) -> None:

@@ -38,6 +38,7 @@ def test_each_task_is_trained_alone_and_compared(tmp_path: Path) -> None:
     found = session_of(study, trainers, watcher=listener).result
     assert listener.trials == ["0000", "0001"]
     assert listener.ids == [f"alone/{task}/000{n}" for task in ("intent", "slots") for n in (0, 1)]
+    assert "alone/intent: searching: 2 trials" in listener.stages
     assert {task: one.verdict for task, one in found.baselines.items()} == {
         "intent": "gained", "slots": "lost",
     }  # fmt: skip
