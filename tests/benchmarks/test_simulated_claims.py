@@ -22,7 +22,7 @@ def test_scores_scatter_around_the_truth(claims: ModuleType, spans: float | None
     generator = np.random.default_rng(0)
     scores = np.array([part.scores(generator, 2) for _ in range(60)])  # (60, 2, 2, 1001)
     assert scores.shape == (60, 2, 2, 1001)
-    assert 0 < scores.min() <= scores.max() < 1
+    assert 0 < scores.min() < scores.max() <= 1
     error = scores[..., 0].mean(axis=(1, 2)).std() / 60**0.5
     assert scores[..., 0].mean() == pytest.approx(part.truth(), abs=4 * error)
     assert scores[..., 1:].mean() == pytest.approx(scores[..., 0].mean(), abs=0.003)
