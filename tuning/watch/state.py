@@ -168,6 +168,8 @@ class StudyState(Watcher):
             # Without the trials that an earlier session left running: they wait until they begin.
             self._plan = Plan(trials, epochs, trainers, self._plan.goal)
             self._records = {record.id: record for record in ended}
+            # Baselines may have come first.
+            self._queue = Queue()
             self._stage = "searching"
 
     def queued(self, run_ids: Sequence[str], ended: Sequence[TrialRecord]) -> None:
@@ -226,7 +228,8 @@ class StudyState(Watcher):
         As a bound they are counted in rounds: all trainers wait for the longest trial of a round.
         """
         epoch_seconds = self._epoch_seconds(records)
-        if epoch_seconds is None:
+        # Before the search nobody has said how long a run is.
+        if epoch_seconds is None or not self._plan.epochs:
             return None
         if self._queue.run_ids:
             epochs = self._queue.epochs_left(self._plan.epochs, self._epochs_done)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from trials import at_work, record
@@ -96,3 +97,17 @@ def test_a_snapshot_stays_as_it_was() -> None:
     state.ended(record(0, "complete", 0.5))
     assert [one.id for one in before.running] == ["0000"]
     assert (before.ended, before.ranked) == (0, [])
+
+
+def test_baselines_before_the_search_leave_its_estimate_alone() -> None:
+    state = StudyState("demo")
+    alone = replace(record(0, "running"), id="alone/intent/0000")
+    state.queued([alone.id], [])
+    state.began(alone)
+    state.progressed([replace(at_work(0, epoch=1, step=10, seconds=10.0), job=alone.id)])
+    # How long a run is has not been told yet.
+    assert state.snapshot().estimate is None
+    state.planned(trials=1, ended=[], epochs=3, trainers=1)
+    state.began(record(0, "running"))
+    state.progressed([at_work(0, epoch=1, step=10, seconds=10.0)])
+    assert seconds_left(state) == (22 * 2.5, True)
