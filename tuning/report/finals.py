@@ -56,13 +56,18 @@ def finals_section(finals: Finals | None) -> list[str]:
         return []
     seeds = max(len(recipe.seeds) + len(recipe.failed) for recipe in finals.recipes)
     opened = [recipe for recipe in finals.recipes if recipe.test is not None]
+    shown = scores_that_count(finals)
     parts = [
         "## Final stage, in percent",
         f"Each recipe was trained anew with {seeds} seeds, in {_count_runs(finals)} runs. The mean "
         f"over these on dev chose; {_OPENED if opened else _CLOSED} A cell is the mean, with its "
         "95 % interval and the standard deviation of a run.",
         table(
-            ["recipe of trial", "runs", *(f"{code(name)} on dev" for name in _shown(finals))],
+            [
+                "recipe of trial",
+                "runs",
+                *(f"{code(name)} on dev" for name in scores_that_count(finals)),
+            ],
             [_dev_row(recipe, finals) for recipe in finals.recipes],
         ),
     ]
@@ -72,7 +77,7 @@ def finals_section(finals: Finals | None) -> list[str]:
     if finals.differences:
         header = ["difference", "score", "rows", "points", "95 % interval", "the first is"]
         # Of the scores of single labels there may be hundreds.
-        counted = [one for one in finals.differences if one.score in _shown(finals)]
+        counted = [one for one in finals.differences if one.score in shown]
         parts.append(table(header, map(_difference_row, counted)))
     return [*parts, *_notes(finals)]
 
@@ -115,7 +120,7 @@ def _claim(found: Difference, whom: str) -> str:
     return f"It is {found.claim} than {whom}{of} on {rows} ({points})."
 
 
-def _shown(finals: Finals) -> list[str]:
+def scores_that_count(finals: Finals) -> list[str]:
     """Returns the scores of the table of recipes: the combined one, and the main one of tasks."""
     tasks = list(dict.fromkeys(name.partition("/")[0] for name in finals.best.dev if "/" in name))
     main = main_scores({task: _scores(finals.best, task) for task in tasks})
@@ -124,7 +129,7 @@ def _shown(finals: Finals) -> list[str]:
 
 def _dev_row(recipe: FinalRecipe, finals: Finals) -> list[str]:
     failed = f" and {len(recipe.failed)} failed" if recipe.failed else ""
-    cells = [_cell(name, recipe.dev.get(name)) for name in _shown(finals)]
+    cells = [_cell(name, recipe.dev.get(name)) for name in scores_that_count(finals)]
     return [_role(recipe, finals), f"{len(recipe.seeds)}{failed}", *cells]
 
 
@@ -173,15 +178,15 @@ def _interval_of_difference(found: Difference) -> str:
 
 def _notes(finals: Finals) -> Iterator[str]:
     """Yields what a reader has to know of the tables."""
-    overs = {one.estimate.over for one in finals.differences}
-    if overs:
-        told = {
-            "seeds": "other seeds alone, on these very rows",
-            "rows": "other rows alone",
-            "seeds and rows": "other seeds and other rows of test",
-        }
-        allowed = " or for ".join(told[one] for one in sorted(overs))
-        yield f"Intervals of differences allow for {allowed}."
+    told = {
+        "seeds": "other seeds alone, on these very rows",
+        "rows": "other rows alone",
+        "seeds and rows": "other seeds and other rows of test",
+    }
+    counted = [one for one in finals.differences if one.score in scores_that_count(finals)]
+    for over in sorted({one.estimate.over for one in counted}):
+        names = dict.fromkeys(code(one.score) for one in counted if one.estimate.over == over)
+        yield f"The intervals of {', '.join(names)} allow for {told[over]}."
     failed = [
         f"{called(run)}: {code(reason)}"
         for recipe in finals.recipes

@@ -11,9 +11,10 @@ recipe lie apart. As the runs are few, Student's t takes the place of the normal
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from mtl_core.scores import is_share
 from tuning.statistics.estimates import Difference, Estimate, Over, Where
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def estimates(runs: Sequence[RunScores]) -> dict[str, Estimate]:
     Args:
         runs: Runs that differ in their seeds; none = there are no scores.
     """
-    return {name: _estimate(_runs(runs, name)) for name in _shared(runs)}
+    return {name: _bounded(name, _estimate(_runs(runs, name))) for name in _shared(runs)}
 
 
 def differences(
@@ -74,6 +75,15 @@ def _shared(runs: Sequence[RunScores]) -> list[str]:
     """Returns the scores that every run has, in the order of the first."""
     first = runs[0].scores if runs else ()
     return [name for name in first if all(name in one.scores for one in runs)]
+
+
+def _bounded(name: str, found: Estimate) -> Estimate:
+    """Returns an estimate whose interval holds no share above 1.
+
+    It covers the true mean as often. Of objectives, one may be a gain, which has no such end.
+    """
+    is_bounded = is_share(name) and name != "combined" and found.mean <= 1 < found.high
+    return replace(found, high=1.0) if is_bounded else found
 
 
 def _runs(runs: Sequence[RunScores], name: str) -> "Runs":

@@ -1,5 +1,6 @@
 """Estimates over seeds and rows, against scipy, statsmodels, sums by hand, and by simulation."""
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -155,3 +156,11 @@ def test_scores_that_a_run_lacks_are_left_out() -> None:
     runs = [RunScores({"combined": 0.5, "a/f1": 0.5}), RunScores({"a/f1": 0.6})]
     assert list(estimates(runs)) == ["a/f1"]
     assert estimates([]) == {}
+
+
+def test_no_interval_holds_a_share_above_one() -> None:
+    runs = [{"intent/accuracy": score, "words/perplexity": score} for score in (0.88, 0.99, 1.0)]
+    found = estimates([RunScores(scores) for scores in runs])
+    share, other = found["intent/accuracy"], found["words/perplexity"]
+    assert other.high > 1
+    assert share == replace(other, high=1.0)
