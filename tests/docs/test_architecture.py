@@ -3,6 +3,7 @@
 import ast
 import importlib.util
 import re
+from collections import Counter
 from pathlib import Path
 from types import ModuleType
 
@@ -66,3 +67,9 @@ def test_whatever_is_named_exists_somewhere() -> None:
 def test_the_tree_keeps_a_limit(limit: tuple[str, list[str]]) -> None:
     title, found = limit
     assert found == [], title
+
+
+def test_no_two_test_files_have_one_name() -> None:
+    # Without packages pytest knows a file by its name alone, and refuses the second of two.
+    counts = Counter(path.name for path in (ROOT / "tests").rglob("*.py"))
+    assert not [name for name, count in counts.items() if count > 1]

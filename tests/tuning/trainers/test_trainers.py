@@ -30,7 +30,7 @@ pytestmark = [
 ]
 
 _MESSAGE_SECONDS = 600
-_HANG_SECONDS = 15
+_HANG_SECONDS = 30
 _RECIPES: list[dict[str, object]] = [
     {"optimizer.encoder_lr": 1e-3},
     {"freezing": {"kind": "lower_layers", "layers": 2}},
