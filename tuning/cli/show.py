@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from mtl_core.scores import flatten, show_score
+from tuning.report.gains import gains_sentence
 from tuning.report.verdict import UNSEEN, against, cautions, on_test, verdict
 from tuning.watch.console import plain_console
 
@@ -74,6 +75,8 @@ def tell_result(result: "StudyResult", lines: "EventLines") -> None:
 def _judgement(result: "Result") -> Iterator[str]:
     yield verdict(result)
     yield from cautions(result)
+    if result.baselines:
+        yield gains_sentence(result.baselines, shown=str)
     found = on_test(result.best, result.default) if result.best and result.default else None
     # Scores on all of test stand in the table.
     if found is not None and found.where == UNSEEN:

@@ -1,9 +1,10 @@
 """The section of a report on what sharing brings: each task beside the same task alone."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from mtl_core.markdown import code
 from mtl_core.scores import show_difference, show_score
+from tuning.records import DEFAULT_ID
 from tuning.report.markdown import table
 from tuning.statistics.estimates import Difference, Estimate
 from tuning.study.gains import Baseline, Baselines
@@ -23,14 +24,19 @@ def gains_section(baselines: Baselines | None) -> list[str]:
     return ["## Does sharing pay?", shown, *_notes(baselines)]
 
 
-def gains_sentence(baselines: Baselines) -> str:
-    """Returns in a sentence which tasks gained, which lost, and of which it cannot be told."""
+def gains_sentence(baselines: Baselines, *, shown: Callable[[str], str] = code) -> str:
+    """Returns in a sentence which tasks gained, which lost, and of which it cannot be told.
+
+    Args:
+        baselines: Each task beside the same alone, at least one.
+        shown: Makes of the name of a task what stands in the sentence.
+    """
     found: dict[str, list[str]] = {}
     for task, one in baselines.items():
-        found.setdefault(one.verdict, []).append(code(task))
+        found.setdefault(one.verdict, []).append(shown(task))
     told = {
         "gained": "gained by being trained together",
-        "lost": "lost by it",
+        "lost": "lost by being trained together",
         "cannot be told": "shows no difference that can be told",
     }
     several = {"cannot be told": "show no difference that can be told"}
@@ -39,7 +45,10 @@ def gains_sentence(baselines: Baselines) -> str:
         for verdict, text in told.items()
         if (tasks := found.get(verdict, []))
     ]
-    return f"Against the same tasks alone: {'; '.join(parts)}."
+    # With `baselines: default` it is not the best recipe, for which a reader would take it.
+    together = {one.together for one in baselines.values()} - {None, DEFAULT_ID}
+    whom = f"Recipe {together.pop()}" if together else "The default recipe"
+    return f"{whom} against the same tasks alone: {'; '.join(parts)}."
 
 
 def _listed(tasks: list[str]) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tuning.records import DEFAULT_ID
 from tuning.report.gains import gains_section, gains_sentence
 from tuning.statistics.draws import write_draws
 from tuning.statistics.estimates import Difference, Estimate
@@ -144,8 +145,13 @@ def test_the_report_says_who_gained() -> None:
         "topic": Baseline("alone/topic-1"),
     }
     assert gains_sentence(baselines) == (
-        "Against the same tasks alone: `intent` gained by being trained together; `slots` lost by "
-        "it; `a|b` and `topic` show no difference that can be told."
+        "Recipe 0003 against the same tasks alone: `intent` gained by being trained together; "
+        "`slots` lost by being trained together; `a|b` and `topic` show no difference that can be "
+        "told."
+    )
+    own = {"intent": replace(baselines["intent"], together=DEFAULT_ID)}
+    assert gains_sentence(own, shown=str) == (
+        "The default recipe against the same tasks alone: intent gained by being trained together."
     )
     heading, table, *notes = gains_section(baselines)
     assert heading == "## Does sharing pay?"
