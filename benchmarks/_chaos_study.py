@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -39,37 +38,34 @@ SETUPS: Mapping[str, Mapping[str, object]] = {
 }
 """Name -> the `study` section of a study that ends the same whenever it runs undisturbed."""
 
-_SAMPLERS: Sequence[Mapping[str, object]] = (
-    {"kind": "tpe", "startup_trials": 3},
-    {"kind": "gp", "startup_trials": 3},
-    {"kind": "cma_es", "population_size": 4},
-    {"kind": "qmc"},
-    {"kind": "grid", "points": 5},
-    {"kind": "random"},
-    {"kind": "nsga2", "population_size": 3},
-    {"kind": "nsga3", "population_size": 3},
-    {"kind": "imported", "class_path": "optuna.samplers:TPESampler"},
+_ALONE: dict[str, object] = {"resources": {"trainers": 1}}
+"""With several, what is drawn and stopped hangs on which of them is the faster one."""
+
+_SEVERAL = _ALONE | {"objective": {"kind": "pareto"}}
+# A population is the same on any number of trainers.
+_POPULATION = {"resources": {"trainers": 2}}
+_PROMOTING = {"form": "promoting"}
+_PAIRS: Sequence[tuple[Mapping[str, object], Mapping[str, object], Mapping[str, object]]] = (
+    ({"kind": "tpe", "startup_trials": 3}, {"kind": "asha", **_PROMOTING}, _ALONE),
+    ({"kind": "gp", "startup_trials": 3}, {"kind": "pasha"}, _ALONE),
+    ({"kind": "cma_es", "population_size": 4}, {"kind": "hyperband"}, _ALONE),
+    ({"kind": "qmc"}, {"kind": "median"}, _ALONE),
+    ({"kind": "grid", "points": 5}, {"kind": "asha"}, _ALONE),
+    ({"kind": "random"}, {"kind": "pbt"}, _POPULATION),
+    ({"kind": "nsga2", "population_size": 3}, {"kind": "pareto_asha"}, _SEVERAL),
+    ({"kind": "nsga3", "population_size": 3}, {"kind": "pareto_asha", **_PROMOTING}, _SEVERAL),
+    ({"kind": "imported", "class_path": "optuna.samplers:TPESampler"}, _NONE, _ALONE),
 )
-_SCHEDULERS: Sequence[Mapping[str, object]] = (
-    {"kind": "asha", "form": "promoting"},
-    {"kind": "pasha"},
-    {"kind": "hyperband"},
-    {"kind": "median"},
-    {"kind": "asha"},
-    _NONE,
-)
+"""Sampler, scheduler and the rest of `study`: no fewer have every kind of both. A test says so."""
 
 
 def _searches() -> dict[str, Mapping[str, object]]:
-    """Returns studies in which every sampler and every scheduler comes at least once."""
-    return {
-        f"{sampler['kind']} and {scheduler.get('form', scheduler['kind'])}": {
-            "sampler": sampler,
-            "scheduler": scheduler,
-            "resources": {"trainers": 1},
-        }
-        for sampler, scheduler in zip(_SAMPLERS, cycle(_SCHEDULERS), strict=False)
-    }
+    found: dict[str, Mapping[str, object]] = {}
+    for sampler, scheduler, rest in _PAIRS:
+        form = " ".join(str(scheduler[key]) for key in ("form", "kind") if key in scheduler)
+        name = f"{sampler['kind']} and {form}"
+        found[name] = {"sampler": sampler, "scheduler": scheduler, **rest}
+    return found
 
 
 SEARCHES = _searches()
@@ -143,16 +139,21 @@ def reports_of(folder: Path) -> dict[str, list[dict[str, Any]]]:
 def essence_of(folder: Path) -> dict[str, Any]:
     """Returns all of a study that ended which must not hang on what happened meanwhile."""
     parameters: dict[str, dict[str, object]] = {}
+    taken_over: dict[str, object] = {}
     for record in journal_of(folder):
         if record["op_code"] == 5:
             of_trial = parameters.setdefault(f"{record['trial_id']:04d}", {})
             of_trial[record["param_name"]] = record["param_value_internal"]
+        elif record["op_code"] == 8 and "taken_over" in record["user_attr"]:
+            # All that the trial has taken over so far: one that is noted twice shows.
+            taken_over[f"{record['trial_id']:04d}"] = record["user_attr"]["taken_over"]
     result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
     del result["seconds"]
     weights = sorted((folder / "best").glob("*.safetensors"))
     return {
         "ended": ended_of(folder),
         "parameters": parameters,
+        "taken_over": taken_over,
         "reports": reports_of(folder),
         "result": result,
         "weights": {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in weights},
@@ -174,7 +175,7 @@ def without_trials(essence: Mapping[str, Any], run_ids: set[str]) -> dict[str, A
     """Returns what is left of a study without some trials, and without what was found over all."""
     return {
         part: {run_id: value for run_id, value in essence[part].items() if run_id not in run_ids}
-        for part in ("ended", "parameters", "reports")
+        for part in ("ended", "parameters", "taken_over", "reports")
     }
 
 

@@ -7,8 +7,13 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import get_args
 
 import pytest
+
+from tuning.search.samplers.kinds import SamplerSection
+from tuning.search.schedulers.kinds import SchedulerSection
+from tuning.study.load import load_study
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
@@ -88,6 +93,30 @@ def test_every_kind_of_fault_is_drawn_before_one_comes_again(chaos: ModuleType) 
     assert sorted(f.name for _, taken in dealt for f in taken) == sorted(f.name for f in faults)
     assert all(setup in fault.setups for setup, taken in dealt for fault in taken)
     assert len(chaos.short()) == 10
+
+
+def test_every_sampler_and_every_scheduler_is_searched_with(
+    study: ModuleType, tmp_path: Path
+) -> None:
+    def kinds(section: object) -> set[str]:
+        union, _ = get_args(section)
+        return {kind for one in get_args(union) for kind in get_args(one.__annotations__["kind"])}
+
+    inputs = study.Inputs(tmp_path, sentences=8)
+    found = [load_study(str(inputs.write(tmp_path, name))).study for name in study.SEARCHES]
+    samplers, schedulers = kinds(SamplerSection), kinds(SchedulerSection)
+    assert {one.sampler.kind for one in found} == samplers
+    assert {one.scheduler.kind for one in found} == schedulers
+    assert len(found) == max(len(samplers), len(schedulers))
+
+
+def test_a_checkpoint_that_is_taken_over_twice_is_found(study: ModuleType, tmp_path: Path) -> None:
+    (tmp_path / "result.json").write_text('{"seconds": 1.0}')
+    found = []
+    for told in (["a"], ["a", "a"]):
+        write_journal(tmp_path, {"op_code": 8, "trial_id": 1, "user_attr": {"taken_over": told}})
+        found.append(study.essence_of(tmp_path))
+    assert study.differences(*found) == ["/taken_over/0001"]
 
 
 def test_only_the_reports_that_were_taken_away_are_not_compared(study: ModuleType) -> None:
