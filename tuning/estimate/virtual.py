@@ -101,9 +101,10 @@ class VirtualStudy:
         return trial.cost.epoch / self.reports_per_epoch
 
     def _next(self, waiting: list[_Trial], running: Sequence[object]) -> _Trial | None:
-        """Returns the trial for a free trainer; those that were paused first."""
+        """Returns the trial for a free trainer; those that were paused first, as a rule."""
         # In the order of `OptunaSearcher.suggest`: a scheduler may count on it.
-        named = self.scheduler.next_paused()
+        begins_first = bool(waiting) and self.scheduler.waits_for_all
+        named = None if begins_first else self.scheduler.next_paused()
         if named is None and not waiting and not running:
             named = self.scheduler.last_paused()
         if named is not None:
@@ -119,14 +120,18 @@ class VirtualStudy:
         progress = trial.reports / self.reports_per_epoch
         # Also of a last report, and of the recipe that always runs on: others are measured by them.
         decision = self.scheduler.decide(trial.id, _report(trial, progress))
-        if progress >= trial.cost.epochs:
-            return False
-        if trial.id == run_id_of(0):
-            return True
-        if isinstance(decision, Pause):
+        is_last = progress >= trial.cost.epochs
+        wants_pause = isinstance(decision, Pause)
+        # As `StudyScheduler` has it: where every run goes on in time, that recipe pauses as well.
+        is_kept = trial.id == run_id_of(0) and not (wants_pause and self.scheduler.waits_for_all)
+        if wants_pause and not is_kept and not is_last:
             self._paused[trial.id] = trial
             self._most_paused = max(self._most_paused, len(self._paused))
-        return not isinstance(decision, Pause | Stop)
+            return False
+        goes_on = not is_last and (is_kept or not isinstance(decision, Stop))
+        if wants_pause or not goes_on:
+            self.scheduler.forget(trial.id)  # Nobody is to wait for it.
+        return goes_on
 
 
 def _report(trial: _Trial, progress: float) -> Report:

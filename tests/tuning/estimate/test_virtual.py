@@ -10,6 +10,7 @@ from tuning.estimate.virtual import Cost, Spent, VirtualStudy
 from tuning.search.schedulers.asha import AshaSection
 from tuning.search.schedulers.base import Scheduler
 from tuning.search.schedulers.kinds import SchedulerSection
+from tuning.search.schedulers.pbt import PbtSection
 from tuning.trainers.decisions import Stop
 
 COST = Cost(epochs=9, setup=2.0, epoch=10.0)
@@ -73,3 +74,14 @@ def test_paused_trials_are_counted() -> None:
     found = spent(promoting, [COST] * 9)
     # Three rungs: one of three goes on at each, and trial 0 is never paused.
     assert 2 <= found.paused <= 8
+
+
+@pytest.mark.parametrize("trainers", [1, 2, 3])
+def test_of_a_population_all_are_paused_at_a_time(trainers: int) -> None:
+    costs = [Cost(epochs, 2.0, 10.0) for epochs in (4, 4, 2, 4, 4, 4)]
+    found = spent(PbtSection().build(4), costs, trainers=trainers, reports=2)
+    assert found.paused == 6
+    # The trial of 2 epochs is not waited for any more when it is over.
+    assert found.epochs == pytest.approx(22)
+    generations = sum(-(-runs // trainers) for runs in (6, 6, 5, 5))
+    assert found.seconds == pytest.approx(generations * (2 + 10))
