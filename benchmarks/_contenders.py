@@ -89,7 +89,7 @@ def ours(
         epochs: Of a run.
         search: The section of that name.
         known: With the shipped priors, and the first points that they make.
-        sections: Of `study`: its sampler, its scheduler, its objective.
+        sections: Of `study`: its sampler, its scheduler, its objective, its trials.
     """
     from tuning.search.points import Points
     from tuning.search.searcher import OptunaSearcher
@@ -114,7 +114,7 @@ def ours(
     study = optuna.create_study(directions=["maximize"] * max(1, len(goal.tasks)), sampler=sampler)
     scheduler = StudyScheduler(file.study.scheduler.build(epochs, goal.values))
     points = Points(
-        study, file.space, total=ENDLESS, default_parameters=file.default_parameters,
+        study, file.space, total=file.study.trials, default_parameters=file.default_parameters,
         first=first_points(file.space, priors), goal=goal,
     )  # fmt: skip
     searcher = OptunaSearcher(
@@ -122,13 +122,16 @@ def ours(
         scheduler,
         pool=PoolAddress("pool", "virtual"),
         spec_of=lambda run_id, overrides: TrialSpec(run_id, overrides, Path(run_id)),
+        hand_over=lambda donor, run_id, *, reports: None,  # No checkpoint: the world is told.
     )
 
     def point_of(_: str, config: Any) -> Point:
         found = TrialConfig.of(config)
         # What lies outside of the space, trial 0 has from its recipe.
         parameters = {**file.default_parameters, **found.parameters}
-        return Point(found.spec.id, parameters, found.delivered)
+        last = found.taken_over[-1] if found.taken_over else None
+        donor = last.donor if last is not None and last.number == found.delivered else None
+        return Point(found.spec.id, parameters, found.delivered, donor)
 
     return TuneContender(
         searcher, scheduler, point_of=point_of,

@@ -3,10 +3,10 @@
 import sys
 from argparse import Namespace
 from collections.abc import Iterator
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import optuna
@@ -129,6 +129,55 @@ def test_the_others_are_played_as_well(modules: dict[str, ModuleType], name: str
     lengths = {one.run_id: one.number for one in seen}
     assert len(seen) == 80
     assert min(lengths.values()) < 20 <= max(lengths.values())
+
+
+def test_who_takes_over_goes_on_from_the_score_of_the_donor(
+    modules: dict[str, ModuleType],
+) -> None:
+    class Known:
+        """Curves of five reports, each by its name."""
+
+        curves: ClassVar = {
+            "good": [0.2, 0.5, 0.6, 0.6, 0.6],
+            "poor": [0.1, 0.1, 0.1, 0.1, 0.1],
+            "late": [0.0, 0.1, 0.2, 0.5, 0.9],
+        }
+
+        def means(self, recipes: list[dict[str, Any]]) -> np.ndarray:
+            return np.array([[[score] * 2 for score in self.curves[one["x"]]] for one in recipes])
+
+        def draw(self, mean: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+            return mean + 0.01
+
+    virtual = modules["_virtual"]
+    world = virtual.World(Known(), 0)
+    for name in ("good", "poor"):
+        world.run(virtual.Point(name, {"x": name}))
+    changed = virtual.Point("poor", {"x": "late"}, done=2, donor="good")
+    world.take_over(changed)
+    noisy, truth = world.run(changed)
+    # 0.5 + (0.2 - 0.1), 0.5 + (0.5 - 0.1), 0.5 + (0.9 - 0.1) which is more than there is.
+    assert truth[:, 0] == pytest.approx([0.1, 0.1, 0.6, 0.9, 1.0])
+    assert noisy[:, 1] == pytest.approx([0.11, 0.11, 0.61, 0.91, 1.0])
+    # The donor stays as it is.
+    assert world.run(virtual.Point("good", {}))[1][:, 0] == pytest.approx(Known.curves["good"])
+
+
+def test_a_population_is_played_until_all_of_it_has_run(modules: dict[str, ModuleType]) -> None:
+    virtual, quality = modules["_virtual"], modules["search_quality"]
+    found: dict[str, float] = {}
+    for name, start in (quality.populations() | {"random": quality.methods(20)["random"]}).items():
+        world = virtual.World(Grown(), 0)
+        seen = virtual.play(start(0, 2), world, trainers=4, budget=24)
+        found[name] = max(one.truth.mean() for one in seen)
+        trials = {one.run_id for one in seen}
+        assert len(seen) == 20 * len(trials)
+        if name != "random":
+            assert name == f"PBT of {len(trials)} trials"
+            # Of reports that fall together none comes before the others are there.
+            progress = [one.number for one in seen]
+            assert all(after >= before - 5 for before, after in pairwise(progress))
+    assert found["PBT of 12 trials"] > found["random"]
 
 
 @pytest.mark.slow
