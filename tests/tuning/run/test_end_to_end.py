@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import RunConfigFactory
+from conftest import Mtl, RunConfigFactory
 
 from mtl_core.study_file import dump
 from mtl_core.training.report import Report
@@ -33,9 +33,8 @@ _ENDLESS = ("--set", "training.epochs=100000", "--set", "study.scheduler={kind: 
 _UMASK = 0o027
 """Of all studies here: the group may read what they write, and others may not."""
 
-_LONG_EPOCHS = 80
-_LONG = ("--set", f"training.epochs={_LONG_EPOCHS}")
-"""A study that is disturbed in its middle, and still ends."""
+_LONG_EPOCHS = 16
+"""Of runs that are disturbed in their middle, and still end."""
 
 
 @pytest.fixture
@@ -86,26 +85,25 @@ def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> N
         time.sleep(0.01)
 
 
-def reports_of(folder: Path, trial: str) -> list[Report]:
-    path = folder / "trials" / trial / "reports.jsonl"
+def reports_of(run: Path) -> list[Report]:
+    """The reports of a run in its file."""
+    path = run / "reports.jsonl"
     if not path.is_file():
         return []
     lines = path.read_text(encoding="utf-8").split("\n")[:-1]
     return [Report.from_json(line) for line in lines]
 
 
-def scores_of(folder: Path) -> dict[str, list[tuple[int, float, float]]]:
-    """Trial id -> (epoch, combined, loss) of every report in its file."""
-    return {
-        trial.name: [
-            (report.epoch, report.combined, sum(report.losses.values()))
-            for report in reports_of(folder, trial.name)
-        ]
-        for trial in sorted((folder / "trials").iterdir())
-    }
+def scores_of(run: Path) -> list[tuple[int, float, float]]:
+    """(epoch, combined, loss) of every report of a run."""
+    return [(r.epoch, r.combined, sum(r.losses.values())) for r in reports_of(run)]
 
 
-def here(run_config: RunConfigFactory, **more: float) -> list[tuple[int, float, float]]:
+def trials_of(folder: Path) -> list[Path]:
+    return sorted((folder / "trials").iterdir())
+
+
+def here(run_config: RunConfigFactory, **more: float | None) -> list[tuple[int, float, float]]:
     """The reports of the default recipe, trained in this process without Ray."""
     import torch
 
@@ -116,19 +114,21 @@ def here(run_config: RunConfigFactory, **more: float) -> list[tuple[int, float, 
     return [(r.epoch, r.combined, sum(r.losses.values())) for r in train(config)]
 
 
-def check_complete(folder: Path, epochs: int = _EPOCHS) -> None:
+def check_complete(folder: Path, *, trials: int, epochs: int = _EPOCHS) -> None:
     """Every trial is there once, with epochs 1, 2, ... once each, and the result is whole."""
     result = json.loads((folder / "result.json").read_text())
     assert result["status"] == "complete"
-    assert sum(result["trials"].values()) == 4
+    assert sum(result["trials"].values()) == len(trials_of(folder)) == trials
     assert result["trials"]["failed"] == 0
-    for trial, reports in scores_of(folder).items():
-        assert [epoch for epoch, *_ in reports] == list(range(1, len(reports) + 1)), trial
-    assert len(scores_of(folder)["0000"]) == epochs
+    for trial in trials_of(folder):
+        numbers = [report.epoch for report in reports_of(trial)]
+        assert numbers == list(range(1, len(numbers) + 1)), trial
+    assert len(reports_of(folder / "trials/0000")) == epochs
     for name in ("best", "default"):
         keys = {"trial", "parameters", "precision", "dev", "test", "unseen", "decoding"}
         assert set(result[name]) == keys
-        assert set(result[name]["test"]) >= {"combined", "intent", "slots"}
+        # With a final stage its runs are scored on test instead.
+        assert (result[name]["test"] is None) == (result["finals"] is not None)
     assert (folder / "best" / "model.safetensors").is_file()
     check_modes(folder)
     # Nothing goes on with a trial that has ended.
@@ -153,14 +153,17 @@ def ray_processes(session: int | str) -> list[psutil.Process]:
     return found
 
 
-def test_study_from_start_to_end_and_again(study_file: Path) -> None:
+def test_study_from_start_to_end_and_again(study_file: Path, mtl: Mtl) -> None:
     folder = study_file.parent / "runs" / "tiny"
     output = finish(start(study_file), code=0)
-    check_complete(folder)
+    check_complete(folder, trials=4)
+    result = json.loads((folder / "result.json").read_text())
+    for name in ("best", "default"):
+        assert set(result[name]["test"]) >= {"combined", "intent", "slots"}
     assert "trial 0000 complete" in output
     assert "Traceback" not in output
     check_tensorboard(folder)
-    check_replay(folder)
+    check_replay(folder, mtl)
 
     kept = [p for p in folder.rglob("*.json*") if p.name != "status.json"]  # of the last driver
     before = {p: p.read_bytes() for p in kept}
@@ -170,7 +173,7 @@ def test_study_from_start_to_end_and_again(study_file: Path) -> None:
     seconds = json.loads((folder / "result.json").read_text())["seconds"]
     told = start(study_file, "--set", "study.trials=5", "--json", stderr=subprocess.DEVNULL)
     events = [json.loads(line) for line in finish(told, code=0).splitlines()]
-    assert len(scores_of(folder)) == 5
+    assert len(trials_of(folder)) == 5
     assert [one["run"] for one in events if one["event"] == "ended"] == ["0004"]
     assert events[-1]["event"] == "result"
     assert events[-1]["result"] == json.loads((folder / "result.json").read_text())
@@ -180,52 +183,86 @@ def test_study_from_start_to_end_and_again(study_file: Path) -> None:
 def check_tensorboard(folder: Path) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    for trial, reports in scores_of(folder).items():
-        events = EventAccumulator(str(folder / "tensorboard" / trial)).Reload()
+    for trial in trials_of(folder):
+        events = EventAccumulator(str(folder / "tensorboard" / trial.name)).Reload()
         shown = [(event.step, event.value) for event in events.Scalars("dev/combined")]
-        expected = [(epoch, pytest.approx(combined)) for epoch, combined, _ in reports]
+        expected = [(epoch, pytest.approx(combined)) for epoch, combined, _ in scores_of(trial)]
         assert shown == expected
 
 
-def check_replay(folder: Path) -> None:
+def check_replay(folder: Path, mtl: Mtl) -> None:
     """The command that the report names gives the best trial's numbers again."""
     report = (folder / "report.md").read_text()
     command = next(line for line in report.splitlines() if "mtl train" in line).strip("` ")
-    words = shlex.split(command)[1:]
-    output = subprocess.run(
-        [sys.executable, "-m", "tuning", *words, "--output", str(folder.parent / "replay")],
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd=Path(__file__).parents[3],
-    ).stdout
+    outcome = mtl(*shlex.split(command)[1:], "--output", str(folder.parent / "replay"))
+    assert outcome.code == 0, outcome.err
     best = json.loads((folder / "result.json").read_text())["best"]
-    assert f"combined {best['dev']['combined']:.4f}; " in output
+    assert f"combined {best['dev']['combined']:.4f}; " in outcome.out
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="others take no limits from outside")
-def test_a_full_disk_fails_no_trial_and_changes_nothing(
+def test_a_full_disk_and_a_driver_killed_in_the_final_stage_change_nothing(
     study_file: Path, run_config: RunConfigFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Both happen to one study, since every driver takes long to start."""
     folder = study_file.parent / "runs" / "tiny"
-    session = f"full-{os.getpid()}"
-    monkeypatch.setenv("MTL_TEST_SESSION", session)
+    settings = (f"training.epochs={_LONG_EPOCHS}", "search={}", "study.trials=1")
+    words = [*(word for one in settings for word in ("--set", one)), "--seeds", "2"]
+    default, first, second = "trials/0000", "final/0000/seed-1", "final/0000/seed-2"
 
-    driver = start(study_file, *_LONG)
-    wait_for(lambda: len(reports_of(folder, "0000")) >= _LONG_EPOCHS // 2, driver)
-    found = ray_processes(session)
-    [worker] = [one for one in found if "RayTrainWorker" in " ".join(one.cmdline())]
-    # None of its files may grow beyond a size from then on: it has a checkpoint to write.
-    worker.rlimit(psutil.RLIMIT_FSIZE, (10_000, 10_000))
-    output = finish(driver, code=1)
+    output = with_a_full_disk(lambda: start(study_file, *words), folder / default, monkeypatch)
     [line] = [line for line in output.splitlines() if line.startswith("error: ")]
     assert re.search(r"cannot write .*: File too large; .* the same command goes on$", line)
     assert "Traceback" not in output
     assert not [path for path in folder.rglob("*.part") if path.parent.name != ".scratch"]
-    finish(start(study_file, *_LONG), code=0)
-    check_complete(folder, _LONG_EPOCHS)
-    undisturbed = here(run_config, **{"training.epochs": _LONG_EPOCHS})
-    assert scores_of(folder)["0000"] == undisturbed, "as if nothing had happened"
+    assert 0 < len(reports_of(folder / default)) < _LONG_EPOCHS
+
+    driver = start(study_file, *words)
+    wait_for(lambda: len(reports_of(folder / second)) >= _LONG_EPOCHS // 4, driver)
+    with driver:  # Closes the pipe that nobody reads any more.
+        driver.kill()
+    assert len(reports_of(folder / first)) == _LONG_EPOCHS
+    assert 0 < len(reports_of(folder / second)) < _LONG_EPOCHS
+    assert not (folder / "result.json").exists()
+
+    output = finish(start(study_file, *words), code=0)
+    # What had ended is not trained again, and the other run goes on in its middle.
+    assert "trial 0000 epoch" not in output
+    assert first not in output
+    for run, seed in ((default, 0), (first, 1), (second, 2)):
+        undisturbed = here(run_config, **{"training.epochs": _LONG_EPOCHS, "seed": seed})
+        assert scores_of(folder / run) == undisturbed, "as if nothing had happened"
+    check_complete(folder, trials=1, epochs=_LONG_EPOCHS)
+    check_finals(folder)
+
+
+def with_a_full_disk(
+    start: Callable[[], subprocess.Popen[str]], run: Path, monkeypatch: pytest.MonkeyPatch
+) -> str:
+    """Lets a driver work until a checkpoint of a run cannot be written; returns its output."""
+    session = f"full-{os.getpid()}"
+    monkeypatch.setenv("MTL_TEST_SESSION", session)
+    driver = start()
+    wait_for(lambda: len(reports_of(run)) >= 1, driver)
+    found = ray_processes(session)
+    [worker] = [one for one in found if "RayTrainWorker" in " ".join(one.cmdline())]
+    wait_for(lambda: len(reports_of(run)) >= _LONG_EPOCHS // 4, driver)
+    # None of its files may grow beyond a size from then on: it has a checkpoint to write.
+    worker.rlimit(psutil.RLIMIT_FSIZE, (10_000, 10_000))
+    return finish(driver, code=1)
+
+
+def check_finals(folder: Path) -> None:
+    """The final stage says what its runs have reported, and test was opened for them once."""
+    result = json.loads((folder / "result.json").read_text())
+    [recipe] = result["finals"]["recipes"]
+    for run in recipe["seeds"]:
+        best = max(score for _, score, _ in scores_of(folder / run["run"]))
+        assert run["dev"]["combined"] == best
+        assert run["test"]["combined"] == result["tests"][run["run"]]["combined"]
+    assert len(result["choices"]) == 1
+    card = (folder / "best" / "README.md").read_text(encoding="utf-8")
+    assert "This model is the one of 2 runs with other seeds whose dev score is best." in card
 
 
 def test_a_ray_whose_server_was_killed_ends_the_study_soon(
@@ -235,7 +272,7 @@ def test_a_ray_whose_server_was_killed_ends_the_study_soon(
     session = f"server-{os.getpid()}"
     monkeypatch.setenv("MTL_TEST_SESSION", session)
     driver = start(study_file, *_ENDLESS)
-    wait_for(lambda: len(reports_of(folder, "0000")) >= 1, driver)
+    wait_for(lambda: len(reports_of(folder / "trials/0000")) >= 1, driver)
     [server] = [one for one in ray_processes(session) if one.name() == "gcs_server"]
     server.kill()
     start_of_end = time.monotonic()
@@ -251,47 +288,10 @@ def test_a_ray_whose_server_was_killed_ends_the_study_soon(
     assert ray_processes(session) == []
 
 
-def test_a_driver_that_is_killed_in_the_final_stage_goes_on(
-    study_file: Path, run_config: RunConfigFactory
-) -> None:
-    folder = study_file.parent / "runs" / "tiny"
-    epochs = 24
-    words = ("--set", f"training.epochs={epochs}", "--set", "search={}", "--set", "study.trials=1")
-    words = (*words, "--seeds", "2")
-
-    def reports(seed: int) -> list[tuple[int, float, float]]:
-        path = folder / "final" / "0000" / f"seed-{seed}" / "reports.jsonl"
-        lines = path.read_text(encoding="utf-8").split("\n")[:-1] if path.is_file() else []
-        found = [Report.from_json(line) for line in lines]
-        return [(one.epoch, one.combined, sum(one.losses.values())) for one in found]
-
-    driver = start(study_file, *words)
-    wait_for(lambda: len(reports(2)) >= 6, driver)
-    assert len(reports(1)) == epochs
-    with driver:  # Closes the pipe that nobody reads any more.
-        driver.kill()
-    assert 0 < len(reports(2)) < epochs
-    assert not (folder / "result.json").exists()
-    output = finish(start(study_file, *words), code=0)
-    # The first one is not trained again, and the other goes on in its middle.
-    assert "final/0000/seed-1" not in output
-    for seed in (1, 2):
-        undisturbed = here(run_config, **{"training.epochs": epochs, "seed": seed})
-        assert reports(seed) == undisturbed
-    result = json.loads((folder / "result.json").read_text())
-    [recipe] = result["finals"]["recipes"]
-    for run in recipe["seeds"]:
-        assert run["dev"]["combined"] == max(score for _, score, _ in reports(run["seed"]))
-        assert run["test"]["combined"] == result["tests"][run["run"]]["combined"]
-    assert len(result["choices"]) == 1
-    card = (folder / "best" / "README.md").read_text(encoding="utf-8")
-    assert "This model is the one of 2 runs with other seeds whose dev score is best." in card
-
-
 def test_a_stopped_job_says_how_to_go_on(study_file: Path) -> None:
     folder = study_file.parent / "runs" / "tiny"
     driver = start(study_file, *_ENDLESS)
-    wait_for(lambda: len(reports_of(folder, "0000")) >= 1, driver)
+    wait_for(lambda: len(reports_of(folder / "trials/0000")) >= 1, driver)
     driver.send_signal(signal.SIGTERM)  # As `ray job stop`; Ctrl-C is one of the faults of chaos.
     output = finish(driver, code=130)
     assert (
@@ -301,24 +301,22 @@ def test_a_stopped_job_says_how_to_go_on(study_file: Path) -> None:
     assert "SIGTERM" not in output
 
 
-def test_two_workers_score_like_one(study_file: Path, run_config: RunConfigFactory) -> None:
+def test_two_workers_score_like_one_and_outlive_trials_that_fail(
+    study_file: Path, run_config: RunConfigFactory
+) -> None:
     # Workers draw their own dropout masks, so there is none here.
-    no_dropout = {"tasks.intent.head.dropout": 0.0, "tasks.slots.head.dropout": 0.0}
-    pair = ["--set", "study.resources.workers=2", "--set", "study.trials=1"]
-    words = [word for key in no_dropout for word in ("--set", f"{key}=0")]
-    finish(start(study_file, *pair, *words), code=0)
-    one = here(run_config, **no_dropout)
-    two = scores_of(study_file.parent / "runs" / "tiny")["0000"]
+    fixed = {"tasks.intent.head.dropout": 0.0, "tasks.slots.head.dropout": 0.0}
+    settings = [f"{key}=0" for key in fixed] + ["optimizer.clip_norm=null"]
+    settings += ["search={optimizer.encoder_lr: {choice: [1.0e+30, 1.0e-4]}}"]
+    settings += ["study.resources.workers=2"]
+    output = finish(start(study_file, *(w for one in settings for w in ("--set", one))), code=0)
+    folder = study_file.parent / "runs" / "tiny"
+    one = here(run_config, **fixed, **{"optimizer.clip_norm": None})
+    two = scores_of(folder / "trials/0000")
     for (_, first, loss), (_, second, other) in zip(one, two, strict=True):
         # fp32 sums in another order: 1e-4 in the losses, and at most a few labels apart.
         assert loss == pytest.approx(other, rel=1e-4)
         assert first == pytest.approx(second, abs=0.02)
-
-
-def test_failed_trials_leave_the_study_alive(study_file: Path) -> None:
-    space = "search={optimizer.encoder_lr: {choice: [1.0e+30, 1.0e-4]}}"
-    output = finish(start(study_file, "--set", space, "--set", "optimizer.clip_norm=null"), code=0)
-    folder = study_file.parent / "runs" / "tiny"
     result = json.loads((folder / "result.json").read_text())
     assert sum(result["trials"].values()) == 4
     assert result["trials"]["complete"] >= 1
