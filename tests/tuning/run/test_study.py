@@ -1,6 +1,7 @@
 """What a study does before and after its search, with no Ray."""
 
 import itertools
+import json
 from contextlib import closing, nullcontext
 from pathlib import Path
 from types import SimpleNamespace
@@ -8,11 +9,12 @@ from unittest.mock import MagicMock
 
 import optuna
 import pytest
+from baseline_sessions import MadeUpTrainers, session_of, study_of
 from conftest import RunConfigFactory
 from trials import record, report
 
 import tuning
-from mtl_core.errors import ConfigError
+from mtl_core.errors import ConfigError, TrainingError
 from mtl_core.study_file import dump
 from tuning.report.write import write_report
 from tuning.run import session as session_module
@@ -88,6 +90,19 @@ def test_a_report_written_anew_says_the_same_time(
     assert "1 trials in 0:00:36 (h:mm:ss)" in first
     assert write_report(folder.path) == first
     assert read_result(folder).seconds == read_optuna(folder.journal).user_attrs["seconds"]
+
+
+def test_a_study_without_any_score_says_why(tmp_path: Path) -> None:
+    study, trainers = study_of(tmp_path, trials=2, baselines="none"), MadeUpTrainers()
+    trainers.failing = {""}
+    why = r"no trial .* reached a score; .*report\.md.* TrainingError: it failed$"
+    with pytest.raises(TrainingError, match=why):
+        session_of(study, trainers, has_reports=True)
+    assert "TrainingError: it failed" in (study.folder / "report.md").read_text(encoding="utf-8")
+    found = json.loads((study.folder / "result.json").read_text(encoding="utf-8"))
+    assert found["status"] == "failed"
+    assert found["trials"] == {"complete": 0, "stopped": 0, "failed": 2}
+    assert found["best"] is None
 
 
 def test_values_from_python_stay_what_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
