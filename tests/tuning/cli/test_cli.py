@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from contextlib import nullcontext
 from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
@@ -65,10 +66,6 @@ def workplace(
         ("demoo", "seed=1", "demoo: .*bundled: atis, demo, .*translation. Did you mean 'demo'"),
         ("latin.yaml", "seed=1", "latin.yaml:2: not UTF-8: byte 0xe9"),
         ("study.yaml", "datasets.corpus.path=gone", "gone/train/seq.in: .*No such file"),
-        ("study.yaml", "datasets.corpus.path=empty", "data set 'corpus': split 'dev' is empty"),
-        ("study.yaml", "datasets.corpus.path=uneven", "uneven/dev/seq.out:23: .*seq.out 23"),
-        ("study.yaml", "datasets.corpus.path=latin", "latin/dev/label:1: .*UTF-8"),
-        ("study.yaml", "tasks.intent.column=intnt", "no column 'intnt'"),
         ("study.yaml", "tasks.intent.dataset=corps", "no data set 'corps'.*Did you mean 'corpus'"),
         (
             "study.yaml",
@@ -77,7 +74,6 @@ def workplace(
         ),
         ("study.yaml", "search.seed={int_range: [-1, 1]}", "expected a number greater than or"),
         ("study.yaml", "tasks={}", "--set tasks={}: .*at least 1"),
-        ("study.yaml", "encoder.name=./weightless", "weightless holds no weights"),
         ("study.yaml", "study.resources.workers=999", "study.resources: .*999 workers .*would fit"),
     ],
 )
@@ -86,6 +82,29 @@ def test_bad_input_is_one_line_and_leaves_nothing(workplace, mtl, study, assignm
     assert outcome.code == 2
     assert re.fullmatch(rf"error: .*{message}.*\n", outcome.err)
     assert not (workplace / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("assignment", "message"),
+    [
+        ("datasets.corpus.path=empty", "data set 'corpus': split 'dev' is empty"),
+        ("datasets.corpus.path=uneven", "uneven/dev/seq.out:23: .*seq.out 23"),
+        ("datasets.corpus.path=latin", "latin/dev/label:1: .*UTF-8"),
+        ("tasks.intent.column=intnt", "no column 'intnt'"),
+        ("encoder.name=./weightless", "weightless holds no weights"),
+    ],
+)
+def test_what_is_found_while_ray_starts_is_one_line_too(
+    workplace, mtl, monkeypatch, assignment, message
+):
+    """With a Ray that never starts; with a real one, data that are not there (above)."""
+    ray = Mock(side_effect=lambda *_, **__: nullcontext(Mock(side_effect=AssertionError)))
+    monkeypatch.setattr("tuning.run.tune.cluster", ray)
+    outcome = mtl("tune", "study.yaml", "--set", assignment)
+    assert outcome.code == 2
+    assert re.fullmatch(rf"error: .*{message}.*\n", outcome.err)
+    assert not (workplace / "runs").exists()
+    ray.assert_called_once()
 
 
 @pytest.mark.parametrize(
