@@ -231,19 +231,13 @@ def test_what_is_no_trial_gives_the_numbers_of_a_trial(bench: Bench) -> None:
     assert list(found.values()) == [expected, expected]
 
 
-@pytest.mark.parametrize(
-    ("settings", "frozen"),
-    [
-        ({"is_fresh": True}, ["none", "none"]),
+def test_recycled_workers_lose_no_trial(start: StartTrainers) -> None:
+    """Those that have grown; `test_worker.py` has the other reason to start anew."""
+    with start(memory_growth_bytes=1) as bench:
         # Heads alone take the least memory, so the second trial makes the worker grow.
-        ({"memory_growth_bytes": 1}, ["encoder", "none", "none"]),
-    ],
-)
-def test_recycled_workers_lose_no_trial(
-    start: StartTrainers, settings: dict[str, object], frozen: list[str]
-) -> None:
-    with start(**settings) as bench:
-        run_ids = [bench.submit({"freezing": {"kind": kind}}) for kind in frozen]
+        run_ids = [
+            bench.submit({"freezing": {"kind": kind}}) for kind in ("encoder", "none", "none")
+        ]
         for run_id in run_ids:
             assert isinstance(bench.rest(run_id)[-1], Report)
         assert bench.starts() >= 2
