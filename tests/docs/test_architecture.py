@@ -63,10 +63,11 @@ def test_whatever_is_named_exists_somewhere() -> None:
     assert named - everywhere == set()
 
 
-@pytest.mark.parametrize("limit", load_figures().broken_limits(ROOT).items(), ids=lambda x: x[0])
-def test_the_tree_keeps_a_limit(limit: tuple[str, list[str]]) -> None:
-    title, found = limit
-    assert found == [], title
+def test_the_tree_keeps_its_limits() -> None:
+    # In one test: parameters are made in every process of pytest, whichever runs the file.
+    limits = load_figures().broken_limits(ROOT)
+    assert len(limits) > 5
+    assert {title: found for title, found in limits.items() if found} == {}
 
 
 def test_no_two_test_files_have_one_name() -> None:
