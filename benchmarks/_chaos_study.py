@@ -33,7 +33,7 @@ SETUPS: Mapping[str, Mapping[str, object]] = {
         "resources": {"trainers": 2},
         "report_timeout_s": REPORT_TIMEOUT_S,
     },
-    "short": {"scheduler": _NONE, "trials": 5, "resources": {"trainers": 1}},
+    "short": {"scheduler": _NONE, "trials": 9, "resources": {"trainers": 1}},
     "soak": {"scheduler": _NONE, "trials": SOAK_TRIALS, "resources": {"trainers": 1}},
 }
 """Name -> the `study` section of a study that ends the same whenever it runs undisturbed."""
