@@ -1,7 +1,9 @@
 """The Optuna journal of a study: the truth about its trials, opened to go on or only to look."""
 
+import time
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import optuna
@@ -60,6 +62,7 @@ def open_optuna(
     storage = _storage(path)
     # Only now, when all that is there was read and known: a journal of another form stays whole.
     _drop_unfinished_line(path)
+    _drop_left_locks(path)
     return _study_in(storage, name, sampler, objectives)
 
 
@@ -143,3 +146,16 @@ def _drop_unfinished_line(path: Path) -> None:
         # In place: if this is cut short as well, nothing but the broken end is lost.
         with path.open("r+b") as journal:
             journal.truncate(finished)
+
+
+def _drop_left_locks(path: Path) -> None:
+    """Removes the locks that a driver left which was killed as it wrote.
+
+    Else the next one waits for them, and Optuna warns of it across a live display. One killed as it
+    gave a lock back leaves it under another name, for good. Young ones stay: other programs, such
+    as a dashboard, write as well.
+    """
+    for lock in path.parent.glob(f"{path.name}.lock*"):
+        with suppress(FileNotFoundError):
+            if time.time() - lock.lstat().st_mtime > LOCK_SECONDS:
+                lock.unlink()

@@ -1,5 +1,6 @@
 import math
 import os
+import time
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,7 +22,7 @@ from tuning.search.schedulers.base import Scheduler
 from tuning.search.searcher import OptunaSearcher
 from tuning.search.study_scheduler import StudyScheduler
 from tuning.space.space import Entry, Space
-from tuning.study.journal import open_optuna, read_optuna
+from tuning.study.journal import LOCK_SECONDS, open_optuna, read_optuna
 from tuning.trainers.messages import PoolAddress, TrialSpec
 from tuning.trainers.tune_values import TrialConfig, TrialFailure, TrialResult
 
@@ -342,3 +343,18 @@ def test_a_journal_is_read_without_a_trace(tmp_path: Path) -> None:
     before = (tmp_path / "journal").read_bytes()
     assert [trial.value for trial in read_optuna(tmp_path / "journal").trials] == [0.5]
     assert (tmp_path / "journal").read_bytes() == before
+
+
+def test_locks_that_a_killed_driver_left_are_gone(tmp_path: Path) -> None:
+    run(searcher_on(tmp_path / "journal"), [0.5])
+    left = [tmp_path / "journal.lock", tmp_path / "journal.lock-1234.rename"]
+    for lock in left:
+        lock.symlink_to(tmp_path / "journal")
+        os.utime(lock, (0, 0), follow_symlinks=False)
+    young = tmp_path / "journal.lock-5678.rename"
+    young.symlink_to(tmp_path / "journal")
+    start = time.monotonic()
+    run(searcher_on(tmp_path / "journal"), [0.6])
+    assert time.monotonic() - start < LOCK_SECONDS
+    assert [lock for lock in (*left, young) if lock.is_symlink()] == [young]
+    assert len(read_optuna(tmp_path / "journal").trials) == 2
