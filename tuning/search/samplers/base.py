@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from mtl_core.section import Section
@@ -21,6 +22,8 @@ class SamplerBase(Section):
 
     uses_priors: ClassVar[bool] = False
     """Whether it draws with the priors of parameters; else a study file with priors is refused."""
+    mixes_priors: ClassVar[bool] = True
+    """Whether some of its points are drawn from priors in its stead; else it weighs them itself."""
     uses_earlier: ClassVar[bool] = False
     """Whether it learns from earlier studies; else a study file that names some is refused."""
 
@@ -67,5 +70,6 @@ class SamplerBase(Section):
         from tuning.search.samplers.seeded import TrialSeeded
 
         own = {one.name: one.prior for one in space.parameters if one.prior is not None}
-        make = with_priors(self.of_trial, {**known.priors, **own})
-        return TrialSeeded(make, self.look(space), seed=seed, space=space, earlier=known.earlier)
+        known = replace(known, priors={**known.priors, **own})
+        make = with_priors(self.of_trial, known.priors) if self.mixes_priors else self.of_trial
+        return TrialSeeded(make, self.look(space), seed=seed, space=space, known=known)

@@ -24,5 +24,5 @@ def conditional_doubts(kind: str, space: Space) -> Iterator[str]:
         more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
         yield (
             f"study.sampler: {kind} draws at random what stands inside of a choice of sections: "
-            f"{', '.join(names[:_MOST_NAMED])}{more}; tpe learns from these as well"
+            f"{', '.join(names[:_MOST_NAMED])}{more}; tpe and gp learn from these as well"
         )

@@ -17,10 +17,9 @@ if TYPE_CHECKING:
 
 
 class QmcSection(SamplerBase):
-    """A scrambled Sobol or Halton sequence (Owen 1998, https://doi.org/10.1145/285861.285863).
+    """A scrambled Sobol or Halton sequence, as `even_point` draws it.
 
-    Every parameter that can occur has a dimension of its own, also what stands inside of a choice
-    of sections. Not Optuna's `QMCSampler`: that one knows no more parameters than trial 0 has, and
+    Not Optuna's `QMCSampler`: that one knows no more parameters than trial 0 has, and
     counts points that a killed driver has lost.
     """
 
@@ -36,27 +35,13 @@ class QmcSection(SamplerBase):
 
     def of_trial(self, draw: "Draw") -> "BaseSampler":
         """Returns the sampler."""
+        from tuning.search.samplers.even import even_point
         from tuning.search.samplers.planned import PlannedSampler
 
         def plan(study: "Study", trial: "FrozenTrial") -> Mapping[str, Value]:
             # Trials that were given their points have none of the sequence.
             before = study.get_trials(deepcopy=False)[: trial.number]
             index = sum("fixed_params" not in one.system_attrs for one in before)
-            return self._point(draw, index)
+            return even_point(draw.space, index, seed=draw.study_seed, sequence=self.sequence)
 
         return PlannedSampler(plan, draw.seed)
-
-    def _point(self, draw: "Draw", index: int) -> dict[str, Value]:
-        from scipy.stats import qmc
-
-        parameters = draw.space.parameters
-        sequences = {"sobol": qmc.Sobol, "halton": qmc.Halton}
-        # The seed of the study: all its trials have points of one sequence.
-        sequence = sequences[self.sequence](len(parameters), scramble=True, seed=draw.study_seed)
-        if index:
-            sequence.fast_forward(index)
-        [shares] = sequence.random(1)
-        return {
-            one.name: one.domain.at(float(share))
-            for one, share in zip(parameters, shares, strict=True)
-        }

@@ -13,7 +13,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from mtl_core.errors import MtlError, TrainingError
 from mtl_core.printable import one_line
-from tuning.search.knowledge.known import Earlier
+from tuning.search.knowledge.known import NOTHING, Known
 from tuning.search.samplers.past import Look, Past
 from tuning.search.samplers.sketch import Sketch
 from tuning.space.space import Space
@@ -30,13 +30,13 @@ class Draw:
         seed: Seed of the trial, below 2 ** 32; another one for every trial of a study.
         study_seed: Seed of the study, at least 0; for what all its trials share.
         space: What is sampled.
-        earlier: Earlier studies to learn from.
+        known: Priors, also those of the space, and earlier studies to learn from.
     """
 
     seed: int
     study_seed: int
     space: Space
-    earlier: tuple[Earlier, ...] = ()
+    known: Known = NOTHING
 
 
 class TrialSeeded(BaseSampler):
@@ -55,7 +55,7 @@ class TrialSeeded(BaseSampler):
         *,
         seed: int,
         space: Space,
-        earlier: tuple[Earlier, ...] = (),
+        known: Known = NOTHING,
     ) -> None:
         """Wraps the samplers that `make` returns.
 
@@ -64,18 +64,18 @@ class TrialSeeded(BaseSampler):
             look: What samplers are shown of the trials so far.
             seed: Seed of the study, at least 0.
             space: What is sampled.
-            earlier: Earlier studies to learn from.
+            known: Priors, also those of the space, and earlier studies to learn from.
         """
         self._make = make
         self._look = look
         self._seed = seed
         self._space = space
-        self._earlier = earlier
+        self._known = known
         self._sampler = self._fresh(0)
         self._point: dict[str, Any] = {}
 
     def _fresh(self, number: int) -> BaseSampler:
-        return self._make(Draw(self._seed_of(number), self._seed, self._space, self._earlier))
+        return self._make(Draw(self._seed_of(number), self._seed, self._space, self._known))
 
     def _seed_of(self, *numbers: int) -> int:
         # Not `seed + number`: studies with neighbouring seeds would then draw the same trials.

@@ -41,10 +41,10 @@ class TpeSection(SamplerBase):
         from tuning.search.knowledge.meta_tpe import MetaTpe
 
         alone = self._alone(draw.seed)
-        if not draw.earlier:
+        if not draw.known.earlier:
             return alone
         startup, seed = self.startup_trials, draw.seed
-        return MetaTpe(alone, draw.space, draw.earlier, startup_trials=startup, seed=seed)
+        return MetaTpe(alone, draw.space, draw.known.earlier, startup_trials=startup, seed=seed)
 
     def _alone(self, seed: int) -> "BaseSampler":
         """Returns Optuna's sampler, whose parameters depend on each other."""
