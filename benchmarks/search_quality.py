@@ -36,15 +36,15 @@ TRAINERS, TRIALS = 4, 50
 """Trainers side by side, and whole runs that the largest budget pays for."""
 POPULATIONS = (TRAINERS, 3 * TRAINERS)
 """Trials of a population."""
-SHARES = (0.05, 0.1, 0.2, 1 / 3, 0.5, 1.0)
+SHARES = (0.06, 0.1, 0.2, 1 / 3, 0.5, 0.7, 1.0)
 """Budgets that are looked at, of the largest."""
 RESAMPLES = 2000
 WORST = (0.5, 0.3)
 """Scores of intent and slots from which hypervolumes are counted."""
 PROMOTING = "TPE + ASHA, promoting"
-OURS, THEIRS = "TPE + ASHA", "Ray's OptunaSearch + ASHA"
+OURS, THEIRS = "GP + ASHA, shipped priors", "Ray's OptunaSearch + ASHA"
 RANDOM, NONE = {"kind": "random"}, {"kind": "none"}
-TPE = {"kind": "tpe"}
+TPE, GP = {"kind": "tpe"}, {"kind": "gp"}
 
 
 def asha(**settings: Any) -> dict[str, Any]:
@@ -64,7 +64,7 @@ def methods(reports: int) -> dict[str, Start]:
         "random": partial(ours, sampler=RANDOM, scheduler=NONE),
         "TPE": partial(tpe, scheduler=NONE),
         "random + ASHA": partial(ours, sampler=RANDOM, scheduler=asha()),
-        OURS: partial(tpe, scheduler=asha()),
+        "TPE + ASHA": partial(tpe, scheduler=asha()),
         "TPE + ASHA from 0.1 epochs on": partial(tpe, scheduler=asha(**early)),
         PROMOTING: partial(tpe, scheduler=asha(form="promoting")),
         "the same from 0.1 epochs on": partial(tpe, scheduler=asha(form="promoting", **early)),
@@ -75,6 +75,10 @@ def methods(reports: int) -> dict[str, Start]:
             ours, sampler=few, scheduler=asha(form="promoting")
         ),
         "promoting, shipped priors": partial(tpe, scheduler=asha(form="promoting"), known=True),
+        "GP": partial(ours, sampler=GP, scheduler=NONE),
+        "GP + ASHA": partial(ours, sampler=GP, scheduler=asha()),
+        "GP + ASHA, promoting": partial(ours, sampler=GP, scheduler=asha(form="promoting")),
+        OURS: partial(ours, sampler=GP, scheduler=asha(), known=True),
         THEIRS: partial(ray_tune, grace=1),
         "the same from 0.1 epochs on (Ray)": partial(ray_tune, grace=0.1),
         "Optuna's TPE + HyperbandPruner": partial(optuna_hyperband, least=reports // 4),
@@ -99,6 +103,7 @@ def front_methods() -> dict[str, Start]:
         "NSGA-II": partial(both, sampler=nsga2, scheduler=NONE),
         "NSGA-II + pareto_asha": partial(both, sampler=nsga2, scheduler=halving),
         "TPE + pareto_asha": partial(both, sampler=TPE, scheduler=halving),
+        "GP + pareto_asha": partial(both, sampler=GP, scheduler=halving),
     }
 
 
@@ -216,11 +221,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=5, help="studies of each method")
     parser.add_argument("--table", type=Path, default=TABLE, help="table of curves")
+    parser.add_argument("--methods", nargs="+", help="of each kind; default: all")
     options = command_line(parser)
     surrogate = Surrogate.of(read_table(options.table))
     whole = float(TRIALS * surrogate.epochs)
     budgets = [round(share * whole, 1) for share in SHARES]
     chosen = methods(surrogate.reports) | populations() | front_methods()
+    if options.methods:
+        # `rows` looks at these.
+        needed = {*options.methods, "random", OURS, THEIRS, *front_methods()}
+        chosen = {name: start for name, start in chosen.items() if name in needed}
     jobs = [(start, seed) for start in chosen.values() for seed in range(options.seeds)]
     context = multiprocessing.get_context("spawn")
     with context.Pool(os.cpu_count(), begin_process, (surrogate, whole)) as pool:

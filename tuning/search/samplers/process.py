@@ -13,7 +13,7 @@ _LENGTHS = (0.2, 20.0)
 """Length scales that are possible, where inputs range from 0 to 1: shorter ones fit noise."""
 _NOISE = (1e-4, 0.5)
 """Share of the targets' variance that may be noise."""
-_MOST_FITTED = 192
+_MOST_FITTED = 128
 """Observations that the kernel is fitted to: the time grows with their third power."""
 
 
