@@ -11,8 +11,8 @@ def startup_doubts(kind: str, startup_trials: int, trials: int) -> Iterator[str]
     """Yields a line if a study ends before its sampler has begun."""
     if startup_trials >= trials:
         yield (
-            f"study.sampler: {kind} begins after {startup_trials} trials that are drawn at random, "
-            f"and study.trials is {trials}: all of them are drawn at random"
+            f"study.sampler: {kind} begins after {startup_trials} trials, and study.trials is "
+            f"{trials}: all of them are drawn without it"
         )
 
 
