@@ -56,12 +56,7 @@ def propose(
     values = _as_one(evidence.values, rng)
     points = _candidates(space, evidence.points, values, rng)
     columns = at_end(inputs(space, points))
-    known = np.column_stack([inputs(space, evidence.points), evidence.progress])
-    process = Process.fit(known, values, rng)
-    if evidence.unfinished:
-        running = at_end(inputs(space, evidence.unfinished))
-        expected, _ = process.predict(running)
-        process = process.given(np.vstack([known, running]), np.concatenate([values, expected]))
+    process = _process(space, evidence, values, rng)
     worth = _log_limits(space, evidence, columns, rng)
     broken = evidence.broken
     if held := [point for point in evidence.points if key_of(point) not in broken]:
@@ -72,6 +67,17 @@ def propose(
     tried = {key_of(point) for point in (*evidence.points, *evidence.unfinished)}
     order = np.argsort(-worth, kind="stable")
     return next((points[index] for index in order if key_of(points[index]) not in tried), None)
+
+
+def _process(space: Space, evidence: Evidence, values: Floats, rng: np.random.Generator) -> Process:
+    """Returns the process; whoever runs or pauses has what is expected of it at the end."""
+    known = np.column_stack([inputs(space, evidence.points), evidence.progress])
+    process = Process.fit(known, values, rng)
+    if not evidence.unfinished:
+        return process
+    running = at_end(inputs(space, evidence.unfinished))
+    expected, _ = process.predict(running)
+    return process.given(np.vstack([known, running]), np.concatenate([values, expected]))
 
 
 def _as_one(values: Floats, rng: np.random.Generator) -> Floats:
