@@ -2,103 +2,32 @@
 
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import SimpleNamespace
-from typing import ClassVar
 
 import pytest
 import yaml
 from conftest import RunConfigFactory
+from local_trainers import Trainer, trainers_here
 
 from mtl_core.config import RunConfig
 from mtl_core.study_file import read_document
-from mtl_core.training.distributed import Place
 from mtl_core.validation import validate
 from tuning.results.study_result import StudyResult
-from tuning.run import company, session
 from tuning.run.session import Session
-from tuning.run.stages.search import SearchParts
 from tuning.study.folder import StudyFolder
 from tuning.study.known import KnownFacts
 from tuning.study.load import load_study
-from tuning.trainers.decisions import Decision, GoOn
-from tuning.trainers.messages import (
-    Job,
-    Message,
-    PoolAddress,
-    Reported,
-    ScoreJob,
-    TrainJob,
-)
-from tuning.trainers.tune_values import TrialConfig, TrialResult
-from tuning.trainers.worker import Worker, WorkerSettings
+from tuning.trainers.messages import ScoreJob, TrainJob
 from tuning.watch.watcher import Watcher
 
 KEY = "tasks.topics.thresholds"
 
 
-class Trainer:
-    """A trainer in this process: does a job and returns what it sends."""
-
-    address = PoolAddress("pool", "tests")
-    jobs: ClassVar[list[Job]] = []
-    """Of all sessions."""
-    running: ClassVar[list["Trainer"]] = []
-    """The last one is that of the session that runs."""
-
-    def __init__(self, settings: WorkerSettings) -> None:
-        self._sent: list[Message] = []
-        self._worker = Worker(settings, self, Place.current())  # type: ignore[arg-type]
-
-    def send(self, message: Message) -> Decision:
-        self._sent.append(message)
-        return GoOn()
-
-    report = send
-
-    def tell(self, progress: object) -> None:
-        """Has no pool to tell."""
-
-    def do(self, job: Job) -> list[Message]:
-        self.jobs.append(job)
-        self._sent.clear()
-        self._worker.do(job)
-        return list(self._sent)
-
-    def run(self, jobs: Sequence[Job], **_: object) -> Iterator[tuple[str, Message]]:
-        return ((job.spec.id, message) for job in jobs for message in self.do(job))
-
-
-@contextmanager
-def start_trainers(settings: WorkerSettings, *_: object, **__: object) -> Iterator[Trainer]:
-    Trainer.running.append(Trainer(settings))
-    yield Trainer.running[-1]
-
-
-def search(parts: SearchParts, **_: object) -> None:
-    """Runs trials one after the other, in the order of Tune's calls."""
-    number = 0
-    while isinstance(config := parts.searcher.suggest(str(number)), dict):
-        found = TrialConfig.of(config)
-        trial = SimpleNamespace(
-            trial_id=str(number), config=config, last_result={}, local_path="/no"
-        )
-        parts.scheduler.on_trial_add(None, trial)
-        parts.logbook.on_trial_start(0, [], trial)
-        for message in Trainer.running[-1].do(TrainJob(found.spec, found.delivered)):
-            assert isinstance(message, Reported)
-            result = TrialResult.of_message(message).for_tune()
-            if not message.is_last:
-                parts.scheduler.on_trial_result(None, trial, result)
-                parts.searcher.on_trial_result(trial.trial_id, result)
-            trial.last_result = result
-            parts.logbook.on_trial_result(0, [], trial, result)
-        parts.scheduler.on_trial_complete(None, trial, result)
-        parts.searcher.on_trial_complete(trial.trial_id, result)
-        parts.logbook.on_trial_complete(0, [], trial)
-        number += 1
+@pytest.fixture(autouse=True)
+def here() -> Iterator[None]:
+    with trainers_here():
+        yield
 
 
 @pytest.fixture
@@ -133,11 +62,8 @@ def thresholds_in(folder: Path) -> object:
 
 
 def test_a_study_finds_settings_of_decoding_and_once_it_has_ended_others(
-    document: dict[str, dict[str, object]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    document: dict[str, dict[str, object]], tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(company, "start_trainers", start_trainers)
-    monkeypatch.setattr(session, "search", search)
-    monkeypatch.setattr(Trainer, "jobs", [])
     path = tmp_path / "topics.yaml"
     rate = document["search"]
     document["search"] = {**rate, KEY: {"choice": [0.998, 0.4]}}
@@ -173,11 +99,8 @@ def test_a_study_finds_settings_of_decoding_and_once_it_has_ended_others(
 
 
 def test_each_run_of_a_final_stage_is_decoded_as_its_own_model_wants(
-    document: dict[str, dict[str, object]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    document: dict[str, dict[str, object]], tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(company, "start_trainers", start_trainers)
-    monkeypatch.setattr(session, "search", search)
-    monkeypatch.setattr(Trainer, "jobs", [])
     document["study"] |= {"trials": 1, "finals": {"recipes": 1, "seeds": 2}}
     document["search"] = {KEY: {"choice": [0.998, 0.4]}}
     finals = run(tmp_path / "topics.yaml", document).result.finals

@@ -1,4 +1,7 @@
-"""Studies from Python, as a notebook runs them; `test_end_to_end.py` runs them as a user does."""
+"""Studies from Python, with trainers in this process.
+
+The notebook of the documentation runs one on Ray, and `test_end_to_end.py` as a user does.
+"""
 
 import json
 from pathlib import Path
@@ -6,6 +9,7 @@ from pathlib import Path
 import pandas
 import pytest
 from conftest import RunConfigFactory
+from local_trainers import trainers_here
 from tensorboard.backend.event_processing.plugin_event_multiplexer import EventMultiplexer
 from tensorboard.plugins.hparams import metadata
 
@@ -15,14 +19,6 @@ from mtl_core.study_file import dump
 from tuning import tune
 from tuning.report.write import write_report
 from tuning.results.study_result import StudyResult
-
-pytestmark = [
-    pytest.mark.ray,
-    pytest.mark.slow,
-    pytest.mark.timeout(600),
-    # Ray warns of itself, and would end its trainers over it.
-    pytest.mark.filterwarnings("ignore:::ray"),
-]
 
 SPACE = {
     "optimizer.head_lr": {"log_range": [1e-3, 1e-2]},
@@ -42,7 +38,8 @@ def write_study(folder: Path, run_config: RunConfigFactory, run: dict[str, objec
 
 @pytest.fixture(scope="module")
 def result(run_config: RunConfigFactory, tmp_path_factory: pytest.TempPathFactory) -> StudyResult:
-    return tune(write_study(tmp_path_factory.mktemp("study"), run_config, {"seed": 1}))
+    with trainers_here():
+        return tune(write_study(tmp_path_factory.mktemp("study"), run_config, {"seed": 1}))
 
 
 def read_result(result: StudyResult) -> dict:
