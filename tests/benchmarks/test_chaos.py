@@ -2,15 +2,19 @@
 
 import importlib
 import json
+import random
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from types import ModuleType
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
+from local_trainers import trainers_here
 
+from tuning import tune
 from tuning.search.samplers.kinds import SamplerSection
 from tuning.search.schedulers.kinds import SchedulerSection
 from tuning.study.load import load_study
@@ -137,7 +141,18 @@ def test_only_the_reports_that_were_taken_away_are_not_compared(study: ModuleTyp
 @pytest.mark.ray
 @pytest.mark.slow
 @pytest.mark.timeout(1500)
-def test_ten_faults_leave_no_trace(chaos: ModuleType, root: Path) -> None:
+def test_ten_faults_leave_no_trace(
+    chaos: ModuleType, study: ModuleType, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def undisturbed(place: Any, setup: str, rng: random.Random) -> dict[str, object]:
+        """The study that the others have to equal, in this process: no Ray is started for it."""
+        with ExitStack() as stack:
+            attack = place.study(setup, rng, stack, mount=False)
+            stack.enter_context(trainers_here())
+            tune(attack.study)
+            return study.essence_of(attack.folder)
+
+    monkeypatch.setattr(chaos, "undisturbed", undisturbed)
     ledger = chaos.Ledger()
     chaos.run(root, chaos.short(), ledger, 0, can_mount=False, keep=False)
     assert len(ledger.faults) == 10
