@@ -210,8 +210,8 @@ def rows(found: Mapping[str, Floats], budgets: Sequence[float]) -> list[Row]:
 def front_rows(covers: Mapping[str, Floats]) -> list[Row]:
     """Returns what is to be reached with two objectives."""
     third, whole = SHARES.index(1 / 3), len(SHARES) - 1
-    ours, theirs = covers["TPE + pareto_asha"][:, third], covers["NSGA-II"][:, whole]
-    what = "hypervolume: TPE + pareto_asha after a third of the epochs, NSGA-II after all of them"
+    ours, theirs = covers["GP + pareto_asha"][:, third], covers["NSGA-II"][:, whole]
+    what = "hypervolume: GP + pareto_asha after a third of the epochs, NSGA-II after all of them"
     mine, other = float(np.median(ours)), float(np.median(theirs))
     return [Row.of(what, mine, other, "share", mine / max(other, 1e-4), 1.0)]
 

@@ -36,23 +36,21 @@ Curve = list[tuple[float, float]]
 
 def ours(storage: Path, trials: int, seed: int, settings: Sequence[str] = ()) -> Curve:
     """Runs our study, with settings as `--set` takes them; returns its reports with their times."""
-    from tuning.records import TrialRecord
+    from _shares import Clock
+
     from tuning.run.tune import tune_study
     from tuning.study.load import load_study
-    from tuning.watch.watcher import Watcher
-
-    start, curve = time.perf_counter(), Curve()  # The start of Ray counts, on both sides.
-
-    class Watch(Watcher):
-        def reported(self, record: TrialRecord) -> None:
-            curve.append((time.perf_counter() - start, record.reports[-1].combined))
 
     options = {"storage": storage, "trials": trials, "seed": seed}
     given = [f"study.{key}={value}" for key, value in options.items()]
     study = load_study("demo", [ALL, *given, *settings])
-    result = tune_study(study, watcher=Watch())
+    # The start of Ray counts, on both sides.
+    clock = Clock(CORES, study.run.training.batch_size)
+    result = tune_study(study, watcher=clock)
     assert result.trials["status"].isin(["complete", "stopped"]).all()
-    return curve
+    for what, share in clock.shares().items():
+        print(f"seed {seed}: {share:4.0%} {what}", flush=True)
+    return clock.reports
 
 
 def train_with_transformers(config: dict[str, Any]) -> None:
