@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from _curves import TASKS, Curve, Table
 from numpy.typing import NDArray
+from sklearn.ensemble import ExtraTreesRegressor
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
@@ -107,6 +108,30 @@ class Process:
         return np.asarray(self.mean + similarity @ self.weights)
 
 
+@dataclass(frozen=True, slots=True)
+class Trees:
+    """Extremely randomised trees (Geurts et al. 2006): between recipes are steps and plateaus.
+
+    Attributes:
+        forest: scikit-learn's.
+    """
+
+    forest: ExtraTreesRegressor
+
+    @classmethod
+    def fit(cls, inputs: Floats, targets: Floats) -> "Trees":
+        """Grows them."""
+        return cls(ExtraTreesRegressor(60, min_samples_leaf=2, random_state=0).fit(inputs, targets))
+
+    def predict(self, inputs: Floats) -> Floats:
+        """Returns the mean for standardised features: (n, features) -> (n,)."""
+        return np.asarray(self.forest.predict(inputs))
+
+
+BETWEEN: Mapping[str, type[Process] | type[Trees]] = {"process": Process, "trees": Trees}
+"""What curves between the recorded ones are made of."""
+
+
 class Surrogate:
     """What any recipe of the space scores; see the module.
 
@@ -115,13 +140,20 @@ class Surrogate:
         reports: Reports of a run.
     """
 
-    def __init__(self, curves: Sequence[Curve], repeats: Sequence[Sequence[Curve]], epochs: int):
+    def __init__(
+        self,
+        curves: Sequence[Curve],
+        repeats: Sequence[Sequence[Curve]],
+        epochs: int,
+        between: str = "process",
+    ) -> None:
         """Fits the model.
 
         Args:
             curves: One for each recipe.
             repeats: Of some recipes, the curves of all seeds.
             epochs: Epochs of a run.
+            between: A word of `BETWEEN`.
         """
         inputs = np.array([features(parameters_of(curve)) for curve in curves])
         scores = np.array([as_array(curve) for curve in curves])  # (recipes, reports, tasks)
@@ -133,7 +165,7 @@ class Surrogate:
         self._axes = axes[:COMPONENTS]  # (components, reports * tasks)
         amounts = (flat - self._mean) @ self._axes.T
         standard = (inputs - self._centre) / self._spread
-        self._processes = [Process.fit(standard, column) for column in amounts.T]
+        self._processes = [BETWEEN[between].fit(standard, column) for column in amounts.T]
         groups = [np.array([as_array(curve) for curve in group]) for group in repeats]
         self._repeated = [group.mean(0) for group in groups]
         # Seeds differ from their own mean by less than from the true one.
@@ -142,12 +174,12 @@ class Surrogate:
         ]
 
     @classmethod
-    def of(cls, table: Table) -> "Surrogate":
+    def of(cls, table: Table, between: str = "process") -> "Surrogate":
         """Fits the model to a table."""
         drawn, repeats = table.of("drawn"), table.of("repeat")
         groups = [[*drawn[number], *repeats[number]] for number in repeats if number in drawn]
         curves = [one for role in ("drawn", "heads") for (one,) in table.of(role).values()]
-        return cls(curves, groups, table.epochs)
+        return cls(curves, groups, table.epochs, between)
 
     def means(self, recipes: Sequence[Mapping[str, Any]]) -> Floats:
         """Returns the curves of recipes without noise: (recipes, reports, tasks)."""

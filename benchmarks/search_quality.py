@@ -27,7 +27,7 @@ import numpy as np
 from _contenders import optuna_hyperband, ours, ray_tune
 from _curves import TABLE, read_table, recipes, study_space
 from _harness import Row, command_line, write
-from _surrogate import Floats, Surrogate
+from _surrogate import BETWEEN, Floats, Surrogate
 from _virtual import Contender, Seen, World, play
 from rich.console import Console
 from rich.table import Table
@@ -222,8 +222,9 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5, help="studies of each method")
     parser.add_argument("--table", type=Path, default=TABLE, help="table of curves")
     parser.add_argument("--methods", nargs="+", help="of each kind; default: all")
+    parser.add_argument("--between", choices=BETWEEN, default="process", help="recorded recipes")
     options = command_line(parser)
-    surrogate = Surrogate.of(read_table(options.table))
+    surrogate = Surrogate.of(read_table(options.table), options.between)
     whole = float(TRIALS * surrogate.epochs)
     budgets = [round(share * whole, 1) for share in SHARES]
     chosen = methods(surrogate.reports) | populations() | front_methods()
