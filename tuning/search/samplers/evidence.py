@@ -100,15 +100,15 @@ class Evidence:
         trials = [one for one in trials if one.state in _KNOWN]
         whole = max((max(told_reports(one), default=0) for one in trials), default=0)
         found: list[_Observed] = [
-            (trial.params, share, values)
+            (trial.params, progress, values)
             for trial in trials
-            for share, values in _observed(trial, whole)
+            for progress, values in _observed(trial, whole)
         ]
         if len(found) > _MOST:
             found = _fewer(found, rng)
-        points, progress, values = zip(*found, strict=True) if found else ((), (), ())
+        points, shares, values = zip(*found, strict=True) if found else ((), (), ())
         return cls(
-            tuple(points), np.array(progress), np.array(values), len(trials),
+            tuple(points), np.array(shares), np.array(values), len(trials),
             tuple(one.params for one in trials if one.state == TrialState.RUNNING),
             tuple((one.params, one.constraints) for one in trials if one.constraints),
         )  # fmt: skip
@@ -116,20 +116,16 @@ class Evidence:
 
 def _observed(trial: FrozenTrial, whole: int) -> Iterator[tuple[float, Sequence[float]]]:
     """Yields (progress, values) of the reports of a trial that are looked at."""
-    if trial.state == TrialState.COMPLETE and trial.values:
+    told = dict(told_reports(trial))
+    last = max(told, default=0)
+    if trial.state == TrialState.COMPLETE:
         # Also of one that ended before others do, as nothing was gained any more.
         yield 1.0, trial.values
-        told = {} if len(trial.values) > 1 else dict(told_reports(trial))
-        told.pop(max(told, default=0), None)
-        last = 0
-    else:
-        told = dict(told_reports(trial))
-        last = max(told, default=0)
-    wanted = {max(1, round(whole / 2**halving)) for halving in range(_HALVINGS + 1)}
-    for number, value in told.items():
-        if number in wanted or number == last:
-            share = max(0.0, 1 + math.log2(number / whole) / _HALVINGS)
-            yield share, told_values(trial) or [value]
+        told.pop(last, None)
+    wanted = {last, *(max(1, round(whole / 2**halving)) for halving in range(_HALVINGS + 1))}
+    for number in sorted(told.keys() & wanted):
+        progress = max(0.0, 1 + math.log2(number / whole) / _HALVINGS)
+        yield progress, told_values(trial) or [told[number]]
 
 
 def _fewer(found: list[_Observed], rng: np.random.Generator) -> list[_Observed]:
