@@ -298,7 +298,7 @@ def test_what_is_drawn_at_random_in_sections_is_said(kind: str) -> None:
     )
 
 
-@pytest.mark.parametrize("kind", ["tpe", "gp", "cma_es", "nsga2", "nsga3"])
+@pytest.mark.parametrize("kind", ["gp", "cma_es", "nsga2", "nsga3"])
 def test_a_study_that_ends_before_its_sampler_begins_is_told(kind: str) -> None:
     sampler = sampler_of(kind)
     assert list(sampler.doubts(space_of(PLAIN), 24)) == []

@@ -1,13 +1,11 @@
 """Tree-structured Parzen estimator."""
 
 import warnings
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import NonNegativeInt
 
 from tuning.search.samplers.base import SamplerBase
-from tuning.search.samplers.doubts import startup_doubts
 from tuning.space.space import Space
 
 if TYPE_CHECKING:
@@ -37,11 +35,6 @@ class TpeSection(SamplerBase):
         from tuning.search.samplers.past import with_stopped
 
         return with_stopped
-
-    def doubts(self, space: Space, trials: int) -> Iterator[str]:
-        """Says what is drawn at random."""
-        del space
-        yield from startup_doubts(self.kind, self.startup_trials, trials)
 
     def of_trial(self, draw: "Draw") -> "BaseSampler":
         """Returns Optuna's sampler, or one that also knows earlier studies."""
