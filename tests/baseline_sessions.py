@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
 from simulated_study import KilledError
+from tune_calls import search_in_order
 
 from mtl_core.study_file import override
 from mtl_core.training.report import Report
@@ -37,7 +37,6 @@ from tuning.trainers.messages import (
     TrainJob,
     TrialSpec,
 )
-from tuning.trainers.tune_values import TrialConfig, TrialFailure, TrialResult
 from tuning.trainers.worker import WorkerSettings
 from tuning.watch.watcher import Watcher
 
@@ -195,7 +194,7 @@ def session_of(
         yield trainers
 
     def search(parts: SearchParts, **_: object) -> None:
-        _search(parts, trainers)
+        search_in_order(parts, trainers.train)
 
     try:
         with ExitStack() as stack:
@@ -212,33 +211,3 @@ def session_of(
             return one.run(1, watcher or Watcher(), verbose=False)
     except KilledError:
         return None
-
-
-def _search(parts: SearchParts, trainers: MadeUpTrainers) -> None:
-    """Runs trials one after the other, in the order of Tune's calls."""
-    number = 0
-    while isinstance(config := parts.searcher.suggest(str(number)), dict):
-        found = TrialConfig.of(config)
-        trial = SimpleNamespace(
-            trial_id=str(number), config=config, last_result={}, local_path="/no"
-        )
-        parts.scheduler.on_trial_add(None, trial)
-        parts.logbook.on_trial_start(0, [], trial)
-        for message in trainers.train(TrainJob(found.spec, found.delivered)):
-            if isinstance(message, Failed):
-                trial.last_result = TrialFailure(message.error).for_tune()
-                break
-            assert isinstance(message, Reported)
-            trial.last_result = result = TrialResult.of_message(message).for_tune()
-            goes_on = not message.is_last
-            if goes_on:
-                goes_on = parts.scheduler.on_trial_result(None, trial, result) == "CONTINUE"
-            if goes_on:
-                parts.searcher.on_trial_result(trial.trial_id, result)
-            parts.logbook.on_trial_result(0, [], trial, result)
-            if not goes_on:
-                break
-        parts.scheduler.on_trial_complete(None, trial, trial.last_result)
-        parts.searcher.on_trial_complete(trial.trial_id, trial.last_result)
-        parts.logbook.on_trial_complete(0, [], trial)
-        number += 1

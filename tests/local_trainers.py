@@ -2,18 +2,17 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from types import SimpleNamespace
 from typing import ClassVar
 
 import pytest
+from tune_calls import search_in_order
 
 from mtl_core.training.distributed import Place
 from tuning.cluster import autoscaling
 from tuning.run import company, session, tune
 from tuning.run.stages.search import SearchParts
 from tuning.trainers.decisions import Decision, GoOn
-from tuning.trainers.messages import Job, Message, PoolAddress, Reported, TrainJob
-from tuning.trainers.tune_values import TrialConfig, TrialResult
+from tuning.trainers.messages import Job, Message, PoolAddress
 from tuning.trainers.worker import Worker, WorkerSettings
 
 
@@ -68,24 +67,5 @@ def start_trainers(settings: WorkerSettings, *_: object, **__: object) -> Iterat
 
 
 def search(parts: SearchParts, **_: object) -> None:
-    """Runs trials one after the other, in the order of Tune's calls."""
-    number = 0
-    while isinstance(config := parts.searcher.suggest(str(number)), dict):
-        found = TrialConfig.of(config)
-        trial = SimpleNamespace(
-            trial_id=str(number), config=config, last_result={}, local_path="/no"
-        )
-        parts.scheduler.on_trial_add(None, trial)
-        parts.logbook.on_trial_start(0, [], trial)
-        for message in Trainer.running[-1].do(TrainJob(found.spec, found.delivered)):
-            assert isinstance(message, Reported)
-            result = TrialResult.of_message(message).for_tune()
-            if not message.is_last:
-                parts.scheduler.on_trial_result(None, trial, result)
-                parts.searcher.on_trial_result(trial.trial_id, result)
-            trial.last_result = result
-            parts.logbook.on_trial_result(0, [], trial, result)
-        parts.scheduler.on_trial_complete(None, trial, result)
-        parts.searcher.on_trial_complete(trial.trial_id, result)
-        parts.logbook.on_trial_complete(0, [], trial)
-        number += 1
+    """Runs trials one after the other."""
+    search_in_order(parts, Trainer.running[-1].do)
