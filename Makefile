@@ -41,7 +41,7 @@ tune: install
 	$(BIN)/mtl tune demo
 
 test: install
-	$(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 lint: install
 	$(BIN)/ruff check
