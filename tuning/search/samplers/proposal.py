@@ -41,8 +41,8 @@ def propose(
     count with what is expected of them (kriging believer; Ginsbourger et al. 2010), so that trials
     side by side do not try the same. Priors are a factor that fades as trials come in (Hvarfner et
     al. 2022, https://arxiv.org/abs/2204.11051), limits the probability that they hold (Gardner et
-    al. 2014, https://proceedings.mlr.press/v32/gardner14.html), and several objectives are a mean
-    with weights that are drawn anew for every trial (ParEGO; Knowles 2006).
+    al. 2014, https://proceedings.mlr.press/v32/gardner14.html), and of several objectives the worst
+    one counts, by weights that are drawn anew for every trial (ParEGO; Knowles 2006).
 
     Args:
         space: What is sampled.
@@ -81,7 +81,7 @@ def _process(space: Space, evidence: Evidence, values: Floats, rng: np.random.Ge
 
 
 def _as_one(values: Floats, rng: np.random.Generator) -> Floats:
-    """Returns one value of several objectives: (n, objectives) -> (n,)."""
+    """Returns one value of several objectives, as ParEGO does: (n, objectives) -> (n,)."""
     if values.shape[1] == 1:
         return values[:, 0]
     low, high = values.min(axis=0), values.max(axis=0)
