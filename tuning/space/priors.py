@@ -20,6 +20,9 @@ SPREADS: Mapping[Sureness, float] = {"low": 0.5, "medium": 0.25, "high": 0.125}
 ODDS: Mapping[Sureness, float] = {"low": 2.0, "medium": 4.0, "high": 8.0}
 """How much likelier the likeliest option of a choice is than each of the others."""
 
+_LEAST = 1e-150
+"""The least density and mass: logarithms and quotients of them are finite."""
+
 
 class Prior(Protocol):
     """A density over positions in [0, 1], never 0."""
@@ -49,7 +52,8 @@ class NormalPrior:
     def density(self, position: float) -> float:
         """Returns the density at a position; 1 is that of a uniform draw."""
         below, above = self._cuts()
-        return self._normal().pdf(position) / (above - below)
+        # Arithmetic makes 0 of what lies far off, and of the whole domain if the centre does.
+        return max(self._normal().pdf(position), _LEAST) / max(above - below, _LEAST)
 
     def quantile(self, share: float) -> float:
         """Returns the position up to which `share` of the draws lie."""

@@ -1,5 +1,7 @@
 """Priors of parameters, against scipy's truncated normal and Optuna's own scales."""
 
+import math
+
 import numpy as np
 import optuna
 import pytest
@@ -135,3 +137,11 @@ def test_options_share_the_positions_in_order() -> None:
     shares = {0.0: "a", 0.33: "a", 0.34: None, 0.66: None, 0.67: 3, 1.0: 3}
     assert {u: domain.at(u) for u in shares} == shares
     assert [domain.at(domain.position(one)) for one in domain.values] == list(domain.values)
+
+
+@pytest.mark.parametrize(
+    ("prior", "position"),
+    [(NormalPrior(0.0, 0.02), 1.0), (NormalPrior(-60.0, 1.0), 0.5), (NormalPrior(60.0, 1.0), 0.0)],
+)
+def test_a_density_far_off_is_neither_0_nor_endless(prior: NormalPrior, position: float) -> None:
+    assert math.isfinite(math.log(prior.density(position)))
