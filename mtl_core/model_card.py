@@ -2,6 +2,7 @@
 
 import datetime
 import importlib.metadata
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean, stdev
@@ -142,8 +143,9 @@ def _mean_table(runs: Sequence[RunSaid]) -> str:
 
 def _mean(name: str, runs: Sequence[Mapping[str, float]]) -> str:
     """Returns the mean of a score with the standard deviation of a run, n - 1; "-" without it."""
-    values = [run[name] for run in runs if name in run]
-    if len(values) < len(runs):
+    values = [run.get(name, math.nan) for run in runs]
+    # Of a score that is no number in a run there is no deviation either, and `stdev` fails.
+    if not all(map(math.isfinite, values)):
         return "-"
     return f"{show_score(name, fmean(values))} +- {show_score(name, stdev(values))}"
 

@@ -76,6 +76,8 @@ def test_a_card_tells_of_the_other_runs_of_a_recipe(facts: CardFacts) -> None:
     assert "| intent accuracy | 75.00 | 70.00 |\n" in text
     assert "| intent accuracy | 65.00 +- 10.00 | 70.00 +- 10.00 |\n" in text
     assert "| joint_accuracy | - | - |\n" in text  # The others do not tell.
+    unknown = [replace(others[0], dev={"intent": {"accuracy": math.nan}}), others[1]]
+    assert "| intent accuracy | - | 70.00 +- 10.00 |\n" in render_card(facts, others=unknown)
     # What programs read are the scores of the model itself.
     assert ModelCard(text).data.eval_results == ModelCard(render_card(facts)).data.eval_results
 

@@ -6,8 +6,8 @@ import warnings
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import pstdev
 
+import numpy as np
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
@@ -141,7 +141,7 @@ def _with_spread(
     found = {}
     for name, share in ranked:
         # What no drawn trial has is of no importance to these.
-        spread = 2 * pstdev([one.get(name, 0.0) for one in again])
+        spread = 2 * float(np.std([one.get(name, 0.0) for one in again]))
         spread = spread if math.isfinite(spread) else 1.0
         found[name] = Share(share, max(0.0, share - spread), min(1.0, share + spread))
     return found
