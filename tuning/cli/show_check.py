@@ -41,9 +41,10 @@ def show_check(study: StudyFile, data: Data) -> None:
     trained = describe_encoder(encoder, study.run.freezing, epoch=study.run.training.epochs)
     console.print(f"{study.run.encoder.name}: {trained}")
     console.print(_precision(study), soft_wrap=True)
-    trials = study.trials
+    trials, epochs = study.trials, study.max_epochs
     console.print(
-        f"{trials} trial{'s' if trials > 1 else ''} of up to {study.max_epochs} epochs, "
+        f"{trials} trial{'s' if trials > 1 else ''} of up to {epochs} "
+        f"epoch{'s' if epochs > 1 else ''}, "
         f"{_finals(study)}{_trainers_here(study)}; study folder {study.folder}"
     )
 
