@@ -2,7 +2,7 @@
 
 Such settings (`TaskSection.at_decoding`) change what is read off logits, and no weight. One half of
 dev chooses among them, the other half judges what was chosen: the best of many flatters itself on
-the rows that chose it.
+the rows that chose it. Besides what is tried, that takes two passes over dev, as two reports do.
 """
 
 import math
@@ -73,12 +73,13 @@ def search_decoding(
     combined: float = -math.inf,
     known: Sequence[Tried] = (),
     limit_s: float = math.inf,
+    least: int = 0,
 ) -> Decoded:
     """Searches the settings of a model that are read at decoding alone.
 
-    The run's own settings are scored first, whatever the space holds. Others are taken only when
-    the half of dev that did not choose them likes them better, too, and all of dev not worse. The
-    model stays as it is: see `decode_with`. All workers call this together.
+    The run's own settings are scored first. Others are taken only when the half of dev that did not
+    choose them likes them better, too, and all of dev not worse. The model stays as it is: see
+    `decode_with`. All workers call this together.
 
     Args:
         trained: The model.
@@ -86,19 +87,18 @@ def search_decoding(
         number: The report that the model is of.
         combined: Its objective on all of dev, with the run's own settings.
         known: What was tried on other models.
-        limit_s: Seconds of trying after which nothing more is begun; one proposal is tried in any
-            case. The passes over dev before and behind are those of two reports.
+        limit_s: Seconds of trying; nothing is begun that would write texts for longer than is left.
+        least: How many proposals are tried in any case.
     """
     start = time.perf_counter()
-    proposals = proposer.proposals(known, seed=trained.config.seed)
     choosing, judging = halves(trained)
     half = DevHalf(trained, choosing)
-    tried, best = _chosen(half, trained, proposals, limit_s)
+    proposals = proposer.proposals(known, seed=trained.config.seed)
+    tried, best = _chosen(half, trained, proposals, limit_s, least)
     judged = taken = None
     if best is not None:
         # With what was learnt from the half that chose: this one is only looked at.
-        judge = DevHalf(trained, judging, heads=half.own.heads)
-        judged = _judged(judge, trained, best)
+        judged = _judged(DevHalf(trained, judging, heads=half.own.heads), trained, best)
         if judged.after > judged.before:
             taken = _taken(trained, best.proposal, proposer.own, least=combined)
     return Decoded(
@@ -123,21 +123,24 @@ class _Best:
 
 
 def _chosen(
-    half: DevHalf, trained: TrainedModel, proposals: Proposals, limit_s: float
+    half: DevHalf, trained: TrainedModel, proposals: Proposals, limit_s: float, least: int
 ) -> tuple[list[Tried], _Best | None]:
     """Returns what was tried, and the best of it; None = the run's own settings are."""
     start, tried = time.perf_counter(), list[Tried]()
     best: _Best | None = None
-    while (proposal := proposals.ask()) is not None:
+    while True:
+        late = time.perf_counter() - start + half.writing_s > limit_s
+        # Clocks of two workers differ: one that is late ends the search for all.
+        if any(trained.place.gather(late)) and len(tried) >= least:
+            break
+        if (proposal := proposals.ask()) is None:
+            break
         found = half.scored(trained.with_settings(proposal.settings))
         gain = found.combined - half.own.combined
         proposals.tell(proposal, gain)
         tried.append(Tried(dict(proposal.point), gain))
         if gain > (best.gain if best else 0.0):
             best = _Best(gain, proposal, found)
-        # Clocks of two workers differ: one that is late ends the search for all.
-        if any(trained.place.gather(time.perf_counter() - start > limit_s)):
-            break
     return tried, best
 
 

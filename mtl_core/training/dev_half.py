@@ -1,5 +1,6 @@
 """A half of dev: what a trained model says of it is kept, and read with one setting or another."""
 
+import time
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
@@ -141,6 +142,7 @@ class DevHalf:
 
     Attributes:
         own: The half with the run's own settings.
+        writing_s: Seconds that its texts took; other settings of decoding take as long again.
     """
 
     def __init__(
@@ -163,7 +165,9 @@ class DevHalf:
         own = dict(heads) if heads else _heads(trained, trained.tasks)
         with torch.inference_mode(), autocast(trained.place.device, trained.precision):
             self._read = self._first_pass(own)
+        start = time.perf_counter()
         decoded = self._with_texts(trained, self._read)
+        self.writing_s = time.perf_counter() - start
         self.own = self._scored(trained, own, decoded, None, calibrates=heads is None)
 
     @property

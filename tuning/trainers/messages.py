@@ -49,6 +49,7 @@ class TrialSpec:
             are fewer; None = after those of its recipe. The learning rate's schedule always goes
             by the recipe.
         known: What settings of decoding were tried on the models of other trials.
+        least_tries: Settings of decoding that are tried however long it takes.
         study: The study whose run it is.
 
     Raises:
@@ -60,6 +61,7 @@ class TrialSpec:
     checkpoint: Path
     epochs: int | None = None
     known: tuple[Tried, ...] = ()
+    least_tries: int = 0
     study: StudyRef = OWN_STUDY
 
     def __post_init__(self) -> None:

@@ -131,6 +131,7 @@ def _searched(job: ScoreJob, trained: TrainedModel, proposer: Proposer | None) -
         combined=flatten(job.dev).get("combined", -math.inf),
         known=job.spec.known,
         limit_s=job.search_s,
+        least=1,
     )
 
 

@@ -144,6 +144,7 @@ class Worker:
         self._channel = channel
         self._place = place
         self._shelf = Shelf(place.device)
+        self._too_long: dict[str, float] = {}  # Name of a study -> seconds to read half of its dev.
 
     def do(self, job: Job) -> None:
         """Does a job; what it raises fails the job and leaves the worker alive.
@@ -221,14 +222,22 @@ class Worker:
         proposer, config = terms.decoding, terms.config(job.spec)
         if proposer is None or last.best_number == 0:
             return None
+        limit_s, least, study = decoding_limit(seconds), job.spec.least_tries, job.spec.study.name
+        # Clocks of two workers differ.
+        if not least and any(self._place.gather(self._too_long.get(study, 0.0) > limit_s)):
+            return None
         trained = best_of_run(
             job.spec.checkpoint, config, self._shelf.assets_for(config), terms.objective,
             place=self._place, number=last.best_number,
         )  # fmt: skip
-        return search_decoding(
+        found = search_decoding(
             trained, proposer, number=last.best_number, combined=last.best_combined,
-            known=job.spec.known, limit_s=decoding_limit(seconds),
+            known=job.spec.known, limit_s=limit_s, least=least,
         )  # fmt: skip
+        if not found.tried:  # Texts take too long for it; the best model of the study is searched.
+            self._too_long[study] = found.seconds
+            return None
+        return found
 
     def _check_time(self, seconds: float) -> None:
         limit = self._settings.trial_timeout_s

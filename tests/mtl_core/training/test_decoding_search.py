@@ -215,10 +215,13 @@ def test_settings_are_taken_only_when_the_other_half_likes_them_better(
     np.testing.assert_equal(listed.told, [one - numbers[0] for one in numbers[1:3]])
 
 
-def test_a_search_that_is_late_tries_one_thing(trained: TrainedModel) -> None:
+@pytest.mark.parametrize("least", [0, 1])
+def test_a_search_that_is_late_tries_no_more_than_it_has_to(
+    trained: TrainedModel, least: int
+) -> None:
     listed = Listed(*[{THRESHOLDS: 0.1 + number / 100} for number in range(9)])
-    found = search_decoding(trained, listed, number=1, limit_s=0)
-    assert (len(found.tried), len(listed.left)) == (1, 8)
+    found = search_decoding(trained, listed, number=1, limit_s=0, least=least)
+    assert (len(found.tried), len(listed.left)) == (least, 9 - least)
 
 
 def test_a_model_with_what_was_found_learns_from_dev_what_is_learnt_there(

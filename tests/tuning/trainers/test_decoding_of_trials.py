@@ -1,6 +1,7 @@
 """Settings of decoding are searched when a run ends, and where a finished run is scored."""
 
 import json
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from pydantic import TypeAdapter
 from mtl_core.config import RunConfig
 from mtl_core.predictor import Predictor
 from mtl_core.study_file import read_document
+from mtl_core.training import dev_half
 from mtl_core.training.decoded import Decoded, Tried
 from mtl_core.training.distributed import Place
 from mtl_core.training.objectives.mean import Mean
@@ -121,6 +123,29 @@ def test_what_was_best_on_other_models_is_tried_first(config: RunConfig, tmp_pat
     line, known = Line(), (Tried({KEY: "shared"}, 0.5), Tried({KEY: "each"}, -0.5))
     worker(line, config).do(TrainJob(TrialSpec("0000", {}, tmp_path, known=known)))
     assert found_in(reports_of(line)).tried[0].point == {KEY: "shared"}
+
+
+def test_texts_that_take_too_long_for_a_trial_are_written_for_it_once(
+    config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Later trials leave them to the best model of all; a run of a final stage does not."""
+    writes, written = dev_half.with_texts_of_a_half, list[object]()
+
+    def slowly(outcomes: Any, *args: Any, **more: Any) -> Any:
+        written.append(outcomes)
+        time.sleep(0.3)
+        return writes(outcomes, *args, **more)
+
+    monkeypatch.setattr(dev_half, "with_texts_of_a_half", slowly)
+    monkeypatch.setattr("tuning.trainers.worker._LEAST_DECODING_S", 0.01)
+    line = Line()
+    one = worker(line, config)
+    for name in ("0000", "0001"):
+        one.do(TrainJob(TrialSpec(name, {}, tmp_path / name)))
+    assert {report.decoded for report in reports_of(line)} == {None}
+    assert len(written) == 1
+    one.do(TrainJob(TrialSpec("final/0000/seed-1", {}, tmp_path / "final", least_tries=1)))
+    assert len(found_in(reports_of(line)).tried) == 1
 
 
 def test_a_model_is_saved_and_scored_as_it_was_decoded(config: RunConfig, tmp_path: Path) -> None:

@@ -211,4 +211,5 @@ class Ending:
 
     def _spec(self, run: TrialRecord) -> TrialSpec:
         spec = TrialSpec(run.id, dict(run.overrides), self._folder.checkpoint(run.id))
-        return replace(spec, study=self._ref)
+        # All seeds of a recipe are to be decoded alike: with settings of their own, or with its.
+        return replace(spec, study=self._ref, least_tries=1)
