@@ -51,6 +51,7 @@ def test_dialogue_is_trained_saved_and_scored(decoder: Path, tmp_path: Path, mtl
     greedy = '{"kind": "greedy", "max_new_tokens": 2}'
     short = {"training.epochs": 1, "tasks.reply.decoding": greedy}
     sets = [*settings(decoder, data), *(f"--set=run.{key}={one}" for key, one in short.items())]
+    sets.append("--set=study.resources.cpus=1")  # Two threads would wait for each other here.
     outcome = mtl("train", "dialogue", *sets, "--output", str(tmp_path / "run"), "--quiet")
     assert outcome.code == 0, outcome.err
     model = tmp_path / "run" / "model"
