@@ -78,6 +78,7 @@ def worst_rows(
 
 
 def _order(value: float) -> float:
+    # NaN is neither above nor below any number, so that a sort would leave it wherever it stood.
     return -math.inf if math.isnan(value) else -value
 
 
@@ -105,6 +106,7 @@ def _joined_labels(parts: Sequence[LabelTables]) -> LabelTables | None:
     """Returns tables of all labels together, cut to those with the most errors."""
     if not parts:
         return None
+    # Added up while whole and cut last: what is rare in each data set may be frequent in all.
     tally = Tally()
     for one in (label for part in parts for label in part.each):
         tally.gold[one.label] += one.gold
@@ -135,6 +137,7 @@ def _joined_ranges(ranges: Collection[RangeErrors]) -> tuple[RangeErrors, ...]:
 def _mean_range(
     low: float | None, high: float | None, ranges: Collection[RangeErrors]
 ) -> RangeErrors:
+    # Means of means, weighted by rows: those of all rows together.
     rows = sum(one.rows for one in ranges)
     mean = sum(one.rows * one.mean for one in ranges) / rows
     mean_absolute = sum(one.rows * one.mean_absolute for one in ranges) / rows

@@ -36,6 +36,7 @@ class LabelErrors:
     @property
     def wrong(self) -> int:
         """How often it was missed, and how often it was given where it is not right."""
+        # Misses and wrong guesses: (gold - right) + (guessed - right).
         return self.gold + self.guessed - 2 * self.right
 
     @property

@@ -36,6 +36,7 @@ class StudyPlots:
         Args:
             cost: What was spent: "epochs", or "hours" of all trainers together.
         """
+        # Here as in all methods: who only reads numbers neither needs plotly nor waits for it.
         from tuning.report.figures.progress import best_so_far
         from tuning.study.journal import read_order
 

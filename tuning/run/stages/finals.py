@@ -211,5 +211,5 @@ class Ending:
 
     def _spec(self, run: TrialRecord) -> TrialSpec:
         spec = TrialSpec(run.id, dict(run.overrides), self._folder.checkpoint(run.id))
-        # All seeds of a recipe are to be decoded alike: with settings of their own, or with its.
+        # Else the clock would say which seeds of a recipe get settings of their own.
         return replace(spec, study=self._ref, least_tries=1)
