@@ -14,7 +14,7 @@ SENTENCES, LAYERS, EPOCHS, TRIALS, SOAK_TRIALS = 480, 2, 8, 8, 500
 REPORT_TIMEOUT_S = 45
 """For the studies in which workers hang; loading takes some seconds of it on a busy machine."""
 
-_TIMES = frozenset({"seconds", "sentences_per_second"})
+_TIMES = frozenset({"seconds", "evaluation_seconds", "sentences_per_second"})
 """What no two runs have in common, and no scores."""
 
 _ENDED = {1: "complete", 2: "stopped", 3: "failed"}

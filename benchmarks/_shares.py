@@ -14,19 +14,18 @@ class Clock(Watcher):
         reports: (seconds since the start, dev score) of every report.
     """
 
-    def __init__(self, trainers: int, batch_size: int) -> None:
+    def __init__(self, trainers: int) -> None:
         """Begins; the start of Ray is yet to come.
 
         Args:
             trainers: Trainers of the study, with a trial each.
-            batch_size: Sentences of a step.
         """
         self.reports: list[tuple[float, float]] = []
-        self._trainers, self._batch_size = trainers, batch_size
+        self._trainers = trainers
         self._start = time.perf_counter()
         self._first, self._last = 0.0, 0.0
         self._begun: dict[str, float] = {}
-        self._in_trials, self._training, self._reported = 0.0, 0.0, 0.0
+        self._in_trials, self._evaluation, self._reported = 0.0, 0.0, 0.0
 
     def _now(self) -> float:
         return time.perf_counter() - self._start
@@ -39,10 +38,9 @@ class Clock(Watcher):
     def reported(self, record: TrialRecord) -> None:
         """Adds up what a report took."""
         report = record.reports[-1]
-        before = record.reports[-2].step if len(record.reports) > 1 else 0
         self.reports.append((self._now(), report.combined))
         self._reported += report.seconds
-        self._training += (report.step - before) * self._batch_size / report.sentences_per_second
+        self._evaluation += report.evaluation_seconds
 
     def paused(self, record: TrialRecord) -> None:
         """Notes that a trial left its trainer."""
@@ -57,8 +55,8 @@ class Clock(Watcher):
         between = self._trainers * (self._last - self._first) - self._in_trials
         seconds = {
             "start of Ray, processes and data": self._trainers * self._first,
-            "training": self._training,
-            "evaluation": self._reported - self._training,
+            "training": self._reported - self._evaluation,
+            "evaluation": self._evaluation,
             "checkpoints and messages": self._in_trials - self._reported,
             "no trial to train": between,
             "test scores, model and report": self._trainers * (self._now() - self._last),

@@ -45,7 +45,7 @@ def ours(storage: Path, trials: int, seed: int, settings: Sequence[str] = ()) ->
     given = [f"study.{key}={value}" for key, value in options.items()]
     study = load_study("demo", [ALL, *given, *settings])
     # The start of Ray counts, on both sides.
-    clock = Clock(CORES, study.run.training.batch_size)
+    clock = Clock(CORES)
     result = tune_study(study, watcher=clock)
     assert result.trials["status"].isin(["complete", "stopped"]).all()
     for what, share in clock.shares().items():

@@ -6,7 +6,7 @@ import os
 import random
 import zipfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -17,6 +17,7 @@ from answers import Case, answer_to
 from conftest import save_tokenizer, write_seq_in_out
 from damage import copy_folder, damage_file, files_of
 from encoders import tiny
+from times import all_timeless
 from transformers.utils import logging as transformers_logging
 
 from mtl_core.assets import Assets
@@ -105,10 +106,7 @@ def run(config: RunConfig, folder: Path) -> Outcome:
     with _cache(folder / "cache"):
         assets = Assets.load(config, device=_CPU)
         checkpoint, model = folder / "checkpoint", folder / "model"
-        reports = [
-            replace(report, seconds=0.0, sentences_per_second=0.0)
-            for report in train(config, checkpoint=checkpoint, assets=assets)
-        ]
+        reports = all_timeless(train(config, checkpoint=checkpoint, assets=assets))
         export_best(checkpoint, model, config=config, assets=assets, dev={}, test=None)
     return Outcome(tuple(reports), {path.name: path.read_bytes() for path in files_of(model)})
 

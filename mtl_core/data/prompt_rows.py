@@ -49,9 +49,15 @@ class Prompts:
         return EncodedSplit(self.token_ids, nothing, TaskLabels([]))
 
     def batches(self, *, most: int) -> list[Int64Array]:
-        """Returns the numbers of prompts of similar length, so many each, the longest first."""
+        """Returns the numbers of prompts, so many each, those of the longest rows first.
+
+        Rows of similar length come together, and the prompts of a row, which begin alike, too.
+        """
+        lengths = self.token_ids.lengths()
+        longest = np.zeros(int(self.of_row.max(initial=-1)) + 1, dtype=np.int64)
+        np.maximum.at(longest, self.of_row, lengths)
         # The longest first: workers take turns, and the last batches are to be quick.
-        order = np.argsort(-self.token_ids.lengths(), kind="stable")
+        order = np.lexsort((-lengths, self.of_row, -longest[self.of_row]))
         return [order[first : first + most] for first in range(0, len(order), most)]
 
     def seeds(self) -> Int64Array:

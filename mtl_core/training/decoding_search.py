@@ -2,7 +2,11 @@
 
 Such settings (`TaskSection.at_decoding`) change what is read off logits, and no weight. One half of
 dev chooses among them, the other half judges what was chosen: the best of many flatters itself on
-the rows that chose it. Besides what is tried, that takes two passes over dev, as two reports do.
+the rows that chose it.
+
+With one setting tried that takes as long as two evaluations on dev, and three where texts are
+written: the half that chooses with the run's own settings and with the other, the half that judges
+likewise, and all of dev with what was chosen.
 """
 
 import math
@@ -15,6 +19,9 @@ from mtl_core.training.decoded import Decoded, Judged, Scalar, Taken, Tried
 from mtl_core.training.dev_half import DevHalf, ScoredHalf, TrainedModel, halves
 from mtl_core.training.evaluation import Evaluation, evaluate
 from mtl_core.training.report_texts import as_due
+
+LEAST_EVALUATIONS = 3
+"""Evaluations on dev that a search takes at most in which one setting is tried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +94,14 @@ def search_decoding(
         number: The report that the model is of.
         combined: Its objective on all of dev, with the run's own settings.
         known: What was tried on other models.
-        limit_s: Seconds of trying; nothing is begun that would write texts for longer than is left.
+        limit_s: Seconds of the whole search; nothing is tried after which it would take longer.
         least: How many proposals are tried in any case.
     """
     start = time.perf_counter()
     choosing, judging = halves(trained)
     half = DevHalf(trained, choosing)
     proposals = proposer.proposals(known, seed=trained.config.seed)
-    tried, best = _chosen(half, trained, proposals, limit_s, least)
+    tried, best = _chosen(half, trained, proposals, start + limit_s, least)
     judged = taken = None
     if best is not None:
         # With what was learnt from the half that chose: this one is only looked at.
@@ -123,13 +130,22 @@ class _Best:
 
 
 def _chosen(
-    half: DevHalf, trained: TrainedModel, proposals: Proposals, limit_s: float, least: int
+    half: DevHalf, trained: TrainedModel, proposals: Proposals, end: float, least: int
 ) -> tuple[list[Tried], _Best | None]:
-    """Returns what was tried, and the best of it; None = the run's own settings are."""
-    start, tried = time.perf_counter(), list[Tried]()
-    best: _Best | None = None
+    """Returns what was tried, and the best of it; None = the run's own settings are.
+
+    Args:
+        half: The half that chooses.
+        trained: The model.
+        proposals: What is tried.
+        end: When the whole search is to be over, by `time.perf_counter`.
+        least: How many are tried in any case.
+    """
+    tried, best = list[Tried](), None
+    # What is tried, then the other half with its texts of either settings, then both halves.
+    last_s = half.writing_s + (half.first_s + half.writing_s) + 2 * half.first_s
     while True:
-        late = time.perf_counter() - start + half.writing_s > limit_s
+        late = time.perf_counter() + last_s > end
         # Clocks of two workers differ: one that is late ends the search for all.
         if any(trained.place.gather(late)) and len(tried) >= least:
             break

@@ -142,7 +142,8 @@ class DevHalf:
 
     Attributes:
         own: The half with the run's own settings.
-        writing_s: Seconds that its texts took; other settings of decoding take as long again.
+        first_s: Seconds that all of it took with the run's own settings.
+        writing_s: Seconds that its texts took of these; other settings of decoding take as long.
     """
 
     def __init__(
@@ -162,13 +163,14 @@ class DevHalf:
         self._trained = trained
         self._datasets = datasets
         self._shares: list[_Share] = []
-        own = dict(heads) if heads else _heads(trained, trained.tasks)
+        own, begin = dict(heads) if heads else _heads(trained, trained.tasks), time.perf_counter()
         with torch.inference_mode(), autocast(trained.place.device, trained.precision):
             self._read = self._first_pass(own)
         start = time.perf_counter()
         decoded = self._with_texts(trained, self._read)
         self.writing_s = time.perf_counter() - start
         self.own = self._scored(trained, own, decoded, None, calibrates=heads is None)
+        self.first_s = time.perf_counter() - begin
 
     @property
     def rows(self) -> int:

@@ -52,6 +52,7 @@ class Report:
             the study limits them.
         precision: What the run computes in, `auto` resolved; empty in reports of old versions.
         is_sample: Whether its scores are those of a sample of dev.
+        evaluation_seconds: What evaluation took of `seconds`; 0 in reports of old versions.
         decoded: What was found on the model of the best report, once the run has ended; see
             `mtl_core.training.decoding_search`. None = nothing was searched.
     """
@@ -78,6 +79,7 @@ class Report:
     ms_per_sentence: Seconds | None = None
     precision: str = ""
     is_sample: bool = False
+    evaluation_seconds: Seconds = 0.0
     decoded: Decoded | None = None
 
     @model_validator(mode="before")

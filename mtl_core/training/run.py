@@ -129,9 +129,13 @@ class Run:
             if is_end:
                 self.state.weighting.after_epoch(training.losses)
             progress.score()
+            trained = time.perf_counter()
             report = self._report(epoch, part[-1], training, is_end=is_end)
-            seconds = time.perf_counter() - start
-            report = replace(report, seconds=seconds, sentences_per_second=speed)
+            now = time.perf_counter()
+            report = replace(
+                report, seconds=now - start, evaluation_seconds=now - trained,
+                sentences_per_second=speed,
+            )  # fmt: skip
             self.state.reports.append(report)
             self.state.so_far = so_far = None if is_end else totals.so_far()
             yield report

@@ -224,7 +224,11 @@ class Session:
         proposer = proposer_of(self.study)
         if proposer is None:
             return None
-        seconds = decoding_limit(sum(record.seconds for record in self.history))
+        trained = sum(record.seconds for record in self.history)
+        # What searches of the same on the models of trials have left of the share of the study.
+        found = [record.decoded for record in self.history if record.decoded is not None]
+        spent = sum(one.seconds for one in found if one.searched == proposer.searched)
+        seconds = max(0.0, decoding_limit(trained) - spent)
         return FinalSearch(proposer.searched, tuple(self._known_decodings()), seconds)
 
     def _hand_over(self, donor: str, run_id: str, *, reports: int) -> None:

@@ -15,7 +15,7 @@ from mtl_core.full_disk import storage_error
 from mtl_core.study_file import override
 from mtl_core.training._torch import is_of_a_lost_worker
 from mtl_core.training.decoded import Decoded
-from mtl_core.training.decoding_search import Proposer, search_decoding
+from mtl_core.training.decoding_search import LEAST_EVALUATIONS, Proposer, search_decoding
 from mtl_core.training.distributed import Place
 from mtl_core.training.loop import train
 from mtl_core.training.objectives.kinds import ObjectiveSection, objective_of
@@ -37,12 +37,12 @@ from tuning.trainers.scoring import best_of_run, score_on_test
 from tuning.trainers.shelf import Shelf
 
 _DECODING_SHARE, _LEAST_DECODING_S = 0.05, 1.0
-"""Share of the time of a run that may be spent on trying settings of decoding on its model, and
-seconds that may be in any case: most are tried in milliseconds, on logits that are kept."""
+"""Share of the time of a run that a search for settings of decoding on its model may take, and
+seconds that it may take in any case: most are tried in milliseconds, on logits that are kept."""
 
 
 def decoding_limit(seconds: float) -> float:
-    """Returns the seconds for which settings of decoding may be tried after so many of training."""
+    """Returns the seconds that settings of decoding may be searched after a run of so many."""
     return max(_LEAST_DECODING_S, _DECODING_SHARE * seconds)
 
 
@@ -144,7 +144,6 @@ class Worker:
         self._channel = channel
         self._place = place
         self._shelf = Shelf(place.device)
-        self._too_long: dict[str, float] = {}  # Name of a study -> seconds to read half of its dev.
 
     def do(self, job: Job) -> None:
         """Does a job; what it raises fails the job and leaves the worker alive.
@@ -222,9 +221,11 @@ class Worker:
         proposer, config = terms.decoding, terms.config(job.spec)
         if proposer is None or last.best_number == 0:
             return None
-        limit_s, least, study = decoding_limit(seconds), job.spec.least_tries, job.spec.study.name
-        # Clocks of two workers differ.
-        if not least and any(self._place.gather(self._too_long.get(study, 0.0) > limit_s)):
+        limit_s, least = decoding_limit(seconds), job.spec.least_tries
+        # Texts may take too long: the best model of the study is searched then. The last report has
+        # all that a report asks for. Clocks of two workers differ.
+        is_late = LEAST_EVALUATIONS * last.evaluation_seconds > limit_s
+        if not least and any(self._place.gather(is_late)):
             return None
         trained = best_of_run(
             job.spec.checkpoint, config, self._shelf.assets_for(config), terms.objective,
@@ -234,10 +235,7 @@ class Worker:
             trained, proposer, number=last.best_number, combined=last.best_combined,
             known=job.spec.known, limit_s=limit_s, least=least,
         )  # fmt: skip
-        if not found.tried:  # Texts take too long for it; the best model of the study is searched.
-            self._too_long[study] = found.seconds
-            return None
-        return found
+        return found if found.tried else None
 
     def _check_time(self, seconds: float) -> None:
         limit = self._settings.trial_timeout_s

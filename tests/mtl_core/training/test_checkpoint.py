@@ -14,6 +14,7 @@ import torch
 from damaged_caches import EPOCHS, small_run
 from safetensors.torch import load_file, save_file
 from short_runs import assert_same
+from times import all_timeless
 
 from mtl_core.assets import Assets
 from mtl_core.checks import DamagedError
@@ -25,7 +26,6 @@ from mtl_core.training.checkpoint import find_checkpoint, finish_checkpoint
 from mtl_core.training.distributed import Place
 from mtl_core.training.loop import recover_best, train
 from mtl_core.training.objectives.mean import Mean
-from mtl_core.training.report import Report
 from mtl_core.training.run import Run
 from mtl_core.training.state_file import read_state
 
@@ -52,10 +52,6 @@ def given(scores: Sequence[float]) -> Mean:
 
     left = iter(scores)
     return Given()
-
-
-def timeless(reports: Sequence[Report]) -> list[Report]:
-    return [replace(report, seconds=0.0, sentences_per_second=0.0) for report in reports]
 
 
 def test_the_best_weights_are_read_as_they_were_written(tmp_path: Path) -> None:
@@ -133,7 +129,7 @@ def test_killed_between_its_two_files_a_checkpoint_is_of_one_report(
     expected = list(train(config, checkpoint=tmp_path / "a", assets=assets, objective=whole))
     kill_between(tmp_path / "b", config, assets, scores)
     reports = train(config, checkpoint=tmp_path / "b", assets=assets, objective=given(rest))
-    assert timeless(list(reports)) == timeless(expected)
+    assert all_timeless(list(reports)) == all_timeless(expected)
     assert expected[-1].best_number == len(scores)
     assert read_best(tmp_path / "b").number == len(scores)
     assert (tmp_path / "a" / BEST).read_bytes() == (tmp_path / "b" / BEST).read_bytes()
@@ -154,7 +150,7 @@ def test_lost_weights_of_the_best_report_are_had_again(
     (tmp_path / BEST).write_bytes(whole[:-1])
     again = [0.0] if is_best_last else [*scores, 0.0]
     reports = list(train(config, checkpoint=tmp_path, assets=assets, objective=given(again)))
-    assert timeless(reports)[:3] == timeless(first)
+    assert all_timeless(reports)[:3] == all_timeless(first)
     assert (reports[:3] == first) == is_best_last  # Trained again, it takes other times.
     assert (tmp_path / BEST).read_bytes() == whole
     [line] = caplog.messages
@@ -197,7 +193,7 @@ def test_a_run_with_a_damaged_state_begins_anew(
     first = list(islice(train(config, checkpoint=tmp_path, assets=assets), 2))
     damage(tmp_path / STATE)
     again = list(islice(train(config, checkpoint=tmp_path, assets=assets), 2))
-    assert timeless(again) == timeless(first)
+    assert all_timeless(again) == all_timeless(first)
     assert again != first
     [line] = caplog.messages
     assert line.startswith(f"{tmp_path}: {STATE} ")
@@ -318,7 +314,7 @@ def test_a_run_that_is_over_keeps_its_reports_and_best_weights_alone(
     # Without its best weights there is nothing left of it.
     (tmp_path / BEST).unlink()
     again = list(train(config, checkpoint=tmp_path, assets=assets))
-    assert timeless(again) == timeless(made)
+    assert all_timeless(again) == all_timeless(made)
     assert read_best(tmp_path).number == made[-1].best_number
 
 

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,9 +17,10 @@ from conftest import RunConfigFactory
 from mtl_core.assets import Assets, build_collator, build_tasks
 from mtl_core.config import RunConfig
 from mtl_core.data.arrays import Ragged
-from mtl_core.training import dev_half
+from mtl_core.training import decoding_search, dev_half
 from mtl_core.training.decoded import Decoded, Tried
 from mtl_core.training.decoding_search import (
+    LEAST_EVALUATIONS,
     Proposal,
     Proposals,
     Proposer,
@@ -213,6 +215,50 @@ def test_settings_are_taken_only_when_the_other_half_likes_them_better(
         assert found.taken is not None
         assert (found.taken.combined, found.taken.settings) == (taken, {THRESHOLDS: 0.5})
     np.testing.assert_equal(listed.told, [one - numbers[0] for one in numbers[1:3]])
+
+
+class Clock:
+    """Stands still, but for what is said to take time."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def perf_counter(self) -> float:
+        return self.now
+
+    def taking(self, seconds: float, does: Any) -> Any:
+        """Returns a function that takes so long."""
+
+        def slowly(*args: Any, **more: Any) -> Any:
+            self.now += seconds
+            return does(*args, **more)
+
+        return slowly
+
+
+@pytest.mark.parametrize(("limit_s", "tries"), [(59.0, 0), (60.0, 1), (69.0, 1), (100.0, 5)])
+def test_the_whole_search_takes_no_longer_than_it_may(
+    trained: TrainedModel, monkeypatch: pytest.MonkeyPatch, limit_s: float, tries: int
+) -> None:
+    """The texts of half of dev take 10 seconds here, and an evaluation on all of it 20."""
+    clock = Clock()
+    for module in (decoding_search, dev_half):
+        monkeypatch.setattr(module, "time", clock)
+    writes = clock.taking(10, dev_half.with_texts_of_a_half)
+    monkeypatch.setattr(dev_half, "with_texts_of_a_half", writes)
+    monkeypatch.setattr(decoding_search, "evaluate", clock.taking(20, evaluate))
+    # All that is tried is better than what was there, so that nothing is left out.
+    objective = Scripted(numbers=[])
+    object.__setattr__(objective, "numbers", [float(number) for number in range(30)])
+    listed = Listed(*[{THRESHOLDS: 0.1 + number / 100} for number in range(9)])
+    found = search_decoding(
+        replace(trained, objective=objective), listed, number=1, limit_s=limit_s
+    )
+    assert len(found.tried) == tries
+    assert (found.taken is not None) == (tries > 0)
+    assert found.seconds == clock.now == (10 if tries == 0 else 50 + 10 * tries) <= limit_s
+    if tries == 1:
+        assert found.seconds == LEAST_EVALUATIONS * 20
 
 
 @pytest.mark.parametrize("least", [0, 1])

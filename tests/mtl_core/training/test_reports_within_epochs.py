@@ -13,6 +13,7 @@ import pytest
 import torch
 from conftest import RunConfigFactory
 from short_runs import Settings, assert_same
+from times import TIMES, all_timeless
 
 from mtl_core.assets import Assets
 from mtl_core.config import RunConfig
@@ -63,12 +64,6 @@ def whole(
     return list(train(hard, checkpoint=folder, assets=assets)), folder
 
 
-def timeless(reports: list[Report]) -> list[Report]:
-    return [
-        dataclasses.replace(report, seconds=0.0, sentences_per_second=0.0) for report in reports
-    ]
-
-
 def test_reports_count_parts_of_epochs(whole: tuple[list[Report], Path]) -> None:
     reports, folder = whole
     assert [report.number for report in reports] == list(range(1, 13))
@@ -99,7 +94,7 @@ def test_a_run_that_is_killed_after_a_report_goes_on_as_if_it_had_not_been(
     first.close()
     torch.manual_seed(killed)  # Another process begins with other generators.
     again = list(train(hard, checkpoint=tmp_path, assets=assets))
-    assert timeless(again) == timeless(reports)
+    assert all_timeless(again) == all_timeless(reports)
     ours, theirs = (torch.load(path / "state.pt", weights_only=True) for path in (tmp_path, folder))
     assert_same(ours["model"], theirs["model"])
     assert str(ours["optimizer"]) == str(theirs["optimizer"])
@@ -115,7 +110,7 @@ def test_who_takes_a_report_may_draw_random_numbers(
     for report in itertools.islice(train(hard, assets=assets), 5):
         found.append(report)
         torch.rand(7)
-    assert timeless(found) == timeless(whole[0][:5])
+    assert all_timeless(found) == all_timeless(whole[0][:5])
 
 
 def test_reporting_more_often_leaves_the_run_as_it_is(
@@ -137,9 +132,7 @@ def test_reporting_more_often_leaves_the_run_as_it_is(
             for field in dataclasses.fields(Report)
             if getattr(ours, field.name) != getattr(theirs, field.name)
         }
-        assert changed <= {
-            "number", "best_number", "best_combined", "seconds", "sentences_per_second"
-        }  # fmt: skip
+        assert changed <= {"number", "best_number", "best_combined", *TIMES}
 
 
 @pytest.mark.parametrize(
@@ -171,8 +164,8 @@ def test_rows_of_reports_without_reports_are_refused(run_config: RunConfigFactor
 
 def test_a_sample_of_all_rows_is_no_sample(run_config: RunConfigFactory) -> None:
     settings: Settings = {"training.reports_per_epoch": 2, "training.epochs": 1}
-    plain = timeless(list(train(run_config(settings))))
-    assert timeless(list(train(run_config({**settings, "training.report_rows": 24})))) == plain
+    plain = all_timeless(list(train(run_config(settings))))
+    assert all_timeless(list(train(run_config({**settings, "training.report_rows": 24})))) == plain
     assert not any(report.is_sample for report in plain)
 
 
@@ -212,7 +205,7 @@ def test_a_run_of_a_version_without_these_settings_goes_on(
     state["recipe"]["run"] = json.dumps(old)
     torch.save(state, tmp_path / "state.pt")
     (tmp_path / "best.safetensors").unlink()
-    assert timeless(list(train(config, checkpoint=tmp_path))) == timeless(whole)
+    assert all_timeless(list(train(config, checkpoint=tmp_path))) == all_timeless(whole)
 
 
 @pytest.fixture(scope="module")

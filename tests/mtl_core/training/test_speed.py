@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 from conftest import RunConfigFactory
+from times import all_timeless
 
 from mtl_core.data.store import EncodedDataset
 from mtl_core.training import speed
@@ -24,14 +25,11 @@ def test_reports_say_it_when_asked_and_are_the_same_otherwise(
 
     monkeypatch.setattr("mtl_core.training.run.ms_per_sentence", spied)
 
-    def timeless(reports: list[Report]) -> list[Report]:
-        return [
-            replace(one, seconds=0.0, sentences_per_second=0.0, ms_per_sentence=None)
-            for one in reports
-        ]
+    def plain_ones(reports: list[Report]) -> list[Report]:
+        return [replace(one, ms_per_sentence=None) for one in all_timeless(reports)]
 
     asked, plain = list(train(config, times_predictions=True)), list(train(config))
-    assert timeless(asked) == timeless(plain)
+    assert plain_ones(asked) == plain_ones(plain)
     assert {one.ms_per_sentence for one in plain} == {None}
     [found] = {one.ms_per_sentence for one in asked}
     assert found is not None

@@ -2,7 +2,6 @@
 
 import shutil
 from contextlib import closing
-from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pytest
 import torch
 from damaged_caches import EPOCHS, small_run
 from short_runs import assert_same
+from times import all_timeless
 
 from mtl_core.assets import Assets
 from mtl_core.config import RunConfig
@@ -52,7 +52,7 @@ def trained(config: RunConfig, folder: Path, assets: Assets, *, reports: int) ->
     """Goes on with a run up to a report, without times."""
     with closing(train(config, checkpoint=folder, assets=assets)) as made:
         found = list(islice(made, reports))
-    return [replace(report, seconds=0.0, sentences_per_second=0.0) for report in found]
+    return all_timeless(found)
 
 
 def handed_over(both: Path, tmp_path: Path) -> Path:

@@ -3,7 +3,6 @@
 import math
 import shutil
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import pytest
 import torch
 from conftest import RunConfigFactory
 from short_runs import EAGER, Settings, assert_same, run
+from times import all_timeless
 
 from mtl_core.config import RunConfig
 from mtl_core.errors import ConfigError, TrainingError
@@ -21,10 +21,6 @@ from mtl_core.training.objectives.mean import Mean
 from mtl_core.training.objectives.minimum import Minimum
 from mtl_core.training.plan import GlobalBatch, TrainingPlan
 from mtl_core.training.report import Report
-
-
-def without_times(reports: list[Report]) -> list[Report]:
-    return [replace(report, seconds=0.0, sentences_per_second=0.0) for report in reports]
 
 
 def test_a_run_learns_what_it_is_shown(run_config: RunConfigFactory) -> None:
@@ -128,7 +124,7 @@ def test_same_seed_gives_the_same_run(
     reports, weights = run(run_config(encoder), tmp_path / "first")
     torch.rand(7)  # whatever was drawn between two runs
     again, same_weights = run(run_config(encoder), tmp_path / "again")
-    assert without_times(again) == without_times(reports)
+    assert all_timeless(again) == all_timeless(reports)
     assert_same(weights, same_weights)
     [other, _] = train(run_config(encoder | {"seed": 1}))
     assert other.losses != reports[0].losses
@@ -150,7 +146,7 @@ def test_resumed_run_is_the_uninterrupted_one_bit_by_bit(
     before = list(islice(train(config, checkpoint=tmp_path / "parts"), stop))
     resumed, resumed_weights = run(config, tmp_path / "parts")
     assert resumed[:stop] == before  # told again, times included
-    assert without_times(resumed) == without_times(whole)
+    assert all_timeless(resumed) == all_timeless(whole)
     assert_same(weights, resumed_weights)
     best = "best.safetensors"
     assert (tmp_path / "whole" / best).read_bytes() == (tmp_path / "parts" / best).read_bytes()

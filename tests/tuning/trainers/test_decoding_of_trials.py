@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 from conftest import RunConfigFactory
 from pydantic import TypeAdapter
+from times import all_timeless
 
 from mtl_core.config import RunConfig
 from mtl_core.predictor import Predictor
 from mtl_core.study_file import read_document
-from mtl_core.training import dev_half
 from mtl_core.training.decoded import Decoded, Tried
 from mtl_core.training.distributed import Place
+from mtl_core.training.evaluation import evaluate
 from mtl_core.training.objectives.mean import Mean
 from mtl_core.training.report import Report
 from mtl_core.validation import validate
@@ -95,9 +96,8 @@ def test_the_last_report_of_a_run_has_what_was_found(config: RunConfig, tmp_path
     assert found.taken.settings[KEY] in ("each", "shared")
     assert found.taken.combined > last.best_combined
     # All else is as if nothing had been searched.
-    plain = [replace(one, decoded=None, seconds=0, sentences_per_second=0) for one in (first, last)]
-    others = [replace(one, seconds=0, sentences_per_second=0) for one in reports_of(without)]
-    assert plain == others
+    plain = [replace(one, decoded=None) for one in all_timeless([first, last])]
+    assert plain == all_timeless(reports_of(without))
     # As a file keeps it.
     assert Report.from_json(last.to_json()) == last
 
@@ -125,25 +125,23 @@ def test_what_was_best_on_other_models_is_tried_first(config: RunConfig, tmp_pat
     assert found_in(reports_of(line)).tried[0].point == {KEY: "shared"}
 
 
-def test_texts_that_take_too_long_for_a_trial_are_written_for_it_once(
+def test_a_trial_whose_evaluations_take_too_long_is_not_searched(
     config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Later trials leave them to the best model of all; a run of a final stage does not."""
-    writes, written = dev_half.with_texts_of_a_half, list[object]()
+    """The best model of all is; and so is the one of a run of a final stage."""
 
-    def slowly(outcomes: Any, *args: Any, **more: Any) -> Any:
-        written.append(outcomes)
+    def slowly(*args: Any, **more: Any) -> Any:
         time.sleep(0.3)
-        return writes(outcomes, *args, **more)
+        return evaluate(*args, **more)
 
-    monkeypatch.setattr(dev_half, "with_texts_of_a_half", slowly)
+    monkeypatch.setattr("mtl_core.training.run.evaluate", slowly)
     monkeypatch.setattr("tuning.trainers.worker._LEAST_DECODING_S", 0.01)
     line = Line()
     one = worker(line, config)
-    for name in ("0000", "0001"):
-        one.do(TrainJob(TrialSpec(name, {}, tmp_path / name)))
-    assert {report.decoded for report in reports_of(line)} == {None}
-    assert len(written) == 1
+    one.do(TrainJob(TrialSpec("0000", {}, tmp_path / "0000")))
+    [*_, last] = reports_of(line)
+    assert last.decoded is None
+    assert 0.3 <= last.evaluation_seconds < last.seconds
     one.do(TrainJob(TrialSpec("final/0000/seed-1", {}, tmp_path / "final", least_tries=1)))
     assert len(found_in(reports_of(line)).tried) == 1
 

@@ -16,6 +16,7 @@ import torch
 from conftest import RunConfigFactory
 from huggingface_hub import ModelCard
 from ray.exceptions import ActorUnavailableError
+from times import timeless
 
 from mtl_core.assets import assets_key
 from mtl_core.card_data import About
@@ -360,7 +361,7 @@ def test_reports_within_epochs_are_counted_by_their_numbers(
 
 def without_times(message: Message) -> Report:
     assert isinstance(message, Reported)
-    return replace(message.report, seconds=0.0, sentences_per_second=0.0)
+    return timeless(message.report)
 
 
 @pytest.mark.parametrize("file", ["state.pt", "best.safetensors"])

@@ -1,0 +1,110 @@
+"""Prompts that begin alike are read once, and their texts are those of prompts read one by one."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from small_writers import DECODERS, WORDS, small_writer
+from test_generating import generated, written
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
+
+from mtl_core.model.writers.shared_prompts import longest_with, read_prompts
+from mtl_core.tasks.decoding.base import Decoding
+from mtl_core.tasks.decoding.beam import Beam
+from mtl_core.tasks.decoding.greedy import Greedy
+from mtl_core.tasks.decoding.sample import Sample
+
+LONG = [5, 9, 30, 7, 12, 33, 21, 8, 40, 17, 22, 6]
+OTHER = [40, 12, 33, 21, 8, 50]
+PROMPTS = [LONG[:3], OTHER, LONG, [11, 50], LONG[:7], OTHER[:2], LONG[:8], OTHER[:1]]
+"""Two dialogues, one turn after the other, and a prompt that has nothing to do with them."""
+SETTINGS: list[tuple[Decoding, dict[str, Any]]] = [
+    (Greedy(max_new_tokens=9, no_repeat_ngram=2), {"max_new_tokens": 9, "no_repeat_ngram_size": 2}),
+    (Beam(max_new_tokens=9, beams=3), {"max_new_tokens": 9, "num_beams": 3}),
+]
+
+
+def test_the_longest_prompt_that_begins_with_each() -> None:
+    assert longest_with([]).tolist() == []
+    assert longest_with(PROMPTS).tolist() == [2, 1, 2, 3, 2, 1, 2, 1]
+
+
+def test_it_is_the_longest_of_all_for_any_prompts() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        prompts = [rng.integers(2, size=rng.integers(1, 6)).tolist() for _ in range(8)]
+        for prompt, number in zip(prompts, longest_with(prompts), strict=True):
+            after = [one for one in prompts if one[: len(prompt)] == prompt]
+            assert prompts[number] in after
+            # None goes on from the one that was found.
+            assert not [one for one in prompts if one[:-1] == prompts[number]]
+
+
+@pytest.mark.parametrize("family", DECODERS)
+@pytest.mark.parametrize(("decoding", "settings"), SETTINGS, ids=["greedy", "beam"])
+def test_texts_are_those_of_prompts_read_one_by_one(
+    family: str, decoding: Decoding, settings: dict[str, Any]
+) -> None:
+    model = small_writer(family)
+    found = written(model, PROMPTS, decoding)
+    assert found == [generated(model, row, **settings) for row in PROMPTS]
+    assert len({tuple(row) for row in found}) > 3
+
+
+def test_what_is_drawn_is_the_same() -> None:
+    model, seeds = small_writer("llama"), list(range(8))
+    decoding = Sample(max_new_tokens=8, top_k=20)
+    alone = [
+        written(model, [row], decoding, seeds=[seed])[0]
+        for row, seed in zip(PROMPTS, seeds, strict=True)
+    ]
+    assert written(model, PROMPTS, decoding, seeds=seeds) == alone
+
+
+def read_by(model: PreTrainedModel, prompts: list[list[int]], decoding: Decoding) -> list[int]:
+    """Returns how many tokens, padding among them, each pass through the decoder takes."""
+    found: list[int] = []
+
+    def count(_: Any, args: Any, kwargs: dict[str, Any], output: Any) -> None:
+        found.append((args[0] if args else kwargs["input_ids"]).numel())
+
+    hook = model.get_decoder().register_forward_hook(count, with_kwargs=True)
+    written(model, prompts, decoding)
+    hook.remove()
+    return found
+
+
+def test_a_dialogue_is_read_once() -> None:
+    model, turns = small_writer("llama"), [LONG[:length] for length in range(2, 13)]
+    first, *others = read_by(model, turns, Greedy(max_new_tokens=3))
+    assert first == len(LONG) - 1
+    assert others == [len(turns)] * 3
+    # Nothing is saved where no prompt begins with another.
+    apart = read_by(model, [LONG, OTHER], Greedy(max_new_tokens=3))
+    assert apart == [2 * len(LONG), 2, 2]
+
+
+def test_turns_of_a_dialogue_are_written_together() -> None:
+    """Also where others are of a length in between, and not all of them fit."""
+    model, turns = small_writer("llama"), [LONG[:length] for length in range(5, 13)]
+    others = [[31, number, *LONG[: number % 8]] for number in range(3, 27)]
+    passes = read_by(model, [*others, *turns], Beam(max_new_tokens=2, beams=4))
+    # Eight prompts of four beams at once: the turns are one of four groups.
+    assert sum(one == len(LONG) - 1 for one in passes) == 1
+
+
+def test_a_model_that_keeps_a_window_of_what_it_has_read() -> None:
+    torch.manual_seed(0)
+    config = AutoConfig.for_model(
+        "mistral", vocab_size=WORDS, hidden_size=16, intermediate_size=32, num_hidden_layers=2,
+        num_attention_heads=4, num_key_value_heads=2, sliding_window=4, bos_token_id=0,
+        eos_token_id=1, pad_token_id=2,
+    )  # fmt: skip
+    model = AutoModelForCausalLM.from_config(config).eval()
+    token_ids = torch.tensor([LONG, [0] * 5 + LONG[:7]])
+    mask = torch.ones_like(token_ids)
+    mask[1, :5] = 0
+    assert read_prompts(model, token_ids, mask, width=1) is None
+    found = written(model, PROMPTS, Greedy(max_new_tokens=9))
+    assert found == [generated(model, row, max_new_tokens=9) for row in PROMPTS]
