@@ -142,8 +142,8 @@ class DevHalf:
 
     Attributes:
         own: The half with the run's own settings.
-        first_s: Seconds that all of it took with the run's own settings.
-        writing_s: Seconds that its texts took of these; other settings of decoding take as long.
+        first_s: Seconds that the run's own settings took.
+        writing_s: What texts took of these; those of other settings take as long again.
     """
 
     def __init__(
@@ -160,15 +160,14 @@ class DevHalf:
             heads: Task name -> head with what was learnt from the other half; None = new ones,
                 which learn from this half.
         """
-        self._trained = trained
-        self._datasets = datasets
-        self._shares: list[_Share] = []
-        own, begin = dict(heads) if heads else _heads(trained, trained.tasks), time.perf_counter()
+        begin, self._shares = time.perf_counter(), list[_Share]()
+        self._trained, self._datasets = trained, datasets
+        own = dict(heads) if heads else _heads(trained, trained.tasks)
         with torch.inference_mode(), autocast(trained.place.device, trained.precision):
             self._read = self._first_pass(own)
-        start = time.perf_counter()
+        read = time.perf_counter()
         decoded = self._with_texts(trained, self._read)
-        self.writing_s = time.perf_counter() - start
+        self.writing_s = time.perf_counter() - read
         self.own = self._scored(trained, own, decoded, None, calibrates=heads is None)
         self.first_s = time.perf_counter() - begin
 
@@ -232,8 +231,7 @@ class DevHalf:
                 yield name, names, rows
 
     def _decoded(self, heads: Mapping[str, Head]) -> Outcomes:
-        trained = self._trained
-        local: dict[str, dict[str, dict[int, Decoded]]] = {}
+        trained, local = self._trained, dict[str, dict[str, dict[int, Decoded]]]()
         for share in self._shares:
             on_data = self._datasets[share.dataset].splits["dev"].labels
             names = [name for name in heads if name in on_data]

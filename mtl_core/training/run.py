@@ -113,10 +113,10 @@ class Run:
         parts, totals = self._parts(), EpochTotals(list(self.tasks), self.place)
         done = sum(report.epoch == epoch for report in self.state.reports)
         skipped = sum(map(len, parts[:done]))
+        epochs, steps = self.config.training.epochs, parts[-1][-1]
         progress = EpochProgress(
-            on_progress, epoch=epoch, epochs=self.config.training.epochs, steps=parts[-1][-1],
-            skipped=skipped,
-        )  # fmt: skip
+            on_progress, epoch=epoch, epochs=epochs, steps=steps, skipped=skipped
+        )
         batches = islice(self.begin(epoch), skipped, None)
         if self.state.so_far is not None and not totals.go_on(self.state.so_far):
             # Other workers than before: no exact resume, but not what was drawn already either.
@@ -132,15 +132,13 @@ class Run:
             trained = time.perf_counter()
             report = self._report(epoch, part[-1], training, is_end=is_end)
             now = time.perf_counter()
-            report = replace(
-                report, seconds=now - start, evaluation_seconds=now - trained,
-                sentences_per_second=speed,
-            )  # fmt: skip
+            report = replace(report, seconds=now - start, evaluation_seconds=now - trained)
+            report = replace(report, sentences_per_second=speed)
             self.state.reports.append(report)
             self.state.so_far = so_far = None if is_end else totals.so_far()
             yield report
-            if so_far is not None:  # Whoever took the report may have trained another run.
-                totals.put_back(so_far)
+            if so_far is not None:
+                totals.put_back(so_far)  # Whoever took the report may have trained another run.
             start = time.perf_counter()
 
     def begin(self, epoch: int) -> Iterator[GlobalBatch]:
@@ -205,8 +203,7 @@ class Run:
         progress: EpochProgress,
     ) -> Training:
         """Makes the steps of a part of an epoch: (number within the epoch, batch) of each."""
-        every = self.config.training.gradients_every
-        sentences = 0
+        every, sentences = self.config.training.gradients_every, 0
         progress.train()
         for number, batch in steps:
             if every is not None and number % every == 0:

@@ -4,12 +4,14 @@ A decoder looks back alone, so the keys and values of a prompt are the first of 
 begins with it. Of n replies of a dialogue the history is then read once, and not n times.
 """
 
+import inspect
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from mtl_core.data.arrays import Int64Array
 
@@ -38,7 +40,7 @@ def read_prompts(
     """Returns the keys and values of all tokens of prompts but the last, for `generate` to go on.
 
     Args:
-        whole: A decoder that is told the position of each token, in evaluation mode.
+        whole: A decoder, in evaluation mode.
         token_ids: Padded on the left, (prompts, length).
         mask: 1 = a token, 0 = padding, (prompts, length).
         width: Rows that `generate` keeps of each prompt, such as beams.
@@ -47,34 +49,47 @@ def read_prompts(
         None where nothing would be saved, or where the model keeps other things than the keys and
         values of all tokens, such as those of a window.
     """
-    from transformers import DynamicCache
-    from transformers.cache_utils import DynamicLayer
-
     lengths = mask.sum(dim=1)
     rows = zip(token_ids.tolist(), lengths.tolist(), strict=True)
     prompts = [row[-length:] for row, length in rows]
     longest = longest_with(prompts)
     read = np.unique(longest)
-    cache = DynamicCache(config=whole.config)
-    is_plain = all(type(layer) is DynamicLayer for layer in cache.layers)
-    if len(read) == len(prompts) or token_ids.shape[1] == 1 or not (cache.layers and is_plain):
+    size = token_ids.shape[1] - 1
+    if len(read) == len(prompts) or size == 0:
         return None
     # The last token of each prompt is left: `generate` needs what comes behind it.
-    to_read = [torch.tensor(prompts[number][:-1]) for number in read]
-    padded = torch.nn.utils.rnn.pad_sequence(to_read, batch_first=True).to(token_ids.device)
-    seen = torch.arange(padded.shape[1]) < torch.tensor([[len(row)] for row in to_read])
-    with torch.inference_mode():
-        whole.get_decoder()(
-            input_ids=padded, attention_mask=seen.long().to(padded.device), past_key_values=cache,
-            use_cache=True,
-        )  # fmt: skip
-    of_read = torch.from_numpy(np.searchsorted(read, longest)).to(padded.device)
-    size = token_ids.shape[1] - 1
-    # Place of each token in the row that was read; what stands in padding is never looked at.
-    places = torch.arange(size, device=padded.device) - (size + 1 - lengths)[:, None]
-    places = places.clamp(min=0).repeat_interleave(width, dim=0)
+    cache = _read(whole, [torch.tensor(prompts[number][:-1]) for number in read])
+    if cache is None:
+        return None
+    of_read = torch.from_numpy(np.searchsorted(read, longest)).to(mask.device)
     of_read = of_read.repeat_interleave(width)[:, None]
+    # Place of each token in the row that was read; what stands in padding is never looked at.
+    places = torch.arange(size, device=mask.device) - (size + 1 - lengths)[:, None]
+    places = places.clamp(min=0).repeat_interleave(width, dim=0)
     for layer in cache.layers:
         layer.keys = layer.keys[of_read, :, places].transpose(1, 2)
         layer.values = layer.values[of_read, :, places].transpose(1, 2)
+    return cache
+
+
+def _read(whole: "PreTrainedModel", rows: Sequence[Tensor]) -> "DynamicCache | None":
+    """Returns the keys and values of rows of token ids, padded on the right; None = not kept."""
+    from transformers import DynamicCache
+    from transformers.cache_utils import DynamicLayer
+
+    cache, taken = DynamicCache(config=whole.config), inspect.signature(whole.forward).parameters
+    is_plain = cache.layers and all(type(layer) is DynamicLayer for layer in cache.layers)
+    # A model may keep nothing, as the first GPT does.
+    if not (is_plain and "past_key_values" in taken):
+        return None
+    token_ids = pad_sequence(list(rows), batch_first=True).to(whole.device)
+    lengths = torch.tensor([[len(row)] for row in rows], device=whole.device)
+    places = torch.arange(token_ids.shape[1], device=whole.device)[None]
+    # As `generate` counts them; RoBERTa would begin behind the id of padding.
+    told = {"position_ids": places} if "position_ids" in taken else {}
+    with torch.inference_mode():
+        whole.get_decoder()(
+            input_ids=token_ids, attention_mask=(places < lengths).long(), past_key_values=cache,
+            use_cache=True, **told,
+        )  # fmt: skip
     return cache

@@ -19,6 +19,17 @@ LONG = [5, 9, 30, 7, 12, 33, 21, 8, 40, 17, 22, 6]
 OTHER = [40, 12, 33, 21, 8, 50]
 PROMPTS = [LONG[:3], OTHER, LONG, [11, 50], LONG[:7], OTHER[:2], LONG[:8], OTHER[:1]]
 """Two dialogues, one turn after the other, and a prompt that has nothing to do with them."""
+_BERT: dict[str, Any] = {
+    "hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32,
+    "max_position_embeddings": 64,
+}  # fmt: skip
+OTHERS: dict[str, dict[str, Any]] = {
+    "bloom": {"hidden_size": 24, "n_layer": 2, "n_head": 2},  # is told no positions
+    "mistral": _BERT | {"num_key_value_heads": 1, "head_dim": 12, "sliding_window": 4},
+    "lfm2": _BERT | {"num_key_value_heads": 1, "layer_types": ["conv", "full_attention"]},
+    "openai-gpt": {"n_embd": 24, "n_layer": 2, "n_head": 2, "n_positions": 64},  # keeps nothing
+    "roberta": _BERT | {"is_decoder": True},  # counts positions from the id of padding
+}
 SETTINGS: list[tuple[Decoding, dict[str, Any]]] = [
     (Greedy(max_new_tokens=9, no_repeat_ngram=2), {"max_new_tokens": 9, "no_repeat_ngram_size": 2}),
     (Beam(max_new_tokens=9, beams=3), {"max_new_tokens": 9, "num_beams": 3}),
@@ -94,17 +105,21 @@ def test_turns_of_a_dialogue_are_written_together() -> None:
     assert sum(one == len(LONG) - 1 for one in passes) == 1
 
 
-def test_a_model_that_keeps_a_window_of_what_it_has_read() -> None:
+@pytest.mark.parametrize("family", OTHERS)
+def test_models_that_keep_or_count_otherwise(family: str) -> None:
     torch.manual_seed(0)
-    config = AutoConfig.for_model(
-        "mistral", vocab_size=WORDS, hidden_size=16, intermediate_size=32, num_hidden_layers=2,
-        num_attention_heads=4, num_key_value_heads=2, sliding_window=4, bos_token_id=0,
-        eos_token_id=1, pad_token_id=2,
-    )  # fmt: skip
+    special = {"pad_token_id": 0, "eos_token_id": 1, "bos_token_id": 2}
+    sizes = {"vocab_size": WORDS, "initializer_range": 0.6, **special, **OTHERS[family]}
+    model = AutoModelForCausalLM.from_config(AutoConfig.for_model(family, **sizes)).eval()
+    # A prompt that stands there twice, too, which models without positions get side by side.
+    prompts = [*PROMPTS, PROMPTS[0]]
+    alone = [written(model, [prompt], Greedy(max_new_tokens=9))[0] for prompt in prompts]
+    assert written(model, prompts, Greedy(max_new_tokens=9)) == alone
+    assert len({tuple(row) for row in alone}) > 3
+
+
+def test_a_model_that_keeps_a_window_reads_each_prompt() -> None:
+    config = AutoConfig.for_model("mistral", vocab_size=WORDS, pad_token_id=0, **OTHERS["mistral"])
     model = AutoModelForCausalLM.from_config(config).eval()
     token_ids = torch.tensor([LONG, [0] * 5 + LONG[:7]])
-    mask = torch.ones_like(token_ids)
-    mask[1, :5] = 0
-    assert read_prompts(model, token_ids, mask, width=1) is None
-    found = written(model, PROMPTS, Greedy(max_new_tokens=9))
-    assert found == [generated(model, row, max_new_tokens=9) for row in PROMPTS]
+    assert read_prompts(model, token_ids, (token_ids > 0).long(), width=1) is None
