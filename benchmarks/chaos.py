@@ -18,14 +18,15 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from _chaos_attack import Attack, Entry, StuckError, remove, small_disk
-from _chaos_faults import AT_THE_END, FAULTS, Fault, of_searches
+from _chaos_faults import Fault, of_searches
 from _chaos_ledger import Ledger, show
+from _chaos_plan import drawn, short, studies_of
 from _chaos_study import (
     Inputs,
     differences,
@@ -38,47 +39,12 @@ from _chaos_study import (
     without_trials,
 )
 
-SHORT = (
-    "worker killed", "Tune actor killed", "controller killed", "worker: segfault",
-    "controller killed", "worker stopped for a while", "second driver", "driver: Ctrl-C",
-    "damaged file", "driver killed at result.json",
-)  # fmt: skip
-"""The faults of the short version, which is a test: to one study, whose trials are enough for them.
-
-Those that a Ray outlives come first, so that it has to outlive all of them: whatever a controller
-that was killed has reserved would be missing when the second one is.
-"""
-
-PER_STUDY = 10
-"""Faults to a study: more would be mostly starts."""
-
 _DISK_MIB = 256
 _END_SECONDS = 150.0
 """In which a driver has to end that cannot go on."""
 
 _MOST_STARTS = 5
 """Starts in a row without progress, after which a study counts as stuck."""
-
-
-def drawn(count: int, seed: int, can_mount: bool) -> list[Fault]:
-    """Returns so many faults: every kind before any comes again, the frequent ones more often."""
-    rng = random.Random(seed)
-    kinds = [fault for fault in FAULTS if can_mount or fault.name != "disk full"]
-    rng.shuffle(kinds)
-    more = rng.choices(kinds, weights=[fault.weight for fault in kinds], k=count)
-    return [*kinds, *more][:count]
-
-
-def studies_of(faults: Sequence[Fault], rng: random.Random) -> Iterator[tuple[str, list[Fault]]]:
-    """Deals faults to studies that they can happen to."""
-    waiting = list(faults)
-    while waiting:
-        setup = rng.choice(waiting[0].setups)
-        taken = [fault for fault in waiting if setup in fault.setups][:PER_STUDY]
-        for fault in taken:
-            waiting.remove(fault)
-        # Files that are written at the end of a study come last.
-        yield setup, sorted(taken, key=lambda fault: fault.name.endswith(AT_THE_END))
 
 
 def attacked(attack: Attack, faults: Sequence[Fault], ledger: Ledger) -> list[Fault]:
@@ -203,13 +169,6 @@ def may_mount(root: Path) -> bool:
         return False
 
 
-def short() -> list[Fault]:
-    """Returns the faults of the short version."""
-    named = {fault.name: fault for fault in FAULTS}
-    # One study file for all: each has to be run once without a fault.
-    return [replace(named[name], setups=("short",)) for name in SHORT]
-
-
 def run(
     root: Path, faults: Sequence[Fault], ledger: Ledger, seed: int, *, can_mount: bool, keep: bool
 ) -> None:
@@ -290,6 +249,9 @@ def main() -> None:
             faults = of_searches(options.searches)
         with contextlib.suppress(KeyboardInterrupt):  # What was found so far is shown.
             run(root, faults, ledger, options.seed, can_mount=can_mount, keep=options.keep)
+    except StuckError as error:  # Without a fault: nothing can be compared with that study.
+        print(f"without a fault: stuck: {error}")
+        ledger.studies.append(Entry("without a fault", "", faults=[f"stuck: {error}"]))
     finally:
         if not options.keep:
             remove(root)

@@ -34,6 +34,11 @@ def study(chaos: ModuleType) -> ModuleType:
 
 
 @pytest.fixture
+def plan(chaos: ModuleType) -> ModuleType:
+    return importlib.import_module("_chaos_plan")
+
+
+@pytest.fixture
 def root() -> Iterator[Path]:
     """A folder with a short path: sockets of Ray lie below it."""
     folder = Path(tempfile.mkdtemp(prefix="ch", dir="/tmp"))
@@ -88,15 +93,31 @@ def test_studies_that_differ_and_lost_trials_are_found(study: ModuleType) -> Non
     assert study.differences(first, other) == ["/reports/0000", "/weights/a"]
 
 
-def test_every_kind_of_fault_is_drawn_before_one_comes_again(chaos: ModuleType) -> None:
-    names = {fault.name for fault in chaos.FAULTS}
-    assert {fault.name for fault in chaos.drawn(len(names), 3, can_mount=True)} == names
-    faults = chaos.drawn(60, 3, can_mount=False)
+def test_every_kind_of_fault_is_drawn_before_one_comes_again(plan: ModuleType) -> None:
+    names = {fault.name for fault in plan.FAULTS}
+    assert {fault.name for fault in plan.drawn(len(names), 3, can_mount=True)} == names
+    faults = plan.drawn(60, 3, can_mount=False)
     assert "disk full" not in {fault.name for fault in faults}
-    dealt = list(chaos.studies_of(faults, chaos.random.Random(0)))
+    dealt = list(plan.studies_of(faults, random.Random(0)))
     assert sorted(f.name for _, taken in dealt for f in taken) == sorted(f.name for f in faults)
     assert all(setup in fault.setups for setup, taken in dealt for fault in taken)
-    assert len(chaos.short()) == 10
+    assert len(plan.short()) == 10
+
+
+def test_a_study_that_is_stuck_without_a_fault_is_said(
+    chaos: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stuck(*_: object, **__: object) -> None:
+        raise chaos.StuckError("5 starts without progress")
+
+    monkeypatch.setattr(chaos, "run", stuck)
+    monkeypatch.setattr("sys.argv", ["chaos.py", "--short"])
+    with pytest.raises(SystemExit) as ended:
+        chaos.main()
+    assert ended.value.code == 1
+    said = capsys.readouterr().out
+    assert "without a fault: stuck: 5 starts without progress" in said
+    assert "\nstuck: 1\n" in said
 
 
 def test_every_sampler_and_every_scheduler_is_searched_with(
