@@ -142,16 +142,19 @@ def _chosen(
         least: How many are tried in any case.
     """
     tried, best = list[Tried](), None
-    # What is tried, then the other half with its texts of either settings, then both halves.
-    last_s = half.writing_s + (half.first_s + half.writing_s) + 2 * half.first_s
+    # Seconds of the longest try; others take as long as the run's own settings until one is made.
+    try_s, read_s = half.writing_s, half.first_s - half.writing_s
     while True:
-        late = time.perf_counter() + last_s > end
+        begin = time.perf_counter()
+        # What is tried, then the other half with both settings, then both halves with the best.
+        late = begin + try_s + (half.first_s + try_s) + 2 * (read_s + try_s) > end
         # Clocks of two workers differ: one that is late ends the search for all.
         if any(trained.place.gather(late)) and len(tried) >= least:
             break
         if (proposal := proposals.ask()) is None:
             break
         found = half.scored(trained.with_settings(proposal.settings))
+        try_s = max(try_s, time.perf_counter() - begin)
         gain = found.combined - half.own.combined
         proposals.tell(proposal, gain)
         tried.append(Tried(dict(proposal.point), gain))

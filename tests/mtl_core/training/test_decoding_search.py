@@ -261,6 +261,32 @@ def test_the_whole_search_takes_no_longer_than_it_may(
         assert found.seconds == LEAST_EVALUATIONS * 20
 
 
+def test_settings_that_take_longer_are_tried_less_often(
+    trained: TrainedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Texts of half of dev take 10 seconds, and 20 of them with other settings, such as beams."""
+    clock, writes = Clock(), dev_half.with_texts_of_a_half
+    for module in (decoding_search, dev_half):
+        monkeypatch.setattr(module, "time", clock)
+    # The run's own settings and two that are tried on one half, its own and the best on the other.
+    left = [10, 20, 20, 10, 20]
+
+    def slowly(*args: Any, **more: Any) -> Any:
+        clock.now += left.pop(0)
+        return writes(*args, **more)
+
+    monkeypatch.setattr(dev_half, "with_texts_of_a_half", slowly)
+    monkeypatch.setattr(decoding_search, "evaluate", clock.taking(40, evaluate))
+    objective = Scripted(numbers=[])
+    object.__setattr__(objective, "numbers", [float(number) for number in range(30)])
+    scripted = replace(trained, objective=objective)
+    listed = Listed(*[{THRESHOLDS: 0.1 + number / 100} for number in range(9)])
+    found = search_decoding(scripted, listed, number=1, limit_s=120)
+    assert len(found.tried) == 2
+    assert left == []
+    assert found.seconds == 10 + 2 * 20 + 30 + 40 == 120
+
+
 @pytest.mark.parametrize("least", [0, 1])
 def test_a_search_that_is_late_tries_no_more_than_it_has_to(
     trained: TrainedModel, least: int
