@@ -23,6 +23,10 @@ from mtl_core.tasks.decoding.sample import Sample
 FAMILIES = [*DECODERS, *ENCODER_DECODERS]
 
 PROMPTS = [[5, 9, 30], [7, 7], [40, 12, 33, 21, 8], [11, 50], [6, 20, 31]]
+LONG = [5, 9, 30, 7, 12, 33, 21, 8, 40, 17, 22, 6]
+OTHER = [40, 12, 33, 21, 8, 50]
+ALIKE = [LONG[:3], OTHER, LONG, [11, 50], LONG[:7], OTHER[:2], LONG[:8], OTHER[:1]]
+"""Two dialogues, one turn after the other, and a prompt that has nothing to do with them."""
 SETTINGS = [
     (
         Greedy(max_new_tokens=9, min_new_tokens=5, repetition_penalty=1.5, no_repeat_ngram=2),
@@ -67,12 +71,13 @@ def generated(model: PreTrainedModel, row: Sequence[int], **settings: Any) -> li
 
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize(("decoding", "settings"), SETTINGS, ids=["limits", "beam"])
+@pytest.mark.parametrize("prompts", [PROMPTS, ALIKE], ids=["apart", "alike"])
 def test_texts_are_those_that_generate_writes_row_by_row(
-    family: str, decoding: Decoding, settings: dict[str, Any]
+    family: str, decoding: Decoding, settings: dict[str, Any], prompts: list[list[int]]
 ) -> None:
     model = small_writer(family)
-    found = written(model, PROMPTS, decoding)
-    assert found == [generated(model, row, **settings) for row in PROMPTS]
+    found = written(model, prompts, decoding)
+    assert found == [generated(model, row, **settings) for row in prompts]
     assert len({tuple(row) for row in found}) > 2  # Else texts say nothing of their prompts.
 
 

@@ -1,12 +1,12 @@
-"""Prompts that begin alike are read once, and their texts are those of prompts read one by one."""
+"""Prompts that begin alike are read once; what is written then, `test_generating.py` looks at."""
 
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from small_writers import DECODERS, WORDS, small_writer
-from test_generating import generated, written
+from small_writers import WORDS, small_writer
+from test_generating import ALIKE, LONG, OTHER, written
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
 from mtl_core.model.writers.shared_prompts import longest_with, read_prompts
@@ -15,10 +15,6 @@ from mtl_core.tasks.decoding.beam import Beam
 from mtl_core.tasks.decoding.greedy import Greedy
 from mtl_core.tasks.decoding.sample import Sample
 
-LONG = [5, 9, 30, 7, 12, 33, 21, 8, 40, 17, 22, 6]
-OTHER = [40, 12, 33, 21, 8, 50]
-PROMPTS = [LONG[:3], OTHER, LONG, [11, 50], LONG[:7], OTHER[:2], LONG[:8], OTHER[:1]]
-"""Two dialogues, one turn after the other, and a prompt that has nothing to do with them."""
 _BERT: dict[str, Any] = {
     "hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32,
     "max_position_embeddings": 64,
@@ -30,15 +26,11 @@ OTHERS: dict[str, dict[str, Any]] = {
     "openai-gpt": {"n_embd": 24, "n_layer": 2, "n_head": 2, "n_positions": 64},  # keeps nothing
     "roberta": _BERT | {"is_decoder": True},  # counts positions from the id of padding
 }
-SETTINGS: list[tuple[Decoding, dict[str, Any]]] = [
-    (Greedy(max_new_tokens=9, no_repeat_ngram=2), {"max_new_tokens": 9, "no_repeat_ngram_size": 2}),
-    (Beam(max_new_tokens=9, beams=3), {"max_new_tokens": 9, "num_beams": 3}),
-]
 
 
 def test_the_longest_prompt_that_begins_with_each() -> None:
     assert longest_with([]).tolist() == []
-    assert longest_with(PROMPTS).tolist() == [2, 1, 2, 3, 2, 1, 2, 1]
+    assert longest_with(ALIKE).tolist() == [2, 1, 2, 3, 2, 1, 2, 1]
 
 
 def test_it_is_the_longest_of_all_for_any_prompts() -> None:
@@ -52,25 +44,14 @@ def test_it_is_the_longest_of_all_for_any_prompts() -> None:
             assert not [one for one in prompts if one[:-1] == prompts[number]]
 
 
-@pytest.mark.parametrize("family", DECODERS)
-@pytest.mark.parametrize(("decoding", "settings"), SETTINGS, ids=["greedy", "beam"])
-def test_texts_are_those_of_prompts_read_one_by_one(
-    family: str, decoding: Decoding, settings: dict[str, Any]
-) -> None:
-    model = small_writer(family)
-    found = written(model, PROMPTS, decoding)
-    assert found == [generated(model, row, **settings) for row in PROMPTS]
-    assert len({tuple(row) for row in found}) > 3
-
-
 def test_what_is_drawn_is_the_same() -> None:
     model, seeds = small_writer("llama"), list(range(8))
     decoding = Sample(max_new_tokens=8, top_k=20)
     alone = [
         written(model, [row], decoding, seeds=[seed])[0]
-        for row, seed in zip(PROMPTS, seeds, strict=True)
+        for row, seed in zip(ALIKE, seeds, strict=True)
     ]
-    assert written(model, PROMPTS, decoding, seeds=seeds) == alone
+    assert written(model, ALIKE, decoding, seeds=seeds) == alone
 
 
 def read_by(model: PreTrainedModel, prompts: list[list[int]], decoding: Decoding) -> list[int]:
@@ -112,7 +93,7 @@ def test_models_that_keep_or_count_otherwise(family: str) -> None:
     sizes = {"vocab_size": WORDS, "initializer_range": 0.6, **special, **OTHERS[family]}
     model = AutoModelForCausalLM.from_config(AutoConfig.for_model(family, **sizes)).eval()
     # A prompt that stands there twice, too, which models without positions get side by side.
-    prompts = [*PROMPTS, PROMPTS[0]]
+    prompts = [*ALIKE, ALIKE[0]]
     alone = [written(model, [prompt], Greedy(max_new_tokens=9))[0] for prompt in prompts]
     assert written(model, prompts, Greedy(max_new_tokens=9)) == alone
     assert len({tuple(row) for row in alone}) > 3
