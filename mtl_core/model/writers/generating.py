@@ -22,7 +22,7 @@ from mtl_core.data.arrays import Int64Array
 from mtl_core.data.batching import Batch
 from mtl_core.data.layouts.pieces import special_ids
 from mtl_core.model.writers.next_token import SeededDraw, WithoutPadding
-from mtl_core.model.writers.shared_prompts import longest_with, read_prompts
+from mtl_core.model.writers.shared_prompts import ends_of_chains, read_prompts
 from mtl_core.tasks.decoding.base import Decoding
 from mtl_core.tasks.writer import Stream
 
@@ -68,7 +68,7 @@ def write_texts(
     written: list[list[int]] = [[] for _ in range(len(prompts.token_ids))]
     lengths = prompts.attention_mask.sum(dim=1).cpu().numpy()  # (batch,)
     texts = [ids[:length] for ids, length in zip(prompts.token_ids.tolist(), lengths, strict=True)]
-    for rows in _groups(whole, lengths, longest_with(texts), decoding):
+    for rows in _groups(whole, lengths, ends_of_chains(texts), decoding):
         some = torch.from_numpy(rows).to(prompts.token_ids.device)
         token_ids, mask = (
             part[some, : lengths[rows].max()]
@@ -85,14 +85,14 @@ def write_texts(
 
 
 def _groups(
-    whole: "PreTrainedModel", lengths: Int64Array, longest: Int64Array, decoding: Decoding
+    whole: "PreTrainedModel", lengths: Int64Array, ends: Int64Array, decoding: Decoding
 ) -> Iterator[Int64Array]:
     """Yields the rows that are written together, (rows,) each.
 
     Args:
         whole: The model.
         lengths: Tokens of each prompt, (batch,).
-        longest: Number of the longest prompt that begins with each; they stay together, (batch,).
+        ends: Number of a prompt that begins with each; those of one stay together, (batch,).
         decoding: How the next token is chosen.
     """
     size = max(1, ROWS // decoding.width)
@@ -102,7 +102,7 @@ def _groups(
     if not whole.config.is_encoder_decoder:
         is_told = "position_ids" in inspect.signature(whole.forward).parameters
         is_free = (_room(whole) - lengths >= decoding.max_new_tokens) & is_told
-    by_length = np.lexsort((lengths, longest, lengths[longest]))
+    by_length = np.lexsort((lengths, ends, lengths[ends]))
     keys = np.where(is_free, -1, lengths)[by_length]
     for key in np.unique(keys):
         rows = by_length[keys == key]

@@ -19,18 +19,19 @@ if TYPE_CHECKING:
     from transformers import DynamicCache, PreTrainedModel
 
 
-def longest_with(prompts: Sequence[Sequence[int]]) -> Int64Array:
-    """Returns for each prompt the number of the longest that begins with it, (prompts,).
+def ends_of_chains(prompts: Sequence[Sequence[int]]) -> Int64Array:
+    """Returns for each prompt the number of one that begins with it, (prompts,).
 
-    A prompt that no other begins with has its own number; of equal ones all have the same.
+    No other prompt goes on from that one. A prompt that no other begins with has its own number; of
+    equal ones all have the same.
     """
     found = np.arange(len(prompts))
     # What begins with a prompt stands right behind it in the order of a dictionary.
     order = sorted(range(len(prompts)), key=lambda number: tuple(prompts[number]))
     for number, after in zip(order[-2::-1], order[:0:-1], strict=True):
-        longest, length = found[after], len(prompts[number])
-        if prompts[longest][:length] == prompts[number]:
-            found[number] = longest
+        end, length = found[after], len(prompts[number])
+        if prompts[end][:length] == prompts[number]:
+            found[number] = end
     return found
 
 
@@ -52,8 +53,8 @@ def read_prompts(
     lengths = mask.sum(dim=1)
     rows = zip(token_ids.tolist(), lengths.tolist(), strict=True)
     prompts = [row[-length:] for row, length in rows]
-    longest = longest_with(prompts)
-    read = np.unique(longest)
+    ends = ends_of_chains(prompts)
+    read = np.unique(ends)
     size = token_ids.shape[1] - 1
     if len(read) == len(prompts) or size == 0:
         return None
@@ -61,7 +62,7 @@ def read_prompts(
     cache = _read(whole, [torch.tensor(prompts[number][:-1]) for number in read])
     if cache is None:
         return None
-    of_read = torch.from_numpy(np.searchsorted(read, longest)).to(mask.device)
+    of_read = torch.from_numpy(np.searchsorted(read, ends)).to(mask.device)
     of_read = of_read.repeat_interleave(width)[:, None]
     # Place of each token in the row that was read; what stands in padding is never looked at.
     places = torch.arange(size, device=mask.device) - (size + 1 - lengths)[:, None]

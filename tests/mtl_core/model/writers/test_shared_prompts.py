@@ -9,7 +9,7 @@ from small_writers import WORDS, small_writer
 from test_generating import ALIKE, LONG, OTHER, written
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
-from mtl_core.model.writers.shared_prompts import longest_with, read_prompts
+from mtl_core.model.writers.shared_prompts import ends_of_chains, read_prompts
 from mtl_core.tasks.decoding.base import Decoding
 from mtl_core.tasks.decoding.beam import Beam
 from mtl_core.tasks.decoding.greedy import Greedy
@@ -28,20 +28,19 @@ OTHERS: dict[str, dict[str, Any]] = {
 }
 
 
-def test_the_longest_prompt_that_begins_with_each() -> None:
-    assert longest_with([]).tolist() == []
-    assert longest_with(ALIKE).tolist() == [2, 1, 2, 3, 2, 1, 2, 1]
+def test_prompts_that_others_go_on_from() -> None:
+    assert ends_of_chains([]).tolist() == []
+    assert ends_of_chains(ALIKE).tolist() == [2, 1, 2, 3, 2, 1, 2, 1]
 
 
-def test_it_is_the_longest_of_all_for_any_prompts() -> None:
+def test_nothing_goes_on_from_an_end_whatever_the_prompts() -> None:
     rng = np.random.default_rng(0)
     for _ in range(200):
         prompts = [rng.integers(2, size=rng.integers(1, 6)).tolist() for _ in range(8)]
-        for prompt, number in zip(prompts, longest_with(prompts), strict=True):
-            after = [one for one in prompts if one[: len(prompt)] == prompt]
-            assert prompts[number] in after
-            # None goes on from the one that was found.
-            assert not [one for one in prompts if one[:-1] == prompts[number]]
+        ends = [prompts[number] for number in ends_of_chains(prompts)]
+        for prompt, end in zip(prompts, ends, strict=True):
+            assert end[: len(prompt)] == prompt
+            assert not [one for one in prompts if one != end and one[: len(end)] == end]
 
 
 def test_what_is_drawn_is_the_same() -> None:
