@@ -226,8 +226,7 @@ class Session:
             return None
         trained = sum(record.seconds for record in self.history)
         # What searches of the same on the models of trials have left of the share of the study.
-        found = [record.decoded for record in self.history if record.decoded is not None]
-        spent = sum(one.seconds for one in found if one.searched == proposer.searched)
+        spent = self.history.searched_s(proposer.searched)
         seconds = max(0.0, decoding_limit(trained) - spent)
         return FinalSearch(proposer.searched, tuple(self._known_decodings()), seconds)
 

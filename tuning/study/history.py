@@ -7,7 +7,7 @@ from dataclasses import replace
 from optuna import Study as OptunaStudy
 from optuna.trial import FrozenTrial, TrialState
 
-from mtl_core.training.decoded import Tried
+from mtl_core.training.decoded import Decoded, Tried
 from tuning.goals import Goal
 from tuning.records import (
     DEFAULT_ID,
@@ -99,10 +99,20 @@ class History:
         Args:
             searched: Of what search, as a hash.
         """
+        found = self._decoded(searched)
+        return [one for decoded in found for one in decoded.tried][-_MOST_TRIED:]
+
+    def searched_s(self, searched: str) -> float:
+        """Returns the seconds for which settings of decoding were searched on models of trials.
+
+        Args:
+            searched: By what search, as a hash.
+        """
+        return sum(decoded.seconds for decoded in self._decoded(searched))
+
+    def _decoded(self, searched: str) -> list[Decoded]:
         found = [record.decoded for record in self if record.decoded is not None]
-        return [one for decoded in found if decoded.searched == searched for one in decoded.tried][
-            -_MOST_TRIED:
-        ]
+        return [decoded for decoded in found if decoded.searched == searched]
 
     def losers(self, keep: int) -> list[TrialRecord]:
         """Returns the ended trials whose checkpoints nobody will read.

@@ -196,3 +196,18 @@ def test_the_report_says_what_was_found_what_it_gains_and_what_it_took() -> None
     assert said.startswith("On the best model no others beat the recipe's own")
     assert decoding_section(final_scores(other, {}), [other]) == []
     assert next_report((), 0.5).decoded is None
+
+
+def test_the_time_of_searches_counts_for_the_same_search_alone() -> None:
+    records = [record(number, "complete", 0.5) for number in range(4)]
+    history = History(
+        [
+            decoded(records[0], found(1, 0.7)),
+            decoded(records[1], found(1, None)),
+            decoded(records[2], found(1, 0.7, "other")),
+            records[3],
+        ]
+    )
+    assert history.searched_s("abc") == 0.5 + 0.5
+    assert history.searched_s("other") == 0.5
+    assert history.searched_s("none") == 0
