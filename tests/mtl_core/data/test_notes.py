@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hostile import STEERING
 from pydantic import TypeAdapter
 from transformers import PreTrainedTokenizerFast
 
@@ -19,7 +18,7 @@ from mtl_core.data.columns.tags import TagsColumn
 from mtl_core.data.formats.kinds import DatasetSection
 from mtl_core.data.layouts.chunks import Chunks
 from mtl_core.data.layouts.sentences import Sentences
-from mtl_core.data.notes import DataNote, Lengths, SplitNotes, by_importance, listed, percent
+from mtl_core.data.notes import Lengths, SplitNotes
 from mtl_core.data.store import EncodedDataset, load_dataset
 from mtl_core.model.backbones.tokenizer import load_tokenizer
 
@@ -315,26 +314,3 @@ def test_the_content_of_a_data_set_does_not_hang_on_its_notes(tokenizer, tmp_pat
     other = encoded(tmp_path, tokenizer, splits)
     assert of_kind(other, "known") == []
     assert other.content == content
-
-
-def test_the_most_important_comes_first_and_equals_keep_their_order():
-    notes = SplitNotes("dev")
-    for number, level in enumerate(["hint", "serious", "warning", "serious"]):
-        notes.add("x", str(number), level=level)
-    assert [note.text for note in by_importance(notes.found)] == ["1", "3", "2", "0"]
-    assert [DataNote.from_json(note.to_json()) for note in notes.found] == notes.found
-
-
-def test_names_are_listed_in_quotes_shortened_and_in_part():
-    assert listed(["a"]) == "'a'"
-    assert listed(list("abcde")) == "'a', 'b', 'c' and 2 more"
-    assert listed(["x" * 100]) == f"'{'x' * 37}...'"
-    for text, _ in STEERING.values():
-        assert listed([f"{text}\n"]).isprintable()
-
-
-@pytest.mark.parametrize(
-    ("count", "of", "text"), [(3, 5, "60 %"), (1, 40, "2.5 %"), (5, 5, "100 %")]
-)
-def test_shares_for_people(count, of, text):
-    assert percent(count, of) == text
