@@ -3,12 +3,12 @@
 from mtl_core.errors import ConfigError
 from tuning.study.agreement import check_ended, read_journal
 from tuning.study.folder import StudyFolder
-from tuning.study.history import read_history
+from tuning.study.history import History, read_history
 from tuning.study.journal import NotBegunError
 from tuning.study.known import read_known
 from tuning.study.measured import read_measured
 from tuning.study.openings import read_openings
-from tuning.study.result import read_result
+from tuning.study.result import check_named, read_result
 from tuning.study.scored import read_scoring
 
 
@@ -30,10 +30,9 @@ def check_folder(folder: StudyFolder) -> None:
         # Without a word of what is lost and can be had: the session tells it.
         history = read_history(folder, read_journal(folder), tell=lambda _: None)
     except NotBegunError:
-        ended = 0
-    else:
-        ended = len(history.ended)
-    check_ended(folder, result.trials, ended)
+        history = History()
+    check_ended(folder, result.trials, len(history.ended))
+    check_named(folder, result, history)
     read_scoring(folder, result)
     read_openings(folder)
     read_known(folder)

@@ -1,6 +1,6 @@
 """The result of a study: `result.json` as a typed value."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Literal
 
@@ -8,16 +8,36 @@ from pydantic import BaseModel
 
 from mtl_core.data.notes import DataNote
 from mtl_core.files import write_json
-from mtl_core.kept import read_kept
+from mtl_core.kept import BrokenError, read_kept
 from mtl_core.number_types import KEPT, Count, Seconds
+from mtl_core.printable import one_line
 from mtl_core.scores import ScoreTree, only_finite
-from tuning.records import EndedBy
+from tuning.records import DEFAULT_ID, EndedBy
 from tuning.study.final_scores import FinalScores, Tests, tests_of_others
 from tuning.study.finals import Finals
 from tuning.study.folder import StudyFolder
 from tuning.study.gains import Baseline, Baselines
+from tuning.study.history import History
+from tuning.study.named import (
+    Named,
+    names_of_baselines,
+    names_of_choices,
+    names_of_finals,
+    names_of_goal,
+    names_of_tests,
+    one_of,
+    wrong_in_baselines,
+    wrong_in_finals,
+    wrong_in_goal,
+)
 from tuning.study.openings import Choice
 from tuning.study.reached import Reached
+
+REMEDY = (
+    "put it back from a copy, or remove it and give `mtl tune` again, which scores the best "
+    "recipe and the default on test again"
+)
+"""What to do about a broken result."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +91,18 @@ class Result:
         return self.best.trial if self.best is not None else None
 
     @property
+    def names(self) -> Iterator[Named]:
+        """What it names of trials, recipes and runs, with the key where each stands."""
+        for key, one in (("best", self.best), ("default", self.default)):
+            if one is not None:
+                yield Named(f"{key}.trial", one.trial)
+        yield from names_of_tests("tests", self.earlier_tests)
+        yield from names_of_goal(self.goal)
+        yield from names_of_finals(self.finals)
+        yield from names_of_choices(self.choices)
+        yield from names_of_baselines(self.baselines)
+
+    @property
     def tests(self) -> Tests:
         """The test scores of all runs that were scored."""
         if self.finals is not None:  # Then none stands with the trials of the two recipes.
@@ -104,15 +136,15 @@ class Result:
 
 
 class _Kept(BaseModel):
-    """The keys of `result.json`; what an older one lacks gets its default."""
+    """The keys of `result.json`; those that every version wrote have to be there."""
 
     model_config = KEPT
 
-    status: Literal["complete", "failed"] = "failed"
-    trials: dict[str, Count] = {}
+    status: Literal["complete", "failed"]
+    trials: dict[str, Count]
+    best: FinalScores | None
     seconds: Seconds = 0.0
     ended_by: EndedBy | None = None
-    best: FinalScores | None = None
     default: FinalScores | None = None
     objective: str = ""
     test_rows: Count | None = None
@@ -129,16 +161,12 @@ def read_result(folder: StudyFolder) -> Result:
     """Returns what `result.json` of a study folder holds; an empty result when there is none yet.
 
     Raises:
-        BrokenError: The file is broken.
+        BrokenError: The file is broken, or does not go with itself.
     """
-    remedy = (
-        "put it back from a copy, or remove it and give `mtl tune` again, which scores the best "
-        "recipe and the default on test again"
-    )
-    kept = read_kept(folder.result, _Kept, remedy=remedy)
+    kept = read_kept(folder.result, _Kept, remedy=REMEDY)
     if kept is None:
         return Result()
-    return Result(
+    found = Result(
         trials=kept.trials,
         seconds=kept.seconds,
         ended_by=kept.ended_by,
@@ -155,6 +183,48 @@ def read_result(folder: StudyFolder) -> Result:
         choices=kept.choices,
         baselines=kept.baselines,
     )
+    if (wrong := next(_wrong(found, kept), None)) is not None:
+        raise _broken(folder, wrong)
+    return found
+
+
+def _wrong(result: Result, kept: _Kept) -> Iterator[str]:
+    """Yields where a result does not go with itself, the forms of its ids first."""
+    yield from (wrong for one in result.names if (wrong := one.wrong) is not None)
+    yield from one_of("status", kept.status, [result.status])
+    if result.default is not None:
+        yield from one_of("default.trial", result.default.trial, [DEFAULT_ID])
+    yield from wrong_in_finals(result.finals, result.best)
+    yield from wrong_in_goal(result.goal, result.best, result.finals)
+    yield from wrong_in_baselines(result.baselines, result.best, result.finals)
+    # All else is known to agree, so there is a run whose model stands in best/.
+    if kept.model is not None:
+        yield from one_of("model", kept.model, [result.model] if result.model is not None else [])
+
+
+def check_named(folder: StudyFolder, result: Result, history: History) -> None:
+    """Refuses a result that names trials of which the journal does not know.
+
+    Args:
+        folder: The study folder.
+        result: What its `result.json` holds.
+        history: Its trials, by the journal.
+
+    Raises:
+        BrokenError: There is such a trial.
+    """
+    for one in result.names:
+        if one.is_own and history.get(one.trial) is None:
+            raise _broken(
+                folder,
+                f"{one.place}: there is no trial {one.trial}; {folder.journal.name} has "
+                f"{len(history)} trials",
+            )
+
+
+def _broken(folder: StudyFolder, wrong: str) -> BrokenError:
+    text = f"{folder.result}: a file of the study is broken: {wrong}; {REMEDY}"
+    return BrokenError(one_line(text))
 
 
 def write_result(folder: StudyFolder, result: Result) -> None:

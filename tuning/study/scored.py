@@ -4,16 +4,18 @@ So nothing is scored twice, whenever a driver is killed, and each time that test
 another choice is written down before it is.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 
 from mtl_core.files import write_json
-from mtl_core.kept import read_kept
+from mtl_core.kept import BrokenError, read_kept
 from mtl_core.number_types import KEPT, Count
+from mtl_core.printable import one_line
 from mtl_core.scores import only_finite
 from tuning.records import DECODED, TrialRecord
 from tuning.study.final_scores import FinalScores, Tests, unseen_of
 from tuning.study.folder import StudyFolder
+from tuning.study.named import Named, names_of_choices, names_of_tests, one_of
 from tuning.study.openings import Choice
 from tuning.study.result import Result
 from tuning.trainers.messages import Scored
@@ -99,7 +101,29 @@ def read_scoring(folder: StudyFolder, result: Result) -> Scoring:
         "put it back from a copy, or remove it: what result.json tells of test is kept, and what "
         "it lacks is scored again"
     )
-    return read_kept(folder.scored, Scoring, remedy=remedy) or _of_result(result)
+    found = read_kept(folder.scored, Scoring, remedy=remedy)
+    if found is None:
+        return _of_result(result)
+    if (wrong := next(_wrong(found), None)) is not None:
+        text = f"{folder.scored}: a file of the study is broken: {wrong}; {remedy}"
+        raise BrokenError(one_line(text))
+    return found
+
+
+def _wrong(found: Scoring) -> Iterator[str]:
+    """Yields where it names what is no id, or is not named elsewhere in it."""
+    names = [
+        *names_of_tests("tests", found.tests),
+        *names_of_tests("unseen", found.unseen),
+        *names_of_choices(found.choices),
+        *([Named("model.run", found.model.run, "run")] if found.model is not None else []),
+    ]
+    yield from (wrong for one in names if (wrong := one.wrong) is not None)
+    for run_id in found.unseen:
+        yield from one_of(f"unseen.{run_id}", run_id, list(found.tests))
+    if found.model is not None:
+        scored = [run_id.removesuffix(DECODED) for run_id in found.tests]
+        yield from one_of("model.run", found.model.run, list(dict.fromkeys(scored)))
 
 
 def write_scoring(folder: StudyFolder, scoring: Scoring) -> None:

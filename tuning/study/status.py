@@ -18,7 +18,7 @@ from tuning.study.finals import FinalRecipe, FinalsSection
 from tuning.study.folder import StudyFolder
 from tuning.study.history import History, read_history
 from tuning.study.journal import NotBegunError
-from tuning.study.result import Result, read_result
+from tuning.study.result import Result, check_named, read_result
 from tuning.watch.status_file import DriverStatus, read_driver
 
 State = Literal["running", "interrupted", "complete", "failed"]
@@ -96,6 +96,7 @@ def status_of(folder: StudyFolder, history: History, result: Result) -> StudySta
     """
     trials = _num_trials(folder)
     check_ended(folder, result.trials, len(history.ended))
+    check_named(folder, result, history)
     runs = _final_runs(folder, history, result, trials)
     driver = read_driver(folder.status)
     # The journal does not tell them from those that run. One that was just drawn has no report.

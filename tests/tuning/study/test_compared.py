@@ -13,7 +13,7 @@ from tuning.statistics.draws import write_draws
 from tuning.statistics.estimates import Difference, Estimate
 from tuning.statistics.newcombe import difference_interval
 from tuning.statistics.seeds import RunScores, differences
-from tuning.study.compared import Side, compared, side_of
+from tuning.study.compared import Side, compared, over_default, side_of
 from tuning.study.final_scores import FinalScores
 from tuning.study.finals import FinalRecipe, Finals, SeedScores
 from tuning.study.folder import StudyFolder
@@ -114,6 +114,47 @@ def test_rows_are_drawn_where_draws_are_known(tmp_path: Path) -> None:
     assert found.over == "rows"
 
 
+def write_draw(folder: Path, trial: str, **drawn: list[float]) -> None:
+    arrays = {"combined": drawn["combined"], "intent/accuracy": drawn["intent"]}
+    where = {"test": {name: np.array(one) for name, one in arrays.items()}}
+    write_draws(StudyFolder(folder).run(trial), where)
+
+
+def test_the_best_and_the_default_of_a_search_are_compared_draw_by_draw(tmp_path: Path) -> None:
+    write_draw(tmp_path, "0007", combined=[0.86, 0.84, 0.86, 0.86], intent=[0.86, 0.8, 0.9, 0.9])
+    write_draw(tmp_path, "0000", combined=[0.80, 0.79, 0.81, 0.80], intent=[0.80, 0.8, 0.8, 0.8])
+    best, default = result("0007", 0.9, 0.86).best, result("0000", 0.9, 0.80).best
+    found = Result(best=best, default=default, test_rows=10)
+    folder = StudyFolder(tmp_path)
+    combined, intent = over_default(folder, found)
+    assert (combined.first, combined.second, combined.where) == ("0007", "0000", "test")
+    # The draws of both are of the same rows: 0.05, 0.05 and 0.06 better; 0, 0.1 and 0.1.
+    for one, values in ((combined, [0.05, 0.05, 0.06]), (intent, [0, 0.1, 0.1])):
+        margin = 1.96 * np.std(values, ddof=1)
+        assert one.estimate.high - one.estimate.mean == pytest.approx(margin, rel=1e-3)
+        assert one.estimate.over == "rows"
+    assert (combined.claim, intent.claim) == ("better", "cannot be told")
+    # Of what cannot be drawn the combined score alone is known as a share of rows.
+    plain = replace(found, best=replace(best, trial="0008"))
+    [rough] = over_default(folder, plain)
+    ends = (rough.estimate.low, rough.estimate.high)
+    assert ends == pytest.approx(difference_interval(0.86, 0.80, 10))
+    assert over_default(folder, replace(plain, test_rows=None)) == ()
+    # A gain is no share.
+    gain = replace(best, test={**scores(0.86), "combined": 1.2})
+    assert over_default(folder, replace(found, best=gain)) == (intent,)
+
+
+def test_of_a_search_only_what_differs_and_was_scored_is_compared(tmp_path: Path) -> None:
+    folder, one = StudyFolder(tmp_path), result("0007", 0.9, 0.86)
+    assert over_default(folder, one) == over_default(folder, Result()) == ()
+    closed = result("0000", 0.9, None).best
+    assert over_default(folder, replace(one, default=closed)) == ()
+    new = [replace(side, unseen=scores(0.5)) for side in (one.best, result("0", 0.9, 0.8).best)]
+    [difference] = over_default(folder, replace(one, best=new[0], default=new[1]))
+    assert difference.where == "unseen"
+
+
 def baseline(mean: float, low: float, high: float) -> Baseline:
     estimate = Estimate(mean, math.nan, low, high, 1, "rows")
     difference = Difference("0007", "0003", "intent/accuracy", estimate, estimate.claim)
@@ -126,6 +167,7 @@ def test_result_json_keeps_baselines_with_their_verdicts(tmp_path: Path) -> None
     folder = StudyFolder(tmp_path)
     kept = replace(
         result("0007", 0.9, 0.8),
+        default=None,
         baselines={"intent": baseline(0.03, 0.01, 0.05), "slots": Baseline("alone/slots-1")},
     )
     write_result(folder, kept)

@@ -20,6 +20,7 @@ from tuning.study.folder import StudyFolder
 from tuning.study.history import read_history
 from tuning.study.journal import read_optuna
 
+FAILED = '{"status": "failed", "trials": {"complete": 0}, "best": null'
 COMMANDS = {
     "status": ["status", "FOLDER"],
     "report": ["report", "FOLDER"],
@@ -342,10 +343,11 @@ def test_what_is_in_the_way_of_a_file_is_told_before_a_study_goes_on(
         ("scored.json", '{"choices": [{"date": "2026-01-01"}]}', "choices.0: "),
         ("scored.json", '{"tests": {"0000": "1"}}', "tests.0000: expected "),
         ("test_opened.json", '[{"date": "once", "scores": {}}]', "0.date: "),
-        ("result.json", '{"seconds": 1e999}', "seconds: expected a finite number"),
-        ("result.json", '{"trials": {"complete": -1}}', "trials.complete: expected a number"),
-        ("result.json", '{"best": []}', "best: expected "),
-        ("result.json", '{"trials": {"complete": 9}}', ""),
+        ("result.json", "{}", "there is no 'status'"),
+        ("result.json", f'{FAILED}, "seconds": 1e999}}', "seconds: expected a finite number"),
+        ("result.json", FAILED.replace("0", "-1") + "}", "trials.complete: expected a number"),
+        ("result.json", FAILED.replace("null", "[]") + "}", "best: expected "),
+        ("result.json", FAILED.replace("0", "9") + "}", ""),
     ],
 )
 def test_every_record_is_checked_against_its_type(

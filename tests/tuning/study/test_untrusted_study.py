@@ -210,7 +210,7 @@ def test_a_study_file_that_never_ends_is_refused_at_once(text: str, workplace: P
         ("result.json", "{", "a file of the study is broken: no JSON: EOF while parsing"),
         (
             "result.json",
-            '{"seconds": "x"}',
+            '{"status": "failed", "trials": {}, "best": null, "seconds": "x"}',
             "a file of the study is broken: seconds: expected a number, found 'x'",
         ),
         ("optuna.journal", "[]\n", "a file of the study is broken: "),
