@@ -69,7 +69,13 @@ SUMMARY = StudySummary(
     name="demo",
     folder="runs/my demo",
     records=RECORDS,
-    result=Result(goal=Reached(objective="mean"), best=BEST, default=DEFAULT, seconds=432.0),
+    result=Result(
+        trials={"complete": 1, "stopped": 1, "failed": 1},
+        goal=Reached(objective="mean"),
+        best=BEST,
+        default=DEFAULT,
+        seconds=432.0,
+    ),
     replay="mtl train demo --set optimizer.encoder_lr=0.001",
     importances=[
         Importance(

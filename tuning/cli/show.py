@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from mtl_core.scores import flatten, show_score
+from tuning.report.claims import UNSEEN
 from tuning.report.gains import gains_sentence
-from tuning.report.verdict import UNSEEN, against, cautions, on_test, verdict
+from tuning.report.verdict import against, cautions, on_test, verdict
 from tuning.watch.console import plain_console
 
 if TYPE_CHECKING:

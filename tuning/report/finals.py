@@ -1,20 +1,14 @@
 """What a report says of the final stage: the sentences that may be claimed, and the tables."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from mtl_core.markdown import code
 from mtl_core.scores import main_scores, show_difference, show_score
 from tuning.records import DEFAULT_ID, called
-from tuning.report.markdown import table
+from tuning.report.claims import KEEP_DEFAULT, ROWS, in_points, interval_of
+from tuning.report.markdown import count_of, table
 from tuning.statistics.estimates import Difference, Estimate, Where
 from tuning.study.finals import FinalRecipe, Finals
-
-_ROWS: Mapping[Where, str] = {
-    "dev": "dev",
-    "test": "test",
-    "unseen": "the rows of test that do not stand in train",
-}
-
 
 _OPENED = "test was opened for the best, the second and the default alone."
 _CLOSED = (
@@ -31,6 +25,8 @@ def finals_verdict(finals: Finals, tasks: Sequence[str] = ()) -> str:
         tasks: Tasks whose main scores are objectives of their own; none = there is one objective.
     """
     best, default, second = finals.best, finals.default, finals.second
+    if second is None:
+        return _uncontested(finals)
     if best is default:
         told = [f"The default recipe, trial {DEFAULT_ID}, is the best on dev {_stage(finals)}."]
     else:
@@ -38,11 +34,30 @@ def finals_verdict(finals: Finals, tasks: Sequence[str] = ()) -> str:
         if default is None:
             told.append("The default has no score to compare.")
         else:
-            told += [_claim(one, "the default") for one in _told(finals, default, tasks)]
-    if second is not None and second is not default:
+            found = _told(finals, default, tasks)
+            told += [_claim(one, "the default") for one in found]
+            # Of several objectives it may win in one and lose in another.
+            if len(found) == 1 and found[0].claim in KEEP_DEFAULT:
+                told.append(KEEP_DEFAULT[found[0].claim])
+    if second is not default:
         whom = f"the second, trial {second.trial},"
         told += [_claim(one, whom) for one in _told(finals, second, tasks)]
     return " ".join(told)
+
+
+def _uncontested(finals: Finals) -> str:
+    """Returns what is said where only one recipe reached the final stage."""
+    best, is_default = finals.best, finals.best is finals.default
+    recipe = (
+        f"The default recipe, trial {best.trial}, is the best of the search on dev: keep it"
+        if is_default
+        else f"The best recipe on dev is that of trial {best.trial}"
+    )
+    return (
+        f"{recipe}. It was trained anew with "
+        f"{count_of(len(best.seeds), 'other seed')}, and the final stage had no other recipe to "
+        "compare it with."
+    )
 
 
 def judged_on(finals: Finals) -> set[Where]:
@@ -90,10 +105,16 @@ def _count_runs(finals: Finals) -> int:
 
 
 def _stage(finals: Finals) -> str:
-    runs = len(finals.best.seeds)
-    recipes = len(finals.recipes)
+    """Returns by what the best is the best, and among which recipes."""
+    runs, failed = len(finals.best.seeds), len(finals.best.failed)
     each = f"{runs} runs with other seeds" if runs > 1 else "1 run with another seed"
-    return f"by the mean over {each}, among {recipes} recipe{'s' if recipes > 1 else ''}"
+    # One of which more runs failed stands behind, though its mean may be higher.
+    peers = sum(len(recipe.failed) <= failed for recipe in finals.recipes)
+    among = f"by the mean over {each}, among {count_of(peers, 'recipe')}"
+    if peers == len(finals.recipes):
+        return among
+    most = f"no more than {count_of(failed, 'run')} failed" if failed else "no run failed"
+    return f"{among} of which {most} (of {len(finals.recipes)})"
 
 
 def _told(finals: Finals, other: FinalRecipe, tasks: Sequence[str]) -> list[Difference]:
@@ -111,13 +132,13 @@ def _scores(recipe: FinalRecipe, task: str) -> dict[str, float]:
 
 def _claim(found: Difference, whom: str) -> str:
     """Returns a sentence on how the best compares with another recipe."""
-    rows = _ROWS[found.where]
+    rows = ROWS[found.where]
     of = "" if found.score == "combined" else f" in {found.score.replace('/', ' ')}"
-    by, ends = _difference(found.score, found.estimate), _interval_of_difference(found)
-    points = f"{by} points, 95 % interval {ends}" if ends else f"{by} points"
     if found.claim == "cannot be told":
-        return f"Whether it is better than {whom}{of} cannot be told on {rows} ({points})."
-    return f"It is {found.claim} than {whom}{of} on {rows} ({points})."
+        return (
+            f"Whether it is better than {whom}{of} cannot be told on {rows} ({in_points(found)})."
+        )
+    return f"It is {found.claim} than {whom}{of} on {rows} ({in_points(found)})."
 
 
 def scores_that_count(finals: Finals) -> list[str]:
@@ -159,21 +180,10 @@ def _difference_row(found: Difference) -> list[str]:
         f"{found.first} - {found.second}",
         code(found.score),
         "test, not in train" if found.where == "unseen" else found.where,
-        _difference(found.score, found.estimate),
-        _interval_of_difference(found) or "-",
+        show_difference(found.score, found.estimate.mean),
+        interval_of(found) or "-",
         found.claim,
     ]
-
-
-def _difference(name: str, found: Estimate) -> str:
-    return show_difference(name, found.mean)
-
-
-def _interval_of_difference(found: Difference) -> str:
-    low, high = (
-        show_difference(found.score, end) for end in (found.estimate.low, found.estimate.high)
-    )
-    return "" if low == "-" else f"{low} to {high}"
 
 
 def _notes(finals: Finals) -> Iterator[str]:

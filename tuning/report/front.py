@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 
+from mtl_core.data.notes import leaks
 from mtl_core.markdown import code
 from mtl_core.scores import ScoreTree
 from tuning.records import keys_of_all
+from tuning.report.claims import NOT_SURE, ONE_RUN, UNSEEN, in_points
 from tuning.report.markdown import parameter_cell, percent, points, table
 from tuning.study.reached import Reached
 from tuning.study.result import Result
@@ -28,11 +30,12 @@ def front_verdict(result: Result) -> str:
         for where, ours, theirs in (
             ("dev", best.dev, default.dev),
             ("test", best.test, default.test),
-            ("the rows of test that do not stand in train", best.unseen, default.unseen),
+            (UNSEEN, best.unseen, default.unseen),
         )
-        if (differences := _differences(result.goal, ours, theirs))
+        if (differences := _differences(result, where, ours, theirs))
     ]
-    return f"{told} Against the default it is {'; '.join(compared)} points."
+    tail = f" {ONE_RUN}" if best.test is not None else ""
+    return f"{told} Against the default it is {'; '.join(compared)}.{tail}"
 
 
 def _choice(goal: Reached) -> str:
@@ -60,15 +63,33 @@ def _choice(goal: Reached) -> str:
     )
 
 
-def _differences(goal: Reached, ours: ScoreTree | None, theirs: ScoreTree | None) -> str:
-    """Returns the differences in the main scores, such as "intent +1.20 and slots -0.30", or ""."""
-    pairs = [(task, _main(ours, task), _main(theirs, task)) for task in goal.aim.tasks]
-    told = [
-        f"{task} {points(our - their)}"
-        for task, our, their in pairs
-        if our is not None and their is not None
-    ]
-    return " and ".join(told) if len(told) == len(pairs) else ""
+def _differences(
+    result: Result, where: str, ours: ScoreTree | None, theirs: ScoreTree | None
+) -> str:
+    """Returns the differences in the main scores, such as "intent +1.20 points", or "".
+
+    Where they are judged, with what may be claimed; of dev they never are, as that has chosen.
+    """
+    # Where most of test is known from train, an interval would say that it holds for new rows.
+    is_known = where == "test" and bool(leaks(result.notes, "test"))
+    judged = {
+        one.score.partition("/")[0]: one
+        for one in result.differences
+        if (UNSEEN if one.where == "unseen" else one.where) == where and not is_known
+    }
+    told = []
+    for task in result.goal.aim.tasks:
+        our, their = _main(ours, task), _main(theirs, task)
+        if our is None or their is None:
+            return ""
+        found = judged.get(task)
+        told.append(
+            f"{task} {points(our - their)} points"
+            if found is None
+            else f"{task} {in_points(found)} ({found.claim})"
+        )
+    sure = f", and {NOT_SURE}" if where != "dev" and not judged else ""
+    return f"{' and '.join(told)}{sure}"
 
 
 def _main(scores: ScoreTree | None, task: str) -> float | None:

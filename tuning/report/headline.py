@@ -1,17 +1,16 @@
-"""The head of a report: the verdict, what speaks against it, how sure it is, and the facts."""
+"""The head of a report: the verdict, what speaks against it, what it is made of, and the facts."""
 
 from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
 
-from mtl_core.data.notes import leaks
 from mtl_core.markdown import plain
 from tuning.records import TrialRecord
+from tuning.report.claims import UNSEEN
 from tuning.report.gains import gains_sentence
-from tuning.report.markdown import percent, points, shell
+from tuning.report.markdown import count_of, percent, shell
 from tuning.report.summary import StudySummary, Unfinished
 from tuning.report.verdict import (
-    UNSEEN,
     against,
     cautions,
     combined,
@@ -19,14 +18,13 @@ from tuning.report.verdict import (
     on_test,
     verdict,
 )
-from tuning.statistics.newcombe import difference_interval
 from tuning.study.final_scores import FinalScores
 from tuning.study.openings import Opening
 from tuning.study.result import Result
 
 
 def headline(summary: StudySummary, openings: Sequence[Opening]) -> list[str]:
-    """Returns the verdict in bold, how sure it is, what sharing brings, and the facts.
+    """Returns the verdict in bold, what it is made of, what sharing brings, and the facts.
 
     Args:
         summary: What the report shows.
@@ -35,7 +33,8 @@ def headline(summary: StudySummary, openings: Sequence[Opening]) -> list[str]:
     result = summary.result
     best, default = result.best, result.default
     facts = (
-        f"{len(summary.records)} trials in {timedelta(seconds=round(result.seconds))} (h:mm:ss)"
+        f"{count_of(len(summary.records), 'trial')} in "
+        f"{timedelta(seconds=round(result.seconds))} (h:mm:ss)"
         f"{_ended_by(result)}; objective on dev: {result.goal.objective}."
         f"{_precisions(summary.records)}"
     )
@@ -55,14 +54,14 @@ def _opened(opening: Opening) -> str:
     """Returns a sentence on a time that test was opened for trials."""
     count = len(opening.scores)
     return (
-        f"Caution: test was opened for {count} trial{'s' if count > 1 else ''} on "
+        f"Caution: test was opened for {count_of(count, 'trial')} on "
         f"{plain(opening.date)} (mtl evaluate --all): a trial that was chosen by these scores has "
         "no unseen test."
     )
 
 
 def _comparison(best: FinalScores, default: FinalScores, result: Result) -> list[str]:
-    """Returns a paragraph with both scores on dev and test, and how sure their difference is."""
+    """Returns a paragraph with both scores on dev and test."""
     # Of several objectives the verdict compares each, as it does behind a final stage.
     if best.scored_as == default.scored_as or result.goal.aim.tasks or result.finals is not None:
         return []
@@ -72,9 +71,6 @@ def _comparison(best: FinalScores, default: FinalScores, result: Result) -> list
     found = on_test(best, default)
     if found is not None and found.where == UNSEEN:
         sentences.append(against(UNSEEN, found.best, found.default))
-    # Where most is known from train, an interval would say that it holds for new rows.
-    if found is not None and (found.where == UNSEEN or not leaks(result.notes, "test")):
-        sentences.extend(_judge_noise(found.best, found.default, result.test_rows))
     return [" ".join(sentences)]
 
 
@@ -118,19 +114,3 @@ def _precisions(records: Sequence[TrialRecord]) -> str:
         counts = ", ".join(f"{count} in {name}" for name, count in sorted(found.items()))
         return f" Caution: trials were computed in different precisions, {counts}."
     return "".join(f" Computed in {name}." for name in found)
-
-
-def _judge_noise(ours: float, theirs: float, count: int | None) -> list[str]:
-    """Returns a sentence on how sure the difference on test is; nothing where none can be told."""
-    # An objective outside [0, 1], such as a relative gain, is no share of sentences.
-    if not (count and 0 <= ours <= 1 and 0 <= theirs <= 1):
-        return []
-    low, high = difference_interval(ours, theirs, count)
-    text = (
-        f"Read as shares of {count} rows, what its test data are worth, the difference lies "
-        f"between {points(low)} "
-        f"and {points(high)} points (95 % interval)."
-    )
-    if low <= 0 <= high:
-        return [f"{text} Caution: that includes zero, the difference is within the noise."]
-    return [text]

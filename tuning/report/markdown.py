@@ -35,6 +35,11 @@ def points(difference: float | None) -> str:
     return "-" if difference is None else f"{100 * difference:+z.2f}"
 
 
+def count_of(number: int, what: str) -> str:
+    """Returns "1 trial", "3 trials"."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
 def parameter_cell(parameters: Mapping[str, Value], name: str) -> str:
     """Returns the value of a parameter; "-" where a recipe does not have it."""
     if name not in parameters:

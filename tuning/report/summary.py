@@ -10,6 +10,7 @@ import optuna
 from tuning.records import TrialRecord
 from tuning.report.importance import Importance
 from tuning.report.replay import replay_command, replay_overrides
+from tuning.study.compared import over_default
 from tuning.study.data_facts import DataFacts
 from tuning.study.facts import StudyFacts
 from tuning.study.final_scores import final_scores, unseen_of
@@ -90,19 +91,21 @@ def summarise(
     unseen = unseen_of(result.best, result.default)
     # With a final stage the scores on test are those of its runs.
     tests = result.tests if result.finals is None else {}
+    # From the history and not from the result, which may be older than the last trials.
+    result = replace(
+        result,
+        trials=history.counts,
+        best=final_scores(best, tests, unseen),
+        default=final_scores(history.default, tests, unseen),
+        notes=facts.notes,
+        seconds=seconds,
+        goal=reached(history, facts.objective),
+    )
     return StudySummary(
         name=facts.name,
         folder=_short(folder.path),
         records=list(history),
-        result=replace(
-            result,
-            # From the history and not from the result, which may be older than the last trials.
-            best=final_scores(best, tests, unseen),
-            default=final_scores(history.default, tests, unseen),
-            notes=facts.notes,
-            seconds=seconds,
-            goal=reached(history, facts.objective),
-        ),
+        result=replace(result, differences=over_default(folder, result)),
         replay=_replay(facts, folder, best, _seed_of(result)),
         data=facts.data,
     )
@@ -136,6 +139,7 @@ def so_far(
             default=final_scores(history.default, {}),
             finals=None,
             baselines=None,
+            differences=(),
             goal=reached(history, facts.objective, so_far=True),
         ),
         replay=_replay(facts, folder, best),

@@ -8,14 +8,14 @@ from typing import NamedTuple, TypeGuard
 
 from mtl_core.data.notes import DataNote, leaks, percent
 from mtl_core.scores import ScoreTree, flatten
+from tuning.report.claims import KEEP_DEFAULT, NOT_SURE, ONE_RUN, UNSEEN, in_points
 from tuning.report.finals import finals_verdict, judged_on
 from tuning.report.front import front_verdict, limit_cautions
 from tuning.report.markdown import percent as in_percent
 from tuning.report.markdown import points
+from tuning.statistics.estimates import Difference
 from tuning.study.final_scores import FinalScores
 from tuning.study.result import Result
-
-UNSEEN = "the rows of test that do not stand in train"
 
 
 class Compared(NamedTuple):
@@ -44,22 +44,57 @@ def verdict(result: Result) -> str:
     if default is None:
         return f"The best recipe is trial {best.trial}; the default has no score to compare."
     if best.scored_as == default.scored_as:
-        return f"No trial beats the default recipe, trial {default.trial}, on dev: keep it."
+        return _default_stays(result)
+    return _against_default(result, best, default)
+
+
+def _default_stays(result: Result) -> str:
+    """Returns what is said where the default is the best."""
+    assert result.best is not None
+    # Those that failed count: they were tried.
+    others = sum(result.trials.values()) - 1
+    named = f"the default recipe, trial {result.best.trial}"
+    if others < 1:
+        return f"Nothing was compared: {named}, is the only trial."
+    return f"No other trial beats {named}, on dev: keep it."
+
+
+def _against_default(result: Result, best: FinalScores, default: FinalScores) -> str:
+    """Returns how the best compares with the default, by one run of each."""
     subject = f"The best recipe, trial {best.trial},"
     if best.trial == default.trial:
         subject = f"The default recipe, trial {best.trial}, decoded with settings that were found,"
     # A default that failed after an epoch with a score is not the best, though it may be higher.
     # Chosen by dev, the best looks better there than it is; test, which chose nothing, may differ.
     beats_on_dev = combined(best.dev) > combined(default.dev)
-    verb = "beats" if beats_on_dev else "does not beat"
+    on_dev = f"{subject} {'beats' if beats_on_dev else 'does not beat'} the default on dev"
     found = on_test(best, default)
     if found is None:
-        return f"{subject} {verb} the default on dev; on test they were not compared."
-    if beats_on_dev == (found.best > found.default):
-        word = "and" if beats_on_dev else "or"
-        return f"{subject} {verb} the default on dev {word} on {found.where}."
-    other = "but not" if beats_on_dev else "but does"
-    return f"{subject} {verb} the default on dev, {other} on {found.where}."
+        return f"{on_dev}; on test they were not compared."
+    judged = _judged(result, found)
+    if judged is None:
+        by = f"{points(found.best - found.default)} points"
+        return f"{on_dev}; on {found.where} it is {by}, and {NOT_SURE}. {ONE_RUN}"
+    sure = in_points(judged)
+    match judged.claim:
+        case "better":
+            told = f"{' and' if beats_on_dev else ', but does'} on {found.where} ({sure})."
+        case "worse":
+            told = f"{', but' if beats_on_dev else ' and'} is worse on {found.where} ({sure})."
+        case "cannot be told":
+            told = f"; whether it is better cannot be told on {found.where} ({sure})."
+    advice = "" if judged.claim == "better" else f" {KEEP_DEFAULT[judged.claim]}"
+    return f"{on_dev}{told} {ONE_RUN}{advice}"
+
+
+def _judged(result: Result, found: Compared) -> Difference | None:
+    """Returns the difference on test with its interval; None where nobody can tell how sure it is.
+
+    Where most of test is known from train, an interval would say that it holds for new rows.
+    """
+    if found.where != UNSEEN and leaks(result.notes, "test"):
+        return None
+    return next((one for one in result.differences if one.score == "combined"), None)
 
 
 def on_test(best: FinalScores, default: FinalScores) -> Compared | None:

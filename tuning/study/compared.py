@@ -1,10 +1,10 @@
-"""Compares the tasks of a study with the same tasks alone, on test, by all runs that there are."""
+"""Compares on test, by all runs: the best with the default, and tasks with the same alone."""
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from mtl_core.scores import ScoreTree
+from mtl_core.scores import ScoreTree, main_scores
 from tuning.statistics.estimates import Difference, Estimate, Where
 from tuning.statistics.newcombe import difference_interval
 from tuning.statistics.seeds import RunScores, differences, estimates
@@ -71,6 +71,45 @@ def side_of(folder: StudyFolder, result: Result, *, is_default: bool) -> Side | 
         return None
     runs = {where: list(scored_runs(recipe, where, unseen)) for where in _PLACES}
     return _side(recipe.id, runs, folder, result.test_rows or 0)
+
+
+def over_default(folder: StudyFolder, result: Result) -> tuple[Difference, ...]:
+    """Returns the best recipe of a search minus the default: combined, and main scores of tasks.
+
+    Of one run each, so that no interval allows for other seeds. Where rows of test stand in train,
+    on the others. What has no interval is left out; all is, where the two are one, behind a final
+    stage, which compares its own runs, and where one of the two was not scored.
+
+    Args:
+        folder: Of the study, where its runs lie.
+        result: What it has come to.
+    """
+    best, default = result.best, result.default
+    if result.finals is not None or best is None or default is None:
+        return ()
+    if best.scored_as == default.scored_as:
+        return ()
+    for where in _PLACES[:-1]:
+        trees = [one.unseen if where == "unseen" else one.test for one in (best, default)]
+        pairs = zip((best.trial, default.trial), trees, strict=True)
+        runs = [run for pair in pairs for run in run_scores([pair], where, folder)]
+        if len(runs) == 2 and all("combined" in run.scores for run in runs):
+            found = differences(best.scored_as, default.scored_as, runs[:1], runs[1:])
+            # What the rows of test are worth is known of the combined score alone.
+            worth = {"combined": result.test_rows or 0, **dict.fromkeys(_main_names(trees[0]), 0)}
+            judged = [
+                _judged(one, *runs, rows=worth[one.score], where=where)
+                for one in found
+                if one.score in worth
+            ]
+            return tuple(one for one in judged if one is not None)
+    return ()
+
+
+def _main_names(tree: ScoreTree | None) -> list[str]:
+    """Returns the flat names of the main scores of tasks."""
+    of_tasks = {task: one for task, one in (tree or {}).items() if isinstance(one, Mapping)}
+    return [f"{task}/{name}" for task, (name, _) in main_scores(of_tasks).items()]
 
 
 def _side(

@@ -15,6 +15,7 @@ from summaries import BEST, DEFAULT, RECORDS, SUMMARY
 
 from mtl_core.data.notes import DataNote
 from tuning.cli.show import show_result
+from tuning.report.claims import ONE_RUN
 from tuning.results.study_result import StudyResult
 from tuning.run import tune as tune_module
 from tuning.study.history import History
@@ -150,8 +151,8 @@ def test_the_result_of_a_study_ends_in_its_verdict_with_what_speaks_against_it(c
     told = capsys.readouterr().out
     lines = told.splitlines()
     assert (
-        "The best recipe, trial 0001, beats the default on dev, but not on the rows of test that "
-        "do not stand in train."
+        "The best recipe, trial 0001, beats the default on dev; on the rows of test that do not "
+        f"stand in train it is +0.00 points, and how sure that is, is not known. {ONE_RUN}"
     ) in lines
     assert (
         "Caution: rows of test stand in train, too: 60 % of d\\x1b[2J (12 of 20); the verdict is "
@@ -163,6 +164,6 @@ def test_the_result_of_a_study_ends_in_its_verdict_with_what_speaks_against_it(c
     ) in lines
     show_result(study_result(SUMMARY.result))
     told = capsys.readouterr().out
-    assert "beats the default on dev and on test." in told
+    assert "beats the default on dev; on test it is +10.00 points" in told
     assert "Caution" not in told
     assert "not in train" not in told

@@ -9,9 +9,10 @@ from summaries import BEST, DEFAULT, RECORDS, SUMMARY, epoch_report
 
 from mtl_core.data.notes import DataNote
 from mtl_core.samples import Sample
+from tuning.report.claims import ONE_RUN
 from tuning.report.render import render_report
 from tuning.report.summary import StudySummary, Unfinished
-from tuning.statistics.newcombe import difference_interval
+from tuning.statistics.estimates import Difference, Estimate, Where
 from tuning.study.final_scores import FinalScores
 from tuning.watch.trials_csv import trials_frame
 
@@ -60,7 +61,10 @@ def test_the_frame_of_a_study_without_reports_still_has_its_score_columns() -> N
 
 def test_the_headline_tells_by_how_much_the_best_beats_the_default() -> None:
     text = render_report(SUMMARY)
-    assert "**The best recipe, trial 0001, beats the default on dev and on test.**" in text
+    assert bold_of(text) == [
+        "The best recipe, trial 0001, beats the default on dev; on test it is +10.00 points, and "
+        f"how sure that is, is not known. {ONE_RUN}"
+    ]
     assert "On dev it scores 85.00 against 70.00 of the default: +15.00 points." in text
     assert "On test it scores 75.00 against 65.00 of the default: +10.00 points." in text
     assert "3 trials in 0:07:12" in text
@@ -69,7 +73,10 @@ def test_the_headline_tells_by_how_much_the_best_beats_the_default() -> None:
 @pytest.mark.parametrize(
     ("change", "headline"),
     [
-        ({"best": replace(BEST, test={"combined": 0.6})}, "on dev, but not on test"),
+        (
+            {"best": replace(BEST, test={"combined": 0.6})},
+            "beats the default on dev; on test it is -5.00 points, and how sure that is, is not",
+        ),
         ({"best": replace(BEST, test=None)}, "on dev; on test they were not compared"),
         (
             {"best": replace(BEST, test={"joint_accuracy": 0.5})},
@@ -77,9 +84,13 @@ def test_the_headline_tells_by_how_much_the_best_beats_the_default() -> None:
         ),
         (
             {"best": replace(BEST, dev={"combined": 0.7})},
-            "on dev, but does on test",
+            "does not beat the default on dev; on test it is +10.00 points, and how sure",
         ),
-        ({"best": DEFAULT}, "No trial beats the default recipe, trial 0000, on dev: keep it."),
+        ({"best": DEFAULT}, "No other trial beats the default recipe, trial 0000, on dev: keep"),
+        (
+            {"best": DEFAULT, "trials": {"complete": 1}},
+            "Nothing was compared: the default recipe, trial 0000, is the only trial.",
+        ),
         ({"default": None}, "trial 0001; the default has no score to compare"),
         ({"best": None, "default": None}, "No trial reached a score"),
     ],
@@ -89,6 +100,35 @@ def test_the_headline_says_plainly_what_was_not_won(
 ) -> None:
     bold = render_report(changed(**change)).split("**")[1]
     assert headline in bold
+
+
+def judged(mean: float, low: float, high: float, *, where: Where = "test") -> list[Difference]:
+    estimate = Estimate(mean, math.nan, low, high, 1, "rows")
+    return [Difference("0001", "0000", "combined", estimate, estimate.claim, where)]
+
+
+@pytest.mark.parametrize(
+    ("dev", "interval", "told"),
+    [
+        (0.85, (0.1, 0.02, 0.18), "beats the default on dev and on test (+10.00 points, 95 % "
+         "interval +2.00 to +18.00)."),
+        (0.7, (0.1, 0.02, 0.18), "does not beat the default on dev, but does on test (+10.00"),
+        (0.85, (0.002, -0.0387, 0.0427), "beats the default on dev; whether it is better cannot be "
+         "told on test (+0.20 points, 95 % interval -3.87 to +4.27)."),
+        (0.85, (-0.1, -0.18, -0.02), "beats the default on dev, but is worse on test (-10.00"),
+        (0.7, (-0.1, -0.18, -0.02), "does not beat the default on dev and is worse on test (-10"),
+    ],
+)  # fmt: skip
+def test_the_bold_sentence_claims_no_more_than_its_interval(
+    dev: float, interval: tuple[float, float, float], told: str
+) -> None:
+    best = replace(BEST, dev={"combined": dev})
+    bold, *others = bold_of(render_report(changed(best=best, differences=judged(*interval))))
+    assert bold.startswith(f"The best recipe, trial 0001, {told}")
+    assert ONE_RUN in bold
+    # What to do stands there where the default is not beaten.
+    assert ("Keep the default" in bold) == (interval[1] <= 0)
+    assert not others
 
 
 LEAK = DataNote(split="test", topic="known", text="", level="serious", count=12, of=20,
@@ -101,9 +141,10 @@ def bold_of(text: str) -> list[str]:
 
 
 def test_a_leak_stands_in_the_verdict_which_then_holds_for_known_rows_only() -> None:
-    text = render_report(changed(notes=(LEAK,), test_rows=2000))
+    text = render_report(changed(notes=(LEAK,), differences=judged(0.1, 0.05, 0.15)))
     assert bold_of(text) == [
-        "The best recipe, trial 0001, beats the default on dev and on test.",
+        "The best recipe, trial 0001, beats the default on dev; on test it is +10.00 points, and "
+        f"how sure that is, is not known. {ONE_RUN}",
         f"{TOLD}what is said of test holds for known rows, and tells little of new ones.",
     ]
     assert "interval" not in text
@@ -112,16 +153,17 @@ def test_a_leak_stands_in_the_verdict_which_then_holds_for_known_rows_only() -> 
 def test_where_unseen_rows_are_scored_the_verdict_is_on_them() -> None:
     best = replace(BEST, unseen={"combined": 0.5, "intent": {"accuracy": 0.5}})
     default = replace(DEFAULT, unseen={"combined": 0.6, "intent": {"accuracy": 0.6}})
-    text = render_report(changed(notes=(LEAK,), best=best, default=default, test_rows=100))
+    differences = judged(-0.1, -0.15, -0.05, where="unseen")
+    change = {"notes": (LEAK,), "best": best, "default": default, "differences": differences}
+    text = render_report(changed(**change))
     assert bold_of(text) == [
-        "The best recipe, trial 0001, beats the default on dev, but not on the rows of test that "
-        "do not stand in train.",
+        "The best recipe, trial 0001, beats the default on dev, but is worse on the rows of test "
+        "that do not stand in train (-10.00 points, 95 % interval -15.00 to -5.00). "
+        f"{ONE_RUN} Keep the default.",
         f"{TOLD}the verdict is on the others.",
     ]
     compared = "On the rows of test that do not stand in train it scores 50.00 against 60.00"
     assert compared in text
-    low, high = difference_interval(0.5, 0.6, 100)
-    assert f"between {100 * low:+.2f} and {100 * high:+.2f} points" in text
     header = "test, not in train: best | test, not in train: default | test, not in train: diff"
     assert header in text
     assert rows_of(text, "Scores, in percent")[0][-3:] == ["50.00", "60.00", "-10.00"]
@@ -157,23 +199,6 @@ def test_hostile_names_of_data_sets_in_a_caution_are_shown_as_they_are() -> None
         head = text.split("\n## ")[0]
         assert "<" not in head
         assert "](" not in head
-
-
-def test_a_difference_within_the_noise_is_called_so() -> None:
-    # Textbook interval: 0.10 +- 1.96 * sqrt((0.75 * 0.25 + 0.65 * 0.35) / n) is +-12.6 points at
-    # n = 100 and +-2.8 at n = 2000.
-    assert "within the noise" in render_report(changed(test_rows=100))
-    large = render_report(changed(test_rows=2000))
-    assert "(95 % interval)" in large
-    assert "within the noise" not in large
-    worse = changed(best=replace(BEST, test={"combined": 0.55}), test_rows=2000)
-    assert "within the noise" not in render_report(worse)
-
-
-def test_a_relative_gain_gets_no_interval() -> None:
-    best = replace(BEST, test={"combined": 1.2})
-    text = render_report(changed(best=best, test_rows=100))
-    assert "interval" not in text
 
 
 def test_a_score_that_is_no_number_ranks_last() -> None:
