@@ -13,6 +13,7 @@ from mtl_core.number_types import KEPT, Count, Seconds
 from mtl_core.printable import one_line
 from mtl_core.scores import ScoreTree, only_finite
 from tuning.records import DEFAULT_ID, EndedBy
+from tuning.statistics.estimates import Difference
 from tuning.study.final_scores import FinalScores, Tests, tests_of_others
 from tuning.study.finals import Finals
 from tuning.study.folder import StudyFolder
@@ -59,6 +60,9 @@ class Result:
         finals: What the final stage found; None without one. `best` is then the trial of the
             recipe that it chose, and the scores that count are those of `finals`: of the
             checkpoint of a trial no scores on test stand in `best` and `default`.
+        differences: The best minus the default on test, of the one run each that the search has;
+            none behind a final stage, which has its own, and where no interval is known. Computed
+            anew from what the runs keep, and not in `result.json`.
         choices: When test was opened for what dev had chosen, the oldest first; once, unless the
             study went on after that.
         baselines: Each task that counts beside the same task alone; None of a study without
@@ -77,6 +81,7 @@ class Result:
     finals: Finals | None = None
     baselines: Baselines | None = None
     choices: Sequence[Choice] = ()
+    differences: Sequence[Difference] = ()
 
     @property
     def status(self) -> str:
