@@ -17,6 +17,7 @@ from mtl_core.data.notes import DataNote, by_importance
 from mtl_core.data.store import EncodedDataset, load_dataset
 from mtl_core.data.training_texts import TrainingTexts
 from mtl_core.data.unseen import with_leaks_between
+from mtl_core.data.word_dropout import WordDropout
 from mtl_core.errors import ConfigError, DataError
 from mtl_core.fetching.missing import check_fetched
 from mtl_core.files import hash_files
@@ -129,15 +130,20 @@ def build_collator(
         batch_size: Rows per batch of an evaluation; None = `BATCH_SIZE`.
 
     Raises:
-        ConfigError: The tokenizer lacks what a task needs to change its batches.
+        ConfigError: The tokenizer lacks what hides words of its batches.
     """
     changes = {
         name: change
         for name, section in config.tasks.items()
         if (change := section.batch_change(name, tokenizer)) is not None
     }
-    # The attention mask hides what is padded, so a tokenizer without a padding token can do with 0.
-    return Collator(tokenizer.pad_token_id or 0, changes, batch_size or BATCH_SIZE)
+    return Collator(
+        # The attention mask hides what is padded: without a padding token 0 will do.
+        tokenizer.pad_token_id or 0,
+        changes,
+        batch_size or BATCH_SIZE,
+        WordDropout.of(tokenizer, share=config.training.word_dropout),
+    )
 
 
 def count_features(config: RunConfig, datasets: Mapping[str, EncodedDataset]) -> dict[str, int]:

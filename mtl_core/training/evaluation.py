@@ -132,6 +132,13 @@ def score_task(
     return {task.main_score: found[task.main_score]} | found, finished
 
 
+def main_scores(
+    scores: Mapping[str, Mapping[str, float]], tasks: Mapping[str, Task]
+) -> dict[str, float]:
+    """Returns task name -> its main score, of the tasks that have been scored."""
+    return {name: scores[name][task.main_score] for name, task in tasks.items() if name in scores}
+
+
 def predict_split(
     model: MultiTaskModel,
     rows: EncodedSplit,

@@ -42,7 +42,7 @@ class BatchLoader:
             collator: Pads rows to a batch.
             place: This worker.
             accumulation: Micro-batches that each worker makes of a data set's rows.
-            seed: Seed of the run; masking draws from it.
+            seed: Seed of the run; what hides words draws from it.
         """
         self.datasets = datasets
         self.plan = plan
@@ -80,12 +80,12 @@ class BatchLoader:
         return self.plan.with_all_datasets(batch, generator)
 
     def token_ids(self, batch: GlobalBatch) -> Int64Array:
-        """Returns the token ids of a step, (tokens + 1,), that of padding included.
+        """Returns the token ids of a step, in one dimension, those of padding and masks included.
 
         They are those of all workers and micro-batches, so that all of them train the same rows
         of the word embeddings.
         """
-        found = [np.array([self.collator.pad_token_id])]
+        found = [np.array(self.collator.added_ids)]
         for dataset, rows in batch.pieces:
             ragged = self.datasets[dataset].splits["train"].token_ids
             found += [ragged.row(row) for row in rows.tolist()]

@@ -15,7 +15,7 @@ from mtl_core.model.trained import trained_parameters
 from mtl_core.training.diagnostics import Look
 from mtl_core.training.distributed import Place
 from mtl_core.training.epoch_losses import check_finite
-from mtl_core.training.evaluation import Evaluation, evaluate
+from mtl_core.training.evaluation import Evaluation, evaluate, main_scores
 from mtl_core.training.forward import Losses, MicroBatch
 from mtl_core.training.loader import build_loader
 from mtl_core.training.objectives.base import check_objective
@@ -139,10 +139,12 @@ class Run:
             yield report
             if so_far is not None:
                 totals.put_back(so_far)  # Whoever took the report may have trained another run.
+                self.state.optimizer.hide()
             start = time.perf_counter()
 
     def begin(self, epoch: int) -> Iterator[GlobalBatch]:
         """Makes ready for an epoch, and returns the batches of its steps."""
+        self.state.optimizer.hide()  # What a checkpoint was left with.
         # Seeded by epoch, so that a run resumed here draws what an uninterrupted one would.
         seed_torch(self.config.seed, "epoch", epoch, self.place.rank)
         generator = np.random.default_rng([self.config.seed, epoch])
@@ -153,8 +155,8 @@ class Run:
         self.state.model.train()
         # Of whole epochs, however often a run reports: mixing is to do the same.
         ended = [report for report in self.state.reports if report.progress.is_integer()]
-        main_scores = [self._main_scores(report) for report in ended]
-        return self.loader.plan.epoch(epoch, generator, main_scores)
+        scores = [main_scores(report.dev, self.tasks) for report in ended]
+        return self.loader.plan.epoch(epoch, generator, scores)
 
     def look(self, batch: GlobalBatch, epoch: int, number: int) -> Look | None:
         """Returns how the tasks pull on what they share, before a step; changes nothing.
@@ -192,6 +194,7 @@ class Run:
         # A step that overflows in fp16 is skipped whole: the learning rate stays, too.
         if stage.optimizer.step():
             stage.step.after_update(micro_batches, batch.counts)
+            self.state.optimizer.count(stage.optimizer.settle)
             self.state.schedule.step()
         return sums
 
@@ -215,8 +218,9 @@ class Run:
             if number % _CHECK_EVERY == 0:
                 self._check(totals.losses.means(), epoch, number)
         assert self.stage is not None
-        # Scoring and the checkpoint read the whole matrix of word embeddings.
+        # Scoring and the checkpoint read the whole matrix of word embeddings, and the average.
         self.stage.optimizer.settle()
+        self.state.optimizer.show()
         losses = totals.losses.means()
         self._check(losses, epoch, number)
         return Training(losses, totals.gradients.means(), sentences)
@@ -290,10 +294,6 @@ class Run:
     def _parts(self) -> list[range]:
         """Returns the numbers of the steps of an epoch up to each of its reports."""
         return parts_of(self.loader.plan.steps_per_epoch, self.config.training.reports_per_epoch)
-
-    def _main_scores(self, report: Report) -> dict[str, float]:
-        return {name: report.dev[name][task.main_score] for name, task in self.tasks.items()
-                if name in report.dev}  # fmt: skip
 
     def _check(self, losses: Mapping[str, float], epoch: int, step: int) -> None:
         where = f"epoch {epoch}, step {step}"

@@ -88,6 +88,8 @@ def _with_frozen_states(
     every = assets.data.datasets
     if depth is None or training.prefix_cache == "off" or not can_run_apart(encoder, depth):
         return every
+    if training.word_dropout > 0:  # Frozen layers see other words in each epoch.
+        return every
     settings = PrefixSettings(
         depth=depth,
         precision=state.precision,

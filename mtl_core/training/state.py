@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
-from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
 
 from mtl_core.assets import Assets
@@ -16,6 +15,7 @@ from mtl_core.model.freezing import Freezing
 from mtl_core.model.multitask import MultiTaskModel
 from mtl_core.model.trained import frozen_in
 from mtl_core.tasks.base import Task
+from mtl_core.training.averaging import AveragingAdamW
 from mtl_core.training.distributed import Place
 from mtl_core.training.loss_scale import LossScale
 from mtl_core.training.optimizer import build_optimizer, build_schedule
@@ -30,6 +30,8 @@ class RunState:
     """The parts of a run that change while it trains, and its precision, which it keeps.
 
     Attributes:
+        model: The model; from a report to the next step it holds the average of its weights, where
+            the run keeps one.
         optimizer: AdamW over all that trains in some epoch; `RowAdamW` moves it.
         reports: What was reported.
         precision: What the run computes in.
@@ -39,7 +41,7 @@ class RunState:
 
     model: MultiTaskModel
     weighting: Weighting
-    optimizer: AdamW
+    optimizer: AveragingAdamW
     schedule: LambdaLR
     reports: list[Report]
     precision: Precision

@@ -71,7 +71,7 @@ class StudyPlots:
 
     def slice(self, parameter: str, score: str = "combined") -> "Figure":
         """Draws a score on dev of each trial against a parameter, a dotted key of `run`."""
-        from tuning.report.figures.parameters import slice_of
+        from tuning.report.figures.slices import slice_of
 
         return slice_of(self._ranked, self._parameter(parameter), self._score(score))
 
@@ -81,7 +81,8 @@ class StudyPlots:
         Raises:
             NotReadyError: Too few trials have both, or one never varies or is a choice.
         """
-        from tuning.report.figures.parameters import contour, pairs
+        from tuning.report.figures.parameters import pairs
+        from tuning.report.figures.together import contour
 
         both = self._parameter(first), self._parameter(second)
         if not pairs(self._ranked, both):
@@ -101,7 +102,8 @@ class StudyPlots:
         Raises:
             NotReadyError: No trial ran to its end.
         """
-        from tuning.report.figures.parameters import parallel, varied
+        from tuning.report.figures.parameters import varied
+        from tuning.report.figures.together import parallel
 
         if not self._history.counts["complete"]:
             raise NotReadyError(f"{self._folder.path}: no trial ran to its end")

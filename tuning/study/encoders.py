@@ -6,7 +6,7 @@ from itertools import combinations
 import torch
 from torch import nn
 
-from mtl_core.assets import Data, load_data
+from mtl_core.assets import Data, build_collator, load_data
 from mtl_core.config import RunConfig
 from mtl_core.errors import ConfigError, DataError
 from mtl_core.extras import check_installed
@@ -16,7 +16,13 @@ from mtl_core.model.outline import encoder_outline, longest_input
 from mtl_core.study_file import override
 from tuning.study.config import StudyFile
 
-_TOGETHER = ("encoder", "freezing", "optimizer.layer_decay", "training.gradient_checkpointing")
+_TOGETHER = (
+    "encoder",
+    "freezing",
+    "optimizer.layer_decay",
+    "training.gradient_checkpointing",
+    "training.word_dropout",
+)
 """Settings that an encoder may allow or not: options of two of them are also tried together."""
 
 
@@ -77,6 +83,7 @@ class _Check:
             separate_layers(outline, "run.optimizer.layer_decay")
         if loaded_by not in self._tokenizers:
             self._tokenizers[loaded_by] = load_data(config).tokenizer
+        build_collator(config, self._tokenizers[loaded_by])
         length = (loaded_by, config.encoder.max_length)
         if length not in self._lengths:
             longest_input(self._tokenizers[loaded_by], config.encoder)

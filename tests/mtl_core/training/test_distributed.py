@@ -51,6 +51,11 @@ CASES: dict[str, dict[str, object]] = {
         "training.report_rows": 9,
         "weighting.kind": "dwa",
     },
+    "hidden words, averaged weights": {
+        "training.batch_size": 7,
+        "training.word_dropout": 0.3,
+        "optimizer.averaging": 0.1,
+    },
     "weight 0": {"tasks.slots.weight": 0},
     "frozen head": {"tasks.intent.freeze_head": True},
     "frozen encoder": {"freezing.kind": "encoder"},

@@ -29,10 +29,11 @@ _CPU = torch.device("cpu")
 
 HARD: Settings = {
     # What an epoch has come to, in every form: losses for DWA, looks at gradients, dropout, the
-    # order of two data sets, the states that frozen layers make of them.
+    # order of two data sets, the states that frozen layers make of them, the average of weights.
     "weighting": {"kind": "dwa"},
     "mixing": {"kind": "progress"},
     "freezing": {"kind": "gradual"},
+    "optimizer.averaging": 0.15,
     "training.epochs": 3,
     "training.batch_size": 10,
     "training.accumulation": 2,

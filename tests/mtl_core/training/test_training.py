@@ -139,6 +139,8 @@ def test_resumed_run_is_the_uninterrupted_one_bit_by_bit(
             "encoder.name": str(tiny_encoder_with_dropout),
             "weighting.kind": "uncertainty",
             "optimizer.encoder_lr": 1e-3,
+            "optimizer.averaging": 0.1,
+            "training.word_dropout": 0.2,
             "training.epochs": 4,
         }
     )

@@ -1,6 +1,7 @@
 """Encoders of a study: those of the search are tried as the default is, before a trial begins."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from token_encoders import save_family
 
 from mtl_core.data.example import Example
 from mtl_core.errors import ConfigError, DataError
+from mtl_core.model.backbones.tokenizer import load_tokenizer
 from tuning.study.load import check_data, load_study
 
 Search = Callable[..., str]
@@ -78,6 +80,23 @@ def test_every_option_that_cannot_run_has_a_line(
     ):
         assert line.startswith(f"search.encoder.name: encoder.name: '{folder}', a model of the ")
         assert reason in line
+
+
+def test_words_are_hidden_by_a_mask_token(
+    study: Search, tiny_encoder: Path, tmp_path: Path
+) -> None:
+    bare = tmp_path / "bare"
+    shutil.copytree(tiny_encoder, bare)
+    tokenizer = load_tokenizer(str(bare))
+    tokenizer.mask_token = None
+    tokenizer.save_pretrained(bare)
+    both = f"encoder.name: {{choice: [{tiny_encoder}, {bare}]}}"
+    assert study(both) == ""
+    said = study(f"{both}, training.word_dropout: {{choice: [0, 0.1]}}")
+    assert said == (
+        f"search.encoder.name {bare} with search.training.word_dropout 0.1: training.word_dropout: "
+        "needs a tokenizer with a mask token, which this encoder's has not; leave it out"
+    )
 
 
 def test_options_are_tried_together(study: Search, save: SaveFamily, tiny_encoder: Path) -> None:

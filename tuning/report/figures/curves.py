@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 
 from tuning.records import DEFAULT_ID, TrialRecord
 from tuning.report.figures.drawing import (
-    BLUE,
-    GREY,
+    BEST,
+    DEFAULT,
+    FAINT,
     OBJECTIVE,
-    ORANGE,
     Score,
     begun,
     evenly,
@@ -40,9 +40,9 @@ def learning_curves(
         score: What is drawn.
         best: Id of the trial that stands out as the best.
     """
-    ahead = {DEFAULT_ID: ("default", ORANGE, "dash")}
+    ahead = {DEFAULT_ID: ("default", DEFAULT, "dash")}
     if best is not None:
-        ahead[best] = ("default, the best" if best == DEFAULT_ID else "best", BLUE, "solid")
+        ahead[best] = ("default, the best" if best == DEFAULT_ID else "best", BEST, "solid")
     drawn = [record for record in records if record.reports]
     others = [record for record in drawn if record.id not in ahead]
     points = max((len(record.reports) for record in others), default=1)
@@ -100,7 +100,7 @@ def _others(records: Sequence[TrialRecord], score: Score) -> "Scatter":
         text=text,
         hovertemplate=_TOLD,
         mode="lines+markers",
-        line={"color": GREY, "width": 1},
+        line={"color": FAINT, "width": 1},
         marker={"size": 4},
         opacity=0.6,
         name="others",

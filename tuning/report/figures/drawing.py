@@ -7,6 +7,7 @@ texts as HTML: each goes through `label`.
 
 import html
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
@@ -21,8 +22,19 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-BLUE, ORANGE, GREEN, PURPLE, GREY = "#2878b5", "#d97706", "#158a6e", "#a05195", "#8a8f98"
-"""Told apart by people who see colours otherwise, on white and on black."""
+BEST, DEFAULT = "#2878b5", "#d97706"
+"""The best or chosen recipe is blue and the default orange, on each figure that shows them."""
+PLAIN, APART, FAINT, BAD = "#158a6e", "#a05195", "#8a8f98", "#c0392b"
+"""What is neither of the two, what misses a limit, what counts less, and what failed.
+
+All colours stand out on white and on black.
+"""
+COLOURS = (BEST, DEFAULT, PLAIN, APART, FAINT, BAD)
+"""Of studies side by side, where no recipe is drawn: one after the other."""
+PALE = "#d0d9e3"
+"""In a field of a scale: nothing, or the least. In the dark a page puts its `--pale` there."""
+SCALE, AROUND_ZERO = ((0.0, PALE), (1.0, BEST)), ((0.0, BAD), (0.5, PALE), (1.0, BEST))
+"""Colours of fields: the bluer the more; of numbers around zero those below it are red."""
 _MOST_LETTERS = 60
 
 
@@ -110,6 +122,22 @@ def begun(*traces: object, x: str = "", y: str = "", height: int = 360) -> "Figu
     figure.update_xaxes(title_text=x, automargin=True, exponentformat="e")
     figure.update_yaxes(title_text=y, automargin=True, exponentformat="e")
     return figure
+
+
+def colours_of(names: Iterable[str]) -> dict[str, str]:
+    """Returns what stands side by side -> its colour; of many some have the same."""
+    return {name: COLOURS[at % len(COLOURS)] for at, name in enumerate(names)}
+
+
+def mixed(first: str, second: str, share: float) -> str:
+    """Returns the colour that lies between two others, with that share of the second."""
+    parts = (
+        round(int(one, 16) + share * (int(other, 16) - int(one, 16)))
+        for one, other in zip(
+            *(re.findall("[0-9a-f]{2}", each) for each in (first, second)), strict=True
+        )
+    )
+    return "#" + "".join(f"{part:02x}" for part in parts)
 
 
 def shorter(value: float) -> float:

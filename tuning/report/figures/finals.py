@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 from mtl_core.scores import flatten
-from tuning.report.figures.drawing import BLUE, GREY, ORANGE, Score, begun, label
+from tuning.records import DEFAULT_ID
+from tuning.report.figures.drawing import BEST, DEFAULT, FAINT, PLAIN, Score, begun, label
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure, Scatter
@@ -29,7 +30,8 @@ def final_means(finals: "Finals", score: str = "combined", *, split: Split = "de
     drawn.reverse()
     names = [label(recipe.id) for recipe in drawn]
     means = [_means(recipe, split)[score] for recipe in drawn]
-    colours = [ORANGE if recipe.id == finals.chosen else BLUE for recipe in drawn]
+    known = {DEFAULT_ID: DEFAULT, finals.chosen: BEST}
+    colours = [known.get(recipe.id, PLAIN) for recipe in drawn]
     figure = begun(
         _runs(drawn, names, score, split),
         _whiskers(means, names, [shown] * len(drawn), colours),
@@ -49,11 +51,11 @@ def differences(found: "Sequence[Difference]") -> "Figure":
     """
     drawn = list(reversed(found))
     names = [label(f"{one.first} - {one.second}, {one.score} on {one.where}") for one in drawn]
-    colours = [GREY if one.claim == "cannot be told" else BLUE for one in drawn]
+    colours = [FAINT if one.claim == "cannot be told" else PLAIN for one in drawn]
     scores = [_score(one.score) for one in drawn]
     whiskers = _whiskers([one.estimate for one in drawn], names, scores, colours)
     figure = begun(whiskers, x="difference, points", height=130 + 32 * len(drawn))
-    figure.add_vline(0, line_color=GREY, line_width=1)
+    figure.add_vline(0, line_color=FAINT, line_width=1)
     figure.update_yaxes(type="category")
     return figure
 
@@ -84,7 +86,7 @@ def _runs(
         y=[y for _, y, _ in points],
         text=[text for _, _, text in points],
         mode="markers",
-        marker={"color": GREY, "size": 7, "symbol": "circle-open"},
+        marker={"color": FAINT, "size": 7, "symbol": "circle-open"},
         hovertemplate="%{text}: %{x:.2f}<extra></extra>",
     )
 
@@ -108,7 +110,7 @@ def _whiskers(
             "symmetric": False,
             "array": [score.shown(one.high - one.mean) for one, score in drawn],
             "arrayminus": [score.shown(one.mean - one.low) for one, score in drawn],
-            "color": GREY,
+            "color": FAINT,
         },
         hovertemplate="%{y}: %{x:.2f}<extra></extra>",
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from mtl_core.scores import main_scores
 from tuning.goals import Goal
 from tuning.records import TrialRecord
-from tuning.report.figures.drawing import BLUE, GREY, ORANGE, PURPLE, Score, begun, label
+from tuning.report.figures.drawing import APART, BEST, FAINT, PLAIN, Score, begun, label
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure, Scatter
@@ -45,7 +45,7 @@ def front(
     figure = begun(*traces, x=x.title, y=y.title)
     for task, score, add in ((across, x, figure.add_vline), (up, y, figure.add_hline)):
         if task in goal.floors:
-            add(score.shown(goal.floors[task]), line_dash="dot", line_color=GREY)
+            add(score.shown(goal.floors[task]), line_dash="dot", line_color=FAINT)
     return figure
 
 
@@ -63,11 +63,11 @@ def _kind(
 
 
 _LOOKS = {
-    "not to the end": (GREY, "x-thin-open", 8),
-    "misses a limit": (PURPLE, "triangle-down-open", 9),
-    "beaten": (BLUE, "circle-open", 8),
-    "front": (BLUE, "circle", 10),
-    "chosen": (ORANGE, "star", 15),
+    "not to the end": (FAINT, "x-thin-open", 8),
+    "misses a limit": (APART, "triangle-down-open", 9),
+    "beaten": (PLAIN, "circle-open", 8),
+    "front": (PLAIN, "circle", 10),
+    "chosen": (BEST, "star", 15),
 }
 """What a trial is -> its colour, symbol and size."""
 

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from tuning.report.figures.drawing import BLUE, GREY, begun, label
+from tuning.report.figures.drawing import FAINT, PLAIN, begun, label
 from tuning.report.importance import Importance
 
 if TYPE_CHECKING:
@@ -23,13 +23,13 @@ def importance_bars(importance: Importance) -> "Figure":
         x=[100 * one.share for _, one in shares],
         y=[label(name) for name, _ in shares],
         orientation="h",
-        marker_color=BLUE,
+        marker_color=PLAIN,
         error_x={
             "type": "data",
             "symmetric": False,
             "array": [100 * (one.high - one.share) for _, one in shares],
             "arrayminus": [100 * (one.share - one.low) for _, one in shares],
-            "color": GREY,
+            "color": FAINT,
         },
         hovertemplate="%{y}: %{x:.1f} %<extra></extra>",
     )

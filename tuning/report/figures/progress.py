@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Literal
 from mtl_core.training.report import Report
 from tuning.records import TrialRecord
 from tuning.report.figures.drawing import (
-    BLUE,
-    GREY,
+    APART,
+    BAD,
+    BEST,
+    FAINT,
     OBJECTIVE,
-    ORANGE,
+    PLAIN,
     begun,
     evenly,
     label,
@@ -107,7 +109,7 @@ def best_so_far(
     found = moments(records, order)
     scale, unit = unit_of(found, cost)
     line = best_line(found, cost, scale, "best so far")
-    line.update(line_color=BLUE)
+    line.update(line_color=BEST)
     stopped = {record.id for record in records if record.status == "stopped"}
     ends = [one for one in found if one.is_last and math.isfinite(one.score)]
     ends = evenly(ends, _MOST_DOTS)
@@ -165,7 +167,7 @@ def _dots(found: Sequence[Moment], cost: Cost, scale: float, name: str) -> "Scat
         y=[OBJECTIVE.shown(one.score) for one in found],
         mode="markers",
         marker={
-            "color": GREY if is_stopped else ORANGE,
+            "color": FAINT if is_stopped else PLAIN,
             "symbol": "x-thin-open" if is_stopped else "circle",
             "size": 8,
         },
@@ -185,13 +187,13 @@ def status_bars(records: Sequence[TrialRecord]) -> "Figure":
 
     counts = Counter((record.status, math.ceil(record.progress)) for record in records)
     epochs = sorted({progress for _, progress in counts})
-    colours = {"complete": BLUE, "stopped": GREY, "failed": ORANGE}
+    colours = {"complete": PLAIN, "stopped": FAINT, "failed": BAD}
     bars = [
         go.Bar(
             x=[str(epoch) for epoch in epochs],
             y=[counts[status, epoch] for epoch in epochs],
             name=status,
-            marker_color=colours.get(status),
+            marker_color=colours.get(status, APART),
         )
         for status in dict.fromkeys(record.status for record in records)
     ]

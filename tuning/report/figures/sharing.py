@@ -4,15 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tuning.report.figures.drawing import BLUE, ORANGE, begun, label
+from tuning.report.figures.drawing import AROUND_ZERO, begun, label
 from tuning.statistics.estimates import Estimate
 from tuning.study.sharing import Sharing
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
-
-_COLOURS = [(0.0, ORANGE), (0.5, "#f4f4f4"), (1.0, BLUE)]
-"""Told apart by people who see colours otherwise; numbers stand in the cells besides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +96,7 @@ def _heat_map(
         z=[[None if one is None else unit.factor * one.mean for one in row] for row in cells],
         zmin=-span,
         zmax=span,
-        colorscale=_COLOURS,
+        colorscale=AROUND_ZERO,
         xgap=2,
         ygap=2,
         text=[["" if one is None else unit.text(one.mean) for one in row] for row in cells],

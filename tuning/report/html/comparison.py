@@ -44,6 +44,6 @@ def _scores(studies: Sequence[Compared], split: str) -> Iterator[Drawn]:
         }
         yield Drawn(
             f"{score} on {split}",
-            scores_side_by_side(values, score),
+            scores_side_by_side(values, score, among=list(found)),
             "The best recipe of each study; whiskers are 95 % intervals of means over seeds.",
         )

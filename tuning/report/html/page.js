@@ -9,6 +9,7 @@
     displayModeBar: window.matchMedia("(hover: hover)").matches ? undefined : false,
     modeBarButtonsToRemove: ["lasso2d", "select2d", "autoScale2d"],
   };
+  const PALE = "#d0d9e3";
   const waiting = new Map();
   const drawn = new Map();
 
@@ -25,7 +26,7 @@
       paper_bgcolor: paper,
       plot_bgcolor: paper,
       font: Object.assign({ size: width < 500 ? 11 : 12 }, layout.font, { color: text }),
-      colorway: ["#2878b5", "#d97706", "#158a6e", "#a05195", "#8a8f98", "#c0392b"],
+      colorway: ["#158a6e", "#a05195", "#8a8f98", "#c0392b"],
       modebar: { bgcolor: paper, color: colour("--faint"), activecolor: text },
       hoverlabel: { bgcolor: colour("--raised"), bordercolor: line, font: { color: text } },
       xaxis: layout.xaxis || {},
@@ -34,14 +35,25 @@
     for (const key of Object.keys(copy)) {
       if (/^[xy]axis\d*$/.test(key)) copy[key] = Object.assign({}, axis, copy[key]);
     }
+    // Lines run behind them.
+    copy.annotations = (layout.annotations || []).map((one) =>
+      Object.assign({ bgcolor: colour("--paper"), borderpad: 1 }, one),
+    );
     if (width < 500) copy.margin = Object.assign({}, layout.margin, { l: 45, r: 10 });
     return copy;
+  }
+
+  // The shade of fields with little or nothing in them is near that of the page.
+  function shaded(trace) {
+    if (!trace.colorscale) return trace;
+    const scale = trace.colorscale.map(([at, one]) => [at, one === PALE ? colour("--pale") : one]);
+    return Object.assign({}, trace, { colorscale: scale });
   }
 
   function draw(element) {
     const figure = waiting.get(element) || drawn.get(element);
     const layout = themed(figure.layout, element.clientWidth);
-    Plotly.react(element, figure.data, layout, config);
+    Plotly.react(element, figure.data.map(shaded), layout, config);
     waiting.delete(element);
     drawn.set(element, figure);
   }

@@ -17,8 +17,10 @@ from tuning.report.figures.curves import learning_curves
 from tuning.report.figures.drawing import OBJECTIVE, Score, evenly, label, scores_of
 from tuning.report.figures.front import front
 from tuning.report.figures.importance import importance_bars
-from tuning.report.figures.parameters import contour, groups, pairs, parallel, slice_of, varied
+from tuning.report.figures.parameters import groups, pairs, varied
 from tuning.report.figures.progress import best_so_far, moments, status_bars
+from tuning.report.figures.slices import slice_of
+from tuning.report.figures.together import contour, parallel
 from tuning.report.importance import Importance, Share
 
 RATES = (1e-5, 1e-4, 1e-3, 1e-2)

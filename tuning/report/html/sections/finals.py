@@ -34,6 +34,6 @@ def finals(study: Drawable) -> Iterator[Drawn]:
             yield Drawn(
                 f"{score} on {split}",
                 final_means(found, score, split=split),
-                "Diamonds are means over seeds with 95 % intervals, circles single runs; orange is "
-                "the chosen recipe.",
+                "Diamonds are means over seeds with 95 % intervals, circles single runs; blue is "
+                "the chosen recipe, orange the default.",
             )

@@ -3,7 +3,9 @@
 from collections.abc import Iterator, Sequence
 
 from tuning.records import TrialRecord
-from tuning.report.figures.parameters import contour, groups, pairs, parallel, slice_of
+from tuning.report.figures.parameters import groups, pairs
+from tuning.report.figures.slices import slice_of
+from tuning.report.figures.together import contour, parallel
 from tuning.report.html.drawable import Drawable
 from tuning.report.html.drawn import Drawn
 
@@ -37,8 +39,8 @@ def parameters(study: Drawable) -> Iterator[Drawn]:
         yield Drawn(
             "All at once",
             parallel(ran, shown),
-            "A line is a trial that ran to its end, the darker the better; each axis is its score "
-            "or one of its parameters.",
+            "A line is a trial that ran to its end, the bluer and thicker the better; each "
+            "axis is its score or one of its parameters.",
             min_width=110 * (len(shown) + 2),
             is_wide=True,
         )
@@ -59,7 +61,7 @@ def _contours(ran: Sequence[TrialRecord], names: Sequence[str]) -> Iterator[Draw
         yield Drawn(
             f"{first} and {second}{which}",
             contour(some, first, second, among=ran),
-            "Score on dev, the darker the better, between the trials that ran to their end (dots); "
+            "Score on dev, the bluer the better, between the trials that ran to their end (dots); "
             "far from them it is a guess.",
         )
 

@@ -27,7 +27,7 @@ def progress(study: Drawable) -> Iterator[Drawn]:
         yield Drawn(
             f"Learning curves: {score.key}",
             learning_curves(study.ranked, score, best=study.best),
-            "Score on dev after each report of a trial; the best trial and the default stand out.",
+            "Score on dev after each report of a trial; the best is blue and the default orange.",
         )
     if len(records) > 1:
         yield Drawn(

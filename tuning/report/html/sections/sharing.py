@@ -19,12 +19,12 @@ def sharing(study: Drawable) -> Iterator[Drawn]:
             "Affinity of the tasks",
             affinity_map(found),
             "What a step on the task of a row takes off the loss of the task of a column, in "
-            "percent of that loss; orange = the loss grows.",
+            "percent of that loss; red = the loss grows.",
             min_width=width,
         )
     yield Drawn(
         "Conflicts of the gradients",
         conflict_map(found),
-        "Cosines of the gradients of two tasks on what they share; orange = they pull apart.",
+        "Cosines of the gradients of two tasks on what they share; red = they pull apart.",
         min_width=width,
     )
