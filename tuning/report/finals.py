@@ -198,9 +198,12 @@ def _notes(finals: Finals) -> Iterator[str]:
         names = dict.fromkeys(code(one.score) for one in counted if one.estimate.over == over)
         yield f"The intervals of {', '.join(names)} allow for {told[over]}."
     failed = [
-        f"{called(run)}: {code(reason)}"
+        f"{called(run)} ({code(reason)})"
         for recipe in finals.recipes
         for run, reason in recipe.failed.items()
     ]
     if failed:
-        yield f"A recipe of which runs failed stands behind all others. {'; '.join(failed)}."
+        yield (
+            "A recipe stands behind those of which fewer runs failed, whatever its mean. Failed: "
+            f"{', '.join(failed)}."
+        )

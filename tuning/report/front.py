@@ -1,6 +1,6 @@
 """What a report says of several objectives, and of limits: the verdict and the tables."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from mtl_core.data.notes import leaks
 from mtl_core.markdown import code
@@ -10,6 +10,9 @@ from tuning.report.claims import NOT_SURE, ONE_RUN, UNSEEN, in_points
 from tuning.report.markdown import parameter_cell, percent, points, table
 from tuning.study.reached import Reached
 from tuning.study.result import Result
+
+_NAMED = 20
+"""Trials that miss a limit, which are named."""
 
 
 def front_verdict(result: Result) -> str:
@@ -77,8 +80,8 @@ def _differences(
         for one in result.differences
         if (UNSEEN if one.where == "unseen" else one.where) == where and not is_known
     }
-    told = []
-    for task in result.goal.aim.tasks:
+    told, goal = [], result.goal.aim.tasks
+    for task in goal:
         our, their = _main(ours, task), _main(theirs, task)
         if our is None or their is None:
             return ""
@@ -88,7 +91,7 @@ def _differences(
             if found is None
             else f"{task} {in_points(found)} ({found.claim})"
         )
-    sure = f", and {NOT_SURE}" if where != "dev" and not judged else ""
+    sure = f", and {NOT_SURE}" if where != "dev" and judged.keys().isdisjoint(goal) else ""
     return f"{' and '.join(told)}{sure}"
 
 
@@ -121,7 +124,12 @@ def front_section(goal: Reached) -> list[str]:
         ]
         for one in goal.front
     ]
-    told = "No other trial is at least as good in all tasks and better in one; scores on dev."
+    # What was stopped early was compared with less, see `Goal.front`.
+    among = "that were not stopped early" + (" and hold all limits" if goal.aim.limits else "")
+    told = (
+        f"Of the trials {among}, none is at least as good as one of these in all tasks and better "
+        "in one; scores on dev."
+    )
     return ["## Front", told, table(header, rows)] if rows else ["## Front", "Empty."]
 
 
@@ -136,12 +144,18 @@ def limit_section(result: Result) -> list[str]:
             code(name),
             _number(limit),
             *(_measured(goal, trial, name) for trial in trials),
-            str(sum(name in found for found in goal.missed.values())),
+            _named([trial for trial, found in goal.missed.items() if name in found]),
         ]
         for name, limit in goal.aim.limits.items()
     ]
     header = ["limit", "value", "best", "default", "trials that miss it"]
     return ["## Limits", table(header, rows)]
+
+
+def _named(trials: Sequence[str]) -> str:
+    """Returns "0004, 0007" of trials, the first of many; "none"."""
+    first, rest = trials[:_NAMED], len(trials) - _NAMED
+    return ", ".join(first) + (f" and {rest} more" if rest > 0 else "") or "none"
 
 
 def _measured(goal: Reached, trial: str, name: str) -> str:

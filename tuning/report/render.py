@@ -30,6 +30,7 @@ from tuning.report.summary import StudySummary
 from tuning.study.final_scores import FinalScores
 from tuning.study.gains import differences_of
 from tuning.study.openings import Opening
+from tuning.study.reached import Reached
 from tuning.study.sharing import sharing_of
 
 _ON_SAMPLE = (
@@ -111,13 +112,13 @@ def report_sections(
         "data": ["## Data", *data_section(summary.data)] if summary.data else [],
         "beforehand": known_section(beforehand),
         "statuses": ["## Trials by status", _status_table(summary.records)],
-        "trials": ["## Trials, best first", _trial_table(ranked)],
+        "trials": ["## Trials, best first", _trial_table(ranked, summary.result.goal)],
         "lineage": lineage_section(summary.records),
         "importance": _importance_section(summary.importances),
         "sharing": sharing_section(
             sharing_of(summary.records), differences_of(summary.result.baselines)
         ),
-        "failures": ["## Failed trials", _failure_table(summary.records)],
+        "failures": ["## Failures", _failure_table(summary)],
         "commands": ["## How to go on", *_commands(summary)],
         "setup": setup_section(setup or {}),
     }
@@ -191,15 +192,19 @@ def _status_table(records: Sequence[TrialRecord]) -> str:
     return table(["status", "trials"], [[name, str(counts[name])] for name in names])
 
 
-def _trial_table(records: Sequence[TrialRecord]) -> str:
+def _trial_table(records: Sequence[TrialRecord], goal: Reached) -> str:
+    missing = {run_id: ", ".join(map(code, found)) for run_id, found in goal.missed.items()}
+    limits = ["misses"] if goal.aim.limits else []
     parameters = keys_of_all(record.parameters for record in records)
     columns = keys_of_all(_main_scores(record) for record in records)
-    header = ["rank", "trial", "status", "combined", *map(code, [*columns, *parameters])]
+    header = ["rank", "trial", "status", *limits, "combined", *map(code, [*columns, *parameters])]
     rows = [
         [
-            str(rank),
+            # Failed ones stand last, whatever they scored.
+            "-" if record.status == "failed" else str(rank),
             record.id,
             record.status,
+            *(missing.get(record.id, "") for _ in limits),
             _combined_cell(record),
             *(show_score(name, _main_scores(record).get(name)) for name in columns),
             *(parameter_cell(record.parameters, name) for name in parameters),
@@ -209,7 +214,8 @@ def _trial_table(records: Sequence[TrialRecord]) -> str:
         for rank, record in enumerate(records, start=1)
     ]
     shown = table([*header, "epochs", "seconds"], rows)
-    return f"{shown}\n\n{_ON_SAMPLE}" if any(row[3].startswith("~") for row in rows) else shown
+    is_noted = any(row[3 + len(limits)].startswith("~") for row in rows)
+    return f"{shown}\n\n{_ON_SAMPLE}" if is_noted else shown
 
 
 def _combined_cell(record: TrialRecord) -> str:
@@ -246,13 +252,21 @@ def _share_cell(share: Share | None) -> str:
     return f"{100 * share.share:.0f} ({100 * share.low:.0f} to {100 * share.high:.0f})"
 
 
-def _failure_table(records: Sequence[TrialRecord]) -> str:
-    failed = [record for record in records if record.status == "failed"]
+def _failure_table(summary: StudySummary) -> str:
+    """Returns a table of the trials, and of the runs of the final stage, that failed."""
+    finals = summary.result.finals
+    failed = {
+        record.id: record.error or "no message"
+        for record in summary.records
+        if record.status == "failed"
+    }
+    for recipe in finals.recipes if finals is not None else ():
+        failed.update(recipe.failed)
     if not failed:
         return "None."
     # As code: the text comes from anywhere, and may hold what Markdown takes for its own.
-    rows = [[record.id, code(record.error or "no message")] for record in failed]
-    return table(["trial", "error"], rows)
+    rows = [[run_id, code(error)] for run_id, error in failed.items()]
+    return table(["trial or run", "error"], rows)
 
 
 def _commands(summary: StudySummary) -> list[str]:

@@ -11,6 +11,7 @@ from tuning.goals import Goal
 from tuning.report.claims import KEEP_DEFAULT
 from tuning.report.finals import finals_verdict
 from tuning.report.front import front_verdict
+from tuning.report.render import render_report
 from tuning.statistics.estimates import Difference, Estimate
 from tuning.study.finals import FinalRecipe, Finals, SeedScores
 from tuning.study.reached import FrontTrial, Reached
@@ -44,6 +45,14 @@ def test_a_recipe_that_stands_behind_for_a_failed_run_is_no_peer_of_the_best() -
     assert "among 3 recipes." in told
     told = finals_verdict(finals(higher, replace(default, failed=dict.fromkeys("ab", "lost"))))
     assert "among 1 recipe of which no more than 1 run failed (of 2)." in told
+
+
+def test_a_failed_run_of_the_final_stage_stands_among_the_failures_with_its_reason() -> None:
+    found = finals(recipe("0003", 0.62), recipe("0004", 0.64, failed=1))
+    text = render_report(replace(SUMMARY, result=replace(SUMMARY.result, finals=found)))
+    failures = text.split("## Failures\n\n")[1].split("\n\n")[0].splitlines()[2:]
+    assert [row.split(" | ")[0] for row in failures] == ["| 0002", "| final/0004/seed-3"]
+    assert failures[1].endswith("| `RuntimeError: broken` |")
 
 
 @pytest.mark.parametrize(

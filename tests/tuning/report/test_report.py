@@ -235,13 +235,13 @@ def test_trials_are_counted_and_ranked_with_scoreless_ones_last() -> None:
     assert [row[:6] for row in rows] == [
         ["1", "0001", "stopped", "85.00", "90.00", "80.00"],
         ["2", "0000", "complete", "70.00", "80.00", "60.00"],
-        ["3", "0002", "failed", "-", "-", "-"],
+        ["-", "0002", "failed", "-", "-", "-"],
     ]
     assert rows[0][6:] == ["`0.001`", "`a|b`", "`3`", "2", "6"]
 
 
 def test_an_error_with_bars_line_breaks_and_backticks_stays_one_cell() -> None:
-    rows = rows_of(render_report(SUMMARY), "Failed trials")
+    rows = rows_of(render_report(SUMMARY), "Failures")
     assert rows == [["0002", "`` ValueError: shape (2|3) with `ticks` ``"]]
 
 

@@ -235,11 +235,14 @@ def test_the_report_shows_the_front_and_compares_task_by_task(folder: StudyFolde
         ["| 0001", "", "97.00", "60.00"],
         ["| 0002", "chosen", "95.00", "78.00"],
     ]
+    # 0004 is better in both, and too large.
+    assert front[0].startswith("Of the trials that were not stopped early and hold all limits, ")
     limits = text.split("## Limits\n\n")[1].splitlines()
-    assert limits[2] == "| `parameters` | 1,000 | 900 | 900 | 1 |"
+    assert limits[2] == "| `parameters` | 1,000 | 900 | 900 | 0004 |"
     ranked = text.split("## Trials, best first\n\n")[1].split("\n\n")[0].splitlines()[2:]
     ids = [row.split(" | ")[1] for row in ranked]
     assert ids == ["0002", "0000", "0001", "0003", "0005", "0004"]
+    assert [row.split(" | ")[3] for row in ranked] == ["", "", "", "", "", "`parameters`"]
     # Written anew from the folder it says the same.
     assert write_report(folder.path) == text
 
