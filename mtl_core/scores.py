@@ -10,8 +10,18 @@ ScoreTree = Mapping[str, Score | Mapping[str, Score]]
 """{"combined": x, "<task>": {"<score>": x}}, as `result.json` holds it."""
 
 _NOT_SHARES = {
-    "mse", "perplexity", "entropy", "conditional_entropy", "length", "unigrams", "bigrams",
-    "trigrams",
+    "mse", "perplexity", "bits_per_byte", "entropy", "conditional_entropy", "length", "unigrams",
+    "bigrams", "trigrams",
+}  # fmt: skip
+_ENDS = {
+    **dict.fromkeys(
+        ("accuracy", "joint_accuracy", "token_accuracy", "exact_match", "f1", "micro_f1",
+         "macro_f1", "precision", "recall", "bleu", "chrf", "rouge_1", "rouge_2", "rouge_l",
+         "inform", "success", "combined", "msttr"), (0.0, 1.0),
+    ),
+    **dict.fromkeys(("matthews", "pearson", "spearman"), (-1.0, 1.0)),
+    **dict.fromkeys(_NOT_SHARES, (0.0, math.inf)),
+    "perplexity": (1.0, math.inf),
 }  # fmt: skip
 
 
@@ -33,8 +43,24 @@ def main_scores(dev: Mapping[str, Mapping[str, float]]) -> dict[str, tuple[str, 
 
 def is_share(name: str) -> bool:
     """Returns whether a score, flat or not, is read in percent."""
+    return _words(name)[-1] not in _NOT_SHARES
+
+
+def ends_of(name: str) -> tuple[float, float]:
+    """Returns the least and the most that a score of a task can be, infinite where nobody knows.
+
+    Args:
+        name: Its flat name, such as "slots/f1" or "slots/f1/PER"; not that of the objective: what
+            that can be hangs on its kind.
+    """
+    first, *rest = _words(name)
+    known = (_ENDS[word] for word in rest or [first] if word in _ENDS)
+    return next(known, (-math.inf, math.inf))
+
+
+def _words(name: str) -> list[str]:
     # Names come as "intent accuracy", "intent/accuracy" or "intent.accuracy"; the last word counts.
-    return name.replace(" ", "/").replace(".", "/").rpartition("/")[2] not in _NOT_SHARES
+    return name.replace(" ", "/").replace(".", "/").split("/")
 
 
 def show_score(name: str, value: float | None) -> str:

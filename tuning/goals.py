@@ -30,6 +30,7 @@ class Goal:
         floors: Task -> least score of the trial that is chosen from the front.
         limits: What is limited -> its limit: "parameters", "trained_parameters" and
             "ms_per_sentence", at most; "floors.<task>", the main score on dev, at least.
+        is_gain: Whether `combined` may lie beyond the ends of the main scores of tasks.
     """
 
     __pydantic_config__ = KEPT
@@ -37,6 +38,7 @@ class Goal:
     tasks: tuple[str, ...] = ()
     floors: Mapping[str, float] = field(default_factory=dict)
     limits: Mapping[str, float] = field(default_factory=dict)
+    is_gain: bool = False
 
     def values(self, report: Report) -> tuple[float, ...]:
         """Returns the values of the objectives, higher is better; NaN where a score is missing."""

@@ -3,7 +3,7 @@
 import json
 import math
 
-from mtl_core.scores import flatten, only_finite, show_difference, show_score
+from mtl_core.scores import ends_of, flatten, only_finite, show_difference, show_score
 from mtl_core.training.report import Report
 
 TREE = {"combined": 0.5, "words": {"accuracy": 0.25, "perplexity": 41.5, "a/perplexity": 40.0}}
@@ -18,7 +18,19 @@ def test_shares_are_shown_in_percent_and_others_as_they_are() -> None:
         "words a/perplexity": "40",
     }
     assert show_score("rating mse", 0.5) == "0.5"
+    assert show_score("words bits_per_byte", 1.25) == "1.25"
     assert [show_score("f1", value) for value in (None, math.nan)] == ["-", "-"]
+
+
+def test_it_is_known_between_which_ends_scores_lie() -> None:
+    shares = ("joint_accuracy", "intent/accuracy", "slots/snips/f1", "slots/f1/PER", "f1.bleu")
+    assert {ends_of(name) for name in shares} == {(0, 1)}
+    assert ends_of("rating/pearson") == (-1, 1)
+    assert ends_of("rating/mse") == ends_of("words/bits_per_byte") == (0, math.inf)
+    # exp of a mean loss that is never below 0
+    assert ends_of("words/perplexity") == (1, math.inf)
+    # What a task of its own kind reports may be anything, whatever the task is called.
+    assert ends_of("f1/r2") == (-math.inf, math.inf)
 
 
 def test_differences_have_a_sign() -> None:

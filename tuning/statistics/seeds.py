@@ -10,11 +10,11 @@ recipe lie apart. As the runs are few, Student's t takes the place of the normal
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from mtl_core.scores import is_share
+from mtl_core.scores import ends_of
 from tuning.statistics.estimates import Difference, Estimate, Over, Where
 
 if TYPE_CHECKING:
@@ -40,20 +40,27 @@ class RunScores:
     where: Where = "test"
 
 
-def estimates(runs: Sequence[RunScores]) -> dict[str, Estimate]:
+def estimates(runs: Sequence[RunScores], *, is_gain: bool = True) -> dict[str, Estimate]:
     """Returns flat name -> mean of a score over the runs of a recipe, with its interval.
 
     It allows for other rows where draws of them are known for every run, else for other seeds
-    alone. Scores that a run lacks are left out.
+    alone, and holds nothing that the score cannot be. Scores that a run lacks are left out.
 
     Args:
         runs: Runs that differ in their seeds; none = there are no scores.
+        is_gain: Whether the combined score may lie beyond the ends of the main scores of tasks.
     """
-    return {name: _bounded(name, _estimate(_runs(runs, name))) for name in _shared(runs)}
+    ends = _ends(runs, is_gain=is_gain)
+    return {name: _within(_estimate(_runs(runs, name)), *ends(name)) for name in _shared(runs)}
 
 
 def differences(
-    first: str, second: str, ours: Sequence[RunScores], theirs: Sequence[RunScores]
+    first: str,
+    second: str,
+    ours: Sequence[RunScores],
+    theirs: Sequence[RunScores],
+    *,
+    is_gain: bool = True,
 ) -> tuple[Difference, ...]:
     """Returns how much better one recipe is than another, for each score that all runs have.
 
@@ -62,11 +69,14 @@ def differences(
         second: What the other is called.
         ours: Runs of the one that differ in their seeds, at least one.
         theirs: Runs of the other, scored on the same rows.
+        is_gain: As of `estimates`.
     """
-    found = []
+    found, ends = [], _ends(ours, is_gain=is_gain)
     for name in _shared([*ours, *theirs]):
         both = _runs([*ours, *theirs], name)
+        least, most = ends(name)
         estimate = _estimate(both[: len(ours)], both[len(ours) :])
+        estimate = _within(estimate, least - most, most - least)
         found.append(Difference(first, second, name, estimate, estimate.claim, ours[0].where))
     return tuple(found)
 
@@ -77,13 +87,30 @@ def _shared(runs: Sequence[RunScores]) -> list[str]:
     return [name for name in first if all(name in one.scores for one in runs)]
 
 
-def _bounded(name: str, found: Estimate) -> Estimate:
-    """Returns an estimate whose interval holds no share above 1.
+def _ends(runs: Sequence[RunScores], *, is_gain: bool) -> Callable[[str], tuple[float, float]]:
+    """Returns what tells the least and the most that a score can be."""
+    main: dict[str, tuple[float, float]] = {}
+    for name in runs[0].scores if runs else ():
+        task, _, score = name.partition("/")
+        if score:
+            main.setdefault(task, ends_of(name))  # A task reports its main score first.
+    # A mean of scores, or the least of them, lies where they do.
+    is_known = main and not is_gain
+    least = min(low for low, _ in main.values()) if is_known else -math.inf
+    most = max(high for _, high in main.values()) if is_known else math.inf
+    return lambda name: (least, most) if name == "combined" else ends_of(name)
 
-    It covers the true mean as often. Of objectives, one may be a gain, which has no such end.
+
+def _within(found: Estimate, least: float, most: float) -> Estimate:
+    """Returns an estimate whose interval holds nothing that cannot be.
+
+    So it covers what it is of as often as before. Of scores that are equal but for rounding, it
+    holds the mean all the same.
     """
-    is_bounded = is_share(name) and name != "combined" and found.mean <= 1 < found.high
-    return replace(found, high=1.0) if is_bounded else found
+    if math.isnan(found.low):
+        return found
+    low, high = max(found.low, least), min(found.high, most)
+    return replace(found, low=min(low, found.mean), high=max(high, found.mean))
 
 
 def _runs(runs: Sequence[RunScores], name: str) -> "Runs":

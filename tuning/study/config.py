@@ -210,9 +210,11 @@ class StudyFile(Section):
     @property
     def goal(self) -> Goal:
         """By what trials are compared."""
-        goals = self.study.objective.goals(self.counted_tasks)
+        objective = self.study.objective
+        goals = objective.goals(self.counted_tasks)
         floors = {name: floor for name, floor in goals.items() if floor is not None}
-        return Goal(tuple(goals), floors, self.study.constraints.limits)
+        limits = self.study.constraints.limits
+        return Goal(tuple(goals), floors, limits, is_gain=objective.is_gain)
 
     @property
     def default_parameters(self) -> dict[str, Value]:

@@ -49,6 +49,7 @@ def final_recipe(
     *,
     tests: Tests,
     folder: StudyFolder,
+    is_gain: bool = False,
 ) -> FinalRecipe:
     """Returns what the runs of a recipe reached.
 
@@ -59,6 +60,7 @@ def final_recipe(
         failed: Its runs without one.
         tests: What a run is known by -> its scores on test.
         folder: Of the study.
+        is_gain: Whether the combined score may lie beyond the ends of the main scores of tasks.
     """
     seeds = tuple(
         SeedScores(
@@ -66,18 +68,20 @@ def final_recipe(
         )
         for one in scored
     )
+    dev = run_scores([(one.run, one.dev) for one in seeds], "dev", folder)
+    test = run_scores([(one.run, one.test) for one in seeds], "test", folder)
     return FinalRecipe(
         trial,
         parameters,
         seeds,
-        estimates(run_scores([(one.run, one.dev) for one in seeds], "dev", folder)),
-        estimates(run_scores([(one.run, one.test) for one in seeds], "test", folder)) or None,
+        estimates(dev, is_gain=is_gain),
+        estimates(test, is_gain=is_gain) or None,
         failed={one.id: one.error or "it has no score" for one in failed},
     )
 
 
 def compared(
-    recipes: Sequence[FinalRecipe], folder: StudyFolder, unseen: Tests
+    recipes: Sequence[FinalRecipe], folder: StudyFolder, unseen: Tests, *, is_gain: bool = False
 ) -> tuple[Difference, ...]:
     """Returns the best against the second and the default, on test; on dev where that is closed.
 
@@ -87,13 +91,15 @@ def compared(
         recipes: The best first.
         folder: Of the study.
         unseen: What a run is known by -> its scores on the rows of test that do not stand in train.
+        is_gain: Whether the combined score may lie beyond the ends of the main scores of tasks.
     """
     best, *others = recipes
     against = [one for one in others if one.seeds][:1]
     against += [one for one in others if one.id == DEFAULT_ID and one.seeds and one not in against]
     found: list[Difference] = []
     for other in against:
-        found += differences(best.id, other.id, *_both(best, other, folder, unseen))
+        ours, theirs = _both(best, other, folder, unseen)
+        found += differences(best.id, other.id, ours, theirs, is_gain=is_gain)
     return tuple(found)
 
 

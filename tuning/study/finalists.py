@@ -179,10 +179,12 @@ class Contest:
         for one in (*ranked, *others):
             scored, failed = self.outcome(one, runs)
             recipe = final_recipe(
-                one.trial, one.recipe[1], scored, failed, tests=scoring.tests, folder=folder
-            )
+                one.trial, one.recipe[1], scored, failed, tests=scoring.tests, folder=folder,
+                is_gain=self.goal.is_gain,
+            )  # fmt: skip
             recipes.append(replace(recipe, is_decoded=one.is_decoded))
-        return Finals(tuple(recipes), recipes[0].id, compared(recipes, folder, scoring.unseen))
+        differences = compared(recipes, folder, scoring.unseen, is_gain=self.goal.is_gain)
+        return Finals(tuple(recipes), recipes[0].id, differences)
 
 
 def contest(

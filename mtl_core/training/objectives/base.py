@@ -31,6 +31,9 @@ class Objective(Section, ABC):
     needs: ClassVar[str] = "a task that is not auxiliary"
     """What at least one task of a run has to be, in words for the error."""
 
+    is_gain: ClassVar[bool] = False
+    """Whether it may lie beyond the ends of the main scores, as a gain over something does."""
+
     def counts(self, task: Task) -> bool:
         """Returns whether the objective depends on a task."""
         return not task.is_auxiliary

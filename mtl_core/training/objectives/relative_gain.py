@@ -1,7 +1,7 @@
 """The objective that asks what sharing brings: the gain of each task over the same task alone."""
 
 from collections.abc import Collection, Mapping
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field
 
@@ -19,6 +19,7 @@ class RelativeGain(Objective):
     """
 
     kind: Literal["relative_gain"] = "relative_gain"
+    is_gain: ClassVar = True
     baselines: dict[str, Annotated[float, Field(gt=0, le=1)]] = Field(default_factory=dict)
     """Task -> main score on dev of the task trained alone; default: `study.baselines` measures
     it."""

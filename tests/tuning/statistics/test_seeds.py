@@ -1,6 +1,5 @@
 """Estimates over seeds and rows, against scipy, statsmodels, sums by hand, and by simulation."""
 
-from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -158,9 +157,56 @@ def test_scores_that_a_run_lacks_are_left_out() -> None:
     assert estimates([]) == {}
 
 
-def test_no_interval_holds_a_share_above_one() -> None:
-    runs = [{"intent/accuracy": score, "words/perplexity": score} for score in (0.88, 0.99, 1.0)]
-    found = estimates([RunScores(scores) for scores in runs])
-    share, other = found["intent/accuracy"], found["words/perplexity"]
-    assert other.high > 1
-    assert share == replace(other, high=1.0)
+def spread(*names: str, scores: tuple[float, ...] = (0.02, 0.3, 0.99)) -> list[RunScores]:
+    return [RunScores(dict.fromkeys(names, score)) for score in scores]
+
+
+def test_intervals_hold_nothing_that_a_score_cannot_be() -> None:
+    names = ("intent/accuracy", "intent/matthews", "words/entropy", "a/own")
+    runs = spread(*names)
+    plain = stats.ttest_1samp([0.02, 0.3, 0.99], 0).confidence_interval()
+    assert plain.low < 0
+    assert 1 < plain.high < 2
+    ends = {name: (one.low, one.high) for name, one in estimates(runs).items()}
+    assert ends["intent/accuracy"] == (0, 1)
+    assert ends["intent/matthews"] == pytest.approx((plain.low, 1))
+    assert ends["words/entropy"] == pytest.approx((0, plain.high))
+    # Of a task's own score nobody knows what it can be.
+    assert ends["a/own"] == pytest.approx(plain)
+
+
+def test_a_combined_score_lies_where_main_scores_do_unless_it_is_a_gain() -> None:
+    def ends(*tasks: str, is_gain: bool = False) -> tuple[float, float]:
+        found = estimates(spread("combined", *tasks), is_gain=is_gain)["combined"]
+        return found.low, found.high
+
+    plain = stats.ttest_1samp([0.02, 0.3, 0.99], 0).confidence_interval()
+    # What a task reports behind its main score does not count.
+    assert ends("intent/accuracy", "intent/matthews", "slots/f1") == (0, 1)
+    assert ends("intent/matthews", "slots/f1") == pytest.approx((plain.low, 1))
+    assert ends("intent/accuracy", "a/own") == pytest.approx(plain)
+    assert ends("intent/accuracy", is_gain=True) == pytest.approx(plain)
+    assert ends() == pytest.approx(plain)
+
+
+def test_a_difference_is_no_larger_than_its_scores_allow() -> None:
+    ours, theirs = (
+        spread("combined", "a/f1", "b/pearson", scores=pair) for pair in ((0.9, 0.1), (0.5, 0.4))
+    )
+    plain = stats.ttest_ind([0.9, 0.1], [0.5, 0.4], equal_var=False).confidence_interval()
+    assert plain.high > 2
+    found = {one.score: one.estimate for one in differences("1", "0", ours, theirs, is_gain=False)}
+    ends = {name: (one.low, one.high) for name, one in found.items()}
+    assert ends == {"a/f1": (-1, 1), "b/pearson": (-2, 2), "combined": (-2, 2)}
+    [gain, *_] = differences("1", "0", ours, theirs)
+    assert gain.estimate.high > 2
+
+
+def test_what_rounding_puts_beyond_the_end_stays_in_its_own_interval() -> None:
+    over = 1 + 2e-16
+    assert over > 1
+    found = estimates(spread("a/f1", scores=(over, over, over)))["a/f1"]
+    assert found.low <= found.mean <= found.high
+    one = estimates(spread("a/f1", scores=(0.5,)))["a/f1"]
+    assert np.isnan(one.low)
+    assert np.isnan(one.high)

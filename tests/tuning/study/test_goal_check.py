@@ -94,3 +94,12 @@ def test_a_sampler_of_one_objective_is_refused_for_several(tmp_path: Path) -> No
     assert load(tmp_path, "kind: mean", *search, "study.sampler={kind: cma_es}") == ""
     found = load(tmp_path, "kind: pareto", *search, "study.sampler={kind: cma_es}")
     assert "study.sampler.kind: found 'cma_es', which takes one objective; allowed: tpe" in found
+
+
+@pytest.mark.parametrize(
+    ("goal", "is_gain"),
+    [("kind: mean", False), ("kind: relative_gain\nbaselines: {intent: 0.9, slots: 0.9}", True)],
+)
+def test_a_goal_knows_whether_it_is_a_gain(tmp_path: Path, goal: str, is_gain: bool) -> None:
+    assert load(tmp_path, goal) == ""
+    assert load_study(str(tmp_path / "study.yaml"), ()).goal.is_gain == is_gain

@@ -46,6 +46,17 @@ def test_an_objective_is_read_by_its_kind_and_combines_main_scores(
     assert objective.worth_in_rows({}) == 0
 
 
+@pytest.mark.parametrize("section", SECTIONS, ids=kind_of)
+def test_only_a_gain_lies_beyond_the_main_scores(section: type[Objective]) -> None:
+    settings, _ = COMBINED[kind_of(section)]
+    objective, generator = read(kind_of(section), **settings), np.random.default_rng(0)
+    found = []
+    for intent, slots in generator.random((200, 2)) ** 3:
+        both = min(intent, slots) / 2  # No more rows are right in both than in either.
+        found.append(objective.combine({"intent": intent, "slots": slots}, both))
+    assert (min(found) < 0 or max(found) > 1) == objective.is_gain
+
+
 def test_weights_of_the_mean_are_relative_and_default_to_one() -> None:
     scores = {"intent": 0.25, "slots": 1.0, "topic": 0.5}
     objective = read("mean", weights={"intent": 3})
