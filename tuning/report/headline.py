@@ -8,8 +8,9 @@ from mtl_core.markdown import plain
 from tuning.records import TrialRecord
 from tuning.report.claims import UNSEEN
 from tuning.report.gains import gains_sentence
-from tuning.report.markdown import count_of, percent, shell
+from tuning.report.markdown import count_of, shell
 from tuning.report.summary import StudySummary, Unfinished
+from tuning.report.unfinished import how_far, known_so_far
 from tuning.report.verdict import (
     against,
     cautions,
@@ -38,13 +39,13 @@ def headline(summary: StudySummary, openings: Sequence[Opening]) -> list[str]:
         f"{_ended_by(result)}; objective on dev: {result.goal.objective}."
         f"{_precisions(summary.records)}"
     )
-    is_finished = summary.unfinished is None
-    told = cautions(result, is_finished=is_finished, escaped=plain)
+    is_scored = summary.unfinished is None or summary.unfinished.is_scored
+    told = cautions(result, is_finished=is_scored, escaped=plain)
     warned = [f"**{text}**" for text in told]
     warned += [f"**{_opened(one)}**" for one in openings]
-    # An unfinished study comes first: its best may still change, and test is closed.
+    # That a study is unfinished comes first: its best may still change.
     if summary.unfinished is not None:
-        return [*_so_far(summary.unfinished, best), *warned, facts]
+        return [*_so_far(summary.unfinished, result), *warned, facts]
     compared = _comparison(best, default, result) if best and default else []
     paid = [gains_sentence(result.baselines)] if result.baselines else []
     return [f"**{verdict(result)}**", *warned, *compared, *paid, facts]
@@ -83,26 +84,12 @@ def _ended_by(result: Result) -> str:
     return f", ended by `study.{result.ended_by}`"
 
 
-def _so_far(unfinished: Unfinished, best: FinalScores | None) -> list[str]:
-    """Returns how far an unfinished study is, how to go on, and its best trial so far."""
-    done = f"{unfinished.ended} of {unfinished.trials} trials have ended"
-    runs, ended = unfinished.runs
-    if runs:
-        done += f", and {ended} of {runs} runs of the final stage"
-    if unfinished.state == "running":
-        lines = [f"**This study is still running: {done}.**"]
-    else:
-        lines = [
-            f"**This study is not finished: {done}, and no driver runs.** Go on with:",
-            shell(unfinished.go_on),
-        ]
-    if best is None:
-        return [*lines, "No trial has reported a score yet."]
-    return [
-        *lines,
-        f"The best so far is trial {best.trial} with {percent(combined(best.dev))} on dev; test "
-        "is opened when all trials have ended.",
-    ]
+def _so_far(unfinished: Unfinished, result: Result) -> list[str]:
+    """Returns how far an unfinished study is, how to go on, and what is known so far."""
+    lines = [f"**{how_far(unfinished)}**"]
+    if unfinished.state != "running":
+        lines = [f"{lines[0]} Go on with:", shell(unfinished.go_on)]
+    return [*lines, known_so_far(unfinished, result)]
 
 
 def _precisions(records: Sequence[TrialRecord]) -> str:

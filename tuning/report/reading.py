@@ -7,6 +7,7 @@ import optuna
 
 from tuning.report.summary import StudySummary, so_far, summarise
 from tuning.study.agreement import read_journal
+from tuning.study.ending import read_ending
 from tuning.study.facts import read_facts
 from tuning.study.folder import StudyFolder
 from tuning.study.history import History, read_history
@@ -20,7 +21,7 @@ class ReadStudy:
 
     Attributes:
         folder: The folder.
-        summary: What reports show; of an unfinished study what it found so far, without test.
+        summary: What reports show; of an unfinished study what it found so far.
         history: All trials with their reports.
         status: Where it stands.
         optuna_study: Its journal, to look at.
@@ -50,5 +51,6 @@ def read_whole(path: Path) -> ReadStudy:
     summary = summarise(facts, folder, optuna_study, history, result)
     status = status_of(folder, history, result)
     if status.state in ("running", "interrupted"):
-        summary = so_far(summary, status, facts, folder, history)
+        ending = read_ending(folder, history, result, status.trials)
+        summary = so_far(summary, status, facts, folder, history, ending)
     return ReadStudy(folder, summary, history, status, optuna_study)

@@ -94,8 +94,9 @@ def report_sections(
 ) -> list[Section]:
     """Returns all that a report says, in order, of what `render_report` takes."""
     best, default = summary.result.best, summary.result.default
-    is_finished = summary.unfinished is None
-    so_far = "" if is_finished else " so far"
+    # Or all but the baselines is known: nothing of this changes any more.
+    is_settled = summary.unfinished is None or summary.unfinished.is_scored
+    so_far = "" if is_settled else " so far"
     ranked = summary.result.goal.aim.ranked(summary.records)
     sections = {
         "verdict": [f"# Study {plain(summary.name)}", *headline(summary, openings)],
@@ -106,9 +107,9 @@ def report_sections(
         "front": front_section(summary.result.goal),
         "limits": limit_section(summary.result),
         # Of an unfinished study the model that lies there may be of an earlier best trial.
-        "samples": _samples_section(samples) if is_finished else [],
+        "samples": _samples_section(samples) if is_settled else [],
         "progress": spent_section(summary.records),
-        "errors": errors_section(errors, worst=_WORST) if is_finished else [],
+        "errors": errors_section(errors, worst=_WORST) if is_settled else [],
         "data": ["## Data", *data_section(summary.data)] if summary.data else [],
         "beforehand": known_section(beforehand),
         "statuses": ["## Trials by status", _status_table(summary.records)],

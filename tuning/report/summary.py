@@ -12,6 +12,7 @@ from tuning.report.importance import Importance
 from tuning.report.replay import replay_command, replay_overrides
 from tuning.study.compared import over_default
 from tuning.study.data_facts import DataFacts
+from tuning.study.ending import Ending
 from tuning.study.facts import StudyFacts
 from tuning.study.final_scores import final_scores, unseen_of
 from tuning.study.finalists import chosen_of
@@ -33,6 +34,9 @@ class Unfinished:
         state: "running" while a driver works on it, else "interrupted".
         go_on: The command that goes on with it.
         runs: Runs of its final stage, and how many of them ended; none before the search is over.
+        opened: Days on which test was opened for what dev had chosen.
+        is_scored: Whether test has told all that was asked for, and what it told is shown.
+        baselines: Tasks of which baselines are asked for.
     """
 
     ended: int
@@ -40,6 +44,9 @@ class Unfinished:
     state: str
     go_on: str
     runs: tuple[int, int] = (0, 0)
+    opened: Sequence[str] = ()
+    is_scored: bool = False
+    baselines: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,8 +92,7 @@ def summarise(
         result: What `result.json` holds.
     """
     best = chosen_of(history, result.finals)
-    # The journal has the time of a session that ended before it wrote a result. After one that did,
-    # both hold the same number; see `StudyClock.stop`.
+    # The journal alone has the time of a session that wrote no result; see `StudyClock.stop`.
     seconds = max(result.seconds, optuna_study.user_attrs.get("seconds", 0.0))
     unseen = unseen_of(result.best, result.default)
     # With a final stage the scores on test are those of its runs.
@@ -117,8 +123,11 @@ def so_far(
     facts: StudyFacts,
     folder: StudyFolder,
     history: History,
+    ending: Ending,
 ) -> StudySummary:
-    """Returns what a report shows of a study that is not finished: nothing of test.
+    """Returns what a report shows of a study that is not finished.
+
+    Scores on test of an earlier result stay hidden until all is scored for what dev chooses now.
 
     Args:
         summary: What it would show of a finished one.
@@ -126,30 +135,51 @@ def so_far(
         facts: Of the study file.
         folder: The study folder.
         history: Its trials.
+        ending: How far it is behind its search.
     """
     # A trial that has not ended may be the best so far; of a finished study it may not.
-    best = history.best_so_far
+    best = chosen_of(history, ending.finals) if ending.is_scored else history.best_so_far
+    result = replace(
+        _with_test(summary.result, best, history, ending),
+        baselines=None,
+        goal=reached(history, facts.objective, so_far=True),
+    )
     return replace(
         summary,
         records=[_as_it_stands(record, status) for record in history],
-        # {}: scores on test of an earlier result stay hidden until the study is done again.
-        result=replace(
-            summary.result,
-            best=final_scores(best, {}),
-            default=final_scores(history.default, {}),
-            finals=None,
-            baselines=None,
-            differences=(),
-            goal=reached(history, facts.objective, so_far=True),
-        ),
-        replay=_replay(facts, folder, best),
-        unfinished=Unfinished(
-            status.ended,
-            status.trials,
-            status.state,
-            status.go_on,
-            (len(status.runs), sum(run.has_ended for run in status.runs)),
-        ),
+        result=replace(result, differences=over_default(folder, result)),
+        replay=_replay(facts, folder, best, _seed_of(result)),
+        unfinished=_unfinished(status, ending),
+    )
+
+
+def _with_test(
+    result: Result, best: TrialRecord | None, history: History, ending: Ending
+) -> Result:
+    """Returns a result with what test has told of the best so far, if all is told."""
+    # With a final stage the scores on test are those of its runs.
+    is_told = ending.is_scored and ending.finals is None
+    tests, unseen = (ending.scoring.tests, ending.scoring.unseen) if is_told else ({}, {})
+    return replace(
+        result,
+        best=final_scores(best, tests, unseen),
+        default=final_scores(history.default, tests, unseen),
+        test_rows=ending.scoring.rows or None,
+        choices=ending.scoring.choices,
+        finals=ending.finals,
+    )
+
+
+def _unfinished(status: StudyStatus, ending: Ending) -> Unfinished:
+    return Unfinished(
+        ended=status.ended,
+        trials=status.trials,
+        state=status.state,
+        go_on=status.go_on,
+        runs=(len(status.runs), sum(run.has_ended for run in status.runs)),
+        opened=tuple(one.date for one in ending.scoring.choices),
+        is_scored=ending.is_scored,
+        baselines=ending.baselines,
     )
 
 

@@ -28,4 +28,5 @@ def read_study(folder: str | Path, *, trust_code: bool = False) -> StudyResult:
         history=read.history,
         replay=read.summary.replay,
         trust_code=trust_code,
+        unfinished=read.summary.unfinished,
     )

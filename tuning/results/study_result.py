@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pandas
 
     from mtl_core.predictor import Predictor
+    from tuning.report.summary import Unfinished
     from tuning.results.plots import StudyPlots
 
 
@@ -25,7 +26,8 @@ class StudyResult:
     """What `tuning.tune` and `tuning.read_study` return.
 
     Tables are pandas DataFrames, made anew from `history` and `result` at each access. Of a study
-    that is not finished, all is as it stands so far, and nothing is known of test.
+    that is not finished, all is as it stands so far; scores on test are there once all are known
+    that were asked for, and only baselines or the result itself are missing.
 
     Attributes:
         folder: The study folder.
@@ -35,6 +37,7 @@ class StudyResult:
         history: All trials with their reports.
         replay: The command that trains the best recipe again.
         trust_code: Whether code of the study's own kinds of tasks may run when its model is loaded.
+        unfinished: How far a study is that is not finished; None of a finished one.
     """
 
     folder: Path
@@ -43,6 +46,7 @@ class StudyResult:
     history: History
     replay: str
     trust_code: bool = False
+    unfinished: "Unfinished | None" = None
 
     @property
     def best(self) -> FinalScores | None:
@@ -56,9 +60,12 @@ class StudyResult:
 
     @property
     def verdict(self) -> str:
-        """What was found, in a sentence, as the report begins."""
+        """What was found, in a sentence, as the report begins; that it is not finished, if so."""
+        from tuning.report.unfinished import unfinished_verdict
         from tuning.report.verdict import verdict
 
+        if self.unfinished is not None:
+            return unfinished_verdict(self.unfinished, self.result)
         return verdict(self.result)
 
     @property

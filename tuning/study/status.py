@@ -1,6 +1,5 @@
 """Where a study stands, read from its folder alone; imports neither Ray nor torch."""
 
-import json
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,13 +7,12 @@ from pathlib import Path
 from typing import Literal
 
 from mtl_core.errors import ConfigError
-from mtl_core.kept import as_kept
 from mtl_core.study_file import describe, read_document
 from tuning.records import TrialRecord
 from tuning.study.agreement import check_ended, read_journal
+from tuning.study.ending import baselines_asked, is_searched, runs_of
 from tuning.study.facts import read_facts
-from tuning.study.finalists import contest
-from tuning.study.finals import FinalRecipe, FinalsSection
+from tuning.study.finals import FinalRecipe
 from tuning.study.folder import StudyFolder
 from tuning.study.history import History, read_history
 from tuning.study.journal import NotBegunError
@@ -97,14 +95,14 @@ def status_of(folder: StudyFolder, history: History, result: Result) -> StudySta
     trials = _num_trials(folder)
     check_ended(folder, result.trials, len(history.ended))
     check_named(folder, result, history)
-    runs = _final_runs(folder, history, result, trials)
+    runs = runs_of(folder, history) if is_searched(folder, result, history, trials) else ()
     driver = read_driver(folder.status)
     # The journal does not tell them from those that run. One that was just drawn has no report.
     at_work = driver.running if driver is not None else {}
     waiting = [r.id for r in history if r.reports and not r.has_ended and r.id not in at_work]
     return StudyStatus(
         folder=folder.path,
-        state=_state(result, driver, history, trials, runs),
+        state=_state(folder, result, driver, history, trials, runs),
         trials=trials,
         paused=waiting if driver is not None and driver.is_alive else (),
         driver=driver,
@@ -128,33 +126,8 @@ def command_to_go_on(path: Path) -> str:
     return shlex.join(words)
 
 
-def _final_runs(
-    folder: StudyFolder, history: History, result: Result, trials: int
-) -> Sequence[TrialRecord]:
-    """Returns the runs of the final stage as they are; none before the search is over."""
-    section = _section(folder).get("finals")
-    if section is None or not _is_searched(result, history, trials):
-        return ()
-    finals = as_kept(
-        json.dumps(section).encode(), FinalsSection, where=f"{folder.study}: study.finals",
-        remedy="put it back from a copy",
-    )  # fmt: skip
-    run = read_document(folder.study).data.get("run")
-    # How its runs are decoded makes no other runs of them.
-    stage = contest(history, finals, run if isinstance(run, Mapping) else {}, is_decoded=False)
-    return list(stage.read(folder).values())
-
-
-def _is_searched(result: Result, history: History, trials: int) -> bool:
-    """Returns whether no more trials are to come."""
-    # Another limit may have ended it before it had all its trials; one that went on since then has
-    # a trial that has not ended.
-    ended = len(history.ended)
-    is_limited = result.ended_by not in (None, "trials") and ended == len(history)
-    return ended >= trials or is_limited
-
-
 def _state(
+    folder: StudyFolder,
     result: Result,
     driver: DriverStatus | None,
     history: History,
@@ -168,12 +141,14 @@ def _state(
     # that is there knows of fewer trials than have ended.
     ended = len(history.ended)
     is_old = not result.trials or sum(result.trials.values()) < ended
-    if is_old or not _is_searched(result, history, trials):
+    if is_old or not is_searched(folder, result, history, trials):
         return "interrupted"
-    # Nor does it know of a final stage that was asked for since.
+    # Nor does it know of a final stage, or of baselines, that were asked for since.
     known = {run.run for recipe in _recipes(result) for run in recipe.seeds}
     known |= {run for recipe in _recipes(result) for run in recipe.failed}
     if not known >= {run.id for run in runs}:
+        return "interrupted"
+    if result.baselines is None and baselines_asked(folder):
         return "interrupted"
     return "complete" if result.status == "complete" else "failed"
 

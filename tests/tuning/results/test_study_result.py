@@ -57,7 +57,8 @@ def test_a_folder_tells_what_its_study_found(study: SimulatedStudy, tmp_path: Pa
     write_result(study.folder, result)
     found = tuning.read_study(str(study.folder.path))
     assert found.status == "complete"
-    assert found.result == result
+    # How much better the best is than the default is computed anew, of what the runs keep.
+    assert replace(found.result, differences=()) == result
     assert found.best is not None
     assert found.best.test == {"combined": 0.5}
     assert found.seconds == 2.5
