@@ -1,6 +1,7 @@
 """The section of a report on where the best model errs, and its figure."""
 
 import math
+import re
 from dataclasses import replace
 
 import pytest
@@ -131,8 +132,39 @@ def test_the_figure_has_a_field_for_each_pair_with_shares_of_what_is_right() -> 
         ["1", "", "", "", ""],
     ]
     # Each row adds up to all that is right: nothing is left out.
-    assert [sum(row) for row in drawn.z] == pytest.approx([100, 100, 100, 100])
+    assert [sum(share or 0 for share in row) for row in drawn.z] == pytest.approx([100] * 4)
+    # What never was is a gap, which has the colour of the page.
+    assert [[share is None for share in row] for row in drawn.z] == [
+        [not text for text in row] for row in drawn.text
+    ]
+    assert drawn.texttemplate == "%{text}"
     assert figure.layout.yaxis.autorange == "reversed"
+
+
+def test_many_long_labels_can_be_read() -> None:
+    names = [f"{'very_' * 10}long_{at}" for at in range(30)]
+    each = tuple(LabelErrors(name, 1000, 990, 980) for name in names)
+    pairs = tuple(Confused(name, names[0], 20) for name in names[1:])
+    tables = LabelTables("label", each, pairs, len(pairs), 600)
+    figure = confusions(tables)
+    [drawn] = figure.data
+    for axis in (figure.layout.xaxis, figure.layout.yaxis):
+        assert len(axis.ticktext) == 20
+        assert all(len(text) < 25 and "..." in text for text in axis.ticktext)
+        # Each label is told in full by a field, and the title stands behind them all.
+        assert axis.title.standoff is not None
+    assert f"right {names[2]}, given {names[0]}" in drawn.customdata[2]
+    assert drawn.text[2][0] == "20"
+    # 1,000 has no room in a field of a figure with so many.
+    assert drawn.texttemplate is None
+    errors = {"intent": TaskErrors(rows=1, unit="rows", measure="distance", labels=tables)}
+    page = study_page(SUMMARY, report_sections(SUMMARY, errors=errors), errors=errors)
+    shown = page.partition("What intent takes for what")
+    assert shown[0].rfind('<figure class="wide">') > shown[0].rfind('<figure class="narrow">')
+    [width] = re.findall(r"min-width:(\d+)px", shown[2])[:1]
+    # Letters are 7 pixels wide, and a slanted line of them is less than 20 high.
+    assert int(width) >= 20 * 20 + 24 * 7
+    assert "the number is how often" not in shown[2]
 
 
 def test_the_page_has_all_kept_rows_and_the_figure() -> None:

@@ -38,10 +38,15 @@ SCALE, AROUND_ZERO = ((0.0, PALE), (1.0, BEST)), ((0.0, BAD), (0.5, PALE), (1.0,
 _MOST_LETTERS = 60
 
 
-def label(text: str) -> str:
-    """Returns a text as plotly shows it literally: on one line, no tag, no link, not too long."""
+def label(text: str, most: int = _MOST_LETTERS) -> str:
+    """Returns a text as plotly shows it literally: on one line, no tag, no link, not too long.
+
+    Args:
+        text: Comes from anywhere.
+        most: Letters; "..." stands for the middle of a longer text.
+    """
     # Quotes stay: plotly knows no entity for them, and they do nothing outside of a tag.
-    return html.escape(one_line(shortened(text, _MOST_LETTERS)), quote=False)
+    return html.escape(one_line(shortened(text, most)), quote=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +124,10 @@ def begun(*traces: object, x: str = "", y: str = "", height: int = 360) -> "Figu
         hovermode="closest",
     )
     # "1e-4" and not "100\u03bc", which stands for a millionth nowhere else here.
-    figure.update_xaxes(title_text=x, automargin=True, exponentformat="e")
-    figure.update_yaxes(title_text=y, automargin=True, exponentformat="e")
+    # A title stands behind the labels, however long these are, and not across them.
+    shared = {"automargin": True, "exponentformat": "e", "title_standoff": 8}
+    figure.update_xaxes(title_text=x, **shared)
+    figure.update_yaxes(title_text=y, **shared)
     return figure
 
 

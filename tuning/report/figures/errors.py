@@ -5,13 +5,17 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from mtl_core.task_errors import LabelTables
-from tuning.report.figures.drawing import begun, label
+from tuning.report.figures.drawing import SCALE, begun, label
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 _MOST = 20
 """Labels in one figure, those with the most errors; names of more would not be legible."""
+_MOST_COUNTED = 12
+"""Columns up to which a field has room for how often it is."""
+_MOST_LETTERS = 22
+"""Of a label at an axis; a pointer on a field tells all of it."""
 
 _Field = tuple[str | None, str]
 """A label, or None with what else is wrong; nothing = (None, "")."""
@@ -23,7 +27,8 @@ def confusions(tables: LabelTables) -> "Figure":
 
     Rows are what is right, columns what was given: the 20 labels with the most errors, the same
     label where something else is wrong, such as the borders of a span, and nothing, where spans are
-    missed or made up. How often stands in each field.
+    missed or made up. A field that never is stays empty. How often the others are stands in them
+    where there are few.
 
     Args:
         tables: Errors of a task by label.
@@ -36,25 +41,32 @@ def confusions(tables: LabelTables) -> "Figure":
     totals = [gold.get(one, sum(counts[one, to] for to in given)) for one in right]
     drawn = go.Heatmap(
         z=[
-            [100 * counts[one, to] / max(1, total) for to in given]
+            # None is a gap: neither white nor black, whatever the page is.
+            [100 * counts[one, to] / max(1, total) if counts[one, to] else None for to in given]
             for one, total in zip(right, totals, strict=True)
         ],
         text=[[f"{counts[one, to]:,}" if counts[one, to] else "" for to in given] for one in right],
         customdata=[[f"right {_text(one)}, given {_text(to)}" for to in given] for one in right],
-        texttemplate="%{text}",
+        texttemplate="%{text}" if has_counts(len(given)) else None,
+        hoverongaps=False,
         hovertemplate="%{customdata}: %{text}, %{z:.1f} %<extra></extra>",
-        colorscale="Blues",
+        colorscale=SCALE,
         zmin=0,
         zmax=100,
         xgap=1,
         ygap=1,
-        colorbar={"title": {"text": "%"}},
+        colorbar={"title": {"text": "%"}, "thickness": 14},
     )
-    figure = begun(drawn, x="given", y="right", height=180 + 24 * len(right))
+    figure = begun(drawn, x="given", y="right", height=200 + 24 * len(right))
     figure.update_xaxes(**_names_at(given), tickangle=-45)
     # The first label stands at the top, as in a table.
     figure.update_yaxes(**_names_at(right), autorange="reversed")
     return figure
+
+
+def has_counts(columns: int) -> bool:
+    """Returns whether how often a field is stands in it, in a figure with so many columns."""
+    return columns <= _MOST_COUNTED
 
 
 def _counts(
@@ -80,9 +92,12 @@ def _counts(
 
 def _names_at(fields: Sequence[_Field]) -> dict[str, object]:
     # By number, as two long names may be shown alike.
-    return {"tickvals": list(range(len(fields))), "ticktext": list(map(_text, fields))}
+    return {
+        "tickvals": list(range(len(fields))),
+        "ticktext": [_text(one, _MOST_LETTERS) for one in fields],
+    }
 
 
-def _text(field: _Field) -> str:
+def _text(field: _Field, most: int = 60) -> str:
     name, note = field
-    return label(name) if name is not None else f"({label(note or 'nothing')})"
+    return label(name, most) if name is not None else f"({label(note or 'nothing', most)})"

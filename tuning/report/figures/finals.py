@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from tuning.study.finals import FinalRecipe, Finals
 
 Split = Literal["dev", "test"]
+_MOST_LETTERS = 28
+"""On a line at an axis."""
 
 
 def final_means(finals: "Finals", score: str = "combined", *, split: Split = "dev") -> "Figure":
@@ -43,21 +45,32 @@ def final_means(finals: "Finals", score: str = "combined", *, split: Split = "de
     return figure
 
 
-def differences(found: "Sequence[Difference]") -> "Figure":
+def differences(found: "Sequence[Difference]", names: Sequence[str] = ()) -> "Figure":
     """Draws differences with their 95 % intervals around zero, one line each.
 
     Args:
         found: Differences, at least one.
+        names: What they are called; none = by their recipes and scores.
     """
-    drawn = list(reversed(found))
-    names = [label(f"{one.first} - {one.second}, {one.score} on {one.where}") for one in drawn]
-    colours = [FAINT if one.claim == "cannot be told" else PLAIN for one in drawn]
-    scores = [_score(one.score) for one in drawn]
-    whiskers = _whiskers([one.estimate for one in drawn], names, scores, colours)
-    figure = begun(whiskers, x="difference, points", height=130 + 32 * len(drawn))
+    colours = [FAINT if one.claim == "cannot be told" else PLAIN for one in found]
+    scores = [_score(one.score) for one in found]
+    # By number: of names that are cut two may be the same.
+    rows = list(range(len(found)))
+    whiskers = _whiskers([one.estimate for one in found], rows, scores, colours)
+    shown = [label(name, _MOST_LETTERS) for name in names] or [_named(one) for one in found]
+    whole = [label(name) for name in names] or [one.replace("<br>", ", ") for one in shown]
+    whiskers.update(text=whole, hovertemplate="%{text}: %{x:.2f}<extra></extra>")
+    figure = begun(whiskers, x="difference, points", height=130 + 36 * len(found))
     figure.add_vline(0, line_color=FAINT, line_width=1)
-    figure.update_yaxes(type="category")
+    figure.update_yaxes(tickvals=rows, ticktext=shown, autorange="reversed")
     return figure
+
+
+def _named(one: "Difference") -> str:
+    # On two lines, so that there is room beside it on a narrow page.
+    recipes = f"{one.first} - {one.second}"
+    score = f"{one.score} on {one.where}"
+    return f"{label(recipes, _MOST_LETTERS)}<br>{label(score, _MOST_LETTERS)}"
 
 
 def _means(recipe: "FinalRecipe", split: Split) -> "dict[str, Estimate]":
@@ -93,7 +106,7 @@ def _runs(
 
 def _whiskers(
     estimates: "Sequence[Estimate]",
-    names: Sequence[str],
+    rows: Sequence[str | int],
     scores: Sequence[Score],
     colours: Sequence[str],
 ) -> "Scatter":
@@ -102,7 +115,7 @@ def _whiskers(
     drawn = list(zip(estimates, scores, strict=True))
     return go.Scatter(
         x=[score.shown(one.mean) for one, score in drawn],
-        y=list(names),
+        y=list(rows),
         mode="markers",
         marker={"color": list(colours), "size": 11, "symbol": "diamond"},
         error_x={

@@ -64,12 +64,27 @@ def test_recipes_that_were_not_scored_on_test_are_left_out() -> None:
 def test_differences_stand_around_zero_in_units_of_their_scores() -> None:
     figure = differences([GAIN, LOSS])
     (whiskers,) = figure.data
-    assert list(whiskers.y) == ["0003 - 0001, words/mse on unseen", "0003 - 0000, combined on test"]
-    assert list(whiskers.x) == pytest.approx([-0.5, 25])
-    assert list(whiskers.error_x.array) == pytest.approx([0.7, 15])
+    axis = figure.layout.yaxis
+    # From the top, as in a table.
+    assert dict(zip(axis.tickvals, axis.ticktext, strict=True)) == {
+        0: "0003 - 0000<br>combined on test", 1: "0003 - 0001<br>words/mse on unseen"
+    }  # fmt: skip
+    assert axis.autorange == "reversed"
+    assert list(whiskers.y) == [0, 1]
+    assert list(whiskers.x) == pytest.approx([25, -0.5])
+    assert list(whiskers.error_x.array) == pytest.approx([15, 0.7])
     # What cannot be told has no colour.
     assert len(set(whiskers.marker.color)) == 2
     assert figure.layout.shapes[0].x0 == 0
+
+
+def test_differences_of_tasks_are_called_by_their_tasks() -> None:
+    # Names that are cut alike stay two rows.
+    tasks = [f"{'a' * 40}{end}{'b' * 10}" for end in "12"]
+    figure = differences([GAIN, LOSS], tasks)
+    assert list(figure.data[0].y) == [0, 1]
+    assert list(figure.data[0].text) == tasks
+    assert all(len(text) <= 28 for text in figure.layout.yaxis.ticktext)
 
 
 def test_the_page_shows_them() -> None:
@@ -81,3 +96,7 @@ def test_the_page_shows_them() -> None:
     titles = ("Differences", "combined on dev", "words/mse on dev")
     for title in (*titles, "Each task together, minus the task alone"):
         assert f">{title}</h3>" in page
+    gains = page.partition("Each task together, minus the task alone</h3>")[2]
+    assert '"ticktext":["intent"]' in gains.partition("</figure>")[0]
+    # On a narrow page both sides of the zero are in view.
+    assert "min-width:0px" in gains.partition("</figure>")[0]

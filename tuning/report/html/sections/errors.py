@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from tuning.report.figures.errors import confusions
+from tuning.report.figures.errors import confusions, has_counts
 from tuning.report.html.drawable import Drawable
 from tuning.report.html.drawn import Drawn
 
@@ -12,11 +12,16 @@ def errors(study: Drawable) -> Iterator[Drawn]:
     for task, found in study.errors.items():
         tables = found.labels
         if tables is not None and tables.confused and len(tables.each) > 1:
+            figure = confusions(tables)
+            columns = len(figure.layout.xaxis.tickvals)
+            counts = "the number is how often, " if has_counts(columns) else ""
             yield Drawn(
                 f"What {task} takes for what",
-                confusions(tables),
-                f"By {tables.unit}: rows are what is right, columns what was given; the number is "
-                "how often, the colour its share of all that is right. What stands beside the "
-                "diagonal is wrong. At most 20 are shown, those with the most errors.",
-                min_width=420,
+                figure,
+                f"By {tables.unit}: rows are what is right, columns what was given; {counts}the "
+                "colour is the share of all that is right. What stands beside the diagonal is "
+                "wrong; an empty field never was. At most 20 are shown, those with the most "
+                "errors. The tables above have the most frequent.",
+                min_width=240 + 26 * columns,
+                is_wide=not has_counts(columns),
             )

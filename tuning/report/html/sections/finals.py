@@ -23,7 +23,6 @@ def finals(study: Drawable) -> Iterator[Drawn]:
             differences(judged),
             "Mean difference with its 95 % interval; grey where it holds zero, and nothing can be "
             "told.",
-            min_width=480,
             is_wide=True,
         )
     # Test as soon as it was opened: dev chose, and flatters what it chose.

@@ -10,13 +10,12 @@ from tuning.study.gains import differences_of
 
 def gains(study: Drawable) -> Iterator[Drawn]:
     """Yields the difference of each task to the same task alone."""
-    found = list(differences_of(study.summary.result.baselines).values())
+    found = differences_of(study.summary.result.baselines)
     if found:
         yield Drawn(
             "Each task together, minus the task alone",
-            differences(found),
+            differences(list(found.values()), list(found)),
             "Main scores on test with 95 % intervals; grey where an interval holds zero, and "
             "nothing can be told.",
-            min_width=480,
             is_wide=True,
         )
