@@ -106,7 +106,7 @@ def _trainers_here(study: StudyFile) -> str:
     """Returns how many trials run at a time; what is meant for a cluster may not fit here."""
     try:
         machine = [this_machine()]
-        count = plan_trainers(study.study.resources, machine, trials=study.trials)
+        count = plan_trainers(study.study.resources, machine, trials=study.most_at_a_time)
     except ConfigError as error:
         return f"not on this machine ({error})"
     return f"{count} at a time on this machine"

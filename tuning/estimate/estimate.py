@@ -128,7 +128,7 @@ def estimate_study(study: StudyFile) -> StudyEstimate:
         MtlError: A recipe cannot be trained.
     """
     resources = study.study.resources
-    trainers = plan_trainers(resources, [this_machine()], trials=study.trials)
+    trainers = plan_trainers(resources, [this_machine()], trials=study.most_at_a_time)
     if resources.gpus and not torch.cuda.is_available():
         raise ConfigError("--estimate: the trainers take GPUs, and this machine has none")
     times, seconds = _timed(study, _RECIPES)

@@ -20,6 +20,7 @@ import tuning.cli
 from mtl_core.errors import TrainingError
 from mtl_core.study_file import dump
 from tuning.cli.app import app
+from tuning.cluster.planner import Node
 from tuning.study.finals import FinalsSection
 from tuning.study.load import load_study
 
@@ -268,6 +269,14 @@ def test_a_seed_that_is_searched_is_no_part_of_a_recipe(workplace, mtl):
     assert mtl("check", "study.yaml", *words).code == 0
     told = mtl("check", "study.yaml", "--set", "study.trials=2", "--set", "study.finals={}").out
     assert " epochs, then up to 10 runs of the final stage, " in told
+
+
+def test_trainers_for_the_final_stage_are_counted(workplace, mtl, monkeypatch):
+    """One trial has one trainer to do with, its final runs have more."""
+    monkeypatch.setattr("tuning.cli.show_check.this_machine", lambda: Node(4.0, 0.0))
+    for words, count in (((), 1), (("--set", "study.finals={seeds: 3}"), 3)):
+        told = mtl("check", "study.yaml", "--set", "study.trials=1", *words).out
+        assert f"{count} at a time on this machine" in " ".join(told.split())
 
 
 def test_submit_passes_everything_on_and_returns_the_exit_code_of_the_job(mtl, monkeypatch):
