@@ -31,6 +31,10 @@ def replay_command(folder: Path, overrides: Mapping[str, object]) -> str:
     """Returns the command that trains a recipe again, quoted for a POSIX shell.
 
     In a folder of its own: where `mtl train` goes by itself, another run of the study may lie.
+
+    Args:
+        folder: The study folder, absolute, so that the command works from any folder.
+        overrides: What makes the recipe of the study file's own.
     """
     words = ["mtl", "train", str(folder / "study.yaml"), "--output", str(folder / "replay")]
     for key, value in overrides.items():

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from types import MappingProxyType
 
 import optuna
@@ -55,7 +54,7 @@ class StudySummary:
 
     Attributes:
         name: Name of the study.
-        folder: The study folder, as the user would type it.
+        folder: The study folder, absolute: commands in a report work from any folder.
         records: All trials; the first score of a task is taken as its main one.
         result: What the study found; of an unfinished one what it found so far.
         replay: The command that replays the best recipe.
@@ -109,7 +108,7 @@ def summarise(
     )
     return StudySummary(
         name=facts.name,
-        folder=_short(folder.path),
+        folder=str(folder.path.absolute()),
         records=list(history),
         result=replace(result, differences=over_default(folder, result)),
         replay=_replay(facts, folder, best, _seed_of(result)),
@@ -211,9 +210,4 @@ def _replay(
         f"study.objective.baselines.{task}": score for task, score in read_measured(folder).items()
     }
     overrides = {**replay_overrides(facts.precision, best), **more, **measured}
-    return replay_command(Path(_short(folder.path)), overrides)
-
-
-def _short(path: Path) -> str:
-    """Returns the path as a user would type it from here: relative below the current folder."""
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+    return replay_command(folder.path.absolute(), overrides)

@@ -113,11 +113,14 @@ def status_of(folder: StudyFolder, history: History, result: Result) -> StudySta
 
 
 def command_to_go_on(path: Path) -> str:
-    """Returns the command that goes on with the study in a folder, wherever that was moved to."""
+    """Returns the command that goes on with the study in a folder, wherever that was moved to.
+
+    It works from any folder: it may be read in a report, or in a log.
+    """
     study = _section(StudyFolder(path))
     # Storage and name in the file say where the folder was made. Without the overrides, a study
     # that was moved would begin anew in the old place.
-    words = ["mtl", "tune", str(path / "study.yaml")]
+    words = ["mtl", "tune", str(path.absolute() / "study.yaml")]
     here = path.resolve()
     if Path(str(study.get("storage", ""))) != here.parent:
         words += ["--set", f"study.storage={here.parent}"]

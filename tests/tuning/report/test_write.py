@@ -1,5 +1,7 @@
 """`mtl report` reads the study folder and nothing else."""
 
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -79,3 +81,24 @@ def test_a_report_imports_neither_ray_nor_torch(folder: StudyFolder) -> None:
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     assert done.stdout.splitlines()[0] == "# Study tiny"
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_its_commands_work_from_any_folder(
+    folder: StudyFolder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    # Interrupted as well: one trial of three is missing.
+    texts = []
+    for here, path in ((folder.path.parent, Path("tiny")), (folder.path, Path()), ("/", None)):
+        monkeypatch.chdir(here)
+        for trials in (1, 3):
+            text = folder.study.read_text()
+            folder.study.write_text(re.sub("(?m)^  trials: .*$", f"  trials: {trials}", text))
+            texts.append(write_report(path if path is not None else folder.path))
+    assert len(set(texts[::2])) == len(set(texts[1::2])) == 1
+    for text in texts[:2]:
+        commands = re.findall("(?ms)^```sh\n(.*?)\n```$", text)
+        paths = [word for one in commands for word in shlex.split(one) if str(tmp_path) in word]
+        assert [one.split()[0] for one in commands][-2:] == ["mtl", "tensorboard"]
+        assert len(paths) >= 3
+        assert all(one.split("=")[-1].startswith(str(folder.path.parent)) for one in paths)
+        assert not re.search(r"(?<![\w/.-])tiny/", " ".join(commands))
