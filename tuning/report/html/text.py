@@ -6,16 +6,23 @@ label or a file name holds.
 """
 
 import html
+import re
 from collections.abc import Iterator, Sequence
 from functools import cache
 
 from markdown_it import MarkdownIt
+from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
+from markdown_it.utils import EnvType, OptionsDict
 
 from mtl_core.printable import one_line
 
 _LONG = 26
-"""Rows from which a table is folded."""
+"""Rows from which a table shows its first ones until more are wanted."""
+_FIRST = 10
+"""How many these are; `page.css` hides the others."""
+_BREAKS = re.compile("(?<=[./_])(?=[^./_])")
+"""Where a long name may go on in the next line."""
 _FRAME = '<div class="scroll" tabindex="0" role="region" aria-label="table">\n'
 """With a focus of its own, so that it scrolls by the arrow keys."""
 
@@ -26,7 +33,7 @@ def escaped(text: str) -> str:
 
 
 def as_html(markdown: str) -> str:
-    """Returns Markdown of a report as HTML; tables scroll sideways, and long ones are folded."""
+    """Returns Markdown of a report as HTML; tables scroll sideways, and of long ones rows wait."""
     parser = _parser()
     return str(
         parser.renderer.render(list(_with_frames(parser.parse(markdown))), parser.options, {})
@@ -36,32 +43,35 @@ def as_html(markdown: str) -> str:
 @cache
 def _parser() -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"html": False}).enable("table")
+    parser.add_render_rule("code_inline", _code)
     return parser.disable(["image", "link", "autolink", "reference", "html_block", "html_inline"])
 
 
 def _with_frames(tokens: Sequence[Token]) -> Iterator[Token]:
     """Yields the tokens with each table in a frame of its own."""
-    for at, token in enumerate(tokens):
-        is_long = token.type.startswith("table_") and _rows_around(tokens, at) >= _LONG
+    rows = 0
+    for token in tokens:
         if token.type == "table_open":
-            folded = f"<details><summary>{_rows_around(tokens, at)} rows</summary>\n"
-            yield _html(f"{folded if is_long else ''}{_FRAME}")
+            # Without its header.
+            rows = -1
+            yield _html(_FRAME)
         if token.type == "th_open":
             token.attrSet("scope", "col")
+        rows += token.type == "tr_open"
         yield token
         if token.type == "table_close":
-            yield _html(f"</div>\n{'</details>' if is_long else ''}\n")
+            yield _html(f"</div>\n{_more(rows) if rows >= _LONG else ''}")
 
 
-def _rows_around(tokens: Sequence[Token], at: int) -> int:
-    """Returns the rows of the table that begins or ends at a token, without its header."""
-    step = 1 if tokens[at].type == "table_open" else -1
-    rows = 0
-    while True:
-        at += step
-        if tokens[at].type.startswith("table_"):
-            return rows - 1
-        rows += tokens[at].type == "tr_open"
+def _more(rows: int) -> str:
+    """Returns what stands behind a long table: as long as it is closed, the style hides rows."""
+    return f'<details class="more"><summary>{rows - _FIRST} more rows</summary></details>\n'
+
+
+def _code(
+    renderer: RendererHTML, tokens: Sequence[Token], at: int, options: OptionsDict, env: EnvType
+) -> str:
+    return f"<code>{_BREAKS.sub('<wbr>', html.escape(tokens[at].content))}</code>"
 
 
 def _html(content: str) -> Token:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from html.parser import HTMLParser
+from importlib.resources import files
 
 import pytest
 from hostile import MARKUP, STEERING
@@ -28,7 +29,7 @@ from tuning.study.result import Result
 TAGS = {
     "html", "head", "meta", "title", "style", "body", "nav", "ul", "li", "a", "main", "section",
     "h1", "h2", "h3", "p", "strong", "code", "pre", "div", "table", "thead", "tbody", "tr", "th",
-    "td", "figure", "figcaption", "script", "details", "summary",
+    "td", "wbr", "figure", "figcaption", "script", "details", "summary",
 }  # fmt: skip
 
 
@@ -44,6 +45,7 @@ class Page(HTMLParser):
         self.scripts: list[tuple[dict[str, str | None], str]] = []
         self.cells: list[list[str]] = []
         self.headings: list[str] = []
+        self.texts = ""
         self._within = ""
         # Nearly all of a page, and slow to read.
         self.feed(text.replace(get_plotlyjs(), "plotly"))
@@ -65,6 +67,7 @@ class Page(HTMLParser):
         self._within = "" if tag == self._within else self._within
 
     def handle_data(self, data: str) -> None:
+        self.texts += data
         if self._within == "script":
             self.scripts[-1] = (self.scripts[-1][0], self.scripts[-1][1] + data)
         elif self._within in ("td", "th"):
@@ -224,8 +227,42 @@ def test_a_page_of_many_trials_stays_small() -> None:
     assert len(page.encode()) < 6_000_000
 
 
-def test_a_long_table_is_folded() -> None:
+STYLE = (files("tuning.report.html") / "page.css").read_text(encoding="utf-8")
+
+
+def test_of_a_long_table_the_first_rows_are_shown_and_the_others_wait() -> None:
     records = [record(number, "complete", 0.5) for number in range(40)]
     page = page_of(summary_of(records))
-    assert page.count("<details>") == page.count("</details>") == 1
-    assert "<summary>40 rows</summary>" in page
+    assert page.count("<details") == page.count("</details>") == 1
+    [(frame, shown)] = re.findall(
+        r'<div class="scroll"[^>]*>\s*<table>(?:(?!</table>).)*</table>\s*</div>\s*'
+        r'<details class="(\w+)"><summary>(\d+) more rows</summary></details>',
+        page,
+        re.DOTALL,
+    )
+    # The style hides what stands behind the ones that are not counted here, on a screen alone.
+    hidden = re.search(r"@media screen {\s*([^{]*){ display: none; }", STYLE)
+    assert hidden is not None
+    assert hidden[1].split() == (
+        f".scroll:has(+ .{frame}:not([open])) tbody tr:nth-child(n + {40 - int(shown) + 1})".split()
+    )
+
+
+def test_a_command_is_wrapped_and_long_names_may_be() -> None:
+    [rule] = re.findall(r"^pre {([^}]*)}", STYLE, re.MULTILINE)
+    assert "white-space: pre-wrap" in rule
+    assert "overflow-x" not in rule
+    page = page_of(SUMMARY)
+    assert "<code>optimizer.<wbr>encoder_<wbr>lr</code>" in page
+    # What is copied has no more in it than before.
+    assert SUMMARY.replay in Page(page).texts
+
+
+def test_what_scrolls_sideways_has_a_shade_at_its_edge() -> None:
+    [rule] = re.findall(r"^\.scroll {([^}]*)}", STYLE, re.MULTILINE)
+    assert "overflow-x: auto" in rule
+    # Two shades stay, and two covers move with what is scrolled.
+    assert rule.count("scroll,") + rule.count("scroll;") >= 2
+    assert rule.count(" local") == 2
+    for name in ("--shade", "--clear"):
+        assert STYLE.count(f"{name}: #") == 2  # on white and on black
