@@ -6,10 +6,12 @@ from pathlib import Path
 
 from mtl_core.errors import ConfigError
 from mtl_core.files import write_text
-from tuning.report.comparison import Compared, comparison_sections
+from tuning.report.comparable import Compared
+from tuning.report.comparison import comparison_sections
 from tuning.report.html.comparison import comparison_page
 from tuning.report.reading import ReadStudy, read_whole
 from tuning.report.render import text_of
+from tuning.study.compared import side_of
 from tuning.study.journal import read_order
 
 
@@ -40,5 +42,7 @@ def compare_studies(paths: Sequence[Path], output: Path) -> str:
 
 
 def _compared(read: ReadStudy, name: str) -> Compared:
-    inputs = read.folder.read_inputs() or {}
-    return Compared(name, read.summary, read.status.state, inputs, read_order(read.folder.journal))
+    inputs, order = read.folder.read_inputs() or {}, read_order(read.folder.journal)
+    result, is_finished = read.summary.result, read.summary.unfinished is None
+    best = side_of(read.folder, result, is_default=False) if is_finished else None
+    return Compared(name, read.summary, read.status.state, inputs, order, best)

@@ -5,7 +5,15 @@ from collections.abc import Iterator, Sequence
 from mtl_core.markdown import code
 from mtl_core.scores import main_scores, show_difference, show_score
 from tuning.records import DEFAULT_ID, called
-from tuning.report.claims import KEEP_DEFAULT, ROWS, in_points, interval_of
+from tuning.report.claims import (
+    KEEP_DEFAULT,
+    ROWS,
+    allowed_for,
+    allows_for,
+    in_points,
+    interval_of,
+    over_of,
+)
 from tuning.report.markdown import count_of, table
 from tuning.statistics.estimates import Difference, Estimate, Where
 from tuning.study.finals import FinalRecipe, Finals
@@ -76,7 +84,8 @@ def finals_section(finals: Finals | None) -> list[str]:
         "## Final stage, in percent",
         f"Each recipe was trained anew with {seeds} seeds, in {_count_runs(finals)} runs. The mean "
         f"over these on dev chose; {_OPENED if opened else _CLOSED} A cell is the mean, with its "
-        "95 % interval and the standard deviation of a run.",
+        "95 % interval and the standard deviation of a run. On dev all intervals allow for other "
+        "seeds alone.",
         table(
             [
                 "recipe of trial",
@@ -87,13 +96,17 @@ def finals_section(finals: Finals | None) -> list[str]:
         ),
     ]
     if opened:
-        header = ["score on test", *(_role(recipe, finals) for recipe in opened)]
+        header = [
+            "score on test",
+            "interval allows for",
+            *(_role(recipe, finals) for recipe in opened),
+        ]
         parts.append(table(header, _test_rows(opened)))
     if finals.differences:
-        header = ["difference", "score", "rows", "points", "95 % interval", "the first is"]
+        header = ["difference", "score", "on", "points", "95 % interval", "which allows for"]
         # Of the scores of single labels there may be hundreds.
         counted = [one for one in finals.differences if one.score in shown]
-        parts.append(table(header, map(_difference_row, counted)))
+        parts.append(table([*header, "the first is"], map(_difference_row, counted)))
     return [*parts, *_notes(finals)]
 
 
@@ -156,7 +169,8 @@ def _dev_row(recipe: FinalRecipe, finals: Finals) -> list[str]:
 
 def _test_rows(opened: Sequence[FinalRecipe]) -> Iterator[list[str]]:
     for name in dict.fromkeys(name for recipe in opened for name in recipe.test or {}):
-        yield [code(name), *(_cell(name, (recipe.test or {}).get(name)) for recipe in opened)]
+        found = [(recipe.test or {}).get(name) for recipe in opened]
+        yield [code(name), allows_for(map(over_of, found)), *(_cell(name, one) for one in found)]
 
 
 def _role(recipe: FinalRecipe, finals: Finals) -> str:
@@ -182,21 +196,16 @@ def _difference_row(found: Difference) -> list[str]:
         "test, not in train" if found.where == "unseen" else found.where,
         show_difference(found.score, found.estimate.mean),
         interval_of(found) or "-",
+        allows_for([over_of(found.estimate)]),
         found.claim,
     ]
 
 
 def _notes(finals: Finals) -> Iterator[str]:
     """Yields what a reader has to know of the tables."""
-    told = {
-        "seeds": "other seeds alone, on these very rows",
-        "rows": "other rows alone",
-        "seeds and rows": "other seeds and other rows of test",
-    }
-    counted = [one for one in finals.differences if one.score in scores_that_count(finals)]
-    for over in sorted({one.estimate.over for one in counted}):
-        names = dict.fromkeys(code(one.score) for one in counted if one.estimate.over == over)
-        yield f"The intervals of {', '.join(names)} allow for {told[over]}."
+    means = [one for recipe in finals.recipes for one in (recipe.test or recipe.dev).values()]
+    every = [*means, *(one.estimate for one in finals.differences)]
+    yield from allowed_for(map(over_of, every))
     failed = [
         f"{called(run)} ({code(reason)})"
         for recipe in finals.recipes

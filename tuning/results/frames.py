@@ -35,7 +35,8 @@ def finals_frame(finals: Finals | None) -> pandas.DataFrame:
 
     The columns are "recipe" (id of its trial), "is_chosen", "split" ("dev" or "test"), "score"
     ("combined", "intent.accuracy"), "mean" over the runs, "sd" of a single run, "low" and "high"
-    (ends of the 95 % interval of the mean), and "runs". Empty without a final stage.
+    (ends of the 95 % interval of the mean), "over" (what the interval allows for: other "seeds"
+    alone, or other "seeds and rows" of test), and "runs". Empty without a final stage.
     """
     recipes, chosen = (finals.recipes, finals.chosen) if finals is not None else ((), "")
     rows = [
@@ -80,8 +81,9 @@ def differences_frame(finals: Finals | None) -> pandas.DataFrame:
     """Returns what the best recipe is compared with: one row per other recipe and score.
 
     The columns are "first" and "second" (recipes), "split", "score", "mean" (first minus second),
-    "sd" of one run of each, "low" and "high" (ends of its 95 % interval), and "claim": whether the
-    first is "better", "worse", or it "cannot be told". Empty without a final stage.
+    "sd" of one run of each, "low" and "high" (ends of its 95 % interval), "over" (what that allows
+    for, see `finals_frame`), and "claim": whether the first is "better", "worse", or it "cannot be
+    told". Empty without a final stage.
     """
     rows = [
         {
@@ -128,10 +130,10 @@ def _beside(task: str, one: Baseline) -> dict[str, object]:
     }
 
 
-_ESTIMATE = ("mean", "sd", "low", "high")
+_ESTIMATE = ("mean", "sd", "low", "high", "over")
 
 
-def _estimate(one: Estimate) -> dict[str, float]:
+def _estimate(one: Estimate) -> dict[str, float | str]:
     return {name: getattr(one, name) for name in _ESTIMATE}
 
 

@@ -9,19 +9,26 @@ import optuna
 import pytest
 from conftest import RunConfigFactory
 from hostile import MARKUP
+from scipy import stats
 from summaries import BEST, SUMMARY
 from trials import report
 
+from mtl_core.data.notes import Lengths
 from mtl_core.errors import ConfigError
 from mtl_core.study_file import dump
+from tuning.goals import Goal
+from tuning.report.comparable import Compared, judged
 from tuning.report.compare import compare_studies
-from tuning.report.comparison import Compared, comparison_sections, reached_on
+from tuning.report.comparison import comparison_sections, reached_on
 from tuning.report.figures.comparison import scores_side_by_side
 from tuning.report.html.comparison import comparison_page
 from tuning.report.render import text_of
 from tuning.report.summary import StudySummary
 from tuning.statistics.estimates import Estimate
+from tuning.statistics.seeds import RunScores
+from tuning.study.compared import Side
 from tuning.study.config import StudyFile
+from tuning.study.data_facts import DataFacts, SplitFacts
 from tuning.study.facts import facts_of, write_facts
 from tuning.study.finals import FinalRecipe, Finals
 from tuning.study.folder import StudyFolder
@@ -73,7 +80,63 @@ def test_with_a_final_stage_the_means_count() -> None:
     found = reached_on(result, "test")["combined"]
     assert (found.value, found.low, found.high) == (0.8, 0.78, 0.82)
     text = text_for(compared("one", replace(SUMMARY, result=result)), compared("two"))
-    assert "| `combined` | 80.00 (78.00 to 82.00) | 75.00 |" in text
+    assert "| `combined` | seeds | 80.00 (78.00 to 82.00) | 75.00 |" in text
+    assert "What an interval allows for: seeds = other seeds alone" in text
+
+
+def rows_of(dataset: str, **labelled: int) -> list[SplitFacts]:
+    lengths = Lengths(max(labelled.values()), max(labelled.values()), 1, 1, 1, 0)
+    return [SplitFacts(dataset, split, labelled, lengths) for split in ("train", "dev", "test")]
+
+
+def scored(name: str, *test: float, content: str = "12", **labelled: int) -> Compared:
+    """A study on data with so many labels of each task, and the runs of its best recipe."""
+    summary = replace(SUMMARY, data=DataFacts(rows_of("sample", **labelled), (), ()))
+    runs = [RunScores({"combined": one, "intent/accuracy": one, "slots/f1": 0.5}) for one in test]
+    best = Side("0001", runs, runs)
+    return Compared(name, summary, "complete", {"data set 'sample'": content}, best=best)
+
+
+def test_data_that_other_tasks_read_are_no_other_data() -> None:
+    both = scored("one", 0.5, intent=10, slots=10)
+    alone, fewer = (scored("two", 0.5, content="34", slots=count) for count in (10, 9))
+    told = text_for(both, alone)
+    assert "Caution: these have not the same content" not in told
+    assert "nobody knows whether their content is the same: `data set 'sample'`." in told
+    assert "Caution: these have not the same content in each: `data set 'sample'`" in text_for(
+        both, fewer
+    )
+    # The same tasks read both, so that the hashes tell.
+    other = scored("two", 0.5, content="34", intent=10, slots=10)
+    assert "Caution: these have not the same content in each" in text_for(both, other)
+
+
+def test_studies_are_compared_by_the_interval_of_their_difference() -> None:
+    ours, theirs = (0.80, 0.81, 0.82), (0.815, 0.825, 0.835)
+    first, other = (
+        scored(name, *some, intent=10, slots=10) for name, some in (("one", ours), ("two", theirs))
+    )
+    found = {one.score: one for one in judged(first, other)}
+    assert list(found) == ["combined", "intent/accuracy", "slots/f1"]
+    plain = stats.ttest_ind(ours, theirs).confidence_interval()
+    estimate = found["intent/accuracy"].estimate
+    assert (estimate.low, estimate.high) == pytest.approx((plain.low, plain.high), rel=1e-6)
+    text = text_for(first, other)
+    told = f"| -1.50 | {100 * plain.low:+.2f} to {100 * plain.high:+.2f} | seeds | cannot be told |"
+    assert f"| `one` - `two` | `combined` {told}" in text
+    # Of rows that may be others, and of one run against several, nothing is said.
+    fewer = scored("two", *theirs, intent=9, slots=10)
+    assert [one.score for one in judged(first, fewer)] == ["slots/f1"]
+    assert judged(first, scored("two", 0.5, intent=10, slots=10)) == []
+    assert "## Differences" not in text_for(compared("one"), compared("two"))
+
+
+def test_the_objective_is_compared_where_it_is_the_same_number() -> None:
+    first, other = (scored(name, 0.5, 0.6, intent=10, slots=10) for name in ("one", "two"))
+    for goal in (Reached(objective="minimum"), Reached("mean", Goal(is_gain=True))):
+        summary = replace(first.summary, result=replace(SUMMARY.result, goal=goal))
+        found = [one.score for one in judged(replace(first, summary=summary), other)]
+        assert found == ["intent/accuracy", "slots/f1"]
 
 
 def test_the_page_says_what_the_text_says() -> None:

@@ -9,7 +9,7 @@ from summaries import BEST, DEFAULT, SUMMARY
 
 from tuning.goals import Goal
 from tuning.report.claims import KEEP_DEFAULT
-from tuning.report.finals import finals_verdict
+from tuning.report.finals import finals_section, finals_verdict
 from tuning.report.front import front_verdict
 from tuning.report.render import render_report
 from tuning.statistics.estimates import Difference, Estimate
@@ -76,6 +76,23 @@ def test_of_several_objectives_no_one_word_says_what_to_do() -> None:
     assert "It is better than the default in a f1 on test" in told
     assert "It is worse than the default in b f1 on test" in told
     assert "Keep" not in told
+
+
+def test_what_an_interval_allows_for_stands_beside_it() -> None:
+    rows, seeds = (Estimate(0.6, 0.01, 0.5, 0.7, 3, over) for over in ("seeds and rows", "seeds"))
+    test = {"combined": rows, "a/f1": rows, "a/recall": seeds}
+    best = replace(recipe("0003", 0.6), dev={"combined": seeds, "a/f1": seeds}, test=test)
+    default = replace(recipe("0000", 0.5), test={**test, "a/f1": seeds})
+    text = "\n\n".join(finals_section(finals(best, default, differences=[difference("0000", 0.1)])))
+    assert "On dev all intervals allow for other seeds alone." in text
+    assert "| `combined` | seeds and rows | 60.00 (50.00 to 70.00; sd 1.00) | 60.00 " in text
+    assert "| `a/f1` | seeds and rows / seeds | " in text
+    assert "| `a/recall` | seeds | " in text
+    assert "| +10.00 | +8.00 to +12.00 | seeds and rows | better |" in text
+    told = "What an interval allows for: seeds = other seeds alone, on these very rows; seeds and "
+    assert f"{told}rows = other seeds and other rows of test. One that allows for less is" in text
+    # Where test is closed it is said as well.
+    assert told.partition(";")[0] in "\n\n".join(finals_section(finals(recipe("0003", 0.6))))
 
 
 def test_a_contest_of_one_is_called_none() -> None:

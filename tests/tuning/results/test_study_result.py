@@ -155,8 +155,8 @@ def test_the_final_stage_comes_as_tables() -> None:
     found = finals_frame(finals)
     assert len(found) == 2 * 2 + 2 * 1  # two recipes and scores on dev, combined on test
     [row] = found.query("recipe == '0003' and split == 'dev' and score == 'intent.accuracy'").index
-    values = found.loc[row, ["is_chosen", "mean", "sd", "low", "high", "runs"]].tolist()
-    assert values == [True, 0.75, 0.25, 0.5, 1.0, 2]
+    values = found.loc[row, ["is_chosen", "mean", "sd", "low", "high", "over", "runs"]].tolist()
+    assert values == [True, 0.75, 0.25, 0.5, 1.0, "seeds", 2]
     runs = seeds_frame(finals)
     assert runs["run"].tolist() == [
         f"final/{trial}/seed-{seed}" for trial in ("0003", "0000") for seed in (7, 8)
@@ -166,7 +166,7 @@ def test_the_final_stage_comes_as_tables() -> None:
     [claimed] = differences_frame(finals).to_dict("records")
     assert claimed == {
         "first": "0003", "second": "0000", "split": "test", "score": "combined", "mean": 0.125,
-        "sd": 0.5, "low": -0.25, "high": 0.5, "claim": "cannot be told",
+        "sd": 0.5, "low": -0.25, "high": 0.5, "over": "seeds and rows", "claim": "cannot be told",
     }  # fmt: skip
 
 

@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Sequence
 
 from tuning.records import keys_of_all
-from tuning.report.comparison import Compared, comparison_sections, reached_on
+from tuning.report.comparable import Compared
+from tuning.report.comparison import comparison_sections, reached_on
 from tuning.report.figures.comparison import scores_side_by_side, studies_so_far
 from tuning.report.figures.progress import Cost
 from tuning.report.html.drawn import Drawn
@@ -45,5 +46,5 @@ def _scores(studies: Sequence[Compared], split: str) -> Iterator[Drawn]:
         yield Drawn(
             f"{score} on {split}",
             scores_side_by_side(values, score, among=list(found)),
-            "The best recipe of each study; whiskers are 95 % intervals of means over seeds.",
+            "The best recipe of each study; whiskers are 95 % intervals of means over runs.",
         )

@@ -246,7 +246,7 @@ def test_its_report_says_what_may_be_claimed(tmp_path: Path) -> None:
         f"Whether it is better than the second, trial {finals.second.trial}, cannot be told on "
         "test (+0.00 points"
     ) in report
-    assert "| `combined` | 80.20 (79.95 to 80.45; sd 0.10) |" in report  # t(2) = 4.303
+    assert "| `combined` | seeds | 80.20 (79.95 to 80.45; sd 0.10) |" in report  # t(2) = 4.303
     assert "Caution: test was opened" not in report
     runs = 3 * len(finals.recipes)
     assert f"anew with 3 seeds, in {runs} runs. The mean over these on dev chose; test" in report
