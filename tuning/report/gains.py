@@ -86,14 +86,9 @@ def _cells(score: str, difference: Difference | None) -> list[str]:
 
 def _notes(baselines: Baselines) -> Iterator[str]:
     """Yields what a reader has to know of the table."""
-    some = next((one for one in baselines.values() if one.trial is not None), None)
-    if some is not None:
-        yield (
-            f"Together = recipe {some.together} of this study; alone = the recipe that its own "
-            "study chose, see its report: "
-            + ", ".join(code(one.folder) for one in baselines.values())
-            + " below the storage."
-        )
+    if known := {task: one for task, one in baselines.items() if one.trial is not None}:
+        folders = ", ".join(code(one.folder) for one in known.values())
+        yield f"{_sides(known)} The reports of the tasks alone lie below the storage: {folders}."
     overs = {one.difference.estimate.over for one in baselines.values() if one.difference}
     if overs == {"rows"}:
         yield (
@@ -102,3 +97,16 @@ def _notes(baselines: Baselines) -> Iterator[str]:
         )
     if failed := [code(task) for task, one in baselines.items() if one.trial is None]:
         yield f"Nothing to compare with, as no trial alone reached a score: {', '.join(failed)}."
+
+
+def _sides(known: Baselines) -> str:
+    """Returns a sentence on which recipes are compared."""
+    together = next(one.together for one in known.values())
+    # Also where all were searched, and none was better than this one.
+    if {together, *(one.trial for one in known.values())} == {DEFAULT_ID}:
+        return "Both together and alone it is the study file's own recipe."
+    alone = ", ".join(f"{one.trial} of {code(task)}" for task, one in known.items())
+    return (
+        f"Together = recipe {together} of this study; alone = what the study of the task alone "
+        f"found best: {alone}."
+    )

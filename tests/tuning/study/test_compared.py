@@ -201,6 +201,16 @@ def test_the_report_says_who_gained() -> None:
         "| `intent` | `accuracy` | 85.00 | 85.00 | 80.00 | 80.00 | +3.00 | +1.00 to +5.00 |"
         in table
     )
+    assert notes[0] == (
+        "Together = recipe 0003 of this study; alone = what the study of the task alone found "
+        "best: 0003 of `intent`, 0003 of `slots`, 0003 of `a|b`. The reports of the tasks alone "
+        "lie below the storage: `alone/intent-1`, `alone/intent-1`, `alone/intent-1`."
+    )
+    own = replace(baselines["intent"], trial=DEFAULT_ID, together=DEFAULT_ID)
+    searched = replace(own, trial="0004")
+    first = [gains_section({"intent": one, "b": own})[2] for one in (own, searched)]
+    assert first[0].startswith("Both together and alone it is the study file's own recipe. The ")
+    assert "alone found best: 0004 of `intent`, 0000 of `b`." in first[1]
     assert "not for other seeds" in notes[1]
     assert notes[2].endswith("alone reached a score: `topic`.")
     assert gains_section(None) == gains_section({}) == []
