@@ -40,7 +40,8 @@ class StudyPlots:
         from tuning.report.figures.progress import best_so_far
         from tuning.study.journal import read_order
 
-        return best_so_far(list(self._history), read_order(self._folder.journal), cost=cost)
+        order, goal = read_order(self._folder.journal), self._history.goal
+        return best_so_far(list(self._history), order, cost=cost, goal=goal)
 
     def curves(self, score: str = "combined") -> "Figure":
         """Draws a score on dev against the epochs of each trial."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from mtl_core.training.report import Report
+from tuning.goals import Goal
 from tuning.records import TrialRecord
 from tuning.report.figures.drawing import (
     APART,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 Cost = Literal["epochs", "time"]
 """What a study spends: epochs of training, or the time of its trainers, added up."""
+NO_LIMITS = Goal()
 _MOST_DOTS = 1000
 """Trials that have a dot, evenly spread where there are more."""
 _HOURS_FROM = 2.0
@@ -44,7 +46,7 @@ class Moment:
         epochs: Epochs of all trials so far.
         hours: Training and scoring of all trials so far.
         score: `combined` of the report.
-        best: The highest so far; NaN as long as there is none.
+        best: The highest so far that counts; NaN as long as there is none.
         is_last: Whether it is the last report of its trial.
     """
 
@@ -56,16 +58,21 @@ class Moment:
     is_last: bool
 
 
-def moments(records: Iterable[TrialRecord], order: Order = ()) -> list[Moment]:
+def moments(
+    records: Iterable[TrialRecord], order: Order = (), goal: Goal = NO_LIMITS
+) -> list[Moment]:
     """Returns the study at each report, the first one first.
 
-    Scores on a sample of dev are passed over: they are not compared with those on all of it.
+    Scores on a sample of dev are passed over: they are not compared with those on all of it. Those
+    of trials that failed, or miss a limit, are no best ones.
 
     Args:
         records: All trials.
         order: The order of reports; what it lacks comes behind, trial by trial.
+        goal: By what trials are compared.
     """
     known = {record.id: record for record in records}
+    passed = {one.id for one in known.values() if one.status == "failed" or goal.missed(one) > 0}
     found: list[Moment] = []
     epochs, hours, best = 0.0, 0.0, math.nan
     last = {record.id: record.reports[-1].number for record in known.values() if record.reports}
@@ -73,7 +80,7 @@ def moments(records: Iterable[TrialRecord], order: Order = ()) -> list[Moment]:
         epochs += report.progress - (before.progress if before is not None else 0.0)
         hours += report.seconds / 3600
         counts = not report.is_sample and math.isfinite(report.combined)
-        if counts and record.status != "failed" and not report.combined <= best:
+        if counts and record.id not in passed and not report.combined <= best:
             best = report.combined
         score = report.combined if counts else math.nan
         is_last = report.number == last[record.id]
@@ -97,7 +104,11 @@ def _in_order(
 
 
 def best_so_far(
-    records: Sequence[TrialRecord], order: Order = (), *, cost: Cost = "epochs"
+    records: Sequence[TrialRecord],
+    order: Order = (),
+    *,
+    cost: Cost = "epochs",
+    goal: Goal = NO_LIMITS,
 ) -> "Figure":
     """Draws the highest score on dev so far against what was spent, and each trial as it ended.
 
@@ -105,8 +116,9 @@ def best_so_far(
         records: All trials.
         order: The order in which reports were made; none = trial by trial.
         cost: What was spent.
+        goal: By what trials are compared: those that miss a limit are no best ones.
     """
-    found = moments(records, order)
+    found = moments(records, order, goal)
     scale, unit = unit_of(found, cost)
     line = best_line(found, cost, scale, "best so far")
     line.update(line_color=BEST)

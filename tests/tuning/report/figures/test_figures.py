@@ -69,6 +69,26 @@ def test_the_best_so_far_never_falls_and_passes_over_what_does_not_count() -> No
     assert list(line.x) == [1, 2, 6]
 
 
+def test_the_best_so_far_is_one_within_the_limits_as_in_the_rest_of_the_report() -> None:
+    records = [
+        with_tasks(0, "complete", 0.5, 0.5), with_tasks(1, "complete", 0.2, 1.0),
+        with_tasks(2, "complete", 0.55, 0.51), with_tasks(3, "complete", 0.0, 1.0),
+    ]  # fmt: skip
+    goal = Goal(limits={"floors.intent": 0.3})
+    line = best_so_far(records, goal=goal).data[0]
+    assert max(line.y) == pytest.approx(53)
+    best = goal.best(records)
+    assert best is not None
+    assert best.best is not None
+    assert line.y[-1] == pytest.approx(100 * best.best.combined)
+    # Without limits another one is it.
+    assert max(best_so_far(records).data[0].y) == pytest.approx(60)
+    # All trials have a dot all the same.
+    assert len(best_so_far(records, goal=goal).data[2].y) == 4
+    none = best_so_far(records, goal=Goal(limits={"floors.intent": 0.9})).data[0]
+    assert all(math.isnan(y) for y in none.y)
+
+
 def test_time_is_drawn_in_a_unit_that_can_be_read() -> None:
     figure = best_so_far([record(0, "complete", 0.5, seconds=90)], cost="time")
     assert list(figure.data[0].x) == [1.5]

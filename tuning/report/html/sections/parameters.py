@@ -39,8 +39,8 @@ def parameters(study: Drawable) -> Iterator[Drawn]:
         yield Drawn(
             "All at once",
             parallel(ran, shown),
-            "A line is a trial that ran to its end, the bluer and thicker the better; each "
-            "axis is its score or one of its parameters.",
+            "A line is a trial that ran to its end, the bluer and thicker the higher its score; "
+            "each axis is that score or one of its parameters.",
             min_width=110 * (len(shown) + 2),
             is_wide=True,
         )
@@ -61,7 +61,7 @@ def _contours(ran: Sequence[TrialRecord], names: Sequence[str]) -> Iterator[Draw
         yield Drawn(
             f"{first} and {second}{which}",
             contour(some, first, second, among=ran),
-            "Score on dev, the bluer the better, between the trials that ran to their end (dots); "
+            "Score on dev, the bluer the higher, between the trials that ran to their end (dots); "
             "far from them it is a guess.",
         )
 

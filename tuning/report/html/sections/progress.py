@@ -13,15 +13,16 @@ _MOST = 8
 
 def progress(study: Drawable) -> Iterator[Drawn]:
     """Yields the best score against what was spent, how trials ended, and learning curves."""
-    records = study.summary.records
+    records, goal = study.summary.records, study.summary.result.goal.aim
+    within = " of trials within the limits" if goal.limits else ""
     if study.best is None:
         return
     for cost in ("epochs", "time"):
         yield Drawn(
             f"Score against {cost}",
-            best_so_far(records, study.order, cost=cost),
-            "The line is the best score on dev so far; dots are trials at their last report, "
-            "crosses those that were stopped early.",
+            best_so_far(records, study.order, cost=cost, goal=goal),
+            f"The line is the highest score on dev so far{within}; dots are trials at their last "
+            "report, crosses those that were stopped early.",
         )
     for score in study.scores[:_MOST]:
         yield Drawn(
