@@ -10,7 +10,7 @@ import pytest
 from conftest import RunConfigFactory
 from hostile import MARKUP
 from scipy import stats
-from summaries import BEST, SUMMARY
+from summaries import BEST, SUMMARY, epoch_report
 from trials import report
 
 from mtl_core.data.notes import Lengths
@@ -150,6 +150,18 @@ def test_the_page_says_what_the_text_says() -> None:
     # Progress by epochs and by time, then a figure per score: combined and intent on each split.
     assert len(found) == 6
     assert [one["name"] for one in json.loads(found[0])["data"]] == ["one", "two"]
+
+
+def test_progress_is_that_of_trials_within_the_limits_of_each_study() -> None:
+    beyond = replace(SUMMARY.records[0], id="0003", reports=(epoch_report(1, 0.5, 1.0),))
+    records = [SUMMARY.records[0], beyond]
+    goal = Reached(aim=Goal(limits={"floors.intent": 0.7}))
+    limited = replace(SUMMARY, records=records, result=replace(SUMMARY.result, goal=goal))
+    page = comparison_page(
+        [compared("one", limited), compared("two", replace(limited, result=SUMMARY.result))]
+    )
+    first = re.findall('<script type="application/json"[^>]*>(.*?)</script>', page)[0]
+    assert [max(one["y"]) for one in json.loads(first)["data"]] == [70, 75]
 
 
 def test_names_of_studies_are_only_text() -> None:

@@ -3,27 +3,23 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from tuning.records import TrialRecord
 from tuning.report.figures.drawing import OBJECTIVE, Score, begun, colours_of, label
-from tuning.report.figures.progress import Cost, Order, best_line, moments, unit_of
+from tuning.report.figures.progress import Cost, Moment, best_line, unit_of
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 
-def studies_so_far(
-    studies: Mapping[str, tuple[Sequence[TrialRecord], Order]], *, cost: Cost = "epochs"
-) -> "Figure":
+def studies_so_far(studies: Mapping[str, Sequence[Moment]], *, cost: Cost = "epochs") -> "Figure":
     """Draws the highest score on dev so far of several studies against what each had spent.
 
     Args:
-        studies: What a study is called -> its trials, and the order of their reports.
+        studies: What a study is called -> the study at each report.
         cost: What was spent.
     """
-    found = {name: moments(*study) for name, study in studies.items()}
-    scale, unit = unit_of([one for some in found.values() for one in some], cost)
-    lines = [best_line(some, cost, scale, label(name)) for name, some in found.items()]
-    for line, colour in zip(lines, colours_of(found).values(), strict=True):
+    scale, unit = unit_of([one for some in studies.values() for one in some], cost)
+    lines = [best_line(some, cost, scale, label(name)) for name, some in studies.items()]
+    for line, colour in zip(lines, colours_of(studies).values(), strict=True):
         line.update(line_color=colour)
     return begun(*lines, x=unit, y=OBJECTIVE.title)
 

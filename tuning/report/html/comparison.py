@@ -6,7 +6,7 @@ from tuning.records import keys_of_all
 from tuning.report.comparable import Compared
 from tuning.report.comparison import comparison_sections, reached_on
 from tuning.report.figures.comparison import scores_side_by_side, studies_so_far
-from tuning.report.figures.progress import Cost
+from tuning.report.figures.progress import Cost, moments
 from tuning.report.html.drawn import Drawn
 from tuning.report.html.page import render_page
 
@@ -23,7 +23,10 @@ def comparison_page(studies: Sequence[Compared]) -> str:
 
 
 def _progress(studies: Sequence[Compared]) -> Iterator[Drawn]:
-    given = {one.name: (one.summary.records, one.order) for one in studies}
+    given = {
+        one.name: moments(one.summary.records, one.order, one.summary.result.goal.aim)
+        for one in studies
+    }
     if not any(one.summary.result.best for one in studies):
         return
     costs: tuple[Cost, ...] = ("epochs", "time")

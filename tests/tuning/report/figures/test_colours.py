@@ -14,7 +14,7 @@ from tuning.report.figures.curves import learning_curves
 from tuning.report.figures.drawing import COLOURS, PALE, mixed
 from tuning.report.figures.finals import final_means
 from tuning.report.figures.front import front
-from tuning.report.figures.progress import best_so_far, status_bars
+from tuning.report.figures.progress import best_so_far, moments, status_bars
 from tuning.report.figures.sharing import affinity_map
 from tuning.report.figures.slices import slice_of
 from tuning.report.figures.together import contour, parallel
@@ -160,7 +160,7 @@ def test_nothing_else_has_their_colours() -> None:
 
 
 def test_a_study_has_one_colour_on_all_figures_that_compare() -> None:
-    lines = studies_so_far(dict.fromkeys("abc", (RECORDS, ()))).data
+    lines = studies_so_far(dict.fromkeys("abc", moments(RECORDS))).data
     of = {line.name: line.line.color for line in lines}
     assert len(set(of.values())) == 3
     # The second one has no such score.

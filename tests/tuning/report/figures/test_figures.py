@@ -215,7 +215,7 @@ def test_importances_stand_from_the_top_with_whiskers() -> None:
 
 
 def test_studies_are_drawn_together() -> None:
-    figure = studies_so_far({"one": (RECORDS, ()), "<b>": (RECORDS[:1], ())})
+    figure = studies_so_far({"one": moments(RECORDS), "<b>": moments(RECORDS[:1])})
     assert [line.name for line in figure.data] == ["one", "&lt;b&gt;"]
     assert list(figure.data[0].y) == pytest.approx([25, 50, 60, 70, 80])
 
