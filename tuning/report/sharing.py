@@ -49,7 +49,7 @@ def sharing_section(
     if sharing.affinities:
         parts += [_PER_TASK, _task_table(sharing, against_alone)]
     if sharing.grouping is not None:
-        parts.append(_hint(sharing.grouping))
+        parts.append(_hint(sharing.grouping, sharing.runs))
     elif sharing.affinities and len(sharing.tasks) > MOST_TASKS:
         parts.append(f"Of more than {MOST_TASKS} tasks no groups are suggested.")
     return parts
@@ -122,8 +122,10 @@ def _against(difference: Difference | None) -> str:
     return f"{shown}, {_ALONE[difference.claim]}"
 
 
-def _hint(grouping: Grouping) -> str:
-    """Returns a paragraph on the groups that should train together, and how sure that is."""
+def _hint(grouping: Grouping, runs: int) -> str:
+    """Returns a paragraph on the groups that should train together, where that can be told."""
+    if grouping.better.claim != "better":
+        return _no_hint(grouping, runs)
     if len(grouping.groups) == 1:
         said = "**Hint: train all tasks together.**"
         gains = f"a step of one takes {points(grouping.gain)} % off the loss of another"
@@ -139,7 +141,33 @@ def _hint(grouping: Grouping) -> str:
         if grouping.sure is None
         else f" It is the best in {100 * grouping.sure:.0f} % of 1,000 draws of the trials as well."
     )
-    return f"{said} Of all ways to make at most three groups it is the best: {gains}.{sure} {_HINT}"
+    low, high = points(grouping.better.low), points(grouping.better.high)
+    than = "each alone" if len(grouping.groups) == 1 else "all together"
+    told = (
+        f"Against {than} that is {points(grouping.better.mean)} % (95 % interval {low} to {high})"
+    )
+    return (
+        f"{said} Of all ways to make at most three groups it is the best: {gains}. {told}, over "
+        f"trials that did not choose the groups.{sure} {_HINT}"
+    )
+
+
+def _no_hint(grouping: Grouping, runs: int) -> str:
+    """Returns a paragraph on why it cannot be told which tasks should train together."""
+    if runs == 1:
+        return "No hint which tasks should train together: of one trial nothing can be told."
+    whether = (
+        "training them together is better than each alone"
+        if len(grouping.groups) == 1
+        else "any groups are better than all tasks together"
+    )
+    mean, low, high = (
+        points(one) for one in (grouping.better.mean, grouping.better.low, grouping.better.high)
+    )
+    return (
+        f"No hint which tasks should train together: over {runs} trials it cannot be told whether "
+        f"{whether} ({mean} % of a loss, 95 % interval {low} to {high}). More trials tell more."
+    )
 
 
 def _share(estimate: Estimate | None) -> str:

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING
 
+from tuning.statistics.estimates import Estimate
+from tuning.statistics.seeds import RunScores, estimates
+
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
@@ -31,12 +34,16 @@ class Grouping:
         together: The same with all tasks in one group.
         sure: Share of 1,000 draws of the runs, with replacement, in which these groups are the best
             as well, in [0, 1]; None of fewer than five runs.
+        better: By how much groups are better that are chosen so than all tasks in one group; where
+            all are in one, than each task alone. Of each run by the groups that the other runs
+            choose, since those that it chooses itself look better on it than they are.
     """
 
     groups: tuple[tuple[str, ...], ...]
     gain: float
     together: float
     sure: float | None
+    better: Estimate
 
 
 def best_grouping(
@@ -73,7 +80,24 @@ def best_grouping(
         for mask in groupings[best].tolist()
         if mask
     ]
-    return Grouping(tuple(groups), float(mean[best]), float(mean[0]), _sure(gains, best))
+    found = float(mean[best]), float(mean[0])
+    return Grouping(tuple(groups), *found, _sure(gains, best), _better(gains, best))
+
+
+def _better(gains: "Values", best: int) -> Estimate:
+    """Returns how much better chosen groups are than all together, or alone, of (runs, groupings).
+
+    The interval is over the runs, which differ in their recipes; NaN of a single run.
+    """
+    halves = gains[::2], gains[1::2]
+    chosen = [int(one.sum(axis=0).argmax()) for one in reversed(halves)]
+    # A task alone counts as 0.
+    by = [
+        run[at] - (run[0] if best else 0.0)
+        for half, at in zip(halves, chosen, strict=True)
+        for run in half
+    ]
+    return estimates([RunScores({"by": float(one)}) for one in by])["by"]
 
 
 def _sure(gains: "Values", best: int) -> float | None:

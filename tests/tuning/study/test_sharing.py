@@ -16,8 +16,13 @@ from tuning.study.sharing import Sharing, sharing_of
 TASKS = ("intent", "slots")
 
 
-def looked(number: int, *epochs: tuple[float, float], status: Status = "complete") -> TrialRecord:
-    """A trial whose looks have seen, in each epoch, a cosine and the affinity of both ways."""
+def looked(
+    number: int, *epochs: tuple[float, float], status: Status = "complete", back: float = -1.0
+) -> TrialRecord:
+    """A trial whose looks have seen, in each epoch, a cosine and the affinity of one way.
+
+    That of the other way is as many times that as `back` says.
+    """
     plain = record(number, status, *[0.5] * len(epochs))
     reports = [
         replace(
@@ -29,7 +34,7 @@ def looked(number: int, *epochs: tuple[float, float], status: Status = "complete
                 "affinity/intent/intent": 0.1,
                 "affinity/slots/slots": 0.2,
                 "affinity/intent/slots": affinity,
-                "affinity/slots/intent": -affinity,
+                "affinity/slots/intent": back * affinity,
             },
         )
         for report, (cosine, affinity) in zip(plain.reports, epochs, strict=True)
@@ -90,19 +95,36 @@ def test_the_section_tells_who_helps_whom_and_who_should_train_together() -> Non
     assert "| `intent` | none | `slots`, **-1.05** % |" in text
     assert "| `slots` | `intent`, **+1.05** % | none |" in text
     assert "Mean over 6 trials" in text
+    # What the one gains the other pays.
+    assert (
+        "No hint which tasks should train together: over 6 trials it cannot be told whether "
+        "training them together is better than each alone (+0.00 % of a loss, 95 % interval "
+    ) in text
+    assert "**Hint" not in text
+    helping = [looked(number, (0.1, 0.01 + number / 5e3), back=2) for number in range(6)]
+    text = "\n".join(sharing_section(found(*helping)))
     assert "**Hint: train all tasks together.**" in text
-    assert "alone" not in text.split("Hint")[0]
+    # (1 + 2) / 2 of 0.0105, and so is its interval over six trials: t(5) = 2.571.
+    assert "Against each alone that is +1.57 % (95 % interval +1.52 to +1.63)" in text
 
 
 def test_tasks_that_harm_each_other_are_to_train_apart() -> None:
-    harmful = looked(0, (-0.5, 0.0))
-    [report] = harmful.reports
-    names = ("affinity/intent/slots", "affinity/slots/intent")
-    seen = replace(report, gradients={**report.gradients, **dict.fromkeys(names, -0.02)})
-    text = "\n".join(sharing_section(found(replace(harmful, reports=(seen,)))))
+    harmful = [looked(number, (-0.5, -0.02 - number / 1e3), back=1) for number in range(3)]
+    text = "\n".join(sharing_section(found(*harmful)))
     assert "**Hint: a model for each of these groups: `intent`; `slots`.**" in text
     assert "takes +0.00 % off a loss" in text
-    assert "with all tasks together it is -2.00 %" in text
+    assert "with all tasks together it is -2.10 %" in text
+    # t(2) = 4.303
+    assert "Against all together that is +2.10 % (95 % interval +1.85 to +2.35)" in text
+
+
+def test_where_nothing_can_be_told_there_is_no_hint() -> None:
+    one = looked(0, (-0.06, -0.04), back=0.2)
+    text = "\n".join(sharing_section(found(one)))
+    assert "No hint which tasks should train together: of one trial nothing can be told." in text
+    text = "\n".join(sharing_section(found(one, looked(1, (-0.06, -0.02), back=0.3))))
+    assert "over 2 trials it cannot be told whether any groups are better than all" in text
+    assert "Hint:" not in text
 
 
 def test_what_a_task_paid_stands_beside_what_it_lost() -> None:
