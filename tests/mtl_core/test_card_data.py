@@ -60,7 +60,7 @@ def test_scores_on_rows_of_train_are_not_shown_as_scores_on_new_ones(
     text = render_card(replace(facts, test=test, leaks=leaks))
     scores = text.split("## Scores")[1].split("## ")[0]
     assert [line for line in scores.splitlines() if line.startswith("Caution")] == [
-        f"Caution, `d` {split}: 3 of 4 rows &#60;b&#62; stand in train." for split in told
+        f"Caution, `d` {split}: 3 of 4 rows &lt;b> stand in train." for split in told
     ]
     assert "Caution" not in render_card(facts)
 

@@ -13,7 +13,7 @@ from strangers import Trusted
 from summaries import BEST, RECORDS, SUMMARY
 
 from mtl_core.card_data import CardFacts
-from mtl_core.markdown import code, plain
+from mtl_core.markdown import code, plain, readable
 from mtl_core.model_card import render_card
 from mtl_core.printable import one_line, printable
 from tuning.report.importance import Importance, Share
@@ -62,6 +62,51 @@ def test_a_text_stays_in_its_cell(text: str) -> None:
     assert len(rows) == 3
     assert texts(made)[-1] == "end"
     assert not {"html_inline", "html_block", "link_open", "image"} & types(made)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "task 'slots': 203 of 7,379 rows have a word that no label is of, e.g. \"x\" (12 %)",
+        "half of train; study.finals = 5, 2 > 1 & 1 < 2; 2 + 4 - 1 = 5?",
+        "an_underlined_word, a/path-name.csv #3!",
+    ],
+)
+def test_ordinary_punctuation_is_left_as_it_is(text: str) -> None:
+    assert plain(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("(`overlaps: longest`)", r"(\`overlaps: longest\`)"),
+        ("a:b http://x", r"a\:b http\://x"),
+        ("<b> & &amp; a < b", "&lt;b> & &amp;amp; a < b"),
+        ("a | b, 5 $", "a &#124; b, 5 &#36;"),
+        ("{x} {{y}} {% z %}", r"\{x} \{\{y}} &#123;% z %}"),
+        ("# a #", r"\# a \#"),
+        ("12. a 1.", r"12\. a 1."),
+        ("- a - b", r"\- a - b"),
+        ("1 == 1", r"1 \=\= 1"),
+    ],
+)
+def test_what_can_act_is_escaped(text: str, shown: str) -> None:
+    assert plain(text) == shown
+    for begin in ("", "# ", "- "):
+        block = "heading" if begin == "# " else "paragraph"
+        expected = types(f"{begin}word") | {"text_special"}
+        assert types(begin + plain(text)) <= expected, block
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_a_terminal_shows_texts_without_escapes(text: str) -> None:
+    line = " ".join(one_line(" ".join(text.splitlines())).split())
+    shown = readable(f"**{plain(text)}** and {code('`' + text)} and {plain(text)}")
+    assert " ".join(shown.split()).startswith(f"**{line}**")
+    assert " ".join(shown.split()).endswith(line)
+    # A code span is written as it is, and so is what stands in a block.
+    assert readable(code(text)) == code(text) or not code(text).startswith("`")
+    assert readable(shell(text)) == shell(text)
 
 
 def test_a_command_ends_its_block() -> None:

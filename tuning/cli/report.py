@@ -1,5 +1,6 @@
 """`mtl report`: the reports of a study folder, written anew; several studies side by side."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -16,10 +17,13 @@ def report(
     ] = None,
 ) -> None:
     """Write report.md and report.html of a study folder anew; of several, a page that compares."""
-    # The file is Markdown for anybody; on a terminal what steers it is spelt out as well.
+    # Written into a file or a pipe it is Markdown as in report.md; a terminal shows no escapes, and
+    # what steers it is spelt out.
+    from mtl_core.markdown import readable
     from mtl_core.printable import printable
 
-    typer.echo(printable(_written(folders, output)))
+    text = _written(folders, output)
+    typer.echo(printable(readable(text) if sys.stdout.isatty() else text))
 
 
 def _written(folders: list[Path], output: Path | None) -> str:

@@ -26,7 +26,7 @@ def test_earlier_studies_and_priors_have_a_table_each() -> None:
     # A bar would end a cell, and HTML is none.
     assert studies.splitlines()[2] == r"| `/runs/<before>` | 2 of 5 | `a\|b` | 25.60 |"
     assert "are among no results" in note
-    assert priors.splitlines()[2] == "| `optimizer.encoder_lr` | about 1e-4, times &#60;2 |"
+    assert priors.splitlines()[2] == "| `optimizer.encoder_lr` | about 1e-4, times <2 |"
 
 
 def test_similarity_is_that_of_the_study_as_it_stands() -> None:
