@@ -1,13 +1,14 @@
 """What scripts and notebooks get of a study: its best recipe, its trials as tables, its model."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mtl_core.data.notes import DataNote
 from mtl_core.task_errors import Errors, read_errors
 from tuning.study.final_scores import FinalScores
+from tuning.study.finals import FinalRecipe
 from tuning.study.folder import StudyFolder
 from tuning.study.history import History
 from tuning.study.result import Result
@@ -50,13 +51,21 @@ class StudyResult:
 
     @property
     def best(self) -> FinalScores | None:
-        """The best recipe; its test scores are None when there is no test split."""
-        return self.result.best
+        """The best recipe, with its scores on dev and on test.
+
+        Behind a final stage that is the recipe which it chose, and the scores are means over its
+        runs: by those on dev it was chosen. `seeds` has each run, `finals` the intervals, and
+        `result.best` the trial that found the recipe, whose score on dev was the luckiest of many.
+        On test the scores are None where there is no test split, and as long as it is not opened.
+        """
+        finals = self.result.finals
+        return self.result.best if finals is None else _mean(self.result.best, finals.best)
 
     @property
     def default(self) -> FinalScores | None:
-        """The study file's own recipe."""
-        return self.result.default
+        """The study file's own recipe, with scores as those of `best`; None without a score."""
+        finals = self.result.finals
+        return self.result.default if finals is None else _mean(self.result.default, finals.default)
 
     @property
     def verdict(self) -> str:
@@ -157,3 +166,13 @@ class StudyResult:
         from mtl_core.predictor import Predictor
 
         return Predictor.load(self.folder / "best", trust_code=self.trust_code)
+
+
+def _mean(found: FinalScores | None, recipe: FinalRecipe | None) -> FinalScores | None:
+    """Returns a recipe with the means over its runs in the place of the scores of its trial."""
+    if found is None or recipe is None or not recipe.seeds:
+        return None
+    # Each of the runs may be decoded with other settings, and of rows not in train the trial's
+    # scores alone are known.
+    dev, test = recipe.mean_dev, recipe.mean_test
+    return replace(found, dev=dev, test=test, unseen=None, decoding=None)

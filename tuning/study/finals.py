@@ -70,6 +70,28 @@ class FinalRecipe:
         """What it is known by: the id of its trial, with a word where settings were found."""
         return f"{self.trial}{DECODED}" if self.is_decoded else self.trial
 
+    @property
+    def mean_dev(self) -> ScoreTree:
+        """The means on dev as scores of a run are: {"combined": x, "intent": {"accuracy": y}}."""
+        return _means(self.dev)
+
+    @property
+    def mean_test(self) -> ScoreTree | None:
+        """The same on test; None when it was not scored on it."""
+        return None if self.test is None else _means(self.test)
+
+
+def _means(estimates: Mapping[str, Estimate]) -> ScoreTree:
+    found: dict[str, float | dict[str, float]] = {}
+    for name, estimate in estimates.items():
+        task, _, score = name.partition("/")
+        scores = found.setdefault(task, {}) if score else None
+        if isinstance(scores, dict):
+            scores[score] = estimate.mean
+        else:
+            found[task] = estimate.mean
+    return found
+
 
 @dataclass(frozen=True, slots=True)
 class Finals:
