@@ -7,7 +7,9 @@ from rich.table import Table
 
 from mtl_core.scores import flatten, show_score
 from tuning.report.claims import UNSEEN
+from tuning.report.finals import count_runs
 from tuning.report.gains import gains_sentence
+from tuning.report.markdown import count_of
 from tuning.report.verdict import against, cautions, on_test, verdict
 from tuning.watch.console import plain_console
 
@@ -41,8 +43,10 @@ def show_result(result: "StudyResult") -> None:
     for text in _judgement(result.result):
         console.print(text, soft_wrap=True)
     counts = result.trials["status"].value_counts().to_dict()
+    runs = f" and {count_of(count_runs(finals), 'run')} of the final stage" if finals else ""
     console.print(
-        f"{len(result.trials)} trials ({', '.join(f'{n} {s}' for s, n in counts.items())}) "
+        f"{count_of(len(result.trials), 'trial')} "
+        f"({', '.join(f'{n} {s}' for s, n in counts.items())}){runs} "
         f"in {result.seconds / 60:.1f} minutes"
     )
     for what, command in (

@@ -142,18 +142,23 @@ def _per_study(studies: Sequence[Compared], tell: Callable[[Compared], str]) -> 
 
 
 def _overview(studies: Sequence[Compared]) -> str:
-    header = ["study", "state", "trials", "epochs", "time, h:mm:ss", "best", "dev", "test"]
+    header = ["study", "state", "trials", "final runs", "epochs", "time, h:mm:ss"]
+    header += ["best", "dev", "test"]
     return table(header, [_overview_cells(one) for one in studies])
 
 
 def _overview_cells(study: Compared) -> list[str]:
     records, result = study.summary.records, study.summary.result
     best = [reached_on(result, split).get("combined") for split in ("dev", "test")]
+    # What is trained alone is another study, which others share.
+    finals = [one for one in result.behind if one.task is None]
+    epochs = sum(record.progress for record in records) + sum(one.epochs for one in finals)
     return [
         code(study.name),
         study.state,
         str(len(records)),
-        epochs_text(sum(record.progress for record in records)),
+        str(sum(one.runs for one in finals)),
+        epochs_text(epochs),
         str(timedelta(seconds=round(result.seconds))),
         result.best.trial if result.best is not None else "-",
         *(_score_cell("combined", one) for one in best),

@@ -82,7 +82,7 @@ def finals_section(finals: Finals | None) -> list[str]:
     shown = scores_that_count(finals)
     parts = [
         "## Final stage, in percent",
-        f"Each recipe was trained anew with {seeds} seeds, in {_count_runs(finals)} runs. The mean "
+        f"Each recipe was trained anew with {seeds} seeds, in {count_runs(finals)} runs. The mean "
         f"over these on dev chose; {_OPENED if opened else _CLOSED} A cell is the mean, with its "
         "95 % interval and the standard deviation of a run. On dev all intervals allow for other "
         "seeds alone.",
@@ -110,7 +110,7 @@ def finals_section(finals: Finals | None) -> list[str]:
     return [*parts, *_notes(finals)]
 
 
-def _count_runs(finals: Finals) -> int:
+def count_runs(finals: Finals) -> int:
     """Returns how many runs there were; a recipe decoded in two ways has one for both."""
     return len(
         {run for one in finals.recipes for run in (*(seed.run for seed in one.seeds), *one.failed)}

@@ -7,6 +7,7 @@ from datetime import timedelta
 from mtl_core.markdown import plain
 from tuning.records import TrialRecord
 from tuning.report.claims import UNSEEN
+from tuning.report.finals import count_runs
 from tuning.report.gains import gains_sentence
 from tuning.report.markdown import count_of, shell
 from tuning.report.summary import StudySummary, Unfinished
@@ -33,8 +34,10 @@ def headline(summary: StudySummary, openings: Sequence[Opening]) -> list[str]:
     """
     result = summary.result
     best, default = result.best, result.default
+    runs = count_runs(result.finals) if result.finals is not None else 0
+    final = f" and {count_of(runs, 'run')} of the final stage" if runs else ""
     facts = (
-        f"{count_of(len(summary.records), 'trial')} in "
+        f"{count_of(len(summary.records), 'trial')}{final} in "
         f"{timedelta(seconds=round(result.seconds))} (h:mm:ss)"
         f"{_ended_by(result)}; objective on dev: {result.goal.objective}."
         f"{_precisions(summary.records)}"

@@ -108,7 +108,7 @@ def report_sections(
         "limits": limit_section(summary.result),
         # Of an unfinished study the model that lies there may be of an earlier best trial.
         "samples": _samples_section(samples) if is_settled else [],
-        "progress": spent_section(summary.records),
+        "progress": spent_section(summary.records, summary.result.behind),
         "errors": errors_section(errors, worst=_WORST) if is_settled else [],
         "data": ["## Data", *data_section(summary.data)] if summary.data else [],
         "beforehand": known_section(beforehand),

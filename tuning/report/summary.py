@@ -21,6 +21,7 @@ from tuning.study.measured import read_measured
 from tuning.study.reached import reached
 from tuning.study.result import Result
 from tuning.study.status import StudyStatus
+from tuning.study.trained import trained_behind
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,29 +91,35 @@ def summarise(
         history: Its trials.
         result: What `result.json` holds.
     """
-    best = chosen_of(history, result.finals)
     # The journal alone has the time of a session that wrote no result; see `StudyClock.stop`.
     seconds = max(result.seconds, optuna_study.user_attrs.get("seconds", 0.0))
-    unseen = unseen_of(result.best, result.default)
-    # With a final stage the scores on test are those of its runs.
-    tests = result.tests if result.finals is None else {}
-    # From the history and not from the result, which may be older than the last trials.
-    result = replace(
-        result,
-        trials=history.counts,
-        best=final_scores(best, tests, unseen),
-        default=final_scores(history.default, tests, unseen),
-        notes=facts.notes,
-        seconds=seconds,
-        goal=reached(history, facts.objective),
-    )
+    result = replace(_renewed(result, facts, history), seconds=seconds)
     return StudySummary(
         name=facts.name,
         folder=str(folder.path.absolute()),
         records=list(history),
-        result=replace(result, differences=over_default(folder, result)),
-        replay=_replay(facts, folder, best, _seed_of(result)),
+        result=replace(
+            result,
+            differences=over_default(folder, result),
+            behind=trained_behind(folder, result.baselines),
+        ),
+        replay=_replay(facts, folder, chosen_of(history, result.finals), _seed_of(result)),
         data=facts.data,
+    )
+
+
+def _renewed(result: Result, facts: StudyFacts, history: History) -> Result:
+    """Returns a result with what the history tells, which may be newer: trials may have come."""
+    unseen = unseen_of(result.best, result.default)
+    # With a final stage the scores on test are those of its runs.
+    tests = result.tests if result.finals is None else {}
+    return replace(
+        result,
+        trials=history.counts,
+        best=final_scores(chosen_of(history, result.finals), tests, unseen),
+        default=final_scores(history.default, tests, unseen),
+        notes=facts.notes,
+        goal=reached(history, facts.objective),
     )
 
 

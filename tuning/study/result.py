@@ -33,6 +33,7 @@ from tuning.study.named import (
 )
 from tuning.study.openings import Choice
 from tuning.study.reached import Reached
+from tuning.study.trained import Trained
 
 REMEDY = (
     "put it back from a copy, or remove it and give `mtl tune` again, which scores the best "
@@ -63,6 +64,7 @@ class Result:
         differences: The best minus the default on test, of the one run each that the search has;
             none behind a final stage, which has its own, and where no interval is known. Computed
             anew from what the runs keep, and not in `result.json`.
+        behind: What was trained behind the search; computed anew likewise.
         choices: When test was opened for what dev had chosen, the oldest first; once, unless the
             study went on after that.
         baselines: Each task that counts beside the same task alone; None of a study without
@@ -82,6 +84,7 @@ class Result:
     baselines: Baselines | None = None
     choices: Sequence[Choice] = ()
     differences: Sequence[Difference] = ()
+    behind: Sequence[Trained] = ()
 
     @property
     def status(self) -> str:

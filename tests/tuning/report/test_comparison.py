@@ -34,6 +34,7 @@ from tuning.study.finals import FinalRecipe, Finals
 from tuning.study.folder import StudyFolder
 from tuning.study.journal import open_optuna
 from tuning.study.reached import Reached
+from tuning.study.trained import Trained
 
 INPUTS = {"data set 'sample'": "12"}
 
@@ -50,11 +51,18 @@ def test_each_study_has_its_scores_and_its_recipe() -> None:
     other = replace(BEST, parameters={"optimizer.encoder_lr": 0.5}, test=None)
     second = replace(SUMMARY, result=replace(SUMMARY.result, best=other))
     text = text_for(compared("one"), compared("two", second))
-    assert "| `one` | complete | 3 | 3 | 0:07:12 | 0001 | 85.00 | 75.00 |" in text
-    assert "| `two` | complete | 3 | 3 | 0:07:12 | 0001 | 85.00 | - |" in text
+    assert "| `one` | complete | 3 | 0 | 3 | 0:07:12 | 0001 | 85.00 | 75.00 |" in text
+    assert "| `two` | complete | 3 | 0 | 3 | 0:07:12 | 0001 | 85.00 | - |" in text
     assert "| `intent/accuracy` | 85.00 | - |" in text
     assert "| `optimizer.encoder_lr` | `0.001` | `0.5` |" in text
     assert "Caution" not in text
+
+
+def test_the_final_stage_counts_in_what_a_study_took_and_baselines_do_not() -> None:
+    behind = (Trained(4, 12.5, 60.0), Trained(6, 18, 50.0, "intent"))
+    result = replace(SUMMARY.result, behind=behind)
+    text = text_for(compared("one", replace(SUMMARY, result=result)), compared("two"))
+    assert "| `one` | complete | 3 | 4 | 15.5 | 0:07:12 |" in text
 
 
 def test_what_cannot_be_compared_is_said() -> None:

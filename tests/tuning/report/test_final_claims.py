@@ -55,6 +55,13 @@ def test_a_failed_run_of_the_final_stage_stands_among_the_failures_with_its_reas
     assert failures[1].endswith("| `RuntimeError: broken` |")
 
 
+def test_the_time_of_a_study_is_that_of_its_final_stage_as_well() -> None:
+    found = finals(recipe("0003", 0.62), recipe("0004", 0.64, failed=1))
+    text = render_report(replace(SUMMARY, result=replace(SUMMARY.result, finals=found)))
+    assert "3 trials and 6 runs of the final stage in 0:07:12 (h:mm:ss)" in text
+    assert "1 trial in 0:07:12" in render_report(replace(SUMMARY, records=SUMMARY.records[:1]))
+
+
 @pytest.mark.parametrize(
     ("by", "advice"),
     [(0.1, ""), (0.01, KEEP_DEFAULT["cannot be told"]), (-0.1, KEEP_DEFAULT["worse"])],

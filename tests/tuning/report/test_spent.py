@@ -6,6 +6,7 @@ import pytest
 from trials import record
 
 from tuning.report.spent import saved, spent_section
+from tuning.study.trained import Trained
 
 # Four epochs of 10 s, one of 20 s that was stopped, and one that failed.
 RECORDS = [
@@ -44,3 +45,17 @@ def test_it_is_said_in_words() -> None:
     )
     assert spent_section(RECORDS[:1])[1].endswith("No trial was stopped early.")
     assert spent_section([record(0, "failed")]) == []
+
+
+def test_what_came_behind_the_search_stands_apart_with_a_total() -> None:
+    behind = (Trained(10, 80, 620.0), Trained(6, 13.5, 30.0, "a|b"))
+    heading, told, shown, tail = spent_section(RECORDS, behind)
+    assert [heading, told] == spent_section(RECORDS)
+    assert [row.split(" | ") for row in shown.splitlines()[2:]] == [
+        ["| search", "3", "6", "70 s |"],
+        ["| final stage", "10", "80", "10 min |"],
+        [r"| `a\|b` alone", "6", "13.5", "30 s |"],
+        ["| all", "19", "99.5", "12 min |"],
+    ]
+    assert "serves every study" in tail
+    assert "serves every study" not in spent_section(RECORDS, behind[:1])[-1]
