@@ -9,6 +9,7 @@ from mtl_core.errors import ConfigError
 from mtl_core.files import write_text
 from mtl_core.samples import read_samples
 from mtl_core.task_errors import read_errors
+from tuning.report.figures.parameters import scales_of
 from tuning.report.html.study import study_page
 from tuning.report.importance import importances
 from tuning.report.known import read_beforehand
@@ -60,5 +61,5 @@ def write_reports(folder: StudyFolder, summary: StudySummary, optuna_study: optu
     )
     text, order = text_of(sections), read_order(folder.journal)
     write_text(folder.report, text)
-    write_text(folder.page, study_page(summary, sections, order, errors))
+    write_text(folder.page, study_page(summary, sections, order, errors, scales_of(optuna_study)))
     return text

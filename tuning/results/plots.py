@@ -1,7 +1,7 @@
 """The figures of a study, for notebooks: those of its report, drawn of what scripts have."""
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from mtl_core.errors import ConfigError, NotReadyError, did_you_mean
 from tuning.records import TrialRecord
@@ -16,6 +16,8 @@ from tuning.study.sharing import Sharing, sharing_of
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
+
+    from tuning.report.figures.parameters import Scales
 
 
 class StudyPlots:
@@ -34,13 +36,18 @@ class StudyPlots:
         """Draws the best score on dev so far against what was trained.
 
         Args:
-            cost: What was spent: "epochs", or "hours" of all trainers together.
+            cost: What was spent: "epochs", or "time" of all trainers together, in minutes where
+                there are few, else in hours.
+
+        Raises:
+            ConfigError: It is neither.
         """
         # Here as in all methods: who only reads numbers neither needs plotly nor waits for it.
         from tuning.report.figures.progress import best_so_far
         from tuning.study.journal import read_order
 
         order, goal = read_order(self._folder.journal), self._history.goal
+        _known(cost, get_args(Cost), "cost")
         return best_so_far(list(self._history), order, cost=cost, goal=goal)
 
     def curves(self, score: str = "combined") -> "Figure":
@@ -74,7 +81,8 @@ class StudyPlots:
         """Draws a score on dev of each trial against a parameter, a dotted key of `run`."""
         from tuning.report.figures.slices import slice_of
 
-        return slice_of(self._ranked, self._parameter(parameter), self._score(score))
+        name = self._parameter(parameter)
+        return slice_of(self._ranked, name, self._score(score), scales=self._scales)
 
     def contour(self, first: str, second: str, score: str = "combined") -> "Figure":
         """Draws a score on dev as heights over two parameters, of trials that ran to their end.
@@ -91,7 +99,7 @@ class StudyPlots:
                 f"{self._folder.path}: too few trials that ran to their end have several values of "
                 f"'{first}' and '{second}', or one is a choice and has no numbers"
             )
-        return contour(self._ranked, *both, self._score(score))
+        return contour(self._ranked, *both, self._score(score), scales=self._scales)
 
     def parallel(self, *parameters: str, score: str = "combined") -> "Figure":
         """Draws each trial that ran to its end as a line over its score and its parameters.
@@ -109,7 +117,7 @@ class StudyPlots:
         if not self._history.counts["complete"]:
             raise NotReadyError(f"{self._folder.path}: no trial ran to its end")
         names = [self._parameter(name) for name in parameters] or varied(self._ranked)
-        return parallel(self._ranked, names, self._score(score))
+        return parallel(self._ranked, names, self._score(score), scales=self._scales)
 
     def front(self, *tasks: str) -> "Figure":
         """Draws the trials of a study over two of its objectives.
@@ -118,7 +126,7 @@ class StudyPlots:
             *tasks: Two of the objectives; none = the first two.
 
         Raises:
-            ConfigError: The study has one objective, or none of these names.
+            ConfigError: The study has one objective, or these are no two of its objectives.
         """
         from tuning.report.figures.front import front
 
@@ -127,6 +135,8 @@ class StudyPlots:
             raise ConfigError(f"{self._folder.path}: the study has one objective, and no front")
         if len(tasks) not in (0, 2):
             raise ConfigError(f"front: expected two objectives or none, found {len(tasks)}")
+        if len(set(tasks)) == 1:
+            raise ConfigError(f"front: expected two objectives or none, found '{tasks[0]}' twice")
         named = tuple(_known(task, goal.tasks, "objective") for task in tasks) or goal.tasks[:2]
         chosen = self._result.goal.chosen
         return front(self._ranked, goal, chosen=chosen, tasks=(named[0], named[1]))
@@ -139,12 +149,18 @@ class StudyPlots:
             split: "test", on which the best, the second and the default are known, or "dev".
 
         Raises:
-            NotReadyError: The study has no final stage, or it has not ended.
+            ConfigError: There is no such split or score.
+            NotReadyError: The study has no final stage, or it has not ended; or nothing of it was
+                scored on test.
         """
         from tuning.report.figures.finals import final_means
 
+        _known(split, get_args(Split), "split")
         finals = self._finals
-        known = {name.replace("/", "."): name for name in finals.best.dev}
+        means = finals.best.dev if split == "dev" else finals.best.test
+        if not means:
+            raise NotReadyError(f"{self._folder.path}: there are no scores on {split}")
+        known = {name.replace("/", "."): name for name in means}
         return final_means(finals, known[_known(score, known, "score")], split=split)
 
     def differences(self) -> "Figure":
@@ -207,6 +223,13 @@ class StudyPlots:
     @property
     def _ranked(self) -> list[TrialRecord]:
         return self._history.goal.ranked(self._history)
+
+    @property
+    def _scales(self) -> "Scales":
+        from tuning.report.figures.parameters import scales_of
+        from tuning.study.journal import read_optuna
+
+        return scales_of(read_optuna(self._folder.journal))
 
     @property
     def _finals(self) -> Finals:

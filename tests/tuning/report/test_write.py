@@ -57,6 +57,21 @@ def test_a_folder_of_an_older_version_has_the_same_report(folder: StudyFolder) -
     assert write_report(folder.path) == text
 
 
+def test_axes_of_the_page_have_the_scales_of_the_search(folder: StudyFolder) -> None:
+    trials = open_optuna(folder.journal, name="tiny", sampler=optuna.samplers.RandomSampler(seed=0))
+    drawn = {"optimizer.head_lr": optuna.distributions.FloatDistribution(0.5, 1.5)}
+    for number in (2, 3):
+        trials.tell(trials.ask(drawn), 0.5)
+        folder.begin_run(f"000{number}", folder.read_study().run)
+        folder.add_report(f"000{number}", report(1, 0.5))
+    # The default lies far below the range, which is no log range for that.
+    write_report(folder.path)
+    page = folder.page.read_text(encoding="utf-8")
+    figure = page.partition("optimizer.head_lr</h3>")[2].partition("</figure>")[0]
+    assert '"xaxis":{' in figure
+    assert '"type":"log"' not in figure
+
+
 def test_broken_errors_of_the_best_model_are_one_line_and_leave_the_report(
     folder: StudyFolder,
 ) -> None:

@@ -35,6 +35,11 @@ PALE = "#d0d9e3"
 """In a field of a scale: nothing, or the least. In the dark a page puts its `--pale` there."""
 SCALE, AROUND_ZERO = ((0.0, PALE), (1.0, BEST)), ((0.0, BAD), (0.5, PALE), (1.0, BEST))
 """Colours of fields: the bluer the more; of numbers around zero those below it are red."""
+_DIGITS = ((1,), (1, 3), (1, 2, 5), (1, 2, 3, 4, 5, 6, 8))
+"""What is marked of each power of ten: as few as make the least number of marks."""
+_LEAST_TICKS, _LEAST_NAMED = 4, 2
+_SHORT_FROM, _SHORT_TO = 0.01, 1e5
+"""Between which numbers are written without a power of ten."""
 _MOST_LETTERS = 60
 
 
@@ -129,6 +134,31 @@ def begun(*traces: object, x: str = "", y: str = "", height: int = 360) -> "Figu
     figure.update_xaxes(title_text=x, **shared)
     figure.update_yaxes(title_text=y, **shared)
     return figure
+
+
+def log_ticks(low: float, high: float) -> dict[str, object]:
+    """Returns what is marked on a log axis, each number with its power of ten.
+
+    Plotly writes "2" and "5" beside "1e-4", which says nothing where no such mark is in view.
+
+    Args:
+        low: Where the axis begins, above 0.
+        high: Where it ends.
+    """
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    marks: list[tuple[int, int]] = []
+    for digits in _DIGITS:
+        marks = [(one, ten) for ten in decades for one in digits
+                 if low <= float(f"{one}e{ten}") <= high]  # fmt: skip
+        if len(marks) >= _LEAST_TICKS:
+            break
+    found = [(float(f"{one}e{ten}"), one, ten) for one, ten in marks]
+    if len(found) < _LEAST_NAMED:
+        # Over so little plotly writes numbers in full.
+        return {}
+    is_short = low >= _SHORT_FROM and high < _SHORT_TO
+    texts = [f"{value:g}" if is_short else f"{one}e{ten}" for value, one, ten in found]
+    return {"tickvals": [value for value, _, _ in found], "ticktext": texts}
 
 
 def colours_of(names: Iterable[str]) -> dict[str, str]:

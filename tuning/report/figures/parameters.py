@@ -2,14 +2,22 @@
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
+from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from tuning.records import TrialRecord, Value, keys_of_all
 from tuning.report.figures.drawing import OBJECTIVE, Score, label
 
+if TYPE_CHECKING:
+    import optuna
+
+Scales = Mapping[str, bool]
+"""Parameter -> whether its numbers were drawn on a log scale."""
+NO_SCALES: Scales = MappingProxyType({})
 _LOG_FROM = 20.0
-"""High end over low end from which numbers are drawn on a log scale."""
+"""High end over low end from which numbers of other parameters are shown on a log scale."""
 _LEAST_TOGETHER = 4
 """Trials with both of two parameters under which a contour shows nothing."""
 
@@ -99,10 +107,37 @@ def are_numbers(values: Sequence[Value]) -> bool:
     )
 
 
-def is_log(values: Sequence[Value]) -> bool:
-    """Returns whether numbers are drawn on a log scale."""
+def scales_of(study: "optuna.Study") -> Scales:
+    """Returns on which scales a study drew its numbers.
+
+    Args:
+        study: Its journal.
+    """
+    from optuna.distributions import FloatDistribution, IntDistribution
+
+    found: dict[str, bool] = {}
+    for trial in study.get_trials(deepcopy=False):
+        for name, domain in trial.distributions.items():
+            # Whole numbers may be indices into the values of an `ordered`, which say nothing.
+            if isinstance(domain, FloatDistribution) or (
+                isinstance(domain, IntDistribution) and domain.log
+            ):
+                found[name] = domain.log
+    return found
+
+
+def is_log(name: str, values: Sequence[Value], scales: Scales) -> bool:
+    """Returns whether numbers are drawn on a log scale.
+
+    Args:
+        name: Their parameter.
+        values: The numbers.
+        scales: What is known of the scales; without it numbers are that span much.
+    """
     numbers = [float(value) for value in values if value is not None]
-    return min(numbers) > 0 and max(numbers) / min(numbers) >= _LOG_FROM
+    if min(numbers) <= 0:
+        return False
+    return scales.get(name, max(numbers) / min(numbers) >= _LOG_FROM)
 
 
 def spelt(value: Value) -> str:

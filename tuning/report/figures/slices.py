@@ -13,9 +13,18 @@ from tuning.report.figures.drawing import (
     begun,
     evenly,
     label,
+    log_ticks,
     of_trial,
 )
-from tuning.report.figures.parameters import are_numbers, is_log, spelt, values_of, with_score
+from tuning.report.figures.parameters import (
+    NO_SCALES,
+    Scales,
+    are_numbers,
+    is_log,
+    spelt,
+    values_of,
+    with_score,
+)
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure, Scatter
@@ -24,7 +33,13 @@ _MOST_DOTS = 300
 """Trials in a figure."""
 
 
-def slice_of(records: Sequence[TrialRecord], parameter: str, score: Score = OBJECTIVE) -> "Figure":
+def slice_of(
+    records: Sequence[TrialRecord],
+    parameter: str,
+    score: Score = OBJECTIVE,
+    *,
+    scales: Scales = NO_SCALES,
+) -> "Figure":
     """Draws a score on dev of each trial against one of its parameters.
 
     Trials that were stopped early are grey: their scores are of fewer epochs. Of more than 300
@@ -34,6 +49,7 @@ def slice_of(records: Sequence[TrialRecord], parameter: str, score: Score = OBJE
         records: The trials; those without the parameter, or without the score, are left out.
         parameter: Dotted key of `run`.
         score: What is drawn.
+        scales: On which scales parameters were drawn.
     """
     shown = [one for one in with_score(records, score) if parameter in one.parameters]
     shown = evenly(shown, _MOST_DOTS)
@@ -52,8 +68,10 @@ def slice_of(records: Sequence[TrialRecord], parameter: str, score: Score = OBJE
     if not is_numeric:
         order = [spelt(value) for value in values]
         figure.update_xaxes(type="category", categoryorder="array", categoryarray=order)
-    elif is_log(values):
-        figure.update_xaxes(type="log", dtick="D2")  # 1, 2, 5, 10, 20 ...
+    elif is_log(parameter, values, scales):
+        numbers = [float(value) for value in values if value is not None]
+        # A bit beyond both ends, as the axis is.
+        figure.update_xaxes(type="log", **log_ticks(0.9 * min(numbers), 1.1 * max(numbers)))
     return figure
 
 

@@ -8,8 +8,26 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tuning.records import TrialRecord, Value
-from tuning.report.figures.drawing import BEST, FAINT, OBJECTIVE, SCALE, Score, evenly, label, mixed
-from tuning.report.figures.parameters import are_numbers, is_log, spelt, to_the_end, values_of
+from tuning.report.figures.drawing import (
+    BEST,
+    FAINT,
+    OBJECTIVE,
+    SCALE,
+    Score,
+    evenly,
+    label,
+    log_ticks,
+    mixed,
+)
+from tuning.report.figures.parameters import (
+    NO_SCALES,
+    Scales,
+    are_numbers,
+    is_log,
+    spelt,
+    to_the_end,
+    values_of,
+)
 
 if TYPE_CHECKING:
     import optuna
@@ -28,6 +46,7 @@ def contour(
     score: Score = OBJECTIVE,
     *,
     among: Sequence[TrialRecord] = (),
+    scales: Scales = NO_SCALES,
 ) -> "Figure":
     """Draws a score on dev as heights over two parameters, of the trials that ran to their end.
 
@@ -40,10 +59,13 @@ def contour(
         score: What is drawn.
         among: Trials over whose scores the colours span, so that figures of parts of them can be
             compared; none = `records`.
+        scales: On which scales parameters were drawn.
     """
     from optuna.visualization import plot_contour
 
-    study = _study(evenly(to_the_end(records, score), _MOST_HEIGHTS), (first, second), score)
+    study = _study(
+        evenly(to_the_end(records, score), _MOST_HEIGHTS), (first, second), score, scales
+    )
     figure = plot_contour(study, params=[label(first), label(second)], target_name=score.title)
     values = [score.of(record.best) for record in to_the_end(among or records, score)]
     figure.update_traces(
@@ -53,11 +75,18 @@ def contour(
         marker={"color": "white", "line": {"color": "black", "width": 1}},
         selector={"type": "scatter"},
     )
+    for axis in (figure.layout.xaxis, figure.layout.yaxis):
+        if axis.type == "log":
+            axis.update(log_ticks(*(10**end for end in axis.range)))
     return _restyled(figure, height=380)
 
 
 def parallel(
-    records: Sequence[TrialRecord], names: Sequence[str], score: Score = OBJECTIVE
+    records: Sequence[TrialRecord],
+    names: Sequence[str],
+    score: Score = OBJECTIVE,
+    *,
+    scales: Scales = NO_SCALES,
 ) -> "Figure":
     """Draws each trial that ran to its end as a line over its score and its parameters.
 
@@ -67,13 +96,14 @@ def parallel(
         records: The trials; at least one ran to its end.
         names: Dotted keys of `run`.
         score: What colours the lines.
+        scales: On which scales parameters were drawn.
     """
     from optuna.visualization import plot_parallel_coordinate
 
     shown = evenly(to_the_end(records, score), _MOST_LINES)
     # Later lines lie on top, and the best are to be seen.
     shown.sort(key=lambda record: score.of(record.best))
-    study = _study(shown, names, score)
+    study = _study(shown, names, score, scales)
     figure = plot_parallel_coordinate(study, target_name=score.title)
     return _restyled(_recoloured(figure), height=420)
 
@@ -105,19 +135,24 @@ def _restyled(figure: "Figure", *, height: int) -> "Figure":
     return figure
 
 
-def _study(records: Sequence[TrialRecord], names: Sequence[str], score: Score) -> "optuna.Study":
+def _study(
+    records: Sequence[TrialRecord], names: Sequence[str], score: Score, scales: Scales
+) -> "optuna.Study":
     """Returns trials as Optuna draws them: complete ones, with the values that took effect."""
     import optuna
 
     # At INFO it tells on stderr that a study was made.
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(direction="maximize")
-    study.add_trials(shown_trials(records, names, [score]))
+    study.add_trials(shown_trials(records, names, [score], scales))
     return study
 
 
 def shown_trials(
-    records: Sequence[TrialRecord], names: Sequence[str], scores: Sequence[Score]
+    records: Sequence[TrialRecord],
+    names: Sequence[str],
+    scores: Sequence[Score],
+    scales: Scales = NO_SCALES,
 ) -> "list[FrozenTrial]":
     """Returns trials as Optuna draws them, their names and values as `label` spells them.
 
@@ -125,10 +160,11 @@ def shown_trials(
         records: Trials with all of the scores.
         names: Their parameters that are wanted.
         scores: Become their values, shares in percent.
+        scales: On which scales parameters were drawn.
     """
     import optuna
 
-    domains = {name: _domain(values_of(records, name)) for name in names}
+    domains = {name: _domain(name, values_of(records, name), scales) for name in names}
     is_numeric = {name: are_numbers(values_of(records, name)) for name in names}
     return [
         optuna.trial.create_trial(
@@ -148,11 +184,11 @@ def shown_trials(
     ]
 
 
-def _domain(values: Sequence[Value]) -> "BaseDistribution":
+def _domain(name: str, values: Sequence[Value], scales: Scales) -> "BaseDistribution":
     from optuna.distributions import CategoricalDistribution, FloatDistribution
 
     if not are_numbers(values):
         # A trial of a conditional space may have none; Optuna wants a choice all the same.
         return CategoricalDistribution([spelt(value) for value in values] or ["-"])
     numbers = [float(value) for value in values if value is not None]
-    return FloatDistribution(min(numbers), max(numbers), log=is_log(values))
+    return FloatDistribution(min(numbers), max(numbers), log=is_log(name, values, scales))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from mtl_core.task_errors import NO_ERRORS, Errors
 from tuning.records import TrialRecord
 from tuning.report.figures.drawing import Score, scores_of
-from tuning.report.figures.parameters import varied
+from tuning.report.figures.parameters import NO_SCALES, Scales, varied
 from tuning.report.figures.progress import Order
 from tuning.report.summary import StudySummary
 
@@ -22,6 +22,7 @@ class Drawable:
         scores: What trials are shown by: the objective first, then the main score of each task.
         names: The parameters that vary, the most important first.
         errors: Where its best model errs on dev.
+        scales: On which scales its parameters were drawn.
     """
 
     summary: StudySummary
@@ -30,6 +31,7 @@ class Drawable:
     scores: Sequence[Score]
     names: Sequence[str]
     errors: Errors = field(default_factory=lambda: NO_ERRORS)
+    scales: Scales = field(default_factory=lambda: NO_SCALES)
 
     @property
     def best(self) -> str | None:
@@ -38,10 +40,15 @@ class Drawable:
         return best.trial if best is not None else None
 
 
-def drawable(summary: StudySummary, order: Order = (), errors: Errors = NO_ERRORS) -> Drawable:
+def drawable(
+    summary: StudySummary,
+    order: Order = (),
+    errors: Errors = NO_ERRORS,
+    scales: Scales = NO_SCALES,
+) -> Drawable:
     """Returns a study as its figures take it."""
     ranked = summary.result.goal.aim.ranked(summary.records)
     shares = summary.importances[0].shares if summary.importances else {}
     names = varied(ranked)
     names.sort(key=lambda name: -shares[name].share if name in shares else 0.0)
-    return Drawable(summary, order, ranked, scores_of(ranked), names, errors)
+    return Drawable(summary, order, ranked, scores_of(ranked), names, errors, scales)

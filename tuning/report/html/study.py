@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from mtl_core.task_errors import NO_ERRORS, Errors
 from tuning.report.errors import errors_section
+from tuning.report.figures.parameters import NO_SCALES, Scales
 from tuning.report.figures.progress import Order
 from tuning.report.html.drawable import Drawable, drawable
 from tuning.report.html.drawn import Drawn
@@ -45,6 +46,7 @@ def study_page(
     sections: Sequence[Section],
     order: Order = (),
     errors: Errors = NO_ERRORS,
+    scales: Scales = NO_SCALES,
 ) -> str:
     """Returns the page of a study.
 
@@ -53,8 +55,9 @@ def study_page(
         sections: What `report.md` says of it.
         order: The order in which reports were made.
         errors: Where its best model errs; the page shows more of its worst rows than the text.
+        scales: On which scales its parameters were drawn.
     """
-    study = drawable(summary, order, errors)
+    study = drawable(summary, order, errors, scales)
     drawn = {key: list(draw(study)) for key, draw in FIGURES.items()}
     whole = errors_section(errors)
     shown = [replace(one, parts=whole) if one.key == "errors" else one for one in sections]

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from tuning.records import TrialRecord
-from tuning.report.figures.parameters import groups, pairs
+from tuning.report.figures.parameters import Scales, groups, pairs
 from tuning.report.figures.slices import slice_of
 from tuning.report.figures.together import contour, parallel
 from tuning.report.html.drawable import Drawable
@@ -28,17 +28,17 @@ def parameters(study: Drawable) -> Iterator[Drawn]:
     for name in names[:_SLICES]:
         yield Drawn(
             name,
-            slice_of(study.ranked, name),
+            slice_of(study.ranked, name, scales=study.scales),
             f"Best score on dev of each trial by its {name}; grey: not trained to the end.",
         )
     if len(ran) < _LEAST_TRIALS:
         return
-    yield from _contours(ran, _first_of_families(names))
+    yield from _contours(ran, _first_of_families(names), study.scales)
     if len(names) > 1:
         shown = names[: _AXES - 1]
         yield Drawn(
             "All at once",
-            parallel(ran, shown),
+            parallel(ran, shown, scales=study.scales),
             "A line is a trial that ran to its end, the bluer and thicker the higher its score; "
             "each axis is that score or one of its parameters.",
             min_width=110 * (len(shown) + 2),
@@ -46,7 +46,7 @@ def parameters(study: Drawable) -> Iterator[Drawn]:
         )
 
 
-def _contours(ran: Sequence[TrialRecord], names: Sequence[str]) -> Iterator[Drawn]:
+def _contours(ran: Sequence[TrialRecord], names: Sequence[str], scales: Scales) -> Iterator[Drawn]:
     """Yields contours of the first pairs of numbers, and of the first by the first choice."""
     shown = pairs(ran, names)
     drawn = [(pair, "", ran) for pair in shown[:_CONTOURS]]
@@ -60,7 +60,7 @@ def _contours(ran: Sequence[TrialRecord], names: Sequence[str]) -> Iterator[Draw
     for (first, second), which, some in drawn:
         yield Drawn(
             f"{first} and {second}{which}",
-            contour(some, first, second, among=ran),
+            contour(some, first, second, among=ran, scales=scales),
             "Score on dev, the bluer the higher, between the trials that ran to their end (dots); "
             "far from them it is a guess.",
         )
