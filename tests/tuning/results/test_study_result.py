@@ -148,6 +148,8 @@ def test_the_front_of_several_objectives_comes_as_a_table_and_a_figure(tmp_path:
         found.plot.front("a", "c")
     with pytest.raises(ConfigError, match="two objectives or none, found 1"):
         found.plot.front("a")
+    with pytest.raises(ConfigError, match="two objectives or none, found 'a' twice"):
+        found.plot.front("a", "a")
 
 
 def test_the_final_stage_comes_as_tables() -> None:
@@ -223,7 +225,7 @@ def test_figures_are_drawn_of_what_was_found(study: SimulatedStudy) -> None:
     plot = tuning.read_study(study.folder.path).plot
     for figure in (
         plot.progress(),
-        plot.progress(cost="hours"),
+        plot.progress(cost="time"),
         plot.curves(),
         plot.slice("optimizer.head_lr"),
     ):
@@ -239,6 +241,17 @@ def test_figures_are_drawn_of_what_was_found(study: SimulatedStudy) -> None:
     means = {value for trace in found.finals(split="dev").data for value in trace.x}
     assert 75.0 in means
     assert found.differences().data
+    # The axis says what was asked for, and no other scores are drawn for it.
+    for split, mean in (("dev", 75.0), ("test", 25.0)):
+        drawn = found.finals(split=split)
+        assert drawn.layout.xaxis.title.text.endswith(f"on {split}")
+        assert mean in {value for trace in drawn.data for value in trace.x}
+    with pytest.raises(ConfigError, match=r"no score 'intent\.accuracy'; there is combined"):
+        found.finals("intent.accuracy", split="test")
+    untested = [replace(one, test=None) for one in final_stage().recipes]
+    closed = Result(finals=replace(final_stage(), recipes=tuple(untested)))
+    with pytest.raises(NotReadyError, match="there are no scores on test"):
+        StudyPlots(study.folder, history, closed).finals()
 
 
 @pytest.mark.parametrize(
@@ -249,6 +262,9 @@ def test_figures_are_drawn_of_what_was_found(study: SimulatedStudy) -> None:
         (lambda plot: plot.front(), "one objective"),
         (lambda plot: plot.importance(), "from 20 trials on .* there are"),
         (lambda plot: plot.finals(), "no final stage|has not ended"),
+        (lambda plot: plot.progress(cost="hours"), "no cost 'hours'; there is epochs, time"),
+        (lambda plot: plot.progress(cost="tme"), r"Did you mean 'time'\?"),
+        (lambda plot: plot.finals(split="tset"), r"no split 'tset'; .*Did you mean 'test'\?"),
         (lambda plot: plot.differences(), "has not ended"),
         (lambda plot: plot.affinity(), "training.gradients_every"),
         (lambda plot: plot.conflicts(), "training.gradients_every"),
