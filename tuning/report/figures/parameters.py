@@ -19,7 +19,7 @@ NO_SCALES: Scales = MappingProxyType({})
 _LOG_FROM = 20.0
 """High end over low end from which numbers of other parameters are shown on a log scale."""
 _LEAST_TOGETHER = 4
-"""Trials with both of two parameters under which a contour shows nothing."""
+"""Trials with both of two parameters under which a contour cannot be drawn."""
 
 
 def varied(records: Sequence[TrialRecord]) -> list[str]:
@@ -29,21 +29,22 @@ def varied(records: Sequence[TrialRecord]) -> list[str]:
     return [name for name in names if len(values_of(scored, name)) > 1]
 
 
-def pairs(records: Sequence[TrialRecord], names: Sequence[str]) -> list[tuple[str, str]]:
+def pairs(
+    records: Sequence[TrialRecord], names: Sequence[str], *, least: int = _LEAST_TOGETHER
+) -> list[tuple[str, str]]:
     """Returns the pairs of parameters that a contour can show: numbers that trials have together.
 
     Args:
         records: The trials.
         names: Parameters, the most important first; so are the pairs.
+        least: Trials that ran to their end with both.
     """
     ran = to_the_end(records, OBJECTIVE)
 
     def is_shown(pair: tuple[str, str]) -> bool:
         both = [record for record in ran if all(name in record.parameters for name in pair)]
         values = [values_of(both, name) for name in pair]
-        return len(both) >= _LEAST_TOGETHER and all(
-            len(one) > 1 and are_numbers(one) for one in values
-        )
+        return len(both) >= least and all(len(one) > 1 and are_numbers(one) for one in values)
 
     found = [pair for pair in combinations(names, 2) if is_shown(pair)]
     return sorted(found, key=lambda pair: names.index(pair[1]))

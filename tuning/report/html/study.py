@@ -18,7 +18,7 @@ from tuning.report.html.sections.finals import finals
 from tuning.report.html.sections.front import front
 from tuning.report.html.sections.gains import gains
 from tuning.report.html.sections.importance import importance
-from tuning.report.html.sections.parameters import parameters
+from tuning.report.html.sections.parameters import contour_notes, parameters
 from tuning.report.html.sections.progress import progress
 from tuning.report.html.sections.sharing import sharing
 from tuning.report.render import Section
@@ -38,7 +38,7 @@ FIGURES: Mapping[str, Draw] = {
 }
 """Key of a section -> what draws its figures, which may be none."""
 _PICTURES = Section("parameters", ["## Score by parameter"])
-"""Figures alone, so the text has no such section; it stands behind the importance."""
+"""For its figures, so the text has no such section; it stands behind the importance."""
 
 
 def study_page(
@@ -63,5 +63,6 @@ def study_page(
     shown = [replace(one, parts=whole) if one.key == "errors" else one for one in sections]
     if drawn[_PICTURES.key]:
         at = [section.key for section in shown].index("importance")
-        shown.insert(at + 1, _PICTURES)
+        notes = contour_notes(study)
+        shown.insert(at + 1, replace(_PICTURES, parts=[*_PICTURES.parts, *notes]))
     return render_page(summary.name, shown, drawn)

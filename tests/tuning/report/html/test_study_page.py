@@ -18,7 +18,7 @@ from summaries import BEST, DEFAULT, RECORDS, SUMMARY
 from trials import record
 
 from tuning.goals import Goal
-from tuning.records import TrialRecord
+from tuning.records import Status, TrialRecord
 from tuning.report.html.study import study_page
 from tuning.report.importance import Importance, Share
 from tuning.report.render import render_report, report_sections
@@ -225,6 +225,37 @@ def test_a_page_of_many_trials_stays_small() -> None:
     page = page_of(summary_of(records))
     assert len(Page(page).figures) > 10
     assert len(page.encode()) < 6_000_000
+
+
+def scattered(number: int) -> list[TrialRecord]:
+    """So many trials with two numbers, and as many that were stopped early."""
+    draw = random.Random(0)
+    statuses: list[Status] = ["complete", "stopped"]
+    return [
+        replace(
+            record(2 * at + behind, status, draw.random()),
+            parameters={"a": draw.random(), "b": draw.random(), "kind": "xy"[at % 2]},
+        )
+        for at in range(number)
+        for behind, status in enumerate(statuses)
+    ]
+
+
+@pytest.mark.parametrize(("number", "contours"), [(19, 0), (20, 1), (38, 1), (40, 3)])
+def test_contours_of_too_few_trials_are_left_out_with_a_line_that_says_why(
+    number: int, contours: int
+) -> None:
+    page = page_of(summary_of(scattered(number), importances=()))
+    # Of all, and of each kind with 20 trials of its own.
+    assert len(re.findall("<h3[^>]*>a and b(, kind .)?</h3>", page)) == contours
+    assert ("There are no contours" in page) == (not contours)
+
+
+def test_where_no_two_numbers_vary_nobody_misses_contours() -> None:
+    records = [replace(one, parameters={"a": at}) for at, one in enumerate(scattered(5))]
+    page = page_of(summary_of(records, importances=()))
+    assert ">a</h3>" in page
+    assert "contours" not in page.partition("<script>")[0]
 
 
 STYLE = (files("tuning.report.html") / "page.css").read_text(encoding="utf-8")
