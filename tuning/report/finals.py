@@ -101,7 +101,7 @@ def finals_section(finals: Finals | None) -> list[str]:
             "interval allows for",
             *(_role(recipe, finals) for recipe in opened),
         ]
-        parts.append(table(header, _test_rows(opened)))
+        parts.append(table(header, _test_rows(opened, shown)))
     if finals.differences:
         header = ["difference", "score", "on", "points", "95 % interval", "which allows for"]
         # Of the scores of single labels there may be hundreds.
@@ -167,8 +167,10 @@ def _dev_row(recipe: FinalRecipe, finals: Finals) -> list[str]:
     return [_role(recipe, finals), f"{len(recipe.seeds)}{failed}", *cells]
 
 
-def _test_rows(opened: Sequence[FinalRecipe]) -> Iterator[list[str]]:
-    for name in dict.fromkeys(name for recipe in opened for name in recipe.test or {}):
+def _test_rows(opened: Sequence[FinalRecipe], first: Sequence[str]) -> Iterator[list[str]]:
+    """Yields a row for each score; those that count stand first, others may be hundreds."""
+    names = dict.fromkeys(name for recipe in opened for name in recipe.test or {})
+    for name in sorted(names, key=lambda name: name not in first):
         found = [(recipe.test or {}).get(name) for recipe in opened]
         yield [code(name), allows_for(map(over_of, found)), *(_cell(name, one) for one in found)]
 

@@ -133,3 +133,22 @@ def test_of_several_objectives_each_is_claimed_by_its_own_interval() -> None:
         "on test intent +10.00 points, 95 % interval +5.00 to +15.00 (better) and slots +1.00 "
         "points, 95 % interval -1.00 to +3.00 (cannot be told)."
     ) in told
+
+
+def test_the_scores_that_count_stand_before_those_of_single_labels() -> None:
+    sure = Estimate(0.5, 0.1, 0.4, 0.6, 3)
+    names = ["combined", "joint_accuracy", "a/f1", "a/city/f1", "a/day/f1", "b/accuracy", "b/x/f1"]
+    best = replace(recipe("0003", 0.6), dev=dict.fromkeys(names, sure))
+    best = replace(best, test=dict.fromkeys(names, sure))
+    text = render_report(replace(SUMMARY, result=replace(SUMMARY.result, finals=finals(best))))
+    rows = text.partition("| score on test |")[2].partition("\n\n")[0]
+    shown = [line.split("`")[1] for line in rows.splitlines() if "`" in line]
+    assert shown == [
+        "combined",
+        "a/f1",
+        "b/accuracy",
+        "joint_accuracy",
+        "a/city/f1",
+        "a/day/f1",
+        "b/x/f1",
+    ]
