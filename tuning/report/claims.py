@@ -17,7 +17,7 @@ ONE_RUN = (
 )
 
 KEEP_DEFAULT: Mapping[Claim, str] = {
-    "cannot be told": "Keep the default: as far as can be told it is as good.",
+    "cannot be told": "Keep the default: nothing shows that another is better.",
     "worse": "Keep the default.",
 }
 """What to do where a recipe is not better than the default."""
