@@ -2,7 +2,7 @@
 
 import shlex
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import get_args
 
@@ -23,7 +23,8 @@ from tuning.report.importance import LEAST_TRIALS, Importance, Share
 from tuning.report.known import FROM_NOTHING, Beforehand, known_section
 from tuning.report.lineage import lineage_section, replay_note
 from tuning.report.markdown import parameter_cell, shell, table
-from tuning.report.setup import setup_section
+from tuning.report.meaning import meaning_of_scores
+from tuning.report.setup import NO_SETUP, Setup, setup_section, training_section
 from tuning.report.sharing import sharing_section
 from tuning.report.spent import spent_section
 from tuning.report.summary import StudySummary
@@ -31,6 +32,7 @@ from tuning.study.final_scores import FinalScores
 from tuning.study.gains import differences_of
 from tuning.study.openings import Opening
 from tuning.study.reached import Reached
+from tuning.study.result import Result
 from tuning.study.sharing import sharing_of
 
 _ON_SAMPLE = (
@@ -61,7 +63,7 @@ def render_report(
     openings: Sequence[Opening] = (),
     beforehand: Beforehand = FROM_NOTHING,
     samples: Samples = NO_SAMPLES,
-    setup: Mapping[str, str] | None = None,
+    setup: Setup = NO_SETUP,
     errors: Errors = NO_ERRORS,
 ) -> str:
     """Returns the text of `report.md`: Markdown without HTML, scores in percent.
@@ -89,19 +91,19 @@ def report_sections(
     openings: Sequence[Opening] = (),
     beforehand: Beforehand = FROM_NOTHING,
     samples: Samples = NO_SAMPLES,
-    setup: Mapping[str, str] | None = None,
+    setup: Setup = NO_SETUP,
     errors: Errors = NO_ERRORS,
 ) -> list[Section]:
     """Returns all that a report says, in order, of what `render_report` takes."""
-    best, default = summary.result.best, summary.result.default
+    best = summary.result.best
     # Or all but the baselines is known: nothing of this changes any more.
     is_settled = summary.unfinished is None or summary.unfinished.is_scored
-    so_far = "" if is_settled else " so far"
     ranked = summary.result.goal.aim.ranked(summary.records)
     sections = {
         "verdict": [f"# Study {plain(summary.name)}", *headline(summary, openings)],
-        "recipe": [f"## Best recipe{so_far}", *_recipe_parts(summary)] if best else [],
-        "scores": finals_section(summary.result.finals) or _score_section(best, default),
+        "recipe": _recipe_parts(summary, so_far="" if is_settled else " so far"),
+        "training": training_section(setup.training),
+        "scores": _score_section(summary.result),
         "gains": gains_section(summary.result.baselines),
         "decoding": decoding_section(best, summary.records),
         "front": front_section(summary.result.goal),
@@ -121,19 +123,20 @@ def report_sections(
         ),
         "failures": ["## Failures", _failure_table(summary)],
         "commands": ["## How to go on", *_commands(summary)],
-        "setup": setup_section(setup or {}),
+        "setup": setup_section(setup.ran_with),
     }
     return [Section(key, parts) for key, parts in sections.items() if parts]
 
 
-def _recipe_parts(summary: StudySummary) -> list[str]:
+def _recipe_parts(summary: StudySummary, *, so_far: str) -> list[str]:
     """Returns the recipe beside the default, and the command that trains it again."""
     best, default = summary.result.best, summary.result.default
     if best is None:
         return []
     records = {record.id: record for record in summary.records}
     note = replay_note(records.get(best.trial))
-    return [_recipe_table(best, default), "Replay it:", shell(summary.replay), *note]
+    shown = _recipe_table(best, default)
+    return [f"## Best recipe{so_far}", shown, "Replay it:", shell(summary.replay), *note]
 
 
 def _recipe_table(best: FinalScores, default: FinalScores | None) -> str:
@@ -146,9 +149,12 @@ def _recipe_table(best: FinalScores, default: FinalScores | None) -> str:
     return table(["parameter", "best", "default"], rows)
 
 
-def _score_section(best: FinalScores | None, default: FinalScores | None) -> list[str]:
+def _score_section(result: Result) -> list[str]:
     """Returns the parts of the section; behind a final stage its means are the scores."""
-    return ["## Scores, in percent", _score_table(best, default)] if best is not None else []
+    parts = finals_section(result.finals)
+    if not parts and result.best is not None:
+        parts = ["## Scores, in percent", _score_table(result.best, result.default)]
+    return [*parts, meaning_of_scores(result.goal.objective)] if parts else []
 
 
 def _score_table(best: FinalScores, default: FinalScores | None) -> str:

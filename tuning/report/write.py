@@ -56,7 +56,7 @@ def write_reports(folder: StudyFolder, summary: StudySummary, optuna_study: optu
         read_openings(folder),
         read_beforehand(folder, optuna_study),
         read_samples(folder.best),
-        read_setup(folder, summary.records),
+        read_setup(folder, summary.records, summary.result),
         errors,
     )
     text, order = text_of(sections), read_order(folder.journal)
