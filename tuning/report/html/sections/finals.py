@@ -34,5 +34,5 @@ def finals(study: Drawable) -> Iterator[Drawn]:
                 f"{score} on {split}",
                 final_means(found, score, split=split),
                 "Diamonds are means over seeds with 95 % intervals, circles single runs; blue is "
-                "the chosen recipe, orange the default.",
+                "the chosen recipe, orange the default if it is another.",
             )

@@ -28,7 +28,8 @@ def progress(study: Drawable) -> Iterator[Drawn]:
         yield Drawn(
             f"Learning curves: {score.key}",
             learning_curves(study.ranked, score, best=study.best),
-            "Score on dev after each report of a trial; the best is blue and the default orange.",
+            "Score on dev after each report of a trial; the best is blue, and the "
+            "default orange if it is another.",
         )
     if len(records) > 1:
         yield Drawn(
