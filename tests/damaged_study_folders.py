@@ -17,8 +17,8 @@ from mtl_core.errors import TrainingError
 STARTS = "trainers would start here"
 """What a study that goes on says without Ray."""
 _ENDS = (STARTS, "no trial of the study reached a score")
-NOTES = ("serious: ", "warning: ", "hint: ")
-"""How what is said of the data begins."""
+NOTES = ("serious: ", "warning: ", "hint: ", "written: ")
+"""How what is said of the data begins, and of the files that a command has written."""
 COMMANDS: Mapping[str, Sequence[str]] = {
     "status": ("status", "FOLDER"),
     "status as JSON": ("status", "FOLDER", "--json"),

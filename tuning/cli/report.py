@@ -13,7 +13,9 @@ def report(
     folders: Annotated[list[Path], typer.Argument(help="A study folder, or several to compare.")],
     output: Annotated[
         Path | None,
-        typer.Option(help=f"Where the page that compares several is written: {_PAGE}."),
+        typer.Option(
+            help=f"Where what compares several is written, .html or .md: {_PAGE} if not given."
+        ),
     ] = None,
 ) -> None:
     """Write report.md and report.html of a study folder anew; of several, a page that compares."""
@@ -22,22 +24,27 @@ def report(
     from mtl_core.markdown import readable
     from mtl_core.printable import printable
 
-    text = _written(folders, output)
+    text, files = _written(folders, output)
     typer.echo(printable(readable(text) if sys.stdout.isatty() else text))
+    typer.echo(printable(f"written: {', '.join(map(str, files))}"), err=True)
 
 
-def _written(folders: list[Path], output: Path | None) -> str:
+def _written(folders: list[Path], output: Path | None) -> tuple[str, list[Path]]:
+    """Returns a report as Markdown, and the files that were written."""
     from mtl_core.errors import ConfigError
 
     if len(folders) > 1:
         from tuning.report.compare import compare_studies
 
-        return compare_studies(folders, output if output is not None else Path(_PAGE))
+        page = output if output is not None else Path(_PAGE)
+        return compare_studies(folders, page), [page]
     if output is not None:
         raise ConfigError(
             "--output: the reports of one study are written into its folder; give several folders "
             "to compare them"
         )
     from tuning.report.write import write_report
+    from tuning.study.folder import StudyFolder
 
-    return write_report(folders[0])
+    folder = StudyFolder(folders[0])
+    return write_report(folder.path), [folder.report, folder.page]

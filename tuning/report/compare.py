@@ -16,29 +16,38 @@ from tuning.study.journal import read_order
 
 
 def compare_studies(paths: Sequence[Path], output: Path) -> str:
-    """Writes a page that compares studies; returns what it says as Markdown.
+    """Writes what compares studies, as a page or as Markdown; returns it as Markdown.
 
     Args:
         paths: Their folders.
-        output: Where the page is written.
+        output: Where it is written: a page where the name ends in .html, Markdown where in .md.
 
     Raises:
-        ConfigError: One is no study folder, a file in one is broken, or the page cannot be written.
+        ConfigError: One is no study folder, a file in one is broken, all are the same, or it cannot
+            be written.
         NotReadyError: No trial was begun in one.
     """
     # One that is given twice is compared once.
-    paths = list({path.resolve(): path for path in paths}.values())
+    found_at: dict[Path, Path] = {}
+    for path in paths:
+        found_at.setdefault(path.resolve(), path)
+    paths = list(found_at.values())
+    if len(paths) < 2:
+        raise ConfigError(f"{paths[0]}: expected two studies or more to compare, found one alone")
+    if output.suffix not in (".html", ".md"):
+        raise ConfigError(f"--output: expected a name that ends in .html or .md, found '{output}'")
     found = [read_whole(path) for path in paths]
     names = Counter(one.summary.name for one in found)
     studies = [
         _compared(one, str(path) if names[one.summary.name] > 1 else one.summary.name)
         for one, path in zip(found, paths, strict=True)
     ]
+    text = text_of(comparison_sections(studies))
     try:
-        write_text(output, comparison_page(studies))
+        write_text(output, text if output.suffix == ".md" else comparison_page(studies))
     except OSError as error:
         raise ConfigError(f"{output}: cannot be written: {error.strerror}") from error
-    return text_of(comparison_sections(studies))
+    return text
 
 
 def _compared(read: ReadStudy, name: str) -> Compared:

@@ -42,6 +42,7 @@ def read_whole(path: Path) -> ReadStudy:
         NotReadyError: No trial was begun in it.
     """
     folder = StudyFolder(path)
+    folder.check_is_study()
     facts = read_facts(folder)
     # Before the journal: a driver may end a trial and write a result meanwhile.
     result = read_result(folder)

@@ -65,6 +65,11 @@ def check_known(folder: StudyFolder, names: Iterable[str], known: int) -> None:
     """
     lost = sorted((name for name in names if _number(name) >= known), key=order_of)
     if lost:
+        if known == 0 and not folder.journal.exists():
+            raise BrokenError(
+                f"{folder.journal}: is missing, and with it what became of the trials in "
+                f"{folder.trials}; {REMEDY}"
+            )
         more = f" and {len(lost) - _MOST_NAMED} more" if len(lost) > _MOST_NAMED else ""
         raise BrokenError(
             f"{folder.journal}: a file of the study is broken: it knows of {known} trials, but "

@@ -1,11 +1,11 @@
-"""Where a study file is: a path, or the name of a bundled study."""
+"""Where a study is: its file, by a path or the name of a bundled one, and its folder."""
 
 from importlib.resources import files
 from pathlib import Path
 
 from mtl_core.addresses import not_local
-from mtl_core.any_path import is_file, is_folder, is_there
-from mtl_core.errors import ConfigError, did_you_mean
+from mtl_core.any_path import is_file, is_folder, is_there, names_beside
+from mtl_core.errors import ConfigError, did_you_mean, nearest
 
 _DATA = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".conll", ".conllu")
 _PACKED = (".gz", ".bz2", ".xz", ".zst", ".zip")
@@ -41,3 +41,20 @@ def find_study(study: str) -> Path:
         f"{study}: there is no such file and no bundled study of this name; bundled: "
         f"{', '.join(sorted(bundled))}.{did_you_mean(study, bundled)}"
     )
+
+
+def not_a_folder(path: Path) -> str | None:
+    """Returns why a path is not that of a study folder, with the nearest one; None = it may be."""
+    if is_folder(path):
+        return None
+    if is_file(path):
+        where = (
+            f"give '{path.parent}'"
+            if is_file(path.parent / "optuna.journal")
+            else "`mtl tune` makes it below `study.storage`, with the name `study.name`"
+        )
+        return f"{path}: expected the folder of a study, found a file; {where}"
+    told = f"{path}: there is no such folder"
+    beside = [name for name in names_beside(path) if is_folder(path.parent / name)]
+    near = nearest(path.name, beside)
+    return f"{told}. Did you mean '{path.parent / near}'?" if near else told

@@ -18,6 +18,7 @@ from mtl_core.study_file import dump, read_document
 from mtl_core.training.report import Report
 from mtl_core.validation import validate
 from tuning.records import is_trial_id
+from tuning.study.find import not_a_folder
 from tuning.study.identity import differences, free_name
 from tuning.study.reports import read_reports, whole_lines
 from tuning.study.versions import versions
@@ -177,8 +178,10 @@ class StudyFolder:
         """Refuses a folder that holds no study.
 
         Raises:
-            ConfigError: There is no study.yaml in it.
+            ConfigError: There is no such folder, or no study.yaml in it.
         """
+        if (wrong := not_a_folder(self.path)) is not None:
+            raise ConfigError(wrong)
         if not is_plain(self.study):
             if (self.path / "model" / META).is_file():
                 raise ConfigError(

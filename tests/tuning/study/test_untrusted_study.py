@@ -60,7 +60,7 @@ def test_a_report_needs_no_code_of_a_study(
 ) -> None:
     monkeypatch.syspath_prepend(workplace)
     done = mtl("report", "study")
-    assert (done.code, done.err) == (0, "")
+    assert (done.code, done.err) == (0, "written: study/report.md, study/report.html\n")
     assert "| 1 | 0000 | complete | - | `5` | 0 | 0 |" in done.out
     assert not was_run(workplace)
 
