@@ -108,7 +108,8 @@ def _heat_map(
     )
     figure = begun(drawn, height=160 + 44 * len(tasks))
     # By number: of names that are cut two may be the same.
-    ticks = {"tickvals": list(range(len(tasks))), "ticktext": [label(task) for task in tasks]}
+    names = [label(task) for task in tasks]
+    ticks = {"tickvals": list(range(len(tasks))), "ticktext": names, "showgrid": False}
     figure.update_xaxes(**ticks)
     figure.update_yaxes(autorange="reversed", **ticks)
     return figure

@@ -21,6 +21,8 @@ _LONG = 26
 """Rows from which a table shows its first ones until more are wanted."""
 _FIRST = 10
 """How many these are; `page.css` hides the others."""
+_SENTENCE = 40
+"""Letters from which code is a text rather than a name or a number."""
 _BREAKS = re.compile("(?<=[./_])(?=[^./_])")
 """Where a long name may go on in the next line."""
 _FRAME = '<div class="scroll" tabindex="0" role="region" aria-label="table">\n'
@@ -71,7 +73,10 @@ def _more(rows: int) -> str:
 def _code(
     renderer: RendererHTML, tokens: Sequence[Token], at: int, options: OptionsDict, env: EnvType
 ) -> str:
-    return f"<code>{_BREAKS.sub('<wbr>', html.escape(tokens[at].content))}</code>"
+    text = tokens[at].content
+    # A sentence wants some width, where it is one of the columns of a narrow page.
+    opened = '<code class="text">' if len(text) > _SENTENCE else "<code>"
+    return f"{opened}{_BREAKS.sub('<wbr>', html.escape(text))}</code>"
 
 
 def _html(content: str) -> Token:

@@ -289,6 +289,16 @@ def test_a_command_is_wrapped_and_long_names_may_be() -> None:
     assert SUMMARY.replay in Page(page).texts
 
 
+def test_a_text_in_a_table_is_given_some_width() -> None:
+    sentence = "what color is your sky by alana davis on the stereo"
+    records = [replace(one, error=sentence) for one in RECORDS]
+    page = page_of(summary_of(records))
+    [kind] = re.findall(f'<code class="(.*)">{sentence}</code>', page)
+    [rule] = re.findall(rf"^td code\.{kind} {{([^}}]*)}}", STYLE, re.MULTILINE)
+    assert "min-width" in rule
+    assert "<code>freezing</code>" in page
+
+
 def test_what_scrolls_sideways_has_a_shade_at_its_edge() -> None:
     [rule] = re.findall(r"^\.scroll {([^}]*)}", STYLE, re.MULTILINE)
     assert "overflow-x: auto" in rule
