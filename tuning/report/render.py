@@ -169,11 +169,17 @@ def _score_table(best: FinalScores, default: FinalScores | None) -> str:
         for name, shown in names.items()
     }
     rows = []
-    for name in keys_of_all(scores for pair in splits.values() for scores in pair):
+    for name in _main_first(keys_of_all(scores for pair in splits.values() for scores in pair)):
         pairs = [(ours.get(name), theirs.get(name)) for ours, theirs in splits.values()]
         rows.append([code(name), *(cell for pair in pairs for cell in _compare_cells(name, *pair))])
     columns = ("best", "default", "difference")
     return table(["score", *(f"{split} {column}" for split in splits for column in columns)], rows)
+
+
+def _main_first(names: Sequence[str]) -> list[str]:
+    """Returns flat names with the first score of each task, its main one, before all others."""
+    main = {name.partition(".")[0]: name for name in reversed(names)}
+    return sorted(names, key=lambda name: name != main[name.partition(".")[0]])
 
 
 def _compare_cells(name: str, ours: float | None, theirs: float | None) -> list[str]:

@@ -290,3 +290,16 @@ def test_what_the_best_model_writes_stands_beside_what_is_right() -> None:
         replace(SUMMARY, unfinished=unfinished), samples=samples
     )
     assert "## Samples" not in render_report(SUMMARY)
+
+
+def test_the_main_score_of_each_task_stands_before_the_others() -> None:
+    dev = {
+        "combined": 0.5,
+        "a": {"f1": 0.5, "city/f1": 0.5},
+        "b": {"accuracy": 0.5, "f1": 0.5},
+    }
+    text = render_report(
+        changed(best=replace(BEST, dev=dev, test={"b": {"f1": 0.25}}), default=None)
+    )
+    names = [row[0] for row in rows_of(text, "Scores, in percent")]
+    assert names == ["`combined`", "`a.f1`", "`b.accuracy`", "`a.city/f1`", "`b.f1`"]
