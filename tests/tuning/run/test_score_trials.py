@@ -51,7 +51,7 @@ def made(run_config: RunConfigFactory, tmp_path_factory: pytest.TempPathFactory)
         folder.add_report(run_id, report)
         journal.tell(journal.ask(), report.combined)
     shutil.rmtree(folder.checkpoint("0001"))
-    folder.result.write_text("{}")
+    folder.result.write_text('{"status": "failed", "trials": {}, "best": null}')
     return folder.path
 
 

@@ -87,7 +87,7 @@ def test_a_report_written_anew_says_the_same_time(
     with closing(Session(study, folder, None, known=KnownFacts(), start=0.0)) as session:
         session.run(1, Watcher(), verbose=False)
     first = folder.report.read_text()
-    assert "1 trials in 0:00:36 (h:mm:ss)" in first
+    assert "1 trial in 0:00:36 (h:mm:ss)" in first
     assert write_report(folder.path) == first
     assert read_result(folder).seconds == read_optuna(folder.journal).user_attrs["seconds"]
 
