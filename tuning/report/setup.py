@@ -83,7 +83,7 @@ def training_section(training: Mapping[str, str]) -> list[str]:
     if not training:
         return []
     rows = [[code(name), code(value)] for name, value in training.items()]
-    told = "What the best recipe is trained with, the values that the search found among it."
+    told = "How the best recipe is trained, with the values that the search found."
     return ["## Setup", told, table(["what", "value"], rows)]
 
 

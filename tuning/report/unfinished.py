@@ -33,7 +33,9 @@ def known_so_far(
     opened = f"est was opened on {' and on '.join(dict.fromkeys(unfinished.opened))}"
     if unfinished.is_scored:
         missing = _missing([shown(task) for task in unfinished.baselines])
-        return f"{verdict(result)} T{opened}; {missing}; the same command goes on."
+        if unfinished.state != "running":
+            missing = f"{missing}; the same command goes on"
+        return f"{verdict(result)} T{opened}; {missing}."
     if result.best is None:
         return "No trial has reported a score yet."
     last = "the final stage is over" if unfinished.runs[0] else "all trials have ended"
@@ -54,4 +56,4 @@ def _missing(baselines: Sequence[str]) -> str:
     if not baselines:
         return "all is scored, and the result is still to be written"
     *first, last = baselines
-    return f"the baselines of {', '.join(first)}{' and ' * bool(first)}{last} are missing"
+    return f"the baselines of {', '.join(first)}{' and ' * bool(first)}{last} are still missing"

@@ -1,5 +1,6 @@
 """Studies interrupted behind their search: what test told is told, what is missing is named."""
 
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from tuning.report.render import render_report
 from tuning.report.summary import Unfinished
 from tuning.report.unfinished import how_far, known_so_far
 from tuning.results.read import read_study
+from tuning.study.final_scores import FinalScores
 from tuning.study.result import Result
 from tuning.study.status import read_status
 
@@ -45,7 +47,9 @@ def test_what_test_has_told_is_shown_once_all_of_it_is_known(
         if is_known:
             assert found.result.finals == finished.result.finals
             assert found.result.best == finished.result.best
-            missing = f"Test was opened on {TODAY}; the baselines of intent and slots are missing; "
+            missing = (
+                f"Test was opened on {TODAY}; the baselines of intent and slots are still missing; "
+            )
             assert found.verdict.endswith(missing + "the same command goes on.")
         else:
             assert found.result.best is not None
@@ -64,7 +68,10 @@ def test_the_report_shows_the_final_table_of_a_study_that_lacks_its_baselines(
     assert session_of(study_of(tmp_path, **FINALS), trainers) is None
     text = render_report(read_whole(tmp_path / "both").summary)
     assert "2 of 2 trials have ended, and 4 of 4 runs of the final stage, and no driver" in text
-    assert f"Test was opened on {TODAY}; the baselines of `intent` and `slots` are missing" in text
+    assert (
+        f"Test was opened on {TODAY}; the baselines of `intent` and `slots` are still missing"
+        in text
+    )
     assert "## Final stage, in percent" in text
     assert "| score on test |" in text
     assert "test is opened when" not in text
@@ -79,7 +86,10 @@ def test_baselines_that_were_asked_for_since_are_missing(tmp_path: Path) -> None
     again.kill_at = 1
     assert session_of(study_of(tmp_path), again) is None
     assert read_status(tmp_path / "both").state == "interrupted"
-    assert "the baselines of intent and slots are missing" in read_study(tmp_path / "both").verdict
+    assert (
+        "the baselines of intent and slots are still missing"
+        in read_study(tmp_path / "both").verdict
+    )
 
 
 def test_a_study_that_goes_on_to_more_trials_says_that_test_was_opened(tmp_path: Path) -> None:
@@ -100,3 +110,9 @@ def test_words_of_an_unfinished_study() -> None:
         "This study is still running: 3 of 3 trials have ended, and 1 of 4 runs of the final stage."
     )
     assert known_so_far(running, Result()) == "No trial has reported a score yet."
+    scored = replace(running, runs=(0, 0), is_scored=True, opened=("2026-01-02", "2026-02-03"))
+    best = FinalScores("0000", {}, {"combined": 0.5}, {"combined": 0.5})
+    told = known_so_far(scored, Result(best=best))
+    opened = "Test was opened on 2026-01-02 and on 2026-02-03; all is scored, and the result is"
+    # Its driver is at work, so there is no command to give.
+    assert told.endswith(f"{opened} still to be written.")
