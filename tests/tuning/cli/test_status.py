@@ -145,7 +145,8 @@ def test_a_finished_study(folder: Path, mtl: Mtl) -> None:
 def test_the_result_of_fewer_trials_finishes_no_study(folder: Path, mtl: Mtl) -> None:
     text = (folder / "study.yaml").read_text().replace("trials: 4", "trials: 1")
     (folder / "study.yaml").write_text(text)
-    (folder / "result.json").write_text('{"status": "failed", "trials": {"complete": 0}, "best": null}')
+    result = {"status": "failed", "trials": {"complete": 0}, "best": None}
+    (folder / "result.json").write_text(json.dumps(result))
     assert mtl("status", str(folder)).out.startswith("tiny: interrupted, 1 of 1 trials ended\n")
 
 
