@@ -30,18 +30,18 @@ def known_so_far(
         result: What it has found so far.
         shown: Makes of the name of a task what stands in the sentence.
     """
-    opened = f"est was opened on {' and on '.join(dict.fromkeys(unfinished.opened))}"
+    opened = f"test was opened on {' and on '.join(dict.fromkeys(unfinished.opened))}"
     if unfinished.is_scored:
         missing = _missing([shown(task) for task in unfinished.baselines])
         if unfinished.state != "running":
             missing = f"{missing}; the same command goes on"
-        return f"{verdict(result)} T{opened}; {missing}."
+        return f"{verdict(result)} {opened.capitalize()}; {missing}."
     if result.best is None:
         return "No trial has reported a score yet."
     last = "the final stage is over" if unfinished.runs[0] else "all trials have ended"
     on_test = f"test is opened when {last}"
     if unfinished.opened:
-        on_test = f"t{opened}, and what it told is shown when all is done"
+        on_test = f"{opened}, and what it told is shown when all is done"
     score = percent(combined(result.best.dev))
     return f"The best so far is trial {result.best.trial} with {score} on dev; {on_test}."
 
