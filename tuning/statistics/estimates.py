@@ -3,7 +3,8 @@
 Types alone, so that reports read them without numpy; `tuning.statistics.seeds` computes them.
 """
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from mtl_core.number_types import KEPT, Count, Score
@@ -49,6 +50,21 @@ class Estimate:
         if self.low > 0:
             return "better"
         return "worse" if self.high < 0 else "cannot be told"
+
+    def within(self, least: float, most: float) -> "Estimate":
+        """Returns the estimate with an interval that holds nothing that cannot be.
+
+        So it covers what it is of as often as before. Of scores that are equal but for rounding, it
+        holds the mean all the same.
+
+        Args:
+            least: The least that it can be of; -inf = there is no such.
+            most: The most, likewise.
+        """
+        if math.isnan(self.low):
+            return self
+        low, high = max(self.low, least), min(self.high, most)
+        return replace(self, low=min(low, self.mean), high=max(high, self.mean))
 
 
 @dataclass(frozen=True, slots=True)

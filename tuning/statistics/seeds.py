@@ -11,7 +11,7 @@ recipe lie apart. As the runs are few, Student's t takes the place of the normal
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mtl_core.scores import ends_of
@@ -51,7 +51,7 @@ def estimates(runs: Sequence[RunScores], *, is_gain: bool = True) -> dict[str, E
         is_gain: Whether the combined score may lie beyond the ends of the main scores of tasks.
     """
     ends = _ends(runs, is_gain=is_gain)
-    return {name: _within(_estimate(_runs(runs, name)), *ends(name)) for name in _shared(runs)}
+    return {name: _estimate(_runs(runs, name)).within(*ends(name)) for name in _shared(runs)}
 
 
 def differences(
@@ -76,7 +76,7 @@ def differences(
         both = _runs([*ours, *theirs], name)
         least, most = ends(name)
         estimate = _estimate(both[: len(ours)], both[len(ours) :])
-        estimate = _within(estimate, least - most, most - least)
+        estimate = estimate.within(least - most, most - least)
         found.append(Difference(first, second, name, estimate, estimate.claim, ours[0].where))
     return tuple(found)
 
@@ -99,18 +99,6 @@ def _ends(runs: Sequence[RunScores], *, is_gain: bool) -> Callable[[str], tuple[
     least = min(low for low, _ in main.values()) if is_known else -math.inf
     most = max(high for _, high in main.values()) if is_known else math.inf
     return lambda name: (least, most) if name == "combined" else ends_of(name)
-
-
-def _within(found: Estimate, least: float, most: float) -> Estimate:
-    """Returns an estimate whose interval holds nothing that cannot be.
-
-    So it covers what it is of as often as before. Of scores that are equal but for rounding, it
-    holds the mean all the same.
-    """
-    if math.isnan(found.low):
-        return found
-    low, high = max(found.low, least), min(found.high, most)
-    return replace(found, low=min(low, found.mean), high=max(high, found.mean))
 
 
 def _runs(runs: Sequence[RunScores], name: str) -> "Runs":

@@ -53,10 +53,11 @@ def sharing_of(records: Iterable[TrialRecord]) -> Sharing | None:
     if len(tasks) < 2:
         return None
     affinities = [_pairs(run, "affinity", product(tasks, tasks)) for run in runs]
+    cosines = _estimates([_pairs(run, "cosine", combinations(tasks, 2)) for run in runs])
     return Sharing(
         tasks,
         len(runs),
-        _estimates([_pairs(run, "cosine", combinations(tasks, 2)) for run in runs]),
+        {pair: cosine.within(-1, 1) for pair, cosine in cosines.items()},
         _estimates(affinities),
         best_grouping(tasks, affinities),
     )

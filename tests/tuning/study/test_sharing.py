@@ -54,6 +54,8 @@ def test_a_trial_counts_with_the_mean_of_its_epochs() -> None:
     assert sharing.cosines.keys() == {("intent", "slots")}
     cosine = sharing.cosines["intent", "slots"]
     assert (cosine.mean, cosine.count) == (pytest.approx(-0.1), 2)
+    # 12.706 * 0.4 to both sides of it, of which a cosine has a part alone.
+    assert (cosine.low, cosine.high) == (-1, 1)
     affinity = sharing.affinities["intent", "slots"]
     assert affinity.mean == pytest.approx(0.04)
     # Student's t of one degree of freedom, of values 0.04 apart: 12.706 * 0.02.
