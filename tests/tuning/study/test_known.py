@@ -139,7 +139,7 @@ def test_what_cannot_be_read_is_refused_in_a_line(tmp_path: Path, run: object) -
         assert "\n" not in str(caught.value)
         return str(caught.value)
 
-    assert refused(tmp_path / "no").endswith("not a study folder, there is no study.yaml in it")
+    assert refused(tmp_path / "no").endswith("there is no such folder")
     assert "is this study itself" in refused(tmp_path / "now")
     good = ran(study_of(tmp_path, run, RATE, name="good", trials=3))
     broken = shutil.copytree(good, tmp_path / "broken")
