@@ -84,6 +84,24 @@ def test_a_run_goes_on_as_its_donor_would_and_keeps_its_own_past(
     assert len(read_state(both / "donor")["reports"]) == 1
 
 
+def test_the_average_of_the_donor_is_taken_over_with_its_weights(
+    config: RunConfig, assets: Assets, tmp_path: Path
+) -> None:
+    config = changed(config, {"optimizer.averaging": 0.2})
+    trained(config, tmp_path / "donor", assets, reports=1)
+    own = trained(changed(config, OTHER), tmp_path / "own", assets, reports=1)
+    hand_over(tmp_path / "donor" / "state.pt", tmp_path / "own", "0003", reports=1)
+    expected = trained(config, tmp_path / "donor", assets, reports=2)
+    found = trained(config, tmp_path / "own", assets, reports=2)
+    assert found[0] == own[0]
+    assert (found[1].dev, found[1].losses) == (expected[1].dev, expected[1].losses)
+    states = [read_state(tmp_path / name) for name in ("own", "donor")]
+    assert_same(states[0]["model"], states[1]["model"])
+    ours, theirs = (state["optimizer"]["average"] for state in states)
+    assert (ours["steps"], ours["seen"]) == (theirs["steps"], theirs["seen"])
+    assert all(map(torch.equal, ours["kept"], theirs["kept"]))
+
+
 def test_new_rates_take_effect_at_once(
     config: RunConfig, assets: Assets, both: Path, tmp_path: Path
 ) -> None:
