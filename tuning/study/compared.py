@@ -4,6 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from mtl_core.errors import ConfigError
+from mtl_core.printable import one_line
 from mtl_core.scores import ScoreTree, main_scores
 from tuning.statistics.estimates import Difference, Estimate, Where
 from tuning.statistics.newcombe import difference_interval
@@ -41,8 +43,18 @@ class Side:
         return {"dev": self.dev, "test": self.test, "unseen": self.unseen}[where]
 
     def main_score(self, task: str) -> str:
-        """Returns the flat name of the main score of a task, the first that it reports."""
-        return next(name for name in self.dev[0].scores if name.startswith(f"{task}/"))
+        """Returns the flat name of the main score of a task, the first that it reports.
+
+        Raises:
+            ConfigError: The result holds no score of the task; it was changed by hand.
+        """
+        found = [name for name in self.dev[0].scores if name.startswith(f"{task}/")]
+        if not found:
+            raise ConfigError(
+                f"result.json: recipe {self.id} has no score of '{one_line(task)}' on dev; put it "
+                "back from a copy"
+            )
+        return found[0]
 
     def mean_on_dev(self, task: str) -> float:
         """Returns the mean of the main score of a task over the runs."""

@@ -94,6 +94,7 @@ def compared(
         is_gain: Whether the combined score may lie beyond the ends of the main scores of tasks.
     """
     best, *others = recipes
+    # The second is the first that has runs at all; the default comes on top where it is another.
     against = [one for one in others if one.seeds][:1]
     against += [one for one in others if one.id == DEFAULT_ID and one.seeds and one not in against]
     found: list[Difference] = []
@@ -107,6 +108,8 @@ def _both(
     ours: FinalRecipe, theirs: FinalRecipe, folder: StudyFolder, unseen: Tests
 ) -> list[list[RunScores]]:
     """Returns the runs of two recipes on the rows by which they are compared."""
+    # The best witness first: new rows, then all of test, then dev, where the choice was made. One
+    # that some run lacks is passed over, so that both recipes are judged on the same rows.
     places: tuple[Where, ...] = ("unseen", "test", "dev")
     found: list[list[RunScores]] = []
     for where in places:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mtl_core.errors import ConfigError
 from tuning.records import DEFAULT_ID
 from tuning.report.gains import gains_section, gains_sentence
 from tuning.statistics.draws import write_draws
@@ -54,6 +55,13 @@ def test_one_run_each_is_judged_as_shares_of_the_rows_of_test(tmp_path: Path) ->
     assert compared("f", "intent", together, alone).verdict == "lost"
     near = side(tmp_path, result("0003", 0.85, 0.85))
     assert compared("f", "intent", near, together).verdict == "cannot be told"
+
+
+def test_a_result_without_scores_of_a_task_is_refused_in_a_line() -> None:
+    with pytest.raises(
+        ConfigError, match=r"recipe 0003 has no score of 'slots' on dev; put it back"
+    ):
+        alone_side(0.8).main_score("slots")
 
 
 def test_several_seeds_are_judged_by_their_spread() -> None:
